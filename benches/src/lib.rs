@@ -1,0 +1,5 @@
+//! The benchmark harness of rekindle: workloads, and the peers that the engine is held against.
+
+pub mod floor;
+pub mod peers;
+pub mod workload;

@@ -1,0 +1,211 @@
+//! The engine and its peers behind one face.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use dashmap::DashMap;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache as QuickCacheInner, DefaultLifecycle};
+use rekindle::{Cache, SessionId, Time};
+
+use crate::floor::Floor;
+use crate::workload::{Sessions, VALUE};
+
+/// A concurrent table of sessions.
+pub trait Peer: Sync {
+    /// Copies the value of an id into the buffer; whether there was one.
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool;
+
+    /// Whether there is a value for an id; hands out whatever the peer hands out.
+    fn get(&self, id: &SessionId) -> bool;
+
+    /// Inserts or replaces.
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]);
+
+    /// Follows `count` dependent lookups and returns the session that they lead to. Peers that can
+    /// pin do it once.
+    ///
+    /// # Panics
+    ///
+    /// When a lookup misses or returns wrong bytes.
+    fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
+        follow(sessions, start, count, |id, buffer| {
+            self.get_buffer(id, buffer)
+        })
+    }
+}
+
+fn follow(
+    sessions: &Sessions,
+    mut session: u32,
+    count: usize,
+    get: impl Fn(&SessionId, &mut [u8; VALUE]) -> bool,
+) -> u32 {
+    let mut buffer = [0; VALUE];
+    for _ in 0..count {
+        assert!(get(sessions.id(session), &mut buffer), "a lookup missed");
+        session = sessions.follow(session, &buffer);
+    }
+    session
+}
+
+/// Fills a peer with all sessions.
+pub fn fill(peer: &impl Peer, sessions: &Sessions) {
+    for session in 0..sessions.len() as u32 {
+        peer.insert(sessions.id(session), &sessions.value(session));
+    }
+}
+
+/// The engine. `PINNED`: chains pin once instead of at each lookup.
+#[derive(Debug)]
+pub struct Rekindle<const PINNED: bool>(Arc<Cache<u64>>);
+
+impl<const PINNED: bool> Rekindle<PINNED> {
+    /// Wraps a cache.
+    #[must_use]
+    pub fn new(cache: Arc<Cache<u64>>) -> Self {
+        Self(cache)
+    }
+}
+
+impl<const PINNED: bool> Peer for Rekindle<PINNED> {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0.get_buffer(id, buffer).is_some()
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0
+            .insert(id, 0, value, Time::NEVER)
+            .expect("nothing is refused here");
+    }
+
+    fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
+        if PINNED {
+            let guard = self.0.pin();
+            follow(sessions, start, count, |id, buffer| {
+                guard.get_buffer(id, buffer).is_some()
+            })
+        } else {
+            follow(sessions, start, count, |id, buffer| {
+                self.get_buffer(id, buffer)
+            })
+        }
+    }
+}
+
+/// The unsynchronised floor, for reading only.
+impl Peer for Floor {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        Floor::get_buffer(self, id, buffer).is_some()
+    }
+
+    fn get(&self, id: &SessionId) -> bool {
+        Floor::get_buffer(self, id, &mut [0; VALUE]).is_some()
+    }
+
+    fn insert(&self, _: &SessionId, _: &[u8; VALUE]) {
+        unreachable!("the floor is filled before it is shared");
+    }
+}
+
+/// dashmap: a map, which neither evicts nor expires.
+#[derive(Debug)]
+pub struct Dash(DashMap<SessionId, Box<[u8; VALUE]>, RandomState>);
+
+impl Dash {
+    /// A map with room for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(DashMap::with_capacity_and_hasher(
+            capacity,
+            RandomState::new(),
+        ))
+    }
+
+    /// Removes, so that a mixed load can hold the number of entries: the map does not evict.
+    pub fn remove(&self, id: &SessionId) {
+        self.0.remove(id);
+    }
+}
+
+impl Peer for Dash {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        match self.0.get(id) {
+            Some(value) => {
+                *buffer = **value;
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.insert(*id, Box::new(*value));
+    }
+}
+
+type Quick = QuickCacheInner<
+    SessionId,
+    Arc<[u8; VALUE]>,
+    UnitWeighter,
+    RandomState,
+    DefaultLifecycle<SessionId, Arc<[u8; VALUE]>>,
+>;
+
+/// quick_cache: a cache with eviction.
+pub struct QuickCache(Quick);
+
+impl QuickCache {
+    /// A cache for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(Quick::with(
+            capacity,
+            capacity as u64,
+            UnitWeighter,
+            RandomState::new(),
+            DefaultLifecycle::default(),
+        ))
+    }
+}
+
+impl std::fmt::Debug for QuickCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("QuickCache")
+    }
+}
+
+impl Peer for QuickCache {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        match self.0.get(id) {
+            Some(value) => {
+                *buffer = *value;
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.insert(*id, Arc::new(*value));
+    }
+}

@@ -1,0 +1,131 @@
+//! How a cache is configured.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use ahash::RandomState;
+
+use crate::cache::Cache;
+use crate::clock::{Clock, ClockSource};
+use crate::engine::{CLASSES, Engine, Entry, Limits, class_of, class_size};
+use crate::error::ConfigError;
+
+/// Configures a [`Cache`].
+///
+/// Every value has a default; [`build`](Self::build) says what is out of range.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CacheBuilder<S = RandomState> {
+    capacity: usize,
+    max_bytes: Option<usize>,
+    max_encoded_len: usize,
+    retired_limit: Option<usize>,
+    clock: ClockSource,
+    hasher: S,
+}
+
+impl CacheBuilder {
+    /// The largest capacity, in entries.
+    pub const MAX_CAPACITY: usize = 1 << 32;
+
+    /// The largest limit for one encoded session, in bytes.
+    pub const MAX_ENCODED_LEN: usize = 1 << 20;
+
+    /// The default limit for one encoded session, in bytes. Sessions with client certificates have
+    /// 500 to 5,000.
+    pub const DEFAULT_ENCODED_LEN: usize = 16 << 10;
+
+    /// Starts from the defaults, with room for `capacity` entries.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            max_bytes: None,
+            max_encoded_len: Self::DEFAULT_ENCODED_LEN,
+            retired_limit: None,
+            clock: ClockSource::default(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl<S: BuildHasher> CacheBuilder<S> {
+    /// Limits the bytes of all entries together ([`Stats::bytes`](crate::Stats::bytes)). Off by
+    /// default. With several writers at work it can be exceeded by one entry for each.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Limits the encoded bytes of one entry; longer ones are refused. 1 to
+    /// [`MAX_ENCODED_LEN`](CacheBuilder::MAX_ENCODED_LEN), by default
+    /// [`DEFAULT_ENCODED_LEN`](CacheBuilder::DEFAULT_ENCODED_LEN).
+    pub fn max_encoded_len(mut self, bytes: usize) -> Self {
+        self.max_encoded_len = bytes;
+        self
+    }
+
+    /// Limits what has left the table and waits for its grace period, in objects (entries, and
+    /// lines of 64 bytes). At the limit inserts are refused until it falls; removes and takes go
+    /// on. By default twice the capacity, but at least 4,096.
+    ///
+    /// Only a thread that stays pinned makes this grow beyond a few hundred.
+    pub fn retired_limit(mut self, objects: usize) -> Self {
+        self.retired_limit = Some(objects);
+        self
+    }
+
+    /// Takes the time from `clock` instead of [`MonotonicClock`](crate::MonotonicClock).
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = ClockSource::Injected(clock);
+        self
+    }
+
+    /// Hashes with `hasher`. The default is ahash with keys that are random in each process: ids
+    /// come from the network, so whatever is put here must be keyed as well.
+    pub fn hasher<T: BuildHasher>(self, hasher: T) -> CacheBuilder<T> {
+        CacheBuilder {
+            capacity: self.capacity,
+            max_bytes: self.max_bytes,
+            max_encoded_len: self.max_encoded_len,
+            retired_limit: self.retired_limit,
+            clock: self.clock,
+            hasher,
+        }
+    }
+
+    /// Makes the cache. Its table (24 bytes of pointers and lines for each entry of capacity, lines
+    /// as they are needed) is sized for good.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for the first value that is out of its range.
+    pub fn build<V: Send + Sync>(self) -> Result<Cache<V, S>, ConfigError> {
+        if self.capacity == 0 || self.capacity > CacheBuilder::MAX_CAPACITY {
+            return Err(ConfigError::Capacity(self.capacity));
+        }
+        if self.max_encoded_len == 0 || self.max_encoded_len > CacheBuilder::MAX_ENCODED_LEN {
+            return Err(ConfigError::EncodedLen(self.max_encoded_len));
+        }
+        let smallest = class_size(class_of(Entry::<V>::HEADER));
+        let bytes = self.max_bytes.unwrap_or(usize::MAX);
+        if bytes < smallest {
+            return Err(ConfigError::MaxBytes(bytes));
+        }
+        let retired = self.retired_limit.unwrap_or((2 * self.capacity).max(4_096));
+        if retired == 0 {
+            return Err(ConfigError::RetiredLimit);
+        }
+        let largest = Entry::<V>::HEADER + self.max_encoded_len;
+        if largest > class_size((CLASSES - 1) as u8) {
+            return Err(ConfigError::EncodedLen(self.max_encoded_len));
+        }
+        let engine = Engine::new(Limits {
+            // More entries than the bytes can hold would only make the table sparse.
+            entries: self.capacity.min(bytes / smallest),
+            bytes,
+            encoded_len: self.max_encoded_len,
+            retired,
+        });
+        Ok(Cache::from_parts(engine, self.clock, self.hasher))
+    }
+}

@@ -1,0 +1,173 @@
+//! The engine: a bounded concurrent map with expiry. It knows nothing of TLS.
+//!
+//! # The protocol
+//!
+//! ```text
+//!   table            line (64 bytes, immutable)         entry (one allocation)
+//!  +------+        +-----+-----+-----+-- --+-----+     +----+---------+------+-------+---------+
+//!  |  *---|------->| *|t | *|t | *|t | ... | null|     | id | expires | mark | value | encoded |
+//!  +------+        +--|--+-----+-----+-- --+-----+     +----+---------+------+-------+---------+
+//!  | null |           +----------------------------------^        t: six bits of the id's hash
+//!  +------+
+//! ```
+//!
+//! A line never changes once it is published. Every change (insert, replace, remove, take, evict,
+//! expire) writes a new line and publishes it with one compare-and-exchange on the table's pointer.
+//! So the state of a line is the value of one pointer, and every operation takes effect at one load
+//! or one successful exchange of it:
+//!
+//! - an id has one line, and a line has at most one entry for it (whoever adds or replaces one has
+//!   looked at exactly the line that its exchange replaces), so an id never shows two lives;
+//! - of two takes of one entry only one replaces the line that holds it;
+//! - the pointer cannot come back to a value that somebody still remembers (ABA), for a line is not
+//!   used again while anyone who could have loaded it is pinned.
+//!
+//! Whoever may look at lines and entries is pinned: readers as `readers.rs` tells, writers by
+//! crossbeam-epoch (`writers.rs`). Writers keep what they unlinked until both say that nobody can
+//! reach it, and then use it again (`reclaim.rs`); for the length of one operation each has a
+//! [`Writer`](reclaim::Writer) to itself (`pool.rs`). Who must go when room is needed, `sweep.rs`
+//! decides.
+//!
+//! Gauges (`entries`, `bytes`) change after the exchange that they count, and are signed for that
+//! reason: in between they are behind by at most one entry for each writer at work, and by as much
+//! the cache can overshoot its capacity.
+
+mod entry;
+mod ops;
+mod pool;
+mod readers;
+mod reclaim;
+mod sweep;
+mod table;
+mod writers;
+
+use crate::stats::{Counters, Stats};
+use crate::sync::{AtomicUsize, Ordering};
+
+pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
+pub(crate) use ops::{New, Outcome, Removal};
+pub(crate) use readers::Pin;
+pub(crate) use writers::pin as pin_writer;
+
+use pool::Pool;
+use reclaim::Retired;
+use table::Table;
+
+/// Threads that count in a shard of their own; any above share one.
+pub(crate) const THREAD_SHARDS: usize = if cfg!(loom) { 4 } else { 128 };
+
+/// Entries that a line is planned for; it has room for eight, so that few overflow early.
+const ENTRIES_PER_LINE: usize = 3;
+
+/// What the cache may hold. Checked by the builder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+    pub(crate) encoded_len: usize,
+    /// Retired objects at which inserts are refused.
+    pub(crate) retired: usize,
+}
+
+pub(crate) struct Engine<V> {
+    table: Table<V>,
+    pool: Pool<V>,
+    retired: Retired,
+    limits: Limits,
+    entries: Gauge,
+    bytes: Gauge,
+    hand: Cursor,
+    /// Where the next call of `maintain` goes on.
+    maintained: Cursor,
+    counters: Counters,
+}
+
+/// On a cache line of its own, for all writers write it.
+#[repr(align(128))]
+struct Cursor(AtomicUsize);
+
+#[repr(align(128))]
+struct Gauge(AtomicUsize);
+
+impl<V> Engine<V> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            table: Table::new(limits.entries.div_ceil(ENTRIES_PER_LINE)),
+            pool: Pool::new(),
+            retired: Retired::new(),
+            limits,
+            entries: Gauge(AtomicUsize::new(0)),
+            bytes: Gauge(AtomicUsize::new(0)),
+            hand: Cursor(AtomicUsize::new(0)),
+            maintained: Cursor(AtomicUsize::new(0)),
+            counters: Counters::new(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.get()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            entries: self.entries.get(),
+            bytes: self.bytes.get(),
+            retired: self.retired.objects(),
+            retired_bytes: self.retired.bytes(),
+            ..self.counters.sum()
+        }
+    }
+}
+
+impl Gauge {
+    fn get(&self) -> usize {
+        // Behind by what writers at work have not counted yet, so it may be below zero.
+        usize::try_from(self.0.load(Ordering::Relaxed) as isize).unwrap_or(0)
+    }
+
+    fn add(&self, n: usize) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    fn sub(&self, n: usize) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+}
+
+impl Cursor {
+    /// Moves on by `by` and returns where it was. Relaxed: any place will do.
+    fn advance(&self, by: usize) -> usize {
+        self.0.fetch_add(by, Ordering::Relaxed)
+    }
+}
+
+impl<V> Drop for Engine<V> {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        for index in 0..self.table.lines() {
+            let Some(line) = self.table.take_line(index) else {
+                continue;
+            };
+            // SAFETY: `&mut self`: no guard on the cache is left, and the line and its entries are
+            // in the table, so they are not retired.
+            unsafe {
+                for entry in line.as_ref().entries() {
+                    Entry::reclaim(entry).free();
+                }
+                table::Line::free(line);
+            }
+        }
+    }
+}
+
+// SAFETY: the engine owns the values behind its pointers; it drops them on whatever thread writes
+// (`V: Send`) and lends them to several threads at a time (`V: Sync`).
+#[allow(unsafe_code)]
+unsafe impl<V: Send + Sync> Send for Engine<V> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl<V: Send + Sync> Sync for Engine<V> {}

@@ -1,0 +1,425 @@
+//! The operations: each takes effect at one load or one successful exchange of a line's pointer.
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+
+use crossbeam_epoch::Guard;
+
+use super::entry::{Entry, EntryRef};
+use super::pool::Checkout;
+use super::readers::{Pin, thread_number};
+use super::sweep::give_up;
+use super::table::{Protection, Slots, Snapshot, WIDTH};
+use super::{Engine, writers};
+use crate::clock::Time;
+use crate::error::Refused;
+use crate::id::SessionId;
+use crate::stats::Counter;
+
+/// What an insert did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Inserted,
+    Replaced,
+    /// Insert-if-absent found a live entry, and changed nothing.
+    Present,
+}
+
+/// Why entries left the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    Removed,
+    Taken,
+    EvictedExpired,
+    EvictedUnused,
+    EvictedIdle,
+    EvictedLineFull,
+}
+
+/// What is to be inserted.
+#[derive(Clone, Copy)]
+pub(crate) struct New<'a> {
+    pub(crate) hash: u64,
+    pub(crate) id: &'a SessionId,
+    pub(crate) encoded: &'a [u8],
+    pub(crate) expires_at: Time,
+    /// Leave a live entry under the same id alone.
+    pub(crate) if_absent: bool,
+}
+
+/// One writing operation: the writer that it has to itself, and who counts.
+pub(super) struct Operation<'e, V> {
+    writer: Checkout<'e, V>,
+    thread: usize,
+}
+
+impl<V> Engine<V> {
+    /// Looks up a live entry, and counts.
+    #[inline]
+    pub(crate) fn get<'g>(
+        &self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        pin: &'g Pin,
+    ) -> Option<EntryRef<'g, V>> {
+        let found = self.table.find(self.table.place(hash), id, pin);
+        let (counter, live) = match found {
+            None => (Counter::Misses, None),
+            Some(entry) if entry.get().is_expired(now) => (Counter::Expired, None),
+            Some(entry) => {
+                entry.get().touch();
+                (Counter::Hits, Some(entry))
+            }
+        };
+        self.counters.add(pin.thread(), counter, 1);
+        live
+    }
+
+    /// Inserts, replaces, or leaves alone. A value that is not kept is dropped.
+    pub(crate) fn insert(&self, new: New<'_>, value: V, now: Time) -> Result<Outcome, Refused> {
+        let thread = thread_number();
+        let result = self.try_insert(thread, new, value, now);
+        let counter = match result {
+            Ok(Outcome::Inserted) => Counter::Inserts,
+            Ok(Outcome::Replaced) => Counter::Replaced,
+            Ok(Outcome::Present) => return result,
+            Err(Refused::TooLarge { .. }) => Counter::RefusedTooLarge,
+            Err(Refused::OverBudget) => Counter::RefusedOverBudget,
+            Err(Refused::ReclamationHeldBack) => Counter::RefusedReclamation,
+        };
+        self.counters.add(thread, counter, 1);
+        result
+    }
+
+    fn try_insert(
+        &self,
+        thread: usize,
+        new: New<'_>,
+        value: V,
+        now: Time,
+    ) -> Result<Outcome, Refused> {
+        let (len, limit) = (new.encoded.len(), self.limits.encoded_len);
+        if len > limit {
+            return Err(Refused::TooLarge { len, limit });
+        }
+        let mut guard = writers::pin();
+        if new.if_absent && self.has_live(new, now, &guard) {
+            // The usual case, decided without writing the entry first.
+            return Ok(Outcome::Present);
+        }
+        if self.retired.objects() >= self.limits.retired {
+            self.reclaim_all(&mut guard);
+            if self.retired.objects() >= self.limits.retired {
+                return Err(Refused::ReclamationHeldBack);
+            }
+        }
+        let mut op = self.begin(thread);
+        let entry = op
+            .writer
+            .write_entry(*new.id, new.expires_at, value, new.encoded);
+        let result = self.place(&mut op, &guard, new, entry, now);
+        if !matches!(result, Ok(Outcome::Inserted | Outcome::Replaced)) {
+            // SAFETY: `place` publishes the entry in the two cases above only.
+            unsafe { op.writer.discard_entry(entry) };
+        }
+        op.writer.step(&guard, &self.retired);
+        result
+    }
+
+    fn has_live(&self, new: New<'_>, now: Time, guard: &Guard) -> bool {
+        let found = self.table.find(self.table.place(new.hash), new.id, guard);
+        found.is_some_and(|entry| !entry.get().is_expired(now))
+    }
+
+    /// Brings a finished entry into the table.
+    fn place(
+        &self,
+        op: &mut Operation<'_, V>,
+        guard: &Guard,
+        new: New<'_>,
+        entry: NonNull<Entry<V>>,
+        now: Time,
+    ) -> Result<Outcome, Refused> {
+        // SAFETY: `entry` is ours alone until it is published, and `guard` protects it after that.
+        let fresh = unsafe { EntryRef::new(entry) }.get();
+        let place = self.table.place(new.hash);
+        let mut has_room = false;
+        // Lock-free: an exchange fails only because another thread's has succeeded.
+        loop {
+            let snapshot = self.table.load(place.index, guard);
+            if let Some(slot) = snapshot.find(place, new.id) {
+                let old = snapshot.entry(slot);
+                let was_live = !old.get().is_expired(now);
+                if new.if_absent && was_live {
+                    return Ok(Outcome::Present);
+                }
+                let growth = fresh.bytes().saturating_sub(old.get().bytes());
+                if !has_room && growth > 0 {
+                    self.make_room(op, guard, 0, growth, new.id, now)?;
+                    has_room = true;
+                    continue;
+                }
+                // The id is in use: the new entry inherits its standing with the hand.
+                fresh.set_mark(old.get().mark());
+                if self.exchange(op, &snapshot, snapshot.with(slot, place, entry)) {
+                    self.bytes.add(fresh.bytes());
+                    self.retire(op, old);
+                    if was_live {
+                        return Ok(Outcome::Replaced);
+                    }
+                    self.counters.add(op.thread, Counter::EvictedExpired, 1);
+                    return Ok(Outcome::Inserted);
+                }
+            } else if snapshot.len() == WIDTH {
+                let (slot, reason) = give_up(&snapshot, now);
+                let victim = snapshot.entry(slot);
+                let growth = fresh.bytes().saturating_sub(victim.get().bytes());
+                if !has_room && growth > 0 {
+                    self.make_room(op, guard, 0, growth, new.id, now)?;
+                    has_room = true;
+                    continue;
+                }
+                if self.exchange(op, &snapshot, snapshot.with(slot, place, entry)) {
+                    self.bytes.add(fresh.bytes());
+                    self.retire(op, victim);
+                    self.counters.add(op.thread, reason.counter(), 1);
+                    return Ok(Outcome::Inserted);
+                }
+            } else {
+                if !has_room {
+                    self.make_room(op, guard, 1, fresh.bytes(), new.id, now)?;
+                    has_room = true;
+                    continue;
+                }
+                let slots = snapshot.with(snapshot.len(), place, entry);
+                if self.exchange(op, &snapshot, slots) {
+                    self.entries.add(1);
+                    self.bytes.add(fresh.bytes());
+                    return Ok(Outcome::Inserted);
+                }
+            }
+        }
+    }
+
+    /// Evicts until so much more fits.
+    ///
+    /// Where others have evicted everything and their gauges are still behind, entries may overshoot
+    /// (by one for each writer at work); bytes are refused.
+    fn make_room(
+        &self,
+        op: &mut Operation<'_, V>,
+        guard: &Guard,
+        entries: usize,
+        bytes: usize,
+        keep: &SessionId,
+        now: Time,
+    ) -> Result<(), Refused> {
+        if bytes > self.limits.bytes {
+            return Err(Refused::OverBudget);
+        }
+        loop {
+            let too_many = self.entries.get() + entries > self.limits.entries;
+            let too_much = self.bytes.get() > self.limits.bytes - bytes;
+            if !too_many && !too_much {
+                return Ok(());
+            }
+            if !self.evict(op, guard, keep, now) {
+                return if too_much {
+                    Err(Refused::OverBudget)
+                } else {
+                    Ok(())
+                };
+            }
+        }
+    }
+
+    /// Unlinks the live entry under an id and returns it; an expired one is evicted.
+    ///
+    /// The entry stays valid for as long as the protection does.
+    pub(crate) fn remove<'g>(
+        &self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        reason: Removal,
+        protection: &'g impl Protection,
+    ) -> Option<EntryRef<'g, V>> {
+        let place = self.table.place(hash);
+        self.table.find(place, id, protection)?;
+        let mut op = self.begin(thread_number());
+        // Lock-free, as in `place`.
+        let removed = loop {
+            let snapshot = self.table.load(place.index, protection);
+            let Some(slot) = snapshot.find(place, id) else {
+                break None;
+            };
+            let entry = snapshot.entry(slot);
+            let live = !entry.get().is_expired(now);
+            let reason = if live {
+                reason.gone()
+            } else {
+                Gone::EvictedExpired
+            };
+            if self.unlink(&mut op, &snapshot, |s| s == slot, reason) > 0 {
+                break live.then_some(entry);
+            }
+        };
+        op.writer.step(&writers::pin(), &self.retired);
+        removed
+    }
+
+    /// Unlinks every entry, line by line; the number of those.
+    pub(crate) fn clear(&self) -> usize {
+        let mut removed = 0;
+        for index in 0..self.table.lines() {
+            // A short pin for each line, so that grace periods pass meanwhile.
+            let guard = writers::pin();
+            let mut op = self.begin(thread_number());
+            loop {
+                let snapshot = self.table.load(index, &guard);
+                if snapshot.is_empty() {
+                    break;
+                }
+                removed += self.unlink(&mut op, &snapshot, |_| true, Gone::Removed);
+            }
+            op.writer.step(&guard, &self.retired);
+        }
+        self.reclaim_all(&mut writers::pin());
+        removed
+    }
+
+    /// Sweeps expired entries out of the next `lines` lines, and reclaims whatever can be.
+    pub(crate) fn maintain(&self, lines: usize, now: Time) -> usize {
+        let lines = lines.min(self.table.lines());
+        let start = self.maintained.advance(lines);
+        let mut evicted = 0;
+        for i in 0..lines {
+            let guard = writers::pin();
+            let index = start.wrapping_add(i) % self.table.lines();
+            let snapshot = self.table.load(index, &guard);
+            if !snapshot.is_empty() {
+                let mut op = self.begin(thread_number());
+                evicted += self.evict_expired(&mut op, &snapshot, now);
+                op.writer.step(&guard, &self.retired);
+            }
+        }
+        self.reclaim_all(&mut writers::pin());
+        evicted
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        self.table.lines()
+    }
+
+    /// The entries of one line, expired ones included, at one moment.
+    pub(crate) fn line<'g>(
+        &self,
+        index: usize,
+        pin: &'g Pin,
+    ) -> impl Iterator<Item = EntryRef<'g, V>> + use<'g, V>
+    where
+        V: 'g,
+    {
+        let snapshot = self.table.load(index, pin);
+        (0..snapshot.len()).map(move |slot| snapshot.entry(slot))
+    }
+
+    fn begin(&self, thread: usize) -> Operation<'_, V> {
+        Operation {
+            writer: self.pool.check_out(thread),
+            thread,
+        }
+    }
+
+    /// Reclaims all that nobody can reach any more, whichever writer keeps it.
+    ///
+    /// A grace period takes two advances of crossbeam's epoch, and one advances at most once for
+    /// each time that we repin; one round more seals what was open, another collects it.
+    fn reclaim_all(&self, guard: &mut Guard) {
+        for _ in 0..6 {
+            if self.retired.objects() == 0 {
+                return;
+            }
+            self.pool
+                .for_each_idle(|writer| writer.step_eagerly(guard, &self.retired));
+            guard.repin();
+        }
+    }
+
+    /// Unlinks the entries of a line for which `leaves` holds, in one step. Returns their number:
+    /// zero when another thread has changed the line meanwhile.
+    pub(super) fn unlink(
+        &self,
+        op: &mut Operation<'_, V>,
+        snapshot: &Snapshot<'_, V>,
+        leaves: impl Fn(usize) -> bool,
+        reason: Gone,
+    ) -> usize {
+        if !self.exchange(op, snapshot, snapshot.without(&leaves)) {
+            return 0;
+        }
+        let mut unlinked = 0;
+        for slot in (0..snapshot.len()).filter(|slot| leaves(*slot)) {
+            self.entries.sub(1);
+            self.retire(op, snapshot.entry(slot));
+            unlinked += 1;
+        }
+        self.counters.add(op.thread, reason.counter(), unlinked);
+        unlinked as usize
+    }
+
+    /// Publishes a line in place of the one that `snapshot` saw, and retires that. All or nothing.
+    fn exchange(
+        &self,
+        op: &mut Operation<'_, V>,
+        snapshot: &Snapshot<'_, V>,
+        slots: Slots<V>,
+    ) -> bool {
+        let line = op.writer.write_line(slots);
+        if self.table.publish(snapshot, line) {
+            op.writer.retire_line(snapshot, &self.retired);
+            true
+        } else {
+            op.writer.discard_line(line);
+            false
+        }
+    }
+
+    /// Takes an entry that this thread has just unlinked.
+    fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
+        let bytes = entry.get().bytes();
+        self.bytes.sub(bytes);
+        op.writer
+            .retire_entry(entry.as_non_null(), bytes, &self.retired);
+    }
+}
+
+/// Who asked for an entry to leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Removal {
+    Remove,
+    Take,
+}
+
+impl Removal {
+    fn gone(self) -> Gone {
+        match self {
+            Self::Remove => Gone::Removed,
+            Self::Take => Gone::Taken,
+        }
+    }
+}
+
+impl Gone {
+    fn counter(self) -> Counter {
+        match self {
+            Self::Removed => Counter::Removed,
+            Self::Taken => Counter::Taken,
+            Self::EvictedExpired => Counter::EvictedExpired,
+            Self::EvictedUnused => Counter::EvictedUnused,
+            Self::EvictedIdle => Counter::EvictedIdle,
+            Self::EvictedLineFull => Counter::EvictedLineFull,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! How a reading thread says "I may be looking": one word of its own, written twice a pin.
+//!
+//! `crossbeam_epoch::pin` will not do on the handshake path: every 128th call collects, and that
+//! retries, allocates and frees on the reader (measured in `docs/design.md`). So readers announce
+//! themselves here and nothing ever runs on them; writers use crossbeam's guards and, before they
+//! reclaim, also wait until every reader that was pinned has moved on.
+//!
+//! ```text
+//! reader                                    writer
+//! R1  slot.seq <- odd        (SeqCst)       W1  compare-and-exchange: unlink X
+//! R2  load the table         (SeqCst)       W2  fence(SeqCst)
+//!     .. use what it leads to ..            W3  load every slot.seq; remember the odd ones
+//! R3  slot.seq <- even       (Release)      W4  each remembered slot shows another number (Acquire)
+//!                                               => X is nobody's, reuse it
+//! ```
+//!
+//! If W3 does not see R1, then R1 comes after W2 in the order of all SeqCst operations, so that R2
+//! sees W1 and never finds X. If it does, W4 waits for R3, and R3 to W4 is a release-acquire pair:
+//! whatever the reader did with X happened before its reuse. The number only grows, so a slot that
+//! shows another number has been unpinned since, whoever owns it by then.
+
+use std::marker::PhantomData;
+
+use crate::sync::{
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence, process_static, thread_local,
+};
+
+/// Slots in one chunk. The first chunk is static: up to here registering allocates nothing.
+const CHUNK: usize = if cfg!(loom) { 4 } else { 128 };
+
+process_static! {
+    static ref REGISTRY: Registry = Registry::new();
+}
+
+thread_local! {
+    static REGISTRATION: Registration = Registration { slot: REGISTRY.claim() };
+}
+
+/// Every thread that ever pinned has a slot; slots of threads that ended are used again.
+struct Registry {
+    first: Chunk,
+    /// Slots at or above this number have never been claimed.
+    used: AtomicUsize,
+}
+
+struct Chunk {
+    slots: [Slot; CHUNK],
+    next: AtomicPtr<Chunk>,
+}
+
+/// 128 bytes: processors fetch lines in pairs.
+#[repr(align(128))]
+pub(crate) struct Slot {
+    /// Odd while the owner is pinned. Only the owner writes it.
+    seq: AtomicU64,
+    /// Guards alive on the owner. Only the owner touches it.
+    depth: AtomicUsize,
+    claimed: AtomicBool,
+    number: usize,
+}
+
+impl Registry {
+    fn new() -> Self {
+        Self {
+            first: Chunk::new(0),
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    /// Claims a free slot. Each slot is tried once, and a lost race means that another thread got
+    /// one; allocates one chunk for every [`CHUNK`] threads alive beyond the first.
+    fn claim(&'static self) -> &'static Slot {
+        let mut chunk = &self.first;
+        loop {
+            for slot in &chunk.slots {
+                // Acquire pairs with the Release in `Slot::give_back`: the owner before us has
+                // finished with the slot's numbers and with its statistics shard.
+                if !slot.claimed.load(Ordering::Relaxed)
+                    && slot
+                        .claimed
+                        .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+                        .is_ok()
+                {
+                    // SeqCst, and before the first R1: a W3 that misses this number comes before
+                    // R1 as well.
+                    self.used.fetch_max(slot.number + 1, Ordering::SeqCst);
+                    return slot;
+                }
+            }
+            chunk = chunk.next_or_append();
+        }
+    }
+
+    /// Calls `f` with each slot that was ever claimed.
+    fn for_each_used(&'static self, mut f: impl FnMut(&'static Slot)) {
+        let used = self.used.load(Ordering::SeqCst);
+        let mut chunk = Some(&self.first);
+        while let Some(c) = chunk {
+            for slot in &c.slots {
+                if slot.number >= used {
+                    return;
+                }
+                f(slot);
+            }
+            chunk = c.next();
+        }
+    }
+}
+
+impl Chunk {
+    fn new(base: usize) -> Self {
+        Self {
+            slots: std::array::from_fn(|i| Slot {
+                seq: AtomicU64::new(0),
+                depth: AtomicUsize::new(0),
+                claimed: AtomicBool::new(false),
+                number: base + i,
+            }),
+            next: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn next(&self) -> Option<&'static Chunk> {
+        // SAFETY: `next` is null or a leaked box (see below), never freed. Acquire pairs with the
+        // Release that appended it.
+        unsafe { self.next.load(Ordering::Acquire).as_ref() }
+    }
+
+    fn next_or_append(&self) -> &'static Chunk {
+        if let Some(next) = self.next() {
+            return next;
+        }
+        let base = self.slots[CHUNK - 1].number + 1;
+        let new = Box::into_raw(Box::new(Chunk::new(base)));
+        match self.next.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => {}
+            #[allow(unsafe_code)]
+            // SAFETY: `new` came from `Box::into_raw` above and was not published.
+            Err(_) => drop(unsafe { Box::from_raw(new) }),
+        }
+        self.next().expect("appended above, by us or another")
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn enter(&self) {
+        let depth = self.depth.load(Ordering::Relaxed);
+        self.depth.store(depth + 1, Ordering::Relaxed);
+        if depth == 0 {
+            self.announce();
+        }
+    }
+
+    #[inline]
+    fn leave(&self) {
+        let depth = self.depth.load(Ordering::Relaxed);
+        self.depth.store(depth - 1, Ordering::Relaxed);
+        if depth == 1 {
+            // R3. Release pairs with the Acquire of W4.
+            self.seq
+                .store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Release);
+        }
+    }
+
+    /// R1: the one read-modify-write of a pin.
+    #[inline]
+    fn announce(&self) {
+        let odd = self.seq.load(Ordering::Relaxed) + 1;
+        #[cfg(not(loom))]
+        self.seq.swap(odd, Ordering::SeqCst);
+        // Loom takes SeqCst accesses for AcqRel; there, a fence says the same. Release because a
+        // writer may meet this number instead of the even one before it (W4).
+        #[cfg(loom)]
+        {
+            self.seq.store(odd, Ordering::Release);
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    fn give_back(&self) {
+        // A guard that was forgotten may have left references behind: its slot stays pinned.
+        if self.depth.load(Ordering::Relaxed) == 0 {
+            // Release pairs with the Acquire in `Registry::claim`.
+            self.claimed.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Holds the calling thread's slot until the thread ends.
+struct Registration {
+    slot: &'static Slot,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.slot.give_back();
+    }
+}
+
+/// The number of the calling thread among those alive: small, and its own while it lives. A thread
+/// that is past its end already gets one above all others.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    REGISTRATION
+        .try_with(|r| r.slot.number)
+        .unwrap_or(usize::MAX)
+}
+
+/// While it lives, nothing that the calling thread can reach is reclaimed.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    slot: &'static Slot,
+    /// The slot was claimed for this pin alone, since the thread's own is gone already.
+    borrowed: bool,
+    /// `depth` belongs to one thread.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl Pin {
+    /// Announces the calling thread. The first pin of a thread claims a slot.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        let (slot, borrowed) = match REGISTRATION.try_with(|r| r.slot) {
+            Ok(slot) => (slot, false),
+            // Called from a destructor that runs after the thread's own registration ended.
+            Err(_) => (REGISTRY.claim(), true),
+        };
+        slot.enter();
+        Self {
+            slot,
+            borrowed,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Unpins and pins anew, unless another guard of this thread is alive.
+    #[inline]
+    pub(crate) fn repin(&mut self) {
+        if self.slot.depth.load(Ordering::Relaxed) == 1 {
+            self.slot.leave();
+            self.slot.enter();
+        }
+    }
+
+    /// As [`thread_number`].
+    #[inline]
+    pub(crate) fn thread(&self) -> usize {
+        self.slot.number
+    }
+}
+
+impl Drop for Pin {
+    #[inline]
+    fn drop(&mut self) {
+        self.slot.leave();
+        if self.borrowed {
+            self.slot.give_back();
+        }
+    }
+}
+
+/// Readers that were pinned at some moment and have not been seen to unpin since.
+#[derive(Debug, Default)]
+pub(crate) struct Stragglers {
+    pinned: Vec<(&'static Slot, u64)>,
+}
+
+impl Stragglers {
+    /// Remembers who is pinned now (W2 and W3). What was unlinked before is out of everybody's
+    /// reach once [`all_gone`](Self::all_gone) says so.
+    pub(crate) fn remember(&mut self) {
+        self.pinned.clear();
+        fence(Ordering::SeqCst);
+        REGISTRY.for_each_used(|slot| {
+            let seq = slot.seq.load(Ordering::Acquire);
+            if seq % 2 == 1 {
+                self.pinned.push((slot, seq));
+            }
+        });
+    }
+
+    /// W4.
+    pub(crate) fn all_gone(&mut self) -> bool {
+        self.pinned
+            .retain(|(slot, seq)| slot.seq.load(Ordering::Acquire) == *seq);
+        self.pinned.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Slot({})", self.number)
+    }
+}

@@ -1,0 +1,119 @@
+//! Who has to go when room is needed: a hand that sweeps the table, with a second chance.
+//!
+//! The hand looks at one line at a time. What has expired goes first; else the entry that nobody
+//! ever resumed and that is nearest to its end. Only where some lines in a row have neither, those
+//! that *were* resumed are asked: one that was not resumed again since the hand's last visit goes,
+//! the others lose their second chance. So a flood of sessions that nobody resumes feeds on itself:
+//! the hand keeps finding its entries first, and never gets to the ones that are in use.
+
+use crossbeam_epoch::Guard;
+
+use super::Engine;
+use super::entry::{EntryRef, Mark};
+use super::ops::Gone;
+use super::ops::Operation;
+use super::table::{Snapshot, WIDTH};
+use crate::clock::Time;
+use crate::id::SessionId;
+
+/// Lines with entries, none of them expired or unused, that the hand passes before it turns to
+/// entries that were resumed.
+const PATIENCE: usize = 4;
+
+/// Lines that it visits then before it throws out even one with a second chance left.
+const LAST_RESORT: usize = PATIENCE + 16;
+
+impl<V> Engine<V> {
+    /// Evicts at least one entry, but never the one called `keep`.
+    ///
+    /// False when the hand went round the whole table and found nothing to evict.
+    pub(super) fn evict(
+        &self,
+        op: &mut Operation<'_, V>,
+        guard: &Guard,
+        keep: &SessionId,
+        now: Time,
+    ) -> bool {
+        let mut seen = 0;
+        for _ in 0..self.table.lines() + 2 * LAST_RESORT {
+            let index = self.hand.advance(1) % self.table.lines();
+            let snapshot = self.table.load(index, guard);
+            if snapshot.is_empty() {
+                continue;
+            }
+            if self.evict_expired(op, &snapshot, now) > 0 {
+                return true;
+            }
+            let Some((slot, mark)) = least_worth(&snapshot, keep, now) else {
+                continue;
+            };
+            let reason = match mark {
+                Mark::Unused => Gone::EvictedUnused,
+                Mark::Idle if seen >= PATIENCE => Gone::EvictedIdle,
+                Mark::Recent if seen >= LAST_RESORT => Gone::EvictedIdle,
+                _ => {
+                    if seen >= PATIENCE {
+                        spend_second_chances(&snapshot);
+                    }
+                    seen += 1;
+                    continue;
+                }
+            };
+            if self.unlink(op, &snapshot, |s| s == slot, reason) > 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Unlinks all expired entries of a line in one step; the number of those.
+    pub(super) fn evict_expired(
+        &self,
+        op: &mut Operation<'_, V>,
+        snapshot: &Snapshot<'_, V>,
+        now: Time,
+    ) -> usize {
+        if !snapshot.entries().any(|entry| entry.get().is_expired(now)) {
+            return 0;
+        }
+        let expired = |slot| snapshot.entry(slot).get().is_expired(now);
+        self.unlink(op, snapshot, expired, Gone::EvictedExpired)
+    }
+}
+
+/// The slot that a full line gives up, and why.
+pub(super) fn give_up<V>(snapshot: &Snapshot<'_, V>, now: Time) -> (usize, Gone) {
+    debug_assert_eq!(snapshot.len(), WIDTH);
+    let slot = (0..WIDTH)
+        .min_by_key(|slot| worth(snapshot.entry(*slot), now))
+        .expect("a line has slots");
+    if snapshot.entry(slot).get().is_expired(now) {
+        (slot, Gone::EvictedExpired)
+    } else {
+        (slot, Gone::EvictedLineFull)
+    }
+}
+
+/// Expired entries are worth least, then the never resumed, then those nearest to their end.
+fn worth<V>(entry: EntryRef<'_, V>, now: Time) -> (bool, Mark, Time) {
+    let entry = entry.get();
+    (!entry.is_expired(now), entry.mark(), entry.expires_at())
+}
+
+fn least_worth<V>(
+    snapshot: &Snapshot<'_, V>,
+    keep: &SessionId,
+    now: Time,
+) -> Option<(usize, Mark)> {
+    let candidates = (0..snapshot.len()).filter(|slot| snapshot.entry(*slot).get().id() != keep);
+    let slot = candidates.min_by_key(|slot| worth(snapshot.entry(*slot), now))?;
+    Some((slot, snapshot.entry(slot).get().mark()))
+}
+
+fn spend_second_chances<V>(snapshot: &Snapshot<'_, V>) {
+    for entry in snapshot.entries() {
+        if entry.get().mark() == Mark::Recent {
+            entry.get().set_mark(Mark::Idle);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! How a writing thread pins: a crossbeam-epoch guard, of a collector of our own.
+//!
+//! Its queue holds nothing but closures that set a flag (see `reclaim.rs`), and since readers never
+//! pin here, only writers ever run them. A collector of our own, so that neither another crate's
+//! long pins hold ours back, nor its garbage is collected inside our inserts.
+
+use crossbeam_epoch::{Collector, Guard, LocalHandle};
+
+use crate::sync::{process_static, thread_local};
+
+process_static! {
+    static ref COLLECTOR: Collector = Collector::new();
+}
+
+thread_local! {
+    static HANDLE: LocalHandle = COLLECTOR.register();
+}
+
+pub(crate) fn pin() -> Guard {
+    HANDLE
+        .try_with(LocalHandle::pin)
+        // Called from a destructor that runs after the thread's own handle is gone.
+        .unwrap_or_else(|_| COLLECTOR.register().pin())
+}

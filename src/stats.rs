@@ -1,0 +1,148 @@
+//! Statistics that no thread waits for: each thread counts in a shard of its own.
+
+use crate::engine::THREAD_SHARDS;
+use crate::sync::{AtomicU64, Ordering, add_unshared};
+
+/// What a cache has done since it was made, and what it holds.
+///
+/// Counters are exact once the threads that count are quiet; read while they work, each of them is
+/// some recent value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Lookups (get and get_buffer) that found a live entry.
+    pub hits: u64,
+    /// Lookups that found nothing.
+    pub misses: u64,
+    /// Lookups that found an entry whose life had ended. Not counted as misses.
+    pub expired: u64,
+    /// Inserts under an id that had no entry.
+    pub inserts: u64,
+    /// Inserts that took the place of an entry under the same id.
+    pub replaced: u64,
+    /// Entries that left by remove or clear.
+    pub removed: u64,
+    /// Entries handed out by take.
+    pub taken: u64,
+    /// Entries that the cache threw out itself, by reason.
+    pub evicted: Evicted,
+    /// Inserts that were refused, by reason.
+    pub refused: RefusedCounts,
+    /// Entries in the cache now.
+    pub entries: usize,
+    /// Bytes of the entries in the cache now: each entry's allocation, which holds its header, the
+    /// value's own `size_of` and the encoded bytes. What a value owns elsewhere is not known here.
+    pub bytes: usize,
+    /// Entries and lines that have left the table and wait for their grace period.
+    pub retired: usize,
+    /// Bytes of those.
+    pub retired_bytes: usize,
+}
+
+/// Evictions by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Evicted {
+    /// Their life had ended.
+    pub expired: u64,
+    /// Room was needed, and nobody had ever resumed them.
+    pub unused: u64,
+    /// Room was needed, and nobody had resumed them since the hand last passed.
+    pub idle: u64,
+    /// Their line of eight was full, and the one that was worth least had to go.
+    pub line_full: u64,
+}
+
+/// Refused inserts by reason; see [`Refused`](crate::Refused).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedCounts {
+    /// The encoded session was longer than the limit for one.
+    pub too_large: u64,
+    /// The entry did not fit into the byte limit.
+    pub over_budget: u64,
+    /// A pinned thread held back reclamation, and its bound was reached.
+    pub reclamation: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counter {
+    Hits,
+    Misses,
+    Expired,
+    Inserts,
+    Replaced,
+    Removed,
+    Taken,
+    EvictedExpired,
+    EvictedUnused,
+    EvictedIdle,
+    EvictedLineFull,
+    RefusedTooLarge,
+    RefusedOverBudget,
+    RefusedReclamation,
+}
+
+const COUNTERS: usize = Counter::RefusedReclamation as usize + 1;
+
+/// 128 bytes: processors fetch lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard {
+    counts: [AtomicU64; COUNTERS],
+}
+
+/// One shard for each of the first [`THREAD_SHARDS`] threads, and a last one that the others share.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    shards: Box<[Shard]>,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        let shard = || Shard {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
+        Self {
+            shards: (0..=THREAD_SHARDS).map(|_| shard()).collect(),
+        }
+    }
+
+    /// Counts for the thread whose number is `thread`.
+    #[inline]
+    pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
+        if thread < THREAD_SHARDS {
+            add_unshared(&self.shards[thread].counts[counter as usize], n);
+        } else {
+            self.shards[THREAD_SHARDS].counts[counter as usize].fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn sum(&self) -> Stats {
+        let sum = |counter: Counter| {
+            let of = |shard: &Shard| shard.counts[counter as usize].load(Ordering::Relaxed);
+            self.shards.iter().map(of).fold(0, u64::wrapping_add)
+        };
+        Stats {
+            hits: sum(Counter::Hits),
+            misses: sum(Counter::Misses),
+            expired: sum(Counter::Expired),
+            inserts: sum(Counter::Inserts),
+            replaced: sum(Counter::Replaced),
+            removed: sum(Counter::Removed),
+            taken: sum(Counter::Taken),
+            evicted: Evicted {
+                expired: sum(Counter::EvictedExpired),
+                unused: sum(Counter::EvictedUnused),
+                idle: sum(Counter::EvictedIdle),
+                line_full: sum(Counter::EvictedLineFull),
+            },
+            refused: RefusedCounts {
+                too_large: sum(Counter::RefusedTooLarge),
+                over_budget: sum(Counter::RefusedOverBudget),
+                reclamation: sum(Counter::RefusedReclamation),
+            },
+            ..Stats::default()
+        }
+    }
+}
