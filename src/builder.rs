@@ -66,7 +66,7 @@ impl<S: BuildHasher> CacheBuilder<S> {
 
     /// Limits what has left the table and waits for its grace period, in objects (entries, and
     /// lines of 64 bytes). At the limit inserts are refused until it falls; removes and takes go
-    /// on. By default twice the capacity, but at least 4,096.
+    /// on. By default four times the capacity, but at least 262,144 (some 32 MiB).
     ///
     /// Only a thread that stays pinned makes this grow beyond a few hundred.
     pub fn retired_limit(mut self, objects: usize) -> Self {
@@ -111,7 +111,9 @@ impl<S: BuildHasher> CacheBuilder<S> {
         if bytes < smallest {
             return Err(ConfigError::MaxBytes(bytes));
         }
-        let retired = self.retired_limit.unwrap_or((2 * self.capacity).max(4_096));
+        let retired = self
+            .retired_limit
+            .unwrap_or((4 * self.capacity).max(1 << 18));
         if retired == 0 {
             return Err(ConfigError::RetiredLimit);
         }

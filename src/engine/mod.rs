@@ -33,10 +33,13 @@
 //! the cache can overshoot its capacity.
 
 mod entry;
+mod lines;
 mod ops;
 mod pool;
+mod prefetch;
 mod readers;
 mod reclaim;
+mod stack;
 mod sweep;
 mod table;
 mod writers;
@@ -49,6 +52,7 @@ pub(crate) use ops::{New, Outcome, Removal};
 pub(crate) use readers::Pin;
 pub(crate) use writers::pin as pin_writer;
 
+use lines::LineStore;
 use pool::Pool;
 use reclaim::Retired;
 use table::Table;
@@ -71,11 +75,11 @@ pub(crate) struct Limits {
 
 pub(crate) struct Engine<V> {
     table: Table<V>,
+    lines: LineStore<V>,
     pool: Pool<V>,
     retired: Retired,
     limits: Limits,
-    entries: Gauge,
-    bytes: Gauge,
+    gauges: Gauges,
     hand: Cursor,
     /// Where the next call of `maintain` goes on.
     maintained: Cursor,
@@ -86,18 +90,28 @@ pub(crate) struct Engine<V> {
 #[repr(align(128))]
 struct Cursor(AtomicUsize);
 
+/// What is in the table. Together on a cache line of their own, for all writers write them.
 #[repr(align(128))]
+struct Gauges {
+    entries: Gauge,
+    bytes: Gauge,
+}
+
 struct Gauge(AtomicUsize);
 
 impl<V> Engine<V> {
     pub(crate) fn new(limits: Limits) -> Self {
+        let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
         Self {
-            table: Table::new(limits.entries.div_ceil(ENTRIES_PER_LINE)),
+            table: Table::new(lines),
+            lines: LineStore::new(lines),
             pool: Pool::new(),
             retired: Retired::new(),
             limits,
-            entries: Gauge(AtomicUsize::new(0)),
-            bytes: Gauge(AtomicUsize::new(0)),
+            gauges: Gauges {
+                entries: Gauge(AtomicUsize::new(0)),
+                bytes: Gauge(AtomicUsize::new(0)),
+            },
             hand: Cursor(AtomicUsize::new(0)),
             maintained: Cursor(AtomicUsize::new(0)),
             counters: Counters::new(),
@@ -109,13 +123,13 @@ impl<V> Engine<V> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.get()
+        self.gauges.entries.plus(0)
     }
 
     pub(crate) fn stats(&self) -> Stats {
         Stats {
-            entries: self.entries.get(),
-            bytes: self.bytes.get(),
+            entries: self.gauges.entries.plus(0),
+            bytes: self.gauges.bytes.plus(0),
             retired: self.retired.objects(),
             retired_bytes: self.retired.bytes(),
             ..self.counters.sum()
@@ -124,17 +138,17 @@ impl<V> Engine<V> {
 }
 
 impl Gauge {
-    fn get(&self) -> usize {
-        // Behind by what writers at work have not counted yet, so it may be below zero.
-        usize::try_from(self.0.load(Ordering::Relaxed) as isize).unwrap_or(0)
+    /// The gauge with a change that it does not show yet. Behind by what writers at work have not
+    /// added, so it may be below zero.
+    fn plus(&self, change: usize) -> usize {
+        let now = self.0.load(Ordering::Relaxed).wrapping_add(change);
+        usize::try_from(now as isize).unwrap_or(0)
     }
 
-    fn add(&self, n: usize) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    fn sub(&self, n: usize) {
-        self.0.fetch_sub(n, Ordering::Relaxed);
+    fn add(&self, change: usize) {
+        if change != 0 {
+            self.0.fetch_add(change, Ordering::Relaxed);
+        }
     }
 }
 
@@ -158,7 +172,6 @@ impl<V> Drop for Engine<V> {
                 for entry in line.as_ref().entries() {
                     Entry::reclaim(entry).free();
                 }
-                table::Line::free(line);
             }
         }
     }

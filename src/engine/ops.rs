@@ -7,10 +7,11 @@ use crossbeam_epoch::Guard;
 
 use super::entry::{Entry, EntryRef};
 use super::pool::Checkout;
+use super::prefetch::prefetch_all;
 use super::readers::{Pin, thread_number};
 use super::sweep::give_up;
-use super::table::{Protection, Slots, Snapshot, WIDTH};
-use super::{Engine, writers};
+use super::table::{Change, Protection, Snapshot, Tagged, WIDTH};
+use super::{Engine, Gauges, writers};
 use crate::clock::Time;
 use crate::error::Refused;
 use crate::id::SessionId;
@@ -49,8 +50,42 @@ pub(crate) struct New<'a> {
 
 /// One writing operation: the writer that it has to itself, and who counts.
 pub(super) struct Operation<'e, V> {
-    writer: Checkout<'e, V>,
+    pub(super) writer: Checkout<'e, V>,
     thread: usize,
+    gauges: &'e Gauges,
+    /// Entries and bytes that came (or, wrapping, left) in this operation, not yet in the gauges:
+    /// an insert that evicts changes nothing in the end, so it need not write what all share.
+    entries: usize,
+    bytes: usize,
+}
+
+impl<V> Operation<'_, V> {
+    fn came(&mut self, bytes: usize) {
+        self.entries = self.entries.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(bytes);
+    }
+
+    fn left(&mut self, bytes: usize) {
+        self.entries = self.entries.wrapping_sub(1);
+        self.bytes = self.bytes.wrapping_sub(bytes);
+    }
+
+    /// Entries in the table, this operation's own included.
+    fn entries(&self) -> usize {
+        self.gauges.entries.plus(self.entries)
+    }
+
+    /// Bytes of those.
+    fn bytes(&self) -> usize {
+        self.gauges.bytes.plus(self.bytes)
+    }
+}
+
+impl<V> Drop for Operation<'_, V> {
+    fn drop(&mut self) {
+        self.gauges.entries.add(self.entries);
+        self.gauges.bytes.add(self.bytes);
+    }
 }
 
 impl<V> Engine<V> {
@@ -115,6 +150,7 @@ impl<V> Engine<V> {
             }
         }
         let mut op = self.begin(thread);
+        self.table.prefetch_line(self.table.place(new.hash).index);
         let entry = op
             .writer
             .write_entry(*new.id, new.expires_at, value, new.encoded);
@@ -123,7 +159,7 @@ impl<V> Engine<V> {
             // SAFETY: `place` publishes the entry in the two cases above only.
             unsafe { op.writer.discard_entry(entry) };
         }
-        op.writer.step(&guard, &self.retired);
+        op.writer.step(&guard, &self.retired, &self.lines);
         result
     }
 
@@ -144,6 +180,7 @@ impl<V> Engine<V> {
         // SAFETY: `entry` is ours alone until it is published, and `guard` protects it after that.
         let fresh = unsafe { EntryRef::new(entry) }.get();
         let place = self.table.place(new.hash);
+        let tagged = Tagged::new(entry, place);
         let mut has_room = false;
         // Lock-free: an exchange fails only because another thread's has succeeded.
         loop {
@@ -162,8 +199,8 @@ impl<V> Engine<V> {
                 }
                 // The id is in use: the new entry inherits its standing with the hand.
                 fresh.set_mark(old.get().mark());
-                if self.exchange(op, &snapshot, snapshot.with(slot, place, entry)) {
-                    self.bytes.add(fresh.bytes());
+                if self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
+                    op.came(fresh.bytes());
                     self.retire(op, old);
                     if was_live {
                         return Ok(Outcome::Replaced);
@@ -180,8 +217,8 @@ impl<V> Engine<V> {
                     has_room = true;
                     continue;
                 }
-                if self.exchange(op, &snapshot, snapshot.with(slot, place, entry)) {
-                    self.bytes.add(fresh.bytes());
+                if self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
+                    op.came(fresh.bytes());
                     self.retire(op, victim);
                     self.counters.add(op.thread, reason.counter(), 1);
                     return Ok(Outcome::Inserted);
@@ -192,10 +229,8 @@ impl<V> Engine<V> {
                     has_room = true;
                     continue;
                 }
-                let slots = snapshot.with(snapshot.len(), place, entry);
-                if self.exchange(op, &snapshot, slots) {
-                    self.entries.add(1);
-                    self.bytes.add(fresh.bytes());
+                if self.exchange(op, &snapshot, Change::Put(snapshot.len(), tagged)) {
+                    op.came(fresh.bytes());
                     return Ok(Outcome::Inserted);
                 }
             }
@@ -219,8 +254,8 @@ impl<V> Engine<V> {
             return Err(Refused::OverBudget);
         }
         loop {
-            let too_many = self.entries.get() + entries > self.limits.entries;
-            let too_much = self.bytes.get() > self.limits.bytes - bytes;
+            let too_many = op.entries() + entries > self.limits.entries;
+            let too_much = op.bytes() > self.limits.bytes - bytes;
             if !too_many && !too_much {
                 return Ok(());
             }
@@ -261,11 +296,11 @@ impl<V> Engine<V> {
             } else {
                 Gone::EvictedExpired
             };
-            if self.unlink(&mut op, &snapshot, |s| s == slot, reason) > 0 {
+            if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
                 break live.then_some(entry);
             }
         };
-        op.writer.step(&writers::pin(), &self.retired);
+        op.writer.step(&writers::pin(), &self.retired, &self.lines);
         removed
     }
 
@@ -281,9 +316,9 @@ impl<V> Engine<V> {
                 if snapshot.is_empty() {
                     break;
                 }
-                removed += self.unlink(&mut op, &snapshot, |_| true, Gone::Removed);
+                removed += self.unlink(&mut op, &snapshot, u8::MAX, Gone::Removed);
             }
-            op.writer.step(&guard, &self.retired);
+            op.writer.step(&guard, &self.retired, &self.lines);
         }
         self.reclaim_all(&mut writers::pin());
         removed
@@ -301,7 +336,7 @@ impl<V> Engine<V> {
             if !snapshot.is_empty() {
                 let mut op = self.begin(thread_number());
                 evicted += self.evict_expired(&mut op, &snapshot, now);
-                op.writer.step(&guard, &self.retired);
+                op.writer.step(&guard, &self.retired, &self.lines);
             }
         }
         self.reclaim_all(&mut writers::pin());
@@ -329,6 +364,9 @@ impl<V> Engine<V> {
         Operation {
             writer: self.pool.check_out(thread),
             thread,
+            gauges: &self.gauges,
+            entries: 0,
+            bytes: 0,
         }
     }
 
@@ -342,26 +380,25 @@ impl<V> Engine<V> {
                 return;
             }
             self.pool
-                .for_each_idle(|writer| writer.step_eagerly(guard, &self.retired));
+                .for_each_idle(|writer| writer.step_eagerly(guard, &self.retired, &self.lines));
             guard.repin();
         }
     }
 
-    /// Unlinks the entries of a line for which `leaves` holds, in one step. Returns their number:
-    /// zero when another thread has changed the line meanwhile.
+    /// Unlinks the entries of a line whose slots' bits are set in `leaving`, in one step. Returns
+    /// their number: zero when another thread has changed the line meanwhile.
     pub(super) fn unlink(
         &self,
         op: &mut Operation<'_, V>,
         snapshot: &Snapshot<'_, V>,
-        leaves: impl Fn(usize) -> bool,
+        leaving: u8,
         reason: Gone,
     ) -> usize {
-        if !self.exchange(op, snapshot, snapshot.without(&leaves)) {
+        if !self.exchange(op, snapshot, Change::Drop(leaving)) {
             return 0;
         }
         let mut unlinked = 0;
-        for slot in (0..snapshot.len()).filter(|slot| leaves(*slot)) {
-            self.entries.sub(1);
+        for slot in (0..snapshot.len()).filter(|slot| leaving & (1 << slot) != 0) {
             self.retire(op, snapshot.entry(slot));
             unlinked += 1;
         }
@@ -370,26 +407,35 @@ impl<V> Engine<V> {
     }
 
     /// Publishes a line in place of the one that `snapshot` saw, and retires that. All or nothing.
+    #[inline]
     fn exchange(
         &self,
         op: &mut Operation<'_, V>,
         snapshot: &Snapshot<'_, V>,
-        slots: Slots<V>,
+        change: Change<V>,
     ) -> bool {
-        let line = op.writer.write_line(slots);
+        // Of a line that loses all its entries, nothing is left.
+        let line = match change {
+            Change::Drop(leaving) if leaving.trailing_ones() as usize >= snapshot.len() => None,
+            _ => Some(op.writer.write_line(snapshot, &change, &self.lines)),
+        };
         if self.table.publish(snapshot, line) {
             op.writer.retire_line(snapshot, &self.retired);
-            true
-        } else {
-            op.writer.discard_line(line);
-            false
+            return true;
         }
+        if let Some(line) = line {
+            // SAFETY: written above, and the exchange has failed.
+            unsafe { op.writer.discard_line(line) };
+        }
+        false
     }
 
     /// Takes an entry that this thread has just unlinked.
     fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
         let bytes = entry.get().bytes();
-        self.bytes.sub(bytes);
+        op.left(bytes);
+        // It will be wiped when its grace period is over, a few dozen operations from now.
+        prefetch_all(entry.as_non_null().as_ptr(), bytes);
         op.writer
             .retire_entry(entry.as_non_null(), bytes, &self.retired);
     }

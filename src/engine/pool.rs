@@ -9,6 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr;
 
 use super::reclaim::Writer;
+use super::stack::{Node, Stack};
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Places where idle writers wait. A thread starts at its own number, so that up to this many
@@ -17,25 +18,19 @@ const SEATS: usize = if cfg!(loom) { 2 } else { 64 };
 
 pub(crate) struct Pool<V> {
     seats: Box<[Seat<V>]>,
-    /// Writers that found every seat taken, linked by [`Node::next`]. Pushed one by one and taken
-    /// all at once, so that no pop can suffer from ABA.
-    standing: AtomicPtr<Node<V>>,
+    /// Writers that found every seat taken.
+    standing: Stack<Writer<V>>,
 }
 
 #[repr(align(128))]
-struct Seat<V>(AtomicPtr<Node<V>>);
-
-struct Node<V> {
-    writer: Writer<V>,
-    next: *mut Node<V>,
-}
+struct Seat<V>(AtomicPtr<Node<Writer<V>>>);
 
 impl<V> Pool<V> {
     pub(crate) fn new() -> Self {
         let empty = || Seat(AtomicPtr::new(ptr::null_mut()));
         Self {
             seats: (0..SEATS).map(|_| empty()).collect(),
-            standing: AtomicPtr::new(ptr::null_mut()),
+            standing: Stack::new(),
         }
     }
 
@@ -44,45 +39,40 @@ impl<V> Pool<V> {
         let thread = thread % SEATS;
         let node = self
             .sit_out(thread, SEATS)
-            .or_else(|| self.take_standing())
-            .unwrap_or_else(|| {
-                Box::into_raw(Box::new(Node {
-                    writer: Writer::new(),
-                    next: ptr::null_mut(),
-                }))
-            });
+            .or_else(|| self.standing.pop())
+            .unwrap_or_else(|| Node::new(Writer::new()));
         Checkout {
             pool: self,
-            node,
+            node: Some(node),
             thread,
         }
     }
 
     /// Calls `f` with every writer that is idle now, one at a time.
     pub(crate) fn for_each_idle(&self, mut f: impl FnMut(&mut Writer<V>)) {
-        let mut visit = |node| {
+        let mut visit = |node, thread| {
             let mut checkout = Checkout {
                 pool: self,
-                node,
-                thread: 0,
+                node: Some(node),
+                thread,
             };
             f(&mut checkout);
             checkout
         };
         for seat in 0..SEATS {
             if let Some(node) = self.sit_out(seat, 1) {
-                visit(node).thread = seat;
+                visit(node, seat);
             }
         }
-        // Give back after the last one, or this would meet the same ones again.
+        // Given back after the last one, or this would meet the same ones again.
         let mut visited = Vec::new();
-        while let Some(node) = self.take_standing() {
-            visited.push(visit(node));
+        while let Some(node) = self.standing.pop() {
+            visited.push(visit(node, 0));
         }
     }
 
     /// Takes a writer from one of `count` seats, the first of them that of `thread`.
-    fn sit_out(&self, thread: usize, count: usize) -> Option<*mut Node<V>> {
+    fn sit_out(&self, thread: usize, count: usize) -> Option<Box<Node<Writer<V>>>> {
         (0..count).find_map(|i| {
             let seat = &self.seats[(thread + i) % SEATS].0;
             // Look first: the seat of a busy thread is better left in that thread's cache.
@@ -91,31 +81,13 @@ impl<V> Pool<V> {
             }
             // Acquire pairs with the Release in `give_back`: whoever had the writer is done.
             let node = seat.swap(ptr::null_mut(), Ordering::Acquire);
-            (!node.is_null()).then_some(node)
+            // SAFETY: what is in a seat came from `Box::into_raw`, and the swap made it ours.
+            (!node.is_null()).then(|| unsafe { Box::from_raw(node) })
         })
     }
 
-    fn take_standing(&self) -> Option<*mut Node<V>> {
-        if self.standing.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
-        // Acquire pairs with the Release in `stand`.
-        let node = self.standing.swap(ptr::null_mut(), Ordering::Acquire);
-        if node.is_null() {
-            return None;
-        }
-        // SAFETY: taking the list made every node in it ours alone.
-        let mut rest = unsafe { std::mem::replace(&mut (*node).next, ptr::null_mut()) };
-        while !rest.is_null() {
-            // SAFETY: as above; `stand` gives the node away, so its successor is read first.
-            let next = unsafe { (*rest).next };
-            self.stand(rest);
-            rest = next;
-        }
-        Some(node)
-    }
-
-    fn give_back(&self, node: *mut Node<V>, thread: usize) {
+    fn give_back(&self, node: Box<Node<Writer<V>>>, thread: usize) {
+        let node = Box::into_raw(node);
         for i in 0..SEATS {
             let seat = &self.seats[(thread + i) % SEATS].0;
             if seat.load(Ordering::Relaxed).is_null()
@@ -127,47 +99,22 @@ impl<V> Pool<V> {
                 return;
             }
         }
-        self.stand(node);
-    }
-
-    fn stand(&self, node: *mut Node<V>) {
-        let mut head = self.standing.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: the node is ours until the exchange below succeeds.
-            unsafe { (*node).next = head };
-            // Release pairs with the Acquire in `take_standing`.
-            match self.standing.compare_exchange_weak(
-                head,
-                node,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
+        // SAFETY: from `Box::into_raw` above; no exchange has given it away.
+        self.standing.push(unsafe { Box::from_raw(node) });
     }
 }
 
 impl<V> Drop for Pool<V> {
     fn drop(&mut self) {
-        while let Some(node) = self.sit_out(0, SEATS).or_else(|| self.take_standing()) {
-            // SAFETY: made by `Box::into_raw` in `check_out`, and nobody else can reach the pool.
-            drop(unsafe { Box::from_raw(node) });
-        }
+        while self.sit_out(0, SEATS).is_some() {}
     }
 }
-
-// SAFETY: a writer is used by one thread at a time (`Checkout`), and moves values of type `V`
-// between threads: the thread that drops them need not be the one that made them.
-unsafe impl<V: Send> Send for Pool<V> {}
-// SAFETY: as above; the pool itself hands out exclusive access only.
-unsafe impl<V: Send> Sync for Pool<V> {}
 
 /// A writer that belongs to the calling thread until this is dropped.
 pub(crate) struct Checkout<'p, V> {
     pool: &'p Pool<V>,
-    node: *mut Node<V>,
+    /// Always there, until it is given back.
+    node: Option<Box<Node<Writer<V>>>>,
     thread: usize,
 }
 
@@ -175,20 +122,20 @@ impl<V> Deref for Checkout<'_, V> {
     type Target = Writer<V>;
 
     fn deref(&self) -> &Writer<V> {
-        // SAFETY: the node was taken out of the pool by an atomic exchange: nobody else has it.
-        unsafe { &(*self.node).writer }
+        &self.node.as_ref().expect("not given back yet").item
     }
 }
 
 impl<V> DerefMut for Checkout<'_, V> {
     fn deref_mut(&mut self) -> &mut Writer<V> {
-        // SAFETY: as in `deref`.
-        unsafe { &mut (*self.node).writer }
+        &mut self.node.as_mut().expect("not given back yet").item
     }
 }
 
 impl<V> Drop for Checkout<'_, V> {
     fn drop(&mut self) {
-        self.pool.give_back(self.node, self.thread);
+        if let Some(node) = self.node.take() {
+            self.pool.give_back(node, self.thread);
+        }
     }
 }

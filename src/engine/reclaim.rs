@@ -11,24 +11,29 @@
 //! reach what was unlinked before.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 
 use super::entry::{Block, CLASSES, Entry, class_of};
+use super::lines::{self, LineStore, Spare};
 use super::readers::Stragglers;
-use super::table::{Line, Slots, Snapshot};
+use super::table::{Change, Line, Snapshot};
 use crate::clock::Time;
 use crate::id::SessionId;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// Retired objects that one grace period is started for. Small under loom, so that the rare branch
 /// is common.
-const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
+const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
+
+/// Retired objects that a writer may keep to itself before it tells the cache's gauge.
+pub(crate) const UNREPORTED: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// Spare lines, and spare entries, that one writer keeps at most.
-pub(crate) const SPARE: usize = 4 * BATCH;
+pub(crate) const SPARE: usize = 2 * BATCH;
 
 /// Bytes of spare entries that one writer keeps at most.
 pub(crate) const SPARE_BYTES: usize = 256 << 10;
@@ -69,7 +74,11 @@ pub(crate) struct Writer<V> {
     stragglers: Stragglers,
     /// Operations since the epoch was last helped on.
     waited: u32,
-    spare_lines: Vec<NonNull<Line<V>>>,
+    /// Objects and bytes in `open` that the cache's gauge does not know of yet.
+    unreported: (usize, usize),
+    /// The lines that the hand has claimed for this writer and not visited yet.
+    pub(crate) hand: Range<usize>,
+    spare_lines: Vec<Spare<V>>,
     spare_entries: SpareEntries,
 }
 
@@ -81,6 +90,8 @@ impl<V> Writer<V> {
             writers_gone: Arc::new(AtomicBool::new(false)),
             stragglers: Stragglers::default(),
             waited: 0,
+            unreported: (0, 0),
+            hand: 0..0,
             spare_lines: Vec::new(),
             spare_entries: SpareEntries::new(),
         }
@@ -102,21 +113,31 @@ impl<V> Writer<V> {
         Entry::write(block, id, expires_at, value, encoded)
     }
 
-    /// Writes a line that nobody else can reach yet; null for one without entries.
-    pub(crate) fn write_line(&mut self, slots: Slots<V>) -> *mut Line<V> {
-        if slots[0].is_free() {
-            return std::ptr::null_mut();
+    /// Writes a line that nobody else can reach yet.
+    #[inline]
+    pub(crate) fn write_line(
+        &mut self,
+        old: &Snapshot<'_, V>,
+        change: &Change<V>,
+        store: &LineStore<V>,
+    ) -> NonNull<Line<V>> {
+        if self.spare_lines.is_empty() {
+            store.supply(&mut self.spare_lines);
         }
-        // SAFETY: spare lines are ours alone: discarded before they were published, or past their
-        // grace period.
-        unsafe { Line::write(self.spare_lines.pop(), slots).as_ptr() }
+        let line = self.spare_lines.pop().expect("supplied").into_inner();
+        // SAFETY: a spare line is ours alone.
+        unsafe { Line::write(line, old, change) };
+        line
     }
 
     /// Takes back a line that was never published.
-    pub(crate) fn discard_line(&mut self, line: *mut Line<V>) {
-        if let Some(line) = NonNull::new(line) {
-            self.keep_line(line);
-        }
+    ///
+    /// # Safety
+    ///
+    /// `line` came from [`write_line`](Self::write_line) and was never published.
+    pub(crate) unsafe fn discard_line(&mut self, line: NonNull<Line<V>>) {
+        // SAFETY: by contract.
+        self.spare_lines.push(unsafe { Spare::from_inner(line) });
     }
 
     /// Takes back an entry that was never published, and drops its value.
@@ -132,12 +153,9 @@ impl<V> Writer<V> {
 
     /// Takes a line that this thread has just replaced in the table.
     pub(crate) fn retire_line(&mut self, unlinked: &Snapshot<'_, V>, retired: &Retired) {
-        if let Some(line) = NonNull::new(unlinked.line) {
+        if let Some(line) = unlinked.as_non_null() {
             self.open.lines.push(line);
-            retired.objects.fetch_add(1, Ordering::Relaxed);
-            retired
-                .bytes
-                .fetch_add(size_of::<Line<V>>(), Ordering::Relaxed);
+            self.note(size_of::<Line<V>>(), retired);
         }
     }
 
@@ -150,40 +168,54 @@ impl<V> Writer<V> {
     ) {
         self.open.entries.push(entry);
         self.open.entry_bytes += bytes;
-        retired.objects.fetch_add(1, Ordering::Relaxed);
+        self.note(bytes, retired);
+    }
+
+    fn note(&mut self, bytes: usize, retired: &Retired) {
+        self.unreported.0 += 1;
+        self.unreported.1 += bytes;
+        if self.unreported.0 >= UNREPORTED {
+            self.report(retired);
+        }
+    }
+
+    fn report(&mut self, retired: &Retired) {
+        let (objects, bytes) = std::mem::take(&mut self.unreported);
+        retired.objects.fetch_add(objects, Ordering::Relaxed);
         retired.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// One step: reclaims what has waited long enough, seals a full batch.
     #[inline]
-    pub(crate) fn step(&mut self, guard: &Guard, retired: &Retired) {
+    pub(crate) fn step(&mut self, guard: &Guard, retired: &Retired, store: &LineStore<V>) {
         if !self.waiting.is_empty() {
             self.waited += 1;
             if self.waited.is_multiple_of(PATIENCE) && !self.writers_gone.load(Ordering::Relaxed) {
                 // Helps the epoch on, and runs closures like ours that are due.
                 guard.flush();
             }
-            self.reclaim_waiting(retired);
+            self.reclaim_waiting(retired, store);
         }
         if self.open.len() >= BATCH && self.waiting.is_empty() {
-            self.seal(guard);
+            self.seal(guard, retired);
         }
     }
 
     /// As [`step`](Self::step), with batches of any size. Needs to be called again after `guard`
     /// was repinned, a few times over, for a grace period to pass.
-    pub(crate) fn step_eagerly(&mut self, guard: &Guard, retired: &Retired) {
+    pub(crate) fn step_eagerly(&mut self, guard: &Guard, retired: &Retired, store: &LineStore<V>) {
         guard.flush();
         if !self.waiting.is_empty() {
-            self.reclaim_waiting(retired);
+            self.reclaim_waiting(retired, store);
         }
         if !self.open.is_empty() && self.waiting.is_empty() {
-            self.seal(guard);
+            self.seal(guard, retired);
         }
     }
 
     /// Starts a grace period for all that is in `open`.
-    fn seal(&mut self, guard: &Guard) {
+    fn seal(&mut self, guard: &Guard, retired: &Retired) {
+        self.report(retired);
         std::mem::swap(&mut self.open, &mut self.waiting);
         self.waited = 0;
         self.stragglers.remember();
@@ -197,7 +229,7 @@ impl<V> Writer<V> {
         guard.flush();
     }
 
-    fn reclaim_waiting(&mut self, retired: &Retired) {
+    fn reclaim_waiting(&mut self, retired: &Retired, store: &LineStore<V>) {
         if !self.writers_gone.load(Ordering::Acquire) || !self.stragglers.all_gone() {
             return;
         }
@@ -210,8 +242,14 @@ impl<V> Writer<V> {
             Ordering::Relaxed,
         );
         self.waiting.entry_bytes = 0;
-        while let Some(line) = self.waiting.lines.pop() {
-            self.keep_line(line);
+        for line in self.waiting.lines.drain(..) {
+            // SAFETY: it was published once and replaced by us once, before the batch was sealed;
+            // its grace period is over.
+            self.spare_lines.push(unsafe { Spare::from_inner(line) });
+        }
+        while self.spare_lines.len() > SPARE {
+            let surplus = self.spare_lines.len() - lines::BATCH;
+            store.take_back(self.spare_lines.split_off(surplus));
         }
         // One by one: should a value's destructor panic, the others are still here.
         while let Some(entry) = self.waiting.entries.pop() {
@@ -221,33 +259,16 @@ impl<V> Writer<V> {
             self.spare_entries.push(block);
         }
     }
-
-    fn keep_line(&mut self, line: NonNull<Line<V>>) {
-        if self.spare_lines.len() < SPARE {
-            self.spare_lines.push(line);
-        } else {
-            // SAFETY: never published, or past its grace period.
-            unsafe { Line::free(line) };
-        }
-    }
 }
 
 impl<V> Drop for Writer<V> {
     /// Runs when the cache is dropped: no guard on it is left, so nothing is waiting for anybody.
     fn drop(&mut self) {
         for garbage in [&mut self.open, &mut self.waiting] {
-            for line in garbage.lines.drain(..) {
-                // SAFETY: unlinked, and no guard is left.
-                unsafe { Line::free(line) };
-            }
             for entry in garbage.entries.drain(..) {
                 // SAFETY: unlinked, and no guard is left.
                 unsafe { Entry::reclaim(entry) }.free();
             }
-        }
-        for line in self.spare_lines.drain(..) {
-            // SAFETY: spare lines are ours alone.
-            unsafe { Line::free(line) };
         }
     }
 }

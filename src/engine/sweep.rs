@@ -23,6 +23,9 @@ const PATIENCE: usize = 4;
 /// Lines that it visits then before it throws out even one with a second chance left.
 const LAST_RESORT: usize = PATIENCE + 16;
 
+/// Lines that a writer claims at a time.
+const STRIDE: usize = 16;
+
 impl<V> Engine<V> {
     /// Evicts at least one entry, but never the one called `keep`.
     ///
@@ -36,7 +39,7 @@ impl<V> Engine<V> {
     ) -> bool {
         let mut seen = 0;
         for _ in 0..self.table.lines() + 2 * LAST_RESORT {
-            let index = self.hand.advance(1) % self.table.lines();
+            let index = self.next_under_hand(op, guard);
             let snapshot = self.table.load(index, guard);
             if snapshot.is_empty() {
                 continue;
@@ -59,7 +62,7 @@ impl<V> Engine<V> {
                     continue;
                 }
             };
-            if self.unlink(op, &snapshot, |s| s == slot, reason) > 0 {
+            if self.unlink(op, &snapshot, 1 << slot, reason) > 0 {
                 return true;
             }
         }
@@ -73,11 +76,27 @@ impl<V> Engine<V> {
         snapshot: &Snapshot<'_, V>,
         now: Time,
     ) -> usize {
-        if !snapshot.entries().any(|entry| entry.get().is_expired(now)) {
-            return 0;
+        match snapshot.slots_where(|entry| entry.get().is_expired(now)) {
+            0 => 0,
+            expired => self.unlink(op, snapshot, expired, Gone::EvictedExpired),
         }
-        let expired = |slot| snapshot.entry(slot).get().is_expired(now);
-        self.unlink(op, snapshot, expired, Gone::EvictedExpired)
+    }
+
+    /// The hand is one for all, but each writer claims some lines at a time, so that they do not
+    /// contend for it. And since it is known where the hand goes next, what it will look at is
+    /// brought near meanwhile: the entries of the next line, and the line after that.
+    fn next_under_hand(&self, op: &mut Operation<'_, V>, guard: &Guard) -> usize {
+        let lines = self.table.lines();
+        let next = op.writer.hand.next().unwrap_or_else(|| {
+            let start = self.hand.advance(STRIDE);
+            op.writer.hand = start + 1..start + STRIDE;
+            start
+        });
+        self.table.prefetch_line((next + 2) % lines);
+        self.table
+            .load((next + 1) % lines, guard)
+            .prefetch_entries();
+        next % lines
     }
 }
 

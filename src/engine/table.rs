@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::entry::{ENTRY_ALIGN, Entry, EntryRef};
+use super::prefetch::prefetch;
 use super::readers::Pin;
 use crate::id::SessionId;
 use crate::sync::{AtomicPtr, Ordering, RaceProbe};
@@ -17,13 +18,11 @@ const TAG_MASK: usize = ENTRY_ALIGN - 1;
 /// A pointer to an entry, with six bits of its id's hash in the low bits; null for a free slot.
 pub(crate) struct Tagged<V>(*mut Entry<V>);
 
-/// The contents of a line: entries first, free slots behind them.
-pub(crate) type Slots<V> = [Tagged<V>; WIDTH];
-
-/// One cache line of tagged pointers. Written before it is published, never after.
+/// One cache line of tagged pointers: entries first, free slots behind them. Written before it is
+/// published, never after.
 #[repr(align(64))]
 pub(crate) struct Line<V> {
-    slots: Slots<V>,
+    slots: [Tagged<V>; WIDTH],
     probe: RaceProbe,
 }
 
@@ -49,12 +48,20 @@ unsafe impl Protection for Pin {}
 // engine makes guards in `writers.rs` only).
 unsafe impl Protection for crossbeam_epoch::Guard {}
 
-/// What one line held at the moment it was loaded.
+/// The line that was in one place of the table at the moment it was loaded.
 pub(crate) struct Snapshot<'g, V> {
-    pub(crate) index: usize,
-    pub(crate) line: *mut Line<V>,
-    slots: Slots<V>,
-    _guard: PhantomData<&'g Entry<V>>,
+    index: usize,
+    /// As the table had it; null for a line without entries.
+    line: *mut Line<V>,
+    _guard: PhantomData<&'g Line<V>>,
+}
+
+/// How a new line differs from the one that it replaces.
+pub(crate) enum Change<V> {
+    /// An entry is put into a slot: in place of the one there, or into the first free one.
+    Put(usize, Tagged<V>),
+    /// The entries leave whose slots' bits are set.
+    Drop(u8),
 }
 
 /// Where the id's hash leads: the line, and the tag of the entry's pointer in it.
@@ -91,25 +98,23 @@ impl<V> Table<V> {
         // SeqCst: R2 of the protocol in `readers.rs`. Acquire (within SeqCst) pairs with the
         // Release of `publish`: the line and the entries it leads to were written before.
         let line = self.lines[index].load(Ordering::SeqCst);
-        // SAFETY: a published line is valid until its grace period is over, which the guard rules
-        // out during `'g`.
-        let slots = match unsafe { line.as_ref() } {
-            Some(line) => {
-                line.probe.read();
-                line.slots
-            }
-            None => [Tagged::FREE; WIDTH],
-        };
-        Snapshot {
+        let snapshot = Snapshot {
             index,
             line,
-            slots,
             _guard: PhantomData,
+        };
+        if let Some(line) = snapshot.line() {
+            line.probe.read();
         }
+        snapshot
     }
 
-    /// Looks an id up. One pass over the tags without a branch, then a look at each entry whose
-    /// tag matches: nearly always exactly the one.
+    /// Brings a line near that will be looked at soon.
+    #[inline]
+    pub(crate) fn prefetch_line(&self, index: usize) {
+        prefetch(self.lines[index].load(Ordering::Relaxed));
+    }
+
     #[inline]
     pub(crate) fn find<'g>(
         &self,
@@ -125,7 +130,12 @@ impl<V> Table<V> {
     ///
     /// Every change to the cache takes effect here.
     #[inline]
-    pub(crate) fn publish(&self, expected: &Snapshot<'_, V>, new: *mut Line<V>) -> bool {
+    pub(crate) fn publish(
+        &self,
+        expected: &Snapshot<'_, V>,
+        new: Option<NonNull<Line<V>>>,
+    ) -> bool {
+        let new = new.map_or(ptr::null_mut(), NonNull::as_ptr);
         // Release pairs with the load in `load`. The line cannot have been replaced by another
         // one at the same address in between: the snapshot's guard rules out its reuse.
         self.lines[expected.index]
@@ -143,52 +153,80 @@ impl<V> Table<V> {
 }
 
 impl<V> Line<V> {
-    /// Writes a line into `memory`, or into a new allocation.
+    /// A line without entries, to be written by [`write`](Self::write).
+    pub(crate) fn blank() -> Self {
+        Self {
+            slots: [Tagged::FREE; WIDTH],
+            probe: RaceProbe::default(),
+        }
+    }
+
+    /// Writes `old` with a change into `memory`.
     ///
     /// # Safety
     ///
-    /// `memory` came from here and no other thread can reach it.
-    pub(crate) unsafe fn write(memory: Option<NonNull<Self>>, slots: Slots<V>) -> NonNull<Self> {
-        match memory {
-            None => NonNull::from(Box::leak(Box::new(Self {
-                slots,
-                probe: RaceProbe::default(),
-            }))),
-            Some(mut memory) => {
-                // SAFETY: by contract it is a line that is ours alone.
-                let line = unsafe { memory.as_mut() };
-                line.probe.write();
-                line.slots = slots;
-                memory
+    /// `memory` is a line that no other thread can reach, and not `old`.
+    #[inline]
+    pub(crate) unsafe fn write(
+        mut memory: NonNull<Self>,
+        old: &Snapshot<'_, V>,
+        change: &Change<V>,
+    ) {
+        // SAFETY: by contract.
+        let new = unsafe { memory.as_mut() };
+        new.probe.write();
+        let old = old
+            .line()
+            .map_or(&[Tagged::FREE; WIDTH], |line| &line.slots);
+        match *change {
+            Change::Put(slot, entry) => {
+                new.slots = *old;
+                new.slots[slot] = entry;
+            }
+            Change::Drop(leaving) => {
+                let mut to = 0;
+                for (from, entry) in old.iter().enumerate() {
+                    if leaving & (1 << from) == 0 {
+                        new.slots[to] = *entry;
+                        to += 1;
+                    }
+                }
+                new.slots[to..].fill(Tagged::FREE);
             }
         }
     }
 
-    /// # Safety
-    ///
-    /// `line` came from [`write`](Self::write) and no other thread can reach it.
-    pub(crate) unsafe fn free(line: NonNull<Self>) {
-        // SAFETY: by contract; it was made by `Box::new`.
-        let line = unsafe { Box::from_raw(line.as_ptr()) };
-        line.probe.write();
+    /// Says that a line is about to be used again, or freed, and that nobody can reach it.
+    pub(crate) fn end_of_life(&self) {
+        self.probe.write();
     }
 
-    /// The entries of a line that no other thread can reach.
+    /// Pointers to its entries.
     pub(crate) fn entries(&self) -> impl Iterator<Item = NonNull<Entry<V>>> {
         self.slots.iter().filter_map(|slot| slot.pointer())
     }
 }
 
 impl<'g, V> Snapshot<'g, V> {
+    #[inline(always)]
+    fn line(&self) -> Option<&'g Line<V>> {
+        // SAFETY: a published line is valid until its grace period is over, which the guard of
+        // `Table::load` rules out during `'g`.
+        unsafe { self.line.as_ref() }
+    }
+
+    /// One pass over the tags without a branch, then a look at each entry whose tag matches: nearly
+    /// always exactly the one.
     #[inline]
     pub(crate) fn find(&self, place: Place, id: &SessionId) -> Option<usize> {
+        let line = self.line()?;
         let mut candidates = 0u32;
-        for (i, slot) in self.slots.iter().enumerate() {
+        for (i, slot) in line.slots.iter().enumerate() {
             candidates |= u32::from(slot.tag() == place.tag) << i;
         }
         while candidates != 0 {
             let i = candidates.trailing_zeros() as usize;
-            if self.slots[i].pointer().is_some() && self.entry(i).get().id() == id {
+            if line.slots[i].pointer().is_some() && self.entry(i).get().id() == id {
                 return Some(i);
             }
             candidates &= candidates - 1;
@@ -199,49 +237,54 @@ impl<'g, V> Snapshot<'g, V> {
     /// The entry in a slot that is not free.
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> EntryRef<'g, V> {
-        let entry = self.slots[slot].pointer().expect("not a free slot");
+        let entry = self.line().and_then(|line| line.slots[slot].pointer());
         // SAFETY: it was in a published line at a moment when the guard `'g` was held already, and
         // is not reclaimed before that is dropped.
-        unsafe { EntryRef::new(entry) }
+        unsafe { EntryRef::new(entry.expect("not a free slot")) }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         let free = |slot: &Tagged<V>| slot.0.is_null();
-        self.slots.iter().position(free).unwrap_or(WIDTH)
+        self.line()
+            .map_or(0, |line| line.slots.iter().position(free).unwrap_or(WIDTH))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.line.is_null()
     }
 
+    /// Brings the headers of its entries near.
+    pub(crate) fn prefetch_entries(&self) {
+        if let Some(line) = self.line() {
+            for entry in line.entries() {
+                prefetch(entry.as_ptr());
+            }
+        }
+    }
+
+    /// For retiring it. The pointer may outlive the guard; what it points to may not.
+    pub(crate) fn as_non_null(&self) -> Option<NonNull<Line<V>>> {
+        NonNull::new(self.line)
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = EntryRef<'g, V>> + '_ {
         (0..self.len()).map(|slot| self.entry(slot))
     }
 
-    /// The line with another entry in `slot`; `slot` may be the first free one.
-    pub(crate) fn with(&self, slot: usize, place: Place, entry: NonNull<Entry<V>>) -> Slots<V> {
-        let mut slots = self.slots;
-        slots[slot] = Tagged::new(entry, place.tag);
-        slots
-    }
-
-    /// The line without the entries for which `leaves` holds.
-    pub(crate) fn without(&self, mut leaves: impl FnMut(usize) -> bool) -> Slots<V> {
-        let mut slots = [Tagged::FREE; WIDTH];
-        let staying = (0..self.len()).filter(|slot| !leaves(*slot));
-        for (to, from) in slots.iter_mut().zip(staying) {
-            *to = self.slots[from];
-        }
-        slots
+    /// The slots of the entries for which `picks` holds, as bits.
+    pub(crate) fn slots_where(&self, picks: impl Fn(EntryRef<'g, V>) -> bool) -> u8 {
+        let bit = |slot| u8::from(picks(self.entry(slot))) << slot;
+        (0..self.len()).fold(0, |bits, slot| bits | bit(slot))
     }
 }
 
 impl<V> Tagged<V> {
     pub(crate) const FREE: Self = Self(ptr::null_mut());
 
-    fn new(entry: NonNull<Entry<V>>, tag: usize) -> Self {
+    pub(crate) fn new(entry: NonNull<Entry<V>>, place: Place) -> Self {
         debug_assert_eq!(entry.addr().get() & TAG_MASK, 0);
-        Self(entry.as_ptr().map_addr(|address| address | tag))
+        Self(entry.as_ptr().map_addr(|address| address | place.tag))
     }
 
     #[inline(always)]
@@ -252,10 +295,6 @@ impl<V> Tagged<V> {
     #[inline(always)]
     fn pointer(self) -> Option<NonNull<Entry<V>>> {
         NonNull::new(self.0.map_addr(|address| address & !TAG_MASK))
-    }
-
-    pub(crate) fn is_free(self) -> bool {
-        self.0.is_null()
     }
 }
 
