@@ -79,17 +79,17 @@ fn coarse_millis() -> u64 {
 }
 
 /// A clock that stands still until it is told to move: for tests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ManualClock {
     millis: AtomicU64,
 }
 
 impl ManualClock {
-    /// A clock that shows its origin.
+    /// A clock that shows a time one day past its origin: there is a past.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            millis: AtomicU64::new(0),
+            millis: AtomicU64::new(24 * 60 * 60 * 1_000),
         }
     }
 
@@ -97,6 +97,12 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.millis
             .fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

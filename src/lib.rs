@@ -8,8 +8,11 @@ mod clock;
 mod engine;
 mod error;
 mod id;
+#[cfg(feature = "openssl")]
+pub mod openssl;
 mod stats;
 mod sync;
+pub mod tickets;
 
 pub use builder::CacheBuilder;
 pub use cache::{Cache, Copied, EntryView, Guard, Inserted};

@@ -83,46 +83,23 @@ pub(crate) enum Counter {
     RefusedReclamation,
 }
 
-const COUNTERS: usize = Counter::RefusedReclamation as usize + 1;
-
-/// 128 bytes: processors fetch lines in pairs.
+/// Counters of a cache.
 #[derive(Debug)]
-#[repr(align(128))]
-struct Shard {
-    counts: [AtomicU64; COUNTERS],
-}
-
-/// One shard for each of the first [`THREAD_SHARDS`] threads, and a last one that the others share.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    shards: Box<[Shard]>,
-}
+pub(crate) struct Counters(Sharded<{ Counter::RefusedReclamation as usize + 1 }>);
 
 impl Counters {
     pub(crate) fn new() -> Self {
-        let shard = || Shard {
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
-        Self {
-            shards: (0..=THREAD_SHARDS).map(|_| shard()).collect(),
-        }
+        Self(Sharded::new())
     }
 
     /// Counts for the thread whose number is `thread`.
     #[inline]
     pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
-        if thread < THREAD_SHARDS {
-            add_unshared(&self.shards[thread].counts[counter as usize], n);
-        } else {
-            self.shards[THREAD_SHARDS].counts[counter as usize].fetch_add(n, Ordering::Relaxed);
-        }
+        self.0.add(thread, counter as usize, n);
     }
 
     pub(crate) fn sum(&self) -> Stats {
-        let sum = |counter: Counter| {
-            let of = |shard: &Shard| shard.counts[counter as usize].load(Ordering::Relaxed);
-            self.shards.iter().map(of).fold(0, u64::wrapping_add)
-        };
+        let sum = |counter: Counter| self.0.sum(counter as usize);
         Stats {
             hits: sum(Counter::Hits),
             misses: sum(Counter::Misses),
@@ -144,5 +121,45 @@ impl Counters {
             },
             ..Stats::default()
         }
+    }
+}
+
+/// `N` counters in a shard for each of the first [`THREAD_SHARDS`] threads, and in a last one that
+/// all others share.
+#[derive(Debug)]
+pub(crate) struct Sharded<const N: usize> {
+    shards: Box<[Shard<N>]>,
+}
+
+/// 128 bytes: processors fetch lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard<const N: usize> {
+    counts: [AtomicU64; N],
+}
+
+impl<const N: usize> Sharded<N> {
+    pub(crate) fn new() -> Self {
+        let shard = || Shard {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
+        Self {
+            shards: (0..=THREAD_SHARDS).map(|_| shard()).collect(),
+        }
+    }
+
+    /// Adds for the thread whose number is `thread`.
+    #[inline]
+    pub(crate) fn add(&self, thread: usize, counter: usize, n: u64) {
+        if thread < THREAD_SHARDS {
+            add_unshared(&self.shards[thread].counts[counter], n);
+        } else {
+            self.shards[THREAD_SHARDS].counts[counter].fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn sum(&self, counter: usize) -> u64 {
+        let of = |shard: &Shard<N>| shard.counts[counter].load(Ordering::Relaxed);
+        self.shards.iter().map(of).fold(0, u64::wrapping_add)
     }
 }

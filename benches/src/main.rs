@@ -49,7 +49,7 @@ fn main() {
     let turn = Duration::from_millis(millis);
     for count in sessions {
         for &threads in &threads {
-            if threads > 7 {reads(count, threads, rounds, turn);}
+            reads(count, threads, rounds, turn);
             for inserts in [5, 20, 50] {
                 mixed(count, threads, inserts, rounds, turn);
             }

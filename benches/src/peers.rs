@@ -115,9 +115,40 @@ impl Peer for Floor {
     }
 }
 
+/// What a session cache made from a map holds under an id: the same as ours.
+#[derive(Clone, Debug)]
+struct Stored {
+    /// The live session.
+    session: u64,
+    expires_at: Time,
+    encoded: Arc<[u8]>,
+}
+
+impl Stored {
+    fn new(encoded: &[u8]) -> Self {
+        Self {
+            session: 0,
+            expires_at: Time::NEVER,
+            encoded: Arc::from(encoded),
+        }
+    }
+
+    #[inline]
+    fn copy_to(&self, buffer: &mut [u8; VALUE]) -> bool {
+        let len = self.encoded.len().min(VALUE);
+        buffer[..len].copy_from_slice(&self.encoded[..len]);
+        self.is_live()
+    }
+
+    #[inline]
+    fn is_live(&self) -> bool {
+        self.expires_at > Time::from_millis(1)
+    }
+}
+
 /// dashmap: a map, which neither evicts nor expires.
 #[derive(Debug)]
-pub struct Dash(DashMap<SessionId, Box<[u8; VALUE]>, RandomState>);
+pub struct Dash(DashMap<SessionId, Stored, RandomState>);
 
 impl Dash {
     /// A map with room for `capacity` entries.
@@ -138,31 +169,26 @@ impl Dash {
 impl Peer for Dash {
     #[inline]
     fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        match self.0.get(id) {
-            Some(value) => {
-                *buffer = **value;
-                true
-            }
-            None => false,
-        }
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
     }
 
     #[inline]
     fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).is_some()
+        let session = |stored: Stored| stored.is_live().then_some(stored.session);
+        self.0.get(id).map(|s| s.clone()).and_then(session).is_some()
     }
 
     fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Box::new(*value));
+        self.0.insert(*id, Stored::new(value));
     }
 }
 
 type Quick = QuickCacheInner<
     SessionId,
-    Arc<[u8; VALUE]>,
+    Stored,
     UnitWeighter,
     RandomState,
-    DefaultLifecycle<SessionId, Arc<[u8; VALUE]>>,
+    DefaultLifecycle<SessionId, Stored>,
 >;
 
 /// quick_cache: a cache with eviction.
@@ -191,21 +217,16 @@ impl std::fmt::Debug for QuickCache {
 impl Peer for QuickCache {
     #[inline]
     fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        match self.0.get(id) {
-            Some(value) => {
-                *buffer = *value;
-                true
-            }
-            None => false,
-        }
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
     }
 
     #[inline]
     fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).is_some()
+        let session = |stored: Stored| stored.is_live().then_some(stored.session);
+        self.0.get(id).and_then(session).is_some()
     }
 
     fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Arc::new(*value));
+        self.0.insert(*id, Stored::new(value));
     }
 }

@@ -50,6 +50,8 @@ use crate::sync::{AtomicUsize, Ordering};
 pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
 pub(crate) use ops::{New, Outcome, Removal};
 pub(crate) use readers::Pin;
+#[cfg(feature = "openssl")]
+pub(crate) use readers::thread_number;
 pub(crate) use writers::pin as pin_writer;
 
 use lines::LineStore;

@@ -1,0 +1,182 @@
+//! The callbacks that OpenSSL calls in the middle of handshakes. None of them may panic across the
+//! border, block, or leave its reference counts wrong.
+
+use std::ffi::{c_int, c_uchar, c_uint, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{mem, ptr, slice};
+
+use foreign_types_shared::ForeignType;
+use openssl::ssl::SslSession;
+use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
+
+use super::ffi::{self, INDEXES};
+use super::resumption::{ResumedBy, Shared};
+use crate::SessionId;
+
+/// `SSL_OP_NO_ANTI_REPLAY`, which `openssl-sys` does not name.
+const NO_ANTI_REPLAY: u64 = 1 << 24;
+
+/// Runs what must not unwind into C; a panic has said what it has to say by then, and turns into
+/// the result that harms nobody.
+pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
+    // A panic leaves no broken state behind: the cache's changes are single exchanges.
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or(harmless)
+}
+
+/// A handshake has made a session. Returns 0: the reference that came with it stays OpenSSL's.
+pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
+    guarded((), || {
+        // SAFETY: OpenSSL hands in a live connection and its session.
+        let (shared, stateful) = unsafe { (shared_of(ssl), is_stateful(ssl)) };
+        let (Some(shared), true) = (shared, stateful) else {
+            return;
+        };
+        // SAFETY: as above; the clone takes a reference of its own.
+        let session = unsafe {
+            sys::SSL_SESSION_up_ref(session);
+            SslSession::from_ptr(session)
+        };
+        if let Ok(id) = SessionId::new(session.id()) {
+            // What is refused is counted by the cache; the handshake goes on without.
+            let _ = shared.cache.insert_session(&id, session);
+        }
+    });
+    0
+}
+
+/// A client names a session. Returns a reference that becomes OpenSSL's, so `copy` is 0.
+pub(super) unsafe extern "C" fn get_session(
+    ssl: *mut SSL,
+    id: *const c_uchar,
+    len: c_int,
+    copy: *mut c_int,
+) -> *mut SSL_SESSION {
+    guarded(ptr::null_mut(), || {
+        // SAFETY: OpenSSL hands in a live connection, an id of that length and a place for `copy`.
+        let (shared, id) = unsafe {
+            *copy = 0;
+            let len = usize::try_from(len).unwrap_or(0);
+            let id = if id.is_null() || len == 0 {
+                &[]
+            } else {
+                slice::from_raw_parts(id, len)
+            };
+            (shared_of(ssl), SessionId::new(id))
+        };
+        let (Some(shared), Ok(id)) = (shared, id) else {
+            return ptr::null_mut();
+        };
+        let Some(session) = shared.cache.get(&id) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: as above.
+        unsafe {
+            let how = if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
+                ResumedBy::StatefulTicket
+            } else {
+                ResumedBy::SessionId
+            };
+            note(ssl, how);
+        }
+        let raw = session.as_ptr();
+        mem::forget(session);
+        raw
+    })
+}
+
+/// OpenSSL has found a session unfit: expired, or its connection failed.
+pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
+    guarded((), || {
+        // SAFETY: OpenSSL hands in a live context, and a session that lives during this call.
+        let (shared, id) = unsafe {
+            let mut len: c_uint = 0;
+            let id = sys::SSL_SESSION_get_id(session, &mut len);
+            let id = slice::from_raw_parts(id, len as usize);
+            let shared = sys::SSL_CTX_get_ex_data(ctx, INDEXES.ctx);
+            (shared.cast::<Shared>().as_ref(), SessionId::new(id))
+        };
+        if let (Some(shared), Ok(id)) = (shared, id) {
+            shared.cache.remove(&id);
+        }
+    });
+}
+
+/// A ticket is to be sealed (`enc` is 1) or opened (0).
+pub(super) unsafe extern "C" fn ticket_key(
+    ssl: *mut SSL,
+    name: *mut c_uchar,
+    iv: *mut c_uchar,
+    cipher: *mut EVP_CIPHER_CTX,
+    mac: *mut EVP_MAC_CTX,
+    enc: c_int,
+) -> c_int {
+    // In OpenSSL's terms -1 is an error, and 0 when opening a ticket that nobody can open.
+    let harmless = if enc == 1 { -1 } else { 0 };
+    guarded(harmless, || {
+        // SAFETY: OpenSSL hands in a live connection.
+        let Some(shared) = (unsafe { shared_of(ssl) }) else {
+            return harmless;
+        };
+        // SAFETY: OpenSSL hands in 16 bytes for the name, at least as many for the
+        // initialisation vector, and two contexts that are this call's alone.
+        unsafe {
+            let name = &mut *name.cast::<[u8; 16]>();
+            let iv = &mut *iv.cast::<[u8; 16]>();
+            if enc == 1 {
+                return shared.tickets.seal(name, iv, cipher, mac);
+            }
+            let tls13 = sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
+            let (result, how) = shared.tickets.open(name, iv, cipher, mac, tls13);
+            if let Some(how) = how {
+                note(ssl, how);
+            }
+            result
+        }
+    })
+}
+
+/// What is installed on the context that a connection was made from.
+///
+/// # Safety
+///
+/// `ssl` is a live connection, and outlives `'a`.
+unsafe fn shared_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
+    // SAFETY: the index holds null or a pointer that `Shared::into_raw` returned, kept alive by the
+    // connection's first context. A connection older than the installation has null there.
+    unsafe {
+        let mut raw = sys::SSL_get_ex_data(ssl, INDEXES.ssl);
+        if raw.is_null() {
+            raw = sys::SSL_CTX_get_ex_data(sys::SSL_get_SSL_CTX(ssl), INDEXES.ctx);
+        }
+        raw.cast::<Shared>().as_ref()
+    }
+}
+
+/// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with
+/// stateless tickets travel with the client: caching them would only push others out. (In TLS 1.2
+/// OpenSSL gives such sessions no id, and does not call us.)
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn is_stateful(ssl: *mut SSL) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let options = ffi::SSL_get_options(ssl);
+        let replay_guard = sys::SSL_get_max_early_data(ssl) > 0 && options & NO_ANTI_REPLAY == 0;
+        sys::SSL_version(ssl) != sys::TLS1_3_VERSION
+            || options & sys::SSL_OP_NO_TICKET != 0
+            || replay_guard
+    }
+}
+
+/// Notes how a session was found, for [`Resumption::resumed_by`](super::Resumption::resumed_by).
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn note(ssl: *mut SSL, how: ResumedBy) {
+    let number = ptr::without_provenance_mut::<c_void>(how as usize);
+    // SAFETY: by contract. Should there be no memory for it, nothing but the note is lost.
+    unsafe { sys::SSL_set_ex_data(ssl, INDEXES.found, number) };
+}

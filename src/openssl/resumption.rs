@@ -1,0 +1,312 @@
+//! What is installed on a context, and how it is configured.
+
+use std::error::Error;
+use std::ffi::{c_long, c_void};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foreign_types_shared::ForeignTypeRef;
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode};
+use openssl_sys as sys;
+
+use super::callbacks;
+use super::ffi::{self, INDEXES};
+use super::session::SessionCache;
+use super::tickets::{TicketStats, Tickets};
+use crate::tickets::{TicketKeyError, TicketRing};
+use crate::{Cache, ConfigError};
+
+/// A session cache and a ring of ticket keys, to be installed on any number of contexts, which
+/// share them. Cloning is cheap.
+#[derive(Clone)]
+pub struct Resumption {
+    shared: Arc<Shared>,
+}
+
+/// What the callbacks work on.
+pub(super) struct Shared {
+    pub(super) cache: Arc<SessionCache>,
+    pub(super) tickets: Tickets,
+    stateless_tickets: bool,
+    session_timeout: Option<c_long>,
+}
+
+/// Configures a [`Resumption`].
+#[derive(Debug)]
+#[must_use]
+pub struct ResumptionBuilder {
+    sessions: usize,
+    cache: Option<Arc<SessionCache>>,
+    ring: Option<Arc<TicketRing>>,
+    stateless_tickets: bool,
+    session_timeout: Option<Duration>,
+}
+
+impl Resumption {
+    /// Starts from the defaults: room for 100,000 sessions, stateless tickets under a random key,
+    /// OpenSSL's own session timeout.
+    pub fn builder() -> ResumptionBuilder {
+        ResumptionBuilder {
+            sessions: 100_000,
+            cache: None,
+            ring: None,
+            stateless_tickets: true,
+            session_timeout: None,
+        }
+    }
+
+    /// Installs everything on a context: the callbacks for new sessions, lookups, removals and
+    /// ticket keys; external session cache only; session timeout; tickets on or off.
+    ///
+    /// The session id context stays the caller's
+    /// ([`set_session_id_context`](SslContextBuilder::set_session_id_context)): OpenSSL resumes no
+    /// session under another one, and without one no session at all where clients must show
+    /// certificates. Do not set session callbacks of your own on the same context.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; the context is as before.
+    pub fn install(&self, context: &mut SslContextBuilder) -> Result<(), InstallError> {
+        let ctx = context.as_ptr();
+        if INDEXES.ctx < 0 || INDEXES.ssl < 0 || INDEXES.found < 0 {
+            return Err(InstallError::OpenSsl(ErrorStack::get()));
+        }
+        // SAFETY: `ctx` is valid, and nobody else uses it while it is being built. The reference
+        // that ex_data holds is dropped with the context (`ffi::drop_shared`).
+        unsafe {
+            if !sys::SSL_CTX_get_ex_data(ctx, INDEXES.ctx).is_null() {
+                return Err(InstallError::AlreadyInstalled);
+            }
+            let raw = Arc::clone(&self.shared).into_raw();
+            if sys::SSL_CTX_set_ex_data(ctx, INDEXES.ctx, raw) != 1 {
+                drop(Shared::from_raw(raw));
+                return Err(InstallError::OpenSsl(ErrorStack::get()));
+            }
+            sys::SSL_CTX_sess_set_new_cb(ctx, Some(callbacks::new_session));
+            sys::SSL_CTX_sess_set_get_cb(ctx, Some(callbacks::get_session));
+            sys::SSL_CTX_sess_set_remove_cb(ctx, Some(callbacks::remove_session));
+            ffi::SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, Some(callbacks::ticket_key));
+            if let Some(seconds) = self.shared.session_timeout {
+                ffi::SSL_CTX_set_timeout(ctx, seconds);
+            }
+        }
+        context
+            .set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);
+        if self.shared.stateless_tickets {
+            context.clear_options(SslOptions::NO_TICKET);
+        } else {
+            context.set_options(SslOptions::NO_TICKET);
+        }
+        Ok(())
+    }
+
+    /// The cache of sessions.
+    #[must_use]
+    pub fn cache(&self) -> &Arc<SessionCache> {
+        &self.shared.cache
+    }
+
+    /// The ring of ticket keys.
+    #[must_use]
+    pub fn ticket_ring(&self) -> &Arc<TicketRing> {
+        &self.shared.tickets.ring
+    }
+
+    /// What has become of tickets so far.
+    #[must_use]
+    pub fn ticket_stats(&self) -> TicketStats {
+        self.shared.tickets.stats()
+    }
+
+    /// How a connection's session was resumed; `None` after a full handshake, before the end of
+    /// any, and on contexts that nothing is installed on.
+    #[must_use]
+    pub fn resumed_by(ssl: &SslRef) -> Option<ResumedBy> {
+        if !ssl.session_reused() {
+            return None;
+        }
+        // SAFETY: a valid connection; the index holds small numbers, never a pointer.
+        let found = unsafe { sys::SSL_get_ex_data(ssl.as_ptr(), INDEXES.found) };
+        ResumedBy::from_number(found.addr())
+    }
+}
+
+/// Shows no keys.
+impl fmt::Debug for Resumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resumption")
+            .field("cache", &self.shared.cache)
+            .field("ticket_ring", &self.shared.tickets.ring)
+            .field("stateless_tickets", &self.shared.stateless_tickets)
+            .field("session_timeout", &self.shared.session_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// One reference, as a pointer for ex_data.
+    fn into_raw(self: Arc<Self>) -> *mut c_void {
+        Arc::into_raw(self).cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`into_raw`](Self::into_raw) and was not turned back before.
+    pub(super) unsafe fn from_raw(raw: *mut c_void) -> Arc<Self> {
+        // SAFETY: by contract.
+        unsafe { Arc::from_raw(raw.cast_const().cast()) }
+    }
+}
+
+/// How a session came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResumedBy {
+    /// TLS 1.2, by the session id, from the cache.
+    SessionId = 1,
+    /// TLS 1.3, by a ticket that is an id in the cache.
+    StatefulTicket = 2,
+    /// By a ticket that carries the session, sealed with the key in use.
+    Ticket = 3,
+    /// By a ticket that carries the session, sealed with an older key; the client got a new one.
+    RenewedTicket = 4,
+}
+
+impl ResumedBy {
+    fn from_number(number: usize) -> Option<Self> {
+        [
+            Self::SessionId,
+            Self::StatefulTicket,
+            Self::Ticket,
+            Self::RenewedTicket,
+        ]
+        .into_iter()
+        .find(|how| *how as usize == number)
+    }
+}
+
+impl ResumptionBuilder {
+    /// Room for so many sessions. Ignored when a [`cache`](Self::cache) is given.
+    pub fn sessions(mut self, capacity: usize) -> Self {
+        self.sessions = capacity;
+        self
+    }
+
+    /// Uses a cache that was configured elsewhere.
+    pub fn cache(mut self, cache: Arc<SessionCache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Uses these ticket keys instead of a random one.
+    pub fn ticket_ring(mut self, ring: Arc<TicketRing>) -> Self {
+        self.ring = Some(ring);
+        self
+    }
+
+    /// Whether clients get tickets that carry their session (the default), or sessions stay in the
+    /// cache: by session id in TLS 1.2, by stateful tickets in TLS 1.3.
+    pub fn stateless_tickets(mut self, on: bool) -> Self {
+        self.stateless_tickets = on;
+        self
+    }
+
+    /// How long a session may be resumed, in whole seconds, at least one.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = Some(timeout);
+        self
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what cannot be had.
+    pub fn build(self) -> Result<Resumption, BuildError> {
+        let cache = match self.cache {
+            Some(cache) => cache,
+            None => Arc::new(Cache::new(self.sessions).map_err(BuildError::Cache)?),
+        };
+        let ring = match self.ring {
+            Some(ring) => ring,
+            None => Arc::new(TicketRing::random().map_err(BuildError::TicketKey)?),
+        };
+        let session_timeout = match self.session_timeout.map(|t| c_long::try_from(t.as_secs())) {
+            None => None,
+            Some(Ok(seconds)) if seconds > 0 => Some(seconds),
+            Some(_) => return Err(BuildError::SessionTimeout),
+        };
+        Ok(Resumption {
+            shared: Arc::new(Shared {
+                cache,
+                tickets: Tickets::new(ring).map_err(BuildError::OpenSsl)?,
+                stateless_tickets: self.stateless_tickets,
+                session_timeout,
+            }),
+        })
+    }
+}
+
+/// Why a [`Resumption`] could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The cache's configuration is out of range.
+    Cache(ConfigError),
+    /// There is no random ticket key to be had.
+    TicketKey(TicketKeyError),
+    /// The session timeout is below one second, or beyond what OpenSSL can hold.
+    SessionTimeout,
+    /// OpenSSL has no AES-128-CBC.
+    OpenSsl(ErrorStack),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cache(error) => error.fmt(f),
+            Self::TicketKey(error) => error.fmt(f),
+            Self::SessionTimeout => f.write_str("the session timeout is out of range"),
+            Self::OpenSsl(_) => f.write_str("OpenSSL has no AES-128-CBC"),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::OpenSsl(stack) => Some(stack),
+            Self::Cache(_) | Self::TicketKey(_) | Self::SessionTimeout => None,
+        }
+    }
+}
+
+/// Why nothing was installed on a context.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// A [`Resumption`] is installed on it already.
+    AlreadyInstalled,
+    /// OpenSSL ran out of memory.
+    OpenSsl(ErrorStack),
+}
+
+impl fmt::Display for InstallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyInstalled => "a resumption is installed on the context already",
+            Self::OpenSsl(_) => "OpenSSL ran out of memory",
+        })
+    }
+}
+
+impl Error for InstallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::OpenSsl(stack) => Some(stack),
+            Self::AlreadyInstalled => None,
+        }
+    }
+}

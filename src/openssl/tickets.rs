@@ -1,0 +1,193 @@
+//! Sealing and opening tickets with the keys of a ring: AES-128-CBC and HMAC-SHA256.
+
+use std::ffi::c_int;
+use std::ptr;
+use std::sync::Arc;
+
+use openssl::error::ErrorStack;
+use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX};
+
+use super::ffi;
+use super::resumption::ResumedBy;
+use crate::engine::thread_number;
+use crate::stats::Sharded;
+use crate::tickets::{TicketKey, TicketRing};
+
+/// What has become of tickets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TicketStats {
+    /// Tickets sealed. TLS 1.3 seals two for each full handshake and one for each resumption.
+    pub sealed: u64,
+    /// Tickets whose key was the first of the ring.
+    pub opened: u64,
+    /// Tickets whose key was another one of the ring; the client got a new ticket.
+    pub renewed: u64,
+    /// Tickets whose key was not in the ring; the client got a full handshake.
+    pub unknown_key: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Counter {
+    Sealed,
+    Opened,
+    Renewed,
+    UnknownKey,
+}
+
+pub(super) struct Tickets {
+    pub(super) ring: Arc<TicketRing>,
+    counters: Sharded<{ Counter::UnknownKey as usize + 1 }>,
+    /// Fetched once: looking an algorithm up takes locks.
+    cipher: Cipher,
+}
+
+struct Cipher(*mut EVP_CIPHER);
+
+// SAFETY: an EVP_CIPHER is immutable and counts its references atomically.
+unsafe impl Send for Cipher {}
+// SAFETY: as above.
+unsafe impl Sync for Cipher {}
+
+impl Drop for Cipher {
+    fn drop(&mut self) {
+        // SAFETY: fetched in `Tickets::new`, freed nowhere else.
+        unsafe { sys::EVP_CIPHER_free(self.0) };
+    }
+}
+
+impl Tickets {
+    pub(super) fn new(ring: Arc<TicketRing>) -> Result<Self, ErrorStack> {
+        // SAFETY: a name that ends in zero, and the default library context.
+        let cipher =
+            unsafe { sys::EVP_CIPHER_fetch(ptr::null_mut(), c"AES-128-CBC".as_ptr(), ptr::null()) };
+        if cipher.is_null() {
+            return Err(ErrorStack::get());
+        }
+        Ok(Self {
+            ring,
+            counters: Sharded::new(),
+            cipher: Cipher(cipher),
+        })
+    }
+
+    pub(super) fn stats(&self) -> TicketStats {
+        let sum = |counter: Counter| self.counters.sum(counter as usize);
+        TicketStats {
+            sealed: sum(Counter::Sealed),
+            opened: sum(Counter::Opened),
+            renewed: sum(Counter::Renewed),
+            unknown_key: sum(Counter::UnknownKey),
+        }
+    }
+
+    /// Prepares to seal a ticket with the ring's first key. 1, or -1 when OpenSSL fails.
+    ///
+    /// # Safety
+    ///
+    /// `cipher` and `mac` are live contexts that nobody else uses.
+    pub(super) unsafe fn seal(
+        &self,
+        name: &mut [u8; 16],
+        iv: &mut [u8; 16],
+        cipher: *mut EVP_CIPHER_CTX,
+        mac: *mut EVP_MAC_CTX,
+    ) -> c_int {
+        let keys = self.ring.load();
+        let key = keys.sealing();
+        *name = *key.name();
+        // SAFETY: by contract; key and vector are as long as AES-128-CBC takes them.
+        let ready = unsafe {
+            sys::RAND_bytes(iv.as_mut_ptr(), iv.len() as c_int) == 1
+                && sys::EVP_EncryptInit_ex(
+                    cipher,
+                    self.cipher.0,
+                    ptr::null_mut(),
+                    key.aes_key().as_ptr(),
+                    iv.as_ptr(),
+                ) == 1
+                && set_mac_key(mac, key)
+        };
+        if !ready {
+            return -1;
+        }
+        self.count(Counter::Sealed);
+        1
+    }
+
+    /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for the first
+    /// key, 2 for another (renew the ticket), 0 for none (full handshake). TLS 1.3 tickets are for
+    /// one use, so there it is always 2.
+    ///
+    /// # Safety
+    ///
+    /// As [`seal`](Self::seal).
+    pub(super) unsafe fn open(
+        &self,
+        name: &[u8; 16],
+        iv: &[u8; 16],
+        cipher: *mut EVP_CIPHER_CTX,
+        mac: *mut EVP_MAC_CTX,
+        tls13: bool,
+    ) -> (c_int, Option<ResumedBy>) {
+        let keys = self.ring.load();
+        let Some((place, key)) = keys.opening(name) else {
+            self.count(Counter::UnknownKey);
+            return (0, None);
+        };
+        // SAFETY: as in `seal`.
+        let ready = unsafe {
+            sys::EVP_DecryptInit_ex(
+                cipher,
+                self.cipher.0,
+                ptr::null_mut(),
+                key.aes_key().as_ptr(),
+                iv.as_ptr(),
+            ) == 1
+                && set_mac_key(mac, key)
+        };
+        if !ready {
+            return (-1, None);
+        }
+        let (counter, how) = match place {
+            0 => (Counter::Opened, ResumedBy::Ticket),
+            _ => (Counter::Renewed, ResumedBy::RenewedTicket),
+        };
+        self.count(counter);
+        let renew = place > 0 || tls13;
+        (if renew { 2 } else { 1 }, Some(how))
+    }
+
+    fn count(&self, counter: Counter) {
+        self.counters.add(thread_number(), counter as usize, 1);
+    }
+}
+
+/// Sets key and digest of OpenSSL's own HMAC context, which it has fetched itself. The digest goes
+/// by its name: there is no way to hand a fetched one in.
+///
+/// # Safety
+///
+/// `mac` is a live context that nobody else uses.
+unsafe fn set_mac_key(mac: *mut EVP_MAC_CTX, key: &TicketKey) -> bool {
+    let secret = key.hmac_secret();
+    let digest = c"SHA256";
+    // SAFETY: OpenSSL reads key and digest, through pointers that are mutable only because the same
+    // structure serves for getting parameters, and copies both.
+    unsafe {
+        let params = [
+            sys::OSSL_PARAM_construct_octet_string(
+                c"key".as_ptr(),
+                secret.as_ptr().cast_mut().cast(),
+                secret.len(),
+            ),
+            ffi::OSSL_PARAM_construct_utf8_string(
+                c"digest".as_ptr(),
+                digest.as_ptr().cast_mut(),
+                digest.count_bytes(),
+            ),
+            sys::OSSL_PARAM_construct_end(),
+        ];
+        sys::EVP_MAC_CTX_set_params(mac, params.as_ptr()) == 1
+    }
+}
