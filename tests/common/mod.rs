@@ -1,0 +1,293 @@
+//! TLS peers in process: OpenSSL on both ends of a pipe in memory, driven by one thread.
+#![allow(dead_code, unreachable_pub)] // each test file uses a part
+#![allow(unsafe_code)] // rust-openssl's way to offer a session
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{
+    ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode,
+    SslStream, SslVerifyMode, SslVersion,
+};
+use openssl::x509::{X509, X509NameBuilder};
+use rekindle::openssl::{ResumedBy, Resumption};
+
+/// The four ways to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Tls12Id,
+    Tls12Ticket,
+    Tls13Ticket,
+    Tls13Stateful,
+}
+
+impl Way {
+    pub const ALL: [Way; 4] = [
+        Way::Tls12Id,
+        Way::Tls12Ticket,
+        Way::Tls13Ticket,
+        Way::Tls13Stateful,
+    ];
+
+    pub fn version(self) -> SslVersion {
+        match self {
+            Way::Tls12Id | Way::Tls12Ticket => SslVersion::TLS1_2,
+            Way::Tls13Ticket | Way::Tls13Stateful => SslVersion::TLS1_3,
+        }
+    }
+
+    pub fn stateless(self) -> bool {
+        matches!(self, Way::Tls12Ticket | Way::Tls13Ticket)
+    }
+
+    pub fn resumed_by(self) -> ResumedBy {
+        match self {
+            Way::Tls12Id => ResumedBy::SessionId,
+            Way::Tls13Stateful => ResumedBy::StatefulTicket,
+            Way::Tls12Ticket | Way::Tls13Ticket => ResumedBy::Ticket,
+        }
+    }
+}
+
+struct Identity {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, "localhost")
+        .unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    Identity {
+        certificate: builder.build(),
+        key,
+    }
+});
+
+/// A server context with a certificate and a session id context, for the caller to add to.
+pub fn server_builder(id_context: &[u8]) -> SslContextBuilder {
+    let mut builder = SslContext::builder(SslMethod::tls_server()).unwrap();
+    builder.set_certificate(&IDENTITY.certificate).unwrap();
+    builder.set_private_key(&IDENTITY.key).unwrap();
+    builder.set_session_id_context(id_context).unwrap();
+    builder
+}
+
+pub fn server_with_id_context(resumption: &Resumption, id_context: &[u8]) -> SslContext {
+    let mut builder = server_builder(id_context);
+    resumption.install(&mut builder).unwrap();
+    builder.build()
+}
+
+pub fn server(resumption: &Resumption) -> SslContext {
+    server_with_id_context(resumption, b"tests")
+}
+
+/// A server that asks clients for a certificate and takes any.
+pub fn mutual_tls_server(resumption: &Resumption) -> SslContext {
+    let mut builder = server_builder(b"tests");
+    resumption.install(&mut builder).unwrap();
+    builder.set_verify_callback(
+        SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+        |_, _| true,
+    );
+    builder.build()
+}
+
+/// A client: it speaks one version, and keeps the last session that the server gave it.
+pub struct Client {
+    context: SslContext,
+    sessions: Arc<Sessions>,
+}
+
+#[derive(Default)]
+#[allow(clippy::disallowed_types)] // not library code
+struct Sessions(std::sync::Mutex<Option<SslSession>>);
+
+impl Client {
+    pub fn new(way: Way) -> Self {
+        let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
+        builder.set_verify(SslVerifyMode::NONE);
+        builder.set_min_proto_version(Some(way.version())).unwrap();
+        builder.set_max_proto_version(Some(way.version())).unwrap();
+        // For servers that ask.
+        builder.set_certificate(&IDENTITY.certificate).unwrap();
+        builder.set_private_key(&IDENTITY.key).unwrap();
+        builder
+            .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+        let sessions = Arc::new(Sessions::default());
+        let keep = Arc::clone(&sessions);
+        builder.set_new_session_callback(move |_, session| *keep.0.lock().unwrap() = Some(session));
+        Self {
+            context: builder.build(),
+            sessions,
+        }
+    }
+
+    /// The session that the server gave last.
+    pub fn session(&self) -> SslSession {
+        self.sessions.0.lock().unwrap().clone().expect("a session")
+    }
+
+    /// A full handshake.
+    pub fn connect(&self, server: &SslContext) -> Connection {
+        self.try_connect(server, None, None).expect("a handshake")
+    }
+
+    /// A handshake that offers the session that the server gave last.
+    pub fn reconnect(&self, server: &SslContext) -> Connection {
+        self.offer(server, &self.session())
+    }
+
+    pub fn offer(&self, server: &SslContext, session: &SslSession) -> Connection {
+        self.try_connect(server, Some(session), None)
+            .expect("a handshake")
+    }
+
+    /// A handshake that may offer a session and name a server.
+    pub fn try_connect(
+        &self,
+        server: &SslContext,
+        session: Option<&SslSession>,
+        name: Option<&str>,
+    ) -> Result<Connection, String> {
+        let mut client = Ssl::new(&self.context).unwrap();
+        if let Some(session) = session {
+            // A copy: OpenSSL offers a session of TLS 1.3 once, and marks it as used up.
+            let copy = SslSession::from_der(&session.to_der().unwrap()).unwrap();
+            // SAFETY: the session came from a connection of this same context.
+            unsafe { client.set_session(&copy).unwrap() };
+        }
+        if let Some(name) = name {
+            client.set_hostname(name).unwrap();
+        }
+        let connection = Connection::shake_hands(client, Ssl::new(server).unwrap())?;
+        let ours = connection.client.ssl();
+        if ours.version2() == Some(SslVersion::TLS1_2) {
+            // A ticket that renews another is not announced.
+            *self.sessions.0.lock().unwrap() = ours.session().map(ToOwned::to_owned);
+        }
+        Ok(connection)
+    }
+}
+
+/// Both ends of a connection after the handshake.
+pub struct Connection {
+    pub client: SslStream<Pipe>,
+    pub server: SslStream<Pipe>,
+}
+
+impl Connection {
+    fn shake_hands(client: Ssl, server: Ssl) -> Result<Self, String> {
+        let (near, far) = Pipe::pair();
+        let mut this = Self {
+            client: SslStream::new(client, near).unwrap(),
+            server: SslStream::new(server, far).unwrap(),
+        };
+        let (mut client_done, mut server_done) = (false, false);
+        while !(client_done && server_done) {
+            client_done = client_done || step(this.client.connect())?;
+            server_done = server_done || step(this.server.accept())?;
+        }
+        // TLS 1.3 tickets come after the handshake, before the first data.
+        this.server.write_all(b"!").map_err(|e| e.to_string())?;
+        this.client
+            .read_exact(&mut [0])
+            .map_err(|e| e.to_string())?;
+        Ok(this)
+    }
+
+    /// Whether both ends say that the session was resumed.
+    pub fn resumed(&self) -> bool {
+        let (ours, theirs) = (self.server.ssl(), self.client.ssl());
+        assert_eq!(ours.session_reused(), theirs.session_reused());
+        ours.session_reused()
+    }
+
+    pub fn resumed_by(&self) -> Option<ResumedBy> {
+        Resumption::resumed_by(self.server.ssl())
+    }
+}
+
+/// Closes as peers should: OpenSSL throws the session of a connection away that is freed without.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let _ = self.client.shutdown();
+        let _ = self.server.shutdown();
+    }
+}
+
+fn step(result: Result<(), openssl::ssl::Error>) -> Result<bool, String> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(e) if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&e.code()) => Ok(false),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// One end of a duplex pipe in memory; reading from an empty one would block.
+#[derive(Debug)]
+pub struct Pipe {
+    incoming: Rc<RefCell<VecDeque<u8>>>,
+    outgoing: Rc<RefCell<VecDeque<u8>>>,
+}
+
+impl Pipe {
+    fn pair() -> (Self, Self) {
+        let (a, b) = (Rc::default(), Rc::default());
+        let near = Self {
+            incoming: Rc::clone(&a),
+            outgoing: Rc::clone(&b),
+        };
+        let far = Self {
+            incoming: b,
+            outgoing: a,
+        };
+        (near, far)
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.incoming.borrow_mut().read(buffer)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.outgoing.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,433 @@
+//! Real handshakes, in process: every way to come back, and every reason not to.
+
+mod common;
+
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::{Client, Way, mutual_tls_server, server, server_builder, server_with_id_context};
+use openssl::ssl::{NameType, SslContext, SslSession, SslSessionRef};
+use rekindle::openssl::{InstallError, ResumedBy, Resumption};
+use rekindle::tickets::TicketRing;
+use rekindle::{CacheBuilder, Clock, ManualClock, SessionId, Time};
+
+fn resumption(way: Way) -> Resumption {
+    Resumption::builder()
+        .sessions(1_000)
+        .stateless_tickets(way.stateless())
+        .build()
+        .unwrap()
+}
+
+fn record(name: u8) -> [u8; 48] {
+    let mut record = [name.wrapping_add(100); 48];
+    record[..16].fill(name);
+    record
+}
+
+fn id_of(session: &SslSessionRef) -> SessionId {
+    SessionId::new(session.id()).unwrap()
+}
+
+#[test]
+fn every_way_resumes() {
+    for way in Way::ALL {
+        let resumption = resumption(way);
+        let (server, client) = (server(&resumption), Client::new(way));
+        let first = client.connect(&server);
+        assert!(!first.resumed(), "{way:?}");
+        assert_eq!(first.resumed_by(), None);
+        for _ in 0..5 {
+            let again = client.reconnect(&server);
+            assert!(again.resumed(), "{way:?}");
+            assert_eq!(again.resumed_by(), Some(way.resumed_by()), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_session_id_stays_the_same_over_resumptions() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let id = |c: &common::Connection| c.server.ssl().session().unwrap().id().to_vec();
+    let first = id(&client.connect(&server));
+    assert_eq!(first.len(), 32);
+    assert_eq!(id(&client.reconnect(&server)), first);
+    assert_eq!(resumption.cache().len(), 1);
+}
+
+#[test]
+fn lookups_and_tickets_are_counted() {
+    let resumption_id = resumption(Way::Tls12Id);
+    let (server_id, client) = (server(&resumption_id), Client::new(Way::Tls12Id));
+    client.connect(&server_id);
+    client.reconnect(&server_id);
+    resumption_id.cache().clear();
+    assert!(!client.reconnect(&server_id).resumed());
+    let stats = resumption_id.cache().stats();
+    assert_eq!((stats.hits, stats.misses, stats.inserts), (1, 1, 2));
+
+    let resumption = resumption(Way::Tls12Ticket);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Ticket));
+    client.connect(&server);
+    client.reconnect(&server);
+    let stats = resumption.ticket_stats();
+    assert_eq!((stats.sealed, stats.opened, stats.unknown_key), (1, 1, 0));
+}
+
+#[test]
+fn sessions_that_travel_in_tickets_do_not_fill_the_cache() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let resumption = resumption(way);
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        assert!(client.reconnect(&server).resumed());
+        assert_eq!(resumption.cache().len(), 0, "{way:?}");
+    }
+}
+
+#[test]
+fn what_get_buffer_returns_is_the_session_in_der() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let connection = client.connect(&server);
+    let id = id_of(connection.server.ssl().session().unwrap());
+    let mut buffer = [0; 4096];
+    let copied = resumption.cache().get_buffer(&id, &mut buffer).unwrap();
+    assert_eq!(copied.needed, copied.stored);
+    let session = SslSession::from_der(&buffer[..copied.stored]).unwrap();
+    assert_eq!(session.id(), id.as_bytes());
+    let live = resumption.cache().get(&id).unwrap();
+    assert_eq!(live.to_der().unwrap(), buffer[..copied.stored]);
+}
+
+#[test]
+fn another_session_id_context_never_resumes() {
+    for way in Way::ALL {
+        let resumption = resumption(way);
+        let ours = server_with_id_context(&resumption, b"ours");
+        let theirs = server_with_id_context(&resumption, b"theirs");
+        let client = Client::new(way);
+        client.connect(&ours);
+        let session = client.session();
+        assert!(!client.offer(&theirs, &session).resumed(), "{way:?}");
+    }
+}
+
+#[test]
+fn an_expired_session_is_not_resumed() {
+    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+        let clock = Arc::new(ManualClock::new());
+        let cache = CacheBuilder::new(10).clock(clock.clone()).build().unwrap();
+        let resumption = Resumption::builder()
+            .cache(Arc::new(cache))
+            .stateless_tickets(way.stateless())
+            .session_timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let session = client.session();
+        // A minute from then, less what the handshake itself may have taken.
+        clock.advance(Duration::from_secs(58));
+        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+        clock.advance(Duration::from_secs(4));
+        assert!(!client.offer(&server, &session).resumed(), "{way:?}");
+        assert_eq!(resumption.cache().stats().expired, 1, "{way:?}");
+    }
+}
+
+#[test]
+fn a_session_lives_up_to_and_including_its_last_second() {
+    struct Fixed(Duration);
+    impl Clock for Fixed {
+        fn now(&self) -> Time {
+            Time::from_millis(1_000_000)
+        }
+        fn unix_time(&self) -> Duration {
+            self.0
+        }
+    }
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let connection = client.connect(&server);
+    let session = connection.server.ssl().session().unwrap().to_owned();
+    let (time, timeout) = (session.time() as u64, session.timeout() as u64);
+    // Right at a second's end, the worst moment for whoever rounds: ten seconds old for one more
+    // millisecond, and then `timeout - 10` seconds to go until it is `timeout` seconds old, which
+    // is still good for a whole second.
+    let clock = Fixed(Duration::from_millis((time + 10) * 1_000 + 999));
+    let cache = CacheBuilder::new(10)
+        .clock(Arc::new(clock))
+        .build()
+        .unwrap();
+    cache.insert_session(&id_of(&session), session).unwrap();
+    let expires_at = cache.pin().iter().next().unwrap().expires_at();
+    assert_eq!(
+        expires_at,
+        Time::from_millis(1_000_000 + (timeout - 10) * 1_000)
+    );
+}
+
+#[test]
+fn a_removed_session_is_not_resumed() {
+    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+        let resumption = resumption(way);
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let session = client.session();
+        let ids: Vec<SessionId> = resumption.cache().pin().iter().map(|e| *e.id()).collect();
+        assert!(!ids.is_empty());
+        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+        for id in &ids {
+            assert!(resumption.cache().remove(id));
+        }
+        assert!(!client.offer(&server, &session).resumed(), "{way:?}");
+    }
+}
+
+#[test]
+fn a_taken_session_is_handed_out_once() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let connection = client.connect(&server);
+    let id = id_of(connection.server.ssl().session().unwrap());
+    assert_eq!(resumption.cache().take(&id).unwrap().id(), id.as_bytes());
+    assert!(resumption.cache().take(&id).is_none());
+    assert!(!client.reconnect(&server).resumed());
+}
+
+/// What SNI leads to: the context that takes the connection over.
+fn with_swap(mut front: openssl::ssl::SslContextBuilder, back: SslContext) -> SslContext {
+    front.set_servername_callback(move |ssl, _| {
+        if ssl.servername(NameType::HOST_NAME) == Some("other.example") {
+            ssl.set_ssl_context(&back).unwrap();
+        }
+        Ok(())
+    });
+    front.build()
+}
+
+#[test]
+fn sessions_resume_when_sni_swaps_the_context() {
+    for way in Way::ALL {
+        for back_has_resumption in [true, false] {
+            let resumption = resumption(way);
+            let mut back = server_builder(b"tests");
+            if back_has_resumption {
+                resumption.install(&mut back).unwrap();
+            }
+            let mut front = server_builder(b"tests");
+            resumption.install(&mut front).unwrap();
+            let server = with_swap(front, back.build());
+            let client = Client::new(way);
+            let connect = |session: Option<&SslSession>| {
+                client
+                    .try_connect(&server, session, Some("other.example"))
+                    .unwrap()
+            };
+            assert!(!connect(None).resumed());
+            let again = connect(Some(&client.session()));
+            assert!(again.resumed(), "{way:?}, {back_has_resumption}");
+            assert_eq!(again.resumed_by(), Some(way.resumed_by()));
+        }
+    }
+}
+
+#[test]
+fn servers_with_the_same_keys_resume_each_others_tickets() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let build = || {
+            let ring = TicketRing::random().unwrap();
+            ring.update(&record(1)).unwrap();
+            Resumption::builder()
+                .ticket_ring(Arc::new(ring))
+                .build()
+                .unwrap()
+        };
+        let (a, b) = (build(), build());
+        let (server_a, server_b) = (server(&a), server(&b));
+        let client = Client::new(way);
+        client.connect(&server_a);
+        assert!(client.reconnect(&server_b).resumed(), "{way:?}");
+        assert!(client.reconnect(&server_a).resumed(), "{way:?}");
+    }
+}
+
+#[test]
+fn fresh_servers_never_open_each_others_tickets() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let (a, b) = (resumption(way), resumption(way));
+        let client = Client::new(way);
+        client.connect(&server(&a));
+        assert!(!client.reconnect(&server(&b)).resumed(), "{way:?}");
+        assert_eq!(b.ticket_stats().unknown_key, 1);
+    }
+}
+
+#[test]
+fn tickets_of_an_old_key_are_renewed_and_of_a_gone_one_fall_back() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let resumption = resumption(way);
+        let ring = resumption.ticket_ring();
+        ring.update(&record(1)).unwrap();
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let old = client.session();
+
+        ring.update(&[record(2), record(1)].concat()).unwrap();
+        let renewed = client.offer(&server, &old);
+        assert_eq!(
+            renewed.resumed_by(),
+            Some(ResumedBy::RenewedTicket),
+            "{way:?}"
+        );
+        let new = client.session();
+        assert_ne!(
+            new.to_der().unwrap(),
+            old.to_der().unwrap(),
+            "a new ticket came"
+        );
+
+        ring.update(&record(2)).unwrap();
+        let fresh = client.offer(&server, &new);
+        assert_eq!(fresh.resumed_by(), Some(ResumedBy::Ticket), "{way:?}");
+        assert!(!client.offer(&server, &old).resumed(), "{way:?}");
+        assert_eq!(resumption.ticket_stats().unknown_key, 1);
+    }
+}
+
+#[test]
+fn a_damaged_ticket_falls_back_to_a_full_handshake() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let resumption = resumption(way);
+        let ring = resumption.ticket_ring();
+        ring.update(&record(9)).unwrap();
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let whole = client.session().to_der().unwrap();
+        let ticket = whole.windows(16).position(|w| w == [9; 16]).unwrap();
+        // Name, initialisation vector, first and last bytes of what is encrypted.
+        for at in [0, 5, 15, 16, 31, 32, 60, 100, 150] {
+            let mut damaged = whole.clone();
+            damaged[ticket + at] ^= 0x40;
+            let session = SslSession::from_der(&damaged).unwrap();
+            assert!(
+                !client.offer(&server, &session).resumed(),
+                "{way:?}, byte {at}"
+            );
+        }
+        let session = SslSession::from_der(&whole).unwrap();
+        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+    }
+}
+
+#[test]
+fn tickets_work_when_the_cache_has_no_room() {
+    let cache = CacheBuilder::new(1).max_encoded_len(1).build().unwrap();
+    let resumption = Resumption::builder()
+        .cache(Arc::new(cache))
+        .build()
+        .unwrap();
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Ticket));
+    client.connect(&server);
+    assert!(client.reconnect(&server).resumed());
+}
+
+#[test]
+fn a_session_above_the_limit_is_refused_and_counted() {
+    let cache = CacheBuilder::new(10).max_encoded_len(100).build().unwrap();
+    let resumption = Resumption::builder()
+        .cache(Arc::new(cache))
+        .stateless_tickets(false)
+        .build()
+        .unwrap();
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    client.connect(&server);
+    assert!(!client.reconnect(&server).resumed());
+    assert_eq!(resumption.cache().stats().refused.too_large, 2);
+    assert_eq!(resumption.cache().len(), 0);
+}
+
+#[test]
+fn sessions_with_client_certificates_resume() {
+    for way in Way::ALL {
+        let resumption = resumption(way);
+        let (server, client) = (mutual_tls_server(&resumption), Client::new(way));
+        let first = client.connect(&server);
+        assert!(first.server.ssl().peer_certificate().is_some());
+        let again = client.reconnect(&server);
+        assert!(again.resumed(), "{way:?}");
+        assert!(again.server.ssl().peer_certificate().is_some(), "{way:?}");
+        if !way.stateless() {
+            let longest = resumption
+                .cache()
+                .pin()
+                .iter()
+                .map(|e| e.encoded().len())
+                .max();
+            assert!(
+                longest.unwrap() > 256,
+                "the reference refuses such sessions"
+            );
+        }
+    }
+}
+
+#[test]
+fn installing_twice_is_an_error_and_a_freed_context_lets_go() {
+    let resumption = resumption(Way::Tls12Id);
+    let cache = Arc::downgrade(resumption.cache());
+    let mut builder = server_builder(b"tests");
+    resumption.install(&mut builder).unwrap();
+    let again = resumption.install(&mut builder);
+    assert!(matches!(again, Err(InstallError::AlreadyInstalled)));
+    let server = builder.build();
+    let connection = Client::new(Way::Tls12Id).connect(&server);
+    drop(resumption);
+    drop(server);
+    assert!(
+        cache.upgrade().is_some(),
+        "the connection keeps the context"
+    );
+    drop(connection);
+    assert!(cache.upgrade().is_none());
+}
+
+#[test]
+fn a_panic_in_a_callback_ends_in_a_full_handshake() {
+    /// The one thing of the embedder's that runs inside our callbacks.
+    #[derive(Default)]
+    struct Broken(AtomicBool);
+    impl Clock for Broken {
+        fn now(&self) -> Time {
+            assert!(
+                !self.0.load(Ordering::Relaxed),
+                "a clock that fell off the wall"
+            );
+            Time::from_millis(1_000_000)
+        }
+    }
+    let clock = Arc::new(Broken::default());
+    let cache = CacheBuilder::new(10).clock(clock.clone()).build().unwrap();
+    let resumption = Resumption::builder()
+        .cache(Arc::new(cache))
+        .stateless_tickets(false)
+        .build()
+        .unwrap();
+    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let session = client.session();
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(|_| ()));
+        clock.0.store(true, Ordering::Relaxed);
+        let during = client.offer(&server, &session);
+        clock.0.store(false, Ordering::Relaxed);
+        panic::set_hook(hook);
+        assert!(!during.resumed());
+        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+    }
+}
