@@ -68,7 +68,8 @@ impl<S: BuildHasher> CacheBuilder<S> {
     /// lines of 64 bytes). At the limit inserts are refused until it falls; removes and takes go
     /// on. By default four times the capacity, but at least 262,144 (some 32 MiB).
     ///
-    /// Only a thread that stays pinned makes this grow beyond a few hundred.
+    /// Only a thread that stays pinned makes this grow beyond a few hundred. Each writer counts up
+    /// to 64 objects on its own before it tells the others, so so many more there may be for each.
     pub fn retired_limit(mut self, objects: usize) -> Self {
         self.retired_limit = Some(objects);
         self

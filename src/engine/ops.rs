@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use crossbeam_epoch::Guard;
 
-use super::entry::{Entry, EntryRef};
+use super::entry::{Entry, EntryRef, class_of, class_size};
 use super::pool::Checkout;
 use super::prefetch::prefetch_all;
 use super::readers::{Pin, thread_number};
@@ -138,6 +138,10 @@ impl<V> Engine<V> {
         if len > limit {
             return Err(Refused::TooLarge { len, limit });
         }
+        let class = class_of(Entry::<V>::HEADER + len);
+        if class_size(class) > self.limits.bytes {
+            return Err(Refused::OverBudget);
+        }
         let mut guard = writers::pin();
         if new.if_absent && self.has_live(new, now, &guard) {
             // The usual case, decided without writing the entry first.
@@ -181,59 +185,57 @@ impl<V> Engine<V> {
         let fresh = unsafe { EntryRef::new(entry) }.get();
         let place = self.table.place(new.hash);
         let tagged = Tagged::new(entry, place);
-        let mut has_room = false;
+        // Entries and bytes that room was made for.
+        let mut room = (0, 0);
         // Lock-free: an exchange fails only because another thread's has succeeded.
         loop {
             let snapshot = self.table.load(place.index, guard);
-            if let Some(slot) = snapshot.find(place, new.id) {
-                let old = snapshot.entry(slot);
-                let was_live = !old.get().is_expired(now);
-                if new.if_absent && was_live {
-                    return Ok(Outcome::Present);
+            let found = snapshot.find(place, new.id);
+            // Who makes way, where, and why; nobody while the line has a free slot.
+            let (slot, leaving) = match found {
+                Some(slot) if snapshot.entry(slot).get().is_expired(now) => {
+                    (slot, Some(Gone::EvictedExpired))
                 }
-                let growth = fresh.bytes().saturating_sub(old.get().bytes());
-                if !has_room && growth > 0 {
-                    self.make_room(op, guard, 0, growth, new.id, now)?;
-                    has_room = true;
-                    continue;
+                Some(_) if new.if_absent => return Ok(Outcome::Present),
+                Some(slot) => (slot, None),
+                None if snapshot.len() == WIDTH => {
+                    let (slot, reason) = give_up(&snapshot, now);
+                    (slot, Some(reason))
                 }
-                // The id is in use: the new entry inherits its standing with the hand.
-                fresh.set_mark(old.get().mark());
-                if self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
-                    op.came(fresh.bytes());
-                    self.retire(op, old);
-                    if was_live {
-                        return Ok(Outcome::Replaced);
-                    }
-                    self.counters.add(op.thread, Counter::EvictedExpired, 1);
-                    return Ok(Outcome::Inserted);
-                }
-            } else if snapshot.len() == WIDTH {
-                let (slot, reason) = give_up(&snapshot, now);
-                let victim = snapshot.entry(slot);
-                let growth = fresh.bytes().saturating_sub(victim.get().bytes());
-                if !has_room && growth > 0 {
-                    self.make_room(op, guard, 0, growth, new.id, now)?;
-                    has_room = true;
-                    continue;
-                }
-                if self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
-                    op.came(fresh.bytes());
-                    self.retire(op, victim);
-                    self.counters.add(op.thread, reason.counter(), 1);
-                    return Ok(Outcome::Inserted);
-                }
-            } else {
-                if !has_room {
-                    self.make_room(op, guard, 1, fresh.bytes(), new.id, now)?;
-                    has_room = true;
-                    continue;
-                }
-                if self.exchange(op, &snapshot, Change::Put(snapshot.len(), tagged)) {
-                    op.came(fresh.bytes());
-                    return Ok(Outcome::Inserted);
-                }
+                None => (snapshot.len(), None),
+            };
+            let old = (slot < snapshot.len()).then(|| snapshot.entry(slot));
+            let freed = old.map_or(0, |old| old.get().bytes());
+            let need = (
+                usize::from(old.is_none()),
+                fresh.bytes().saturating_sub(freed),
+            );
+            if need.0 > room.0 || need.1 > room.1 {
+                // Look again after that: it may have taken from this very line.
+                self.make_room(op, guard, need, new.id, now)?;
+                room = (room.0.max(need.0), room.1.max(need.1));
+                continue;
             }
+            if found.is_some() {
+                // The id is in use: the new entry inherits its standing with the hand.
+                fresh.set_mark(snapshot.entry(slot).get().mark());
+            }
+            if !self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
+                continue;
+            }
+            op.came(fresh.bytes());
+            if let Some(old) = old {
+                self.retire(op, old);
+            }
+            let Some(reason) = leaving else {
+                return Ok(if old.is_some() {
+                    Outcome::Replaced
+                } else {
+                    Outcome::Inserted
+                });
+            };
+            self.counters.add(op.thread, reason.counter(), 1);
+            return Ok(Outcome::Inserted);
         }
     }
 
@@ -245,14 +247,10 @@ impl<V> Engine<V> {
         &self,
         op: &mut Operation<'_, V>,
         guard: &Guard,
-        entries: usize,
-        bytes: usize,
+        (entries, bytes): (usize, usize),
         keep: &SessionId,
         now: Time,
     ) -> Result<(), Refused> {
-        if bytes > self.limits.bytes {
-            return Err(Refused::OverBudget);
-        }
         loop {
             let too_many = op.entries() + entries > self.limits.entries;
             let too_much = op.bytes() > self.limits.bytes - bytes;
@@ -376,11 +374,13 @@ impl<V> Engine<V> {
     /// each time that we repin; one round more seals what was open, another collects it.
     fn reclaim_all(&self, guard: &mut Guard) {
         for _ in 0..6 {
-            if self.retired.objects() == 0 {
+            let mut again = false;
+            self.pool.for_each_idle(|writer| {
+                again |= writer.step_eagerly(guard, &self.retired, &self.lines);
+            });
+            if !again {
                 return;
             }
-            self.pool
-                .for_each_idle(|writer| writer.step_eagerly(guard, &self.retired, &self.lines));
             guard.repin();
         }
     }

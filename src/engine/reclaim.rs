@@ -201,9 +201,15 @@ impl<V> Writer<V> {
         }
     }
 
-    /// As [`step`](Self::step), with batches of any size. Needs to be called again after `guard`
-    /// was repinned, a few times over, for a grace period to pass.
-    pub(crate) fn step_eagerly(&mut self, guard: &Guard, retired: &Retired, store: &LineStore<V>) {
+    /// As [`step`](Self::step), with batches of any size. Whether it is worth to be called again
+    /// after `guard` was repinned: a grace period takes a few calls, but none passes while a reader
+    /// stays pinned.
+    pub(crate) fn step_eagerly(
+        &mut self,
+        guard: &Guard,
+        retired: &Retired,
+        store: &LineStore<V>,
+    ) -> bool {
         guard.flush();
         if !self.waiting.is_empty() {
             self.reclaim_waiting(retired, store);
@@ -211,6 +217,7 @@ impl<V> Writer<V> {
         if !self.open.is_empty() && self.waiting.is_empty() {
             self.seal(guard, retired);
         }
+        !self.waiting.is_empty() && self.stragglers.all_gone()
     }
 
     /// Starts a grace period for all that is in `open`.

@@ -1,0 +1,211 @@
+//! Who frees what: readers never, writers everything, once.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, ThreadId};
+
+use rekindle::{Cache, CacheBuilder, Refused, SessionId, Time};
+
+/// Counts what each thread asks of the allocator.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is past its end has nothing to count for.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+// SAFETY: hands every call on to the system's allocator.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller's contract.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's contract.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn id(n: usize) -> SessionId {
+    SessionId::new(&n.to_be_bytes()).unwrap()
+}
+
+/// Runs `read` while two threads insert, replace, remove and take.
+fn beside_writers<V: Send + Sync>(
+    cache: &Cache<V>,
+    value: impl Fn(usize) -> V + Sync,
+    read: impl FnOnce(),
+) {
+    let (done, ready) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for writer in 0..2 {
+            let (done, value, ready) = (&done, &value, &ready);
+            scope.spawn(move || {
+                let mut n = writer * 7_919;
+                while !done.load(Ordering::Relaxed) {
+                    n += 1;
+                    let bytes = [n as u8; 200];
+                    match cache.insert(&id(n % 3_000), value(n), &bytes, Time::NEVER) {
+                        // A thread was preempted while it was pinned.
+                        Ok(_) | Err(Refused::ReclamationHeldBack) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                    match n % 5 {
+                        0 => drop(cache.remove(&id((n / 2) % 3_000))),
+                        1 => drop(cache.pin().take(&id((n / 3) % 3_000)).is_some()),
+                        _ => {}
+                    }
+                    ready.store(n, Ordering::Relaxed);
+                }
+            });
+        }
+        while ready.load(Ordering::Relaxed) == 0 {
+            thread::yield_now();
+        }
+        read();
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+const READS: usize = 1_000_000;
+
+#[test]
+fn a_reading_thread_neither_allocates_nor_frees() {
+    let cache = Cache::new(1_000).unwrap();
+    let mut hits = 0;
+    beside_writers(
+        &cache,
+        |n| n,
+        || {
+            let mut buffer = [0; 256];
+            // The first pin of a thread registers it.
+            drop(cache.pin());
+            let before = CALLS.get();
+            for n in 0..READS {
+                let id = id(n % 3_000);
+                // Pinning at each call, on purpose: with crossbeam's own pin this counts thousands.
+                hits += usize::from(match n % 3 {
+                    0 => cache.get(&id).is_some(),
+                    1 => cache.get_buffer(&id, &mut buffer).is_some(),
+                    _ => cache.pin().get(&id).is_some(),
+                });
+            }
+            assert_eq!(CALLS.get(), before);
+        },
+    );
+    assert!(
+        hits > READS / 100,
+        "{hits} hits are too few to prove anything"
+    );
+    assert!(
+        cache.stats().evicted.unused > 0,
+        "memory was recycled meanwhile"
+    );
+}
+
+/// Notes which thread runs its destructor.
+struct Tattletale(mpsc::Sender<ThreadId>);
+
+impl Drop for Tattletale {
+    fn drop(&mut self) {
+        let _ = self.0.send(thread::current().id());
+    }
+}
+
+#[test]
+fn no_destructor_runs_on_a_thread_that_only_reads() {
+    let (tell, told) = mpsc::channel();
+    let cache = Cache::new(1_000).unwrap();
+    let mut hits = 0;
+    beside_writers(
+        &cache,
+        |_| Tattletale(tell.clone()),
+        || {
+            for n in 0..READS {
+                hits += usize::from(cache.pin().get(&id(n % 3_000)).is_some());
+            }
+        },
+    );
+    drop(tell);
+    let droppers: HashSet<ThreadId> = told.try_iter().collect();
+    assert!(!droppers.is_empty(), "values were dropped meanwhile");
+    assert!(!droppers.contains(&thread::current().id()));
+    assert!(hits > READS / 100);
+}
+
+#[test]
+fn every_value_is_dropped_exactly_once() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let drops = Arc::new(AtomicUsize::new(0));
+    let cache = CacheBuilder::new(50).max_encoded_len(100).build().unwrap();
+    let mut made = 0;
+    let mut value = || {
+        made += 1;
+        Counted(Arc::clone(&drops))
+    };
+    for n in 0..1_000 {
+        cache
+            .insert(&id(n % 70), value(), &[0; 90], Time::NEVER)
+            .unwrap();
+        cache
+            .insert_if_absent(&id(n % 60), value(), b"", Time::NEVER)
+            .unwrap();
+        cache
+            .insert(&id(n), value(), &[0; 101], Time::NEVER)
+            .unwrap_err();
+        cache.remove(&id(n / 2 % 70));
+        cache.pin().take(&id(n / 3 % 70));
+    }
+    drop(cache);
+    assert_eq!(drops.load(Ordering::Relaxed), made);
+}
+
+#[test]
+fn a_value_may_call_the_cache_when_it_is_dropped() {
+    struct Nosy(std::sync::Weak<Cache<Nosy>>, usize);
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            if let Some(cache) = self.0.upgrade() {
+                cache.get_buffer(&id(self.1), &mut [0; 8]);
+                cache.remove(&id(self.1 + 1));
+                if self.1 % 7 == 0 {
+                    let heir = Nosy(std::sync::Weak::new(), 0);
+                    cache
+                        .insert(&id(self.1 + 2), heir, b"", Time::NEVER)
+                        .unwrap();
+                }
+            }
+        }
+    }
+    let cache = Arc::new(Cache::new(10).unwrap());
+    for n in 0..10_000 {
+        let value = Nosy(Arc::downgrade(&cache), n);
+        cache.insert(&id(n), value, b"", Time::NEVER).unwrap();
+    }
+    assert!(cache.len() <= 10);
+}
