@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use rekindle::{
     Cache, CacheBuilder, ConfigError, Copied, Inserted, ManualClock, Refused, SessionId, Time,
 };
@@ -288,7 +289,11 @@ fn check<S: BuildHasher>(capacity: usize, max_bytes: Option<usize>, hasher: S, o
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig {
+        cases: 160,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn agrees_with_the_oracle(capacity in 1usize..300, ops in ops()) {

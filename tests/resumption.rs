@@ -431,3 +431,22 @@ fn a_panic_in_a_callback_ends_in_a_full_handshake() {
         assert!(client.offer(&server, &session).resumed(), "{way:?}");
     }
 }
+
+#[test]
+fn a_connection_that_just_ends_may_keep_its_session() {
+    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+        for keep in [true, false] {
+            let resumption = resumption(way);
+            let (server, client) = (server(&resumption), Client::new(way));
+            let mut connection = client.connect(&server);
+            connection.rude = true;
+            if keep {
+                Resumption::keep_session(connection.server.ssl());
+            }
+            let session = client.session();
+            drop(connection);
+            // OpenSSL's own habit is to remove the session that the connection had last.
+            assert_eq!(client.offer(&server, &session).resumed(), keep, "{way:?}");
+        }
+    }
+}

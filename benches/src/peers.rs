@@ -175,7 +175,11 @@ impl Peer for Dash {
     #[inline]
     fn get(&self, id: &SessionId) -> bool {
         let session = |stored: Stored| stored.is_live().then_some(stored.session);
-        self.0.get(id).map(|s| s.clone()).and_then(session).is_some()
+        self.0
+            .get(id)
+            .map(|s| s.clone())
+            .and_then(session)
+            .is_some()
     }
 
     fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {

@@ -131,6 +131,22 @@ impl Resumption {
         let found = unsafe { sys::SSL_get_ex_data(ssl.as_ptr(), INDEXES.found) };
         ResumedBy::from_number(found.addr())
     }
+
+    /// Keeps the session of a connection that is about to be freed although its peer never sent
+    /// `close_notify`. OpenSSL would remove it from the cache, as TLS 1.0 demanded; since TLS 1.1
+    /// sessions survive that (RFC 5246, section 7.2.1), and many clients just hang up.
+    ///
+    /// Call it when nothing will be read or written any more. A session whose connection failed for
+    /// any better reason (a fatal alert) has been removed by then, and stays so.
+    pub fn keep_session(ssl: &SslRef) {
+        // SAFETY: a valid connection.
+        unsafe {
+            sys::SSL_set_shutdown(
+                ssl.as_ptr(),
+                sys::SSL_SENT_SHUTDOWN | sys::SSL_RECEIVED_SHUTDOWN,
+            );
+        }
+    }
 }
 
 /// Shows no keys.
@@ -175,6 +191,17 @@ pub enum ResumedBy {
 }
 
 impl ResumedBy {
+    /// A stable name for metrics and logs, such as `session_id`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SessionId => "session_id",
+            Self::StatefulTicket => "stateful_ticket",
+            Self::Ticket => "ticket",
+            Self::RenewedTicket => "renewed_ticket",
+        }
+    }
+
     fn from_number(number: usize) -> Option<Self> {
         [
             Self::SessionId,

@@ -199,6 +199,8 @@ impl Client {
 
 /// Both ends of a connection after the handshake.
 pub struct Connection {
+    /// Hang up instead of closing.
+    pub rude: bool,
     pub client: SslStream<Pipe>,
     pub server: SslStream<Pipe>,
 }
@@ -207,6 +209,7 @@ impl Connection {
     fn shake_hands(client: Ssl, server: Ssl) -> Result<Self, String> {
         let (near, far) = Pipe::pair();
         let mut this = Self {
+            rude: false,
             client: SslStream::new(client, near).unwrap(),
             server: SslStream::new(server, far).unwrap(),
         };
@@ -238,6 +241,9 @@ impl Connection {
 /// Closes as peers should: OpenSSL throws the session of a connection away that is freed without.
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.rude {
+            return;
+        }
         let _ = self.client.shutdown();
         let _ = self.server.shutdown();
     }

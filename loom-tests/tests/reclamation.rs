@@ -1,0 +1,202 @@
+//! Memory that left the table against whoever may still look at it.
+#![cfg(loom)]
+
+use rekindle::{CacheBuilder, Refused};
+use rekindle_loom_tests::{
+    A, B, Subject, Value, explore, explore_from_cold, explore_three, get_buffer, id,
+};
+
+fn with_a() -> Subject {
+    let s = Subject::new(1);
+    s.insert(A, 0).expect("fits");
+    s
+}
+
+/// A reader with a guard against a writer that replaces again and again, so that the memory of the
+/// first entries and lines is used for later ones.
+///
+/// Catches memory that is used again before the readers that were pinned are gone: a grace period
+/// that does not ask the readers, or that asks them before it has unlinked; an announcement that
+/// the writer may miss.
+#[test]
+fn what_a_guard_sees_is_not_used_again() {
+    explore(
+        2,
+        with_a,
+        |s| {
+            let guard = s.cache.pin();
+            let value = guard.get(&id(A)).expect("there all the time");
+            let seen = value.get();
+            let bytes = get_buffer(&guard, A).expect("there all the time");
+            assert!(seen <= bytes, "{bytes} after {seen}");
+            assert_eq!(value.get(), seen, "changed under a guard");
+        },
+        |s| {
+            for n in 1..=3 {
+                s.insert(A, n).expect("fits");
+                s.cache.maintain();
+            }
+        },
+        |s, (), ()| s.check_accounts(),
+    );
+}
+
+/// The same with a reader that pins for the first time ever, while the writer looks for readers.
+///
+/// Catches a writer that misses a slot which is being claimed.
+#[test]
+fn a_thread_that_pins_for_the_first_time_is_not_missed() {
+    explore_from_cold(
+        2,
+        with_a,
+        |s| {
+            s.insert(A, 1).expect("fits");
+            s.cache.maintain();
+        },
+        |s| {
+            let guard = s.cache.pin();
+            let value = guard.get(&id(A)).expect("there all the time");
+            (value.get(), value.get())
+        },
+        |s, (), seen| {
+            assert_eq!(seen.0, seen.1);
+            s.check_accounts();
+        },
+    );
+}
+
+/// A guard that is pinned anew in between: what it sees after that is protected as well.
+///
+/// Catches a repin that leaves the slot unpinned, and a writer that takes a slot which was pinned
+/// anew for one that is gone and will not come back.
+#[test]
+fn a_guard_protects_after_it_was_pinned_anew() {
+    explore(
+        2,
+        with_a,
+        |s| {
+            let mut guard = s.cache.pin();
+            guard.get(&id(A)).expect("there all the time").get();
+            guard.repin();
+            let value = guard.get(&id(A)).expect("there all the time");
+            (value.get(), value.get())
+        },
+        |s| {
+            s.insert(A, 1).expect("fits");
+            s.cache.maintain();
+        },
+        |s, seen, ()| {
+            assert_eq!(seen.0, seen.1);
+            s.check_accounts();
+        },
+    );
+}
+
+/// A guard holds memory back as long as it lives, and no longer.
+///
+/// Catches memory that is reclaimed under a guard, and memory that stays retired when the guard is
+/// gone.
+#[test]
+fn a_guard_holds_back_what_leaves_until_it_is_dropped() {
+    explore(
+        2,
+        with_a,
+        |s| {
+            let guard = s.cache.pin();
+            let seen = guard.get(&id(A));
+            s.cache.maintain();
+            let held = seen.is_some() && s.cache.stats().entries == 0;
+            if held && s.cache.stats().retired == 0 {
+                // Only what nobody can reach is reclaimed, and this guard can reach it.
+                seen.map(Value::get);
+                panic!("reclaimed under a guard");
+            }
+            seen.map(Value::get)
+        },
+        |s| {
+            s.remove(A);
+            s.cache.maintain();
+        },
+        |s, seen, ()| {
+            assert!(matches!(seen, None | Some(0)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// Two writers that retire and reclaim at the same time: each entry is reclaimed once, and not
+/// while the other, who is a reader of it too, looks at it.
+///
+/// Catches a grace period that does not wait for writers.
+#[test]
+fn writers_wait_for_writers() {
+    explore(
+        2,
+        with_a,
+        |s| {
+            s.insert(A, 1).expect("fits");
+            s.cache.maintain();
+        },
+        |s| s.take(A),
+        |s, (), taken| {
+            assert!(matches!(taken, Some(0 | 1)), "{taken:?}");
+            s.check_accounts();
+        },
+    );
+}
+
+/// Three writers, of whom two find a seat for their memory and one stands.
+///
+/// Catches a pool that hands one writer to two threads, or loses one with all that it keeps.
+#[test]
+fn three_writers_have_memory_of_their_own() {
+    explore_three(
+        1,
+        || {
+            let s = Subject::new(3);
+            s.insert(A, 0).expect("fits");
+            s
+        },
+        |s| s.insert(A, 1).expect("fits"),
+        |s| s.insert(B, 2).expect("fits"),
+        |s| s.remove(A),
+        |s, _, _, removed| {
+            assert!(removed);
+            assert_eq!(s.get(B), Some(2));
+            s.check_accounts();
+        },
+    );
+}
+
+/// With the bound of retired memory reached, an insert is refused as long as a guard lives, and
+/// succeeds when it is gone.
+///
+/// Catches a bound that is never lifted again, and an insert that goes on above it.
+#[test]
+fn an_insert_above_the_bound_is_refused_until_the_guard_is_gone() {
+    explore(
+        2,
+        || {
+            let s = Subject::build(1, |n| CacheBuilder::new(n).retired_limit(1));
+            s.insert(A, 0).expect("fits");
+            s
+        },
+        |s| {
+            let guard = s.cache.pin();
+            guard.get(&id(A)).map(Value::get)
+        },
+        |s| {
+            s.remove(A);
+            s.insert(A, 1)
+        },
+        |s, seen, inserted| {
+            assert!(matches!(seen, None | Some(0 | 1)), "{seen:?}");
+            if let Err(refused) = inserted {
+                assert_eq!(refused, Refused::ReclamationHeldBack);
+                assert_eq!(s.cache.stats().refused.reclamation, 1);
+            }
+            s.insert(A, 2).expect("nobody is pinned");
+            s.check_accounts();
+        },
+    );
+}

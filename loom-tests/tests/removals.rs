@@ -1,0 +1,163 @@
+//! Removes and takes, against each other and against inserts.
+#![cfg(loom)]
+
+use rekindle::Inserted;
+use rekindle_loom_tests::{A, B, Subject, Value, explore, id};
+
+fn with_a() -> Subject {
+    let s = Subject::new(1);
+    s.insert(A, 0).expect("fits");
+    s
+}
+
+fn with_neighbours() -> Subject {
+    let s = Subject::new(3);
+    s.insert(A, 0).expect("fits");
+    s.insert(B, 0).expect("fits");
+    s
+}
+
+/// Two takes of one entry: exactly one receives the session.
+///
+/// Catches a take that reads the entry and unlinks it in two steps without asking whether it was
+/// the one who did (wolfSSL: 0-RTT data accepted twice).
+#[test]
+fn of_two_takes_one_wins() {
+    explore(
+        3,
+        with_a,
+        |s| s.take(A),
+        |s| s.cache.pin().take(&id(A)).map(Value::get),
+        |s, first, second| {
+            assert!(
+                matches!((first, second), (Some(0), None) | (None, Some(0))),
+                "{first:?} and {second:?}"
+            );
+            let stats = s.cache.stats();
+            assert_eq!((stats.entries, stats.taken), (0, 1));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take against a remove: either the session was handed out or it was removed.
+///
+/// Catches a removal that reports success for an entry that another thread unlinked.
+#[test]
+fn an_entry_is_either_taken_or_removed() {
+    explore(
+        3,
+        with_a,
+        |s| s.take(A),
+        |s| s.remove(A),
+        |s, taken, removed| {
+            assert!(taken.is_some() != removed, "{taken:?} and {removed}");
+            let stats = s.cache.stats();
+            assert_eq!((stats.taken, stats.removed), (u64::from(!removed), u64::from(removed)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take against a replacement: the older session or the newer one is handed out, never both, and
+/// the one that is not stays or has been replaced.
+///
+/// Catches a take that unlinks what it has not read, and a replacement that brings back an id that
+/// was taken in between without saying that it is new.
+#[test]
+fn a_take_gets_the_older_or_the_newer_session() {
+    explore(
+        2,
+        with_a,
+        |s| s.take(A),
+        |s| s.insert(A, 1).expect("fits"),
+        |s, taken, inserted| {
+            match (taken, inserted) {
+                (Some(0), Inserted::New) => assert_eq!(s.get(A), Some(1)),
+                (Some(1), Inserted::Replaced) => assert_eq!(s.get(A), None),
+                other => panic!("{other:?}"),
+            }
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take against an insert of a new id.
+///
+/// Catches a take that finds an entry before it is published, or leaves one half behind.
+#[test]
+fn a_take_gets_a_new_session_or_leaves_it() {
+    explore(
+        3,
+        || Subject::new(1),
+        |s| s.take(A),
+        |s| s.insert(A, 1).expect("fits"),
+        |s, taken, inserted| {
+            assert_eq!(inserted, Inserted::New);
+            assert!(matches!(taken, None | Some(1)), "{taken:?}");
+            assert_eq!(s.get(A).is_none(), taken.is_some());
+            s.check_accounts();
+        },
+    );
+}
+
+/// A remove against a replacement: the id was there all the time, so the remove finds it.
+///
+/// Catches a remove that gives up when another thread has changed the line in between, and one
+/// that removes the older entry while the newer one comes back.
+#[test]
+fn a_remove_finds_what_is_being_replaced() {
+    explore(
+        2,
+        with_a,
+        |s| s.remove(A),
+        |s| s.insert(A, 1).expect("fits"),
+        |s, removed, inserted| {
+            assert!(removed);
+            let left = match inserted {
+                Inserted::New => Some(1),
+                Inserted::Replaced => None,
+            };
+            assert_eq!(s.get(A), left);
+            s.check_accounts();
+        },
+    );
+}
+
+/// Two removes in one line: both leave, each once.
+///
+/// Catches an exchange that brings back an entry which left the line since it was copied.
+#[test]
+fn removed_neighbours_stay_away() {
+    explore(
+        2,
+        with_neighbours,
+        |s| s.remove(A),
+        |s| s.remove(B),
+        |s, first, second| {
+            assert!(first && second);
+            assert_eq!((s.get(A), s.get(B)), (None, None));
+            assert_eq!(s.cache.stats().removed, 2);
+            s.check_accounts();
+        },
+    );
+}
+
+/// Clearing the cache against an insert and a remove in the same line: what was there before is
+/// gone, and each entry is counted once.
+///
+/// Catches a clear that counts or retires the entries of a line that it did not replace.
+#[test]
+fn a_clear_counts_what_it_removed() {
+    explore(
+        2,
+        with_neighbours,
+        |s| s.cache.clear(),
+        |s| s.remove(A),
+        |s, cleared, removed| {
+            assert_eq!(cleared + usize::from(removed), 2);
+            assert!(s.cache.is_empty());
+            s.check_accounts();
+        },
+    );
+}

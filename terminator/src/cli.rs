@@ -1,0 +1,171 @@
+//! The command line, and the settings that it is parsed into.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum, value_parser};
+
+const DEMO_LISTEN: &str = "127.0.0.1:8443";
+const DEMO_ADMIN: &str = "127.0.0.1:9443";
+
+/// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
+///
+/// SIGHUP reloads the ticket keys and the certificate, SIGTERM drains. The log goes to standard error, its level is set by
+/// RUST_LOG (error, warn, info, debug, trace; default info).
+#[derive(Debug, Parser)]
+#[command(name = "rekindle-terminator", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Run without any files: a self-signed certificate made in memory, and a built-in HTTP responder as upstream
+    #[arg(long, conflicts_with_all = ["upstream", "cert", "key"])]
+    demo: bool,
+
+    /// Where to accept TLS, HOST:PORT; port 0 takes a free port [default with --demo: 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDR", required_unless_present = "demo")]
+    listen: Option<Address>,
+
+    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection
+    #[arg(long, value_name = "ADDR", required_unless_present = "demo")]
+    upstream: Option<Address>,
+
+    /// Certificate chain in PEM form, the server's own certificate first
+    #[arg(long, value_name = "FILE", required_unless_present = "demo")]
+    cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM form and not encrypted
+    #[arg(long, value_name = "FILE", required_unless_present = "demo")]
+    key: Option<PathBuf>,
+
+    /// Sessions that the cache holds at most
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = sessions)]
+    sessions: usize,
+
+    /// How long a session can be resumed, in seconds, 1 to 604800 (seven days, the most that TLS 1.3 allows)
+    #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = value_parser!(u64).range(1..=604_800))]
+    session_timeout: u64,
+
+    /// Stateless session tickets; off means that TLS 1.2 resumes by session id and TLS 1.3 by tickets that name a cached session
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    tickets: Switch,
+
+    /// Ticket keys, records of 48 bytes: name[16], HMAC secret[16], AES key[16]; the first one seals, all open
+    /// [default: one random key, gone at exit]
+    #[arg(long, value_name = "FILE")]
+    ticket_keys: Option<PathBuf>,
+
+    /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo: 127.0.0.1:9443]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<Address>,
+
+    /// Worker threads, 1 to 1024 [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Most seconds that a TLS handshake may take, 1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = value_parser!(u64).range(1..=3600))]
+    handshake_timeout: u64,
+
+    /// Most connections at one time; those above it are closed at once and counted
+    #[arg(long, value_name = "N", default_value = "8192", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    max_connections: u32,
+
+    /// Most seconds that open connections get to finish after SIGTERM or SIGINT, 0 to 86400
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = value_parser!(u64).range(0..=86_400))]
+    drain_timeout: u64,
+}
+
+/// What the terminator runs by. Whatever the command line could get wrong has been refused before this exists.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Address,
+    pub(crate) admin: Option<Address>,
+    pub(crate) service: ServiceSettings,
+    pub(crate) sessions: usize,
+    pub(crate) session_timeout: Duration,
+    pub(crate) stateless_tickets: bool,
+    pub(crate) ticket_keys: Option<PathBuf>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Who answers the decrypted bytes.
+#[derive(Debug)]
+pub(crate) enum ServiceSettings {
+    Proxy {
+        upstream: Address,
+        cert: PathBuf,
+        key: PathBuf,
+    },
+    Demo,
+}
+
+impl Cli {
+    pub(crate) fn into_settings(self) -> Settings {
+        let service = match (self.upstream, self.cert, self.key) {
+            (Some(upstream), Some(cert), Some(key)) => ServiceSettings::Proxy {
+                upstream,
+                cert,
+                key,
+            },
+            // clap lets these be absent with --demo only.
+            _ => ServiceSettings::Demo,
+        };
+        let demo_admin = self.demo.then(|| Address(DEMO_ADMIN.into()));
+        Settings {
+            listen: self.listen.unwrap_or_else(|| Address(DEMO_LISTEN.into())),
+            admin: self.admin.or(demo_admin),
+            service,
+            sessions: self.sessions,
+            session_timeout: Duration::from_secs(self.session_timeout),
+            stateless_tickets: self.tickets == Switch::On,
+            ticket_keys: self.ticket_keys,
+            threads: self.threads.map(usize::from),
+            handshake_timeout: Duration::from_secs(self.handshake_timeout),
+            max_connections: self.max_connections as usize,
+            drain_timeout: Duration::from_secs(self.drain_timeout),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// `HOST:PORT`. The host may be a name, an IPv4 address, or an IPv6 address in brackets.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(String);
+
+impl Address {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
+        port.parse::<u16>()
+            .map_err(|_| format!("`{port}` is no port: expected 0 to 65535"))?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || (host.contains(':') && !bracketed) {
+            return Err("expected HOST:PORT, an IPv6 address in brackets".into());
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+fn sessions(text: &str) -> Result<usize, String> {
+    let most: usize = 1_000_000_000;
+    text.parse::<NonZeroUsize>()
+        .map(NonZeroUsize::get)
+        .ok()
+        .filter(|sessions| *sessions <= most)
+        .ok_or_else(|| format!("expected 1 to {most}"))
+}

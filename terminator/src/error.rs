@@ -1,0 +1,58 @@
+//! What can keep the terminator from starting, or a certificate from being loaded.
+
+use std::io;
+use std::path::PathBuf;
+
+use openssl::error::ErrorStack;
+use rekindle::openssl::{BuildError, InstallError};
+use rekindle::tickets::TicketFileError;
+use thiserror::Error;
+
+/// Why the terminator did not start. The operator's to fix: each says which flag, file or address it is about.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("cannot install signal handlers: {0}")]
+    Signals(io::Error),
+    #[error("--ticket-keys: {0}")]
+    TicketKeys(#[from] TicketFileError),
+    #[error("session cache: {0}")]
+    Resumption(#[from] BuildError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot listen on {address} ({flag}): {source}")]
+    Bind {
+        flag: &'static str,
+        address: String,
+        source: io::Error,
+    },
+}
+
+/// Why OpenSSL refused to be set up.
+#[derive(Debug, Error)]
+pub(crate) enum TlsError {
+    #[error("cannot set up TLS: {0}")]
+    Context(#[from] ErrorStack),
+    #[error("cannot set up session resumption: {0}")]
+    Install(#[from] InstallError),
+}
+
+/// Why a certificate or its key was not taken.
+#[derive(Debug, Error)]
+pub(crate) enum IdentityError {
+    #[error("certificate file {path}: {source}")]
+    ReadCertificate { path: PathBuf, source: io::Error },
+    #[error("certificate file {path}: {reason}")]
+    ParseCertificate { path: PathBuf, reason: String },
+    #[error("key file {path}: {source}")]
+    ReadKey { path: PathBuf, source: io::Error },
+    #[error("key file {path}: {reason}")]
+    ParseKey { path: PathBuf, reason: String },
+    #[error("key file {key} does not belong to the certificate in {certificate}")]
+    Mismatch { certificate: PathBuf, key: PathBuf },
+    #[error("cannot make a self-signed certificate: {0}")]
+    SelfSigned(ErrorStack),
+}

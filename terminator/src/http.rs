@@ -1,0 +1,80 @@
+//! What the admin endpoint and the demo have in common: one HTTP/1 connection, served politely.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take to send the head of its request, also between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Answers requests on `stream` until the client has no more, is too slow, or `drain` says that this one is the last.
+/// GET and HEAD only, which is all that either side of the terminator offers.
+pub(crate) async fn serve<S, F>(
+    stream: S,
+    drain: &CancellationToken,
+    answer: F,
+) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(&Request<Incoming>) -> Answer,
+{
+    let respond = |request: Request<Incoming>| {
+        let response = match *request.method() {
+            Method::GET | Method::HEAD => answer(&request),
+            _ => not_allowed(),
+        };
+        async { Ok::<_, Infallible>(response) }
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        // `printf ... | openssl s_client` ends its side as soon as the request is sent.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service_fn(respond));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = drain.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: String) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(crate) fn not_found() -> Answer {
+    answer(
+        StatusCode::NOT_FOUND,
+        "text/plain; charset=utf-8",
+        "not found\n".into(),
+    )
+}
+
+fn not_allowed() -> Answer {
+    let mut response = answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "text/plain; charset=utf-8",
+        "only GET and HEAD\n".into(),
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}

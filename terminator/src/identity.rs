@@ -1,0 +1,191 @@
+//! Who the server is: a certificate chain and its private key, from files or made in memory.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+};
+use openssl::x509::{X509, X509NameBuilder};
+use zeroize::Zeroizing;
+
+use crate::error::IdentityError;
+
+/// A certificate chain, the server's own certificate first, with the private key that belongs to it.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    leaf: X509,
+    intermediates: Vec<X509>,
+    key: PKey<Private>,
+}
+
+impl Identity {
+    /// Reads both files. The result is an identity that works, or an error that names the file at fault.
+    pub(crate) fn load(files: &IdentityFiles) -> Result<Self, IdentityError> {
+        let (leaf, intermediates) = load_chain(&files.certificate)?;
+        let key = load_key(&files.key)?;
+        let matches = leaf.public_key().is_ok_and(|public| public.public_eq(&key));
+        if !matches {
+            let IdentityFiles { certificate, key } = files.clone();
+            return Err(IdentityError::Mismatch { certificate, key });
+        }
+        Ok(Self {
+            leaf,
+            intermediates,
+            key,
+        })
+    }
+
+    /// A fresh P-256 certificate for this machine's loopback names.
+    pub(crate) fn self_signed() -> Result<Self, IdentityError> {
+        self_signed().map_err(IdentityError::SelfSigned)
+    }
+
+    pub(crate) fn leaf(&self) -> &X509 {
+        &self.leaf
+    }
+
+    pub(crate) fn intermediates(&self) -> &[X509] {
+        &self.intermediates
+    }
+
+    pub(crate) fn key(&self) -> &PKey<Private> {
+        &self.key
+    }
+
+    /// SHA-256 of the server's own certificate, as operators compare it (`openssl x509 -fingerprint -sha256`).
+    pub(crate) fn fingerprint(&self) -> String {
+        self.leaf
+            .digest(MessageDigest::sha256())
+            .map(|digest| hex(&digest))
+            .unwrap_or_default()
+    }
+
+    /// The same chain. The key then is the same as well, for both belong to one certificate.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let der = |certificate: &X509| certificate.to_der().ok();
+        der(&self.leaf) == der(&other.leaf)
+            && self
+                .intermediates
+                .iter()
+                .map(der)
+                .eq(other.intermediates.iter().map(der))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("fingerprint", &self.fingerprint())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an identity is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct IdentityFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+fn load_chain(path: &Path) -> Result<(X509, Vec<X509>), IdentityError> {
+    let refuse = |reason: String| IdentityError::ParseCertificate {
+        path: path.into(),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|source| IdentityError::ReadCertificate {
+        path: path.into(),
+        source,
+    })?;
+    let chain = X509::stack_from_pem(&pem)
+        .map_err(|error| refuse(format!("not valid PEM: {}", first_reason(&error))))?;
+    let mut chain = chain.into_iter();
+    let leaf = chain
+        .next()
+        .ok_or_else(|| refuse("holds no certificate in PEM form".into()))?;
+    Ok((leaf, chain.collect()))
+}
+
+fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
+    let refuse = |reason: String| IdentityError::ParseKey {
+        path: path.into(),
+        reason,
+    };
+    let pem = std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| IdentityError::ReadKey {
+            path: path.into(),
+            source,
+        })?;
+    // Without a callback of ours OpenSSL would ask for the passphrase on the terminal, and a reload would hang there.
+    let mut encrypted = false;
+    let key = PKey::private_key_from_pem_callback(&pem, |_| {
+        encrypted = true;
+        Ok(0)
+    });
+    match key {
+        Ok(key) => Ok(key),
+        Err(_) if encrypted => Err(refuse(
+            "the key is encrypted; store it without a passphrase".into(),
+        )),
+        Err(error) => Err(refuse(format!(
+            "holds no private key in PEM form: {}",
+            first_reason(&error)
+        ))),
+    }
+}
+
+/// OpenSSL's own words, without the file and line of its source code.
+pub(crate) fn first_reason(stack: &ErrorStack) -> String {
+    let reason = stack.errors().iter().find_map(|error| error.reason());
+    reason.unwrap_or("unknown reason").to_owned()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn self_signed() -> Result<Identity, ErrorStack> {
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+    let key = PKey::from_ec_key(EcKey::generate(&curve)?)?;
+
+    let mut name = X509NameBuilder::new()?;
+    name.append_entry_by_nid(Nid::COMMONNAME, "rekindle demo")?;
+    let name = name.build();
+
+    let mut serial = BigNum::new()?;
+    serial.rand(127, MsbOption::MAYBE_ZERO, false)?;
+
+    let mut certificate = X509::builder()?;
+    certificate.set_version(2)?;
+    let serial = serial.to_asn1_integer()?;
+    certificate.set_serial_number(&serial)?;
+    certificate.set_subject_name(&name)?;
+    certificate.set_issuer_name(&name)?;
+    certificate.set_not_before(Asn1Time::days_from_now(0)?.as_ref())?;
+    certificate.set_not_after(Asn1Time::days_from_now(30)?.as_ref())?;
+    certificate.set_pubkey(&key)?;
+    certificate.append_extension(BasicConstraints::new().critical().build()?)?;
+    certificate.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
+    certificate.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+    let names = SubjectAlternativeName::new()
+        .dns("localhost")
+        .ip("127.0.0.1")
+        .ip("::1")
+        .build(&certificate.x509v3_context(None, None))?;
+    certificate.append_extension(names)?;
+    certificate.sign(&key, MessageDigest::sha256())?;
+
+    Ok(Identity {
+        leaf: certificate.build(),
+        intermediates: Vec::new(),
+        key,
+    })
+}

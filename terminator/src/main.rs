@@ -1,0 +1,63 @@
+//! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain bytes to an upstream.
+//!
+//! The modules, outside in: [`cli`] turns arguments into [`settings`](cli::Settings); [`server`] assembles everything and
+//! lives through start, reload and drain; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
+//! belongs to [`tunnel`] (a real upstream) or to [`demo`] (answers by itself).
+
+mod accept;
+mod admin;
+mod cli;
+mod demo;
+mod error;
+mod http;
+mod identity;
+mod limits;
+mod metrics;
+mod reload;
+mod server;
+mod signals;
+mod tls;
+mod tunnel;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Settings};
+use crate::error::StartError;
+
+fn main() -> ExitCode {
+    let settings = Cli::parse().into_settings();
+    log_to_stderr();
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rekindle-terminator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: Settings) -> Result<(), StartError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = settings.threads {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build().map_err(StartError::Runtime)?;
+    let result = runtime.block_on(server::run(settings));
+    // A name that is still being looked up for an upstream must not hold back the exit.
+    runtime.shutdown_background();
+    result
+}
+
+/// Standard output carries only what scripts read (`listening on ...`), so the log goes to standard error.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

@@ -1,0 +1,225 @@
+//! The life of the process: start, serve, drain.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::openssl::Resumption;
+use rekindle::tickets::TicketKeyFile;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::accept::{Frontend, Lifecycle, Service};
+use crate::admin::Admin;
+use crate::cli::{Address, ServiceSettings, Settings};
+use crate::demo::{self, Demo};
+use crate::error::StartError;
+use crate::identity::{Identity, IdentityFiles};
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::reload::{Reloader, warn_of_trailing_bytes};
+use crate::signals::{Signals, StopSignals};
+use crate::tls::TlsFront;
+use crate::tunnel::Tunnel;
+
+const MAINTENANCE: Duration = Duration::from_secs(1);
+
+/// How the process ends when an impatient operator interrupts it twice; the shell's number for SIGINT.
+const INTERRUPTED: i32 = 130;
+
+pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
+    // First of all, so that a SIGHUP or SIGTERM while we start is not lost.
+    let signals = Signals::install().map_err(StartError::Signals)?;
+    let (key_file, resumption) = resumption(&settings)?;
+    let (identity, files) = identity(&settings.service)?;
+    let metrics = Arc::new(Metrics::new(&resumption));
+    let tls = Arc::new(TlsFront::new(
+        &identity,
+        resumption.clone(),
+        settings.handshake_timeout,
+    )?);
+    let reloader = Reloader::new(
+        identity,
+        files,
+        key_file,
+        Arc::clone(&tls),
+        Arc::clone(&metrics),
+    );
+
+    let listener = bind("--listen", &settings.listen).await?;
+    let admin = match &settings.admin {
+        Some(address) => Some(bind("--admin", address).await?),
+        None => None,
+    };
+    let listening = local(&listener, "--listen", &settings.listen)?;
+    limits::raise_open_files(settings.max_connections, files_each(&settings.service));
+
+    let lifecycle = Lifecycle::default();
+    let connections = TaskTracker::new();
+    let frontend = Frontend {
+        tls,
+        service: service(settings.service, &resumption, &metrics),
+        metrics: Arc::clone(&metrics),
+        slots: Arc::new(Semaphore::new(settings.max_connections)),
+        connections: connections.clone(),
+        lifecycle: lifecycle.clone(),
+    };
+    let demo = matches!(frontend.service, Service::Demo(_));
+
+    tokio::spawn(reloader.on_signal(signals.reload));
+    tokio::spawn(maintain(resumption));
+    let mut admin_at = None;
+    if let Some(admin) = admin {
+        admin_at = admin.local_addr().ok();
+        tokio::spawn(Admin::new(metrics, lifecycle.drain.clone()).run(admin));
+    }
+    let accepting = tokio::spawn(Arc::new(frontend).run(listener));
+    announce(listening, admin_at, demo);
+
+    let mut stop = signals.stop;
+    let signal = stop.received().await;
+    info!(
+        signal,
+        open = connections.len(),
+        seconds = settings.drain_timeout.as_secs(),
+        "draining"
+    );
+    lifecycle.drain.cancel();
+    // After this the listener is closed and no connection can be added.
+    let _ = accepting.await;
+    connections.close();
+    drain(&connections, &lifecycle, settings.drain_timeout, &mut stop).await;
+    Ok(())
+}
+
+/// The cache and the ring. Keys from a file are an error to start without; no file means one random key.
+fn resumption(settings: &Settings) -> Result<(Option<TicketKeyFile>, Resumption), StartError> {
+    let mut builder = Resumption::builder()
+        .sessions(settings.sessions)
+        .session_timeout(settings.session_timeout)
+        .stateless_tickets(settings.stateless_tickets);
+    let mut key_file = None;
+    if let Some(path) = &settings.ticket_keys {
+        let (file, ring) = TicketKeyFile::open(path)?;
+        let keys = ring.load();
+        let first = keys.sealing().fingerprint();
+        info!(keys = keys.len(), %first, "ticket keys read");
+        warn_of_trailing_bytes(file.path(), keys.trailing());
+        drop(keys);
+        builder = builder.ticket_ring(Arc::new(ring));
+        key_file = Some(file);
+        if !settings.stateless_tickets {
+            warn!("--ticket-keys has no effect while --tickets is off");
+        }
+    }
+    Ok((key_file, builder.build()?))
+}
+
+fn identity(service: &ServiceSettings) -> Result<(Identity, Option<IdentityFiles>), StartError> {
+    match service {
+        ServiceSettings::Proxy { cert, key, .. } => {
+            let files = IdentityFiles {
+                certificate: cert.clone(),
+                key: key.clone(),
+            };
+            Ok((Identity::load(&files)?, Some(files)))
+        }
+        ServiceSettings::Demo => Ok((Identity::self_signed()?, None)),
+    }
+}
+
+fn service(settings: ServiceSettings, resumption: &Resumption, metrics: &Arc<Metrics>) -> Service {
+    match settings {
+        ServiceSettings::Proxy { upstream, .. } => {
+            Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)))
+        }
+        ServiceSettings::Demo => Service::Demo(Demo::new(resumption.clone())),
+    }
+}
+
+fn files_each(service: &ServiceSettings) -> u64 {
+    match service {
+        ServiceSettings::Proxy { .. } => 2,
+        ServiceSettings::Demo => 1,
+    }
+}
+
+async fn bind(flag: &'static str, address: &Address) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address.as_str()).await;
+    bound.map_err(|source| StartError::Bind {
+        flag,
+        address: address.as_str().into(),
+        source,
+    })
+}
+
+fn local(
+    listener: &TcpListener,
+    flag: &'static str,
+    address: &Address,
+) -> Result<SocketAddr, StartError> {
+    let local = listener.local_addr();
+    local.map_err(|source| StartError::Bind {
+        flag,
+        address: address.as_str().into(),
+        source,
+    })
+}
+
+/// Tells scripts and people where we are. Who closed our standard output does not want to know.
+fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
+    let mut out = io::stdout().lock();
+    if let Some(admin) = admin {
+        let _ = writeln!(out, "admin on {admin}");
+    }
+    let _ = writeln!(out, "listening on {listening}");
+    if demo {
+        let _ = writeln!(out, "{}", demo::invitation(listening, admin));
+    }
+    let _ = out.flush();
+}
+
+/// Sweeps expired sessions and gives retired memory back, also while no handshake does it in passing.
+async fn maintain(resumption: Resumption) {
+    let mut tick = tokio::time::interval(MAINTENANCE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        resumption.cache().maintain();
+    }
+}
+
+async fn drain(
+    connections: &TaskTracker,
+    lifecycle: &Lifecycle,
+    limit: Duration,
+    stop: &mut StopSignals,
+) {
+    let finished = tokio::time::timeout(limit, connections.wait());
+    let finished = or_exit(finished, stop).await;
+    if finished.is_err() {
+        warn!(
+            open = connections.len(),
+            "drain timeout: cutting the connections that are left"
+        );
+        lifecycle.abort.cancel();
+        or_exit(connections.wait(), stop).await;
+    }
+    info!("drained");
+}
+
+/// A second SIGINT means now.
+async fn or_exit<F: Future>(future: F, stop: &mut StopSignals) -> F::Output {
+    tokio::select! {
+        output = future => output,
+        () = stop.interrupted() => {
+            warn!("interrupted again: exit");
+            std::process::exit(INTERRUPTED)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! SIGHUP puts a new certificate into use, and nothing else changes.
+
+use std::fs;
+use std::io::{Read, Write};
+
+use crate::common::Terminator;
+use crate::common::client::{common_name, s_client, tls_connect};
+use crate::common::files::Files;
+use crate::common::upstream::echo;
+
+const UPDATED: &str = "certificate reload: updated";
+const UNCHANGED: &str = "certificate reload: unchanged";
+const FAILED: &str = "certificate reload failed";
+
+#[test]
+fn new_connections_get_the_new_certificate_and_everything_else_goes_on() {
+    let files = Files::with_certificate("before");
+    let terminator = Terminator::proxy(echo(), &files, &[]);
+    let mut open = tls_connect(terminator.address);
+    assert_eq!(common_name(&open), "before");
+
+    // Sessions from before the reload, one in the cache and one in a ticket.
+    let ways: [&[&str]; 2] = [&["-tls1_2", "-no_ticket"], &["-tls1_2"]];
+    let session = |i: usize| files.text(&format!("session-{i}"));
+    for (i, way) in ways.iter().enumerate() {
+        let printed = s_client(
+            terminator.address,
+            &[way, &["-sess_out", &session(i)][..]].concat(),
+        );
+        assert_eq!(printed.reused(), [false], "{}", printed.0);
+    }
+
+    files.make_certificate("after");
+    terminator.reload(UPDATED);
+
+    assert_eq!(common_name(&tls_connect(terminator.address)), "after");
+    for (i, way) in ways.iter().enumerate() {
+        let printed = s_client(
+            terminator.address,
+            &[way, &["-sess_in", &session(i)][..]].concat(),
+        );
+        assert_eq!(printed.reused(), [true], "{}", printed.0);
+    }
+    open.write_all(b"still here")
+        .expect("the open connection takes bytes");
+    let mut echoed = [0; 10];
+    open.read_exact(&mut echoed).expect("and gives them back");
+    assert_eq!(&echoed, b"still here");
+
+    terminator.reload(UNCHANGED);
+    assert_eq!(
+        terminator.metric(r#"rekindle_reloads_total{of="certificate",result="updated"}"#),
+        1
+    );
+    assert_eq!(
+        terminator.metric(r#"rekindle_reloads_total{of="certificate",result="unchanged"}"#),
+        1
+    );
+}
+
+#[test]
+fn a_bad_certificate_or_key_keeps_the_old_ones() {
+    let files = Files::with_certificate("good");
+    let other = Files::with_certificate("other");
+    let read = |path: String| fs::read(path).expect("it can be read");
+    let (cert, key) = (read(files.cert()), read(files.key()));
+    let terminator = Terminator::proxy(echo(), &files, &[]);
+
+    let bad: [(&str, &[u8], &[u8]); 5] = [
+        ("holds no certificate", b"no PEM at all", &key),
+        ("certificate file", &cert[..cert.len() / 2], &key),
+        ("holds no private key", &cert, b"no PEM at all"),
+        (
+            "does not belong to the certificate",
+            &cert,
+            &read(other.key()),
+        ),
+        (
+            "does not belong to the certificate",
+            &read(other.cert()),
+            &key,
+        ),
+    ];
+    for (count, (reason, bad_cert, bad_key)) in bad.into_iter().enumerate() {
+        files.replace("cert.pem", bad_cert);
+        files.replace("key.pem", bad_key);
+        terminator.reload(FAILED);
+        assert!(terminator.logged(reason) > 0, "{reason}");
+        assert_eq!(common_name(&tls_connect(terminator.address)), "good");
+        assert_eq!(
+            terminator.metric(r#"rekindle_reloads_total{of="certificate",result="failed"}"#),
+            count as u64 + 1
+        );
+    }
+    fs::remove_file(files.cert()).expect("the file was there");
+    terminator.reload(FAILED);
+    assert_eq!(common_name(&tls_connect(terminator.address)), "good");
+
+    files.replace("cert.pem", &cert);
+    files.replace("key.pem", &key);
+    terminator.reload(UNCHANGED);
+}
+
+#[test]
+fn certificate_and_ticket_keys_reload_independently() {
+    let files = Files::with_certificate("before");
+    files.replace("tickets.key", &[1; 48]);
+    let terminator = Terminator::proxy(
+        echo(),
+        &files,
+        &["--ticket-keys", &files.text("tickets.key")],
+    );
+
+    files.replace("tickets.key", b"short");
+    files.make_certificate("after");
+    terminator.reload("ticket key reload failed");
+    assert_eq!(terminator.logged(UPDATED), 1);
+
+    files.replace("tickets.key", &[2; 48]);
+    files.replace("cert.pem", b"bad");
+    terminator.reload("ticket key reload: updated");
+    assert_eq!(terminator.logged(FAILED), 1);
+    assert_eq!(common_name(&tls_connect(terminator.address)), "after");
+}

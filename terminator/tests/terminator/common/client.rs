@@ -1,0 +1,112 @@
+//! TLS clients: the `openssl` command line, and a stream of our own where a test needs both ends of a half-closed connection.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+
+use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+
+use super::connect;
+
+/// What `openssl s_client` printed.
+#[derive(Debug)]
+pub(crate) struct Printed(pub(crate) String);
+
+impl Printed {
+    /// For each handshake, whether it was resumed.
+    pub(crate) fn reused(&self) -> Vec<bool> {
+        let lines = self
+            .0
+            .lines()
+            .filter(|line| line.starts_with("New, ") || line.starts_with("Reused, "));
+        lines.map(|line| line.starts_with("Reused")).collect()
+    }
+
+    /// The session ids of the handshakes, in order.
+    pub(crate) fn session_ids(&self) -> Vec<&str> {
+        let ids = self
+            .0
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Session-ID:"));
+        ids.map(str::trim).filter(|id| !id.is_empty()).collect()
+    }
+
+    /// What the demo says the handshake was.
+    #[track_caller]
+    pub(crate) fn handshake(&self) -> &str {
+        let (_, rest) = self
+            .0
+            .split_once("\"handshake\": \"")
+            .unwrap_or_else(|| panic!("no answer: {}", self.0));
+        rest.split_once('"').expect("JSON is complete").0
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_no_error(&self) -> &Self {
+        assert!(!self.0.contains(":error:"), "{}", self.0);
+        assert!(!self.0.contains("alert"), "{}", self.0);
+        self
+    }
+}
+
+/// Connects, and hangs up when the handshake is done.
+pub(crate) fn s_client(address: SocketAddr, arguments: &[&str]) -> Printed {
+    run_s_client(address, arguments, "")
+}
+
+/// Connects, asks the demo how the handshake was, and waits for the answer: with it come the tickets of TLS 1.3.
+pub(crate) fn s_client_get(address: SocketAddr, arguments: &[&str]) -> Printed {
+    let arguments = [&["-ign_eof"], arguments].concat();
+    run_s_client(address, &arguments, "GET / HTTP/1.0\r\n\r\n")
+}
+
+fn run_s_client(address: SocketAddr, arguments: &[&str], input: &str) -> Printed {
+    let mut child = Command::new("timeout")
+        .args([
+            "60",
+            "openssl",
+            "s_client",
+            "-connect",
+            &address.to_string(),
+        ])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl runs");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // A client that fails at once does not read its input; what it printed says why.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("openssl ends");
+    let printed = [output.stdout, output.stderr].concat();
+    Printed(String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// A connection of the test's own, with the handshake done.
+pub(crate) fn tls_connect(address: SocketAddr) -> SslStream<TcpStream> {
+    connector()
+        .connect("localhost", connect(address))
+        .expect("the handshake succeeds")
+}
+
+pub(crate) fn connector() -> SslConnector {
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("OpenSSL works");
+    builder.set_verify(SslVerifyMode::NONE);
+    builder.build()
+}
+
+/// The common name in the certificate that the server shows on this connection.
+pub(crate) fn common_name(stream: &SslStream<TcpStream>) -> String {
+    let certificate = stream
+        .ssl()
+        .peer_certificate()
+        .expect("servers show a certificate");
+    let entry = certificate
+        .subject_name()
+        .entries()
+        .next()
+        .expect("the subject has a name");
+    entry.data().to_string().expect("the name is text")
+}

@@ -1,0 +1,208 @@
+//! Starts terminators and talks to them.
+
+pub(crate) mod client;
+pub(crate) mod files;
+pub(crate) mod upstream;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Far longer than anything here takes on a slow machine that does ten other things.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
+
+/// A running terminator on free ports of loopback. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Terminator {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Read no further, but kept open: a program whose output is closed may behave in its own ways.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Terminator {
+    /// The demo, with `arguments` in addition.
+    pub(crate) fn demo(arguments: &[&str]) -> Self {
+        let mut all = vec!["--demo"];
+        all.extend(arguments);
+        Self::start(&all)
+    }
+
+    /// A proxy to `upstream`, with a certificate from `files`.
+    pub(crate) fn proxy(upstream: SocketAddr, files: &files::Files, arguments: &[&str]) -> Self {
+        let (upstream, cert, key) = (upstream.to_string(), files.cert(), files.key());
+        let mut all = vec!["--upstream", &upstream, "--cert", &cert, "--key", &key];
+        all.extend(arguments);
+        Self::start(&all)
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(arguments);
+        Self::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        command
+            .env("RUST_LOG", "rekindle_terminator=debug")
+            .stdin(Stdio::null());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = collect_lines(child.stderr.take().expect("stderr is piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut announced = |what: &str| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).expect("stdout is readable");
+            let address = line
+                .strip_prefix(what)
+                .map(|address| address.trim().parse());
+            match address {
+                Some(Ok(address)) => address,
+                _ => panic!(
+                    "expected `{what}ADDR`, got {line:?}; log: {:#?}",
+                    log.lock().unwrap()
+                ),
+            }
+        };
+        let admin = announced("admin on ");
+        let address = announced("listening on ");
+        Self {
+            child,
+            address,
+            admin,
+            log,
+            _stdout: stdout,
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the terminator is alive");
+    }
+
+    /// SIGHUP, and waits until `done` is in the log once more than before.
+    pub(crate) fn reload(&self, done: &str) {
+        let before = self.logged(done);
+        self.signal(Signal::HUP);
+        eventually(&format!("log line `{done}`"), || self.logged(done) > before);
+    }
+
+    /// How many lines of the log contain `text`.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
+    }
+
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        eventually(&format!("log line `{text}`"), || self.logged(text) > 0);
+    }
+
+    pub(crate) fn wait_for_exit(mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("exit", || {
+            status = self.child.try_wait().expect("the child can be waited for");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+
+    /// Status line and body of an admin page.
+    pub(crate) fn admin(&self, path: &str) -> (String, String) {
+        http_get(self.admin, path)
+    }
+
+    /// The value of one series, written as in the metrics text; 0 if there is none.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
+        let (_, text) = self.admin("/metrics");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().expect("an integer"))
+    }
+
+    pub(crate) fn wait_for_metric(&self, series: &str, value: u64) {
+        eventually(&format!("{series} = {value}"), || {
+            self.metric(series) == value
+        });
+    }
+}
+
+impl Drop for Terminator {
+    fn drop(&mut self) {
+        // Either may fail, if it has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!(
+                "log of the terminator on {}:\n{}",
+                self.address,
+                self.log.lock().unwrap().join("\n")
+            );
+        }
+    }
+}
+
+/// Polls until `done`, or fails the test.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < DEADLINE, "waited in vain for: {what}");
+        thread::sleep(POLL);
+    }
+}
+
+/// A connection on which no read or write can hang a test for ever.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let tcp = TcpStream::connect(address).expect("the port is open");
+    tcp.set_read_timeout(Some(DEADLINE))
+        .expect("a timeout can be set");
+    tcp.set_write_timeout(Some(DEADLINE))
+        .expect("a timeout can be set");
+    tcp
+}
+
+fn http_get(address: SocketAddr, path: &str) -> (String, String) {
+    let mut tcp = connect(address);
+    write!(
+        tcp,
+        "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+    )
+    .expect("the request is sent");
+    let mut response = String::new();
+    tcp.read_to_string(&mut response)
+        .expect("the response is text");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.lines().next().expect("a status line");
+    (status.to_owned(), body.to_owned())
+}
+
+fn collect_lines(source: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            sink.lock().unwrap().push(line);
+        }
+    });
+    lines
+}

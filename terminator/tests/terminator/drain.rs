@@ -1,0 +1,108 @@
+//! SIGTERM and SIGINT: open connections finish, new ones are refused.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use openssl::ssl::SslStream;
+use rustix::process::Signal;
+
+use crate::common::client::tls_connect;
+use crate::common::files::Files;
+use crate::common::upstream::echo;
+use crate::common::{Terminator, eventually};
+
+const LARGE: usize = 1024 * 1024;
+
+fn proxy(arguments: &[&str]) -> Terminator {
+    Terminator::proxy(echo(), &Files::with_certificate("drain"), arguments)
+}
+
+/// Sends and gets back `total` bytes.
+fn transfer(stream: &mut SslStream<TcpStream>, total: usize) {
+    let chunk = [7; 16 * 1024];
+    let mut echoed = [0; 16 * 1024];
+    for _ in 0..total / chunk.len() {
+        stream
+            .write_all(&chunk)
+            .expect("the connection takes bytes");
+        stream.read_exact(&mut echoed).expect("and gives them back");
+        assert_eq!(chunk, echoed);
+    }
+}
+
+fn assert_draining(terminator: &Terminator) {
+    terminator.wait_for_log("draining");
+    eventually("refused connections", || {
+        TcpStream::connect(terminator.address).is_err()
+    });
+    let (status, body) = terminator.admin("/healthz");
+    assert!(status.contains("503"), "{status}");
+    assert_eq!(body, "draining\n");
+}
+
+#[test]
+fn an_open_connection_finishes_its_transfer() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let terminator = proxy(&[]);
+        let mut stream = tls_connect(terminator.address);
+        transfer(&mut stream, LARGE);
+        terminator.signal(signal);
+        assert_draining(&terminator);
+        transfer(&mut stream, LARGE);
+        stream.shutdown().expect("close_notify is sent");
+        let mut rest = Vec::new();
+        stream
+            .read_to_end(&mut rest)
+            .expect("the connection ends with close_notify");
+        assert_eq!(terminator.wait_for_exit().code(), Some(0));
+    }
+}
+
+#[test]
+fn without_connections_the_drain_is_over_at_once() {
+    let terminator = proxy(&["--drain-timeout", "86400"]);
+    terminator.signal(Signal::TERM);
+    assert_eq!(terminator.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn what_is_left_when_the_time_is_over_is_cut() {
+    let terminator = proxy(&["--drain-timeout", "1"]);
+    let mut stream = tls_connect(terminator.address);
+    transfer(&mut stream, LARGE);
+    terminator.signal(Signal::TERM);
+    let mut rest = Vec::new();
+    stream
+        .read_to_end(&mut rest)
+        .expect_err("cut off, and not ended as if complete");
+    assert_eq!(terminator.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn a_second_interrupt_ends_the_drain() {
+    let terminator = proxy(&["--drain-timeout", "86400"]);
+    let mut stream = tls_connect(terminator.address);
+    transfer(&mut stream, LARGE);
+    terminator.signal(Signal::INT);
+    assert_draining(&terminator);
+    terminator.signal(Signal::INT);
+    assert_eq!(terminator.wait_for_exit().code(), Some(130));
+}
+
+#[test]
+fn the_demo_closes_idle_connections_politely() {
+    let terminator = Terminator::demo(&["--drain-timeout", "86400"]);
+    let mut stream = tls_connect(terminator.address);
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n")
+        .expect("the request is sent");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).expect("the answer begins");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    terminator.signal(Signal::TERM);
+    let mut rest = Vec::new();
+    stream
+        .read_to_end(&mut rest)
+        .expect("the connection ends with close_notify");
+    assert_eq!(terminator.wait_for_exit().code(), Some(0));
+}

@@ -1,0 +1,153 @@
+//! A client comes back and is resumed: by session id and by ticket, in TLS 1.2 and 1.3.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::Terminator;
+use crate::common::client::{s_client, s_client_get};
+use crate::common::files::Files;
+
+const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
+
+#[test]
+fn tls12_by_session_id() {
+    let terminator = Terminator::demo(&[]);
+    let printed = s_client(terminator.address, &["-tls1_2", "-no_ticket", "-reconnect"]);
+    printed.assert_no_error();
+    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    let ids = printed.session_ids();
+    assert_eq!(ids.len(), 6);
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    terminator.wait_for_metric(
+        r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="session_id"}"#,
+        5,
+    );
+    assert_eq!(
+        terminator.metric(r#"rekindle_cache_lookups_total{result="hit"}"#),
+        5
+    );
+}
+
+#[test]
+fn tls12_by_ticket() {
+    let terminator = Terminator::demo(&[]);
+    let printed = s_client(terminator.address, &["-tls1_2", "-reconnect"]);
+    printed.assert_no_error();
+    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    terminator.wait_for_metric(
+        r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="ticket"}"#,
+        5,
+    );
+    assert_eq!(
+        terminator.metric("rekindle_cache_inserts_total"),
+        0,
+        "tickets need no cache"
+    );
+}
+
+#[test]
+fn tls12_without_tickets_falls_back_to_session_ids() {
+    let terminator = Terminator::demo(&["--tickets", "off"]);
+    let printed = s_client(terminator.address, &["-tls1_2", "-reconnect"]);
+    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    terminator.wait_for_metric(
+        r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="session_id"}"#,
+        5,
+    );
+}
+
+#[test]
+fn tls13_by_stateless_ticket() {
+    tls13("on", "ticket");
+}
+
+#[test]
+fn tls13_by_stateful_ticket() {
+    tls13("off", "stateful_ticket");
+}
+
+fn tls13(tickets: &str, kind: &str) {
+    let terminator = Terminator::demo(&["--tickets", tickets]);
+    let files = Files::new();
+    let (first, second) = (files.text("first"), files.text("second"));
+
+    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_out", &first]);
+    assert_eq!(printed.assert_no_error().reused(), [false]);
+    assert_eq!(printed.handshake(), "full");
+
+    // The ticket that came with the resumed connection resumes as well.
+    for (given, kept) in [(&first, &second), (&second, &first)] {
+        let printed = s_client_get(
+            terminator.address,
+            &["-tls1_3", "-sess_in", given, "-sess_out", kept],
+        );
+        assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+        assert_eq!(printed.handshake(), kind);
+    }
+}
+
+#[test]
+fn an_expired_session_is_swept_and_not_resumed() {
+    // The sweep goes round once a minute, however large the cache is; a small one it is through with at once.
+    let terminator = Terminator::demo(&["--session-timeout", "1", "--sessions", "1"]);
+    let files = Files::new();
+    let session = files.text("session");
+    s_client_get(
+        terminator.address,
+        &["-tls1_2", "-no_ticket", "-sess_out", &session],
+    );
+    // The cache sweeps what has expired by itself, also when no handshake comes by.
+    terminator.wait_for_metric("rekindle_cache_entries", 0);
+    let printed = s_client_get(
+        terminator.address,
+        &["-tls1_2", "-no_ticket", "-sess_in", &session],
+    );
+    assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
+}
+
+#[test]
+fn curl_with_two_connections() {
+    // With TLS 1.2 this client never asks for a ticket.
+    for (tickets, arguments, kind) in [
+        ("on", &["--tls-max", "1.2"][..], "session_id"),
+        ("off", &["--tls-max", "1.2"], "session_id"),
+        ("on", &["--tlsv1.3"], "ticket"),
+        ("off", &["--tlsv1.3"], "stateful_ticket"),
+    ] {
+        let terminator = Terminator::demo(&["--tickets", tickets]);
+        let url = format!("https://{}/", terminator.address);
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--insecure",
+                "--max-time",
+                "60",
+                "-H",
+                "Connection: close",
+            ])
+            .args(arguments)
+            .args([&url, &url])
+            .output()
+            .expect("curl runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let answers: Vec<Value> = serde_json::Deserializer::from_slice(&output.stdout)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .expect("the demo answers in JSON");
+        assert_eq!(answers.len(), 2);
+        assert_eq!(
+            (&answers[0]["resumed"], &answers[0]["handshake"]),
+            (&false.into(), &"full".into())
+        );
+        assert_eq!(
+            (&answers[1]["resumed"], &answers[1]["handshake"]),
+            (&true.into(), &kind.into())
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! Real handshakes from several threads while sessions are evicted, expire and are removed, and
+//! ticket keys are swapped: no handshake fails, and memory stays where it is.
+
+mod common;
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{Client, Way, server};
+use rekindle::openssl::Resumption;
+use rekindle::{CacheBuilder, ManualClock, SessionId};
+
+const ROUNDS: usize = 300;
+const SESSIONS: usize = 20;
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+fn record(name: u8) -> [u8; 48] {
+    let mut record = [name.wrapping_add(100); 48];
+    record[..16].fill(name);
+    record
+}
+
+/// Comes back again and again with a few clients of one way, of which some were evicted, removed or
+/// expired meanwhile; returns how often the session was resumed.
+fn visit(way: Way, resumption: &Resumption) -> usize {
+    let server = server(resumption);
+    let clients: Vec<Client> = (0..4).map(|_| Client::new(way)).collect();
+    for client in &clients {
+        client.connect(&server);
+    }
+    let visits = (0..ROUNDS).map(|n| clients[n % clients.len()].reconnect(&server));
+    visits.filter(|connection| connection.resumed()).count()
+}
+
+#[test]
+fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
+    let clock = Arc::new(ManualClock::new());
+    let cache = CacheBuilder::new(SESSIONS)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let cache = Arc::new(cache);
+    let with_tickets = |on| {
+        Resumption::builder()
+            .cache(Arc::clone(&cache))
+            .stateless_tickets(on)
+            .session_timeout(Duration::from_secs(300))
+            .build()
+            .unwrap()
+    };
+    let (stateful, stateless) = (with_tickets(false), with_tickets(true));
+    // Two servers' worth of everything that is allocated once.
+    let of = |way: Way| {
+        if way.stateless() {
+            &stateless
+        } else {
+            &stateful
+        }
+    };
+    for way in Way::ALL {
+        visit(way, of(way));
+    }
+    let before = resident();
+
+    let (done, resumed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let visitors = Way::ALL.map(|way| {
+            let resumption = of(way);
+            let resumed = &resumed;
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    resumed.fetch_add(visit(way, resumption), Ordering::Relaxed);
+                }
+            })
+        });
+        // Whoever can spoil a session for others.
+        scope.spawn(|| {
+            let mut n = 0u32;
+            while !done.load(Ordering::Relaxed) {
+                n += 1;
+                let keys = [record((n % 50) as u8 + 1), record((n % 50) as u8)];
+                stateless
+                    .ticket_ring()
+                    .update(&keys.concat()[..if n % 50 == 0 { 48 } else { 96 }])
+                    .unwrap();
+                let victim: Option<SessionId> = cache
+                    .pin()
+                    .iter()
+                    .nth(n as usize % SESSIONS)
+                    .map(|e| *e.id());
+                match victim {
+                    Some(id) if n % 2 == 0 => drop(cache.remove(&id)),
+                    Some(id) => drop(cache.take(&id)),
+                    None => {}
+                }
+                if n % 16 == 0 {
+                    clock.advance(Duration::from_secs(100));
+                }
+                cache.maintain();
+                thread::yield_now();
+            }
+        });
+        for visitor in visitors {
+            visitor.join().expect("a handshake failed");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+
+    let stats = cache.stats();
+    println!(
+        "{} resumed, {stats:?}, {:?}",
+        resumed.load(Ordering::Relaxed),
+        stateless.ticket_stats()
+    );
+    assert!(resumed.into_inner() > 100, "hardly anything was resumed");
+    assert!(stats.removed > 0 && stats.taken > 0 && stats.misses > 0);
+    assert!(stats.evicted.expired > 0);
+    assert!(stateless.ticket_stats().renewed > 0 && stateless.ticket_stats().unknown_key > 0);
+    assert!(stats.entries <= SESSIONS + Way::ALL.len());
+    assert!(stats.retired < 4_096, "{stats:?}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more than before");
+}
