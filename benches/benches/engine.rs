@@ -1,1 +1,44 @@
-fn main() {}
+//! `cargo bench -p rekindle-benches`: every contender by itself, with Criterion's statistics.
+//!
+//! Ratios between contenders are better taken from `rekindle-benches engine`, which interleaves them.
+#![allow(missing_docs)] // criterion's macros
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rekindle_benches::loads::{Load, Tables};
+
+const LOADS: [(&str, Load); 4] = [
+    ("get_buffer", Load::GetBuffer),
+    ("get", Load::Get),
+    ("insert", Load::Mixed { inserts: 100 }),
+    ("mixed_20", Load::Mixed { inserts: 20 }),
+];
+
+fn engine(criterion: &mut Criterion) {
+    for (name, load) in LOADS {
+        for sessions in [10_000, 100_000, 1_000_000] {
+            for threads in [1, 2] {
+                let tables = Tables::new(load, sessions, threads);
+                let mut group = criterion.benchmark_group(format!("{name}/{sessions}/{threads}"));
+                group.throughput(Throughput::Elements(threads as u64));
+                for contender in tables.contenders() {
+                    group.bench_function(BenchmarkId::from_parameter(contender.name), |b| {
+                        b.iter_custom(|n| contender.do_operations(threads, n));
+                    });
+                }
+                group.finish();
+            }
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = engine
+}
+criterion_main!(benches);

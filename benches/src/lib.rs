@@ -1,5 +1,6 @@
 //! The benchmark harness of rekindle: workloads, and the peers that the engine is held against.
 
 pub mod floor;
+pub mod loads;
 pub mod peers;
 pub mod workload;
