@@ -1,5 +1,34 @@
 //! Server-side TLS session resumption: a session cache whose lookups are wait-free, and a ring of
 //! ticket keys that is swapped atomically.
+//!
+//! - [`Cache`] maps session ids to values and their encoded bytes, bounded, with expiry. It knows
+//!   nothing of TLS.
+//! - [`tickets`] holds the keys that seal and open session tickets.
+//! - `openssl` (a feature) puts both behind the callbacks of an `SSL_CTX`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use rekindle::{Cache, SessionId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cache = Cache::new(10_000)?;
+//! let id = SessionId::new(b"from the network")?;
+//! let in_an_hour = cache.now().saturating_add(Duration::from_secs(3_600));
+//! cache.insert(&id, "a live session", b"its encoding", in_an_hour)?;
+//!
+//! let guard = cache.pin(); // lookups on a guard cost no further pinning
+//! assert_eq!(guard.get(&id), Some(&"a live session"));
+//! let mut buffer = [0; 4];
+//! let copied = guard.get_buffer(&id, &mut buffer).expect("a hit");
+//! assert_eq!((copied.needed, copied.stored), (12, 4));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Which operation promises what progress, the table in the README tells; how, the head of
+//! `src/engine/mod.rs`.
+
+// The engine's files and the OpenSSL adapter allow it, each for itself; `tests/house.rs` checks.
 #![deny(unsafe_code)]
 
 mod builder;
@@ -20,3 +49,8 @@ pub use clock::{Clock, ManualClock, MonotonicClock, Time};
 pub use error::{ConfigError, InvalidSessionId, Refused};
 pub use id::SessionId;
 pub use stats::{Evicted, RefusedCounts, Stats};
+
+/// The README's examples, as doctests.
+#[cfg(all(doctest, feature = "openssl"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -49,7 +49,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "on|off", default_value = "on")]
     tickets: Switch,
 
-    /// Ticket keys, records of 48 bytes: name[16], HMAC secret[16], AES key[16]; the first one seals, all open
+    /// Ticket keys, records of 48 bytes: 16 of name, 16 of HMAC secret, 16 of AES key; the first one seals, all open
     /// [default: one random key, gone at exit]
     #[arg(long, value_name = "FILE")]
     ticket_keys: Option<PathBuf>,
