@@ -193,7 +193,7 @@ fn a_value_may_call_the_cache_when_it_is_dropped() {
             if let Some(cache) = self.0.upgrade() {
                 cache.get_buffer(&id(self.1), &mut [0; 8]);
                 cache.remove(&id(self.1 + 1));
-                if self.1 % 7 == 0 {
+                if self.1.is_multiple_of(7) {
                     let heir = Nosy(std::sync::Weak::new(), 0);
                     cache
                         .insert(&id(self.1 + 2), heir, b"", Time::NEVER)

@@ -89,7 +89,7 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                 let keys = [record((n % 50) as u8 + 1), record((n % 50) as u8)];
                 stateless
                     .ticket_ring()
-                    .update(&keys.concat()[..if n % 50 == 0 { 48 } else { 96 }])
+                    .update(&keys.concat()[..if n.is_multiple_of(50) { 48 } else { 96 }])
                     .unwrap();
                 let victim: Option<SessionId> = cache
                     .pin()
@@ -97,11 +97,11 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                     .nth(n as usize % SESSIONS)
                     .map(|e| *e.id());
                 match victim {
-                    Some(id) if n % 2 == 0 => drop(cache.remove(&id)),
+                    Some(id) if n.is_multiple_of(2) => drop(cache.remove(&id)),
                     Some(id) => drop(cache.take(&id)),
                     None => {}
                 }
-                if n % 16 == 0 {
+                if n.is_multiple_of(16) {
                     clock.advance(Duration::from_secs(100));
                 }
                 cache.maintain();

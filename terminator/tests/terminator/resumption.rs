@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslSession, SslVersion};
 use serde_json::Value;
 
-use crate::common::Terminator;
 use crate::common::client::{s_client, s_client_get};
 use crate::common::files::Files;
+use crate::common::{Terminator, connect};
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 
@@ -150,4 +151,32 @@ fn curl_with_two_connections() {
             (&true.into(), &kind.into())
         );
     }
+}
+
+#[test]
+fn a_client_that_hangs_up_without_close_notify_keeps_its_session() {
+    let terminator = Terminator::demo(&[]);
+    let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
+    builder
+        .set_max_proto_version(Some(SslVersion::TLS1_2))
+        .unwrap();
+    builder.set_options(SslOptions::NO_TICKET);
+    let context = builder.build();
+    let connect = |session: Option<&SslSession>| {
+        let mut ssl = Ssl::new(&context).unwrap();
+        if let Some(session) = session {
+            #[allow(unsafe_code)]
+            // SAFETY: the session is a copy of one from this same context.
+            unsafe {
+                ssl.set_session(session).unwrap();
+            }
+        }
+        ssl.connect(connect(terminator.address)).unwrap()
+    };
+    let first = connect(None);
+    let session = first.ssl().session().unwrap().to_der().unwrap();
+    drop(first); // closes the socket, and says nothing
+    terminator.wait_for_metric("rekindle_connections_active", 0);
+    let session = SslSession::from_der(&session).unwrap();
+    assert!(connect(Some(&session)).ssl().session_reused());
 }
