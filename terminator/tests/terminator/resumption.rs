@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::common::client::{s_client, s_client_get};
 use crate::common::files::Files;
+use crate::common::upstream::echo;
 use crate::common::{Terminator, connect};
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
@@ -155,7 +156,7 @@ fn curl_with_two_connections() {
 
 #[test]
 fn a_client_that_hangs_up_without_close_notify_keeps_its_session() {
-    let terminator = Terminator::demo(&[]);
+    let terminator = Terminator::proxy(echo(), &Files::with_certificate("rude"), &[]);
     let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
     builder
         .set_max_proto_version(Some(SslVersion::TLS1_2))
@@ -176,6 +177,7 @@ fn a_client_that_hangs_up_without_close_notify_keeps_its_session() {
     let first = connect(None);
     let session = first.ssl().session().unwrap().to_der().unwrap();
     drop(first); // closes the socket, and says nothing
+    terminator.wait_for_metric(r#"rekindle_connections_broken_total{side="client"}"#, 1);
     terminator.wait_for_metric("rekindle_connections_active", 0);
     let session = SslSession::from_der(&session).unwrap();
     assert!(connect(Some(&session)).ssl().session_reused());
