@@ -26,7 +26,11 @@ pub struct CacheBuilder<S = RandomState> {
 
 impl CacheBuilder {
     /// The largest capacity, in entries.
-    pub const MAX_CAPACITY: usize = 1 << 32;
+    pub const MAX_CAPACITY: usize = if usize::BITS < 64 {
+        1 << 24
+    } else {
+        1 << (usize::BITS / 2)
+    };
 
     /// The largest limit for one encoded session, in bytes.
     pub const MAX_ENCODED_LEN: usize = 1 << 20;
@@ -94,8 +98,8 @@ impl<S: BuildHasher> CacheBuilder<S> {
         }
     }
 
-    /// Makes the cache. Its table (24 bytes of pointers and lines for each entry of capacity, lines
-    /// as they are needed) is sized for good.
+    /// Makes the cache. Its table is sized for good: 3 bytes for each entry of capacity, and 21 more
+    /// of address space, of which pages are taken as they are needed.
     ///
     /// # Errors
     ///
@@ -128,7 +132,8 @@ impl<S: BuildHasher> CacheBuilder<S> {
             bytes,
             encoded_len: self.max_encoded_len,
             retired,
-        });
+        })
+        .map_err(|_| ConfigError::OutOfMemory(self.capacity))?;
         Ok(Cache::from_parts(engine, self.clock, self.hasher))
     }
 }

@@ -31,6 +31,8 @@ pub enum ConfigError {
     MaxBytes(usize),
     /// The limit of retired objects is zero.
     RetiredLimit,
+    /// There is not the memory for the table of so many entries.
+    OutOfMemory(usize),
 }
 
 impl fmt::Display for ConfigError {
@@ -42,6 +44,7 @@ impl fmt::Display for ConfigError {
             }
             Self::MaxBytes(n) => write!(f, "a limit of {n} bytes does not hold a single entry"),
             Self::RetiredLimit => f.write_str("the limit of retired objects is zero"),
+            Self::OutOfMemory(n) => write!(f, "there is no memory for a table of {n} entries"),
         }
     }
 }

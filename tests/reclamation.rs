@@ -209,3 +209,29 @@ fn a_value_may_call_the_cache_when_it_is_dropped() {
     }
     assert!(cache.len() <= 10);
 }
+
+#[test]
+fn a_panic_in_a_destructor_leaves_the_gauges_right() {
+    struct Grumpy(usize);
+    impl Drop for Grumpy {
+        fn drop(&mut self) {
+            assert!(!self.0.is_multiple_of(10) || thread::panicking(), "no");
+        }
+    }
+    let cache = Cache::new(100).unwrap();
+    std::panic::set_hook(Box::new(|_| ()));
+    for n in 0..5_000 {
+        // Whoever reclaims meets the panic; what was inserted is in.
+        let insert = || cache.insert(&id(n), Grumpy(n), b"x", Time::NEVER);
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(insert));
+    }
+    let again = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cache.clear()));
+    while again().is_err() {}
+    while cache.stats().retired > 0 {
+        let maintain = std::panic::AssertUnwindSafe(|| cache.maintain());
+        let _ = std::panic::catch_unwind(maintain);
+    }
+    let _ = std::panic::take_hook();
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.bytes, stats.retired_bytes), (0, 0, 0));
+}

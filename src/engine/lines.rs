@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
@@ -33,13 +34,13 @@ pub(crate) struct Spare<V>(NonNull<Line<V>>);
 type Slab<V> = Box<[UnsafeCell<MaybeUninit<Line<V>>>]>;
 
 impl<V> LineStore<V> {
-    pub(crate) fn new(lines: usize) -> Self {
-        Self {
-            first: slab(lines),
+    pub(crate) fn new(lines: usize) -> Result<Self, TryReserveError> {
+        Ok(Self {
+            first: slab(lines)?,
             used: AtomicUsize::new(0),
             more: Stack::new(),
             spare: Stack::new(),
-        }
+        })
     }
 
     /// Fills an empty list of spare lines. Lock-free.
@@ -57,7 +58,7 @@ impl<V> LineStore<V> {
                 return;
             }
         }
-        let slab = slab(BATCH);
+        let slab = slab(BATCH).expect("memory for 64 lines");
         lines.extend(slab.iter().map(Spare::new));
         self.more.push(Node::new(slab));
     }
@@ -68,10 +69,12 @@ impl<V> LineStore<V> {
     }
 }
 
-fn slab<V>(lines: usize) -> Slab<V> {
-    (0..lines)
-        .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
-        .collect()
+fn slab<V>(lines: usize) -> Result<Slab<V>, TryReserveError> {
+    let mut slab = Vec::new();
+    slab.try_reserve_exact(lines)?;
+    // Compiles to nothing: the memory is not touched.
+    slab.resize_with(lines, || UnsafeCell::new(MaybeUninit::uninit()));
+    Ok(slab.into_boxed_slice())
 }
 
 impl<V> Spare<V> {

@@ -44,6 +44,8 @@ mod sweep;
 mod table;
 mod writers;
 
+use std::collections::TryReserveError;
+
 use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -102,11 +104,11 @@ struct Gauges {
 struct Gauge(AtomicUsize);
 
 impl<V> Engine<V> {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Result<Self, TryReserveError> {
         let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
-        Self {
-            table: Table::new(lines),
-            lines: LineStore::new(lines),
+        Ok(Self {
+            table: Table::new(lines)?,
+            lines: LineStore::new(lines)?,
             pool: Pool::new(),
             retired: Retired::new(),
             limits,
@@ -117,7 +119,7 @@ impl<V> Engine<V> {
             hand: Cursor(AtomicUsize::new(0)),
             maintained: Cursor(AtomicUsize::new(0)),
             counters: Counters::new(),
-        }
+        })
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -65,6 +65,22 @@ impl Retired {
     }
 }
 
+/// What a writer has just reclaimed.
+struct Reclaimed<'a> {
+    retired: &'a Retired,
+    objects: usize,
+    bytes: usize,
+}
+
+impl Drop for Reclaimed<'_> {
+    fn drop(&mut self) {
+        self.retired
+            .objects
+            .fetch_sub(self.objects, Ordering::Relaxed);
+        self.retired.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// One writer's memory. Belongs to one thread at a time, see `pool.rs`.
 pub(crate) struct Writer<V> {
     open: Garbage<V>,
@@ -167,7 +183,6 @@ impl<V> Writer<V> {
         retired: &Retired,
     ) {
         self.open.entries.push(entry);
-        self.open.entry_bytes += bytes;
         self.note(bytes, retired);
     }
 
@@ -240,15 +255,12 @@ impl<V> Writer<V> {
         if !self.writers_gone.load(Ordering::Acquire) || !self.stragglers.all_gone() {
             return;
         }
-        let lines = self.waiting.lines.len();
-        retired
-            .objects
-            .fetch_sub(lines + self.waiting.entries.len(), Ordering::Relaxed);
-        retired.bytes.fetch_sub(
-            lines * size_of::<Line<V>>() + self.waiting.entry_bytes,
-            Ordering::Relaxed,
-        );
-        self.waiting.entry_bytes = 0;
+        // Told to the gauge when it goes out of scope, also when a value's destructor panics.
+        let mut reclaimed = Reclaimed {
+            retired,
+            objects: self.waiting.lines.len(),
+            bytes: self.waiting.lines.len() * size_of::<Line<V>>(),
+        };
         for line in self.waiting.lines.drain(..) {
             // SAFETY: it was published once and replaced by us once, before the batch was sealed;
             // its grace period is over.
@@ -260,6 +272,9 @@ impl<V> Writer<V> {
         }
         // One by one: should a value's destructor panic, the others are still here.
         while let Some(entry) = self.waiting.entries.pop() {
+            reclaimed.objects += 1;
+            // SAFETY: as below; only its size is looked at.
+            reclaimed.bytes += unsafe { entry.as_ref() }.bytes();
             // SAFETY: it was published once and unlinked by us once, before the batch was sealed;
             // its grace period is over.
             let block = unsafe { Entry::reclaim(entry) };
@@ -284,7 +299,6 @@ impl<V> Drop for Writer<V> {
 struct Garbage<V> {
     lines: Vec<NonNull<Line<V>>>,
     entries: Vec<NonNull<Entry<V>>>,
-    entry_bytes: usize,
 }
 
 impl<V> Garbage<V> {
@@ -292,7 +306,6 @@ impl<V> Garbage<V> {
         Self {
             lines: Vec::new(),
             entries: Vec::new(),
-            entry_bytes: 0,
         }
     }
 

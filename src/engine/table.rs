@@ -1,6 +1,7 @@
 //! The table of pointers to immutable lines.
 #![allow(unsafe_code)]
 
+use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
@@ -72,11 +73,13 @@ pub(crate) struct Place {
 }
 
 impl<V> Table<V> {
-    pub(crate) fn new(lines: usize) -> Self {
-        let empty = || AtomicPtr::new(ptr::null_mut());
-        Self {
-            lines: (0..lines).map(|_| empty()).collect(),
-        }
+    pub(crate) fn new(lines: usize) -> Result<Self, TryReserveError> {
+        let mut table = Vec::new();
+        table.try_reserve_exact(lines)?;
+        table.resize_with(lines, || AtomicPtr::new(ptr::null_mut()));
+        Ok(Self {
+            lines: table.into_boxed_slice(),
+        })
     }
 
     pub(crate) fn lines(&self) -> usize {
