@@ -69,11 +69,15 @@ impl<S: BuildHasher> CacheBuilder<S> {
     }
 
     /// Limits what has left the table and waits for its grace period, in objects (entries, and
-    /// lines of 64 bytes). At the limit inserts are refused until it falls; removes and takes go
-    /// on. By default four times the capacity, but at least 262,144 (some 32 MiB).
+    /// lines of 64 bytes), and with it in bytes: 128 for each object, but at least 64 MiB. At the
+    /// limit inserts are refused until it falls; removes and takes go on. By default four times the
+    /// capacity, but at least 262,144.
     ///
-    /// Only a thread that stays pinned makes this grow beyond a few hundred. Each writer counts up
-    /// to 64 objects on its own before it tells the others, so so many more there may be for each.
+    /// It grows while some thread is pinned and does not get on: because it keeps a guard, or
+    /// because it was preempted in the middle of an operation and waits for a processor. With more
+    /// threads than processors, all inserting as fast as they can, that is most of the time. Each
+    /// writer counts up to 64 objects on its own before it tells the others, so so many more there
+    /// may be for each.
     pub fn retired_limit(mut self, objects: usize) -> Self {
         self.retired_limit = Some(objects);
         self
@@ -111,6 +115,10 @@ impl<S: BuildHasher> CacheBuilder<S> {
         if self.max_encoded_len == 0 || self.max_encoded_len > CacheBuilder::MAX_ENCODED_LEN {
             return Err(ConfigError::EncodedLen(self.max_encoded_len));
         }
+        let largest = class_size((CLASSES - 1) as u8);
+        if Entry::<V>::HEADER.saturating_add(self.max_encoded_len) > largest {
+            return Err(ConfigError::EncodedLen(self.max_encoded_len));
+        }
         let smallest = class_size(class_of(Entry::<V>::HEADER));
         let bytes = self.max_bytes.unwrap_or(usize::MAX);
         if bytes < smallest {
@@ -122,16 +130,13 @@ impl<S: BuildHasher> CacheBuilder<S> {
         if retired == 0 {
             return Err(ConfigError::RetiredLimit);
         }
-        let largest = Entry::<V>::HEADER + self.max_encoded_len;
-        if largest > class_size((CLASSES - 1) as u8) {
-            return Err(ConfigError::EncodedLen(self.max_encoded_len));
-        }
         let engine = Engine::new(Limits {
             // More entries than the bytes can hold would only make the table sparse.
             entries: self.capacity.min(bytes / smallest),
             bytes,
             encoded_len: self.max_encoded_len,
             retired,
+            retired_bytes: retired.saturating_mul(128).max(64 << 20),
         })
         .map_err(|_| ConfigError::OutOfMemory(self.capacity))?;
         Ok(Cache::from_parts(engine, self.clock, self.hasher))

@@ -19,6 +19,11 @@ use crate::stats::Stats;
 ///
 /// Every operation exists twice: here, where it pins the calling thread by itself, and on the
 /// [`Guard`] that [`pin`](Self::pin) returns, where that is done already.
+///
+/// Values are dropped by threads that insert, remove, take, clear or maintain, some time after they
+/// left, in the middle of such a call. A destructor may call the cache, but must not block: it would
+/// hold the memory of every cache of the process back. The same holds for `V::clone`, which
+/// [`get`](Self::get) and [`take`](Self::take) call.
 pub struct Cache<V, S = RandomState> {
     engine: Engine<V>,
     clock: ClockSource,
@@ -67,7 +72,8 @@ impl<V, S> Cache<V, S> {
     /// Pins the calling thread: what it can reach in this cache is not reclaimed until the guard
     /// is dropped.
     ///
-    /// Pin for the length of a request or a batch, not for good: a guard holds back the memory of
+    /// The first pin of a thread registers it, which may allocate; after that, pinning is one atomic
+    /// read-modify-write. Pin for the length of a request or a batch, not for good: a guard holds back the memory of
     /// everything that leaves any cache of this process meanwhile, and once that reaches its
     /// bound, inserts are refused ([`Refused::ReclamationHeldBack`]).
     #[inline]

@@ -62,10 +62,11 @@ pub enum Refused {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The entry does not fit into the byte limit of the cache, even with others evicted.
+    /// The entry alone is larger than the byte limit of the cache.
     OverBudget,
     /// Memory that left the cache cannot be reclaimed, since some thread stays pinned, and its
-    /// bound is reached. Ends when that thread unpins.
+    /// bound is reached. Ends when that thread unpins; a guard that was forgotten
+    /// ([`std::mem::forget`]) never does.
     ReclamationHeldBack,
 }
 
@@ -75,7 +76,9 @@ impl fmt::Display for Refused {
             Self::TooLarge { len, limit } => {
                 write!(f, "a session of {len} bytes is above the limit of {limit}")
             }
-            Self::OverBudget => f.write_str("the entry does not fit into the cache's byte limit"),
+            Self::OverBudget => {
+                f.write_str("the entry alone is larger than the cache's byte limit")
+            }
             Self::ReclamationHeldBack => {
                 f.write_str("a pinned thread holds back reclamation, and its bound is reached")
             }

@@ -59,7 +59,7 @@ pub struct Evicted {
 pub struct RefusedCounts {
     /// The encoded session was longer than the limit for one.
     pub too_large: u64,
-    /// The entry did not fit into the byte limit.
+    /// The entry alone was larger than the byte limit.
     pub over_budget: u64,
     /// A pinned thread held back reclamation, and its bound was reached.
     pub reclamation: u64,

@@ -30,7 +30,9 @@ fn all() -> Vec<(String, String)> {
                 .to_str()
                 .unwrap()
                 .to_owned();
-            (path, text)
+            // Tests at a file's foot may do what they like.
+            let end = text.find("#[cfg(all(test").unwrap_or(text.len());
+            (path, text[..end].to_owned())
         })
         .collect()
 }
@@ -100,6 +102,6 @@ fn arrows_point_one_way() {
 fn files_stay_short_enough_to_read() {
     for (path, text) in all() {
         let lines = text.lines().count();
-        assert!(lines <= 500, "{path} has {lines} lines");
+        assert!(lines <= 450, "{path} has {lines} lines");
     }
 }

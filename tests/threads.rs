@@ -140,6 +140,32 @@ fn statistics_add_up_when_threads_are_done() {
     assert!(stats.entries <= cache.capacity() + THREADS);
 }
 
+/// A guard in a thread-local variable may be dropped after the thread's registration is gone.
+#[test]
+fn a_slot_is_given_back_though_a_guard_outlives_its_threads_registration() {
+    use std::cell::RefCell;
+    use std::sync::LazyLock;
+
+    use rekindle::Guard;
+
+    static CACHE: LazyLock<Cache<u32>> = LazyLock::new(|| Cache::new(10).unwrap());
+    thread_local! {
+        static LATE: RefCell<Option<Guard<'static, u32>>> = const { RefCell::new(None) };
+    }
+    for _ in 0..100 {
+        thread::spawn(|| {
+            // Registers its destructor first, so it runs last.
+            LATE.with_borrow_mut(|late| *late = Some(CACHE.pin()));
+        })
+        .join()
+        .unwrap();
+    }
+    // None of them is pinned any more.
+    CACHE.insert(&id(1), 1, b"", Time::NEVER).unwrap();
+    CACHE.clear();
+    reclaim_all(&CACHE);
+}
+
 #[test]
 fn threads_that_come_and_go_leave_nothing_behind() {
     let cache = Cache::new(100).unwrap();

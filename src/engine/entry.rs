@@ -167,6 +167,29 @@ impl<V> Entry<V> {
     }
 }
 
+/// Reclaims entries and frees their memory; should a value's destructor panic, the others as well.
+///
+/// # Safety
+///
+/// As [`Entry::reclaim`], for each of them.
+pub(crate) unsafe fn reclaim_all<V>(entries: impl Iterator<Item = NonNull<Entry<V>>>) {
+    struct Rest<V, I: Iterator<Item = NonNull<Entry<V>>>>(I);
+    impl<V, I: Iterator<Item = NonNull<Entry<V>>>> Rest<V, I> {
+        fn reclaim(&mut self) {
+            for entry in &mut self.0 {
+                // SAFETY: the contract of `reclaim_all`.
+                unsafe { Entry::reclaim(entry) }.free();
+            }
+        }
+    }
+    impl<V, I: Iterator<Item = NonNull<Entry<V>>>> Drop for Rest<V, I> {
+        fn drop(&mut self) {
+            self.reclaim();
+        }
+    }
+    Rest(entries).reclaim();
+}
+
 /// A published entry, for as long as the guard `'g` keeps it from being reclaimed.
 pub(crate) struct EntryRef<'g, V> {
     /// The allocation's own pointer: unlike a reference to the header, it reaches the bytes behind.

@@ -7,7 +7,7 @@ use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use super::stack::{Node, Stack};
+use super::stack::Stack;
 use super::table::Line;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -31,7 +31,8 @@ pub(crate) struct LineStore<V> {
 /// A line that nobody can reach but whoever has this.
 pub(crate) struct Spare<V>(NonNull<Line<V>>);
 
-type Slab<V> = Box<[UnsafeCell<MaybeUninit<Line<V>>>]>;
+/// Not a box: moving one would claim that nobody else has pointers into it.
+type Slab<V> = Vec<UnsafeCell<MaybeUninit<Line<V>>>>;
 
 impl<V> LineStore<V> {
     pub(crate) fn new(lines: usize) -> Result<Self, TryReserveError> {
@@ -46,7 +47,7 @@ impl<V> LineStore<V> {
     /// Fills an empty list of spare lines. Lock-free.
     pub(crate) fn supply(&self, lines: &mut Vec<Spare<V>>) {
         if let Some(batch) = self.spare.pop() {
-            *lines = batch.item;
+            *lines = batch;
             return;
         }
         if self.used.load(Ordering::Relaxed) < self.first.len() {
@@ -60,12 +61,12 @@ impl<V> LineStore<V> {
         }
         let slab = slab(BATCH).expect("memory for 64 lines");
         lines.extend(slab.iter().map(Spare::new));
-        self.more.push(Node::new(slab));
+        self.more.push(slab);
     }
 
     /// Takes spare lines back, for others.
     pub(crate) fn take_back(&self, lines: Vec<Spare<V>>) {
-        self.spare.push(Node::new(lines));
+        self.spare.push(lines);
     }
 }
 
@@ -74,7 +75,7 @@ fn slab<V>(lines: usize) -> Result<Slab<V>, TryReserveError> {
     slab.try_reserve_exact(lines)?;
     // Compiles to nothing: the memory is not touched.
     slab.resize_with(lines, || UnsafeCell::new(MaybeUninit::uninit()));
-    Ok(slab.into_boxed_slice())
+    Ok(slab)
 }
 
 impl<V> Spare<V> {

@@ -33,12 +33,14 @@
 //! the cache can overshoot its capacity.
 
 mod entry;
+mod insert;
 mod lines;
 mod ops;
 mod pool;
 mod prefetch;
 mod readers;
 mod reclaim;
+mod remove;
 mod stack;
 mod sweep;
 mod table;
@@ -47,13 +49,14 @@ mod writers;
 use std::collections::TryReserveError;
 
 use crate::stats::{Counters, Stats};
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
-pub(crate) use ops::{New, Outcome, Removal};
+pub(crate) use insert::{New, Outcome};
 pub(crate) use readers::Pin;
 #[cfg(feature = "openssl")]
 pub(crate) use readers::thread_number;
+pub(crate) use remove::Removal;
 pub(crate) use writers::pin as pin_writer;
 
 use lines::LineStore;
@@ -75,13 +78,16 @@ pub(crate) struct Limits {
     pub(crate) encoded_len: usize,
     /// Retired objects at which inserts are refused.
     pub(crate) retired: usize,
+    /// Bytes of retired objects at which inserts are refused.
+    pub(crate) retired_bytes: usize,
 }
 
 pub(crate) struct Engine<V> {
     table: Table<V>,
-    lines: LineStore<V>,
     pool: Pool<V>,
     retired: Retired,
+    /// Some thread reclaims for all who have met the bound of `retired`.
+    relieving: AtomicBool,
     limits: Limits,
     gauges: Gauges,
     hand: Cursor,
@@ -105,12 +111,15 @@ struct Gauge(AtomicUsize);
 
 impl<V> Engine<V> {
     pub(crate) fn new(limits: Limits) -> Result<Self, TryReserveError> {
+        // Now, so that no lookup and no insert waits for another thread's first one.
+        readers::make_ready();
+        writers::make_ready();
         let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
         Ok(Self {
             table: Table::new(lines)?,
-            lines: LineStore::new(lines)?,
-            pool: Pool::new(),
+            pool: Pool::new(LineStore::new(lines)?),
             retired: Retired::new(),
+            relieving: AtomicBool::new(false),
             limits,
             gauges: Gauges {
                 entries: Gauge(AtomicUsize::new(0)),
@@ -166,18 +175,11 @@ impl Cursor {
 impl<V> Drop for Engine<V> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        for index in 0..self.table.lines() {
-            let Some(line) = self.table.take_line(index) else {
-                continue;
-            };
-            // SAFETY: `&mut self`: no guard on the cache is left, and the line and its entries are
-            // in the table, so they are not retired.
-            unsafe {
-                for entry in line.as_ref().entries() {
-                    Entry::reclaim(entry).free();
-                }
-            }
-        }
+        let table = &mut self.table;
+        let lines = (0..table.lines()).filter_map(|index| table.take_line(index));
+        // SAFETY: `&mut self`: no guard on the cache is left, and the lines and their entries are in
+        // the table, so they are not retired.
+        unsafe { entry::reclaim_all(lines.flat_map(|line| line.as_ref().entries())) };
     }
 }
 

@@ -28,6 +28,10 @@ use crate::sync::{
 /// Slots in one chunk. The first chunk is static: up to here registering allocates nothing.
 const CHUNK: usize = if cfg!(loom) { 4 } else { 128 };
 
+/// Set in a slot's depth when its thread has ended while guards were alive (in other thread-local
+/// variables).
+const ORPHANED: usize = 1 << (usize::BITS - 1);
+
 process_static! {
     static ref REGISTRY: Registry = Registry::new();
 }
@@ -152,7 +156,9 @@ impl Slot {
     #[inline]
     fn enter(&self) {
         let depth = self.depth.load(Ordering::Relaxed);
-        self.depth.store(depth + 1, Ordering::Relaxed);
+        // Guards can be forgotten; on a machine of 32 bits, even all of them.
+        let deeper = depth.checked_add(1).expect("fewer guards than numbers");
+        self.depth.store(deeper, Ordering::Relaxed);
         if depth == 0 {
             self.announce();
         }
@@ -166,6 +172,11 @@ impl Slot {
             // R3. Release pairs with the Acquire of W4.
             self.seq
                 .store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Release);
+        } else if depth == ORPHANED + 1 {
+            self.depth.store(0, Ordering::Relaxed);
+            self.seq
+                .store(self.seq.load(Ordering::Relaxed) + 1, Ordering::Release);
+            self.give_back();
         }
     }
 
@@ -184,9 +195,13 @@ impl Slot {
         }
     }
 
+    /// The owner is done with the slot, or will be when its last guard is dropped. A guard that was
+    /// forgotten may have left references behind: its slot stays pinned.
     fn give_back(&self) {
-        // A guard that was forgotten may have left references behind: its slot stays pinned.
-        if self.depth.load(Ordering::Relaxed) == 0 {
+        let depth = self.depth.load(Ordering::Relaxed);
+        if depth > 0 {
+            self.depth.store(depth | ORPHANED, Ordering::Relaxed);
+        } else {
             // Release pairs with the Acquire in `Registry::claim`.
             self.claimed.store(false, Ordering::Release);
         }
@@ -202,6 +217,11 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.slot.give_back();
     }
+}
+
+/// Makes what all threads share.
+pub(crate) fn make_ready() {
+    let _ = &*REGISTRY;
 }
 
 /// The number of the calling thread among those alive: small, and its own while it lives. A thread

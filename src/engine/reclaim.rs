@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 
-use super::entry::{Block, CLASSES, Entry, class_of};
+use super::entry::{self, Block, CLASSES, Entry, class_of};
 use super::lines::{self, LineStore, Spare};
 use super::readers::Stragglers;
 use super::table::{Change, Line, Snapshot};
@@ -110,6 +110,17 @@ impl<V> Writer<V> {
             hand: 0..0,
             spare_lines: Vec::new(),
             spare_entries: SpareEntries::new(),
+        }
+    }
+
+    pub(crate) fn has_garbage(&self) -> bool {
+        !(self.open.is_empty() && self.waiting.is_empty())
+    }
+
+    /// Gives its spare lines to others.
+    pub(crate) fn return_lines(&mut self, store: &LineStore<V>) {
+        if !self.spare_lines.is_empty() {
+            store.take_back(std::mem::take(&mut self.spare_lines));
         }
     }
 
@@ -286,12 +297,10 @@ impl<V> Writer<V> {
 impl<V> Drop for Writer<V> {
     /// Runs when the cache is dropped: no guard on it is left, so nothing is waiting for anybody.
     fn drop(&mut self) {
-        for garbage in [&mut self.open, &mut self.waiting] {
-            for entry in garbage.entries.drain(..) {
-                // SAFETY: unlinked, and no guard is left.
-                unsafe { Entry::reclaim(entry) }.free();
-            }
-        }
+        let unlinked = self.open.entries.drain(..);
+        let unlinked = unlinked.chain(self.waiting.entries.drain(..));
+        // SAFETY: unlinked, and no guard is left.
+        unsafe { entry::reclaim_all(unlinked) };
     }
 }
 

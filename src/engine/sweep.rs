@@ -17,19 +17,19 @@ use crate::clock::Time;
 use crate::id::SessionId;
 
 /// Lines with entries, none of them expired or unused, that the hand passes before it turns to
-/// entries that were resumed.
-const PATIENCE: usize = 4;
+/// entries that were resumed. Small under loom, like the next two: each look is a step to explore.
+const PATIENCE: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// Lines that it visits then before it throws out even one with a second chance left.
-const LAST_RESORT: usize = PATIENCE + 16;
+const LAST_RESORT: usize = PATIENCE + if cfg!(loom) { 1 } else { 16 };
 
 /// Lines that a writer claims at a time.
-const STRIDE: usize = 16;
+const STRIDE: usize = if cfg!(loom) { 1 } else { 16 };
 
 impl<V> Engine<V> {
     /// Evicts at least one entry, but never the one called `keep`.
     ///
-    /// False when the hand went round the whole table and found nothing to evict.
+    /// False when it found nothing to evict on three rounds.
     pub(super) fn evict(
         &self,
         op: &mut Operation<'_, V>,
@@ -38,7 +38,11 @@ impl<V> Engine<V> {
         now: Time,
     ) -> bool {
         let mut seen = 0;
-        for _ in 0..self.table.lines() + 2 * LAST_RESORT {
+        let lines = self.table.lines();
+        for step in 0..3 * lines {
+            // A whole round counts as patience, too: in a sparse table there is little to be seen.
+            let patient = seen < PATIENCE && step < lines;
+            let last_resort = seen >= LAST_RESORT || step >= 2 * lines;
             let index = self.next_under_hand(op, guard);
             let snapshot = self.table.load(index, guard);
             if snapshot.is_empty() {
@@ -52,10 +56,10 @@ impl<V> Engine<V> {
             };
             let reason = match mark {
                 Mark::Unused => Gone::EvictedUnused,
-                Mark::Idle if seen >= PATIENCE => Gone::EvictedIdle,
-                Mark::Recent if seen >= LAST_RESORT => Gone::EvictedIdle,
+                Mark::Idle if !patient => Gone::EvictedIdle,
+                Mark::Recent if last_resort => Gone::EvictedIdle,
                 _ => {
-                    if seen >= PATIENCE {
+                    if !patient {
                         spend_second_chances(&snapshot);
                     }
                     seen += 1;
@@ -88,7 +92,8 @@ impl<V> Engine<V> {
     fn next_under_hand(&self, op: &mut Operation<'_, V>, guard: &Guard) -> usize {
         let lines = self.table.lines();
         let next = op.writer.hand.next().unwrap_or_else(|| {
-            let start = self.hand.advance(STRIDE);
+            // Within the table, so that no sum below can overflow.
+            let start = self.hand.advance(STRIDE) % lines;
             op.writer.hand = start + 1..start + STRIDE;
             start
         });

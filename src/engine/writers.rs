@@ -16,6 +16,11 @@ thread_local! {
     static HANDLE: LocalHandle = COLLECTOR.register();
 }
 
+/// Makes what all threads share.
+pub(crate) fn make_ready() {
+    let _ = &*COLLECTOR;
+}
+
 pub(crate) fn pin() -> Guard {
     HANDLE
         .try_with(LocalHandle::pin)

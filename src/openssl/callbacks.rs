@@ -13,9 +13,6 @@ use super::ffi::{self, INDEXES};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
 
-/// `SSL_OP_NO_ANTI_REPLAY`, which `openssl-sys` does not name.
-const NO_ANTI_REPLAY: u64 = 1 << 24;
-
 /// Runs what must not unwind into C; a panic has said what it has to say by then, and turns into
 /// the result that harms nobody.
 pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
@@ -162,11 +159,8 @@ unsafe fn shared_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
 unsafe fn is_stateful(ssl: *mut SSL) -> bool {
     // SAFETY: by contract.
     unsafe {
-        let options = ffi::SSL_get_options(ssl);
-        let replay_guard = sys::SSL_get_max_early_data(ssl) > 0 && options & NO_ANTI_REPLAY == 0;
         sys::SSL_version(ssl) != sys::TLS1_3_VERSION
-            || options & sys::SSL_OP_NO_TICKET != 0
-            || replay_guard
+            || ffi::SSL_get_options(ssl) & sys::SSL_OP_NO_TICKET != 0
     }
 }
 

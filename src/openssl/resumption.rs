@@ -63,7 +63,9 @@ impl Resumption {
     /// The session id context stays the caller's
     /// ([`set_session_id_context`](SslContextBuilder::set_session_id_context)): OpenSSL resumes no
     /// session under another one, and without one no session at all where clients must show
-    /// certificates. Do not set session callbacks of your own on the same context.
+    /// certificates. Do not set session callbacks of your own on the same context, and leave early
+    /// data off (`SSL_CTX_set_max_early_data`): OpenSSL's replay guard asks its internal cache, which
+    /// is off, so every resumption of TLS 1.3 would become a full handshake.
     ///
     /// # Errors
     ///

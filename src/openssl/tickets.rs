@@ -19,11 +19,13 @@ use crate::tickets::{TicketKey, TicketRing};
 pub struct TicketStats {
     /// Tickets sealed. TLS 1.3 seals two for each full handshake and one for each resumption.
     pub sealed: u64,
-    /// Tickets whose key was the first of the ring.
+    /// Tickets that named the first key of the ring. Names are public, and counted before OpenSSL
+    /// has checked the MAC: forged and damaged tickets count as well, though they open nothing.
     pub opened: u64,
-    /// Tickets whose key was another one of the ring; the client got a new ticket.
+    /// Tickets that named another key of the ring, with the same reserve; the client of one that
+    /// opens gets a new ticket.
     pub renewed: u64,
-    /// Tickets whose key was not in the ring; the client got a full handshake.
+    /// Tickets that named no key of the ring; the client got a full handshake.
     pub unknown_key: u64,
 }
 
@@ -147,7 +149,8 @@ impl Tickets {
                 && set_mac_key(mac, key)
         };
         if !ready {
-            return (-1, None);
+            // An error would end the handshake; a full one may still succeed.
+            return (0, None);
         }
         let (counter, how) = match place {
             0 => (Counter::Opened, ResumedBy::Ticket),

@@ -1,5 +1,6 @@
 //! Ticket keys from a file, and from the same file again.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,6 @@ use super::{TicketFileError, TicketKeys, TicketRing, Update};
 /// [`TicketRing::update`]. A reload is an update only if the file's content differs from what was
 /// last taken from it; its time stamp is never asked. So keys that came through the API stay in
 /// force when something else makes the server reload an unchanged file.
-#[derive(Debug)]
 pub struct TicketKeyFile {
     path: PathBuf,
     /// Of the content that was last taken: the content itself is a secret.
@@ -64,6 +64,15 @@ impl TicketKeyFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Does not show the digest either: it would tell whoever guesses that he was right.
+impl fmt::Debug for TicketKeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketKeyFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
