@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 use rekindle::Inserted;
-use rekindle_loom_tests::{A, B, Subject, Z, explore};
+use rekindle_loom_tests::{A, B, Subject, Z, explore, explore_alike};
 
 /// Two inserts into a full cache of one: both succeed, and what is in the table is what the gauges
 /// say.
@@ -11,13 +11,9 @@ use rekindle_loom_tests::{A, B, Subject, Z, explore};
 /// good, and the cache grow), and a refusal where the other has made the room already.
 #[test]
 fn two_inserts_into_a_full_cache_count_each_eviction_once() {
-    explore(
-        2,
-        || {
-            let s = Subject::new(1);
-            s.insert(A, 0).expect("fits");
-            s
-        },
+    explore_alike(
+        1,
+        || Subject::new(1, &[A]),
         |s| s.insert(B, 1),
         |s| s.insert(Z, 2),
         |s, first, second| {
@@ -37,11 +33,7 @@ fn two_inserts_into_a_full_cache_count_each_eviction_once() {
 fn an_entry_is_either_evicted_or_removed() {
     explore(
         2,
-        || {
-            let s = Subject::new(1);
-            s.insert(A, 0).expect("fits");
-            s
-        },
+        || Subject::new(1, &[A]),
         |s| s.insert(B, 1).expect("fits"),
         |s| s.remove(A),
         |s, inserted, removed| {
@@ -59,9 +51,9 @@ fn an_entry_is_either_evicted_or_removed() {
 #[test]
 fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
     explore(
-        2,
+        1,
         || {
-            let s = Subject::new(1);
+            let s = Subject::new(1, &[]);
             s.insert_expired(A, 0);
             s
         },
@@ -85,7 +77,7 @@ fn an_expired_session_is_not_seen_while_it_is_replaced() {
     explore(
         3,
         || {
-            let s = Subject::new(1);
+            let s = Subject::new(1, &[]);
             s.insert_expired(A, 0);
             s
         },

@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 use rekindle::Inserted;
-use rekindle_loom_tests::{A, Subject, Z, explore};
+use rekindle_loom_tests::{A, B, Subject, explore_alike};
 
 /// Two inserts of one new id: one is new, the other replaces it, and the later one stays.
 ///
@@ -10,9 +10,9 @@ use rekindle_loom_tests::{A, Subject, Z, explore};
 /// new, and either there are two entries under one id or one of them is lost and never freed.
 #[test]
 fn two_inserts_of_a_new_id_leave_one_entry() {
-    explore(
+    explore_alike(
         2,
-        || Subject::new(1),
+        || Subject::new(1, &[]),
         |s| s.insert(A, 1).expect("fits"),
         |s| s.insert(A, 2).expect("fits"),
         |s, first, second| {
@@ -35,13 +35,9 @@ fn two_inserts_of_a_new_id_leave_one_entry() {
 /// the one that its successful exchange unlinked (one is freed twice, another never).
 #[test]
 fn two_replacements_leave_one_entry() {
-    explore(
+    explore_alike(
         2,
-        || {
-            let s = Subject::new(1);
-            s.insert(A, 0).expect("fits");
-            s
-        },
+        || Subject::new(1, &[A]),
         |s| s.insert(A, 1).expect("fits"),
         |s| s.insert(A, 2).expect("fits"),
         |s, first, second| {
@@ -60,20 +56,15 @@ fn two_replacements_leave_one_entry() {
 /// other thread's entry would be lost with the line that held it.
 #[test]
 fn inserts_of_neighbours_both_stay() {
-    explore(
+    explore_alike(
         2,
-        || {
-            let s = Subject::new(3);
-            s.insert(Z, 0).expect("fits");
-            s
-        },
+        || Subject::new(3, &[]),
         |s| s.insert(A, 1).expect("fits"),
-        |s| s.insert(rekindle_loom_tests::B, 2).expect("fits"),
+        |s| s.insert(B, 2).expect("fits"),
         |s, first, second| {
             assert_eq!((first, second), (Inserted::New, Inserted::New));
             assert_eq!(s.get(A), Some(1));
-            assert_eq!(s.get(rekindle_loom_tests::B), Some(2));
-            assert_eq!(s.get(Z), Some(0));
+            assert_eq!(s.get(B), Some(2));
             s.check_accounts();
         },
     );
@@ -85,9 +76,9 @@ fn inserts_of_neighbours_both_stay() {
 /// critical section and inserts in another).
 #[test]
 fn of_two_inserts_if_absent_one_wins() {
-    explore(
+    explore_alike(
         2,
-        || Subject::new(1),
+        || Subject::new(1, &[]),
         |s| s.insert_if_absent(A, 1),
         |s| s.insert_if_absent(A, 2),
         |s, first, second| {
@@ -105,10 +96,10 @@ fn of_two_inserts_if_absent_one_wins() {
 /// other has put in its place.
 #[test]
 fn of_two_inserts_over_an_expired_entry_one_wins() {
-    explore(
+    explore_alike(
         2,
         || {
-            let s = Subject::new(1);
+            let s = Subject::new(1, &[]);
             s.insert_expired(A, 0);
             s
         },

@@ -4,9 +4,7 @@
 use rekindle_loom_tests::{A, B, Subject, Value, explore, get_buffer, id};
 
 fn with_a() -> Subject {
-    let s = Subject::new(1);
-    s.insert(A, 0).expect("fits");
-    s
+    Subject::new(1, &[A])
 }
 
 /// Two copies against a replacement: the id is always found, its bytes are of one session, and the
@@ -36,7 +34,7 @@ fn a_copy_finds_the_older_or_the_newer_session() {
 fn a_new_session_is_seen_whole_or_not_at_all() {
     explore(
         3,
-        || Subject::new(1),
+        || Subject::new(1, &[]),
         |s| s.get(A),
         |s| s.insert(A, 1).expect("fits"),
         |s, seen, _| {

@@ -196,8 +196,12 @@ impl<V> Engine<V> {
     fn relieve(&self, guard: &mut Guard) {
         guard.repin_after(std::thread::yield_now);
         // Acquire and Release: only to keep the work in between. A thread that is frozen in there
-        // is pinned, and holds everything back anyway.
-        if !self.relieving.swap(true, Ordering::Acquire) {
+        // is pinned, and holds everything back anyway. Not a swap: whoever loses has nothing to write.
+        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
+        let free = self
+            .relieving
+            .compare_exchange(false, true, acquire, relaxed);
+        if free.is_ok() {
             let _done = Relieving(&self.relieving);
             self.reclaim_all(guard);
         }

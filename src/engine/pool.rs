@@ -16,7 +16,7 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// Places where idle writers wait. A thread starts at its own number, so that up to this many
 /// threads never meet.
-const SEATS: usize = if cfg!(loom) { 2 } else { 64 };
+const SEATS: usize = if cfg!(loom) { 1 } else { 64 };
 
 pub(crate) struct Pool<V> {
     seats: Box<[Seat<V>]>,

@@ -10,6 +10,10 @@ use super::{Engine, writers};
 use crate::clock::Time;
 use crate::id::SessionId;
 
+/// How often one call helps grace periods on; see [`Engine::reclaim_all`]. Few under loom: each
+/// time is a thousand steps to explore.
+const ROUNDS: usize = if cfg!(loom) { 3 } else { 6 };
+
 impl<V> Engine<V> {
     /// Unlinks the live entry under an id and returns it; an expired one is evicted.
     ///
@@ -92,7 +96,7 @@ impl<V> Engine<V> {
     /// A grace period takes two advances of crossbeam's epoch, and one advances at most once for
     /// each time that we repin; one round more seals what was open, another collects it.
     pub(super) fn reclaim_all(&self, guard: &mut Guard) {
-        for _ in 0..6 {
+        for _ in 0..ROUNDS {
             let mut again = false;
             self.pool.for_each_idle(|writer| {
                 again |= writer.step_eagerly(guard, &self.retired, &self.pool.lines);
