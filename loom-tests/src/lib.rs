@@ -1,6 +1,6 @@
 //! What the models in `tests/` are made of.
 //!
-//! A model sets a cache up, lets two or three threads loose on it, and looks at what is left. Only
+//! A model sets a cache up, lets two threads loose on it, and looks at what is left. Only
 //! the middle part is explored: loom runs it once for every order in which the threads' accesses to
 //! memory can come, and for every value that a load may see, up to a bound of preemptions.
 #![cfg(loom)]

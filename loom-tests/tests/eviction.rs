@@ -12,7 +12,7 @@ use rekindle_loom_tests::{A, B, Subject, Z, explore, explore_alike};
 #[test]
 fn two_inserts_into_a_full_cache_count_each_eviction_once() {
     explore_alike(
-        1,
+        1, // with two it takes minutes
         || Subject::new(1, &[A]),
         |s| s.insert(B, 1),
         |s| s.insert(Z, 2),
@@ -51,7 +51,7 @@ fn an_entry_is_either_evicted_or_removed() {
 #[test]
 fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
     explore(
-        1,
+        1, // with two it takes minutes
         || {
             let s = Subject::new(1, &[]);
             s.insert_expired(A, 0);

@@ -148,7 +148,7 @@ fn removed_neighbours_stay_away() {
 #[test]
 fn a_clear_counts_what_it_removed() {
     explore(
-        1,
+        1, // with two it takes minutes
         with_neighbours,
         |s| s.cache.clear(),
         |s| s.remove(A),
