@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::builder::CacheBuilder;
 use crate::clock::{ClockSource, Time};
-use crate::engine::{Engine, EntryRef, Mark, New, Outcome, Pin, Removal, pin_writer};
+use crate::engine::{Engine, EntryRef, Gone, Mark, New, Outcome, Pin, pin_writer};
 use crate::error::{ConfigError, Refused};
 use crate::id::SessionId;
 use crate::stats::Stats;
@@ -191,7 +191,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
     ///
     /// No lookup that starts after this has returned finds it.
     pub fn remove(&self, id: &SessionId) -> bool {
-        self.with_removed(id, Removal::Remove, |_| ()).is_some()
+        self.with_removed(id, Gone::Removed, |_| ()).is_some()
     }
 
     /// Removes the entry under an id and hands its value out, in one step: of any number of callers
@@ -200,7 +200,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
     where
         V: Clone,
     {
-        self.with_removed(id, Removal::Take, V::clone)
+        self.with_removed(id, Gone::Taken, V::clone)
     }
 
     fn do_insert(
@@ -221,12 +221,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
         self.engine.insert(new, value, self.now())
     }
 
-    fn with_removed<R>(
-        &self,
-        id: &SessionId,
-        reason: Removal,
-        f: impl FnOnce(&V) -> R,
-    ) -> Option<R> {
+    fn with_removed<R>(&self, id: &SessionId, reason: Gone, f: impl FnOnce(&V) -> R) -> Option<R> {
         let guard = pin_writer();
         let (hash, now) = (self.hash(id), self.now());
         let entry = self.engine.remove(hash, id, now, reason, &guard)?;
@@ -275,7 +270,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
         self.cache
             .engine
-            .remove(hash, id, now, Removal::Take, &self.pin)
+            .remove(hash, id, now, Gone::Taken, &self.pin)
             .map(EntryRef::value)
     }
 

@@ -140,6 +140,12 @@ impl Stored {
         self.is_live()
     }
 
+    /// What a lookup hands out.
+    #[inline]
+    fn session(self) -> Option<u64> {
+        self.is_live().then_some(self.session)
+    }
+
     #[inline]
     fn is_live(&self) -> bool {
         self.expires_at > Time::from_millis(1)
@@ -174,11 +180,10 @@ impl Peer for Dash {
 
     #[inline]
     fn get(&self, id: &SessionId) -> bool {
-        let session = |stored: Stored| stored.is_live().then_some(stored.session);
         self.0
             .get(id)
             .map(|s| s.clone())
-            .and_then(session)
+            .and_then(Stored::session)
             .is_some()
     }
 
@@ -226,8 +231,7 @@ impl Peer for QuickCache {
 
     #[inline]
     fn get(&self, id: &SessionId) -> bool {
-        let session = |stored: Stored| stored.is_live().then_some(stored.session);
-        self.0.get(id).and_then(session).is_some()
+        self.0.get(id).and_then(Stored::session).is_some()
     }
 
     fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {

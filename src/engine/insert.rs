@@ -84,7 +84,7 @@ impl<V> Engine<V> {
         self.table.prefetch_line(self.table.place(new.hash).index);
         let entry = op
             .writer
-            .write_entry(*new.id, new.expires_at, value, new.encoded);
+            .write_entry(class, *new.id, new.expires_at, value, new.encoded);
         let outcome = self.place(&mut op, &guard, new, entry, now);
         if outcome == Outcome::Present {
             // SAFETY: that is the one case in which `place` does not publish the entry.
@@ -197,11 +197,11 @@ impl<V> Engine<V> {
         guard.repin_after(std::thread::yield_now);
         // Acquire and Release: only to keep the work in between. A thread that is frozen in there
         // is pinned, and holds everything back anyway. Not a swap: whoever loses has nothing to write.
-        let (acquire, relaxed) = (Ordering::Acquire, Ordering::Relaxed);
-        let free = self
+        if self
             .relieving
-            .compare_exchange(false, true, acquire, relaxed);
-        if free.is_ok() {
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+        {
             let _done = Relieving(&self.relieving);
             self.reclaim_all(guard);
         }

@@ -53,10 +53,10 @@ use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
 pub(crate) use insert::{New, Outcome};
+pub(crate) use ops::Gone;
 pub(crate) use readers::Pin;
 #[cfg(feature = "openssl")]
 pub(crate) use readers::thread_number;
-pub(crate) use remove::Removal;
 pub(crate) use writers::pin as pin_writer;
 
 use lines::LineStore;

@@ -14,7 +14,7 @@ use crate::stats::Counter;
 
 /// Why entries left the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
+pub(crate) enum Gone {
     Removed,
     Taken,
     EvictedExpired,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crossbeam_epoch::Guard;
 
-use super::entry::{self, Block, CLASSES, Entry, class_of};
+use super::entry::{self, Block, CLASSES, Entry};
 use super::lines::{self, LineStore, Spare};
 use super::readers::Stragglers;
 use super::table::{Change, Line, Snapshot};
@@ -30,13 +30,13 @@ use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
 
 /// Retired objects that a writer may keep to itself before it tells the cache's gauge.
-pub(crate) const UNREPORTED: usize = if cfg!(loom) { 1 } else { 64 };
+const UNREPORTED: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// Spare lines, and spare entries, that one writer keeps at most.
-pub(crate) const SPARE: usize = 2 * BATCH;
+const SPARE: usize = 2 * BATCH;
 
 /// Bytes of spare entries that one writer keeps at most.
-pub(crate) const SPARE_BYTES: usize = 256 << 10;
+const SPARE_BYTES: usize = 256 << 10;
 
 /// While a grace period lasts, every so many operations of a writer help crossbeam's epoch on.
 const PATIENCE: u32 = 8;
@@ -124,15 +124,15 @@ impl<V> Writer<V> {
         }
     }
 
-    /// Writes an entry that nobody else can reach yet.
+    /// Writes an entry that nobody else can reach yet, into a block of a class that holds it.
     pub(crate) fn write_entry(
         &mut self,
+        class: u8,
         id: SessionId,
         expires_at: Time,
         value: V,
         encoded: &[u8],
     ) -> NonNull<Entry<V>> {
-        let class = class_of(Entry::<V>::HEADER + encoded.len());
         let block = self
             .spare_entries
             .pop(class)

@@ -23,7 +23,7 @@ impl<V> Engine<V> {
         hash: u64,
         id: &SessionId,
         now: Time,
-        reason: Removal,
+        reason: Gone,
         protection: &'g impl Protection,
     ) -> Option<EntryRef<'g, V>> {
         let place = self.table.place(hash);
@@ -37,11 +37,7 @@ impl<V> Engine<V> {
             };
             let entry = snapshot.entry(slot);
             let live = !entry.get().is_expired(now);
-            let reason = if live {
-                reason.gone()
-            } else {
-                Gone::EvictedExpired
-            };
+            let reason = if live { reason } else { Gone::EvictedExpired };
             if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
                 break live.then_some(entry);
             }
@@ -105,22 +101,6 @@ impl<V> Engine<V> {
                 return;
             }
             guard.repin();
-        }
-    }
-}
-
-/// Who asked for an entry to leave.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Removal {
-    Remove,
-    Take,
-}
-
-impl Removal {
-    fn gone(self) -> Gone {
-        match self {
-            Self::Remove => Gone::Removed,
-            Self::Take => Gone::Taken,
         }
     }
 }

@@ -10,8 +10,7 @@ use crossbeam_epoch::Guard;
 
 use super::Engine;
 use super::entry::{EntryRef, Mark};
-use super::ops::Gone;
-use super::ops::Operation;
+use super::ops::{Gone, Operation};
 use super::table::{Snapshot, WIDTH};
 use crate::clock::Time;
 use crate::id::SessionId;

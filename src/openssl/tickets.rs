@@ -46,6 +46,13 @@ pub(super) struct Tickets {
 
 struct Cipher(*mut EVP_CIPHER);
 
+/// As `EVP_CipherInit_ex` numbers it.
+#[derive(Clone, Copy)]
+enum Direction {
+    Open = 0,
+    Seal = 1,
+}
+
 // SAFETY: an EVP_CIPHER is immutable and counts its references atomically.
 unsafe impl Send for Cipher {}
 // SAFETY: as above.
@@ -98,17 +105,10 @@ impl Tickets {
         let keys = self.ring.load();
         let key = keys.sealing();
         *name = *key.name();
-        // SAFETY: by contract; key and vector are as long as AES-128-CBC takes them.
+        // SAFETY: by contract; OpenSSL fills as many bytes as the vector has.
         let ready = unsafe {
             sys::RAND_bytes(iv.as_mut_ptr(), iv.len() as c_int) == 1
-                && sys::EVP_EncryptInit_ex(
-                    cipher,
-                    self.cipher.0,
-                    ptr::null_mut(),
-                    key.aes_key().as_ptr(),
-                    iv.as_ptr(),
-                ) == 1
-                && set_mac_key(mac, key)
+                && self.set_keys(key, iv, cipher, mac, Direction::Seal)
         };
         if !ready {
             return -1;
@@ -138,16 +138,7 @@ impl Tickets {
             return (0, None);
         };
         // SAFETY: as in `seal`.
-        let ready = unsafe {
-            sys::EVP_DecryptInit_ex(
-                cipher,
-                self.cipher.0,
-                ptr::null_mut(),
-                key.aes_key().as_ptr(),
-                iv.as_ptr(),
-            ) == 1
-                && set_mac_key(mac, key)
-        };
+        let ready = unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) };
         if !ready {
             // An error would end the handshake; a full one may still succeed.
             return (0, None);
@@ -159,6 +150,33 @@ impl Tickets {
         self.count(counter);
         let renew = place > 0 || tls13;
         (if renew { 2 } else { 1 }, Some(how))
+    }
+
+    /// Gives OpenSSL's contexts the keys that a ticket is sealed or opened with.
+    ///
+    /// # Safety
+    ///
+    /// As [`seal`](Self::seal).
+    unsafe fn set_keys(
+        &self,
+        key: &TicketKey,
+        iv: &[u8; 16],
+        cipher: *mut EVP_CIPHER_CTX,
+        mac: *mut EVP_MAC_CTX,
+        direction: Direction,
+    ) -> bool {
+        // SAFETY: by contract; key and vector are as long as AES-128-CBC takes them.
+        unsafe {
+            sys::EVP_CipherInit_ex(
+                cipher,
+                self.cipher.0,
+                ptr::null_mut(),
+                key.aes_key().as_ptr(),
+                iv.as_ptr(),
+                direction as c_int,
+            ) == 1
+                && set_mac_key(mac, key)
+        }
     }
 
     fn count(&self, counter: Counter) {
