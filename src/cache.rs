@@ -148,6 +148,13 @@ impl<V, S: BuildHasher> Cache<V, S> {
         self.pin().get_buffer(id, buffer)
     }
 
+    /// Whether there is a live entry under the id. Wait-free; unlike the lookups it neither counts nor
+    /// keeps the entry from eviction.
+    pub fn contains(&self, id: &SessionId) -> bool {
+        self.engine
+            .contains(self.hash(id), id, self.now(), &Pin::new())
+    }
+
     /// Inserts a value and its encoded bytes under an id until `expires_at`, that time included.
     /// An entry under the same id is replaced in one atomic step: no reader sees neither or both.
     ///
@@ -256,13 +263,20 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// An empty buffer asks for the length.
     #[inline]
     pub fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<Copied> {
-        let encoded = self.lookup(id)?.encoded();
+        let encoded = self.get_encoded(id)?;
         let stored = encoded.len().min(buffer.len());
         buffer[..stored].copy_from_slice(&encoded[..stored]);
         Some(Copied {
             needed: encoded.len(),
             stored,
         })
+    }
+
+    /// Lends the encoded bytes of a live entry, and counts as [`get`](Self::get) does. Wait-free like
+    /// `get`.
+    #[inline]
+    pub fn get_encoded(&self, id: &SessionId) -> Option<&[u8]> {
+        self.lookup(id).map(EntryRef::encoded)
     }
 
     /// As [`Cache::take`], without cloning the value.

@@ -4,7 +4,8 @@
 //! - [`Cache`] maps session ids to values and their encoded bytes, bounded, with expiry. It knows
 //!   nothing of TLS.
 //! - [`tickets`] holds the keys that seal and open session tickets.
-//! - `openssl` (a feature) puts both behind the callbacks of an `SSL_CTX`.
+//! - [`hooks`] tell others what handshakes do with sessions.
+//! - `openssl` (a feature) puts all of it behind the callbacks of an `SSL_CTX`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -36,6 +37,7 @@ mod cache;
 mod clock;
 mod engine;
 mod error;
+pub mod hooks;
 mod id;
 #[cfg(feature = "openssl")]
 pub mod openssl;

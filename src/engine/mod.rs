@@ -32,6 +32,7 @@
 //! reason: in between they are behind by at most one entry for each writer at work, and by as much
 //! the cache can overshoot its capacity.
 
+mod append_list;
 mod entry;
 mod insert;
 mod lines;
@@ -51,6 +52,7 @@ use std::collections::TryReserveError;
 use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
+pub(crate) use append_list::AppendList;
 pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
 pub(crate) use insert::{New, Outcome};
 pub(crate) use ops::Gone;

@@ -95,6 +95,12 @@ impl<V> Engine<V> {
         live
     }
 
+    /// Whether there is a live entry. Leaves no trace.
+    pub(crate) fn contains(&self, hash: u64, id: &SessionId, now: Time, pin: &Pin) -> bool {
+        let found = self.table.find(self.table.place(hash), id, pin);
+        found.is_some_and(|entry| !entry.get().is_expired(now))
+    }
+
     pub(crate) fn lines(&self) -> usize {
         self.table.lines()
     }

@@ -12,6 +12,7 @@ use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SE
 use super::ffi::{self, INDEXES};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
+use crate::hooks::SessionEvent;
 
 /// Runs what must not unwind into C; a panic has said what it has to say by then, and turns into
 /// the result that harms nobody.
@@ -24,7 +25,7 @@ pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
 pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
     guarded((), || {
         // SAFETY: OpenSSL hands in a live connection and its session.
-        let (shared, stateful) = unsafe { (shared_of(ssl), is_stateful(ssl)) };
+        let (shared, stateful) = unsafe { (open_of(ssl), is_stateful(ssl)) };
         let (Some(shared), true) = (shared, stateful) else {
             return;
         };
@@ -33,9 +34,11 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
-        if let Ok(id) = SessionId::new(session.id()) {
+        if let Ok(id) = SessionId::new(session.id())
             // What is refused is counted by the cache; the handshake goes on without.
-            let _ = shared.cache.insert_session(&id, session);
+            && shared.cache.insert_session(&id, session).is_ok()
+        {
+            run_hooks(shared, SessionEvent::New, &id);
         }
     });
     0
@@ -58,11 +61,12 @@ pub(super) unsafe extern "C" fn get_session(
             } else {
                 slice::from_raw_parts(id, len)
             };
-            (shared_of(ssl), SessionId::new(id))
+            (open_of(ssl), SessionId::new(id))
         };
         let (Some(shared), Ok(id)) = (shared, id) else {
             return ptr::null_mut();
         };
+        run_hooks(shared, SessionEvent::Get, &id);
         let Some(session) = shared.cache.get(&id) else {
             return ptr::null_mut();
         };
@@ -92,7 +96,11 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
             let shared = sys::SSL_CTX_get_ex_data(ctx, INDEXES.ctx);
             (shared.cast::<Shared>().as_ref(), SessionId::new(id))
         };
+        let shared = shared.filter(|shared| !shared.is_closed());
         if let (Some(shared), Ok(id)) = (shared, id) {
+            if !shared.hooks.is_empty() && shared.cache.contains(&id) {
+                run_hooks(shared, SessionEvent::Remove, &id);
+            }
             shared.cache.remove(&id);
         }
     });
@@ -130,6 +138,22 @@ pub(super) unsafe extern "C" fn ticket_key(
             result
         }
     })
+}
+
+/// Runs the hooks, outside every critical step: nothing is pinned, no callback is half done. What
+/// the handshake is about to do does not depend on them.
+fn run_hooks(shared: &Shared, event: SessionEvent, id: &SessionId) {
+    guarded((), || shared.hooks.run(event, id));
+}
+
+/// As [`shared_of`], but nothing when that has been closed.
+///
+/// # Safety
+///
+/// As [`shared_of`].
+unsafe fn open_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
+    // SAFETY: by contract.
+    unsafe { shared_of(ssl) }.filter(|shared| !shared.is_closed())
 }
 
 /// What is installed on the context that a connection was made from.

@@ -15,6 +15,8 @@ use super::callbacks;
 use super::ffi::{self, INDEXES};
 use super::session::SessionCache;
 use super::tickets::{TicketStats, Tickets};
+use crate::hooks::SessionHooks;
+use crate::sync::{AtomicBool, Ordering};
 use crate::tickets::{TicketKeyError, TicketRing};
 use crate::{Cache, ConfigError};
 
@@ -29,7 +31,9 @@ pub struct Resumption {
 pub(super) struct Shared {
     pub(super) cache: Arc<SessionCache>,
     pub(super) tickets: Tickets,
-    stateless_tickets: bool,
+    pub(super) hooks: SessionHooks,
+    closed: AtomicBool,
+    stateless_tickets: Option<bool>,
     session_timeout: Option<c_long>,
 }
 
@@ -40,19 +44,19 @@ pub struct ResumptionBuilder {
     sessions: usize,
     cache: Option<Arc<SessionCache>>,
     ring: Option<Arc<TicketRing>>,
-    stateless_tickets: bool,
+    stateless_tickets: Option<bool>,
     session_timeout: Option<Duration>,
 }
 
 impl Resumption {
-    /// Starts from the defaults: room for 100,000 sessions, stateless tickets under a random key,
-    /// OpenSSL's own session timeout.
+    /// Starts from the defaults: room for 100,000 sessions, tickets under a random key, session
+    /// timeout and kind of tickets as each context has them.
     pub fn builder() -> ResumptionBuilder {
         ResumptionBuilder {
             sessions: 100_000,
             cache: None,
             ring: None,
-            stateless_tickets: true,
+            stateless_tickets: None,
             session_timeout: None,
         }
     }
@@ -96,10 +100,14 @@ impl Resumption {
         }
         context
             .set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);
-        if self.shared.stateless_tickets {
-            context.clear_options(SslOptions::NO_TICKET);
-        } else {
-            context.set_options(SslOptions::NO_TICKET);
+        match self.shared.stateless_tickets {
+            Some(true) => {
+                context.clear_options(SslOptions::NO_TICKET);
+            }
+            Some(false) => {
+                context.set_options(SslOptions::NO_TICKET);
+            }
+            None => {}
         }
         Ok(())
     }
@@ -114,6 +122,24 @@ impl Resumption {
     #[must_use]
     pub fn ticket_ring(&self) -> &Arc<TicketRing> {
         &self.shared.tickets.ring
+    }
+
+    /// The hooks that handshakes run, on every context that this is installed on.
+    #[must_use]
+    pub fn hooks(&self) -> &SessionHooks {
+        &self.shared.hooks
+    }
+
+    /// Ends the caching of sessions on every context that this is installed on, for good: handshakes
+    /// neither store nor find sessions from now on and run no hooks, and the cache is emptied. Tickets
+    /// that carry their session go on as before.
+    ///
+    /// For a shutdown that does not wait for connections. A handshake at work in this moment may still
+    /// run a hook, or leave its session in the cache, where none will find it.
+    pub fn close(&self) {
+        // Relaxed: a handshake that comes late may be served, and the cache needs no ordering.
+        self.shared.closed.store(true, Ordering::Relaxed);
+        self.shared.cache.clear();
     }
 
     /// What has become of tickets so far.
@@ -157,6 +183,7 @@ impl fmt::Debug for Resumption {
         f.debug_struct("Resumption")
             .field("cache", &self.shared.cache)
             .field("ticket_ring", &self.shared.tickets.ring)
+            .field("hooks", &self.shared.hooks)
             .field("stateless_tickets", &self.shared.stateless_tickets)
             .field("session_timeout", &self.shared.session_timeout)
             .finish_non_exhaustive()
@@ -164,6 +191,10 @@ impl fmt::Debug for Resumption {
 }
 
 impl Shared {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// One reference, as a pointer for ex_data.
     fn into_raw(self: Arc<Self>) -> *mut c_void {
         Arc::into_raw(self).cast_mut().cast()
@@ -235,10 +266,11 @@ impl ResumptionBuilder {
         self
     }
 
-    /// Whether clients get tickets that carry their session (the default), or sessions stay in the
-    /// cache: by session id in TLS 1.2, by stateful tickets in TLS 1.3.
+    /// Whether clients get tickets that carry their session, or sessions stay in the cache: by
+    /// session id in TLS 1.2, by stateful tickets in TLS 1.3. Unless told, a context's own option
+    /// decides (`SSL_OP_NO_TICKET`; OpenSSL's default are tickets that carry the session).
     pub fn stateless_tickets(mut self, on: bool) -> Self {
-        self.stateless_tickets = on;
+        self.stateless_tickets = Some(on);
         self
     }
 
@@ -271,6 +303,8 @@ impl ResumptionBuilder {
             shared: Arc::new(Shared {
                 cache,
                 tickets: Tickets::new(ring).map_err(BuildError::OpenSsl)?,
+                hooks: SessionHooks::new(),
+                closed: AtomicBool::new(false),
                 stateless_tickets: self.stateless_tickets,
                 session_timeout,
             }),

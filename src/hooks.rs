@@ -1,0 +1,95 @@
+//! Session hooks: calls that a handshake makes before it looks a session up, after it has stored
+//! one, and before it removes one.
+//!
+//! They are there to share sessions between machines (look elsewhere before the lookup, publish
+//! what is new), and to watch.
+//!
+//! ```
+//! use rekindle::hooks::{SessionEvent, SessionHooks};
+//!
+//! let hooks = SessionHooks::new();
+//! hooks.add(|event, id| println!("{event:?} {id:?}"));
+//! # assert_eq!(hooks.len(), 1);
+//! ```
+
+use std::fmt;
+
+use crate::engine::AppendList;
+use crate::id::SessionId;
+
+/// What a handshake is about to do or has done, numbered as Traffic Server numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// A client has named a session, and the handshake is about to look it up: what a hook inserts
+    /// under the id now is found.
+    Get = 2000,
+    /// The handshake has inserted a new session: a hook finds it in the cache. Not called when the
+    /// cache refused it.
+    New = 2001,
+    /// The handshake is about to remove a session from the cache: a hook can still look it up. Not
+    /// called when there is none to remove.
+    Remove = 2002,
+}
+
+type Hook = Box<dyn Fn(SessionEvent, &SessionId) + Send + Sync>;
+
+/// A list of hooks. Handshakes read it wait-free; hooks may be added while they do, and stay for as
+/// long as the list lives.
+pub struct SessionHooks {
+    list: AppendList<Hook>,
+}
+
+impl SessionHooks {
+    /// A list without hooks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            list: AppendList::new(),
+        }
+    }
+
+    /// Adds a hook behind those that are there.
+    ///
+    /// It runs on the thread of the handshake, outside every critical step, and may call anything:
+    /// insert, remove, even add hooks. Handshakes wait for it, so it should not wait for anybody. A
+    /// panic ends the run of hooks, not the handshake. Calls to the cache run no hooks: only
+    /// handshakes do.
+    pub fn add(&self, hook: impl Fn(SessionEvent, &SessionId) + Send + Sync + 'static) {
+        self.list.push(Box::new(hook));
+    }
+
+    /// Runs the hooks in the order in which they were added. For those who write adapters to a TLS
+    /// library; the adapters of this crate do it themselves.
+    pub fn run(&self, event: SessionEvent, id: &SessionId) {
+        for hook in self.list.iter() {
+            hook(event, id);
+        }
+    }
+
+    /// Number of hooks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.iter().count()
+    }
+
+    /// Whether there is no hook.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.iter().next().is_none()
+    }
+}
+
+impl Default for SessionHooks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SessionHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHooks")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

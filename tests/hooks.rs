@@ -1,0 +1,253 @@
+//! Session hooks in real handshakes: when they run, what they find, what they can do.
+
+mod common;
+
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use common::{Client, Way, server};
+use openssl::ssl::SslSession;
+use rekindle::hooks::SessionEvent::{self, Get, New, Remove};
+use rekindle::openssl::{Resumption, SessionCache};
+use rekindle::{CacheBuilder, SessionId};
+
+/// The ways whose sessions stay in the cache: others run no hook.
+const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
+
+fn resumption(way: Way) -> Resumption {
+    Resumption::builder()
+        .stateless_tickets(way.stateless())
+        .build()
+        .unwrap()
+}
+
+/// Sends on what each hook was called with, and what the cache held under that id then.
+fn watch(resumption: &Resumption) -> Receiver<(SessionEvent, SessionId, bool)> {
+    let (sender, receiver) = channel();
+    let sender: Sender<_> = sender;
+    let cache = Arc::clone(resumption.cache());
+    resumption.hooks().add(move |event, id| {
+        let there = cache.get_buffer(id, &mut []).is_some();
+        sender.send((event, *id, there)).unwrap();
+    });
+    receiver
+}
+
+fn events(receiver: &Receiver<(SessionEvent, SessionId, bool)>) -> Vec<(SessionEvent, bool)> {
+    receiver
+        .try_iter()
+        .map(|(event, _, there)| (event, there))
+        .collect()
+}
+
+#[test]
+fn a_new_session_is_there_when_its_hook_runs() {
+    for way in STATEFUL {
+        let resumption = resumption(way);
+        let seen = watch(&resumption);
+        let connection = Client::new(way).connect(&server(&resumption));
+        let expected = connection.server.ssl().session().unwrap().id().to_vec();
+        let seen: Vec<_> = seen.try_iter().collect();
+        // A server sends two stateful tickets in TLS 1.3, and shows the id of the last one.
+        let (event, id, there) = seen.last().copied().expect("an event");
+        assert_eq!(
+            (event, id.as_bytes(), there),
+            (New, &expected[..], true),
+            "{way:?}"
+        );
+        assert!(seen.iter().all(|(event, ..)| *event == New));
+    }
+}
+
+#[test]
+fn the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    client.connect(&server);
+    let seen = watch(&resumption);
+    assert!(client.reconnect(&server).resumed());
+    assert_eq!(events(&seen), [(Get, true)]);
+    resumption.cache().clear();
+    assert!(!client.reconnect(&server).resumed());
+    assert_eq!(events(&seen), [(Get, false), (New, true)]);
+}
+
+#[test]
+fn an_insert_before_the_lookup_turns_it_into_a_hit() {
+    for way in STATEFUL {
+        let (near, far) = (resumption(way), resumption(way));
+        let client = Client::new(way);
+        client.connect(&server(&far));
+        let elsewhere = Arc::clone(far.cache());
+        let here = Arc::clone(near.cache());
+        near.hooks().add(move |event, id| {
+            let mut der = [0; 4096];
+            if event == Get
+                && let Some(copied) = elsewhere.get_buffer(id, &mut der)
+            {
+                let session = SslSession::from_der(&der[..copied.stored]).unwrap();
+                here.insert_session(id, session).unwrap();
+            }
+        });
+        assert!(client.reconnect(&server(&near)).resumed(), "{way:?}");
+    }
+}
+
+#[test]
+fn what_is_about_to_be_removed_can_still_be_read() {
+    for way in STATEFUL {
+        let resumption = resumption(way);
+        let (server, client) = (server(&resumption), Client::new(way));
+        let mut connection = client.connect(&server);
+        let stored = resumption.cache().len();
+        let seen = watch(&resumption);
+        // OpenSSL removes the session of a connection that ends without a word.
+        connection.rude = true;
+        drop(connection);
+        assert_eq!(events(&seen), [(Remove, true)], "{way:?}");
+        assert_eq!(resumption.cache().len(), stored - 1);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_removed() {
+    for way in Way::ALL {
+        let resumption = resumption(way);
+        let mut connection = Client::new(way).connect(&server(&resumption));
+        resumption.cache().clear();
+        let seen = watch(&resumption);
+        connection.rude = true;
+        drop(connection);
+        assert_eq!(events(&seen), [], "{way:?}");
+    }
+}
+
+#[test]
+fn a_refused_session_is_not_announced() {
+    let cache: SessionCache = CacheBuilder::new(10).max_encoded_len(1).build().unwrap();
+    let resumption = Resumption::builder()
+        .cache(Arc::new(cache))
+        .stateless_tickets(false)
+        .build()
+        .unwrap();
+    let seen = watch(&resumption);
+    Client::new(Way::Tls12Id).connect(&server(&resumption));
+    assert_eq!(events(&seen), []);
+    assert_eq!(resumption.cache().stats().refused.too_large, 1);
+}
+
+#[test]
+fn sessions_that_travel_in_tickets_run_no_hook() {
+    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+        let resumption = resumption(way);
+        let seen = watch(&resumption);
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        assert!(client.reconnect(&server).resumed());
+        assert_eq!(events(&seen), [], "{way:?}");
+    }
+}
+
+#[test]
+fn calls_run_no_hook() {
+    let (resumption, other) = (resumption(Way::Tls12Id), resumption(Way::Tls12Id));
+    let connection = Client::new(Way::Tls12Id).connect(&server(&other));
+    let session = connection.server.ssl().session().unwrap().to_owned();
+    let id = SessionId::new(session.id()).unwrap();
+    let seen = watch(&resumption);
+    let cache = resumption.cache();
+    cache.insert_session(&id, session).unwrap();
+    assert!(cache.get(&id).is_some());
+    assert!(cache.take(&id).is_some());
+    assert!(!cache.remove(&id));
+    assert_eq!(events(&seen), []);
+}
+
+#[test]
+fn hooks_run_in_order_and_may_remove_and_add() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    client.connect(&server);
+    let (sender, order) = channel();
+    for n in 1..=3 {
+        let (sender, resumption) = (sender.clone(), resumption.clone());
+        resumption.clone().hooks().add(move |event, id| {
+            sender.send((n, event)).unwrap();
+            if (n, event) == (1, Get) {
+                assert!(resumption.cache().remove(id));
+                resumption.hooks().add(|_, _| ());
+            }
+        });
+    }
+    assert!(
+        !client.reconnect(&server).resumed(),
+        "the first hook removed it"
+    );
+    let order: Vec<_> = order.try_iter().collect();
+    let expected = [Get, New].map(|event| [1, 2, 3].map(|n| (n, event)));
+    assert_eq!(order, expected.concat());
+    assert_eq!(resumption.hooks().len(), 4);
+}
+
+#[test]
+fn a_hook_that_panics_does_not_break_the_handshake() {
+    let resumption = resumption(Way::Tls12Id);
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let quiet = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    resumption.hooks().add(|_, _| panic!("in a hook"));
+    client.connect(&server);
+    let resumed = client.reconnect(&server).resumed();
+    panic::set_hook(quiet);
+    assert!(resumed);
+}
+
+#[test]
+fn hooks_are_added_while_handshakes_run() {
+    let resumption = resumption(Way::Tls12Id);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let handshakes = scope.spawn(|| {
+            let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+            client.connect(&server);
+            while !done.load(Ordering::Relaxed) {
+                assert!(client.reconnect(&server).resumed());
+            }
+        });
+        for _ in 0..100 {
+            let theirs = Arc::clone(&calls);
+            resumption.hooks().add(move |_, _| {
+                theirs.fetch_add(1, Ordering::Relaxed);
+            });
+            let before = calls.load(Ordering::Relaxed);
+            while calls.load(Ordering::Relaxed) == before {
+                assert!(!handshakes.is_finished(), "a handshake failed");
+                thread::yield_now();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_closed_resumption_serves_tickets_only() {
+    for way in Way::ALL {
+        let resumption = resumption(way);
+        let (server, client) = (server(&resumption), Client::new(way));
+        client.connect(&server);
+        let seen = watch(&resumption);
+        resumption.close();
+        assert!(resumption.cache().is_empty());
+        assert_eq!(
+            client.reconnect(&server).resumed(),
+            way.stateless(),
+            "{way:?}"
+        );
+        assert!(resumption.cache().is_empty());
+        assert_eq!(events(&seen), [], "{way:?}");
+    }
+}
