@@ -1,0 +1,74 @@
+//! The way in from C, and each thread's last error.
+
+use std::cell::RefCell;
+use std::ffi::c_char;
+use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::failure::Failure;
+
+/// Runs the body of a call. An error or a panic becomes `failed`, and is what `rekindle_last_error`
+/// tells until the thread's next call.
+pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R {
+    LAST_ERROR.with_borrow_mut(Message::clear);
+    // A panic leaves no broken state behind: the library's changes are single exchanges.
+    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(result)) => return result,
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::Panic,
+    };
+    failure.count();
+    tell(&failure);
+    failed
+}
+
+/// Says something about a call, whether it fails or not.
+pub(crate) fn tell(what: &impl fmt::Display) {
+    LAST_ERROR.with_borrow_mut(|message| {
+        message.clear();
+        // What does not fit is cut off.
+        let _ = write!(message, "{what}");
+    });
+}
+
+/// The thread's last message, which ends in NUL, in memory that lives as long as the thread.
+pub(crate) fn last_error() -> *const c_char {
+    LAST_ERROR.with_borrow(|message| message.text.as_ptr().cast())
+}
+
+thread_local! {
+    static LAST_ERROR: RefCell<Message> = const {
+        RefCell::new(Message {
+            text: [0; Message::ROOM],
+            len: 0,
+        })
+    };
+}
+
+/// Text of fixed room: errors on the handshake path allocate nothing.
+struct Message {
+    text: [u8; Self::ROOM],
+    len: usize,
+}
+
+impl Message {
+    const ROOM: usize = 256;
+
+    #[inline]
+    fn clear(&mut self) {
+        self.len = 0;
+        self.text[0] = 0;
+    }
+}
+
+impl Write for Message {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        // One byte stays for the NUL. A character may be cut in two: messages are ASCII.
+        let room = Self::ROOM - 1 - self.len;
+        let bytes = &s.as_bytes()[..s.len().min(room)];
+        self.text[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+        self.text[self.len] = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! The C API of rekindle. Its documentation is in the headers that are made from this source:
+//! `include/rekindle.h` from everything but `ts.rs`, `include/rekindle_ts.h` from that.
+//!
+//! Every call goes through [`call::call`], which turns errors and panics into return values.
+
+// C calls with raw pointers; each function's contract is in its header.
+#![allow(unsafe_code, clippy::missing_safety_doc)]
+// C's names.
+#![allow(non_camel_case_types)]
+
+mod call;
+pub mod config;
+mod failure;
+pub mod hooks;
+pub mod lifecycle;
+mod service;
+pub mod sessions;
+pub mod stats;
+pub mod ts;

@@ -1,0 +1,151 @@
+//! `rekindle_stats`: what the cache has done, and what it holds.
+
+use std::ffi::c_int;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rekindle::openssl::Resumption;
+
+use crate::call::call;
+use crate::failure::{COUNTS, Failure};
+use crate::service;
+
+/// What the cache has done since rekindle_init(), and what it holds. Counters only grow; each is exact
+/// once the threads that count are quiet.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct rekindle_stats {
+    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller: the structure grows at its end, and
+    /// no more than this is written. What the library does not know is zero afterwards.
+    pub size: usize,
+    /// Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
+    pub hits: u64,
+    /// Lookups that found nothing.
+    pub misses: u64,
+    /// Lookups that found a session whose life had ended. Not counted as misses.
+    pub expired: u64,
+    /// Sessions inserted under an id that had none.
+    pub inserts: u64,
+    /// Sessions that took the place of another under the same id.
+    pub replaced: u64,
+    /// Sessions removed.
+    pub removed: u64,
+    /// Sessions handed out by rekindle_session_take().
+    pub taken: u64,
+    /// Sessions that the cache threw out since their life had ended.
+    pub evicted_expired: u64,
+    /// Sessions that nobody had ever resumed, thrown out for room.
+    pub evicted_unused: u64,
+    /// Sessions that nobody had resumed lately, thrown out for room.
+    pub evicted_idle: u64,
+    /// Sessions thrown out since their line of eight was full.
+    pub evicted_line_full: u64,
+    /// Inserts refused: the encoded session was above the limit for one.
+    pub refused_too_large: u64,
+    /// Inserts refused: the entry alone was above the limit for all.
+    pub refused_over_budget: u64,
+    /// Inserts refused: memory that left the cache could not be reclaimed, since some thread did not get
+    /// on.
+    pub refused_reclamation: u64,
+    /// Inserts refused: OpenSSL could not encode the session. Of the process, not of this cache.
+    pub refused_not_encodable: u64,
+    /// Calls refused: an argument was NULL or invalid. Of the process, not of this cache.
+    pub refused_invalid: u64,
+    /// Calls refused: there was no cache. Of the process, not of this cache.
+    pub refused_disabled: u64,
+    /// Sessions that fit.
+    pub capacity: u64,
+    /// Sessions in the cache now, those included that have expired and are not swept yet.
+    pub entries: u64,
+    /// Bytes of those, OpenSSL's own objects not included.
+    pub bytes: u64,
+    /// Objects that have left the cache and wait until nobody can be looking at them.
+    pub retired: u64,
+    /// Bytes of those.
+    pub retired_bytes: u64,
+    /// Tickets sealed.
+    pub tickets_sealed: u64,
+    /// Tickets that named the key in use, also forged ones.
+    pub tickets_opened: u64,
+    /// Tickets that named an older key, also forged ones.
+    pub tickets_renewed: u64,
+    /// Tickets that named no key; the client got a full handshake.
+    pub tickets_unknown_key: u64,
+}
+
+/// What the structure of version 0.1 has.
+const FIRST_SIZE: usize = size_of::<usize>() + 26 * 8;
+const _: () = assert!(size_of::<rekindle_stats>() >= FIRST_SIZE);
+
+/// No later version's structure is longer than this; a `size` that was never set may be.
+const ABSURD: usize = 4096;
+
+/// Reads the counters. `out->size` must be set. (In C the structure is `struct rekindle_stats`: a
+/// typedef would be in the way of this function.)
+///
+/// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched then.
+/// From any thread. Reads a few kilobytes: for once a second, not for each request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
+    call(-1, || {
+        if out.is_null() {
+            return Err(Failure::Null("the structure for statistics"));
+        }
+        // SAFETY: by contract there is at least the first field.
+        let room = unsafe { (&raw const (*out).size).read() };
+        if !(FIRST_SIZE..=ABSURD).contains(&room) {
+            return Err(Failure::Size {
+                given: room,
+                least: FIRST_SIZE,
+            });
+        }
+        service::with(|service| {
+            let stats = rekindle_stats {
+                size: room,
+                ..collect(service)
+            };
+            let known = room.min(size_of::<rekindle_stats>());
+            // SAFETY: by contract there are `room` bytes; the structure is numbers without padding.
+            unsafe {
+                let start = out.cast::<u8>();
+                ptr::write_bytes(start, 0, room);
+                ptr::copy_nonoverlapping((&raw const stats).cast(), start, known);
+            }
+            Ok(0)
+        })
+    })
+}
+
+fn collect(service: &Resumption) -> rekindle_stats {
+    let of_process = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
+    rekindle_stats {
+        size: 0,
+        hits: cache.hits,
+        misses: cache.misses,
+        expired: cache.expired,
+        inserts: cache.inserts,
+        replaced: cache.replaced,
+        removed: cache.removed,
+        taken: cache.taken,
+        evicted_expired: cache.evicted.expired,
+        evicted_unused: cache.evicted.unused,
+        evicted_idle: cache.evicted.idle,
+        evicted_line_full: cache.evicted.line_full,
+        refused_too_large: cache.refused.too_large,
+        refused_over_budget: cache.refused.over_budget,
+        refused_reclamation: cache.refused.reclamation,
+        refused_not_encodable: of_process(&COUNTS.not_encodable),
+        refused_invalid: of_process(&COUNTS.invalid),
+        refused_disabled: of_process(&COUNTS.disabled),
+        capacity: service.cache().capacity() as u64,
+        entries: cache.entries as u64,
+        bytes: cache.bytes as u64,
+        retired: cache.retired as u64,
+        retired_bytes: cache.retired_bytes as u64,
+        tickets_sealed: tickets.sealed,
+        tickets_opened: tickets.opened,
+        tickets_renewed: tickets.renewed,
+        tickets_unknown_key: tickets.unknown_key,
+    }
+}

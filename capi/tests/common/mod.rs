@@ -1,0 +1,97 @@
+//! Builds the library as packagers do, and C programs against it.
+#![allow(dead_code, unreachable_pub)] // each test file uses a part
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Warnings are errors, in every C and C++ file of ours.
+const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linkage {
+    Shared,
+    Static,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    C11,
+    Cpp17,
+}
+
+/// The package's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder with librekindle.so and librekindle.a, built once in a process.
+pub fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
+        let mut make = Command::new("make");
+        make.arg("-C")
+            .arg(root())
+            .arg(format!("OUT={}", out.display()));
+        run(make.arg("all"));
+        out
+    })
+}
+
+/// Compiles and links a program of one source file (a path below the package's folder), and returns
+/// where it is.
+pub fn compile(
+    source: &str,
+    name: &str,
+    language: Language,
+    linkage: Linkage,
+    flags: &[&str],
+) -> PathBuf {
+    let library = library();
+    let program = library.join(name);
+    let (compiler, standard) = match language {
+        Language::C11 => ("cc", ["-std=c11", "-xc"]),
+        Language::Cpp17 => ("c++", ["-std=c++17", "-xc++"]),
+    };
+    let mut cc = Command::new(compiler);
+    cc.args(standard)
+        .args(STRICT)
+        .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE"]);
+    cc.args(flags).arg("-I").arg(root().join("include"));
+    cc.arg(root().join(source))
+        .args(["-xnone", "-o"])
+        .arg(&program);
+    match linkage {
+        Linkage::Shared => {
+            let rpath = format!("-Wl,-rpath,{}", library.display());
+            cc.arg("-L").arg(library).arg("-lrekindle").arg(rpath);
+        }
+        Linkage::Static => {
+            cc.arg(library.join("librekindle.a")).arg("-lgcc_s");
+        }
+    }
+    run(cc.args(["-lssl", "-lcrypto", "-lm"]));
+    program
+}
+
+/// Runs a command to its end, and returns what it wrote to its standard output.
+///
+/// # Panics
+///
+/// When it cannot be started or fails; with all that it wrote.
+pub fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{out}{err}",
+        output.status
+    );
+    out
+}
