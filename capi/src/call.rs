@@ -72,3 +72,36 @@ impl Write for Message {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+
+    fn said() -> String {
+        // SAFETY: the thread's own message, which ends in NUL.
+        let text = unsafe { CStr::from_ptr(last_error()) };
+        text.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_panic_becomes_a_return_value_and_a_reason() {
+        let quiet = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| ()));
+        let result = call(-1, || panic!("in a call"));
+        std::panic::set_hook(quiet);
+        assert_eq!(result, -1);
+        assert!(said().contains("panicked"));
+        assert_eq!(call(-1, || Ok(0)), 0);
+        assert_eq!(said(), "");
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_cut_off() {
+        tell(&"x".repeat(1_000));
+        assert_eq!(said(), "x".repeat(255));
+        tell(&"short");
+        assert_eq!(said(), "short");
+    }
+}

@@ -1,12 +1,44 @@
-//! The C API, from C: every test here is a C program, or looks at what C programs see.
+//! The C API, from C: every test here is a C program, or looks at what C programs get to see.
 
 mod common;
+mod contract;
 mod headers;
+mod install;
 
+use std::process::Command;
+
+use common::{Language, Linkage, compile, run};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = vec![Trial::test("headers", || Ok(headers::check()?))];
+    let mut trials = contract::trials();
+    trials.extend(headers::trials());
+    trials.extend(install::trials());
+    trials.push(test("lookups_neither_allocate_nor_free", || {
+        let source = "tests/c/allocations.c";
+        let flags = ["-fno-builtin"];
+        let program = compile(source, "allocations", Language::C11, Linkage::Shared, &flags);
+        run(&mut Command::new(program));
+    }));
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A test that fails by panicking.
+fn test(name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        body();
+        Ok(())
+    })
+}
+
+/// Whether Traffic Server's own header is there; says so if it is not.
+fn has_traffic_server() -> bool {
+    let mut cc = Command::new("cc");
+    cc.args(["-include", "ts/ts.h", "-xc", "-fsyntax-only", "/dev/null"]);
+    let found = cc.output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("SKIPPED: tests with Traffic Server's own header (Debian: trafficserver-dev)");
+    }
+    found
 }

@@ -48,6 +48,17 @@ pub fn compile(
     linkage: Linkage,
     flags: &[&str],
 ) -> PathBuf {
+    compile_all(&[source], name, language, linkage, flags)
+}
+
+/// As [`compile`], from several source files.
+pub fn compile_all(
+    sources: &[&str],
+    name: &str,
+    language: Language,
+    linkage: Linkage,
+    flags: &[&str],
+) -> PathBuf {
     let library = library();
     let program = library.join(name);
     let (compiler, standard) = match language {
@@ -57,9 +68,11 @@ pub fn compile(
     let mut cc = Command::new(compiler);
     cc.args(standard)
         .args(STRICT)
-        .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE"]);
-    cc.args(flags).arg("-I").arg(root().join("include"));
-    cc.arg(root().join(source))
+        .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE"])
+        .args(flags)
+        .arg("-I")
+        .arg(root().join("include"))
+        .args(sources.iter().map(|source| root().join(source)))
         .args(["-xnone", "-o"])
         .arg(&program);
     match linkage {

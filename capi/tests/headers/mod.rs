@@ -1,10 +1,13 @@
-//! The headers are what cbindgen makes of the source.
+//! The headers: what cbindgen makes of the source, and fit for C and C++.
 
 use std::fs;
+use std::process::Command;
 
 use cbindgen::{Builder, Config};
+use libtest_mimic::Trial;
 
-use crate::common::root;
+use crate::common::{Language, Linkage, compile, root, run};
+use crate::{has_traffic_server, test};
 
 /// Header, configuration, sources.
 const HEADERS: [(&str, &str, &[&str]); 2] = [
@@ -22,8 +25,39 @@ const HEADERS: [(&str, &str, &[&str]); 2] = [
     ("include/rekindle_ts.h", "cbindgen-ts.toml", &["ts.rs"]),
 ];
 
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = vec![Trial::test("headers::are_what_the_source_says", || {
+        Ok(compare()?)
+    })];
+    for (name, flags) in [
+        ("both", &[][..]),
+        ("rekindle_h_alone", &["-DWITHOUT_REKINDLE_TS_H"]),
+        ("rekindle_ts_h_alone", &["-DWITHOUT_REKINDLE_H"]),
+        ("with_traffic_servers", &["-DWITH_TRAFFIC_SERVER"]),
+    ] {
+        let skip = name == "with_traffic_servers" && !has_traffic_server();
+        trials.push(
+            test(&format!("headers::{name}"), move || {
+                for language in [Language::C11, Language::Cpp17] {
+                    let program = format!("headers-{name}-{language:?}");
+                    let source = "tests/c/headers.c";
+                    run(&mut Command::new(compile(
+                        source,
+                        &program,
+                        language,
+                        Linkage::Shared,
+                        flags,
+                    )));
+                }
+            })
+            .with_ignored_flag(skip),
+        );
+    }
+    trials
+}
+
 /// Compares the committed headers with the source; `make headers` has them written instead.
-pub(crate) fn check() -> Result<(), String> {
+fn compare() -> Result<(), String> {
     for (header, config, sources) in HEADERS {
         let (path, generated) = (root().join(header), generate(config, sources));
         if std::env::var_os("REKINDLE_WRITE_HEADERS").is_some() {

@@ -1,0 +1,150 @@
+/*
+ * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free: this program's own malloc()
+ * and free() are in the place of the C library's, and count. (To be compiled with -fno-builtin: the
+ * compiler believes that malloc() changes no variable.)
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/ssl.h>
+
+#include "rekindle.h"
+#include "rekindle_ts.h"
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t number, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+extern void __libc_free(void *old);
+
+/* Calls by this thread since it was set to zero. */
+static _Thread_local unsigned long calls;
+
+void *malloc(size_t size) {
+    calls++;
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size) {
+    calls++;
+    return __libc_calloc(number, size);
+}
+
+void *realloc(void *old, size_t size) {
+    calls++;
+    return __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+    calls++;
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **new, size_t alignment, size_t size) {
+    calls++;
+    *new = __libc_memalign(alignment, size);
+    return *new == NULL;
+}
+
+void free(void *old) {
+    calls++;
+    __libc_free(old);
+}
+
+enum { SESSIONS = 100, ROUNDS = 10000, OTHERS = 1 << 20 };
+
+static TSSslSessionID id_of(unsigned number) {
+    TSSslSessionID id;
+    memset(&id, 0, sizeof id);
+    id.len = sizeof number;
+    memcpy(id.bytes, &number, sizeof number);
+    return id;
+}
+
+static int insert(unsigned number) {
+    static const unsigned char key[48];
+    TSSslSessionID id = id_of(number);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_SESSION *session = SSL_SESSION_new();
+    int ok = SSL_SESSION_set_cipher(session, sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(ctx), 0)) &&
+             SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) &&
+             SSL_SESSION_set1_master_key(session, key, sizeof key) &&
+             TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS;
+    SSL_SESSION_free(session);
+    SSL_CTX_free(ctx);
+    return ok;
+}
+
+/* Hits, misses and errors in turn. Whether all was as it should be. */
+static int look_up(unsigned rounds) {
+    char buffer[4096];
+    for (unsigned i = 0; i < rounds; i++) {
+        int hit = i % 3 != 0, length = sizeof buffer;
+        TSSslSessionID id = id_of(hit ? i % SESSIONS : SESSIONS + i);
+        SSL_SESSION *session = (SSL_SESSION *)TSSslSessionGet(&id);
+        /* The cache holds a reference: this frees nothing. */
+        SSL_SESSION_free(session);
+        if ((session != NULL) != hit || (TSSslSessionGetBuffer(&id, buffer, &length) > 0) != hit) {
+            return 0;
+        }
+        id.len = 0;
+        if (TSSslSessionGet(&id) != NULL || TSSslSessionGetBuffer(NULL, buffer, &length) != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void *reader(void *failed) {
+    /* What a thread's first call sets up. */
+    int right = look_up(1);
+    calls = 0;
+    right = right && look_up(ROUNDS);
+    unsigned long seen = calls;
+    if (!right || seen != 0) {
+        fprintf(stderr, "answers right: %d; allocations and frees: %lu\n", right, seen);
+        *(int *)failed = 1;
+    }
+    return NULL;
+}
+
+static void *writer(void *failed) {
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (!insert(OTHERS + i % SESSIONS)) {
+            *(int *)failed = 1;
+        }
+    }
+    return NULL;
+}
+
+int main(void) {
+    int failed[3] = {0, 0, 0};
+    pthread_t threads[3];
+    if (rekindle_init(NULL) != 0) {
+        return 1;
+    }
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (!insert(i)) {
+            fprintf(stderr, "%s\n", rekindle_last_error());
+            return 1;
+        }
+    }
+    calls = 0;
+    free(malloc(1));
+    if (calls != 2) {
+        fprintf(stderr, "these are not the malloc() and free() that are called\n");
+        return 1;
+    }
+    /* Two read while one replaces other sessions, whose memory is then reclaimed. (What a reader got by
+     * TSSslSessionGet() and was replaced meanwhile, the reader's own SSL_SESSION_free() frees.) */
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&threads[i], NULL, i < 2 ? reader : writer, &failed[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    rekindle_shutdown();
+    return failed[0] || failed[1] || failed[2];
+}

@@ -1,0 +1,139 @@
+/* rekindle_init, attach, shutdown, stats, last_error. */
+#include "contract.h"
+
+static void init_twice_is_an_error(void) {
+    CHECK(rekindle_init(NULL) == 0);
+    CHECK(rekindle_last_error()[0] == '\0');
+    CHECK(stats().capacity == 100000);
+    CHECK(rekindle_init(NULL) == -1);
+    CHECK(said("already"));
+    rekindle_shutdown();
+    CHECK(rekindle_init(NULL) == 0);
+}
+
+static void shutdown_disables(void) {
+    TSSslSessionID id = id_of("id");
+    rekindle_shutdown();
+    start(10);
+    put(&id);
+    rekindle_shutdown();
+    rekindle_shutdown();
+    CHECK(TSSslSessionGet(&id) == NULL && said("rekindle_init"));
+    CHECK(TSSslSessionRemove(&id) == TS_ERROR);
+    start(10);
+    CHECK(!there(&id));
+}
+
+static int init_with(size_t size, size_t sessions, size_t max_bytes, size_t max_session_bytes) {
+    rekindle_config config = {
+        .size = size,
+        .sessions = sessions,
+        .max_bytes = max_bytes,
+        .max_session_bytes = max_session_bytes,
+    };
+    int result = rekindle_init(&config);
+    rekindle_shutdown();
+    return result;
+}
+
+static void init_refuses_what_is_out_of_range(void) {
+    size_t right = sizeof(rekindle_config);
+    CHECK(init_with(right, 0, 0, 0) == 0);
+    /* Sizes that cannot be. */
+    CHECK(init_with(0, 0, 0, 0) == -1);
+    CHECK(init_with(right - 1, 0, 0, 0) == -1);
+    CHECK(init_with(SIZE_MAX, 0, 0, 0) == -1);
+    CHECK(init_with(right, SIZE_MAX, 0, 0) == -1);
+    CHECK(init_with(right, 10, 1, 0) == -1);
+    CHECK(init_with(right, 10, 0, SIZE_MAX) == -1);
+    CHECK(init_with(right, 10, 0, (1 << 20) + 1) == -1);
+    rekindle_config reserved = {.size = right, .reserved = 1};
+    CHECK(rekindle_init(&reserved) == -1 && said("does not know"));
+    CHECK(TSSslSessionGet(NULL) == NULL);
+}
+
+/* As a program passes it that was compiled against a later header. */
+static void the_configuration_can_grow(void) {
+    struct {
+        rekindle_config config;
+        unsigned char later[64];
+    } grown;
+    memset(&grown, 0, sizeof grown);
+    grown.config.size = sizeof grown;
+    grown.config.sessions = 10;
+    CHECK(rekindle_init(&grown.config) == 0);
+    CHECK(stats().capacity == 10);
+    rekindle_shutdown();
+    grown.later[63] = 1;
+    CHECK(rekindle_init(&grown.config) == -1 && said("does not know"));
+}
+
+static void statistics_can_grow(void) {
+    struct {
+        struct rekindle_stats stats;
+        unsigned char later[64];
+        unsigned char beyond;
+    } grown;
+    memset(&grown, '#', sizeof grown);
+    grown.stats.size = offsetof(__typeof__(grown), beyond);
+    CHECK(rekindle_stats(&grown.stats) == -1 && said("rekindle_init"));
+    start(10);
+    CHECK(rekindle_stats(&grown.stats) == 0);
+    CHECK(grown.stats.size == sizeof grown.stats + 64 && grown.stats.capacity == 10);
+    CHECK(grown.later[0] == 0 && grown.later[63] == 0 && grown.beyond == '#');
+    CHECK(rekindle_stats(NULL) == -1 && said("NULL"));
+    size_t wrong[] = {0, sizeof(size_t), SIZE_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        grown.stats.size = wrong[i];
+        grown.stats.hits = 77;
+        CHECK(rekindle_stats(&grown.stats) == -1 && said("size"));
+        CHECK(grown.stats.hits == 77);
+    }
+}
+
+static void attach_refuses(void) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    CHECK(rekindle_attach(ctx) == -1 && said("rekindle_init"));
+    start(10);
+    CHECK(rekindle_attach(NULL) == -1 && said("NULL"));
+    CHECK(rekindle_attach(ctx) == 0);
+    CHECK(rekindle_attach(ctx) == -1 && said("already"));
+    SSL_CTX_free(ctx);
+}
+
+static void the_last_error_is_that_of_the_last_call(void) {
+    TSSslSessionID id = id_of("id");
+    CHECK(rekindle_last_error() != NULL);
+    CHECK(TSSslSessionRemove(NULL) == TS_ERROR && said("NULL"));
+    CHECK(said("NULL"));
+    start(10);
+    CHECK(rekindle_last_error()[0] == '\0');
+    CHECK(TSSslSessionRemove(NULL) == TS_ERROR && said("NULL"));
+    CHECK(TSSslSessionRemove(&id) == TS_SUCCESS && rekindle_last_error()[0] == '\0');
+}
+
+static void the_session_timeout_is_set_on_contexts(void) {
+    rekindle_config config = {.size = sizeof config, .session_timeout = 1234};
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    long before = SSL_CTX_get_timeout(ctx);
+    start(10);
+    CHECK(rekindle_attach(ctx) == 0 && SSL_CTX_get_timeout(ctx) == before);
+    SSL_CTX_free(ctx);
+    rekindle_shutdown();
+    ctx = SSL_CTX_new(TLS_server_method());
+    CHECK(rekindle_init(&config) == 0);
+    CHECK(rekindle_attach(ctx) == 0 && SSL_CTX_get_timeout(ctx) == 1234);
+    SSL_CTX_free(ctx);
+}
+
+const struct test_case LIFECYCLE_CASES[] = {
+    CASE(init_twice_is_an_error),
+    CASE(shutdown_disables),
+    CASE(init_refuses_what_is_out_of_range),
+    CASE(the_configuration_can_grow),
+    CASE(statistics_can_grow),
+    CASE(attach_refuses),
+    CASE(the_last_error_is_that_of_the_last_call),
+    CASE(the_session_timeout_is_set_on_contexts),
+    END_OF_CASES,
+};

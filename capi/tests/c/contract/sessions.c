@@ -1,0 +1,399 @@
+/* The table "Sessions": TSSslSessionGet, GetBuffer, Insert, Remove and rekindle_session_take. */
+#include "contract.h"
+
+#include <limits.h>
+#include <time.h>
+
+/* Ids that every call refuses. */
+static const size_t BAD_LENGTHS[] = {0, 33, 255, SIZE_MAX};
+
+static void get_without_a_cache(void) {
+    TSSslSessionID id = id_of("id");
+    CHECK(TSSslSessionGet(&id) == NULL);
+    CHECK(said("rekindle_init"));
+}
+
+static void get_refuses_invalid_ids(void) {
+    TSSslSessionID id = id_of("id");
+    start(10);
+    put(&id);
+    CHECK(TSSslSessionGet(NULL) == NULL);
+    CHECK(said("NULL"));
+    for (size_t i = 0; i < sizeof BAD_LENGTHS / sizeof *BAD_LENGTHS; i++) {
+        id.len = BAD_LENGTHS[i];
+        CHECK(TSSslSessionGet(&id) == NULL);
+        CHECK(said("1 to 32 bytes"));
+    }
+    CHECK(stats().refused_invalid >= 5 && stats().misses == 0);
+}
+
+static void get_misses(void) {
+    TSSslSessionID id = id_of("nobody");
+    start(10);
+    CHECK(TSSslSessionGet(&id) == NULL);
+    CHECK(said("") && rekindle_last_error()[0] == '\0');
+    CHECK(stats().misses == 1);
+}
+
+static void get_hands_out_a_reference(void) {
+    TSSslSessionID id = id_of("id");
+    start(10);
+    SSL_SESSION *session = make_session(&id, 0, 300, 0);
+    int before = sessions_freed();
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    /* The very session: nothing is parsed. */
+    CHECK((SSL_SESSION *)TSSslSessionGet(&id) == session);
+    CHECK(stats().hits == 1);
+    CHECK(TSSslSessionRemove(&id) == TS_SUCCESS);
+    rekindle_shutdown();
+    /* The cache's reference is gone; ours from make_session() and from Get keep it alive. */
+    CHECK(sessions_freed() == before);
+    unsigned length;
+    CHECK(memcmp(SSL_SESSION_get_id(session, &length), id.bytes, id.len) == 0);
+    SSL_SESSION_free(session);
+    CHECK(sessions_freed() == before);
+    SSL_SESSION_free(session);
+    CHECK(sessions_freed() == before + 1);
+}
+
+static void shutdown_lets_go_of_sessions(void) {
+    TSSslSessionID id = id_of("id");
+    start(10);
+    int before = sessions_freed();
+    put(&id);
+    CHECK(sessions_freed() == before);
+    rekindle_shutdown();
+    CHECK(sessions_freed() == before + 1);
+}
+
+static void an_expired_session_is_not_found(void) {
+    TSSslSessionID id = id_of("id");
+    char buffer[8] = "before!";
+    int length = sizeof buffer;
+    start(10);
+    SSL_SESSION *session = make_session(&id, 102, 100, 0);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    SSL_SESSION_free(session);
+    CHECK(TSSslSessionGet(&id) == NULL);
+    CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == 0);
+    CHECK(length == sizeof buffer && strcmp(buffer, "before!") == 0);
+    CHECK(rekindle_session_take(&id) == NULL);
+    CHECK(stats().expired == 2 && stats().misses == 0);
+}
+
+static void a_session_is_valid_in_its_last_second(void) {
+    TSSslSessionID id = id_of("id");
+    time_t second;
+    start(10);
+    do {
+        second = time(NULL);
+        SSL_SESSION *session = make_session(&id, 100, 100, 0);
+        CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+        SSL_SESSION_free(session);
+        int found = there(&id);
+        if (time(NULL) == second) {
+            CHECK(found);
+        }
+        /* Once more if the second was over in between. */
+    } while (time(NULL) != second);
+}
+
+static void get_buffer_refuses_invalid_arguments(void) {
+    TSSslSessionID id = id_of("id");
+    char buffer[4] = "abc";
+    int length = sizeof buffer;
+    CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == 0);
+    CHECK(said("rekindle_init"));
+    start(10);
+    put(&id);
+    CHECK(TSSslSessionGetBuffer(NULL, buffer, &length) == 0);
+    CHECK(TSSslSessionGetBuffer(&id, buffer, NULL) == 0);
+    CHECK(said("len_ptr"));
+    CHECK(TSSslSessionGetBuffer(&id, NULL, NULL) == 0);
+    for (size_t i = 0; i < sizeof BAD_LENGTHS / sizeof *BAD_LENGTHS; i++) {
+        id.len = BAD_LENGTHS[i];
+        CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == 0);
+    }
+    CHECK(length == sizeof buffer && strcmp(buffer, "abc") == 0);
+    CHECK(stats().hits == 0 && stats().misses == 0);
+}
+
+static void get_buffer_misses(void) {
+    TSSslSessionID id = id_of("nobody");
+    char buffer[4] = "abc";
+    int length = sizeof buffer;
+    start(10);
+    CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == 0);
+    CHECK(length == sizeof buffer && strcmp(buffer, "abc") == 0);
+    CHECK(rekindle_last_error()[0] == '\0');
+    CHECK(stats().misses == 1);
+}
+
+/* Inserts a session and returns its encoding as OpenSSL writes it. */
+static int put_and_encode(const TSSslSessionID *id, unsigned char **der) {
+    SSL_SESSION *session = make_session(id, 0, 300, 0);
+    CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    *der = NULL;
+    int length = i2d_SSL_SESSION(session, NULL);
+    unsigned char *end = *der = malloc((size_t)length);
+    CHECK(length > 0 && *der != NULL && i2d_SSL_SESSION(session, &end) == length);
+    SSL_SESSION_free(session);
+    return length;
+}
+
+static void get_buffer_stores_the_whole_session(void) {
+    TSSslSessionID id = id_of("id");
+    unsigned char *der;
+    char buffer[4096];
+    start(10);
+    int needed = put_and_encode(&id, &der);
+    /* Room to spare, and exactly enough. */
+    for (int room = (int)sizeof buffer; room >= needed; room = room > needed ? needed : 0) {
+        int length = room;
+        memset(buffer, '#', sizeof buffer);
+        CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == needed);
+        CHECK(length == needed && memcmp(buffer, der, (size_t)needed) == 0);
+        CHECK(buffer[needed] == '#');
+    }
+    const unsigned char *at = (const unsigned char *)buffer;
+    SSL_SESSION *parsed = d2i_SSL_SESSION(NULL, &at, needed);
+    CHECK(parsed != NULL);
+    SSL_SESSION_free(parsed);
+    CHECK(stats().hits == 2);
+    free(der);
+}
+
+static void get_buffer_stores_what_fits(void) {
+    TSSslSessionID id = id_of("id");
+    unsigned char *der;
+    start(10);
+    int needed = put_and_encode(&id, &der);
+    for (int room = 0; room < needed; room++) {
+        /* On the heap, exactly as long: a memory checker sees one byte too many. */
+        char *buffer = malloc((size_t)room + 1);
+        CHECK(buffer != NULL);
+        buffer[room] = '#';
+        int length = room;
+        CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == needed);
+        CHECK(length == room && memcmp(buffer, der, (size_t)room) == 0 && buffer[room] == '#');
+        free(buffer);
+    }
+    free(der);
+}
+
+static void get_buffer_tells_the_size(void) {
+    TSSslSessionID id = id_of("id");
+    unsigned char *der;
+    char buffer[4] = "abc";
+    int lengths[] = {0, 1, INT_MAX, -1, INT_MIN};
+    start(10);
+    int needed = put_and_encode(&id, &der);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        int length = lengths[i];
+        CHECK(TSSslSessionGetBuffer(&id, NULL, &length) == needed && length == 0);
+    }
+    for (size_t i = 3; i < sizeof lengths / sizeof *lengths; i++) {
+        int length = lengths[i];
+        CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == needed && length == 0);
+    }
+    CHECK(strcmp(buffer, "abc") == 0);
+    free(der);
+}
+
+/* No more is claimed of a buffer than what is written to it. */
+static void get_buffer_survives_an_overstated_length(void) {
+    TSSslSessionID id = id_of("id");
+    unsigned char *der;
+    int length = INT_MAX;
+    start(10);
+    int needed = put_and_encode(&id, &der);
+    char *buffer = malloc((size_t)needed);
+    CHECK(buffer != NULL);
+    CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == needed && length == needed);
+    free(buffer);
+    free(der);
+}
+
+static void insert_refuses_invalid_arguments(void) {
+    TSSslSessionID id = id_of("id");
+    SSL_SESSION *session = make_session(&id, 0, 300, 0);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_ERROR);
+    CHECK(said("rekindle_init"));
+    start(10);
+    CHECK(stats().refused_disabled > 0);
+    unsigned long long before = stats().refused_invalid;
+    CHECK(TSSslSessionInsert(NULL, (TSSslSession)session, NULL) == TS_ERROR);
+    CHECK(TSSslSessionInsert(&id, NULL, NULL) == TS_ERROR);
+    CHECK(said("the session is NULL"));
+    for (size_t i = 0; i < sizeof BAD_LENGTHS / sizeof *BAD_LENGTHS; i++) {
+        id.len = BAD_LENGTHS[i];
+        CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_ERROR);
+    }
+    CHECK(stats().entries == 0 && stats().refused_invalid == before + 6);
+    SSL_SESSION_free(session);
+}
+
+static void insert_refuses_what_cannot_be_encoded(void) {
+    TSSslSessionID id = id_of("id");
+    SSL_SESSION *empty = SSL_SESSION_new();
+    start(10);
+    /* Of the process: earlier cases may have counted. */
+    unsigned long long before = stats().refused_not_encodable;
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)empty, NULL) == TS_ERROR);
+    CHECK(said("encoded"));
+    CHECK(stats().refused_not_encodable == before + 1 && stats().entries == 0);
+    SSL_SESSION_free(empty);
+}
+
+static void insert_refuses_what_is_too_large(void) {
+    TSSslSessionID id = id_of("id");
+    rekindle_config config = {.size = sizeof config, .sessions = 10, .max_session_bytes = 1000};
+    CHECK(rekindle_init(&config) == 0);
+    put(&id);
+    SSL_SESSION *large = make_session(&id, 0, 300, 1000);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)large, NULL) == TS_ERROR);
+    CHECK(said("above the limit of 1000") && stats().refused_too_large == 1);
+    /* What was there is there still. */
+    SSL_SESSION *still = (SSL_SESSION *)TSSslSessionGet(&id);
+    CHECK(still != NULL && still != large);
+    SSL_SESSION_free(still);
+    SSL_SESSION_free(large);
+}
+
+static void sessions_with_client_certificates_fit_by_default(void) {
+    TSSslSessionID id = id_of("id");
+    char buffer[8192];
+    int length = sizeof buffer;
+    start(10);
+    SSL_SESSION *session = make_session(&id, 0, 300, 5000);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    SSL_SESSION_free(session);
+    CHECK(TSSslSessionGetBuffer(&id, buffer, &length) > 5000 && length > 5000);
+}
+
+static void insert_replaces(void) {
+    TSSslSessionID id = id_of("id");
+    start(10);
+    SSL_SESSION *first = make_session(&id, 0, 300, 0), *second = make_session(&id, 0, 300, 1);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)first, NULL) == TS_SUCCESS);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)second, NULL) == TS_SUCCESS);
+    SSL_SESSION *found = (SSL_SESSION *)TSSslSessionGet(&id);
+    CHECK(found == second && stats().entries == 1);
+    CHECK(stats().inserts == 1 && stats().replaced == 1);
+    SSL_SESSION_free(found);
+    SSL_SESSION_free(first);
+    SSL_SESSION_free(second);
+}
+
+static void a_session_may_go_under_another_id(void) {
+    TSSslSessionID own = id_of("own"), other = id_of("other");
+    start(10);
+    SSL_SESSION *session = make_session(&own, 0, 300, 0);
+    CHECK(TSSslSessionInsert(&other, (TSSslSession)session, NULL) == TS_SUCCESS);
+    SSL_SESSION_free(session);
+    CHECK(there(&other) && !there(&own));
+}
+
+static void ids_are_compared_whole(void) {
+    static const char *const IDS[] = {
+        "a", "ab", "abcd", "abcde", "abcdefghijklmnopqrstuvwxyz012345",
+        "abcdefghijklmnopqrstuvwxyz01234", "abcdefghijklmnopqrstuvwxyz012346",
+    };
+    TSSslSessionID shorter = id_of("ab"), padded = id_of("ab");
+    start(100);
+    padded.len = 3;
+    put(&shorter);
+    CHECK(!there(&padded));
+    /* What lies behind an id's bytes is no part of it. */
+    shorter.bytes[2] = 'x';
+    CHECK(there(&shorter));
+    for (size_t i = 0; i < sizeof IDS / sizeof *IDS; i++) {
+        TSSslSessionID id = id_of(IDS[i]);
+        CHECK(there(&id) == (i == 1));
+    }
+}
+
+static void remove_refuses_invalid_ids(void) {
+    TSSslSessionID id = id_of("id");
+    CHECK(TSSslSessionRemove(&id) == TS_ERROR);
+    CHECK(said("rekindle_init"));
+    start(10);
+    CHECK(TSSslSessionRemove(NULL) == TS_ERROR);
+    for (size_t i = 0; i < sizeof BAD_LENGTHS / sizeof *BAD_LENGTHS; i++) {
+        id.len = BAD_LENGTHS[i];
+        CHECK(TSSslSessionRemove(&id) == TS_ERROR);
+        CHECK(said("1 to 32 bytes"));
+    }
+}
+
+static void remove_removes_and_succeeds_without(void) {
+    TSSslSessionID id = id_of("id"), other = id_of("other");
+    start(10);
+    put(&id);
+    put(&other);
+    CHECK(TSSslSessionRemove(&id) == TS_SUCCESS);
+    CHECK(!there(&id) && there(&other));
+    CHECK(TSSslSessionRemove(&id) == TS_SUCCESS);
+    CHECK(stats().removed == 1 && stats().entries == 1);
+}
+
+static void take_hands_out_once(void) {
+    TSSslSessionID id = id_of("id");
+    CHECK(rekindle_session_take(&id) == NULL);
+    CHECK(said("rekindle_init"));
+    start(10);
+    CHECK(rekindle_session_take(NULL) == NULL && said("NULL"));
+    SSL_SESSION *session = make_session(&id, 0, 300, 0);
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    CHECK(rekindle_session_take(&id) == session);
+    SSL_SESSION_free(session);
+    CHECK(rekindle_session_take(&id) == NULL && rekindle_last_error()[0] == '\0');
+    CHECK(!there(&id) && stats().taken == 1);
+    SSL_SESSION_free(session);
+    id.len = 33;
+    CHECK(rekindle_session_take(&id) == NULL && said("1 to 32 bytes"));
+}
+
+static void the_cache_is_bounded(void) {
+    start(16);
+    for (int i = 0; i < 200; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "id %d", i);
+        TSSslSessionID id = id_of(text);
+        put(&id);
+        CHECK(there(&id));
+        CHECK(stats().entries <= 16);
+    }
+    struct rekindle_stats s = stats();
+    CHECK(s.capacity == 16 && s.inserts == 200);
+    CHECK(s.evicted_expired + s.evicted_unused + s.evicted_idle + s.evicted_line_full + s.entries ==
+          200);
+}
+
+const struct test_case SESSION_CASES[] = {
+    CASE(get_without_a_cache),
+    CASE(get_refuses_invalid_ids),
+    CASE(get_misses),
+    CASE(get_hands_out_a_reference),
+    CASE(shutdown_lets_go_of_sessions),
+    CASE(an_expired_session_is_not_found),
+    CASE(a_session_is_valid_in_its_last_second),
+    CASE(get_buffer_refuses_invalid_arguments),
+    CASE(get_buffer_misses),
+    CASE(get_buffer_stores_the_whole_session),
+    CASE(get_buffer_stores_what_fits),
+    CASE(get_buffer_tells_the_size),
+    CASE(get_buffer_survives_an_overstated_length),
+    CASE(insert_refuses_invalid_arguments),
+    CASE(insert_refuses_what_cannot_be_encoded),
+    CASE(insert_refuses_what_is_too_large),
+    CASE(sessions_with_client_certificates_fit_by_default),
+    CASE(insert_replaces),
+    CASE(a_session_may_go_under_another_id),
+    CASE(ids_are_compared_whole),
+    CASE(remove_refuses_invalid_ids),
+    CASE(remove_removes_and_succeeds_without),
+    CASE(take_hands_out_once),
+    CASE(the_cache_is_bounded),
+    END_OF_CASES,
+};
