@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::builder::CacheBuilder;
 use crate::clock::{ClockSource, Time};
-use crate::engine::{Engine, EntryRef, Gone, Mark, New, Outcome, Pin, pin_writer};
+use crate::engine::{Engine, EntryRef, Gone, Mark, New, Outcome, Pin, Want, pin_writer};
 use crate::error::{ConfigError, Refused};
 use crate::id::SessionId;
 use crate::stats::Stats;
@@ -254,7 +254,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// retry, no allocation.
     #[inline]
     pub fn get(&self, id: &SessionId) -> Option<&V> {
-        self.lookup(id).map(EntryRef::value)
+        self.lookup(id, Want::Header).map(EntryRef::value)
     }
 
     /// Copies the encoded bytes of a live entry into `buffer`, as many as fit, and counts as
@@ -276,7 +276,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// `get`.
     #[inline]
     pub fn get_encoded(&self, id: &SessionId) -> Option<&[u8]> {
-        self.lookup(id).map(EntryRef::encoded)
+        self.lookup(id, Want::Encoded).map(EntryRef::encoded)
     }
 
     /// As [`Cache::take`], without cloning the value.
@@ -324,9 +324,9 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     }
 
     #[inline]
-    fn lookup(&self, id: &SessionId) -> Option<EntryRef<'_, V>> {
+    fn lookup(&self, id: &SessionId, want: Want) -> Option<EntryRef<'_, V>> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
-        self.cache.engine.get(hash, id, now, &self.pin)
+        self.cache.engine.get(hash, id, now, want, &self.pin)
     }
 }
 

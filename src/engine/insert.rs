@@ -9,7 +9,7 @@ use super::entry::{Entry, EntryRef, class_of, class_size};
 use super::ops::{Gone, Operation};
 use super::readers::thread_number;
 use super::sweep::give_up;
-use super::table::{Change, Tagged, WIDTH};
+use super::table::{Change, Tagged, WIDTH, Want};
 use super::{Engine, writers};
 use crate::clock::Time;
 use crate::error::Refused;
@@ -95,7 +95,9 @@ impl<V> Engine<V> {
     }
 
     fn has_live(&self, new: New<'_>, now: Time, guard: &Guard) -> bool {
-        let found = self.table.find(self.table.place(new.hash), new.id, guard);
+        let found = self
+            .table
+            .find(self.table.place(new.hash), new.id, Want::Header, guard);
         found.is_some_and(|entry| !entry.get().is_expired(now))
     }
 
@@ -117,7 +119,7 @@ impl<V> Engine<V> {
         // Lock-free: an exchange fails only because another thread's has succeeded.
         loop {
             let snapshot = self.table.load(place.index, guard);
-            let found = snapshot.find(place, new.id);
+            let found = snapshot.find(place, new.id, Want::Header);
             // Who makes way, where, and why; nobody while the line has a free slot.
             let (slot, leaving) = match found {
                 Some(slot) if snapshot.entry(slot).get().is_expired(now) => {

@@ -59,6 +59,7 @@ pub(crate) use ops::Gone;
 pub(crate) use readers::Pin;
 #[cfg(feature = "openssl")]
 pub(crate) use readers::thread_number;
+pub(crate) use table::Want;
 pub(crate) use writers::pin as pin_writer;
 
 use lines::LineStore;

@@ -6,7 +6,7 @@ use super::entry::EntryRef;
 use super::pool::Checkout;
 use super::prefetch::prefetch_all;
 use super::readers::Pin;
-use super::table::{Change, Snapshot};
+use super::table::{Change, Snapshot, Want};
 use super::{Engine, Gauges};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -80,9 +80,10 @@ impl<V> Engine<V> {
         hash: u64,
         id: &SessionId,
         now: Time,
+        want: Want,
         pin: &'g Pin,
     ) -> Option<EntryRef<'g, V>> {
-        let found = self.table.find(self.table.place(hash), id, pin);
+        let found = self.table.find(self.table.place(hash), id, want, pin);
         let (counter, live) = match found {
             None => (Counter::Misses, None),
             Some(entry) if entry.get().is_expired(now) => (Counter::Expired, None),
@@ -97,7 +98,9 @@ impl<V> Engine<V> {
 
     /// Whether there is a live entry. Leaves no trace.
     pub(crate) fn contains(&self, hash: u64, id: &SessionId, now: Time, pin: &Pin) -> bool {
-        let found = self.table.find(self.table.place(hash), id, pin);
+        let found = self
+            .table
+            .find(self.table.place(hash), id, Want::Header, pin);
         found.is_some_and(|entry| !entry.get().is_expired(now))
     }
 

@@ -5,7 +5,7 @@ use crossbeam_epoch::Guard;
 use super::entry::EntryRef;
 use super::ops::Gone;
 use super::readers::thread_number;
-use super::table::Protection;
+use super::table::{Protection, Want};
 use super::{Engine, writers};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -27,12 +27,12 @@ impl<V> Engine<V> {
         protection: &'g impl Protection,
     ) -> Option<EntryRef<'g, V>> {
         let place = self.table.place(hash);
-        self.table.find(place, id, protection)?;
+        self.table.find(place, id, Want::Header, protection)?;
         let mut op = self.begin(thread_number());
         // Lock-free, as in `place`.
         let removed = loop {
             let snapshot = self.table.load(place.index, protection);
-            let Some(slot) = snapshot.find(place, id) else {
+            let Some(slot) = snapshot.find(place, id, Want::Header) else {
                 break None;
             };
             let entry = snapshot.entry(slot);
