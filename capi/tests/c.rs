@@ -18,7 +18,13 @@ fn main() {
     trials.push(test("lookups_neither_allocate_nor_free", || {
         let source = "tests/c/allocations.c";
         let flags = ["-fno-builtin"];
-        let program = compile(source, "allocations", Language::C11, Linkage::Shared, &flags);
+        let program = compile(
+            source,
+            "allocations",
+            Language::C11,
+            Linkage::Shared,
+            &flags,
+        );
         run(&mut Command::new(program));
     }));
     libtest_mimic::run(&arguments, trials).exit();

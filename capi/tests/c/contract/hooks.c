@@ -129,6 +129,24 @@ static void remove_fires_before_the_removal(void) {
     }
 }
 
+static void remove_does_not_fire_without_a_session(void) {
+    for (enum way way = TLS12_ID; way < WAYS; way++) {
+        struct diary diary = {.length = 0};
+        start(10);
+        struct peers peers = new_peers(way);
+        struct connection c = shake_hands(peers.server, peers.client, NULL);
+        if (!is_stateless(way)) {
+            TSSslSessionID id = id_at(&c);
+            CHECK(TSSslSessionRemove(&id) == TS_SUCCESS);
+        }
+        CHECK(rekindle_session_hook_add(write_down, &diary) == 0);
+        hang_up(&c);
+        CHECK(diary.length == 0);
+        free_peers(&peers);
+        rekindle_shutdown();
+    }
+}
+
 static void calls_fire_no_hook(void) {
     struct diary diary = {.length = 0};
     TSSslSessionID id = id_of("id");
@@ -231,6 +249,7 @@ const struct test_case HOOK_CASES[] = {
     CASE(get_fires_before_the_lookup_hit_or_miss),
     CASE(an_insert_in_get_turns_the_lookup_into_a_hit),
     CASE(remove_fires_before_the_removal),
+    CASE(remove_does_not_fire_without_a_session),
     CASE(calls_fire_no_hook),
     CASE(hooks_run_in_order_with_their_data),
     CASE(hooks_may_call_everything),
