@@ -1,0 +1,622 @@
+/*
+ * A TLS terminator that resumes sessions with Rekindle: small, but whole. For Linux and OpenSSL 3.
+ *
+ *   cc terminator.c $(pkg-config --cflags --libs rekindle libssl libcrypto) -pthread -o terminator
+ *   ./terminator &
+ *   curl -k https://127.0.0.1:8443/ https://127.0.0.1:8443/    # the second page: "resumed: yes"
+ *
+ *   -l ADDRESS:PORT   listen here; port 0 takes any that is free (127.0.0.1:8443)
+ *   -u ADDRESS:PORT   forward to this TCP server (none: answer with a page about the connection)
+ *   -c CERT -k KEY    certificate chain and private key, PEM files (made for the occasion)
+ *   -t KEYS           file of ticket keys, 48 bytes each, the newest first (one random key)
+ *   -n                no stateless tickets: sessions stay in the cache, in TLS 1.3 as well
+ *   -s SESSIONS       room in the cache (100000)
+ *   -j THREADS        threads (one for each processor)
+ *   -i SECONDS        time for a handshake, and for a silence afterwards (30)
+ *   -v                log handshakes, and what they do to the cache
+ *
+ * SIGHUP reads the ticket keys again, SIGUSR1 prints counters, SIGTERM and SIGINT end the server.
+ *
+ * All that is about Rekindle is in the first section. The rest is a server: threads that share a
+ * listening socket and nothing else, each with connections of its own, which it serves by epoll.
+ * Rekindle never makes a thread wait, so nothing has to be done for it there.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4() */
+#endif
+
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <rekindle.h>
+#include <rekindle_ts.h>
+
+enum {
+    KEY_FILE = 4800,    /* Bytes in a file of ticket keys, at the most: a hundred keys. */
+    BUFFER = 16 * 1024, /* Bytes for each direction of a connection: one TLS record. */
+    TURN = 16,          /* Buffers that a busy connection moves before it is others' turn. */
+    DRAIN = 5,          /* Seconds that connections have to end after SIGTERM. */
+};
+
+/* What all threads share, and none changes. */
+struct server {
+    const char *address, *upstream_name, *certificate, *private_key, *ticket_keys;
+    size_t sessions, threads, idle; /* idle: seconds */
+    bool no_tickets, verbose;
+    SSL_CTX *tls;
+    struct addrinfo *upstream; /* NULL: none */
+    int listener, stop;        /* stop: an eventfd that is readable when it is time to */
+};
+
+static const char *tls_error(void) {
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    return reason != NULL ? reason : "no reason given";
+}
+
+/* ---- Resumption ------------------------------------------------------------------------------ */
+
+/* A session hook. Handshakes call it on their own threads, several at a time. */
+static void log_event(int event, const TSSslSessionID *id, void *data) {
+    (void)data;
+    char hex[2 * TS_SSL_MAX_SSL_SESSION_ID_LENGTH + 1] = "";
+    for (size_t i = 0; i < id->len; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned char)id->bytes[i]);
+    }
+    const char *what = event == REKINDLE_SESSION_GET   ? "asked for"
+                       : event == REKINDLE_SESSION_NEW ? "stored"
+                                                       : "removed";
+    warnx("session %s %s", hex, what);
+}
+
+static void start_resumption(const struct server *s) {
+    rekindle_config config = {.size = sizeof config, .sessions = s->sessions};
+    if (rekindle_init(&config) != 0 || rekindle_attach(s->tls) != 0 ||
+        (s->verbose && rekindle_session_hook_add(log_event, NULL) != 0)) {
+        errx(1, "no session cache: %s", rekindle_last_error());
+    }
+    /* Keeps our sessions from those of other services, with which we may share ticket keys. */
+    static const unsigned char context[] = "example terminator";
+    if (SSL_CTX_set_session_id_context(s->tls, context, sizeof context - 1) != 1) {
+        errx(1, "no session id context");
+    }
+    /* Clients keep sessions themselves, in tickets, unless we are to keep all of them here. */
+    if (s->no_tickets) {
+        SSL_CTX_set_options(s->tls, SSL_OP_NO_TICKET);
+    }
+    /* Many clients hang up without close_notify. That must not cost them their session; without
+     * this option, SSL_read() removes it. (In return, a connection that was cut looks like one that
+     * the client has ended. HTTP knows by itself where a message ends.) */
+    SSL_CTX_set_options(s->tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
+}
+
+/* SSL_free() removes the session of a connection that ends without close_notify, say after a
+ * time-out: so make it believe that there was one. (If TLS has failed, the session is gone already,
+ * and rightly so.) */
+static void free_keeping_session(SSL *tls) {
+    SSL_set_shutdown(tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(tls);
+}
+
+/* From now on tickets are sealed with the first key of the file, and those of every key in it are
+ * accepted. Handshakes go on meanwhile. On failure the keys that are in use stay. (To rotate, put a
+ * new key in front, and drop one from the end when what it has sealed has expired.) */
+static bool load_ticket_keys(const char *path) {
+    char keys[KEY_FILE + 1];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        warn("ticket keys %s", path);
+        return false;
+    }
+    bool done = false;
+    setbuf(file, NULL); /* No second copy of the keys. */
+    size_t length = fread(keys, 1, sizeof keys, file);
+    if (ferror(file)) {
+        warn("ticket keys %s", path);
+    } else if (length > KEY_FILE) {
+        warnx("ticket keys %s: more than %d bytes", path, KEY_FILE);
+    } else {
+        done = TSSslTicketKeyUpdate(keys, (int)length) == TS_SUCCESS;
+        if (*rekindle_last_error() != '\0') { /* An error, or a warning. */
+            warnx("ticket keys %s: %s", path, rekindle_last_error());
+        }
+    }
+    fclose(file);
+    OPENSSL_cleanse(keys, sizeof keys);
+    return done;
+}
+
+static void print_stats(void) {
+    struct rekindle_stats s = {.size = sizeof s};
+    if (rekindle_stats(&s) == 0) {
+        printf("sessions=%" PRIu64 " hits=%" PRIu64 " misses=%" PRIu64 " inserts=%" PRIu64
+               " tickets_sealed=%" PRIu64 " tickets_opened=%" PRIu64 " tickets_renewed=%" PRIu64
+               " tickets_unknown_key=%" PRIu64 "\n",
+               s.entries, s.hits, s.misses, s.inserts, s.tickets_sealed, s.tickets_opened,
+               s.tickets_renewed, s.tickets_unknown_key);
+    }
+}
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+struct link {
+    struct link *before, *after;
+};
+
+struct worker {
+    const struct server *server;
+    pthread_t thread;
+    int epoll;
+    time_t now, end;  /* Seconds. end: 0 until the server stops. */
+    struct link open; /* A ring of connections; the one that was silent for longest is the first. */
+};
+
+/* Bytes on their way. */
+struct flow {
+    int start, end;   /* What has been received and not been sent, in `data`. */
+    bool ended, done; /* No more will come; and that has been passed on. */
+    unsigned char data[BUFFER];
+};
+
+struct connection {
+    struct link link; /* The first member: it has the connection's address. */
+    struct worker *worker;
+    time_t deadline;
+    SSL *tls;
+    int client, upstream; /* Sockets; upstream: -1 if there is none. */
+    bool established;     /* The handshake is done. */
+    struct flow request, response;
+};
+
+/* What moves bytes never waits. It returns how many it has moved, or one of these: */
+enum { AGAIN = -1, FAILED = -2 };
+/* 0: no more will come. */
+typedef int receive_function(struct connection *c, unsigned char *into, int room);
+/* A length of 0 says that no more will come. */
+typedef int send_function(struct connection *c, const unsigned char *from, int length);
+
+static int tls_result(struct connection *c, int result) {
+    int error = SSL_get_error(c->tls, result);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        return AGAIN;
+    }
+    if (error == SSL_ERROR_SSL && c->worker->server->verbose) {
+        warnx("TLS failed: %s", tls_error());
+    }
+    return error == SSL_ERROR_NONE ? result : FAILED;
+}
+
+static int receive_client(struct connection *c, unsigned char *into, int room) {
+    ERR_clear_error(); /* SSL_get_error() would take an old one for new. */
+    int n = SSL_read(c->tls, into, room);
+    return SSL_get_error(c->tls, n) == SSL_ERROR_ZERO_RETURN ? 0 : tls_result(c, n);
+}
+
+static int send_client(struct connection *c, const unsigned char *from, int length) {
+    ERR_clear_error();
+    if (length > 0) {
+        return tls_result(c, SSL_write(c->tls, from, length));
+    }
+    int result = SSL_shutdown(c->tls);
+    if (result < 0) {
+        return tls_result(c, result);
+    }
+    shutdown(c->client, SHUT_WR);
+    return 0;
+}
+
+static int tcp_result(struct connection *c, ssize_t result) {
+    if (result < 0 && errno == EAGAIN) {
+        return AGAIN; /* Perhaps the socket is still connecting. */
+    }
+    if (result < 0) {
+        warn("upstream %s", c->worker->server->upstream_name);
+        return FAILED;
+    }
+    return (int)result;
+}
+
+static int receive_upstream(struct connection *c, unsigned char *into, int room) {
+    return tcp_result(c, recv(c->upstream, into, (size_t)room, 0));
+}
+
+static int send_upstream(struct connection *c, const unsigned char *from, int length) {
+    ssize_t n = send(c->upstream, from, (size_t)length, 0);
+    if (n < 0 && errno == EPIPE) {
+        return length; /* It has said all it had to say, and has stopped listening. */
+    }
+    if (n == 0) {
+        shutdown(c->upstream, SHUT_WR);
+    }
+    return tcp_result(c, n);
+}
+
+/* Without an upstream: whatever the request is, this is the answer. */
+static int receive_page(struct connection *c, unsigned char *into, int room) {
+    bool asked = c->request.end > 0, answered = c->response.end > 0;
+    if (answered || !asked) {
+        return answered || c->request.ended ? 0 : AGAIN;
+    }
+    return snprintf((char *)into, (size_t)room,
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+                    "protocol: %s\ncipher: %s\nresumed: %s\n",
+                    SSL_get_version(c->tls), SSL_get_cipher_name(c->tls),
+                    SSL_session_reused(c->tls) ? "yes" : "no");
+}
+
+static int send_nowhere(struct connection *c, const unsigned char *from, int length) {
+    (void)c, (void)from;
+    return length;
+}
+
+/* Moves what there is, a buffer at the most. Returns 0, AGAIN or FAILED. */
+static int pump(struct connection *c, struct flow *flow, receive_function *receive,
+                send_function *send) {
+    if (flow->done) {
+        return AGAIN;
+    }
+    if (flow->start == flow->end && !flow->ended) {
+        int received = receive(c, flow->data, BUFFER);
+        if (received < 0) {
+            return received;
+        }
+        flow->start = 0;
+        flow->end = received;
+        flow->ended = received == 0;
+    }
+    int sent = send(c, flow->data + flow->start, flow->end - flow->start);
+    if (sent < 0) {
+        return sent;
+    }
+    flow->start += sent;
+    flow->done = flow->ended;
+    return 0;
+}
+
+/* Edge-triggered: epoll reports each change once. */
+static bool watch(struct connection *c, int operation, int socket) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    return epoll_ctl(c->worker->epoll, operation, socket, &event) == 0;
+}
+
+static int connect_upstream(struct connection *c, const struct addrinfo *to) {
+    c->upstream = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->upstream < 0 ||
+        setsockopt(c->upstream, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0 ||
+        (connect(c->upstream, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS) ||
+        !watch(c, EPOLL_CTL_ADD, c->upstream)) {
+        warn("upstream %s", c->worker->server->upstream_name);
+        return FAILED;
+    }
+    return 0;
+}
+
+static int handshake(struct connection *c) {
+    const struct server *s = c->worker->server;
+    ERR_clear_error();
+    int result = tls_result(c, SSL_accept(c->tls));
+    if (result <= 0) {
+        return result == AGAIN ? AGAIN : FAILED;
+    }
+    c->established = true;
+    if (s->verbose) {
+        warnx("%s, %s", SSL_get_version(c->tls), SSL_session_reused(c->tls) ? "resumed" : "new");
+    }
+    return s->upstream == NULL ? 0 : connect_upstream(c, s->upstream);
+}
+
+/* A connection that is alive goes behind those that will time out before it. */
+static void touch(struct connection *c) {
+    struct worker *w = c->worker;
+    c->link.before->after = c->link.after;
+    c->link.after->before = c->link.before;
+    c->link = (struct link){.before = w->open.before, .after = &w->open};
+    c->link.before->after = w->open.before = &c->link;
+    c->deadline = w->now + (time_t)w->server->idle;
+}
+
+/* Gets as far as it can without waiting. Returns false at the end of the connection. */
+static bool advance(struct connection *c) {
+    int result = c->established ? 0 : handshake(c);
+    if (result != 0) {
+        return result == AGAIN;
+    }
+    bool page = c->upstream < 0;
+    for (int turn = 0; turn < TURN; turn++) {
+        int there = pump(c, &c->request, receive_client, page ? send_nowhere : send_upstream);
+        if (there == FAILED) {
+            return false;
+        }
+        int back = pump(c, &c->response, page ? receive_page : receive_upstream, send_client);
+        if (back == FAILED || (c->request.done && c->response.done)) {
+            return false;
+        }
+        if (there == AGAIN && back == AGAIN) {
+            return true;
+        }
+        touch(c);
+    }
+    /* Others' turn. After this epoll reports once more what there is to do. */
+    return watch(c, EPOLL_CTL_MOD, c->client) &&
+           (c->upstream < 0 || watch(c, EPOLL_CTL_MOD, c->upstream));
+}
+
+static void close_connection(struct connection *c) {
+    c->link.before->after = c->link.after;
+    c->link.after->before = c->link.before;
+    free_keeping_session(c->tls);
+    close(c->client);
+    if (c->upstream >= 0) {
+        close(c->upstream);
+    }
+    free(c);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+static struct connection *oldest(struct worker *w) {
+    return w->open.after == &w->open ? NULL : (struct connection *)w->open.after;
+}
+
+static void accept_connection(struct worker *w) {
+    int socket = accept4(w->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+        if (errno == EMFILE && oldest(w) != NULL) { /* Who was silent for longest makes room. */
+            close_connection(oldest(w));
+        }
+        return; /* Another thread may have been faster. */
+    }
+    struct connection *c = calloc(1, sizeof *c);
+    SSL *tls = SSL_new(w->server->tls);
+    if (c == NULL || tls == NULL || SSL_set_fd(tls, socket) != 1) {
+        warnx("no memory for a connection");
+        SSL_free(tls);
+        free(c);
+        close(socket);
+        return;
+    }
+    c->worker = w;
+    c->tls = tls;
+    c->client = socket;
+    c->upstream = -1;
+    c->link = (struct link){&c->link, &c->link};
+    touch(c);
+    if (!watch(c, EPOLL_CTL_ADD, socket)) {
+        warn("epoll");
+        close_connection(c);
+    }
+}
+
+static void *work(void *argument) {
+    struct worker *w = argument;
+    while (w->end == 0 || (oldest(w) != NULL && w->now < w->end)) {
+        /* One event at a time: none is left over for a connection that has been closed. */
+        struct epoll_event event = {0};
+        struct timespec now;
+        int events = epoll_wait(w->epoll, &event, 1, 1000);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        w->now = now.tv_sec;
+        if (events > 0 && event.data.ptr == &w->server->listener) {
+            accept_connection(w);
+        } else if (events > 0 && event.data.ptr == &w->server->stop) {
+            epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
+            epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->stop, NULL);
+            w->end = w->now + DRAIN;
+        } else if (events > 0 && !advance(event.data.ptr)) {
+            close_connection(event.data.ptr);
+        }
+        while (oldest(w) != NULL && oldest(w)->deadline <= w->now) {
+            close_connection(oldest(w));
+        }
+    }
+    while (oldest(w) != NULL) {
+        close_connection(oldest(w));
+    }
+    return NULL;
+}
+
+static void start_worker(struct worker *w, struct server *s) {
+    struct epoll_event accept = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &s->listener};
+    struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &s->stop};
+    w->server = s;
+    w->open = (struct link){&w->open, &w->open};
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->listener, &accept) != 0 ||
+        epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->stop, &stop) != 0 ||
+        (errno = pthread_create(&w->thread, NULL, work, w)) != 0) {
+        err(1, "cannot start a thread");
+    }
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+static void make_certificate(SSL_CTX *tls) {
+    const unsigned char *host = (const unsigned char *)"localhost";
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    X509_NAME *name = X509_NAME_new();
+    if (key == NULL || cert == NULL || name == NULL ||
+        X509_set_version(cert, X509_VERSION_3) != 1 ||
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, host, -1, -1, 0) != 1 ||
+        X509_set_subject_name(cert, name) != 1 || X509_set_issuer_name(cert, name) != 1 ||
+        ASN1_INTEGER_set(X509_get_serialNumber(cert), (long)time(NULL)) != 1 ||
+        X509_gmtime_adj(X509_getm_notBefore(cert), -3600) == NULL ||
+        X509_gmtime_adj(X509_getm_notAfter(cert), 30L * 24 * 3600) == NULL ||
+        X509_set_pubkey(cert, key) != 1 || X509_sign(cert, key, EVP_sha256()) == 0 ||
+        SSL_CTX_use_certificate(tls, cert) != 1 || SSL_CTX_use_PrivateKey(tls, key) != 1) {
+        errx(1, "cannot make a certificate: %s", tls_error());
+    }
+    X509_NAME_free(name);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static SSL_CTX *make_context(const struct server *s) {
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1) {
+        errx(1, "OpenSSL: %s", tls_error());
+    }
+    SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION); /* It could repeat handshakes for ever. */
+    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+    if (s->certificate == NULL) {
+        make_certificate(tls);
+    } else if (SSL_CTX_use_certificate_chain_file(tls, s->certificate) != 1) {
+        errx(1, "certificate %s: %s", s->certificate, tls_error());
+    } else if (SSL_CTX_use_PrivateKey_file(tls, s->private_key, SSL_FILETYPE_PEM) != 1) {
+        errx(1, "private key %s: %s", s->private_key, tls_error());
+    }
+    return tls;
+}
+
+/* ADDRESS:PORT or [ADDRESS]:PORT */
+static struct addrinfo *resolve(const char *name, int flags) {
+    char host[256];
+    const char *port = strrchr(name, ':');
+    if (port == NULL || port == name || port - name >= (ptrdiff_t)sizeof host) {
+        errx(1, "%s: not ADDRESS:PORT", name);
+    }
+    int bracket = name[0] == '[' && port[-1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(port - name) - 2 * bracket, name + bracket);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags}, *found;
+    int error = getaddrinfo(host, port + 1, &hints, &found);
+    if (error != 0) {
+        errx(1, "%s: %s", name, gai_strerror(error));
+    }
+    return found;
+}
+
+static int listen_on(const char *name) {
+    struct addrinfo *a = resolve(name, AI_PASSIVE);
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof bound;
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    int listener = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0 ||
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0 ||
+        bind(listener, a->ai_addr, a->ai_addrlen) != 0 || listen(listener, SOMAXCONN) != 0 ||
+        getsockname(listener, (struct sockaddr *)&bound, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&bound, length, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        err(1, "%s", name);
+    }
+    bool ipv6 = a->ai_family == AF_INET6;
+    printf("listening on %s%s%s:%s\n", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
+    freeaddrinfo(a);
+    return listener;
+}
+
+static size_t number(const char *text, size_t most) {
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (end == text || *end != '\0' || value < 1 || value > most) {
+        errx(2, "%s: not a number from 1 to %zu", text, most);
+    }
+    return value;
+}
+
+static struct server read_options(int argc, char **argv) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct server s = {.address = "127.0.0.1:8443", .sessions = 100000, .idle = 30};
+    s.threads = processors > 0 ? (size_t)processors : 1;
+    for (int option; (option = getopt(argc, argv, "l:u:c:k:t:ns:j:i:v")) != -1;) {
+        switch (option) {
+        case 'l': s.address = optarg; break;
+        case 'u': s.upstream_name = optarg; break;
+        case 'c': s.certificate = optarg; break;
+        case 'k': s.private_key = optarg; break;
+        case 't': s.ticket_keys = optarg; break;
+        case 'n': s.no_tickets = true; break;
+        case 's': s.sessions = number(optarg, 1u << 30); break;
+        case 'j': s.threads = number(optarg, 1024); break;
+        case 'i': s.idle = number(optarg, 86400); break;
+        case 'v': s.verbose = true; break;
+        default: exit(2);
+        }
+    }
+    if (optind != argc || (s.certificate == NULL) != (s.private_key == NULL)) {
+        errx(2, "options are -l -u -c -k -t -n -s -j -i -v; -c goes with -k");
+    }
+    return s;
+}
+
+/* Until one of them says that it is time to stop. */
+static void obey_signals(const sigset_t *signals, const char *ticket_keys) {
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        sigwait(signals, &signal);
+        if (signal == SIGUSR1) {
+            print_stats();
+        } else if (signal == SIGHUP && ticket_keys != NULL) {
+            bool updated = load_ticket_keys(ticket_keys);
+            warnx("ticket keys %s", updated ? "updated" : "stay as they were");
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    struct server s = read_options(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGPIPE, SIG_IGN);
+
+    /* In all threads, which inherit this, signals wait for obey_signals(). */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+    s.tls = make_context(&s);
+    start_resumption(&s);
+    if (s.ticket_keys != NULL && !load_ticket_keys(s.ticket_keys)) {
+        return 1;
+    }
+    s.upstream = s.upstream_name != NULL ? resolve(s.upstream_name, 0) : NULL;
+    s.listener = listen_on(s.address);
+    s.stop = eventfd(0, EFD_CLOEXEC);
+    struct worker *workers = calloc(s.threads, sizeof *workers);
+    if (s.stop < 0 || workers == NULL) {
+        err(1, "cannot start");
+    }
+    for (size_t i = 0; i < s.threads; i++) {
+        start_worker(&workers[i], &s);
+    }
+
+    obey_signals(&signals, s.ticket_keys);
+
+    shutdown(s.listener, SHUT_RD);
+    eventfd_write(s.stop, 1);
+    for (size_t i = 0; i < s.threads; i++) {
+        pthread_join(workers[i].thread, NULL);
+        close(workers[i].epoll);
+    }
+    print_stats();
+    SSL_CTX_free(s.tls);
+    rekindle_shutdown();
+    if (s.upstream != NULL) {
+        freeaddrinfo(s.upstream);
+    }
+    close(s.listener);
+    close(s.stop);
+    free(workers);
+    return 0;
+}

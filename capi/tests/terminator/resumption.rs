@@ -1,0 +1,188 @@
+//! A client comes back and is resumed, in each of the ways that TLS has.
+
+use crate::clients::{curl, gnutls_cli, s_client, s_client_get};
+use crate::files::Files;
+use crate::server::{Counters, Server};
+
+/// A way to resume: how the server has to be started and clients have to be told.
+struct Way {
+    name: &'static str,
+    server: &'static [&'static str],
+    s_client: &'static [&'static str],
+    curl: &'static [&'static str],
+    gnutls: &'static str,
+    /// Whether the session stays in the server's cache, rather than with the client in a ticket.
+    cached: bool,
+}
+
+const WAYS: [Way; 5] = [
+    Way {
+        name: "TLS 1.2 by id, since the server gives no tickets",
+        server: &["-n"],
+        s_client: &["-tls1_2"],
+        curl: &["--tls-max", "1.2"],
+        gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+        cached: true,
+    },
+    Way {
+        name: "TLS 1.2 by id, since the client takes no tickets",
+        server: &[],
+        s_client: &["-tls1_2", "-no_ticket"],
+        curl: &["--tls-max", "1.2"],
+        gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_TICKETS",
+        cached: true,
+    },
+    Way {
+        name: "TLS 1.2 by ticket",
+        server: &[],
+        s_client: &["-tls1_2"],
+        curl: &["--tls-max", "1.2"],
+        gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+        cached: false,
+    },
+    Way {
+        name: "TLS 1.3 by stateless ticket",
+        server: &[],
+        s_client: &["-tls1_3"],
+        curl: &["--tlsv1.3"],
+        gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.3",
+        cached: false,
+    },
+    Way {
+        name: "TLS 1.3 by stateful ticket",
+        server: &["-n"],
+        s_client: &["-tls1_3"],
+        curl: &["--tlsv1.3"],
+        gnutls: "NORMAL:-VERS-ALL:+VERS-TLS1.3",
+        cached: true,
+    },
+];
+
+impl Way {
+    fn server(&self) -> Server {
+        eprintln!("{}", self.name); // Only shown if the test fails.
+        Server::start(self.server)
+    }
+
+    /// For clients that come back the moment their handshake is done. OpenSSL gives a session of TLS
+    /// 1.2 to the cache after it has sent its last message: another thread may be faster.
+    fn server_with_one_thread(&self) -> Server {
+        eprintln!("{}", self.name);
+        Server::start(&[self.server, &["-j", "1"]].concat())
+    }
+
+    fn is_tls13(&self) -> bool {
+        self.curl == ["--tlsv1.3"]
+    }
+
+    /// So many handshakes were resumed, and each in this way.
+    #[track_caller]
+    fn check(&self, counters: &Counters, resumed: u64) {
+        let (hits, opened) = (counters.get("hits"), counters.get("tickets_opened"));
+        let expected = if self.cached {
+            (resumed, 0)
+        } else {
+            (0, resumed)
+        };
+        assert_eq!((hits, opened), expected, "{counters:?}");
+        assert_eq!(counters.get("misses"), 0, "{counters:?}");
+        assert_eq!(counters.get("inserts") > 0, self.cached, "{counters:?}");
+        assert_eq!(
+            counters.get("tickets_sealed") > 0,
+            !self.cached,
+            "{counters:?}"
+        );
+    }
+}
+
+#[test]
+fn s_client_in_one_process() {
+    // In TLS 1.3 it goes before it has its ticket.
+    for way in WAYS.iter().filter(|way| !way.is_tls13()) {
+        let server = way.server_with_one_thread();
+        let printed = s_client(&server, &[way.s_client, &["-reconnect"]].concat());
+        let expected = [false, true, true, true, true, true];
+        assert_eq!(printed.reused(), expected, "{printed:?}");
+        if way.cached {
+            let ids = printed.session_ids();
+            assert!(
+                ids.len() == 6 && ids.iter().all(|id| *id == ids[0]),
+                "{ids:?}"
+            );
+        }
+        way.check(&server.counters(), 5);
+    }
+}
+
+#[test]
+fn s_client_in_three_processes() {
+    for way in &WAYS {
+        let (server, files) = (way.server(), Files::new());
+        let (first, second) = (files.text("first"), files.text("second"));
+        let visit = |session: &[&str], expected: bool| {
+            let printed = s_client_get(&server, &[way.s_client, session].concat());
+            assert_eq!(printed.reused(), [expected], "{printed:?}");
+            let page = if expected { "yes" } else { "no" };
+            assert_eq!(printed.pages("resumed"), [page], "{printed:?}");
+        };
+        visit(&["-sess_out", &first], false);
+        visit(&["-sess_in", &first, "-sess_out", &second], true);
+        // In TLS 1.3 each connection brings tickets; in TLS 1.2 the first session stays good.
+        let last = if way.is_tls13() { &second } else { &first };
+        visit(&["-sess_in", last], true);
+        way.check(&server.counters(), 2);
+        // A client that brings nothing is new to the same server.
+        visit(&[], false);
+        way.check(&server.counters(), 2);
+    }
+}
+
+#[test]
+fn curl_in_one_process() {
+    for way in &WAYS {
+        let server = way.server();
+        let printed = curl(&server, way.curl, 3);
+        assert_eq!(
+            printed.pages("resumed"),
+            ["no", "yes", "yes"],
+            "{printed:?}"
+        );
+        let protocol = if way.is_tls13() { "TLSv1.3" } else { "TLSv1.2" };
+        assert_eq!(printed.pages("protocol"), [protocol; 3], "{printed:?}");
+        // Whether curl asks for tickets in TLS 1.2 depends on its version.
+        if way.is_tls13() || way.server == ["-n"] {
+            way.check(&server.counters(), 2);
+        }
+        assert_eq!(curl(&server, way.curl, 1).pages("resumed"), ["no"]);
+    }
+}
+
+#[test]
+fn gnutls_cli_in_one_process() {
+    const RESUMED: &str = "*** This is a resumed session";
+    for way in &WAYS {
+        let server = way.server_with_one_thread();
+        let priority = ["--priority", way.gnutls];
+        let resume = ["--resume", "--waitresumption"];
+        let printed = gnutls_cli(&server, &[priority, resume].concat());
+        assert_eq!(printed.0.matches(RESUMED).count(), 1, "{printed:?}");
+        assert_eq!(printed.pages("resumed"), ["yes"], "{printed:?}");
+        way.check(&server.counters(), 1);
+
+        let printed = gnutls_cli(&server, &priority);
+        assert!(!printed.0.contains(RESUMED), "{printed:?}");
+        assert_eq!(printed.pages("resumed"), ["no"], "{printed:?}");
+    }
+}
+
+#[test]
+fn the_hook_tells_what_becomes_of_a_session() {
+    let server = Server::start(&["-n", "-v", "-j", "1"]);
+    let printed = s_client(&server, &["-tls1_2", "-reconnect"]);
+    let id = printed.session_ids()[0].to_lowercase();
+    let (_, said) = server.stop();
+    let events = |event: &str| said.matches(&format!("session {id} {event}")).count();
+    assert_eq!((events("stored"), events("asked for")), (1, 5), "{said}");
+    assert_eq!(said.matches("TLSv1.2, new").count(), 1, "{said}");
+    assert_eq!(said.matches("TLSv1.2, resumed").count(), 5, "{said}");
+}

@@ -1,0 +1,84 @@
+//! Starts the example.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+
+use crate::common::{Language, Linkage, compile};
+use crate::process::{DEADLINE, Process};
+
+/// The example, built once in a process.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let source = "examples/terminator.c";
+        compile(source, "terminator", Language::C11, Linkage::Shared, &[])
+    })
+}
+
+/// A running example on a free port of loopback.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Process,
+}
+
+impl Server {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(program()).args(arguments))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let process = Process::spawn(command.args(["-l", "127.0.0.1:0"]), Stdio::null());
+        let line = process.wait_for("listening on ");
+        let address = line.trim_start_matches("listening on ").parse();
+        Self {
+            address: address.expect("an address"),
+            process,
+        }
+    }
+
+    /// SIGHUP, and waits for the line that says `done`.
+    #[track_caller]
+    pub(crate) fn reload(&self, done: &str) {
+        self.process.signal("HUP");
+        self.process.wait_for(done);
+    }
+
+    #[track_caller]
+    pub(crate) fn counters(&self) -> Counters {
+        self.process.signal("USR1");
+        Counters(self.process.wait_for("sessions="))
+    }
+
+    /// SIGTERM, and waits for the end. Returns all that it wrote as well.
+    #[track_caller]
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.process.signal("TERM");
+        self.process.wait_for_end()
+    }
+}
+
+/// Starts the example where it should refuse. Returns the status and what it says.
+#[track_caller]
+pub(crate) fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new("timeout");
+    command.arg(DEADLINE.as_secs().to_string()).arg(program());
+    command.args(["-l", "127.0.0.1:0"]).args(arguments);
+    let (status, said) = Process::spawn(&mut command, Stdio::null()).wait_for_end();
+    (status.code(), said)
+}
+
+/// What SIGUSR1 prints.
+#[derive(Debug)]
+pub(crate) struct Counters(String);
+
+impl Counters {
+    #[track_caller]
+    pub(crate) fn get(&self, name: &str) -> u64 {
+        let mut words = self.0.split(' ');
+        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {}", self.0))
+    }
+}

@@ -1,0 +1,152 @@
+//! Ticket keys in a file: shared by two servers, rotated, and never lost to a bad file.
+
+use std::fs;
+
+use crate::clients::s_client_get;
+use crate::files::{Files, ticket_key};
+use crate::server::{Server, refusal};
+
+const KEYS: &str = "ticket.keys";
+const PROTOCOLS: [&str; 2] = ["-tls1_2", "-tls1_3"];
+
+fn server(files: &Files) -> Server {
+    Server::start(&["-t", &files.text(KEYS)])
+}
+
+/// A full handshake that leaves its session in a file.
+#[track_caller]
+fn first_visit(server: &Server, protocol: &str, session: &str) {
+    let printed = s_client_get(server, &[protocol, "-sess_out", session]);
+    assert_eq!(printed.pages("resumed"), ["no"], "{printed:?}");
+}
+
+#[track_caller]
+fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
+    let printed = s_client_get(server, &[protocol, "-sess_in", session]);
+    let pages = printed.pages("resumed");
+    assert!(pages == ["yes"] || pages == ["no"], "{printed:?}");
+    assert_eq!(printed.reused(), [pages == ["yes"]], "{printed:?}");
+    pages == ["yes"]
+}
+
+#[test]
+fn a_rotated_key_opens_tickets_until_it_is_dropped() {
+    for protocol in PROTOCOLS {
+        let files = Files::new();
+        let (old, new) = (ticket_key(), ticket_key());
+        files.replace(KEYS, &old);
+        let server = server(&files);
+        let session = files.text("session");
+        first_visit(&server, protocol, &session);
+
+        files.replace(KEYS, &[new, old].concat());
+        server.reload("ticket keys updated");
+        assert!(is_resumed(&server, protocol, &session));
+        assert!(is_resumed(&server, protocol, &session));
+        let counters = server.counters();
+        assert_eq!(counters.get("tickets_renewed"), 2, "{counters:?}");
+
+        files.replace(KEYS, &new);
+        server.reload("ticket keys updated");
+        assert!(!is_resumed(&server, protocol, &session));
+        let counters = server.counters();
+        assert_eq!(counters.get("tickets_renewed"), 2, "{counters:?}");
+        assert_eq!(counters.get("tickets_unknown_key"), 1, "{counters:?}");
+    }
+}
+
+/// What can be wrong with a file, and what is said about it.
+const BROKEN: [(&[u8], &str); 4] = [
+    (&[], "0 bytes do not hold a ticket key"),
+    (&[7; 47], "47 bytes do not hold a ticket key"),
+    (&[0; 48], "ticket key 1 is all zeros"),
+    (&[7; 96], "ticket keys 1 and 2 have the same name"),
+];
+
+#[test]
+fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
+    let (files, key) = (Files::new(), ticket_key());
+    files.replace(KEYS, &key);
+    let server = server(&files);
+    let session = files.text("session");
+    first_visit(&server, "-tls1_2", &session);
+    let changes_nothing = |complaint: &str| {
+        server.process.signal("HUP");
+        let line = server.process.wait_for(complaint);
+        assert!(line.contains(&files.text(KEYS)), "{line}");
+        server.process.wait_for("ticket keys stay as they were");
+        assert!(is_resumed(&server, "-tls1_2", &session), "{complaint}");
+    };
+
+    for (content, complaint) in BROKEN {
+        files.replace(KEYS, content);
+        changes_nothing(complaint);
+    }
+    files.replace(KEYS, &[7; 4801]);
+    changes_nothing("more than 4800 bytes");
+    fs::remove_file(files.path(KEYS)).expect("the file was there");
+    changes_nothing("No such file or directory");
+    // Not even root can read a directory as a file.
+    fs::create_dir(files.path(KEYS)).expect("the name is free");
+    changes_nothing("Is a directory");
+    let counters = server.counters();
+    assert_eq!(counters.get("tickets_renewed"), 0, "{counters:?}");
+}
+
+#[test]
+fn a_newline_behind_the_keys_is_ignored_with_a_warning() {
+    let (files, key) = (Files::new(), ticket_key());
+    files.replace(KEYS, &key);
+    let server = server(&files);
+    let session = files.text("session");
+    first_visit(&server, "-tls1_2", &session);
+    files.replace(KEYS, &[&key[..], b"\n"].concat());
+    server.process.signal("HUP");
+    let line = server
+        .process
+        .wait_for("1 bytes behind the last record of 48 are ignored");
+    assert!(line.contains(&files.text(KEYS)), "{line}");
+    server.process.wait_for("ticket keys updated");
+    assert!(is_resumed(&server, "-tls1_2", &session));
+}
+
+#[test]
+fn a_broken_file_at_the_start_is_an_error_that_names_it() {
+    let files = Files::new();
+    let path = files.text(KEYS);
+    let refuses = |complaint: &str| {
+        let (status, said) = refusal(&["-t", &path]);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains(&path) && said.contains(complaint), "{said}");
+        assert!(!said.contains("listening"), "{said}");
+    };
+    refuses("No such file or directory");
+    for (content, complaint) in BROKEN {
+        files.replace(KEYS, content);
+        refuses(complaint);
+    }
+}
+
+#[test]
+fn two_servers_with_one_file_resume_each_others_tickets() {
+    let files = Files::new();
+    files.replace(KEYS, &ticket_key());
+    let (a, b) = (server(&files), server(&files));
+    for protocol in PROTOCOLS {
+        let session = files.text(protocol);
+        for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
+            first_visit(made_by, protocol, &session);
+            assert!(is_resumed(shown_to, protocol, &session));
+        }
+    }
+}
+
+#[test]
+fn two_servers_without_a_file_do_not() {
+    let (a, b, files) = (Server::start(&[]), Server::start(&[]), Files::new());
+    for protocol in PROTOCOLS {
+        let session = files.text(protocol);
+        first_visit(&a, protocol, &session);
+        assert!(!is_resumed(&b, protocol, &session));
+    }
+}
