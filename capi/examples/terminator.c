@@ -165,7 +165,7 @@ struct worker {
     const struct server *server;
     pthread_t thread;
     int epoll;
-    time_t now, end;  /* Seconds. end: 0 until the server stops. */
+    time_t now, listen_again, end; /* Seconds; the latter two 0 if that is not to be. */
     struct link open; /* A ring of connections; the one that was silent for longest is the first. */
 };
 
@@ -376,13 +376,21 @@ static struct connection *oldest(struct worker *w) {
     return w->open.after == &w->open ? NULL : (struct connection *)w->open.after;
 }
 
+static bool start_listening(struct worker *w) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = NULL};
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->server->listener, &event) == 0;
+}
+
 static void accept_connection(struct worker *w) {
     int socket = accept4(w->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
-        if (errno == EMFILE && oldest(w) != NULL) { /* Who was silent for longest makes room. */
-            close_connection(oldest(w));
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* Clients wait in the listener's queue for a second, while connections end. */
+            warn("accept");
+            epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
+            w->listen_again = w->now + 1;
         }
-        return; /* Another thread may have been faster. */
+        return; /* Or another thread was faster. */
     }
     struct connection *c = calloc(1, sizeof *c);
     SSL *tls = SSL_new(w->server->tls);
@@ -414,9 +422,9 @@ static void *work(void *argument) {
         int events = epoll_wait(w->epoll, &event, 1, 1000);
         clock_gettime(CLOCK_MONOTONIC, &now);
         w->now = now.tv_sec;
-        if (events > 0 && event.data.ptr == &w->server->listener) {
+        if (events > 0 && event.data.ptr == NULL) { /* The listener. */
             accept_connection(w);
-        } else if (events > 0 && event.data.ptr == &w->server->stop) {
+        } else if (events > 0 && event.data.ptr == w) { /* It is time to stop. */
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->stop, NULL);
             w->end = w->now + DRAIN;
@@ -426,6 +434,10 @@ static void *work(void *argument) {
         while (oldest(w) != NULL && oldest(w)->deadline <= w->now) {
             close_connection(oldest(w));
         }
+        bool listen = w->listen_again != 0 && w->listen_again <= w->now && w->end == 0;
+        if (listen && start_listening(w)) {
+            w->listen_again = 0;
+        }
     }
     while (oldest(w) != NULL) {
         close_connection(oldest(w));
@@ -433,13 +445,12 @@ static void *work(void *argument) {
     return NULL;
 }
 
-static void start_worker(struct worker *w, struct server *s) {
-    struct epoll_event accept = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &s->listener};
-    struct epoll_event stop = {.events = EPOLLIN, .data.ptr = &s->stop};
+static void start_worker(struct worker *w, const struct server *s) {
+    struct epoll_event stop = {.events = EPOLLIN, .data.ptr = w};
     w->server = s;
     w->open = (struct link){&w->open, &w->open};
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->listener, &accept) != 0 ||
+    if (w->epoll < 0 || !start_listening(w) ||
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->stop, &stop) != 0 ||
         (errno = pthread_create(&w->thread, NULL, work, w)) != 0) {
         err(1, "cannot start a thread");
@@ -505,23 +516,26 @@ static struct addrinfo *resolve(const char *name, int flags) {
 
 static int listen_on(const char *name) {
     struct addrinfo *a = resolve(name, AI_PASSIVE);
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof bound;
-    char host[NI_MAXHOST], port[NI_MAXSERV];
     int listener = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0 ||
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0 ||
         setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0 ||
-        bind(listener, a->ai_addr, a->ai_addrlen) != 0 || listen(listener, SOMAXCONN) != 0 ||
-        getsockname(listener, (struct sockaddr *)&bound, &length) != 0 ||
-        getnameinfo((struct sockaddr *)&bound, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        bind(listener, a->ai_addr, a->ai_addrlen) != 0 || listen(listener, SOMAXCONN) != 0) {
         err(1, "%s", name);
     }
-    bool ipv6 = a->ai_family == AF_INET6;
-    printf("listening on %s%s%s:%s\n", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
     freeaddrinfo(a);
     return listener;
+}
+
+static void announce(int listener) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+    if (getsockname(listener, (struct sockaddr *)&address, &length) == 0) {
+        getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+    }
+    printf(strchr(host, ':') ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host, port);
 }
 
 static size_t number(const char *text, size_t most) {
@@ -600,6 +614,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < s.threads; i++) {
         start_worker(&workers[i], &s);
     }
+    announce(s.listener);
 
     obey_signals(&signals, s.ticket_keys);
 

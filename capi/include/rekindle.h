@@ -17,8 +17,13 @@
  *
  * Functions that return int return 0 for success and -1 for failure; rekindle_last_error() says why.
  * Every function may be called from any thread, and from session hooks. None throws. Pointers are
- * read during the call only unless a function says otherwise. Do not dlclose() the library: OpenSSL
- * keeps pointers to its functions.
+ * read during the call only unless a function says otherwise.
+ *
+ * - A thread's first call must not come from a destructor of pthread_key_create(): what the call sets
+ *   up for the thread would never be freed.
+ * - fork() while no other thread is in a call or a handshake, or call rekindle_init() in the child.
+ * - dlclose() does not unload the library: OpenSSL keeps pointers to its functions. So a plugin that
+ *   contains the archive must not be unloaded either.
  *
  * Generated from capi/src by cbindgen: `make -C capi headers`. Do not edit.
  */
@@ -112,7 +117,7 @@ struct rekindle_stats {
      * `sizeof(struct rekindle_stats)`, in bytes, set by the caller: the structure grows at its end, and
      * no more than this is written. What the library does not know is zero afterwards.
      */
-    size_t size;
+    uint64_t size;
     /**
      * Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
      */
@@ -240,13 +245,14 @@ int rekindle_init(const struct rekindle_config *config);
  * removals and ticket keys; OpenSSL's own cache off; the configured session timeout, if any. Any number
  * of contexts share the cache.
  *
- * Call it before the context's first connection, on a context that no other thread uses. Set the session
- * id context (SSL_CTX_set_session_id_context()) yourself: OpenSSL resumes no session under another one,
+ * Call it before the context's first connection, on a context that no other thread uses; what else is set
+ * on it may be set before or after. Set the session id context (SSL_CTX_set_session_id_context()) yourself: OpenSSL resumes no session under another one,
  * and with client certificates none at all without. SSL_OP_NO_TICKET decides, as always, whether clients
  * get tickets that carry their session or sessions stay in the cache. Leave early data off
  * (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
  *
- * The context keeps what it needs: it may outlive rekindle_shutdown(), and be freed at any time.
+ * If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by tickets
+ * only. The context keeps what it needs: it may outlive rekindle_shutdown(), and be freed at any time.
  *
  * Returns 0, or -1 if `ctx` is NULL or attached already (to a cache that is gone, perhaps), or there is no
  * cache.
@@ -263,12 +269,13 @@ const char *rekindle_last_error(void);
  * Empties the cache and ends it: every call behaves as before rekindle_init(), which may be called again.
  * Calls in flight on other threads finish safely.
  *
- * Contexts that are attached keep working without a cache: they store no session, find none and run no
- * hook, whatever is initialised later; tickets that carry their session go on with the keys that are in
- * use. Everything that belongs to them is freed with the last of them.
+ * Contexts that are attached keep working without a cache: they store no session and find none, whatever
+ * is initialised later; tickets that carry their session go on with the keys that are in use. Hooks end,
+ * but for handshakes that have begun to look a session up or to store one: those may still call them.
  *
- * Does nothing if there is no cache. From any thread, but not out of a destructor of an SSL_SESSION's
- * ex_data. Waits for calls in flight, some milliseconds at the most.
+ * Does nothing if there is no cache. From any thread. Takes as long as it takes to free all sessions (a
+ * second for 500,000), and waits some milliseconds at the most for calls in flight. Programs need not call
+ * it at their end; if they do, before OpenSSL's own clean-up, which is at exit().
  */
 void rekindle_shutdown(void);
 
@@ -276,8 +283,9 @@ void rekindle_shutdown(void);
  * Adds a session hook behind those that are there, for every context that is or will be attached. It
  * stays until rekindle_shutdown(). Calls to this library run no hooks: only handshakes do.
  *
- * `data` is passed on as it is, to several threads at a time. A hook that is running on another thread
- * while rekindle_shutdown() is called may use `data` until it returns; so free it after the handshakes.
+ * `data` is passed on as it is, to several threads at a time. Handshakes that run during
+ * rekindle_shutdown() may call the hook a last time after it; so free `data` after the handshakes. A hook
+ * that is added by a hook has its turn at the next event.
  *
  * Returns 0, or -1 if `hook` is NULL or there is no cache. From any thread, while handshakes run.
  */

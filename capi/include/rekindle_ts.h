@@ -142,7 +142,8 @@ int TSSslSessionGetBuffer(const TSSslSessionID *sessionid,
  *
  * TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its encoding is
  * above the configured limit, or there is no cache. Nothing has changed; rekindle_last_error() says
- * why, and rekindle_stats() counts it.
+ * why, and rekindle_stats() counts it. (If it cannot be encoded, OpenSSL's error queue of the thread is
+ * emptied.)
  *
  * Runs no hook. From any thread; lock-free.
  */
@@ -162,7 +163,8 @@ enum TSReturnCode TSSslSessionInsert(const TSSslSessionID *sessionid,
 enum TSReturnCode TSSslSessionRemove(const TSSslSessionID *sessionid);
 
 /**
- * Replaces the session ticket keys of every attached context, in one atomic step.
+ * Replaces the session ticket keys, in one atomic step, of every context that is attached to the cache.
+ * (Contexts that were attached before a shutdown keep what they had.)
  *
  * `ticketData` is `ticketDataLength` bytes of records of 48: name (16), HMAC secret (16), AES key (16),
  * as in Traffic Server's key files. The first record seals new tickets, all of them open tickets. The

@@ -10,10 +10,13 @@ use crate::failure::Failure;
 /// Runs the body of a call. An error or a panic becomes `failed`, and is what `rekindle_last_error`
 /// tells until the thread's next call.
 pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R {
-    LAST_ERROR.with_borrow_mut(Message::clear);
     // A panic leaves no broken state behind: the library's changes are single exchanges.
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(result)) => return result,
+        Ok(Ok(result)) => {
+            // Afterwards: a session's destructor, which is C, may have called us in between.
+            LAST_ERROR.with_borrow_mut(Message::clear);
+            return result;
+        }
         Ok(Err(failure)) => failure,
         Err(_) => Failure::Panic,
     };
@@ -22,7 +25,7 @@ pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R
     failed
 }
 
-/// Says something about a call, whether it fails or not.
+/// Says something about a call that has ended, whether it failed or not.
 pub(crate) fn tell(what: &impl fmt::Display) {
     LAST_ERROR.with_borrow_mut(|message| {
         message.clear();

@@ -67,8 +67,8 @@ impl rekindle_config {
         let given = unsafe { (&raw const (*config).size).read() };
         if !(FIRST_SIZE..=ABSURD).contains(&given) {
             return Err(Failure::Size {
-                given,
-                least: FIRST_SIZE,
+                given: given as u64,
+                least: FIRST_SIZE as u64,
             });
         }
         // SAFETY: by contract there are `given` bytes.

@@ -17,8 +17,8 @@ pub(crate) enum Failure {
     AlreadyInitialized,
     /// A structure's size field says less than its first version has, or something absurd.
     Size {
-        given: usize,
-        least: usize,
+        given: u64,
+        least: u64,
     },
     /// A newer program asks for something that this library does not know.
     NewerConfig,

@@ -39,8 +39,9 @@ unsafe impl Sync for Data {}
 /// Adds a session hook behind those that are there, for every context that is or will be attached. It
 /// stays until rekindle_shutdown(). Calls to this library run no hooks: only handshakes do.
 ///
-/// `data` is passed on as it is, to several threads at a time. A hook that is running on another thread
-/// while rekindle_shutdown() is called may use `data` until it returns; so free it after the handshakes.
+/// `data` is passed on as it is, to several threads at a time. Handshakes that run during
+/// rekindle_shutdown() may call the hook a last time after it; so free `data` after the handshakes. A hook
+/// that is added by a hook has its turn at the next event.
 ///
 /// Returns 0, or -1 if `hook` is NULL or there is no cache. From any thread, while handshakes run.
 #[unsafe(no_mangle)]

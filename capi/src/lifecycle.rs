@@ -32,13 +32,14 @@ pub unsafe extern "C" fn rekindle_init(config: *const rekindle_config) -> c_int 
 /// removals and ticket keys; OpenSSL's own cache off; the configured session timeout, if any. Any number
 /// of contexts share the cache.
 ///
-/// Call it before the context's first connection, on a context that no other thread uses. Set the session
-/// id context (SSL_CTX_set_session_id_context()) yourself: OpenSSL resumes no session under another one,
+/// Call it before the context's first connection, on a context that no other thread uses; what else is set
+/// on it may be set before or after. Set the session id context (SSL_CTX_set_session_id_context()) yourself: OpenSSL resumes no session under another one,
 /// and with client certificates none at all without. SSL_OP_NO_TICKET decides, as always, whether clients
 /// get tickets that carry their session or sessions stay in the cache. Leave early data off
 /// (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
 ///
-/// The context keeps what it needs: it may outlive rekindle_shutdown(), and be freed at any time.
+/// If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by tickets
+/// only. The context keeps what it needs: it may outlive rekindle_shutdown(), and be freed at any time.
 ///
 /// Returns 0, or -1 if `ctx` is NULL or attached already (to a cache that is gone, perhaps), or there is no
 /// cache.
@@ -68,12 +69,13 @@ pub extern "C" fn rekindle_last_error() -> *const c_char {
 /// Empties the cache and ends it: every call behaves as before rekindle_init(), which may be called again.
 /// Calls in flight on other threads finish safely.
 ///
-/// Contexts that are attached keep working without a cache: they store no session, find none and run no
-/// hook, whatever is initialised later; tickets that carry their session go on with the keys that are in
-/// use. Everything that belongs to them is freed with the last of them.
+/// Contexts that are attached keep working without a cache: they store no session and find none, whatever
+/// is initialised later; tickets that carry their session go on with the keys that are in use. Hooks end,
+/// but for handshakes that have begun to look a session up or to store one: those may still call them.
 ///
-/// Does nothing if there is no cache. From any thread, but not out of a destructor of an SSL_SESSION's
-/// ex_data. Waits for calls in flight, some milliseconds at the most.
+/// Does nothing if there is no cache. From any thread. Takes as long as it takes to free all sessions (a
+/// second for 500,000), and waits some milliseconds at the most for calls in flight. Programs need not call
+/// it at their end; if they do, before OpenSSL's own clean-up, which is at exit().
 #[unsafe(no_mangle)]
 pub extern "C" fn rekindle_shutdown() {
     call((), || {

@@ -1,6 +1,7 @@
 //! The process-wide cache behind the calls.
 
-use std::sync::Arc;
+#[allow(clippy::disallowed_types)] // see `LEFT`
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use arc_swap::ArcSwapOption;
@@ -10,8 +11,8 @@ use crate::failure::Failure;
 
 static SERVICE: ArcSwapOption<Resumption> = ArcSwapOption::const_empty();
 
-/// How often a shutdown yields to calls in flight before it leaves the rest to them.
-const PATIENCE: usize = 10_000;
+/// How often a shutdown yields to others before it leaves the rest to the next one.
+const PATIENCE: usize = 1_000;
 
 /// Runs `f` on the cache, if there is one. Wait-free but for `f`.
 #[inline]
@@ -26,6 +27,7 @@ pub(crate) fn start(make: impl FnOnce() -> Result<Resumption, Failure>) -> Resul
     if SERVICE.load().is_some() {
         return Err(Failure::AlreadyInitialized);
     }
+    release_what_is_left();
     let new = Some(Arc::new(make()?));
     let nobody: Option<Arc<Resumption>> = None;
     // Of several threads that got here, one is first.
@@ -36,16 +38,49 @@ pub(crate) fn start(make: impl FnOnce() -> Result<Resumption, Failure>) -> Resul
 }
 
 pub(crate) fn stop() {
-    let Some(service) = SERVICE.swap(None) else {
-        return;
-    };
-    service.close();
-    // Calls in flight hold references, for less than a microsecond unless they are preempted. The
-    // last one to go frees the cache's memory, which is not a handshake's business. (Entries are
-    // gone by now, so it is little work for one that slept through all of this.)
+    if let Some(service) = SERVICE.swap(None) {
+        service.close();
+        // Calls in flight hold references, for less than a microsecond unless they are preempted.
+        wait_until(|| is_alone(&service));
+        left().push(service);
+    }
+    release_what_is_left();
+}
+
+/// Caches that have been shut down, until nobody uses them: the memory of one is never freed by the
+/// call that happens to be the last, on a handshake's thread. Only set-up and shutdown take the lock.
+#[allow(clippy::disallowed_types)]
+static LEFT: Mutex<Vec<Arc<Resumption>>> = Mutex::new(Vec::new());
+
+#[allow(clippy::disallowed_types)]
+fn left() -> MutexGuard<'static, Vec<Arc<Resumption>>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets go of the caches that nobody calls any more. Contexts may keep one; it is empty then.
+fn release_what_is_left() {
+    // Not under the lock: destructors of sessions may call anything.
+    let mut services = std::mem::take(&mut *left());
+    services.retain(|service| {
+        // Again: what calls in flight have inserted since.
+        service.close();
+        wait_until(|| {
+            service.cache().maintain();
+            service.cache().stats().retired == 0
+        });
+        !is_alone(service) || service.cache().stats().retired > 0
+    });
+    left().append(&mut services);
+}
+
+fn is_alone(service: &Arc<Resumption>) -> bool {
+    Arc::strong_count(service) == 1
+}
+
+fn wait_until(done: impl Fn() -> bool) {
     for _ in 0..PATIENCE {
-        if Arc::strong_count(&service) == 1 {
-            break;
+        if done() {
+            return;
         }
         thread::yield_now();
     }

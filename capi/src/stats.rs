@@ -17,7 +17,7 @@ use crate::service;
 pub struct rekindle_stats {
     /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller: the structure grows at its end, and
     /// no more than this is written. What the library does not know is zero afterwards.
-    pub size: usize,
+    pub size: u64,
     /// Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
     pub hits: u64,
     /// Lookups that found nothing.
@@ -74,11 +74,11 @@ pub struct rekindle_stats {
 }
 
 /// What the structure of version 0.1 has.
-const FIRST_SIZE: usize = size_of::<usize>() + 26 * 8;
-const _: () = assert!(size_of::<rekindle_stats>() >= FIRST_SIZE);
+const FIRST_SIZE: u64 = 27 * 8;
+const _: () = assert!(size_of::<rekindle_stats>() as u64 >= FIRST_SIZE);
 
 /// No later version's structure is longer than this; a `size` that was never set may be.
-const ABSURD: usize = 4096;
+const ABSURD: u64 = 4096;
 
 /// Reads the counters. `out->size` must be set. (In C the structure is `struct rekindle_stats`: a
 /// typedef would be in the way of this function.)
@@ -92,20 +92,21 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
             return Err(Failure::Null("the structure for statistics"));
         }
         // SAFETY: by contract there is at least the first field.
-        let room = unsafe { (&raw const (*out).size).read() };
-        if !(FIRST_SIZE..=ABSURD).contains(&room) {
+        let size = unsafe { (&raw const (*out).size).read() };
+        if !(FIRST_SIZE..=ABSURD).contains(&size) {
             return Err(Failure::Size {
-                given: room,
+                given: size,
                 least: FIRST_SIZE,
             });
         }
         service::with(|service| {
             let stats = rekindle_stats {
-                size: room,
+                size,
                 ..collect(service)
             };
+            let room = size as usize;
             let known = room.min(size_of::<rekindle_stats>());
-            // SAFETY: by contract there are `room` bytes; the structure is numbers without padding.
+            // SAFETY: by contract there are so many bytes; the structure is numbers without padding.
             unsafe {
                 let start = out.cast::<u8>();
                 ptr::write_bytes(start, 0, room);

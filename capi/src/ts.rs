@@ -143,7 +143,8 @@ pub unsafe extern "C" fn TSSslSessionGetBuffer(
 ///
 /// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its encoding is
 /// above the configured limit, or there is no cache. Nothing has changed; rekindle_last_error() says
-/// why, and rekindle_stats() counts it.
+/// why, and rekindle_stats() counts it. (If it cannot be encoded, OpenSSL's error queue of the thread is
+/// emptied.)
 ///
 /// Runs no hook. From any thread; lock-free.
 #[unsafe(no_mangle)]
@@ -191,7 +192,8 @@ pub unsafe extern "C" fn TSSslSessionRemove(sessionid: *const TSSslSessionID) ->
     })
 }
 
-/// Replaces the session ticket keys of every attached context, in one atomic step.
+/// Replaces the session ticket keys, in one atomic step, of every context that is attached to the cache.
+/// (Contexts that were attached before a shutdown keep what they had.)
 ///
 /// `ticketData` is `ticketDataLength` bytes of records of 48: name (16), HMAC secret (16), AES key (16),
 /// as in Traffic Server's key files. The first record seals new tickets, all of them open tickets. The
@@ -208,7 +210,8 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
     ticketData: *mut c_char,
     ticketDataLength: c_int,
 ) -> TSReturnCode {
-    call(TS_ERROR, || {
+    let mut trailing = 0;
+    let result = call(TS_ERROR, || {
         if ticketData.is_null() {
             return Err(Failure::Null("the ticket key data"));
         }
@@ -218,16 +221,16 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
         service::with(|service| {
             // SAFETY: by contract.
             let records = unsafe { slice::from_raw_parts(ticketData.cast::<u8>(), len) };
-            let update = service.ticket_ring().update(records)?;
-            if update.trailing > 0 {
-                tell(&format_args!(
-                    "warning: {} bytes behind the last record of 48 are ignored",
-                    update.trailing
-                ));
-            }
+            trailing = service.ticket_ring().update(records)?.trailing;
             Ok(TS_SUCCESS)
         })
-    })
+    });
+    if trailing > 0 {
+        tell(&format_args!(
+            "warning: {trailing} bytes behind the last record of 48 are ignored"
+        ));
+    }
+    result
 }
 
 /// # Safety

@@ -135,10 +135,12 @@ impl Resumption {
     /// that carry their session go on as before.
     ///
     /// For a shutdown that does not wait for connections. A handshake at work in this moment may still
-    /// run a hook, or leave its session in the cache, where none will find it.
+    /// run hooks. Memory that somebody may be looking at now is overwritten by a later call of this, or
+    /// of [`Cache::maintain`].
     pub fn close(&self) {
-        // Relaxed: a handshake that comes late may be served, and the cache needs no ordering.
-        self.shared.closed.store(true, Ordering::Relaxed);
+        // SeqCst, as the load that comes after a handshake's insert: either that sees that this is
+        // closed, or the insert is found here.
+        self.shared.closed.store(true, Ordering::SeqCst);
         self.shared.cache.clear();
     }
 
@@ -192,7 +194,7 @@ impl fmt::Debug for Resumption {
 
 impl Shared {
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// One reference, as a pointer for ex_data.

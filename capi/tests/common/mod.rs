@@ -12,6 +12,8 @@ const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 pub enum Linkage {
     Shared,
     Static,
+    /// Not by us: by the flags, or at run time.
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +71,12 @@ pub fn compile_all(
     cc.args(standard)
         .args(STRICT)
         .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE"])
-        .args(flags)
         .arg("-I")
         .arg(root().join("include"))
         .args(sources.iter().map(|source| root().join(source)))
         .args(["-xnone", "-o"])
-        .arg(&program);
+        .arg(&program)
+        .args(flags);
     match linkage {
         Linkage::Shared => {
             let rpath = format!("-Wl,-rpath,{}", library.display());
@@ -83,6 +85,7 @@ pub fn compile_all(
         Linkage::Static => {
             cc.arg(library.join("librekindle.a")).arg("-lgcc_s");
         }
+        Linkage::None => {}
     }
     run(cc.args(["-lssl", "-lcrypto", "-lm"]));
     program

@@ -1,12 +1,12 @@
 //! What packagers get: the libraries' symbols, `make install`, pkg-config.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use libtest_mimic::Trial;
 
-use crate::common::{library, root, run};
+use crate::common::{Language, Linkage, compile, library, root, run};
 use crate::test;
 
 /// All that the library exports.
@@ -43,6 +43,33 @@ pub(crate) fn trials() -> Vec<Trial> {
             let dynamic = run(Command::new("readelf").arg("-d").arg(library));
             assert!(dynamic.contains("[librekindle.so.0]"), "{dynamic}");
         }),
+        test("install::the_library_survives_dlclose", || {
+            let source = "tests/c/unload.c";
+            let program = compile(source, "unload", Language::C11, Linkage::None, &["-ldl"]);
+            run(Command::new(program).arg(library().join("librekindle.so")));
+        }),
+        test(
+            "install::the_archive_goes_with_another_rust_library",
+            || {
+                let other = build_other_library();
+                let ours = library().join("librekindle.a");
+                for (name, archives) in [
+                    ("ours-first", [&ours, &other]),
+                    ("ours-last", [&other, &ours]),
+                ] {
+                    let archives = archives.map(|path| path.to_str().expect("UTF-8"));
+                    let flags = [&archives[..], &["-lgcc_s", "-ldl"]].concat();
+                    let source = "tests/c/two_rust_libraries.c";
+                    run(&mut Command::new(compile(
+                        source,
+                        name,
+                        Language::C11,
+                        Linkage::None,
+                        &flags,
+                    )));
+                }
+            },
+        ),
         test("install::pkg_config_finds_what_was_installed", || {
             let prefix = tempfile::tempdir().unwrap();
             install(prefix.path());
@@ -54,7 +81,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn symbols(library: &str, flags: &[&str]) -> BTreeSet<String> {
-    let path = crate::common::library().join(library);
+    let path = self::library().join(library);
     let mut nm = Command::new("nm");
     let list = run(nm.arg("--defined-only").args(flags).arg(path));
     // "0000 T name"; an archive's member has a line of its own.
@@ -62,9 +89,19 @@ fn symbols(library: &str, flags: &[&str]) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
+fn build_other_library() -> PathBuf {
+    let archive = library().join("libother.a");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--crate-type=staticlib", "-O", "-o"]);
+    run(rustc
+        .arg(&archive)
+        .arg(root().join("tests/c/other_library.rs")));
+    archive
+}
+
 fn install(prefix: &Path) {
     let mut make = Command::new("make");
-    make.arg("-C").arg(root()).arg("install");
+    make.arg("-C").arg(root()).args(["all", "install"]);
     make.arg(format!("OUT={}", prefix.join("build").display()));
     run(make.arg(format!("PREFIX={}", prefix.display())));
 }

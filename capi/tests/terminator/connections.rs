@@ -151,11 +151,12 @@ fn a_client_that_has_gone_does_not_keep_its_upstream() {
 }
 
 #[test]
-fn a_connection_more_than_there_are_descriptors_takes_the_place_of_the_oldest() {
+fn clients_wait_while_there_are_no_descriptors() {
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 32 && exec \"$0\" \"$@\""]);
-    let server = Server::spawn(limited.arg(program()).args(PATIENT));
+    let server = Server::spawn(limited.arg(program()).args(["-j", "2", "-i", "2"]));
     let silent: Vec<TcpStream> = (0..40).map(|_| connect(server.address)).collect();
+    server.process.wait_for("accept: Too many open files");
     assert_eq!(curl(&server, &[], 1).pages("resumed"), ["no"]);
     drop(silent);
 }

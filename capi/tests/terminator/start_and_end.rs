@@ -13,7 +13,7 @@ fn the_command_in_its_first_comment_builds_it() {
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path();
     let mut make = Command::new("make");
-    make.arg("-C").arg(root()).arg("install");
+    make.arg("-C").arg(root()).args(["all", "install"]);
     make.arg(format!("OUT={}", prefix.join("build").display()));
     run(make.arg(format!("PREFIX={}", prefix.display())));
 

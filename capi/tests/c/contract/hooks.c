@@ -220,6 +220,25 @@ static void hooks_may_call_everything(void) {
     free_peers(&peers);
 }
 
+static void add_itself(int event, const TSSslSessionID *id, void *data) {
+    (void)event, (void)id;
+    ++*(int *)data;
+    CHECK(rekindle_session_hook_add(add_itself, data) == 0);
+}
+
+static void what_a_hook_adds_has_its_turn_at_the_next_event(void) {
+    int calls = 0;
+    start(10);
+    struct peers peers = new_peers(TLS12_ID);
+    CHECK(rekindle_session_hook_add(add_itself, &calls) == 0);
+    SSL_SESSION *session = visit(&peers);
+    CHECK(calls == 1);
+    CHECK(come_back(&peers, &session));
+    CHECK(calls == 3);
+    SSL_SESSION_free(session);
+    free_peers(&peers);
+}
+
 static void end_it(int event, const TSSslSessionID *id, void *data) {
     (void)event;
     ++*(int *)data;
@@ -253,6 +272,7 @@ const struct test_case HOOK_CASES[] = {
     CASE(calls_fire_no_hook),
     CASE(hooks_run_in_order_with_their_data),
     CASE(hooks_may_call_everything),
+    CASE(what_a_hook_adds_has_its_turn_at_the_next_event),
     CASE(hooks_end_at_shutdown),
     END_OF_CASES,
 };

@@ -112,6 +112,33 @@ static void the_last_error_is_that_of_the_last_call(void) {
     CHECK(TSSslSessionRemove(&id) == TS_SUCCESS && rekindle_last_error()[0] == '\0');
 }
 
+static void fail_in_destructor(void *session, void *value, CRYPTO_EX_DATA *ad, int index, long l,
+                               void *p) {
+    (void)session, (void)ad, (void)index, (void)l, (void)p;
+    if (value != NULL) {
+        CHECK(TSSslSessionRemove(NULL) == TS_ERROR);
+        ++*(int *)value;
+    }
+}
+
+/* Also when a session's destructor, which runs in the middle of it, has made calls that failed. */
+static void success_leaves_no_error(void) {
+    TSSslSessionID id = id_of("id");
+    int destroyed = 0, index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, fail_in_destructor);
+    start(10);
+    for (int i = 0; i < 2000 || destroyed == 0; i++) {
+        SSL_SESSION *session = make_session(&id, 0, 300, 0);
+        CHECK(SSL_SESSION_set_ex_data(session, index, &destroyed));
+        SSL_SESSION_up_ref(session);
+        CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+        CHECK(rekindle_last_error()[0] == '\0');
+        SSL_SESSION_free(session);
+        SSL_SESSION_free(session);
+    }
+    rekindle_shutdown();
+    CHECK(destroyed >= 2000);
+}
+
 static void the_session_timeout_is_set_on_contexts(void) {
     rekindle_config config = {.size = sizeof config, .session_timeout = 1234};
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -134,6 +161,7 @@ const struct test_case LIFECYCLE_CASES[] = {
     CASE(statistics_can_grow),
     CASE(attach_refuses),
     CASE(the_last_error_is_that_of_the_last_call),
+    CASE(success_leaves_no_error),
     CASE(the_session_timeout_is_set_on_contexts),
     END_OF_CASES,
 };
