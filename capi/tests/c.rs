@@ -27,6 +27,16 @@ fn main() {
         );
         run(&mut Command::new(program));
     }));
+    trials.push(test("bench::is_a_program", || {
+        let source = "bench/sessions.c";
+        compile(source, "sessions", Language::C11, Linkage::Shared, &[]);
+    }));
+    let plugin = test("bench::is_a_plugin_of_traffic_server", || {
+        let flags = ["-DTRAFFIC_SERVER_PLUGIN", "-fPIC", "-shared"];
+        let source = "bench/sessions.c";
+        compile(source, "sessions.so", Language::C11, Linkage::None, &flags);
+    });
+    trials.push(plugin.with_ignored_flag(!has_traffic_server()));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

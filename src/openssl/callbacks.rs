@@ -38,8 +38,7 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
             // What is refused is counted by the cache; the handshake goes on without.
             && shared.cache.insert_session(&id, session).is_ok()
         {
-            if shared.is_closed() {
-                // Meanwhile; whoever closed it may have emptied the cache before this was in it.
+            if shared.was_closed_meanwhile() {
                 shared.cache.clear();
                 return;
             }

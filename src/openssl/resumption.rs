@@ -16,7 +16,7 @@ use super::ffi::{self, INDEXES};
 use super::session::SessionCache;
 use super::tickets::{TicketStats, Tickets};
 use crate::hooks::SessionHooks;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::{TicketKeyError, TicketRing};
 use crate::{Cache, ConfigError};
 
@@ -138,9 +138,10 @@ impl Resumption {
     /// run hooks. Memory that somebody may be looking at now is overwritten by a later call of this, or
     /// of [`Cache::maintain`].
     pub fn close(&self) {
-        // SeqCst, as the load that comes after a handshake's insert: either that sees that this is
-        // closed, or the insert is found here.
-        self.shared.closed.store(true, Ordering::SeqCst);
+        self.shared.closed.store(true, Ordering::Relaxed);
+        // SeqCst, as the one in `was_closed_meanwhile`: either a handshake that inserts sees that this
+        // is closed, or what it has inserted is found here.
+        fence(Ordering::SeqCst);
         self.shared.cache.clear();
     }
 
@@ -193,8 +194,15 @@ impl fmt::Debug for Resumption {
 }
 
 impl Shared {
+    /// Relaxed: whoever comes a moment too late is served.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// After an insert, whether [`Resumption::close`] may have emptied the cache before it.
+    pub(super) fn was_closed_meanwhile(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_closed()
     }
 
     /// One reference, as a pointer for ex_data.
