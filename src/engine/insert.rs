@@ -70,7 +70,7 @@ impl<V> Engine<V> {
             return Err(Refused::OverBudget);
         }
         let mut guard = writers::pin();
-        if new.if_absent && self.has_live(new, now, &guard) {
+        if new.if_absent && self.contains(new.hash, new.id, now, &guard) {
             // The usual case, decided without writing the entry first.
             return Ok(Outcome::Present);
         }
@@ -92,13 +92,6 @@ impl<V> Engine<V> {
         }
         op.writer.step(&guard, &self.retired, &self.pool.lines);
         Ok(outcome)
-    }
-
-    fn has_live(&self, new: New<'_>, now: Time, guard: &Guard) -> bool {
-        let found = self
-            .table
-            .find(self.table.place(new.hash), new.id, Want::Header, guard);
-        found.is_some_and(|entry| !entry.get().is_expired(now))
     }
 
     /// Brings a finished entry into the table.

@@ -6,7 +6,7 @@ use super::entry::EntryRef;
 use super::pool::Checkout;
 use super::prefetch::prefetch_all;
 use super::readers::Pin;
-use super::table::{Change, Snapshot, Want};
+use super::table::{Change, Protection, Snapshot, Want};
 use super::{Engine, Gauges};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -97,10 +97,15 @@ impl<V> Engine<V> {
     }
 
     /// Whether there is a live entry. Leaves no trace.
-    pub(crate) fn contains(&self, hash: u64, id: &SessionId, now: Time, pin: &Pin) -> bool {
-        let found = self
-            .table
-            .find(self.table.place(hash), id, Want::Header, pin);
+    pub(crate) fn contains(
+        &self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        guard: &impl Protection,
+    ) -> bool {
+        let place = self.table.place(hash);
+        let found = self.table.find(place, id, Want::Header, guard);
         found.is_some_and(|entry| !entry.get().is_expired(now))
     }
 
