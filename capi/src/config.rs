@@ -8,6 +8,7 @@ use rekindle::CacheBuilder;
 use rekindle::openssl::Resumption;
 
 use crate::failure::Failure;
+use crate::size;
 
 /// What rekindle_init() is told. Set every byte to zero and `size` to
 /// `sizeof(struct rekindle_config)`, then what should not be as by default.
@@ -41,9 +42,6 @@ pub struct rekindle_config {
 const FIRST_SIZE: usize = 4 * size_of::<usize>() + 8;
 const _: () = assert!(size_of::<rekindle_config>() >= FIRST_SIZE);
 
-/// No later version's structure is longer than this; a `size` that was never set may be.
-const ABSURD: usize = 4096;
-
 impl rekindle_config {
     pub(crate) const DEFAULT: Self = Self {
         size: size_of::<Self>(),
@@ -65,12 +63,7 @@ impl rekindle_config {
         }
         // SAFETY: by contract there is at least the first field.
         let given = unsafe { (&raw const (*config).size).read() };
-        if !(FIRST_SIZE..=ABSURD).contains(&given) {
-            return Err(Failure::Size {
-                given: given as u64,
-                least: FIRST_SIZE as u64,
-            });
-        }
+        let given = size::check(given as u64, FIRST_SIZE as u64)?;
         // SAFETY: by contract there are `given` bytes.
         let bytes = unsafe { slice::from_raw_parts(config.cast::<u8>(), given) };
         let (known, unknown) = bytes.split_at(given.min(size_of::<Self>()));

@@ -15,5 +15,6 @@ pub mod hooks;
 pub mod lifecycle;
 mod service;
 pub mod sessions;
+mod size;
 pub mod stats;
 pub mod ts;

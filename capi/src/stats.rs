@@ -9,6 +9,7 @@ use rekindle::openssl::Resumption;
 use crate::call::call;
 use crate::failure::{COUNTS, Failure};
 use crate::service;
+use crate::size;
 
 /// What the cache has done since rekindle_init(), and what it holds. Counters only grow; each is exact
 /// once the threads that count are quiet.
@@ -77,9 +78,6 @@ pub struct rekindle_stats {
 const FIRST_SIZE: u64 = 27 * 8;
 const _: () = assert!(size_of::<rekindle_stats>() as u64 >= FIRST_SIZE);
 
-/// No later version's structure is longer than this; a `size` that was never set may be.
-const ABSURD: u64 = 4096;
-
 /// Reads the counters. `out->size` must be set. (In C the structure is `struct rekindle_stats`: a
 /// typedef would be in the way of this function.)
 ///
@@ -93,18 +91,12 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
         }
         // SAFETY: by contract there is at least the first field.
         let size = unsafe { (&raw const (*out).size).read() };
-        if !(FIRST_SIZE..=ABSURD).contains(&size) {
-            return Err(Failure::Size {
-                given: size,
-                least: FIRST_SIZE,
-            });
-        }
+        let room = size::check(size, FIRST_SIZE)?;
         service::with(|service| {
             let stats = rekindle_stats {
                 size,
                 ..collect(service)
             };
-            let room = size as usize;
             let known = room.min(size_of::<rekindle_stats>());
             // SAFETY: by contract there are so many bytes; the structure is numbers without padding.
             unsafe {
