@@ -5,7 +5,7 @@ mod common;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use common::{Client, Way, server};
@@ -27,7 +27,6 @@ fn resumption(way: Way) -> Resumption {
 /// Sends on what each hook was called with, and what the cache held under that id then.
 fn watch(resumption: &Resumption) -> Receiver<(SessionEvent, SessionId, bool)> {
     let (sender, receiver) = channel();
-    let sender: Sender<_> = sender;
     let cache = Arc::clone(resumption.cache());
     resumption.hooks().add(move |event, id| {
         let there = cache.get_buffer(id, &mut []).is_some();

@@ -80,7 +80,11 @@ impl rekindle_config {
     }
 
     pub(crate) fn build(&self) -> Result<Resumption, Failure> {
-        let mut cache = CacheBuilder::new(or(self.sessions, 100_000));
+        let sessions = match self.sessions {
+            0 => 100_000,
+            sessions => sessions,
+        };
+        let mut cache = CacheBuilder::new(sessions);
         if self.max_bytes != 0 {
             cache = cache.max_bytes(self.max_bytes);
         }
@@ -94,8 +98,4 @@ impl rekindle_config {
         }
         Ok(resumption.build()?)
     }
-}
-
-fn or(value: usize, default: usize) -> usize {
-    if value == 0 { default } else { value }
 }

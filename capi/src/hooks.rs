@@ -2,6 +2,8 @@
 
 use std::ffi::{c_int, c_void};
 
+use rekindle::hooks::SessionEvent;
+
 use crate::call::call;
 use crate::failure::Failure;
 use crate::service;
@@ -18,6 +20,12 @@ pub const REKINDLE_SESSION_NEW: c_int = 2001;
 /// Event of a session hook: the handshake is about to remove a session, which the hook can still look up.
 /// There is none if no such session is in the cache (TS_EVENT_SSL_SESSION_REMOVE).
 pub const REKINDLE_SESSION_REMOVE: c_int = 2002;
+
+const _: () = assert!(
+    REKINDLE_SESSION_GET == SessionEvent::Get as c_int
+        && REKINDLE_SESSION_NEW == SessionEvent::New as c_int
+        && REKINDLE_SESSION_REMOVE == SessionEvent::Remove as c_int
+);
 
 /// A session hook. `event` is one of REKINDLE_SESSION_GET, _NEW, _REMOVE, and others in later versions;
 /// `id` is the session's id, valid during the call only; `data` is what rekindle_session_hook_add() was

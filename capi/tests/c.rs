@@ -6,6 +6,7 @@ mod headers;
 mod install;
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use common::{Language, Linkage, compile, run};
 use libtest_mimic::{Arguments, Trial};
@@ -36,7 +37,7 @@ fn main() {
         let source = "bench/sessions.c";
         compile(source, "sessions.so", Language::C11, Linkage::None, &flags);
     });
-    trials.push(plugin.with_ignored_flag(!has_traffic_server()));
+    trials.push(plugin.with_ignored_flag(!*HAS_TRAFFIC_SERVER));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -48,8 +49,8 @@ fn test(name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// Whether Traffic Server's own header is there; says so if it is not.
-fn has_traffic_server() -> bool {
+/// Whether Traffic Server's own header is there; says so, once, if it is not.
+static HAS_TRAFFIC_SERVER: LazyLock<bool> = LazyLock::new(|| {
     let mut cc = Command::new("cc");
     cc.args(["-include", "ts/ts.h", "-xc", "-fsyntax-only", "/dev/null"]);
     let found = cc.output().is_ok_and(|output| output.status.success());
@@ -57,4 +58,4 @@ fn has_traffic_server() -> bool {
         eprintln!("SKIPPED: tests with Traffic Server's own header (Debian: trafficserver-dev)");
     }
     found
-}
+});

@@ -8,6 +8,15 @@ use std::sync::OnceLock;
 /// Warnings are errors, in every C and C++ file of ours.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 
+/// Options under which valgrind fails at any error and at any leak.
+pub const VALGRIND: [&str; 5] = [
+    "--quiet",
+    "--leak-check=full",
+    "--show-leak-kinds=definite,indirect,possible",
+    "--errors-for-leak-kinds=definite,indirect,possible",
+    "--error-exitcode=99",
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linkage {
     Shared,
@@ -39,6 +48,14 @@ pub fn library() -> &'static Path {
         run(make.arg("all"));
         out
     })
+}
+
+/// Builds the library anew and installs it below a folder.
+pub fn install(prefix: &Path) {
+    let mut make = Command::new("make");
+    make.arg("-C").arg(root()).args(["all", "install"]);
+    make.arg(format!("OUT={}", prefix.join("build").display()));
+    run(make.arg(format!("PREFIX={}", prefix.display())));
 }
 
 /// Compiles and links a program of one source file (a path below the package's folder), and returns

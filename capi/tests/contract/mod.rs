@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use libtest_mimic::Trial;
 
-use crate::common::{Language, Linkage, compile_all, run};
-use crate::{has_traffic_server, test};
+use crate::common::{Language, Linkage, VALGRIND, compile_all, run};
+use crate::{HAS_TRAFFIC_SERVER, test};
 
 const SOURCES: [&str; 9] = [
     "tests/c/contract/main.c",
@@ -40,7 +40,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let list = run(Command::new(&*SHARED).arg("--list"));
     let cases: Vec<String> = list.lines().map(str::to_owned).collect();
     assert!(cases.len() > 50, "these are not all cases");
-    let no_header = !has_traffic_server();
+    let no_header = !*HAS_TRAFFIC_SERVER;
     let mut trials = Vec::new();
     for case in &cases {
         trials.push(trial("shared", &SHARED, case));
@@ -65,11 +65,6 @@ fn trial(kind: &str, program: &'static LazyLock<PathBuf>, case: &str) -> Trial {
 /// Neither a leak nor any other error, with one thread and with several.
 fn under_valgrind(cases: &[String]) {
     let mut valgrind = Command::new("timeout");
-    valgrind.args(["600", "valgrind", "--quiet", "--leak-check=full"]);
-    valgrind.args([
-        "--show-leak-kinds=definite,indirect,possible",
-        "--errors-for-leak-kinds=definite,indirect,possible",
-        "--error-exitcode=99",
-    ]);
+    valgrind.args(["600", "valgrind"]).args(VALGRIND);
     run(valgrind.arg(&*SHARED).args(["-t", "20"]).args(cases));
 }

@@ -7,7 +7,7 @@ use cbindgen::{Builder, Config};
 use libtest_mimic::Trial;
 
 use crate::common::{Language, Linkage, compile, root, run};
-use crate::{has_traffic_server, test};
+use crate::{HAS_TRAFFIC_SERVER, test};
 
 /// Header, configuration, sources.
 const HEADERS: [(&str, &str, &[&str]); 2] = [
@@ -35,7 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("rekindle_ts_h_alone", &["-DWITHOUT_REKINDLE_H"]),
         ("with_traffic_servers", &["-DWITH_TRAFFIC_SERVER"]),
     ] {
-        let skip = name == "with_traffic_servers" && !has_traffic_server();
+        let skip = name == "with_traffic_servers" && !*HAS_TRAFFIC_SERVER;
         trials.push(
             test(&format!("headers::{name}"), move || {
                 for language in [Language::C11, Language::Cpp17] {

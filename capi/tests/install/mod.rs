@@ -6,7 +6,7 @@ use std::process::Command;
 
 use libtest_mimic::Trial;
 
-use crate::common::{Language, Linkage, compile, library, root, run};
+use crate::common::{Language, Linkage, compile, install, library, root, run};
 use crate::test;
 
 /// All that the library exports.
@@ -97,13 +97,6 @@ fn build_other_library() -> PathBuf {
         .arg(&archive)
         .arg(root().join("tests/c/other_library.rs")));
     archive
-}
-
-fn install(prefix: &Path) {
-    let mut make = Command::new("make");
-    make.arg("-C").arg(root()).args(["all", "install"]);
-    make.arg(format!("OUT={}", prefix.join("build").display()));
-    run(make.arg(format!("PREFIX={}", prefix.display())));
 }
 
 /// As the README says that users do it.

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::clients::{curl, gnutls_cli, s_client, s_client_get};
-use crate::common::{root, run};
+use crate::common::{VALGRIND, install, root, run};
 use crate::files::{Files, ticket_key};
 use crate::server::{Server, program, refusal};
 
@@ -12,10 +12,7 @@ use crate::server::{Server, program, refusal};
 fn the_command_in_its_first_comment_builds_it() {
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path();
-    let mut make = Command::new("make");
-    make.arg("-C").arg(root()).args(["all", "install"]);
-    make.arg(format!("OUT={}", prefix.join("build").display()));
-    run(make.arg(format!("PREFIX={}", prefix.display())));
+    install(prefix);
 
     let source = fs::read_to_string(root().join("examples/terminator.c")).unwrap();
     let command = source
@@ -100,9 +97,7 @@ fn it_leaves_neither_leaks_nor_errors() {
     let keys = files.text("keys");
     for options in [&["-v", "-t", &keys][..], &["-n", "-v"]] {
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--quiet", "--leak-check=full", "--error-exitcode=99"]);
-        valgrind.args(["--show-leak-kinds=definite,indirect,possible"]);
-        valgrind.args(["--errors-for-leak-kinds=definite,indirect,possible"]);
+        valgrind.args(VALGRIND);
         let server = Server::spawn(valgrind.arg(program()).args(options));
 
         for protocol in ["-tls1_2", "-tls1_3"] {
