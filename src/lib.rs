@@ -51,6 +51,9 @@ pub use clock::{Clock, ManualClock, MonotonicClock, Time};
 pub use error::{ConfigError, InvalidSessionId, Refused};
 pub use id::SessionId;
 pub use stats::{Evicted, RefusedCounts, Stats};
+/// For tests, only with `--cfg rekindle_steps`: every atomic step, watched.
+#[cfg(rekindle_steps)]
+pub use sync::steps;
 
 /// The README's examples, as doctests.
 #[cfg(all(doctest, feature = "openssl"))]

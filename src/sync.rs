@@ -1,4 +1,9 @@
 //! The one file that knows about loom: everything else takes its atomics from here.
+//!
+//! With `--cfg rekindle_steps` they are those of `sync/steps.rs`, for `tests/frozen/`.
+
+#[cfg(rekindle_steps)]
+pub mod steps;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{
@@ -6,12 +11,22 @@ pub(crate) use loom::sync::atomic::{
 };
 #[cfg(loom)]
 pub(crate) use loom::{lazy_static as process_static, thread_local};
-#[cfg(not(loom))]
+#[cfg(not(any(loom, rekindle_steps)))]
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 #[cfg(not(loom))]
 pub(crate) use std::thread_local;
+#[cfg(rekindle_steps)]
+pub(crate) use steps::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    pause_point,
+};
+
+/// A moment at which tests may stop a thread, beside its accesses to atomics.
+#[cfg(not(rekindle_steps))]
+#[inline(always)]
+pub(crate) fn pause_point(_name: &'static str) {}
 
 /// Loom's counterpart of a `static`: one value for each execution that loom explores.
 #[cfg(not(loom))]
@@ -51,6 +66,7 @@ impl RaceProbe {
 /// Adds to a counter that only the calling thread writes: no read-modify-write is needed, and
 /// other threads may read it at any time.
 #[inline(always)]
+#[cfg_attr(rekindle_steps, track_caller)]
 pub(crate) fn add_unshared(counter: &AtomicU64, n: u64) {
     counter.store(
         counter.load(Ordering::Relaxed).wrapping_add(n),

@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
 use crate::id::SessionId;
-use crate::sync::{AtomicU8, Ordering, RaceProbe};
+use crate::sync::{AtomicU8, Ordering, RaceProbe, pause_point};
 
 /// Entries are aligned so that the low bits of a pointer to one are free for a tag.
 pub(crate) const ENTRY_ALIGN: usize = 64;
@@ -72,6 +72,7 @@ impl<V> Entry<V> {
         // both writes stay inside it; `encoded` is the caller's and cannot overlap it.
         unsafe {
             entry.write(header);
+            pause_point("copy");
             ptr::copy_nonoverlapping(
                 encoded.as_ptr(),
                 Self::encoded_ptr(entry.as_ptr()),
@@ -94,6 +95,7 @@ impl<V> Entry<V> {
         struct Wipe(NonNull<u8>, usize);
         impl Drop for Wipe {
             fn drop(&mut self) {
+                pause_point("wipe");
                 // SAFETY: the block is ours alone and this long (both from the caller's contract).
                 unsafe { wipe(self.0, self.1) };
             }
@@ -274,6 +276,7 @@ impl Block {
     /// Allocates a block of a size class.
     pub(crate) fn new(class: u8) -> Self {
         let layout = Self::layout(class);
+        pause_point("allocate");
         // SAFETY: the layout's size is at least 64.
         let ptr = unsafe { alloc(layout) };
         let Some(ptr) = NonNull::new(ptr) else {

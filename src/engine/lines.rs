@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use super::stack::Stack;
 use super::table::Line;
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering, pause_point};
 
 /// Lines in a batch: as many move between a writer and the store at a time.
 pub(crate) const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
@@ -59,6 +59,7 @@ impl<V> LineStore<V> {
                 return;
             }
         }
+        pause_point("allocate");
         let slab = slab(BATCH).expect("memory for 64 lines");
         lines.extend(slab.iter().map(Spare::new));
         self.more.push(slab);

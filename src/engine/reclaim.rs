@@ -23,7 +23,7 @@ use super::readers::Stragglers;
 use super::table::{Change, Line, Snapshot};
 use crate::clock::Time;
 use crate::id::SessionId;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, pause_point};
 
 /// Retired objects that one grace period is started for. Small under loom, so that the rare branch
 /// is common.
@@ -218,6 +218,7 @@ impl<V> Writer<V> {
             self.waited += 1;
             if self.waited.is_multiple_of(PATIENCE) && !self.writers_gone.load(Ordering::Relaxed) {
                 // Helps the epoch on, and runs closures like ours that are due.
+                pause_point("flush");
                 guard.flush();
             }
             self.reclaim_waiting(retired, store);
@@ -236,6 +237,7 @@ impl<V> Writer<V> {
         retired: &Retired,
         store: &LineStore<V>,
     ) -> bool {
+        pause_point("flush");
         guard.flush();
         if !self.waiting.is_empty() {
             self.reclaim_waiting(retired, store);
@@ -258,7 +260,9 @@ impl<V> Writer<V> {
         let flag = Arc::clone(&self.writers_gone);
         // Release pairs with the Acquire in `reclaim_waiting`: crossbeam orders what the pinned
         // writers did before the closure, and the flag orders the closure before the reuse.
+        pause_point("defer");
         guard.defer(move || flag.store(true, Ordering::Release));
+        pause_point("flush");
         guard.flush();
     }
 

@@ -6,7 +6,7 @@
 
 use crossbeam_epoch::{Collector, Guard, LocalHandle};
 
-use crate::sync::{process_static, thread_local};
+use crate::sync::{pause_point, process_static, thread_local};
 
 process_static! {
     static ref COLLECTOR: Collector = Collector::new();
@@ -22,8 +22,11 @@ pub(crate) fn make_ready() {
 }
 
 pub(crate) fn pin() -> Guard {
-    HANDLE
+    pause_point("pin");
+    let guard = HANDLE
         .try_with(LocalHandle::pin)
         // Called from a destructor that runs after the thread's own handle is gone.
-        .unwrap_or_else(|_| COLLECTOR.register().pin())
+        .unwrap_or_else(|_| COLLECTOR.register().pin());
+    pause_point("pinned");
+    guard
 }

@@ -1,0 +1,232 @@
+//! Whatever threads do to a cache at once, each was told what it would have been told had they done
+//! it one after another, in an order that agrees with the clock.
+//!
+//! Threads make a few calls each on few ids, round after round, and every round's history is put to
+//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all (a few hundred
+//! thousand by default); use `--release` for many. With `--cfg rekindle_steps` threads also pause at random
+//! between their atomic steps.
+
+mod record;
+mod spec;
+
+use std::env;
+
+use rekindle::{Cache, Inserted};
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
+
+use record::{Call, Plan, Round, record};
+use spec::{CacheSpec, Op, Ret};
+
+/// Rounds that are recorded before they are checked.
+const BATCH: usize = 2_000;
+
+/// Calls for each test, unless the environment says otherwise.
+const CALLS: usize = 200_000;
+
+fn is_linearizable(round: &Round, evicts: bool) -> bool {
+    let mut events: Vec<(u64, usize, Call, bool)> = Vec::new();
+    for (thread, calls) in round.iter().enumerate() {
+        for call in calls {
+            events.push((call.called, thread, *call, false));
+            events.push((call.returned, thread, *call, true));
+        }
+    }
+    events.sort_unstable_by_key(|(when, ..)| *when);
+    let mut tester = LinearizabilityTester::new(CacheSpec::empty(evicts));
+    for (_, thread, call, returned) in events {
+        let told = if returned {
+            tester.on_return(thread, call.ret)
+        } else {
+            tester.on_invoke(thread, call.op)
+        };
+        told.expect("each thread makes one call at a time");
+    }
+    tester.is_consistent()
+}
+
+/// Records and checks, batch by batch.
+fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
+    let wanted = env::var("REKINDLE_LINEARIZABILITY_CALLS")
+        .map_or(CALLS, |n| n.parse().expect("a number of calls"));
+    let cache = Cache::new(capacity).unwrap();
+    let (mut checked, mut overlapping, mut seed) = (0, 0, 0);
+    while checked < wanted {
+        seed += 1;
+        let plan = Plan {
+            threads,
+            calls,
+            rounds: BATCH,
+            seed,
+        };
+        for round in record(&cache, plan) {
+            assert!(is_linearizable(&round, evicts), "{seed}: {round:#?}");
+            checked += threads * calls;
+            overlapping += round
+                .iter()
+                .flatten()
+                .filter(|c| overlaps(c, &round))
+                .count();
+        }
+    }
+    println!("{checked} calls, {overlapping} of them beside another thread's: all linearizable");
+    // Calls that nobody disturbs prove little; without pauses that is up to the machine.
+    let enough = if cfg!(rekindle_steps) {
+        checked / 20
+    } else {
+        0
+    };
+    assert!(overlapping > enough, "{overlapping} of {checked}");
+    let stats = cache.stats();
+    assert_eq!(stats.refused.reclamation, 0, "{stats:?}");
+}
+
+fn overlaps(call: &Call, round: &Round) -> bool {
+    // Its numbers are neighbours where no other thread called or returned in between.
+    call.returned > call.called + 1
+        || round
+            .iter()
+            .flatten()
+            .any(|other| other.called < call.called && other.returned > call.returned)
+}
+
+#[test]
+fn two_threads_on_a_cache_with_room() {
+    check(1_000, false, 2, 5);
+}
+
+#[test]
+fn three_threads_on_a_cache_with_room() {
+    check(1_000, false, 3, 3);
+}
+
+#[test]
+fn two_threads_on_a_cache_that_evicts() {
+    check(2, true, 2, 5);
+}
+
+#[test]
+fn three_threads_on_a_cache_for_one_entry() {
+    check(1, true, 3, 3);
+}
+
+/// Histories that no cache may produce.
+mod refused {
+    use super::*;
+
+    const PUT: Op = Op::Insert { id: 0, n: 1 };
+    const GET: Op = Op::Get { id: 0 };
+    const TAKE: Op = Op::Take { id: 0 };
+    const REMOVE: Op = Op::Remove { id: 0 };
+    const NEW: Ret = Ret::Inserted(Inserted::New);
+    const HIT: Ret = Ret::Found(Some(1));
+    const MISS: Ret = Ret::Found(None);
+
+    /// Calls as (thread, called, returned, call, answer).
+    fn history(calls: &[(usize, u64, u64, Op, Ret)]) -> Round {
+        let mut round = vec![Vec::new(); 3];
+        for &(thread, called, returned, op, ret) in calls {
+            round[thread].push(Call {
+                called,
+                returned,
+                op,
+                ret,
+            });
+        }
+        round
+    }
+
+    /// In order of what they call for: whether a cache with room, and one that evicts, may do so.
+    fn verdicts(calls: &[(usize, u64, u64, Op, Ret)]) -> (bool, bool) {
+        let round = history(calls);
+        (
+            is_linearizable(&round, false),
+            is_linearizable(&round, true),
+        )
+    }
+
+    #[test]
+    fn a_session_that_two_threads_take() {
+        let twice = [
+            (0, 0, 1, PUT, NEW),
+            (1, 2, 4, TAKE, HIT),
+            (2, 3, 5, TAKE, HIT),
+        ];
+        assert_eq!(verdicts(&twice), (false, false));
+        let once = [
+            (0, 0, 1, PUT, NEW),
+            (1, 2, 4, TAKE, HIT),
+            (2, 3, 5, TAKE, MISS),
+        ];
+        assert_eq!(verdicts(&once), (true, true));
+    }
+
+    #[test]
+    fn a_session_that_is_seen_after_it_was_removed() {
+        let after = [
+            (0, 0, 1, PUT, NEW),
+            (0, 2, 3, REMOVE, Ret::Yes(true)),
+            (1, 4, 5, GET, HIT),
+        ];
+        assert_eq!(verdicts(&after), (false, false));
+        let beside = [
+            (0, 0, 1, PUT, NEW),
+            (0, 2, 4, REMOVE, Ret::Yes(true)),
+            (1, 3, 5, GET, HIT),
+        ];
+        assert_eq!(verdicts(&beside), (true, true));
+    }
+
+    #[test]
+    fn an_older_session_that_comes_back() {
+        let newer = Op::Insert { id: 0, n: 2 };
+        let stale = [
+            (0, 0, 1, PUT, NEW),
+            (0, 2, 3, newer, Ret::Inserted(Inserted::Replaced)),
+            (1, 4, 5, GET, HIT),
+        ];
+        assert_eq!(verdicts(&stale), (false, false));
+        let back = [
+            (0, 0, 1, PUT, NEW),
+            (0, 2, 9, newer, Ret::Inserted(Inserted::Replaced)),
+            (1, 3, 4, GET, Ret::Found(Some(2))),
+            (2, 5, 6, GET, HIT),
+        ];
+        assert_eq!(verdicts(&back), (false, false));
+    }
+
+    #[test]
+    fn a_miss_where_nothing_leaves_by_itself() {
+        let missed = [(0, 0, 1, PUT, NEW), (1, 2, 3, GET, MISS)];
+        assert_eq!(verdicts(&missed), (false, true));
+        // And what was evicted stays away.
+        let back = [
+            (0, 0, 1, PUT, NEW),
+            (1, 2, 3, GET, MISS),
+            (2, 4, 5, GET, HIT),
+        ];
+        assert_eq!(verdicts(&back), (false, false));
+    }
+
+    #[test]
+    fn two_inserts_if_absent_that_both_win() {
+        let put = |n| Op::InsertIfAbsent { id: 0, n };
+        let both = [
+            (0, 0, 2, put(1), Ret::Yes(true)),
+            (1, 1, 3, put(2), Ret::Yes(true)),
+        ];
+        assert_eq!(verdicts(&both), (false, true));
+    }
+
+    #[test]
+    fn an_expired_session_that_is_found() {
+        let expired = Op::InsertExpired { id: 0, n: 1 };
+        let found = [(0, 0, 1, expired, NEW), (1, 2, 3, GET, HIT)];
+        assert_eq!(verdicts(&found), (false, false));
+    }
+
+    #[test]
+    fn a_replacement_of_nothing() {
+        let replaced = [(0, 0, 1, PUT, Ret::Inserted(Inserted::Replaced))];
+        assert_eq!(verdicts(&replaced), (false, false));
+    }
+}

@@ -1,0 +1,123 @@
+//! What a cache does when one thread calls it at a time.
+
+use rekindle::Inserted;
+use stateright::semantics::SequentialSpec;
+
+/// Ids that one history is about.
+pub(crate) const IDS: usize = 3;
+
+/// A call. Ids are numbers below [`IDS`], values are told apart by a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Op {
+    Insert {
+        id: usize,
+        n: u32,
+    },
+    /// What it inserts has expired already.
+    InsertExpired {
+        id: usize,
+        n: u32,
+    },
+    InsertIfAbsent {
+        id: usize,
+        n: u32,
+    },
+    Get {
+        id: usize,
+    },
+    GetBuffer {
+        id: usize,
+    },
+    Contains {
+        id: usize,
+    },
+    Remove {
+        id: usize,
+    },
+    Take {
+        id: usize,
+    },
+}
+
+/// What it returned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Ret {
+    Inserted(Inserted),
+    /// Insert-if-absent inserted; remove and contains found something.
+    Yes(bool),
+    /// The value, by its number.
+    Found(Option<u32>),
+    /// An insert was refused.
+    Refused,
+}
+
+/// A cache in which nothing leaves by itself, or one that may evict at any time.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheSpec {
+    pub(crate) live: [Option<u32>; IDS],
+    pub(crate) evicts: bool,
+}
+
+impl CacheSpec {
+    pub(crate) fn empty(evicts: bool) -> Self {
+        Self {
+            live: [None; IDS],
+            evicts,
+        }
+    }
+}
+
+impl Op {
+    pub(crate) fn id(self) -> usize {
+        match self {
+            Self::Insert { id, .. }
+            | Self::InsertExpired { id, .. }
+            | Self::InsertIfAbsent { id, .. }
+            | Self::Get { id }
+            | Self::GetBuffer { id }
+            | Self::Contains { id }
+            | Self::Remove { id }
+            | Self::Take { id } => id,
+        }
+    }
+}
+
+impl SequentialSpec for CacheSpec {
+    type Op = Op;
+    type Ret = Ret;
+
+    fn invoke(&mut self, op: &Op) -> Ret {
+        let live = &mut self.live[op.id()];
+        let inserted = |old: Option<u32>| match old {
+            Some(_) => Ret::Inserted(Inserted::Replaced),
+            None => Ret::Inserted(Inserted::New),
+        };
+        match *op {
+            Op::Insert { n, .. } => inserted(live.replace(n)),
+            Op::InsertExpired { .. } => inserted(live.take()),
+            Op::InsertIfAbsent { n, .. } => {
+                let absent = live.is_none();
+                live.get_or_insert(n);
+                Ret::Yes(absent)
+            }
+            Op::Get { .. } | Op::GetBuffer { .. } => Ret::Found(*live),
+            Op::Contains { .. } => Ret::Yes(live.is_some()),
+            Op::Remove { .. } => Ret::Yes(live.take().is_some()),
+            Op::Take { .. } => Ret::Found(live.take()),
+        }
+    }
+
+    fn is_valid_step(&mut self, op: &Op, ret: &Ret) -> bool {
+        if *ret == Ret::Refused {
+            return false;
+        }
+        let before = self.clone();
+        if self.invoke(op) == *ret {
+            return true;
+        }
+        // As if it had been evicted just before. Earlier makes no difference: nobody has looked.
+        self.live = before.live;
+        self.live[op.id()] = None;
+        self.evicts && self.invoke(op) == *ret
+    }
+}
