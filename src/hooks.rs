@@ -16,7 +16,6 @@ use std::fmt;
 
 use crate::engine::AppendList;
 use crate::id::SessionId;
-use crate::sync::{AtomicUsize, Ordering};
 
 /// What a handshake is about to do or has done, numbered as Traffic Server numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +38,6 @@ type Hook = Box<dyn Fn(SessionEvent, &SessionId) + Send + Sync>;
 /// long as the list lives.
 pub struct SessionHooks {
     list: AppendList<Hook>,
-    /// Hooks whose `add` has come to its end.
-    added: AtomicUsize,
 }
 
 impl SessionHooks {
@@ -49,7 +46,6 @@ impl SessionHooks {
     pub fn new() -> Self {
         Self {
             list: AppendList::new(),
-            added: AtomicUsize::new(0),
         }
     }
 
@@ -61,23 +57,23 @@ impl SessionHooks {
     /// handshakes do.
     pub fn add(&self, hook: impl Fn(SessionEvent, &SessionId) + Send + Sync + 'static) {
         self.list.push(Box::new(hook));
-        // Relaxed: who learns of the hook by other means sees both; who does not may see neither.
-        self.added.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Runs the hooks in the order in which they were added; those that are added meanwhile, by one of
     /// them perhaps, have their turn at the next event. For those who write adapters to a TLS library;
     /// the adapters of this crate do it themselves.
     pub fn run(&self, event: SessionEvent, id: &SessionId) {
+        // Counted anew: a counter beside the list would be behind for as long as whoever added a hook
+        // has not raised it, and the last hooks would not run.
         for hook in self.list.iter().take(self.len()) {
             hook(event, id);
         }
     }
 
-    /// Number of hooks.
+    /// Number of hooks. Looks at each.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.added.load(Ordering::Relaxed)
+        self.list.iter().count()
     }
 
     /// Whether there is no hook.
