@@ -6,43 +6,24 @@
 //! thousand by default); use `--release` for many. With `--cfg rekindle_steps` threads also pause at random
 //! between their atomic steps.
 
+#[path = "../common/calls.rs"]
+mod calls;
+#[path = "../common/history.rs"]
+mod history;
 mod record;
-mod spec;
 
 use std::env;
 
 use rekindle::{Cache, Inserted};
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
-use record::{Call, Plan, Round, record};
-use spec::{CacheSpec, Op, Ret};
+use history::{CacheSpec, Call, Op, Ret, Round, is_linearizable};
+use record::{Plan, record};
 
 /// Rounds that are recorded before they are checked.
 const BATCH: usize = 2_000;
 
 /// Calls for each test, unless the environment says otherwise.
 const CALLS: usize = 200_000;
-
-fn is_linearizable(round: &Round, evicts: bool) -> bool {
-    let mut events: Vec<(u64, usize, Call, bool)> = Vec::new();
-    for (thread, calls) in round.iter().enumerate() {
-        for call in calls {
-            events.push((call.called, thread, *call, false));
-            events.push((call.returned, thread, *call, true));
-        }
-    }
-    events.sort_unstable_by_key(|(when, ..)| *when);
-    let mut tester = LinearizabilityTester::new(CacheSpec::empty(evicts));
-    for (_, thread, call, returned) in events {
-        let told = if returned {
-            tester.on_return(thread, call.ret)
-        } else {
-            tester.on_invoke(thread, call.op)
-        };
-        told.expect("each thread makes one call at a time");
-    }
-    tester.is_consistent()
-}
 
 /// Records and checks, batch by batch.
 fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
@@ -59,7 +40,10 @@ fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
             seed,
         };
         for round in record(&cache, plan) {
-            assert!(is_linearizable(&round, evicts), "{seed}: {round:#?}");
+            assert!(
+                is_linearizable(&CacheSpec::empty(evicts), &round),
+                "{seed}: {round:#?}"
+            );
             checked += threads * calls;
             overlapping += round
                 .iter()
@@ -139,8 +123,8 @@ mod refused {
     fn verdicts(calls: &[(usize, u64, u64, Op, Ret)]) -> (bool, bool) {
         let round = history(calls);
         (
-            is_linearizable(&round, false),
-            is_linearizable(&round, true),
+            is_linearizable(&CacheSpec::empty(false), &round),
+            is_linearizable(&CacheSpec::empty(true), &round),
         )
     }
 

@@ -4,43 +4,10 @@ use std::hint;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use rekindle::{Cache, SessionId, Time};
+use rekindle::{Cache, SessionId};
 
-use crate::spec::{IDS, Op, Ret};
-
-/// Bytes of the longest encoded session here.
-const LONGEST: usize = 200;
-
-/// A call and its answer. The numbers come from one counter: whatever returned before something
-/// else was called has a smaller number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
-    pub(crate) called: u64,
-    pub(crate) returned: u64,
-    pub(crate) op: Op,
-    pub(crate) ret: Ret,
-}
-
-/// What the threads of one round did, thread by thread.
-pub(crate) type Round = Vec<Vec<Call>>;
-
-/// A small generator of numbers (splitmix64): the same each time, and cheap.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
+use crate::calls::{Random, call};
+use crate::history::{Call, IDS, Op, Round};
 
 /// How many threads make how many calls each, in how many rounds.
 #[derive(Clone, Copy, Debug)]
@@ -124,41 +91,6 @@ fn any(random: &mut Random, n: u32) -> Op {
         12..=13 => Op::Remove { id },
         _ => Op::Take { id },
     }
-}
-
-fn call(cache: &Cache<u32>, id: &SessionId, op: Op) -> Ret {
-    let insert = |n, until| match cache.insert(id, n, &encoded(n), until) {
-        Ok(inserted) => Ret::Inserted(inserted),
-        Err(_) => Ret::Refused,
-    };
-    match op {
-        Op::Insert { n, .. } => insert(n, Time::NEVER),
-        Op::InsertExpired { n, .. } => insert(n, Time::from_millis(0)),
-        Op::InsertIfAbsent { n, .. } => {
-            match cache.insert_if_absent(id, n, &encoded(n), Time::NEVER) {
-                Ok(inserted) => Ret::Yes(inserted),
-                Err(_) => Ret::Refused,
-            }
-        }
-        Op::Get { .. } => Ret::Found(cache.get(id)),
-        Op::GetBuffer { .. } => Ret::Found(get_buffer(cache, id)),
-        Op::Contains { .. } => Ret::Yes(cache.contains(id)),
-        Op::Remove { .. } => Ret::Yes(cache.remove(id)),
-        Op::Take { .. } => Ret::Found(cache.take(id)),
-    }
-}
-
-/// Of a length of its own, so that entries of several sizes are used again.
-fn encoded(n: u32) -> Vec<u8> {
-    vec![n as u8; 4 + (n as usize * 37) % (LONGEST - 4)]
-}
-
-fn get_buffer(cache: &Cache<u32>, id: &SessionId) -> Option<u32> {
-    let mut buffer = [0; LONGEST];
-    let copied = cache.get_buffer(id, &mut buffer)?;
-    let n = u32::from(buffer[0]);
-    assert_eq!(buffer[..copied.stored], encoded(n), "torn bytes");
-    Some(n)
 }
 
 /// Where the threads of a round meet. They spin, so that they set out at once; not for long, since

@@ -1,7 +1,44 @@
-//! What a cache does when one thread calls it at a time.
+//! What threads did to a cache, and whether one thread calling at a time may have been told the same.
+#![allow(dead_code)] // each test uses a part
 
 use rekindle::Inserted;
-use stateright::semantics::SequentialSpec;
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+
+/// A call and its answer. The numbers come from one counter: whatever returned before something
+/// else was called has a smaller number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) called: u64,
+    pub(crate) returned: u64,
+    pub(crate) op: Op,
+    pub(crate) ret: Ret,
+}
+
+/// What the threads of one round did, thread by thread.
+pub(crate) type Round = Vec<Vec<Call>>;
+
+/// Whether one thread, calling in some order that agrees with the numbers, would have been told the
+/// same, beginning with the cache as in `before`.
+pub(crate) fn is_linearizable(before: &CacheSpec, round: &Round) -> bool {
+    let mut events: Vec<(u64, usize, Call, bool)> = Vec::new();
+    for (thread, calls) in round.iter().enumerate() {
+        for call in calls {
+            events.push((call.called, thread, *call, false));
+            events.push((call.returned, thread, *call, true));
+        }
+    }
+    events.sort_unstable_by_key(|(when, ..)| *when);
+    let mut tester = LinearizabilityTester::new(before.clone());
+    for (_, thread, call, returned) in events {
+        let told = if returned {
+            tester.on_return(thread, call.ret)
+        } else {
+            tester.on_invoke(thread, call.op)
+        };
+        told.expect("each thread makes one call at a time");
+    }
+    tester.is_consistent()
+}
 
 /// Ids that one history is about.
 pub(crate) const IDS: usize = 3;

@@ -1,0 +1,191 @@
+//! One trial for each scenario and each step in it.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::sync::{Arc, LazyLock};
+use std::{panic, thread};
+
+use libtest_mimic::Trial;
+use rekindle::steps::{Step, watch};
+
+use crate::bystanders;
+use crate::history::{Call, Op, Ret, is_linearizable};
+use crate::scenarios::{Act, Scenario, all, before};
+use crate::sites::Sites;
+use crate::subject::{Subject, check_accounts, make};
+
+static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut frozen_at = BTreeSet::new();
+    for scenario in all() {
+        let scenario = Arc::new(scenario);
+        let steps = rehearse(&scenario);
+        for name in steps.iter().collect::<BTreeSet<_>>() {
+            frozen_at.insert(name.clone());
+            // The first time, and one in the middle.
+            let times = steps.iter().filter(|step| *step == name).count();
+            for time in BTreeSet::from([1, times.div_ceil(2)]) {
+                let (scenario, name) = (Arc::clone(&scenario), name.clone());
+                let title = format!("frozen::{}::{}, time {time}", scenario.name, name);
+                trials.push(Trial::test(title, move || {
+                    freeze(&scenario, &name, time);
+                    Ok(())
+                }));
+            }
+        }
+    }
+    trials.push(Trial::test("frozen::at_every_step", move || {
+        SITES.check_covered(&frozen_at);
+        Ok(())
+    }));
+    trials
+}
+
+/// The names of all steps that a scenario makes.
+fn rehearse(scenario: &Arc<Scenario>) -> Vec<String> {
+    let subject = Arc::new((scenario.set_up)());
+    let (send, steps) = mpsc::channel();
+    let on_step = move |step: Step| {
+        if let Some(name) = SITES.name(&step) {
+            send.send(name.to_owned()).expect("somebody listens");
+        }
+    };
+    spawn(scenario, &subject, on_step).join().expect("no panic");
+    steps.iter().collect()
+}
+
+/// The thread that will be frozen.
+fn spawn(
+    scenario: &Arc<Scenario>,
+    subject: &Arc<Subject>,
+    on_step: impl FnMut(Step) + Send + 'static,
+) -> thread::JoinHandle<Option<Ret>> {
+    let (scenario, subject) = (Arc::clone(scenario), Arc::clone(subject));
+    thread::spawn(move || {
+        if !matches!(scenario.act, Act::FirstCall(_)) {
+            drop(subject.pin());
+            subject.remove(&crate::subject::id(255));
+        }
+        watch(on_step, || match scenario.act {
+            Act::Call(op) | Act::FirstCall(op) => Some(make(&subject, op)),
+            Act::Other(act) => {
+                act(&subject);
+                None
+            }
+        })
+    })
+}
+
+fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
+    let subject = Arc::new((scenario.set_up)());
+    let state = before(&subject, scenario.evicts);
+
+    let (say_frozen, frozen) = mpsc::channel();
+    let (thaw, thawed) = mpsc::channel::<()>();
+    let wanted = name.to_owned();
+    let mut to_go = time;
+    let victim = spawn(scenario, &subject, move |step| {
+        if SITES.name(&step) == Some(wanted.as_str()) {
+            to_go = to_go.wrapping_sub(1);
+            if to_go == 0 {
+                say_frozen.send(()).expect("somebody waits");
+                thawed.recv().expect("somebody thaws");
+            }
+        }
+    });
+    frozen.recv().expect("the thread never came to this step");
+
+    let mut witness = Witness::new(&subject);
+    let seen = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        witness.look();
+        bystanders::work(&subject, scenario.evicts, scenario.at_the_bound);
+        witness.look();
+        witness.change();
+    }));
+    thaw.send(()).expect("the thread waits");
+    let told = victim.join().expect("the thread goes on");
+    if let Err(panic) = seen {
+        panic::resume_unwind(panic);
+    }
+
+    let mut threads = vec![witness.calls];
+    if let (Act::Call(op) | Act::FirstCall(op), Some(ret)) = (scenario.act, told) {
+        let returned = threads[0].last().map_or(1, |call| call.returned + 1);
+        // Refused calls change nothing.
+        if ret != Ret::Refused {
+            let called = 0;
+            threads.push(vec![Call {
+                called,
+                returned,
+                op,
+                ret,
+            }]);
+        }
+    }
+    let mut witness = Witness::after(&subject, &threads);
+    witness.look();
+    threads[0].extend(witness.calls);
+    assert!(is_linearizable(&state, &threads), "{state:?}: {threads:#?}");
+
+    check_accounts(&subject);
+    let insert = Op::Insert { id: 2, n: 9 };
+    assert!(
+        matches!(make(&subject, insert), Ret::Inserted(_)),
+        "refused still"
+    );
+}
+
+/// A thread that calls about the same ids as the frozen one.
+struct Witness<'s> {
+    subject: &'s Subject,
+    now: u64,
+    calls: Vec<Call>,
+}
+
+impl<'s> Witness<'s> {
+    fn new(subject: &'s Subject) -> Self {
+        Self {
+            subject,
+            now: 1,
+            calls: Vec::new(),
+        }
+    }
+
+    /// One that comes after all that these have done.
+    fn after(subject: &'s Subject, threads: &[Vec<Call>]) -> Self {
+        let last = threads.iter().flatten().map(|call| call.returned).max();
+        Self {
+            now: last.unwrap_or(0) + 1,
+            ..Self::new(subject)
+        }
+    }
+
+    fn call(&mut self, op: Op) {
+        let ret = make(self.subject, op);
+        let (called, returned) = (self.now, self.now + 1);
+        self.now += 2;
+        if ret != Ret::Refused {
+            self.calls.push(Call {
+                called,
+                returned,
+                op,
+                ret,
+            });
+        }
+    }
+
+    fn look(&mut self) {
+        self.call(Op::Get { id: 0 });
+        self.call(Op::GetBuffer { id: 1 });
+        self.call(Op::Contains { id: 0 });
+    }
+
+    /// The frozen thread's exchange may come after each of these.
+    fn change(&mut self) {
+        self.call(Op::Insert { id: 1, n: 7 });
+        self.call(Op::Take { id: 0 });
+        self.call(Op::InsertIfAbsent { id: 0, n: 8 });
+    }
+}

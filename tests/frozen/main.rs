@@ -1,0 +1,49 @@
+//! Writers are lock-free: one that is frozen at any step stops nobody.
+//!
+//! For every atomic step that a scenario makes, a thread is frozen just before it while others
+//! complete ten thousand operations, and until all checks are over. Then it goes on, and what it was
+//! told must fit what the others were told (`history.rs`).
+//!
+//! Compiled for this alone: `RUSTFLAGS="--cfg rekindle_steps" cargo test --test frozen`.
+
+#[cfg(rekindle_steps)]
+mod between;
+#[cfg(rekindle_steps)]
+mod bystanders;
+#[cfg(rekindle_steps)]
+#[path = "../common/calls.rs"]
+mod calls;
+#[cfg(rekindle_steps)]
+mod freeze;
+#[cfg(rekindle_steps)]
+#[path = "../common/history.rs"]
+mod history;
+#[cfg(rekindle_steps)]
+mod hooks;
+#[cfg(rekindle_steps)]
+mod peer;
+#[cfg(rekindle_steps)]
+mod scenarios;
+#[cfg(rekindle_steps)]
+mod sites;
+#[cfg(rekindle_steps)]
+mod subject;
+#[cfg(rekindle_steps)]
+mod wait_free;
+
+#[cfg(rekindle_steps)]
+fn main() {
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    // Whoever is frozen holds back the memory of every cache of the process.
+    arguments.test_threads = Some(1);
+    let mut trials = freeze::trials();
+    trials.extend(hooks::trials());
+    trials.extend(between::trials());
+    trials.extend(wait_free::trials());
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+#[cfg(not(rekindle_steps))]
+fn main() {
+    println!("nothing to run: see `./check`, or the head of tests/frozen/main.rs");
+}

@@ -1,0 +1,272 @@
+//! What the thread is doing when it is frozen.
+
+use rekindle::{Cache, CacheBuilder, Time};
+
+use crate::calls::Numbered;
+use crate::history::{CacheSpec, IDS, Op, Ret};
+use crate::subject::{RETIRED_LIMIT, Subject, Value, bystander_id, id, make, subject};
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) set_up: fn() -> Subject,
+    pub(crate) act: Act,
+    /// Anything may be evicted meanwhile; else nothing may.
+    pub(crate) evicts: bool,
+    /// Retired memory is at its bound from the start, so that inserts may be refused at once.
+    pub(crate) at_the_bound: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Act {
+    /// One call, which is checked together with those of a witness.
+    Call(Op),
+    /// The same, by a thread that never used the library.
+    FirstCall(Op),
+    /// Anything else; leaves the ids of [`id`] as they are.
+    Other(fn(&Subject)),
+}
+
+/// There is room for all that bystanders do.
+const ROOM: usize = 2_000;
+
+/// They have to evict.
+const LITTLE: usize = 60;
+
+pub(crate) fn all() -> Vec<Scenario> {
+    let one = Op::Get { id: 0 }.id();
+    let insert = Op::Insert { id: one, n: 1 };
+    let absent = Op::InsertIfAbsent { id: one, n: 1 };
+    let scenario = |name, set_up, act| Scenario {
+        name,
+        set_up,
+        act,
+        evicts: false,
+        at_the_bound: false,
+    };
+    let evicting = |name, set_up, act| Scenario {
+        evicts: true,
+        ..scenario(name, set_up, act)
+    };
+    let get = Op::Get { id: one };
+    vec![
+        scenario("insert", empty, Act::Call(insert)),
+        scenario("replace", with_neighbours, Act::Call(insert)),
+        scenario("insert_over_expired", with_expired, Act::Call(insert)),
+        scenario("insert_if_absent", empty, Act::Call(absent)),
+        scenario("insert_if_absent_lost", with_neighbours, Act::Call(absent)),
+        scenario("remove", with_neighbours, Act::Call(Op::Remove { id: one })),
+        scenario(
+            "remove_expired",
+            with_expired,
+            Act::Call(Op::Remove { id: one }),
+        ),
+        scenario("take", with_neighbours, Act::Call(Op::Take { id: one })),
+        scenario("take_the_last", alone, Act::Call(Op::Take { id: one })),
+        scenario("get", with_neighbours, Act::Call(get)),
+        scenario(
+            "get_buffer",
+            with_neighbours,
+            Act::Call(Op::GetBuffer { id: one }),
+        ),
+        scenario(
+            "contains",
+            with_neighbours,
+            Act::Call(Op::Contains { id: one }),
+        ),
+        scenario("first_get", with_neighbours, Act::FirstCall(get)),
+        scenario("first_insert", empty, Act::FirstCall(insert)),
+        scenario("pin_anew", with_neighbours, Act::Other(pin_anew)),
+        scenario("recycle", with_neighbours, Act::Other(replace_many)),
+        scenario(
+            "use_lines_of_others",
+            with_spare_lines,
+            Act::Other(replace_many_pinned),
+        ),
+        evicting(
+            "recycle_beyond_the_first_lines",
+            full,
+            Act::Other(replace_many),
+        ),
+        scenario("reclaim", with_garbage, Act::Other(maintain)),
+        Scenario {
+            at_the_bound: true,
+            ..scenario("insert_at_the_bound", at_the_bound, Act::Call(insert))
+        },
+        evicting("evict_unused", full, Act::Call(insert)),
+        evicting("evict_recent", full_and_in_use, Act::Call(insert)),
+        evicting("evict_expired", full_of_expired, Act::Call(insert)),
+        evicting("evict_for_bytes", full_of_bytes, Act::Call(insert)),
+        evicting(
+            "evict_from_a_full_line",
+            with_a_full_line,
+            Act::Call(insert),
+        ),
+        evicting("clear", with_neighbours, Act::Other(clear)),
+    ]
+}
+
+/// What the ids of [`id`] map to once a scenario is set up.
+pub(crate) fn before(subject: &Subject, evicts: bool) -> CacheSpec {
+    let mut spec = CacheSpec::empty(evicts);
+    for n in 0..IDS {
+        let guard = subject.pin();
+        let now = subject.now();
+        let id = id(n);
+        let entry = guard.iter().find(|entry| *entry.id() == id);
+        // Not looked up, for that leaves a mark.
+        spec.live[n] = entry
+            .filter(|entry| entry.expires_at() >= now)
+            .map(|entry| entry.value().number());
+    }
+    spec
+}
+
+fn put(subject: &Subject, op: Op) {
+    assert_ne!(make(subject, op), Ret::Refused);
+}
+
+fn empty() -> Subject {
+    subject(CacheBuilder::new(ROOM))
+}
+
+fn alone() -> Subject {
+    let subject = empty();
+    put(&subject, Op::Insert { id: 0, n: 100 });
+    subject
+}
+
+fn with_neighbours() -> Subject {
+    let subject = alone();
+    for id in 1..IDS {
+        put(
+            &subject,
+            Op::Insert {
+                id,
+                n: 100 + id as u32,
+            },
+        );
+    }
+    subject
+}
+
+fn with_expired() -> Subject {
+    let subject = empty();
+    put(&subject, Op::Insert { id: 1, n: 101 });
+    put(&subject, Op::InsertExpired { id: 0, n: 100 });
+    subject
+}
+
+fn fill(subject: &Subject, len: usize, until: Time) {
+    for n in 0..subject.capacity() {
+        let value = Value::new(n as u32);
+        let inserted = subject.insert(&bystander_id(9, n), value, &vec![0; len], until);
+        inserted.expect("fits");
+    }
+}
+
+fn full() -> Subject {
+    let subject = subject(CacheBuilder::new(LITTLE));
+    fill(&subject, 20, Time::NEVER);
+    subject
+}
+
+fn full_and_in_use() -> Subject {
+    let subject = full();
+    let in_use = |n| subject.get(&bystander_id(9, n)).is_some();
+    assert!((0..LITTLE).filter(|n| in_use(*n)).count() > LITTLE / 2);
+    subject
+}
+
+fn full_of_expired() -> Subject {
+    let subject = subject(CacheBuilder::new(LITTLE));
+    fill(&subject, 20, Time::from_millis(0));
+    subject
+}
+
+fn full_of_bytes() -> Subject {
+    let subject = subject(CacheBuilder::new(4 * LITTLE).max_bytes(LITTLE * 128));
+    fill(&subject, 20, Time::NEVER);
+    subject
+}
+
+fn with_a_full_line() -> Subject {
+    let subject = empty();
+    for n in 20..28 {
+        let inserted = subject.insert(&id(n), Value::new(n as u32), b"", Time::NEVER);
+        inserted.expect("fits");
+    }
+    subject
+}
+
+/// Removed sessions of several threads, none of them reclaimed yet.
+fn with_garbage() -> Subject {
+    let subject = with_neighbours();
+    for owner in 0..3 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..100 {
+                    let id = bystander_id(owner, n);
+                    let inserted = subject.insert(&id, Value::new(1), b"", Time::NEVER);
+                    inserted.expect("fits");
+                    subject.remove(&id);
+                }
+            });
+        });
+    }
+    assert!(subject.stats().retired > 0);
+    subject
+}
+
+/// A reader held everything back, and is gone now.
+fn at_the_bound() -> Subject {
+    let subject = with_neighbours();
+    let guard = subject.pin();
+    let replace = |n| {
+        let id = bystander_id(9, 0);
+        subject.insert(&id, Value::new(n), b"", Time::NEVER)
+    };
+    let refused = (0..RETIRED_LIMIT as u32).find(|n| replace(*n).is_err());
+    assert!(refused.is_some(), "{:?}", subject.stats());
+    drop(guard);
+    subject
+}
+
+/// So many were in use that the thread that reclaimed them left most of them to others.
+fn with_spare_lines() -> Subject {
+    let subject = at_the_bound();
+    for _ in 0..20 {
+        subject.maintain();
+    }
+    assert_eq!(subject.stats().retired, 0);
+    subject
+}
+
+/// Enough to seal, wait, reclaim and use again, several times.
+fn replace_many(subject: &Subject) {
+    for n in 0..700 {
+        let value = Value::new(n);
+        // In the line of those that are watched.
+        let inserted = subject.insert(&id(50), value, &vec![1; n as usize % 90], Time::NEVER);
+        // Whoever else inserts meanwhile may have reached the bound.
+        let _ = inserted;
+    }
+}
+
+/// Of the memory that it gives up nothing can be used again.
+fn replace_many_pinned(subject: &Subject) {
+    let _guard = subject.pin();
+    replace_many(subject);
+}
+
+fn pin_anew(subject: &Subject) {
+    let mut guard = subject.pin();
+    guard.repin();
+}
+
+fn maintain(subject: &Subject) {
+    subject.maintain();
+}
+
+fn clear(subject: &Subject) {
+    Cache::clear(subject);
+}
