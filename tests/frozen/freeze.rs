@@ -1,9 +1,10 @@
 //! One trial for each scenario and each step in it.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock};
-use std::{panic, thread};
+use std::thread;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use rekindle::steps::{Step, watch};
@@ -13,6 +14,10 @@ use crate::history::{Call, Op, Ret, is_linearizable};
 use crate::scenarios::{Act, Scenario, all, before};
 use crate::sites::Sites;
 use crate::subject::{Subject, check_accounts, make};
+
+/// Others that have not completed their work by then, a fraction of a second's, are taken to wait for
+/// the frozen thread.
+const FOR_GOOD: Duration = Duration::from_secs(60);
 
 static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
 
@@ -97,20 +102,27 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
     });
     frozen.recv().expect("the thread never came to this step");
 
-    let mut witness = Witness::new(&subject);
-    let seen = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-        witness.look();
-        bystanders::work(&subject, scenario.evicts, scenario.at_the_bound);
-        witness.look();
-        witness.change();
-    }));
+    let (say_done, done) = mpsc::channel::<()>();
+    let others = {
+        let (scenario, subject) = (Arc::clone(scenario), Arc::clone(&subject));
+        thread::spawn(move || {
+            // Dropped at the end, whether the work is done or somebody has panicked.
+            let _say_done = say_done;
+            let mut witness = Witness::new(&subject);
+            witness.look();
+            bystanders::work(&subject, scenario.evicts, scenario.at_the_bound);
+            witness.look();
+            witness.change();
+            witness.calls
+        })
+    };
+    let stopped = done.recv_timeout(FOR_GOOD) == Err(RecvTimeoutError::Timeout);
     thaw.send(()).expect("the thread waits");
     let told = victim.join().expect("the thread goes on");
-    if let Err(panic) = seen {
-        panic::resume_unwind(panic);
-    }
+    let seen = others.join().expect("every answer is right");
+    assert!(!stopped, "the others waited for the frozen thread");
 
-    let mut threads = vec![witness.calls];
+    let mut threads = vec![seen];
     if let (Act::Call(op) | Act::FirstCall(op), Some(ret)) = (scenario.act, told) {
         let returned = threads[0].last().map_or(1, |call| call.returned + 1);
         // Refused calls change nothing.

@@ -4,7 +4,7 @@
 //! complete ten thousand operations, and until all checks are over. Then it goes on, and what it was
 //! told must fit what the others were told (`history.rs`).
 //!
-//! Compiled for this alone: `RUSTFLAGS="--cfg rekindle_steps" cargo test --test frozen`.
+//! Compiled for this alone: `tests/with-steps --test frozen`.
 
 #[cfg(rekindle_steps)]
 mod between;
@@ -45,5 +45,5 @@ fn main() {
 
 #[cfg(not(rekindle_steps))]
 fn main() {
-    println!("nothing to run: see `./check`, or the head of tests/frozen/main.rs");
+    println!("nothing to run: use `tests/with-steps --test frozen`");
 }

@@ -3,7 +3,7 @@
 //!
 //! Threads make a few calls each on few ids, round after round, and every round's history is put to
 //! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all (a few hundred
-//! thousand by default); use `--release` for many. With `--cfg rekindle_steps` threads also pause at random
+//! thousand by default); use `--release` for many. With `tests/with-steps` threads also pause at random
 //! between their atomic steps.
 
 #[path = "../common/calls.rs"]
