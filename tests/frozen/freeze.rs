@@ -17,7 +17,7 @@ use crate::subject::{Subject, check_accounts, make};
 
 /// Others that have not completed their work by then, a fraction of a second's, are taken to wait for
 /// the frozen thread.
-const FOR_GOOD: Duration = Duration::from_secs(60);
+const FOR_GOOD: Duration = Duration::from_secs(30);
 
 static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
 
