@@ -229,6 +229,7 @@ fn hooks_are_added_while_handshakes_run() {
             }
         }
         done.store(true, Ordering::Relaxed);
+        handshakes.join().unwrap();
     });
 }
 

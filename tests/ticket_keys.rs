@@ -203,7 +203,7 @@ fn a_ring_is_replaced_as_a_whole() {
     let ring = TicketRing::new(TicketKeys::parse(&[record(1), record(2)].concat()).unwrap());
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for i in 0..20_000u32 {
                 let first = (i % 100) as u8 + 1;
                 ring.update(&[record(first), record(first + 1)].concat())
@@ -217,6 +217,7 @@ fn a_ring_is_replaced_as_a_whole() {
             assert_eq!(names[1], names[0] + 1);
             assert_eq!(keys.sealing().aes_key()[0], names[0] + 2);
         }
+        writer.join().unwrap();
     });
 }
 

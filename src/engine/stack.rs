@@ -231,17 +231,22 @@ mod tests {
         }
         let sum = AtomicUsize::new(0);
         thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    for _ in 0..50_000 {
-                        // Whoever pops pushes: the stack is never short by more than the threads.
-                        let item = stack.pop().expect("a frozen thread holds one item only");
-                        stack.push(item);
-                    }
-                    for _ in 0..ITEMS {
-                        sum.fetch_add(*stack.pop().unwrap(), Ordering::Relaxed);
-                    }
-                });
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..50_000 {
+                            // Whoever pops pushes: the stack is never short by more than the threads.
+                            let item = stack.pop().expect("a frozen thread holds one item only");
+                            stack.push(item);
+                        }
+                        for _ in 0..ITEMS {
+                            sum.fetch_add(*stack.pop().unwrap(), Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            for thread in threads {
+                thread.join().unwrap();
             }
         });
         assert!(stack.pop().is_none());
