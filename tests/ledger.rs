@@ -14,7 +14,7 @@ use std::thread;
 
 use common::{Client, Way, server};
 use foreign_types_shared::ForeignType;
-use openssl::ssl::{Ssl, SslContext, SslSession};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession};
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_SESSION};
 use rekindle::openssl::{Resumption, SessionCache, StoreError};
 use rekindle::{CacheBuilder, Refused, SessionId};
@@ -162,6 +162,11 @@ static TALLY: LazyLock<c_int> = LazyLock::new(|| {
     // SAFETY: functions with the signatures that OpenSSL asks for.
     unsafe {
         assert_eq!(CRYPTO_set_mem_functions(malloc, realloc, free), 1);
+        // The application has so many indexes of its own that the list of a connection's data, which
+        // grows from 9 to 13, is full just before our last one.
+        let early = SslContext::builder(SslMethod::tls()).unwrap().build();
+        drop(Ssl::new(&early).unwrap());
+        while Ssl::new_ex_index::<()>().unwrap().as_raw() < 7 {}
         const SSL_SESSIONS: c_int = 2;
         sys::CRYPTO_get_ex_new_index(SSL_SESSIONS, 0, ptr::null_mut(), None, None, Some(ended))
     }

@@ -80,6 +80,8 @@ unsafe extern "C" fn remember_shared(
         if !ctx.is_null() {
             CRYPTO_set_ex_data(ad, idx, SSL_CTX_get_ex_data(ctx, INDEXES.ctx));
         }
+        // Should the list of the connection's data have to grow for it, then now, not in a lookup.
+        CRYPTO_set_ex_data(ad, INDEXES.found, ptr::null_mut());
     }
 }
 
