@@ -91,13 +91,22 @@ impl<V> Entry<V> {
     /// - No other thread can reach it, now or later: it was never published, or its grace period
     ///   is over.
     pub(crate) unsafe fn reclaim(entry: NonNull<Self>) -> Block {
-        // Wipes even when the value's destructor panics; the memory is then leaked, not reused.
-        struct Wipe(NonNull<u8>, usize);
-        impl Drop for Wipe {
-            fn drop(&mut self) {
+        /// Should the value's destructor panic, the memory is wiped nevertheless, and freed.
+        struct Unwiped(Option<Block>, usize);
+        impl Unwiped {
+            fn wipe(&mut self) -> Option<Block> {
+                let block = self.0.take()?;
                 pause_point("wipe");
                 // SAFETY: the block is ours alone and this long (both from the caller's contract).
-                unsafe { wipe(self.0, self.1) };
+                unsafe { wipe(block.ptr, self.1) };
+                Some(block)
+            }
+        }
+        impl Drop for Unwiped {
+            fn drop(&mut self) {
+                if let Some(block) = self.wipe() {
+                    block.free();
+                }
             }
         }
         // SAFETY: by contract the entry is initialised and ours alone.
@@ -107,10 +116,10 @@ impl<V> Entry<V> {
             ptr: entry.cast(),
             class: header.class,
         };
-        let _wipe = Wipe(entry.cast(), Self::HEADER + header.encoded_len());
+        let mut unwiped = Unwiped(Some(block), Self::HEADER + header.encoded_len());
         // SAFETY: initialised by `write`, dropped nowhere else.
         unsafe { ptr::drop_in_place(&raw mut (*entry.as_ptr()).value) };
-        block
+        unwiped.wipe().expect("not wiped yet")
     }
 
     fn encoded_ptr(entry: *mut Self) -> *mut u8 {
