@@ -54,7 +54,7 @@ impl SessionHooks {
     /// It runs on the thread of the handshake, outside every critical step, and may call anything:
     /// insert, remove, even add hooks. Handshakes wait for it, so it should not wait for anybody. A
     /// panic ends the run of hooks, not the handshake. Calls to the cache run no hooks: only
-    /// handshakes do.
+    /// handshakes do. A hook that owns a share of what owns this list keeps both alive for good.
     pub fn add(&self, hook: impl Fn(SessionEvent, &SessionId) + Send + Sync + 'static) {
         self.list.push(Box::new(hook));
     }

@@ -3,9 +3,9 @@
 mod common;
 
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use common::{Client, Way, server};
@@ -167,17 +167,18 @@ fn calls_run_no_hook() {
 
 #[test]
 fn hooks_run_in_order_and_may_remove_and_add() {
-    let resumption = resumption(Way::Tls12Id);
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    // Static: hooks that own a share of it would keep it alive for good.
+    static RESUMPTION: LazyLock<Resumption> = LazyLock::new(|| resumption(Way::Tls12Id));
+    let (server, client) = (server(&RESUMPTION), Client::new(Way::Tls12Id));
     client.connect(&server);
     let (sender, order) = channel();
     for n in 1..=3 {
-        let (sender, resumption) = (sender.clone(), resumption.clone());
-        resumption.clone().hooks().add(move |event, id| {
+        let sender = sender.clone();
+        RESUMPTION.hooks().add(move |event, id| {
             sender.send((n, event)).unwrap();
             if (n, event) == (1, Get) {
-                assert!(resumption.cache().remove(id));
-                resumption.hooks().add(|_, _| ());
+                assert!(RESUMPTION.cache().remove(id));
+                RESUMPTION.hooks().add(|_, _| ());
             }
         });
     }
@@ -188,7 +189,7 @@ fn hooks_run_in_order_and_may_remove_and_add() {
     let order: Vec<_> = order.try_iter().collect();
     let expected = [Get, New].map(|event| [1, 2, 3].map(|n| (n, event)));
     assert_eq!(order, expected.concat());
-    assert_eq!(resumption.hooks().len(), 4);
+    assert_eq!(RESUMPTION.hooks().len(), 4);
 }
 
 #[test]
