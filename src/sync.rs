@@ -73,3 +73,7 @@ pub(crate) fn add_unshared(counter: &AtomicU64, n: u64) {
         Ordering::Relaxed,
     );
 }
+
+/// Loom reports one that is never dropped. For stand-ins, which are there under loom only.
+#[cfg(loom)]
+pub(crate) use loom::alloc::Track;

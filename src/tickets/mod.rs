@@ -19,16 +19,17 @@
 mod error;
 mod file;
 mod keys;
+mod swap;
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 pub use error::{TicketFileError, TicketKeyError};
 pub use file::{Reload, TicketKeyFile};
 pub use keys::{Fingerprint, TicketKey, TicketKeys};
+
+use swap::ArcSwap;
 
 /// The ring of ticket keys in use.
 ///
@@ -40,7 +41,7 @@ pub struct TicketRing {
 
 /// The ring as it was when it was loaded.
 pub struct Snapshot {
-    keys: arc_swap::Guard<Arc<TicketKeys>>,
+    keys: swap::Guard<Arc<TicketKeys>>,
 }
 
 /// What an update has put in place.

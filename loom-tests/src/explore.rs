@@ -1,0 +1,271 @@
+//! Threads, and how loom lets them loose on a cache.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::sync::mpsc::{Receiver, Sender, channel};
+use loom::thread::{self, JoinHandle};
+
+use crate::Subject;
+use crate::subject::NOBODY;
+
+/// Loom gives up on an execution with more steps than this, taking it for a livelock.
+const STEPS: usize = 20_000;
+
+/// Explores two threads that have both used the cache before. `check` sees what they returned.
+///
+/// Twice, once with each thread running first until loom preempts it: of several loads of one
+/// atomic in a row loom remembers the last only, and so misses that an exchange by the thread that
+/// loaded last could have come before another's load, unless it has seen them the other way round.
+pub fn explore<R1: 'static, R2: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    check: fn(&Subject, R1, R2),
+) {
+    explore_once(preemptions, setup, Before::Wrote, first, second, check);
+    explore_once(
+        preemptions,
+        setup,
+        Before::Wrote,
+        second,
+        first,
+        move |s, r2, r1| check(s, r1, r2),
+    );
+}
+
+/// As [`explore`], for threads that do alike: which of them runs first makes no difference.
+pub fn explore_alike<R: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R,
+    second: fn(&Subject) -> R,
+    check: fn(&Subject, R, R),
+) {
+    explore_once(preemptions, setup, Before::Wrote, first, second, check);
+}
+
+/// As [`explore`], but the second thread uses the library for the first time while loom explores:
+/// it claims its slot among the readers meanwhile. The first thread always runs first.
+pub fn explore_from_cold<R1: 'static, R2: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    check: fn(&Subject, R1, R2),
+) {
+    explore_once(preemptions, setup, Before::Nothing, first, second, check);
+}
+
+/// Explores three threads that have all used the cache before, three times, each running first once.
+pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    third: fn(&Subject) -> R3,
+    check: fn(&Subject, R1, R2, R3),
+) {
+    let all = Before::Wrote;
+    explore_three_once(preemptions, setup, [all, all], first, second, third, check);
+    let turned = move |s: &Subject, r2, r3, r1| check(s, r1, r2, r3);
+    explore_three_once(preemptions, setup, [all, all], second, third, first, turned);
+    let turned = move |s: &Subject, r3, r1, r2| check(s, r1, r2, r3);
+    explore_three_once(preemptions, setup, [all, all], third, first, second, turned);
+}
+
+/// Explores a writer beside two threads that only read, of which one has pinned before and ends
+/// while loom explores, and the other has not and begins: it may claim the slot that the first gives
+/// back.
+///
+/// A thread that only reads has one thread-local value, its registration: of several, loom drops
+/// those of an ending thread in the order of a hash map with random keys, another one each time, and
+/// then loses its way.
+pub fn explore_thread_end<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    writes: fn(&Subject) -> R1,
+    ends: fn(&Subject) -> R2,
+    begins: fn(&Subject) -> R3,
+    check: fn(&Subject, R1, R2, R3),
+) {
+    let before = [Before::PinnedAndEnds, Before::Nothing];
+    explore_three_once(preemptions, setup, before, writes, ends, begins, check);
+}
+
+fn explore_once<R1: 'static, R2: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    before: Before,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    check: impl Fn(&Subject, R1, R2) + Send + Sync + 'static,
+) {
+    run(preemptions, move || {
+        let first = Peer::spawn(Start::SetUp(setup), first);
+        let subject = first.subject.clone();
+        let second = Peer::spawn(Start::Join(subject.clone(), before), second);
+        first.start();
+        second.start();
+        loom::explore();
+        let (r1, r2) = (first.finish(), second.finish());
+        loom::stop_exploring();
+        check(&subject, r1, r2);
+        drop(subject);
+        first.end();
+        second.end();
+    });
+}
+
+fn explore_three_once<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    before: [Before; 2],
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    third: fn(&Subject) -> R3,
+    check: impl Fn(&Subject, R1, R2, R3) + Send + Sync + 'static,
+) {
+    run(preemptions, move || {
+        let first = Peer::spawn(Start::SetUp(setup), first);
+        let subject = first.subject.clone();
+        let second = Peer::spawn(Start::Join(subject.clone(), before[0]), second);
+        let third = Peer::spawn(Start::Join(subject.clone(), before[1]), third);
+        first.start();
+        second.start();
+        third.start();
+        loom::explore();
+        let (r1, r2, r3) = (first.finish(), second.finish(), third.finish());
+        loom::stop_exploring();
+        check(&subject, r1, r2, r3);
+        drop(subject);
+        first.end();
+        second.end();
+        third.end();
+        // A thread's end comes after what it sends, and needs the statics.
+        thread::yield_now();
+    });
+}
+
+/// Runs a model without a cache, and counts the executions. All interleavings, without a bound of
+/// preemptions.
+pub fn model(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.max_branches = STEPS;
+    check(&builder, scenario);
+}
+
+fn check(builder: &loom::model::Builder, scenario: impl Fn() + Send + Sync + 'static) {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let count = executions.clone();
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        scenario();
+    });
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    println!("{name}: {} executions", executions.load(Ordering::Relaxed));
+}
+
+/// Runs a scenario for all that loom wants to vary.
+///
+/// Not on loom's main thread: the thread-local values of that one are dropped after all statics,
+/// which the library's still need. And nothing is explored while threads end, for loom drops their
+/// thread-local values in an order that it does not control.
+fn run(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
+    let scenario = Arc::new(scenario);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = STEPS;
+    builder.expect_explicit_explore = true;
+    check(&builder, move || {
+        let scenario = scenario.clone();
+        let coordinator = thread::spawn(move || scenario());
+        coordinator.join().expect("loom stops at a panic");
+    });
+}
+
+/// A thread that does what it is told to, and stays until it is told to end. Of several that can
+/// run, loom begins with the one that was spawned first.
+struct Peer<R> {
+    subject: Arc<Subject>,
+    start: Sender<()>,
+    done: Receiver<R>,
+    end: Sender<()>,
+    handle: JoinHandle<()>,
+}
+
+/// How a thread begins.
+enum Start {
+    /// It makes what the model is about.
+    SetUp(fn() -> Subject),
+    /// It joins in.
+    Join(Arc<Subject>, Before),
+}
+
+/// What a thread has done before loom explores, and whether it stays.
+#[derive(Clone, Copy)]
+enum Before {
+    /// It has pinned as a reader and as a writer.
+    Wrote,
+    /// It has pinned as a reader only, and will end as soon as it is done.
+    PinnedAndEnds,
+    /// It has not used the library.
+    Nothing,
+}
+
+impl<R: 'static> Peer<R> {
+    /// Spawns a thread for `f` and waits until it is ready.
+    fn spawn(how: Start, f: fn(&Subject) -> R) -> Self {
+        let (start, started) = channel();
+        let (ready, is_ready) = channel();
+        let (send_done, done) = channel();
+        let (end, ended) = channel();
+        let stays = !matches!(how, Start::Join(_, Before::PinnedAndEnds));
+        let handle = thread::spawn(move || {
+            let subject = match how {
+                Start::SetUp(setup) => Arc::new(setup()),
+                Start::Join(subject, before) => {
+                    if !matches!(before, Before::Nothing) {
+                        drop(subject.cache.pin());
+                    }
+                    if matches!(before, Before::Wrote) {
+                        subject.remove(NOBODY);
+                    }
+                    subject
+                }
+            };
+            ready.send(subject.clone()).expect("somebody waits");
+            started.recv().expect("somebody tells");
+            let result = f(&subject);
+            drop(subject);
+            send_done.send(result).expect("somebody waits");
+            if stays {
+                ended.recv().expect("somebody tells");
+            }
+        });
+        Self {
+            subject: is_ready.recv().expect("the thread says so"),
+            start,
+            done,
+            end,
+            handle,
+        }
+    }
+
+    fn start(&self) {
+        self.start.send(()).expect("the thread waits");
+    }
+
+    fn finish(&self) -> R {
+        self.done.recv().expect("the thread says so")
+    }
+
+    fn end(self) {
+        drop(self.subject);
+        // Nobody receives it if the thread has ended.
+        let _ = self.end.send(());
+        self.handle.join().expect("loom stops at a panic");
+    }
+}

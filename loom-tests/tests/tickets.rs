@@ -1,0 +1,200 @@
+//! The ring of ticket keys: updated while handshakes seal and open tickets.
+//!
+//! The real ring and the real keys on a stand-in for arc-swap, whose guarantees it has and whose
+//! insides it has not: `src/tickets/swap.rs` tells what that leaves out.
+#![cfg(loom)]
+
+use std::sync::Arc;
+
+use loom::thread;
+use rekindle::tickets::{Fingerprint, TicketKey, TicketKeys, TicketRing};
+use rekindle_loom_tests::model;
+
+/// A ring of the keys with these numbers.
+fn ring_of(keys: &[u8]) -> TicketRing {
+    TicketRing::new(keys_of(keys))
+}
+
+fn keys_of(keys: &[u8]) -> TicketKeys {
+    let record = |n: &u8| {
+        let mut record = [0; TicketKey::RECORD];
+        record[..16].fill(*n);
+        record[16..].fill(n + 100);
+        record
+    };
+    let records: Vec<u8> = keys.iter().flat_map(record).collect();
+    TicketKeys::parse(&records).expect("keys")
+}
+
+/// What the models need of a ticket: the name of its key, and a MAC under that key's secrets.
+struct Ticket {
+    name: [u8; 16],
+    mac: Fingerprint,
+}
+
+/// As the adapter seals (`src/openssl/tickets.rs`): everything from one load.
+fn seal(ring: &TicketRing) -> Ticket {
+    let keys = ring.load();
+    let key = keys.sealing();
+    Ticket {
+        name: *key.name(),
+        mac: key.fingerprint(),
+    }
+}
+
+/// As the adapter opens: the number and the place of the key that did.
+fn open(ring: &TicketRing, ticket: &Ticket) -> Option<(u8, usize)> {
+    let keys = ring.load();
+    let (place, key) = keys.opening(&ticket.name)?;
+    assert_eq!(key.fingerprint(), ticket.mac, "another key's ticket");
+    Some((ticket.name[0], place))
+}
+
+/// Runs `other` on a thread of its own beside `main`, both on a ring of key 1.
+fn explore(main: fn(&Arc<TicketRing>), other: fn(&TicketRing), check: fn(&TicketRing)) {
+    model(None, move || {
+        let ring = Arc::new(ring_of(&[1]));
+        let theirs = ring.clone();
+        let thread = thread::spawn(move || other(&theirs));
+        main(&ring);
+        thread.join().expect("loom stops at a panic");
+        check(&ring);
+    });
+}
+
+/// A handshake seals a ticket and opens it again while another thread puts a new key in front: it
+/// opens, whichever key sealed it, and no older ring comes back.
+///
+/// Catches a ring that is published before its keys are written, an update in two steps (the new
+/// key is in force before the old one is in its second place), and a load that finds an older ring
+/// than one before it.
+#[test]
+fn a_ticket_sealed_before_an_update_opens_after_it() {
+    explore(
+        |ring| {
+            let ticket = seal(ring);
+            match open(ring, &ticket) {
+                Some((1, 0 | 1) | (2, 0)) => {}
+                other => panic!("{other:?}"),
+            }
+        },
+        |ring| {
+            let before = seal(ring);
+            ring.replace(keys_of(&[2, 1]));
+            assert_eq!(open(ring, &before), Some((1, 1)), "its own update is over");
+        },
+        |ring| assert_eq!(seal(ring).name[0], 2),
+    );
+}
+
+/// One thread seals a ticket, another opens it, a third updates the ring.
+///
+/// Catches rings that threads keep to themselves for a while: a ticket would come to a thread that
+/// does not know its key yet.
+#[test]
+fn a_ticket_opens_on_another_thread_than_it_was_sealed_on() {
+    explore(
+        |ring| {
+            let ticket = seal(ring);
+            let theirs = ring.clone();
+            let opener = thread::spawn(move || open(&theirs, &ticket));
+            let opened = opener.join().expect("loom stops at a panic");
+            assert!(matches!(opened, Some((1, 0 | 1) | (2, 0))), "{opened:?}");
+        },
+        |ring| {
+            ring.replace(keys_of(&[2, 1]));
+        },
+        |ring| assert_eq!(seal(ring).name[0], 2),
+    );
+}
+
+/// A handshake seals a ticket while two updates come, neither of which keeps a key: name and MAC are
+/// one key's.
+///
+/// Catches a handshake that loads the ring twice, once for the name and once for the secret.
+#[test]
+fn a_ticket_has_the_name_and_the_secret_of_one_key() {
+    explore(
+        |ring| {
+            let ticket = seal(ring);
+            let key = ticket.name[0];
+            assert!((1..=3).contains(&key));
+            assert_eq!(ticket.mac, keys_of(&[key]).sealing().fingerprint());
+        },
+        |ring| {
+            ring.replace(keys_of(&[2]));
+            ring.replace(keys_of(&[3]));
+        },
+        |ring| assert_eq!(seal(ring).name[0], 3),
+    );
+}
+
+/// Two updates at once: one of them is the last, whole, and each thread finds its own ring or the
+/// other's when its own update is over. Each ring is wiped once; loom reports one that is not.
+///
+/// Catches an update that changes a part of the ring in use, or loses a ring with its secrets.
+#[test]
+fn of_two_updates_at_once_the_last_stays_whole() {
+    fn update(ring: &TicketRing, key: u8) {
+        let update = ring.replace(keys_of(&[key, key + 10]));
+        assert_eq!(update.sealing, keys_of(&[key]).sealing().fingerprint());
+        check(ring);
+    }
+    fn check(ring: &TicketRing) {
+        let keys = ring.load();
+        let names: Vec<u8> = keys.iter().map(|key| key.name()[0]).collect();
+        assert!(names == [2, 12] || names == [3, 13], "{names:?}");
+    }
+    explore(|ring| update(ring, 2), |ring| update(ring, 3), check);
+}
+
+/// A ticket whose key leaves the ring while it is opened: it opens or its key is unknown, and then
+/// stays so.
+///
+/// Catches a key that is found by its name in one ring and taken from its place in another.
+#[test]
+fn a_ticket_of_a_key_that_leaves_is_opened_or_unknown() {
+    explore(
+        |ring| {
+            let ticket = Ticket {
+                name: [1; 16],
+                mac: keys_of(&[1]).sealing().fingerprint(),
+            };
+            let opened = [open(ring, &ticket), open(ring, &ticket)];
+            assert!(
+                matches!(
+                    opened,
+                    [None | Some((1, 0)), None] | [Some((1, 0)), Some((1, 0))]
+                ),
+                "{opened:?}"
+            );
+        },
+        |ring| {
+            ring.replace(keys_of(&[2]));
+        },
+        |ring| assert_eq!(ring.load().len(), 1),
+    );
+}
+
+/// A handshake keeps its snapshot while the ring is replaced twice: it stays as it was, and is wiped
+/// after that, once.
+///
+/// Catches keys that are wiped under a snapshot, and an old ring that is kept for good.
+#[test]
+fn a_snapshot_keeps_its_keys_while_the_ring_is_replaced() {
+    explore(
+        |ring| {
+            let keys = ring.load();
+            let before = (*keys.sealing().name(), *keys.sealing().aes_key());
+            let ticket = seal(ring);
+            assert!(ticket.name >= before.0, "an older ring");
+            assert_eq!(before.1, [before.0[0] + 100; 16]);
+            assert_eq!(*keys.sealing().aes_key(), before.1);
+        },
+        |ring| {
+            ring.replace(keys_of(&[2]));
+            ring.replace(keys_of(&[3]));
+        },
+        |ring| assert_eq!(seal(ring).name[0], 3),
+    );
+}
