@@ -75,6 +75,19 @@ pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
     explore_three_once(preemptions, setup, [all, all], third, first, second, turned);
 }
 
+/// As [`explore_three`], with the first thread always running first: a third of the executions.
+pub fn explore_three_in_turn<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    third: fn(&Subject) -> R3,
+    check: fn(&Subject, R1, R2, R3),
+) {
+    let all = Before::Wrote;
+    explore_three_once(preemptions, setup, [all, all], first, second, third, check);
+}
+
 /// Explores a writer beside two threads that only read, of which one has pinned before and ends
 /// while loom explores, and the other has not and begins: it may claim the slot that the first gives
 /// back.
@@ -92,6 +105,27 @@ pub fn explore_thread_end<R1: 'static, R2: 'static, R3: 'static>(
 ) {
     let before = [Before::PinnedAndEnds, Before::Nothing];
     explore_three_once(preemptions, setup, before, writes, ends, begins, check);
+}
+
+/// Explores a writer beside two threads that use the library for the first time meanwhile.
+pub fn explore_newcomers<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    writes: fn(&Subject) -> R1,
+    begins: fn(&Subject) -> R2,
+    begins_too: fn(&Subject) -> R3,
+    check: fn(&Subject, R1, R2, R3),
+) {
+    let before = [Before::Nothing; 2];
+    explore_three_once(
+        preemptions,
+        setup,
+        before,
+        writes,
+        begins,
+        begins_too,
+        check,
+    );
 }
 
 fn explore_once<R1: 'static, R2: 'static>(
@@ -193,6 +227,8 @@ struct Peer<R> {
     start: Sender<()>,
     done: Receiver<R>,
     end: Sender<()>,
+    /// Until it is told to end; else it ends when it is done.
+    stays: bool,
     handle: JoinHandle<()>,
 }
 
@@ -250,6 +286,7 @@ impl<R: 'static> Peer<R> {
             start,
             done,
             end,
+            stays,
             handle,
         }
     }
@@ -264,8 +301,9 @@ impl<R: 'static> Peer<R> {
 
     fn end(self) {
         drop(self.subject);
-        // Nobody receives it if the thread has ended.
-        let _ = self.end.send(());
+        if self.stays {
+            self.end.send(()).expect("the thread waits");
+        }
         self.handle.join().expect("loom stops at a panic");
     }
 }

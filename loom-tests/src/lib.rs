@@ -13,7 +13,8 @@ mod subject;
 mod value;
 
 pub use explore::{
-    explore, explore_alike, explore_from_cold, explore_thread_end, explore_three, model,
+    explore, explore_alike, explore_from_cold, explore_newcomers, explore_thread_end,
+    explore_three, explore_three_in_turn, model,
 };
 pub use subject::{
     A, B, ENTRY, FirstByte, FirstByteHasher, M, Subject, Z, encoded_len, get_buffer, id,

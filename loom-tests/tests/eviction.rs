@@ -1,11 +1,11 @@
 //! Threads that make room against each other.
 #![cfg(loom)]
 
-use rekindle::Inserted;
-use rekindle_loom_tests::{A, B, Subject, Z, explore, explore_alike};
+use rekindle::{CacheBuilder, Inserted};
+use rekindle_loom_tests::{A, B, ENTRY, Subject, Z, explore, explore_alike};
 
-/// Two inserts into a full cache of one: both succeed, and what is in the table is what the gauges
-/// say.
+/// Two inserts of sessions of different lengths into a full cache of one: both succeed, and what is in
+/// the table is what the gauges say.
 ///
 /// Catches two writers that both count the eviction of one entry (the gauge would fall behind for
 /// good, and the cache grow), and a refusal where the other has made the room already.
@@ -14,8 +14,8 @@ fn two_inserts_into_a_full_cache_count_each_eviction_once() {
     explore_alike(
         1, // with two it takes minutes
         || Subject::new(1, &[A]),
-        |s| s.insert(B, 1),
-        |s| s.insert(Z, 2),
+        |s| s.insert(B, 10),
+        |s| s.insert(Z, 20),
         |s, first, second| {
             assert_eq!((first, second), (Ok(Inserted::New), Ok(Inserted::New)));
             // One more than fits for each other writer at work, as the documentation says.
@@ -40,6 +40,151 @@ fn an_entry_is_either_evicted_or_removed() {
             assert_eq!(inserted, Inserted::New);
             assert_eq!(s.cache.stats().evicted.unused, u64::from(!removed));
             assert_eq!((s.get(A), s.get(B)), (None, Some(1)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// An insert that evicts against a take of the same entry: it is handed out or evicted, not both.
+///
+/// Catches a take that hands out a session which another thread unlinked (0-RTT data accepted twice,
+/// should the session come back from elsewhere), and an eviction that is counted beside it.
+#[test]
+fn an_entry_is_either_evicted_or_taken() {
+    explore(
+        2,
+        || Subject::new(1, &[A]),
+        |s| s.insert(B, 10).expect("fits"),
+        |s| s.take(A),
+        |s, inserted, taken| {
+            assert_eq!(inserted, Inserted::New);
+            assert!(matches!(taken, None | Some(0)), "{taken:?}");
+            let stats = s.cache.stats();
+            assert_eq!(
+                (stats.evicted.unused, stats.taken),
+                (u64::from(taken.is_none()), u64::from(taken.is_some()))
+            );
+            assert_eq!((s.get(A), s.get(B)), (None, Some(10)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// An insert that evicts against a replacement of the entry that it would evict.
+///
+/// Catches an eviction that unlinks the newer session for the older one's sake, or counts the bytes
+/// of the one and retires the other.
+#[test]
+fn an_entry_is_evicted_before_or_after_it_is_replaced() {
+    explore(
+        1, // with two it takes minutes
+        || Subject::new(1, &[A]),
+        |s| s.insert(B, 10).expect("fits"),
+        |s| s.insert(A, 20).expect("fits"),
+        |s, inserted, _| {
+            assert_eq!(inserted, Inserted::New);
+            let (a, b) = (s.get(A), s.get(B));
+            assert!(matches!((a, b), (None | Some(20), None | Some(10))));
+            // One more than fits for each other writer at work.
+            assert!(a.is_some() || b.is_some());
+            s.check_accounts();
+        },
+    );
+}
+
+/// A replacement by a longer session, which needs room by bytes, against a remove of the only one that
+/// can make way.
+///
+/// Catches room that is made for entries only, and an eviction whose bytes are counted by neither of
+/// the two or by both.
+#[test]
+fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
+    explore(
+        1, // with two it takes minutes
+        || Subject::build(CacheBuilder::new(3).max_bytes(2 * ENTRY), &[A, B]),
+        |s| s.insert(A, 10).expect("fits"),
+        |s| s.remove(B),
+        |s, inserted, removed| {
+            assert_eq!(inserted, Inserted::Replaced);
+            assert_eq!(s.cache.stats().evicted.unused, u64::from(!removed));
+            assert_eq!((s.get(A), s.get(B)), (Some(10), None));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take of an expired entry against the sweep: nobody gets it, and it leaves once.
+///
+/// Catches a take that hands out what has expired when it loses the race for it, and an expiry that
+/// is counted by both.
+#[test]
+fn an_expired_session_is_taken_by_nobody() {
+    explore(
+        1, // with two it takes minutes
+        || {
+            let s = Subject::new(1, &[]);
+            s.insert_expired(A, 0);
+            s
+        },
+        |s| s.cache.maintain(),
+        |s| s.take(A),
+        |s, swept, taken| {
+            assert_eq!(taken, None);
+            assert!(swept <= 1);
+            let stats = s.cache.stats();
+            assert_eq!((stats.evicted.expired, stats.taken), (1, 0));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take of an expired entry against an insert under its id: it gets the new session or none.
+///
+/// Catches a take that asks one entry whether it has expired and hands out another.
+#[test]
+fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
+    explore(
+        1, // with two it takes minutes
+        || {
+            let s = Subject::new(1, &[]);
+            s.insert_expired(A, 0);
+            s
+        },
+        |s| s.take(A),
+        |s| s.insert(A, 10).expect("fits"),
+        |s, taken, inserted| {
+            assert_eq!(inserted, Inserted::New);
+            assert!(matches!(taken, None | Some(10)), "{taken:?}");
+            assert_eq!(s.get(A), taken.is_none().then_some(10));
+            assert_eq!(s.cache.stats().evicted.expired, 1);
+            s.check_accounts();
+        },
+    );
+}
+
+/// Two lookups while the clock passes the session's end and another thread takes it for expired: it
+/// does not come back.
+///
+/// Catches a lookup that uses an older time than one before it, and an expired session that a lookup
+/// brings back to life.
+#[test]
+fn a_session_that_expires_meanwhile_stays_away() {
+    explore(
+        2,
+        || {
+            let s = Subject::new(1, &[]);
+            s.insert_until(A, 0, s.cache.now()).expect("fits");
+            s
+        },
+        |s| [s.get_buffer(A), s.get_buffer(A)],
+        |s| {
+            s.let_time_pass();
+            s.take(A)
+        },
+        |s, seen, taken| {
+            assert_eq!(taken, None, "it has expired");
+            assert!(seen[0].is_some() || seen[1].is_none(), "{seen:?}");
+            assert_eq!(s.cache.stats().evicted.expired, 1);
             s.check_accounts();
         },
     );

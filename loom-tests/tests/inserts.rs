@@ -1,8 +1,10 @@
 //! Inserts of one id against each other.
 #![cfg(loom)]
 
+use std::time::Duration;
+
 use rekindle::Inserted;
-use rekindle_loom_tests::{A, B, Subject, explore_alike};
+use rekindle_loom_tests::{A, B, Subject, explore, explore_alike};
 
 /// Two inserts of one new id: one is new, the other replaces it, and the later one stays.
 ///
@@ -39,10 +41,10 @@ fn two_replacements_leave_one_entry() {
         2,
         || Subject::new(1, &[A]),
         |s| s.insert(A, 1).expect("fits"),
-        |s| s.insert(A, 2).expect("fits"),
+        |s| s.insert(A, 12).expect("fits"),
         |s, first, second| {
             assert_eq!((first, second), (Inserted::Replaced, Inserted::Replaced));
-            assert!(matches!(s.get(A), Some(1 | 2)));
+            assert!(matches!(s.get(A), Some(1 | 12)));
             let stats = s.cache.stats();
             assert_eq!((stats.entries, stats.inserts, stats.replaced), (1, 1, 2));
             s.check_accounts();
@@ -109,6 +111,74 @@ fn of_two_inserts_over_an_expired_entry_one_wins() {
             assert!(first != second, "{first} and {second}");
             assert_eq!(s.get(A), Some(if first { 1 } else { 2 }));
             assert_eq!(s.cache.stats().evicted.expired, 1);
+            s.check_accounts();
+        },
+    );
+}
+
+/// An insert of a new id against the replacement of its neighbour in the line, by a session of
+/// another length: both stay.
+///
+/// Catches an insert that publishes the line as it was before the replacement (the older session
+/// would come back), and a replacement that is counted by the bytes of what came or of what left.
+#[test]
+fn a_new_neighbour_and_a_replacement_both_stay() {
+    explore(
+        1, // with two it takes minutes
+        || Subject::new(3, &[A]),
+        |s| s.insert(B, 10),
+        |s| s.insert(A, 20),
+        |s, new, replaced| {
+            assert_eq!((new, replaced), (Ok(Inserted::New), Ok(Inserted::Replaced)));
+            assert_eq!((s.get(A), s.get(B)), (Some(20), Some(10)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// An insert against an insert-if-absent of one new id: the first stays, or is replaced.
+///
+/// Catches an insert-if-absent that finds the id free and replaces what came since, and a caller who
+/// is told that he inserted what was never there.
+#[test]
+fn an_insert_if_absent_replaces_nothing() {
+    explore(
+        2,
+        || Subject::new(1, &[]),
+        |s| s.insert_if_absent(A, 1),
+        |s| s.insert(A, 2).expect("fits"),
+        |s, first, second| {
+            assert_eq!(second == Inserted::Replaced, first);
+            assert_eq!(s.get(A), Some(2));
+            s.check_accounts();
+        },
+    );
+}
+
+/// Two inserts into a line that is full, though the cache is not: each puts another out, none of
+/// them the other's.
+///
+/// Catches an insert that decides who makes way in one line and publishes over another, and an
+/// eviction within a line that is counted twice or not at all.
+#[test]
+fn two_inserts_into_a_full_line_put_two_out() {
+    explore_alike(
+        1, // with two it takes minutes
+        || {
+            let s = Subject::new(9, &[]);
+            let end = s.cache.now().saturating_add(Duration::from_secs(1));
+            for key in 10..18 {
+                s.insert_until(key, 0, end).expect("fits");
+            }
+            s
+        },
+        |s| s.insert(A, 1),
+        |s| s.insert(B, 12),
+        |s, first, second| {
+            assert_eq!((first, second), (Ok(Inserted::New), Ok(Inserted::New)));
+            assert_eq!((s.get(A), s.get(B)), (Some(1), Some(12)));
+            let stats = s.cache.stats();
+            assert_eq!((stats.entries, stats.evicted.line_full), (8, 2));
             s.check_accounts();
         },
     );

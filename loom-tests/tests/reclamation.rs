@@ -3,7 +3,8 @@
 
 use rekindle::{CacheBuilder, Inserted, Refused};
 use rekindle_loom_tests::{
-    A, B, M, Subject, Value, Z, explore, explore_alike, explore_from_cold, get_buffer, id,
+    A, B, M, Subject, Value, Z, explore, explore_alike, explore_from_cold, explore_newcomers,
+    explore_thread_end, get_buffer, id,
 };
 
 fn with_a() -> Subject {
@@ -58,6 +59,59 @@ fn a_thread_that_pins_for_the_first_time_is_not_missed() {
         },
         |s, (), seen| {
             assert_eq!(seen.0, seen.1);
+            s.check_accounts();
+        },
+    );
+}
+
+/// Two threads that pin for the first time, at the same time, while the writer looks for readers:
+/// one of them may need slots that are not there yet.
+///
+/// Catches two threads that get one slot (the first to leave would unpin the other), a chunk of
+/// slots that is used before it is written, and a writer that does not look into it.
+#[test]
+fn two_threads_that_begin_at_once_are_both_protected() {
+    explore_newcomers(
+        1,
+        with_a,
+        |s| {
+            s.insert(A, 1).expect("fits");
+            s.cache.maintain();
+        },
+        looks_twice,
+        looks_twice,
+        |s, (), first, second| {
+            assert_eq!((first.0, second.0), (first.1, second.1));
+            s.check_accounts();
+        },
+    );
+}
+
+fn looks_twice(s: &Subject) -> (u8, u8) {
+    let guard = s.cache.pin();
+    let value = guard.get(&id(A)).expect("there all the time");
+    (value.get(), value.get())
+}
+
+/// A reader's thread ends, a new thread claims its slot and pins, while a writer may be waiting for
+/// the first one to leave: both are protected, and the writer does not wait for good.
+///
+/// Catches a slot that is handed on before its owner is done with it, or whose new owner begins with
+/// numbers that are not the last owner's last: it would count guards that are gone and announce
+/// nothing.
+#[test]
+fn a_slot_that_changes_hands_protects_its_new_owner() {
+    explore_thread_end(
+        2,
+        with_a,
+        |s| {
+            s.insert(A, 1).expect("fits");
+            s.cache.maintain();
+        },
+        looks_twice,
+        looks_twice,
+        |s, (), first, second| {
+            assert_eq!((first.0, second.0), (first.1, second.1));
             s.check_accounts();
         },
     );

@@ -122,6 +122,46 @@ fn a_remove_finds_what_is_being_replaced() {
     );
 }
 
+/// A remove against an insert of a new id: it removes all of it or finds nothing.
+///
+/// Catches a remove that finds a session before it is published, and one that reports success and
+/// leaves it there.
+#[test]
+fn a_remove_gets_a_new_session_or_leaves_it() {
+    explore(
+        3,
+        || Subject::new(1, &[]),
+        |s| s.remove(A),
+        |s| s.insert(A, 1).expect("fits"),
+        |s, removed, inserted| {
+            assert_eq!(inserted, Inserted::New);
+            assert_eq!(s.get(A), (!removed).then_some(1));
+            assert_eq!(s.cache.stats().removed, u64::from(removed));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A remove of the only session in a line against an insert of its neighbour: the line may be empty
+/// in between, and is then none at all.
+///
+/// Catches a remove that leaves no line behind though another session has come into it.
+#[test]
+fn a_neighbour_comes_while_the_only_session_goes() {
+    explore(
+        2,
+        || Subject::new(3, &[A]),
+        |s| s.remove(A),
+        |s| s.insert(B, 10).expect("fits"),
+        |s, removed, inserted| {
+            assert!(removed);
+            assert_eq!(inserted, Inserted::New);
+            assert_eq!((s.get(A), s.get(B)), (None, Some(10)));
+            s.check_accounts();
+        },
+    );
+}
+
 /// Two removes in one line: both leave, each once.
 ///
 /// Catches an exchange that brings back an entry which left the line since it was copied.
