@@ -18,6 +18,53 @@
 //! sees W1 and never finds X. If it does, W4 waits for R3, and R3 to W4 is a release-acquire pair:
 //! whatever the reader did with X happened before its reuse. The number only grows, so a slot that
 //! shows another number has been unpinned since, whoever owns it by then.
+//!
+//! # What loom cannot judge
+//!
+//! Loom takes a SeqCst access for one that acquires and releases; only SeqCst fences mean to it all
+//! that they mean. So the models judge the rest of this protocol, and here is the argument for what
+//! they do not see. "The order" is the single one of all SeqCst operations (C++20, \[atomics.order\],
+//! which Rust has taken over). Each access and fence with SeqCst in `src/`:
+//!
+//! - R1, the swap in `Slot::announce`; R2, the load in `Table::load`; W2, the fence in
+//!   `Stragglers::remember`. Say that W3 finds a number older than R1's. What comes after a fence and
+//!   misses a SeqCst write puts the fence before that write: W2 is before R1 in the order. R1 is before
+//!   R2, as in the program. If R2 missed W1, or what came in its place, that would put R2 before W2,
+//!   for W1 happens before the fence: a circle. So R2 finds X gone. W1 itself needs no SeqCst, as long
+//!   as it happens before W2: either the same thread has done both, or the memory that W1 unlinked came
+//!   to this one through the pool (`pool.rs`), whose hand-over releases and acquires.
+//!
+//!   x86: R1 is an `xchg`, W2 an `mfence`; neither lets a load behind it come before it. R2 is a plain
+//!   load. ARM: R1 is a `swpal` or ends in an `stlxr`, R2 an `ldar`, which stays behind an earlier
+//!   releasing store; an Acquire load may be an `ldapr`, which does not, so R2 must be SeqCst although
+//!   x86 and loom would never tell. W2 is a `dmb ish`.
+//!
+//!   Under loom a fence in `announce` stands for the swap's place in the order. The models then judge
+//!   who announces, who looks, and when; and without that fence, or W2, they fail.
+//! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not look at
+//!   the slot at all; as above, the fence W2 is then before the `fetch_max` in the order, that is before
+//!   R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the slot had an owner
+//!   before, the number was up already and its `fetch_max` happened before this claim (`claimed`).
+//!   Both processors would keep it before R1 even then, which is a locked instruction on x86 and
+//!   releases on ARM: it is the compiler that is told here.
+//! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that. Relaxed
+//!   would do; loom, which sees the fence, agrees.
+//! - The two fences of `openssl/resumption.rs` (`close`, `was_closed_meanwhile`), which no model runs
+//!   because OpenSSL would come along: a store, a fence, a look at the table against an insert, a fence,
+//!   a look at the flag. Of two fences one is first in the order, and whoever comes after it sees what
+//!   came before it. x86: `mfence`; ARM: `dmb ish`.
+//! - crossbeam-epoch, which writers pin by, brings its fences along, and loom sees them. On x86 it pins
+//!   with a locked `cmpxchg` and a fence for the compiler, in whose place loom runs a whole one; the
+//!   instruction is one.
+//!
+//! Nor does loom see these, and so it is argued where they are: spurious failures of
+//! `compare_exchange_weak` (`stack.rs`: the loop comes round again); prefetching, which is left out
+//! under loom (`table.rs`: reads no more than an address); the ends of threads whose guards outlive
+//! them, for loom drops thread-local values in no fixed order (`give_back` below). Loom remembers the
+//! last seven stores of an atomic, and never lets a load see a store that comes later in its own run:
+//! what that could hide are Relaxed accesses alone, which here count, hint, or are looked at again by an
+//! exchange; that memory is never touched unordered, the probes of `sync.rs` check apart from values.
+//! And it preempts a thread a bounded number of times, which each model tells.
 
 use std::marker::PhantomData;
 
@@ -197,6 +244,10 @@ impl Slot {
 
     /// The owner is done with the slot, or will be when its last guard is dropped. A guard that was
     /// forgotten may have left references behind: its slot stays pinned.
+    ///
+    /// A slot that an orphaned guard gives back, and one that a pin has borrowed, are in no model. To
+    /// others they do nothing new: the same thread claims, announces, unpins and then gives back, in
+    /// this order, as one that begins and ends in `a_slot_that_changes_hands_protects_its_new_owner`.
     fn give_back(&self) {
         let depth = self.depth.load(Ordering::Relaxed);
         if depth > 0 {
