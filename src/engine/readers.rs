@@ -49,10 +49,7 @@
 //!   releases on ARM: it is the compiler that is told here.
 //! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that. Relaxed
 //!   would do; loom, which sees the fence, agrees.
-//! - The two fences of `openssl/resumption.rs` (`close`, `was_closed_meanwhile`), which no model runs
-//!   because OpenSSL would come along: a store, a fence, a look at the table against an insert, a fence,
-//!   a look at the flag. Of two fences one is first in the order, and whoever comes after it sees what
-//!   came before it. x86: `mfence`; ARM: `dmb ish`.
+//! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
 //! - crossbeam-epoch, which writers pin by, brings its fences along, and loom sees them. On x86 it pins
 //!   with a locked `cmpxchg` and a fence for the compiler, in whose place loom runs a whole one; the
 //!   instruction is one.

@@ -140,7 +140,10 @@ impl Resumption {
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
         // SeqCst, as the one in `was_closed_meanwhile`: either a handshake that inserts sees that this
-        // is closed, or what it has inserted is found here.
+        // is closed, or what it has inserted is found here. A store, a fence, a look at the table meet
+        // an insert, a fence, a look at the flag: one fence is first in the order of all SeqCst
+        // operations, and whoever comes after it sees what came before it. x86: `mfence`; ARM: `dmb
+        // ish`. No model runs this, since OpenSSL would come along.
         fence(Ordering::SeqCst);
         self.shared.cache.clear();
     }
