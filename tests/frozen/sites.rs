@@ -102,24 +102,24 @@ fn steps(code: &str) -> Vec<(u32, String, String)> {
     let mut function = String::new();
     let mut at = 0;
     for (number, line) in code.lines().enumerate() {
-        let trimmed = line.trim_start();
-        if let Some(name) = function_name(trimmed) {
+        let start = at;
+        at += line.len() + 1;
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        if let Some(name) = function_name(line) {
             function = name.to_owned();
         }
-        if !trimmed.starts_with("//") {
-            for (start, operation) in calls(line) {
-                let arguments = arguments(&code[at + start..]);
-                let is_step = operation == "pause_point" || arguments.contains("Ordering::");
-                if is_step && !trimmed.starts_with("fn ") {
-                    let operation = match operation {
-                        "pause_point" => arguments.trim_matches('"'),
-                        other => other,
-                    };
-                    found.push((number as u32 + 1, function.clone(), operation.to_owned()));
-                }
-            }
+        for (open, called) in calls(line) {
+            let arguments = arguments(&code[start + open..]);
+            let operation = match called {
+                "pause_point" => arguments.trim_matches('"'),
+                other if arguments.contains("Ordering::") => other,
+                // Of the same name, but no access to an atomic.
+                _ => continue,
+            };
+            found.push((number as u32 + 1, function.clone(), operation.to_owned()));
         }
-        at += line.len() + 1;
     }
     found
 }
@@ -133,9 +133,9 @@ fn function_name(line: &str) -> Option<&str> {
         .filter(|name| !name.is_empty() && line.contains(&format!("fn {name}")))
 }
 
-/// Where in a line an argument list begins that may be that of a step, and what is called.
+/// Where in a line argument lists begin that may be a step's, and what is called.
 fn calls(line: &str) -> Vec<(usize, &str)> {
-    const OPERATIONS: [&str; 11] = [
+    const OPERATIONS: [&str; 10] = [
         "load",
         "store",
         "swap",
@@ -146,7 +146,6 @@ fn calls(line: &str) -> Vec<(usize, &str)> {
         "fetch_max",
         "fence",
         "pause_point",
-        "add_unshared",
     ];
     line.match_indices('(')
         .filter_map(|(open, _)| {
