@@ -1,0 +1,226 @@
+//! The C entry points, called as C would with memory that is exactly as long as is said.
+//!
+//! Everything that a call may read is on the heap with nothing behind it, so that the address
+//! sanitizer sees a byte read too far; what it may write has canaries around it as well.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use foreign_types_shared::ForeignType;
+use openssl::ssl::{SslContextBuilder, SslSession};
+use openssl_sys::SSL_SESSION;
+use rekindle_capi::config::rekindle_config;
+use rekindle_capi::stats::rekindle_stats;
+use rekindle_capi::ts::{self, TSReturnCode, TSSslSessionID};
+use rekindle_capi::{hooks, lifecycle, sessions, stats};
+
+use crate::input::{Config, Id, Keys, Size};
+
+const CANARY: u8 = 0xEE;
+const MARGIN: usize = 64;
+
+/// Memory that a call may write to, between canaries, and full of them.
+pub(crate) struct Canaries {
+    memory: Vec<u8>,
+}
+
+impl Canaries {
+    pub(crate) fn around(len: usize) -> Self {
+        Self {
+            memory: vec![CANARY; len + 2 * MARGIN],
+        }
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.memory[MARGIN..].as_mut_ptr()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.memory[MARGIN..self.memory.len() - MARGIN]
+    }
+
+    /// Whether all is as it was but for the first `written` bytes.
+    pub(crate) fn are_whole_but_for(&self, written: usize) -> bool {
+        let (before, rest) = self.memory.split_at(MARGIN);
+        let behind = &rest[written..];
+        *before == [CANARY; MARGIN] && behind == vec![CANARY; behind.len()]
+    }
+}
+
+/// What is behind an id's length, another number for each.
+static NOISE: AtomicU8 = AtomicU8::new(1);
+
+/// An id as C has it.
+fn id(id: Id) -> Option<Box<TSSslSessionID>> {
+    let (len, last) = match id {
+        Id::Null => return None,
+        Id::Invalid(len) => (len, 0),
+        Id::Valid(len, last) => (len, last),
+    };
+    let mut bytes = [0; 32];
+    let end = bytes.get_mut(len.wrapping_sub(1)..);
+    if let Some((end, behind)) = end.and_then(<[c_char]>::split_first_mut) {
+        *end = last as c_char;
+        behind.fill(NOISE.fetch_add(1, Ordering::Relaxed) as c_char);
+    }
+    Some(Box::new(TSSslSessionID { len, bytes }))
+}
+
+fn pointer<T>(of: &Option<Box<T>>) -> *const T {
+    of.as_deref().map_or(ptr::null(), ptr::from_ref)
+}
+
+/// Takes over a reference that a call has given away.
+fn own(session: *mut SSL_SESSION) -> Option<SslSession> {
+    // SAFETY: null, or a session with a reference that is ours.
+    (!session.is_null()).then(|| unsafe { SslSession::from_ptr(session) })
+}
+
+pub(crate) fn init(config: Option<&Config>) -> c_int {
+    let Some(config) = config else {
+        // SAFETY: null is allowed.
+        return unsafe { lifecycle::rekindle_init(ptr::null()) };
+    };
+    let whole: Vec<u8> = [
+        config.size,
+        config.sessions,
+        config.max_bytes,
+        config.max_session_bytes,
+    ]
+    .iter()
+    .flat_map(|n| n.to_ne_bytes())
+    .chain(config.session_timeout.to_ne_bytes())
+    .chain(config.reserved.to_ne_bytes())
+    .collect();
+    // Of sizes that no structure has, nothing but the size is there.
+    let there = if (8..=4_096).contains(&config.size) {
+        config.size
+    } else {
+        8
+    };
+    // In words, for alignment; the last one may have up to seven bytes too many.
+    let mut words = vec![0_u64; there.div_ceil(8)];
+    for (i, word) in words.iter_mut().enumerate() {
+        let bytes: [u8; 8] = std::array::from_fn(|j| match 8 * i + j {
+            at if at < whole.len() => whole[at],
+            at if at < there => config.tail,
+            _ => 0xAA,
+        });
+        *word = u64::from_ne_bytes(bytes);
+    }
+    // SAFETY: as many bytes as the size says, or a size that is refused before more is read.
+    unsafe { lifecycle::rekindle_init(words.as_ptr().cast::<rekindle_config>()) }
+}
+
+pub(crate) fn shutdown() {
+    lifecycle::rekindle_shutdown();
+}
+
+pub(crate) fn last_error() -> String {
+    // SAFETY: never null, ends in NUL, and lives until this thread's next call.
+    let text = unsafe { CStr::from_ptr(lifecycle::rekindle_last_error()) };
+    text.to_str().expect("ASCII").to_owned()
+}
+
+pub(crate) fn get(of: Id) -> Option<SslSession> {
+    let id = id(of);
+    // SAFETY: null or an id.
+    own(unsafe { ts::TSSslSessionGet(pointer(&id)) }.cast())
+}
+
+/// Without a buffer when there is none, without a length when there is none.
+pub(crate) fn get_buffer(
+    of: Id,
+    buffer: Option<&mut Canaries>,
+    mut len: Option<&mut c_int>,
+) -> c_int {
+    let id = id(of);
+    let buffer = buffer.map_or(ptr::null_mut(), Canaries::as_mut_ptr);
+    let len = len.as_mut().map_or(ptr::null_mut(), |len| &raw mut **len);
+    // SAFETY: null or an id; the buffer has as many bytes as the length says, or as the session has
+    // where that is less.
+    unsafe { ts::TSSslSessionGetBuffer(pointer(&id), buffer.cast(), len) }
+}
+
+pub(crate) fn insert(of: Id, session: Option<&SslSession>) -> bool {
+    let id = id(of);
+    let session = session.map_or(ptr::null_mut(), ForeignType::as_ptr);
+    // SAFETY: null or an id; null or a live session.
+    let result = unsafe { ts::TSSslSessionInsert(pointer(&id), session.cast(), ptr::null_mut()) };
+    result == TSReturnCode::TS_SUCCESS
+}
+
+pub(crate) fn remove(of: Id) -> bool {
+    let id = id(of);
+    // SAFETY: null or an id.
+    unsafe { ts::TSSslSessionRemove(pointer(&id)) == TSReturnCode::TS_SUCCESS }
+}
+
+pub(crate) fn take(of: Id) -> Option<SslSession> {
+    let id = id(of);
+    // SAFETY: null or an id.
+    own(unsafe { sessions::rekindle_session_take(pointer(&id)) })
+}
+
+pub(crate) fn ticket_keys(keys: &Keys) -> bool {
+    let (mut data, len) = match keys {
+        Keys::Null(len) => (None, *len),
+        Keys::Negative(len) => (Some([0; 0].into()), *len),
+        Keys::Bytes(bytes) => (Some(bytes.clone().into_boxed_slice()), bytes.len() as c_int),
+    };
+    let pointer = data.as_mut().map_or(ptr::null_mut(), |d| d.as_mut_ptr());
+    // SAFETY: null, or as many bytes as the length says; none where it is negative.
+    let result = unsafe { ts::TSSslTicketKeyUpdate(pointer.cast(), len) };
+    result == TSReturnCode::TS_SUCCESS
+}
+
+/// What was written to the structure. Nothing where the call has failed.
+pub(crate) fn stats(size: Size) -> (c_int, Vec<u64>) {
+    let Size::Of(size) = size else {
+        // SAFETY: null is refused.
+        return (unsafe { stats::rekindle_stats(ptr::null_mut()) }, vec![]);
+    };
+    let there = if size <= 4_096 { size } else { 8 };
+    // In words, for alignment: the size, the counters, canaries.
+    let canary = u64::from_ne_bytes([CANARY; 8]);
+    let mut words = vec![canary; there.div_ceil(8).max(1) + MARGIN];
+    words[0] = size as u64;
+    // SAFETY: as many bytes as the size says, or a size that is refused before more is written.
+    let result = unsafe { stats::rekindle_stats(words.as_mut_ptr().cast::<rekindle_stats>()) };
+    let written = if result == 0 { size } else { 0 };
+    let bytes: Vec<u8> = words[1..].iter().flat_map(|w| w.to_ne_bytes()).collect();
+    let behind = &bytes[written.saturating_sub(8)..];
+    assert!(behind.iter().all(|b| *b == CANARY), "wrote beyond");
+    assert_eq!(words[0], size as u64);
+    words.truncate(written / 8);
+    (result, words)
+}
+
+unsafe extern "C" fn hook(_event: c_int, _id: *const TSSslSessionID, _data: *mut c_void) {
+    std::process::abort(); // Nobody shakes hands here.
+}
+
+pub(crate) fn hook_add(there: bool) -> c_int {
+    let hook: hooks::rekindle_session_hook = if there { Some(hook) } else { None };
+    // SAFETY: it does not look at its data.
+    unsafe { hooks::rekindle_session_hook_add(hook, ptr::null_mut()) }
+}
+
+pub(crate) fn attach(context: Option<&SslContextBuilder>) -> c_int {
+    let context = context.map_or(ptr::null_mut(), SslContextBuilder::as_ptr);
+    // SAFETY: null, or a context that nobody else uses.
+    unsafe { lifecycle::rekindle_attach(context) }
+}
+
+unsafe extern "C" {
+    /// Not in openssl-sys.
+    fn SSL_SESSION_new() -> *mut SSL_SESSION;
+}
+
+/// A session without a cipher.
+pub(crate) fn not_encodable() -> SslSession {
+    // SAFETY: a new session with one reference, which is ours.
+    unsafe { SslSession::from_ptr(SSL_SESSION_new()) }
+}

@@ -1,0 +1,230 @@
+//! What a fuzzer's bytes mean: a few for each call.
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+
+/// Calls in one run at most.
+const MAX_CALLS: usize = 200;
+
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) calls: Vec<Call>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// `None`: a null pointer, for the defaults.
+    Init(Option<Config>),
+    Shutdown,
+    Get(Id),
+    GetBuffer(Id, Room),
+    Insert(Id, Session),
+    Remove(Id),
+    Take(Id),
+    TicketKeys(Keys),
+    Stats(Size),
+    /// Whether there is a hook.
+    HookAdd(bool),
+    Attach(Context),
+}
+
+/// A structure's size field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Size {
+    NullStructure,
+    Of(usize),
+}
+
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) size: usize,
+    pub(crate) sessions: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) max_session_bytes: usize,
+    pub(crate) session_timeout: u32,
+    pub(crate) reserved: u32,
+    /// What is behind the fields, where `size` says that there is something.
+    pub(crate) tail: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Id {
+    Null,
+    /// Its length, and what is in its last byte.
+    Valid(usize, u8),
+    Invalid(usize),
+}
+
+/// What GetBuffer is told about its buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Room {
+    NullLength,
+    /// So many bytes more than the session has.
+    Around(i32),
+    Bytes(usize),
+    /// Any number with a null pointer for a buffer.
+    NullBuffer(i32),
+    Negative(i32),
+    /// More than any memory has: the buffer is as long as the session.
+    Huge(i32),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Session {
+    Null,
+    /// One of a few, see `sessions.rs`.
+    Number(usize),
+    NotEncodable,
+}
+
+#[derive(Debug)]
+pub(crate) enum Keys {
+    Null(i32),
+    Negative(i32),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Context {
+    Null,
+    Fresh,
+    /// The one that came last.
+    Again,
+}
+
+impl<'a> Arbitrary<'a> for Input {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let mut calls = Vec::new();
+        while !u.is_empty() && calls.len() < MAX_CALLS {
+            calls.push(call(&mut || u.arbitrary().unwrap_or(0)));
+        }
+        Ok(Self { calls })
+    }
+}
+
+fn call(byte: &mut impl FnMut() -> u8) -> Call {
+    match byte() {
+        0..16 => match byte() {
+            // Rare: a cache of 100,000 sessions takes milliseconds to be made and swept.
+            0xFF if byte() == 0xA5 && byte() == 0x5A => Call::Init(None),
+            flags => Call::Init(Some(config(flags, byte))),
+        },
+        16..24 => Call::Shutdown,
+        24..64 => Call::Get(id(byte())),
+        64..112 => Call::GetBuffer(id(byte()), room(byte)),
+        112..168 => Call::Insert(
+            id(byte()),
+            match byte() {
+                0xFE => Session::Null,
+                0xFF => Session::NotEncodable,
+                n => Session::Number(n.into()),
+            },
+        ),
+        168..184 => Call::Remove(id(byte())),
+        184..200 => Call::Take(id(byte())),
+        200..224 => Call::TicketKeys(keys(byte)),
+        224..240 => Call::Stats(match byte() {
+            0 => Size::NullStructure,
+            n => Size::Of(size(n, 27 * 8)),
+        }),
+        240..248 => Call::HookAdd(byte() >= 64),
+        // Making a context takes longer than anything else here.
+        248 => Call::Attach(Context::Fresh),
+        249..252 => Call::Attach(Context::Again),
+        _ => Call::Attach(Context::Null),
+    }
+}
+
+fn config(flags: u8, byte: &mut impl FnMut() -> u8) -> Config {
+    Config {
+        size: match flags % 4 {
+            3 => size(byte(), 40),
+            _ => 40,
+        },
+        sessions: match byte() {
+            0xFF => usize::MAX,
+            0xFE => (1 << 32) + 1,
+            n => 1 + usize::from(n) % 64,
+        },
+        max_bytes: match byte() {
+            n @ 0x80.. => 4_096 * usize::from(n & 0x7F),
+            n => 16 * usize::from(n),
+        },
+        max_session_bytes: match byte() {
+            0xFF => usize::MAX,
+            0xFE => (1 << 20) + 1,
+            0xFD => 1 << 20,
+            n => usize::from(n) * usize::from(n),
+        },
+        session_timeout: match flags / 4 % 4 {
+            0 => 0,
+            1 => u32::MAX,
+            _ => byte().into(),
+        },
+        reserved: u32::from(flags >= 0xF0),
+        tail: if flags & 0x80 == 0 { 0 } else { byte() },
+    }
+}
+
+/// Sizes around the one that is right, and absurd ones.
+fn size(n: u8, right: usize) -> usize {
+    match n {
+        0xFF => usize::MAX,
+        0xFE => 1 << 63,
+        0xFD => 1 << 32,
+        0xFC => 4_097,
+        0xFB => 4_096,
+        0xFA => 0,
+        0xC0.. => right,
+        n => right - 24 + usize::from(n % 64),
+    }
+}
+
+fn id(n: u8) -> Id {
+    const INVALID: [usize; 8] = [
+        0,
+        33,
+        64,
+        255,
+        256 + 1,
+        1 << 32,
+        isize::MAX as usize,
+        usize::MAX,
+    ];
+    match n {
+        0xFF => Id::Null,
+        0xE0.. => Id::Invalid(INVALID[usize::from(n % 8)]),
+        n => Id::Valid(1 + usize::from(n % 32), n / 32),
+    }
+}
+
+fn room(byte: &mut impl FnMut() -> u8) -> Room {
+    let kind = byte();
+    let n = i32::from(byte());
+    match kind % 8 {
+        0 => Room::Around(0),
+        1 => Room::Around(1),
+        2 => Room::Around(-1),
+        3 => Room::Around(n - 128),
+        4 => Room::Bytes(8 * n as usize),
+        5 if n == 0 => Room::NullLength,
+        5 => Room::NullBuffer(n - 128),
+        6 => Room::Negative(if n == 0 { i32::MIN } else { -n }),
+        _ => Room::Huge(i32::MAX - n),
+    }
+}
+
+fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
+    let (kind, n) = (byte(), byte());
+    match kind {
+        0xFF => Keys::Null((i32::from(n) - 128) * 48),
+        0xFE => Keys::Negative(if n == 0 { i32::MIN } else { -i32::from(n) }),
+        // So many records of one byte each, cut off or with something behind.
+        0x40.. => {
+            let mut bytes: Vec<u8> = (0..n % 4).flat_map(|_| [byte(); 48]).collect();
+            let more = usize::from(kind % 64);
+            bytes.resize((bytes.len() + more).saturating_sub(32), 0);
+            Keys::Bytes(bytes)
+        }
+        _ => Keys::Bytes((0..n).map(|_| byte()).collect()),
+    }
+}

@@ -1,0 +1,23 @@
+//! The C entry points in any order, with hostile lengths, against the contract told again: what is
+//! stored is returned, nothing is written beyond what was said, what fails changes nothing and says
+//! why. The address and leak sanitizers look after references.
+#![no_main]
+
+mod calls;
+mod input;
+mod model;
+mod sessions;
+
+use libfuzzer_sys::fuzz_target;
+
+use input::Input;
+use model::Model;
+
+fuzz_target!(|input: Input| {
+    let contexts_first = input.calls.len().is_multiple_of(2);
+    let mut model = Model::default();
+    for call in input.calls {
+        model.call(call);
+    }
+    model.end(contexts_first);
+});

@@ -1,0 +1,93 @@
+//! Sessions of many lengths, live and expired, made from DER.
+
+use openssl::ssl::SslSession;
+
+use crate::calls;
+use crate::input::Session;
+
+/// Lengths of the ticket in each, which makes up for most of its encoding.
+const TICKETS: [usize; 12] = [
+    0, 1, 32, 100, 230, 500, 900, 1_000, 4_000, 16_000, 16_250, 40_000,
+];
+
+/// Every so manieth has expired.
+const EXPIRED: usize = 5;
+
+/// The sessions of one run, made when they are needed: whoever keeps one of them too long leaks it.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    made: Vec<Made>,
+}
+
+pub(crate) struct Made {
+    number: usize,
+    pub(crate) session: SslSession,
+    pub(crate) der: Vec<u8>,
+    pub(crate) expired: bool,
+}
+
+impl Sessions {
+    /// The place of a session among those that are made; `None` for what has no encoding.
+    pub(crate) fn make(&mut self, session: Session) -> Option<usize> {
+        let Session::Number(number) = session else {
+            return None;
+        };
+        let number = number % (TICKETS.len() * EXPIRED);
+        let made = self.made.iter().position(|made| made.number == number);
+        Some(made.unwrap_or_else(|| {
+            let expired = number % EXPIRED == EXPIRED - 1;
+            let der = der(TICKETS[number % TICKETS.len()], expired, number);
+            let session = SslSession::from_der(&der).expect("a session");
+            // As OpenSSL writes it, which may not be as it was read.
+            let der = session.to_der().expect("an encoding");
+            self.made.push(Made {
+                number,
+                session,
+                der,
+                expired,
+            });
+            self.made.len() - 1
+        }))
+    }
+
+    pub(crate) fn at(&self, place: usize) -> &Made {
+        &self.made[place]
+    }
+
+    pub(crate) fn not_encodable() -> SslSession {
+        calls::not_encodable()
+    }
+}
+
+/// What `i2d_SSL_SESSION` writes, in short.
+fn der(ticket: usize, expired: bool, number: usize) -> Vec<u8> {
+    // Made in 1970 for a second, or in 2001 for 3,000 years.
+    let (time, timeout): (&[u8], &[u8]) = if expired {
+        (&[1], &[1])
+    } else {
+        (&[0x3B, 0x9A, 0xCA, 0], &[0x17, 0x48, 0x76, 0xE8, 0])
+    };
+    let id = [number as u8; 32];
+    let fields = [
+        element(0x02, &[1]),
+        element(0x02, &[3, 3]),
+        element(0x04, &[0xC0, 0x2F]), // ECDHE-RSA-AES128-GCM-SHA256
+        element(0x04, &id),
+        element(0x04, &[7; 48]),
+        element(0xA1, &element(0x02, time)),
+        element(0xA2, &element(0x02, timeout)),
+        element(0xA4, &element(0x04, b"fuzz")),
+        element(0xAA, &element(0x04, &vec![number as u8; ticket])),
+    ];
+    element(0x30, &fields.concat())
+}
+
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = content.len();
+    let mut bytes = match len {
+        0..128 => vec![tag, len as u8],
+        _ => vec![tag, 0x82, (len >> 8) as u8, len as u8],
+    };
+    bytes.extend(content);
+    bytes
+}
