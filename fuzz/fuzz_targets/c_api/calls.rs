@@ -190,9 +190,13 @@ pub(crate) fn stats(size: Size) -> (c_int, Vec<u64>) {
     // SAFETY: as many bytes as the size says, or a size that is refused before more is written.
     let result = unsafe { stats::rekindle_stats(words.as_mut_ptr().cast::<rekindle_stats>()) };
     let written = if result == 0 { size } else { 0 };
-    let bytes: Vec<u8> = words[1..].iter().flat_map(|w| w.to_ne_bytes()).collect();
-    let behind = &bytes[written.saturating_sub(8)..];
-    assert!(behind.iter().all(|b| *b == CANARY), "wrote beyond");
+    let (whole, part) = ((written / 8).max(1), written % 8);
+    let behind = words[whole].to_ne_bytes();
+    assert!(behind[part..].iter().all(|b| *b == CANARY), "wrote beyond");
+    assert!(
+        words[whole + 1..].iter().all(|w| *w == canary),
+        "wrote beyond"
+    );
     assert_eq!(words[0], size as u64);
     words.truncate(written / 8);
     (result, words)
