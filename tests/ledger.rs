@@ -253,17 +253,27 @@ fn write(cache: &SessionCache, der: &[u8], start: usize, tally: &'static Tally, 
     }
 }
 
+/// Ends the writers, also when the reader panics.
+struct Done<'d>(&'d AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `read` while two threads write.
 fn beside_writers(cache: &SessionCache, der: &[u8], tally: &'static Tally, read: impl FnOnce()) {
     let done = &AtomicBool::new(false);
     thread::scope(|scope| {
         let writers =
             [0, 1].map(|start| scope.spawn(move || write(cache, der, start, tally, done)));
+        let reading = Done(done);
         while cache.stats().inserts < 1_000 {
             thread::yield_now();
         }
         read();
-        done.store(true, Ordering::Relaxed);
+        drop(reading);
         for writer in writers {
             writer.join().unwrap();
         }

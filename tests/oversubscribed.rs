@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // scheduling is the system's affair
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use rekindle::{Cache, CacheBuilder, Inserted, Refused, SessionId, Time};
@@ -98,7 +98,16 @@ struct Shared {
     lowest: Vec<AtomicU64>,
     changes: AtomicUsize,
     readers_at_work: AtomicUsize,
-    writers_done: AtomicBool,
+    writers_at_work: AtomicUsize,
+}
+
+/// Counts down when its thread is done, also when that panics: nobody goes on for ever then.
+struct AtWork<'s>(&'s AtomicUsize);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Reader<'s> {
@@ -180,16 +189,17 @@ fn read(shared: &Shared, me: usize) -> Reader<'_> {
         hits: 0,
         lookups: 0,
     };
+    let at_work = AtWork(&shared.readers_at_work);
     let start = me * 1_000;
     for n in start..start + LOOKUPS {
         reader.look_up(n);
     }
     // Writers go on until the last reader comes here: whoever comes has waited for none of them.
-    shared.readers_at_work.fetch_sub(1, Ordering::Relaxed);
+    drop(at_work);
     // From now on all have the same priority, so that writers are many at a time, too.
     be_idle();
     let mut n = start + LOOKUPS;
-    while !shared.writers_done.load(Ordering::Relaxed) {
+    while shared.writers_at_work.load(Ordering::Relaxed) > 0 {
         reader.look_up(n);
         n += 1;
     }
@@ -275,6 +285,7 @@ fn write(shared: &Shared, me: usize) -> u64 {
         versions: vec![(0, true); IDS / WRITERS],
         refused: 0,
     };
+    let _at_work = AtWork(&shared.writers_at_work);
     let mut n = 0;
     while n < CHANGES || shared.readers_at_work.load(Ordering::Relaxed) > 0 {
         writer.change(n);
@@ -294,7 +305,7 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
         lowest: (0..IDS).map(|_| AtomicU64::new(0)).collect(),
         changes: AtomicUsize::new(0),
         readers_at_work: AtomicUsize::new(READERS),
-        writers_done: AtomicBool::new(false),
+        writers_at_work: AtomicUsize::new(WRITERS),
     };
     for number in 0..IDS {
         let (first, buffer) = (Session::new(number, 0), &mut [0; ENCODED]);
@@ -323,7 +334,9 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
                 scope.spawn(move || {
                     barrier.wait();
                     // So that writers are in the middle of something.
-                    while shared.changes.load(Ordering::Relaxed) < 32 * WRITERS {
+                    while shared.changes.load(Ordering::Relaxed) < 32 * WRITERS
+                        && shared.writers_at_work.load(Ordering::Relaxed) > 0
+                    {
                         thread::yield_now();
                     }
                     read(shared, me)
@@ -333,7 +346,6 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
         for writer in writers {
             refused += writer.join().unwrap();
         }
-        shared.writers_done.store(true, Ordering::Relaxed);
         for reader in readers {
             let reader = reader.join().unwrap();
             assert!(reader.lookups >= LOOKUPS);
