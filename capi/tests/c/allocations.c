@@ -1,9 +1,11 @@
 /*
- * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free: this program's own malloc()
- * and free() are in the place of the C library's, and count. (To be compiled with -fno-builtin: the
- * compiler believes that malloc() changes no variable.)
+ * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free, and no session ends on a thread
+ * that only calls them: this program's own malloc() and free() are in the place of the C library's,
+ * and count; sessions tell where they end. (To be compiled with -fno-builtin: the compiler believes
+ * that malloc() changes no variable.)
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,19 @@ void free(void *old) {
     __libc_free(old);
 }
 
+/* Sessions that were made, those of them that have ended, and those that ended on a reading thread. */
+static atomic_ulong made, ended, ended_by_reader;
+static _Thread_local int reads;
+static int tally;
+
+static void session_ends(void *session, void *data, CRYPTO_EX_DATA *ad, int index, long argl, void *argp) {
+    (void)session, (void)ad, (void)index, (void)argl, (void)argp;
+    if (data != NULL) {
+        atomic_fetch_add(&ended, 1);
+        atomic_fetch_add(&ended_by_reader, (unsigned long)reads);
+    }
+}
+
 enum { SESSIONS = 100, ROUNDS = 10000, OTHERS = 1 << 20 };
 
 static TSSslSessionID id_of(unsigned number) {
@@ -68,7 +83,9 @@ static int insert(unsigned number) {
     TSSslSessionID id = id_of(number);
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     SSL_SESSION *session = SSL_SESSION_new();
-    int ok = SSL_SESSION_set_cipher(session, sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(ctx), 0)) &&
+    atomic_fetch_add(&made, 1);
+    int ok = SSL_SESSION_set_ex_data(session, tally, &tally) &&
+             SSL_SESSION_set_cipher(session, sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(ctx), 0)) &&
              SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) &&
              SSL_SESSION_set1_master_key(session, key, sizeof key) &&
              TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS;
@@ -98,6 +115,7 @@ static int look_up(unsigned rounds) {
 }
 
 static void *reader(void *failed) {
+    reads = 1;
     /* What a thread's first call sets up. */
     int right = look_up(1);
     calls = 0;
@@ -125,6 +143,7 @@ int main(void) {
     if (rekindle_init(NULL) != 0) {
         return 1;
     }
+    tally = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, session_ends);
     for (unsigned i = 0; i < SESSIONS; i++) {
         if (!insert(i)) {
             fprintf(stderr, "%s\n", rekindle_last_error());
@@ -145,6 +164,12 @@ int main(void) {
     for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
     }
+    unsigned long before = ended;
     rekindle_shutdown();
+    if (before == 0 || ended != made || ended_by_reader != 0) {
+        fprintf(stderr, "of %lu sessions %lu ended, %lu before shutdown, %lu on a reading thread\n", made,
+                ended, before, ended_by_reader);
+        return 1;
+    }
     return failed[0] || failed[1] || failed[2];
 }
