@@ -1,7 +1,7 @@
 //! Threads that call one cache at once, and a record of what each was told, and when.
 
 use std::hint;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use rekindle::{Cache, SessionId};
@@ -49,6 +49,7 @@ fn work(
     clock: &AtomicU64,
     meeting: &Meeting,
 ) -> Vec<Vec<Call>> {
+    let _attendance = Attendance(meeting);
     let mut random = Random(plan.seed.wrapping_add(number as u64) << 20);
     let ids: [SessionId; IDS] = std::array::from_fn(|n| SessionId::new(&[n as u8; 8]).unwrap());
     let mut rounds = Vec::with_capacity(plan.rounds);
@@ -98,6 +99,18 @@ fn any(random: &mut Random, n: u32) -> Op {
 struct Meeting {
     threads: usize,
     arrived: AtomicUsize,
+    /// One of the threads has panicked: nobody need wait for it.
+    over: AtomicBool,
+}
+
+struct Attendance<'m>(&'m Meeting);
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.over.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Meeting {
@@ -105,6 +118,7 @@ impl Meeting {
         Self {
             threads,
             arrived: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
         }
     }
 
@@ -113,6 +127,7 @@ impl Meeting {
         let all = (arrived / self.threads + 1) * self.threads;
         let mut spins = 0;
         while self.arrived.load(Ordering::Acquire) < all {
+            assert!(!self.over.load(Ordering::Relaxed), "another thread failed");
             spins += 1;
             if spins % 2_000 == 0 {
                 thread::yield_now();
