@@ -23,7 +23,7 @@ use record::{Plan, record};
 const BATCH: usize = 2_000;
 
 /// Calls for each test, unless the environment says otherwise.
-const CALLS: usize = 200_000;
+const CALLS: usize = 100_000;
 
 /// Records and checks, batch by batch.
 fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
