@@ -3,6 +3,7 @@
 //! With `--cfg rekindle_steps` they are those of `sync/steps.rs`, for `tests/frozen/`.
 
 #[cfg(rekindle_steps)]
+#[path = "sync/steps.rs"] // said, for `loom-tests/tests/stack.rs` includes this file from elsewhere
 pub mod steps;
 
 #[cfg(loom)]
