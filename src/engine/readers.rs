@@ -70,7 +70,7 @@ use crate::sync::{
 };
 
 /// Slots in one chunk. The first chunk is static: up to here registering allocates nothing.
-const CHUNK: usize = if cfg!(loom) { 4 } else { 128 };
+const CHUNK: usize = if cfg!(loom) { 1 } else { 128 };
 
 /// Set in a slot's depth when its thread has ended while guards were alive (in other thread-local
 /// variables).
