@@ -182,8 +182,7 @@ fn explore_three_once<R1: 'static, R2: 'static, R3: 'static>(
     });
 }
 
-/// Runs a model without a cache, and counts the executions. All interleavings, without a bound of
-/// preemptions.
+/// Runs a model that needs no cache: all interleavings, or all up to a bound of preemptions.
 pub fn model(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;

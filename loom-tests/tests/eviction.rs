@@ -120,7 +120,7 @@ fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
 #[test]
 fn an_expired_session_is_taken_by_nobody() {
     explore(
-        1, // with two it takes minutes
+        2,
         || {
             let s = Subject::new(1, &[]);
             s.insert_expired(A, 0);
@@ -162,11 +162,11 @@ fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
     );
 }
 
-/// Two lookups while the clock passes the session's end and another thread takes it for expired: it
-/// does not come back.
+/// Two lookups while the clock passes the session's end and another thread takes it: nobody gets it
+/// there, it leaves as expired, and no lookup finds it again.
 ///
-/// Catches a lookup that uses an older time than one before it, and an expired session that a lookup
-/// brings back to life.
+/// Catches a take that hands out what has expired, because a lookup has just found it or because it
+/// asked too early.
 #[test]
 fn a_session_that_expires_meanwhile_stays_away() {
     explore(

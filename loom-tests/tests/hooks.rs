@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use loom::thread;
 use rekindle::hooks::{SessionEvent, SessionHooks};
-use rekindle_loom_tests::{A, Value, id};
+use rekindle_loom_tests::{A, Value, id, model};
 
 type Ran = Arc<Mutex<Vec<u8>>>;
 
@@ -29,7 +29,7 @@ fn run(hooks: &SessionHooks, ran: &Ran) -> Vec<u8> {
 /// it is still to be dropped.
 #[test]
 fn a_handshake_runs_what_was_there_and_perhaps_what_comes() {
-    loom::model(|| {
+    model(None, || {
         let (hooks, ran) = (Arc::new(SessionHooks::new()), Ran::default());
         add(&hooks, 1, &ran);
         let (theirs, theirs_ran) = (Arc::clone(&hooks), Arc::clone(&ran));
@@ -46,7 +46,7 @@ fn a_handshake_runs_what_was_there_and_perhaps_what_comes() {
 /// Catches an end of the list that is found and then overwritten.
 #[test]
 fn of_two_hooks_added_at_once_none_is_lost() {
-    loom::model(|| {
+    model(None, || {
         let (hooks, ran) = (Arc::new(SessionHooks::new()), Ran::default());
         let (theirs, theirs_ran) = (Arc::clone(&hooks), Arc::clone(&ran));
         let other = thread::spawn(move || add(&theirs, 2, &theirs_ran));

@@ -10,7 +10,7 @@ mod sync;
 
 use std::sync::Arc;
 
-use rekindle_loom_tests::Value;
+use rekindle_loom_tests::{Value, model};
 use stack::Stack;
 
 /// Runs `other` beside `main` on a stack of 1, 2 and then, when both are done, looks at all that was
@@ -21,10 +21,7 @@ fn explore(
     other: fn(&Stack<Value>) -> Vec<Value>,
     expected: &'static [u8],
 ) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.max_branches = 10_000;
-    builder.check(move || {
+    model(Some(preemptions), move || {
         let stack = Arc::new(Stack::new());
         stack.push(Value::new(1));
         stack.push(Value::new(2));

@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 use rekindle_loom_tests::{
-    A, B, Subject, Value, explore_three, explore_three_in_turn, get_buffer, id,
+    A, B, M, Subject, Value, Z, explore_three, explore_three_in_turn, get_buffer, id,
 };
 
 fn with_a() -> Subject {
@@ -68,8 +68,8 @@ fn of_two_takes_one_wins_while_a_reader_looks_on() {
 /// not, and a removed session that comes back.
 #[test]
 fn what_a_reader_found_outlives_its_replacement_and_removal() {
-    explore_three(
-        1, // with two it takes minutes
+    explore_three_in_turn(
+        1, // as with two, it takes minutes with each thread running first
         with_a,
         |s| {
             let guard = s.cache.pin();
@@ -98,8 +98,8 @@ fn what_a_reader_found_outlives_its_replacement_and_removal() {
 /// them use it again.
 #[test]
 fn what_a_reader_found_is_retired_once() {
-    explore_three(
-        1, // with two it takes minutes
+    explore_three_in_turn(
+        1, // as with two, it takes minutes with each thread running first
         with_a,
         |s| {
             let guard = s.cache.pin();
@@ -115,6 +115,27 @@ fn what_a_reader_found_is_retired_once() {
             let evicted = s.cache.stats().evicted;
             assert_eq!(evicted.unused + evicted.idle, u64::from(!removed));
             assert_eq!((s.get(A), s.get(B)), (None, Some(10)));
+            s.check_accounts();
+        },
+    );
+}
+
+/// A take hands out what it has unlinked; another writer goes on with the first one's memory, and a
+/// third finds that the first is gone and says so.
+///
+/// Catches a flag that says that all writers are gone without what they did before: a store that does
+/// not release it, a load that does not acquire it.
+#[test]
+fn what_is_taken_is_not_used_again_before_it_was_handed_out() {
+    explore_three_in_turn(
+        1, // as with two, it takes minutes with each thread running first
+        || Subject::new(9, &[A, M, Z]),
+        |s| s.take(A),
+        |s| s.remove(Z),
+        |s| s.remove(M),
+        |s, taken, first, second| {
+            assert_eq!((taken, first, second), (Some(0), true, true));
+            assert!(s.cache.is_empty());
             s.check_accounts();
         },
     );
