@@ -133,7 +133,8 @@ impl<V> Engine<V> {
                 fresh.bytes().saturating_sub(freed),
             );
             if need.0 > room.0 || need.1 > room.1 {
-                // Look again after that: it may have taken from this very line.
+                // Look again after that: it may have taken from this very line. (The exchange would
+                // fail then, and bring us back here with a line written for nothing.)
                 self.make_room(op, guard, need, new.id, now);
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;

@@ -46,7 +46,8 @@
 //!   R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the slot had an owner
 //!   before, the number was up already and its `fetch_max` happened before this claim (`claimed`).
 //!   Both processors would keep it before R1 even then, which is a locked instruction on x86 and
-//!   releases on ARM: it is the compiler that is told here.
+//!   releases on ARM: it is the compiler that is told here. Loom would let Relaxed pass, since the
+//!   fence that stands for R1 comes after it.
 //! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that. Relaxed
 //!   would do; loom, which sees the fence, agrees.
 //! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
@@ -62,6 +63,9 @@
 //! what that could hide are Relaxed accesses alone, which here count, hint, or are looked at again by an
 //! exchange; that memory is never touched unordered, the probes of `sync.rs` check apart from values.
 //! And it preempts a thread a bounded number of times, which each model tells.
+//! On the other side its SeqCst fences order too much: each acquires what all fences before it released,
+//! read from or not. An access that stands between fences can then look redundant: W3's Acquire does,
+//! and the flag of `reclaim.rs` would but for a model that was made to get around the fences.
 
 use std::marker::PhantomData;
 
@@ -347,6 +351,8 @@ impl Stragglers {
         self.pinned.clear();
         fence(Ordering::SeqCst);
         REGISTRY.for_each_used(|slot| {
+            // Acquire pairs with R3 of a reader that has left already, as W4 does with that of one
+            // that leaves later. (The fences of the flush that follows a seal would do as well.)
             let seq = slot.seq.load(Ordering::Acquire);
             if seq % 2 == 1 {
                 self.pinned.push((slot, seq));

@@ -148,6 +148,7 @@ impl<T> Nodes<T> {
         let index = self.added.fetch_add(1, Ordering::Relaxed);
         let (segment, _, len) = Self::locate(index);
         let place = &self.segments[segment];
+        // Relaxed would do: `get` looks again before anybody uses the segment.
         if place.load(Ordering::Acquire).is_null() {
             let new: Box<[Node<T>]> = (0..len).map(|_| Node::new()).collect();
             let new = Box::into_raw(new).cast::<Node<T>>();
