@@ -67,7 +67,7 @@ pub(crate) fn fence(order: Ordering) {
 }
 
 macro_rules! atomics {
-    ($($name:ident $(<$param:ident>)? of $value:ty: $($method:ident)*;)*) => {$(
+    ($($name:ident $(<$param:ident>)? of $value:ty: [$($exchange:ident)?] $($method:ident)*;)*) => {$(
         /// See the type of the same name in [`std::sync::atomic`].
         #[derive(Debug)]
         #[repr(transparent)]
@@ -90,53 +90,32 @@ macro_rules! atomics {
                 self.0.store(value, order);
             }
 
-            atomics!(@ $value: $($method)*);
+            $(#[track_caller]
+            pub(crate) fn $exchange(
+                &self,
+                old: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                step(stringify!($exchange));
+                self.0.$exchange(old, new, success, failure)
+            })?
+
+            $(#[track_caller]
+            pub(crate) fn $method(&self, value: $value, order: Ordering) -> $value {
+                step(stringify!($method));
+                self.0.$method(value, order)
+            })*
         }
     )*};
-    (@ $value:ty: exchange $($more:ident)*) => {
-        #[track_caller]
-        pub(crate) fn compare_exchange(
-            &self,
-            old: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            step("compare_exchange");
-            self.0.compare_exchange(old, new, success, failure)
-        }
-        atomics!(@ $value: $($more)*);
-    };
-    (@ $value:ty: exchange_weak $($more:ident)*) => {
-        #[track_caller]
-        pub(crate) fn compare_exchange_weak(
-            &self,
-            old: $value,
-            new: $value,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<$value, $value> {
-            step("compare_exchange_weak");
-            self.0.compare_exchange_weak(old, new, success, failure)
-        }
-        atomics!(@ $value: $($more)*);
-    };
-    (@ $value:ty: $method:ident $($more:ident)*) => {
-        #[track_caller]
-        pub(crate) fn $method(&self, value: $value, order: Ordering) -> $value {
-            step(stringify!($method));
-            self.0.$method(value, order)
-        }
-        atomics!(@ $value: $($more)*);
-    };
-    (@ $value:ty:) => {};
 }
 
 atomics! {
-    AtomicBool of bool: exchange;
-    AtomicPtr<T> of *mut T: exchange swap;
-    AtomicU8 of u8: ;
-    AtomicU32 of u32: fetch_add;
-    AtomicU64 of u64: exchange_weak swap fetch_add;
-    AtomicUsize of usize: fetch_add fetch_sub fetch_max;
+    AtomicBool of bool: [compare_exchange];
+    AtomicPtr<T> of *mut T: [compare_exchange] swap;
+    AtomicU8 of u8: [];
+    AtomicU32 of u32: [] fetch_add;
+    AtomicU64 of u64: [compare_exchange_weak] swap fetch_add;
+    AtomicUsize of usize: [] fetch_add fetch_sub fetch_max;
 }
