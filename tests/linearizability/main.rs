@@ -2,7 +2,7 @@
 //! it one after another, in an order that agrees with the clock.
 //!
 //! Threads make a few calls each on few ids, round after round, and every round's history is put to
-//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all (a few hundred
+//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all (some ten
 //! thousand by default); use `--release` for many. With `tests/with-steps` threads also pause at random
 //! between their atomic steps.
 
@@ -22,8 +22,13 @@ use record::{Plan, record};
 /// Rounds that are recorded before they are checked.
 const BATCH: usize = 2_000;
 
-/// Calls for each test, unless the environment says otherwise.
-const CALLS: usize = 100_000;
+/// Calls for each test, unless the environment says otherwise. Few without pauses: they are made one
+/// after another for the most part.
+const CALLS: usize = if cfg!(rekindle_steps) {
+    100_000
+} else {
+    20_000
+};
 
 /// Records and checks, batch by batch.
 fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
