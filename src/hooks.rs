@@ -79,7 +79,7 @@ impl SessionHooks {
     /// Whether there is no hook.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.list.iter().next().is_none()
     }
 }
 
