@@ -2,10 +2,9 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 #![allow(unsafe_code)] // rust-openssl's way to offer a session
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::rc::Rc;
+mod pipe;
+
+use std::io::{Read, Write};
 use std::sync::{Arc, LazyLock};
 
 use openssl::asn1::Asn1Time;
@@ -15,11 +14,14 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode,
-    SslStream, SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode, SslStream,
+    SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509, X509NameBuilder};
 use rekindle::openssl::{ResumedBy, Resumption};
+
+pub use pipe::Pipe;
+use pipe::step;
 
 /// The four ways to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,54 +248,5 @@ impl Drop for Connection {
         }
         let _ = self.client.shutdown();
         let _ = self.server.shutdown();
-    }
-}
-
-fn step(result: Result<(), openssl::ssl::Error>) -> Result<bool, String> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(e) if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&e.code()) => Ok(false),
-        Err(e) => Err(e.to_string()),
-    }
-}
-
-/// One end of a duplex pipe in memory; reading from an empty one would block.
-#[derive(Debug)]
-pub struct Pipe {
-    incoming: Rc<RefCell<VecDeque<u8>>>,
-    outgoing: Rc<RefCell<VecDeque<u8>>>,
-}
-
-impl Pipe {
-    fn pair() -> (Self, Self) {
-        let (a, b) = (Rc::default(), Rc::default());
-        let near = Self {
-            incoming: Rc::clone(&a),
-            outgoing: Rc::clone(&b),
-        };
-        let far = Self {
-            incoming: b,
-            outgoing: a,
-        };
-        (near, far)
-    }
-}
-
-impl Read for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.incoming.borrow_mut().read(buffer)? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            n => Ok(n),
-        }
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -16,6 +16,8 @@
 
 mod hello;
 mod peers;
+#[path = "../../../tests/common/pipe.rs"]
+mod pipe;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;

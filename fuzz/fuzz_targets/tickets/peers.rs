@@ -1,10 +1,8 @@
 //! A server that resumes, and clients of it: OpenSSL on both ends of a pipe in memory.
 #![allow(unsafe_code)] // rust-openssl's way to offer a session
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::rc::Rc;
+use std::cell::Cell;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use openssl::asn1::Asn1Time;
@@ -13,13 +11,14 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
 use openssl::ssl::{
-    ErrorCode, SniError, Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream,
+    SniError, Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream,
     SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509;
 use rekindle::openssl::{ResumedBy, Resumption};
 
 use crate::hello::Hello;
+use crate::pipe::{Pipe, step};
 
 thread_local! {
     /// The session that the server gave last: TLS 1.3 tells it apart from the handshake.
@@ -155,53 +154,4 @@ pub(crate) fn handshake(
     let _ = client.shutdown();
     let _ = server.shutdown();
     Ok(how)
-}
-
-fn step(result: Result<(), openssl::ssl::Error>) -> Result<bool, String> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(e) if [ErrorCode::WANT_READ, ErrorCode::WANT_WRITE].contains(&e.code()) => Ok(false),
-        Err(e) => Err(e.to_string()),
-    }
-}
-
-/// One end of a duplex pipe in memory; reading from an empty one would block.
-#[derive(Debug)]
-struct Pipe {
-    incoming: Rc<RefCell<VecDeque<u8>>>,
-    outgoing: Rc<RefCell<VecDeque<u8>>>,
-}
-
-impl Pipe {
-    fn pair() -> (Self, Self) {
-        let (a, b): (Rc<RefCell<VecDeque<u8>>>, Rc<_>) = (Rc::default(), Rc::default());
-        let near = Self {
-            incoming: Rc::clone(&a),
-            outgoing: Rc::clone(&b),
-        };
-        let far = Self {
-            incoming: b,
-            outgoing: a,
-        };
-        (near, far)
-    }
-}
-
-impl Read for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.incoming.borrow_mut().read(buffer)? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            n => Ok(n),
-        }
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
