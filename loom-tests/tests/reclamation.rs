@@ -74,17 +74,21 @@ fn two_threads_that_begin_at_once_are_both_protected() {
     explore_newcomers(
         1,
         with_a,
-        |s| {
-            s.insert(A, 1).expect("fits");
-            s.cache.maintain();
-        },
+        replaces_and_reclaims,
         looks_twice,
         looks_twice,
-        |s, (), first, second| {
-            assert_eq!((first.0, second.0), (first.1, second.1));
-            s.check_accounts();
-        },
+        saw_the_same_twice,
     );
+}
+
+fn replaces_and_reclaims(s: &Subject) {
+    s.insert(A, 1).expect("fits");
+    s.cache.maintain();
+}
+
+fn saw_the_same_twice(s: &Subject, (): (), first: (u8, u8), second: (u8, u8)) {
+    assert_eq!((first.0, second.0), (first.1, second.1));
+    s.check_accounts();
 }
 
 fn looks_twice(s: &Subject) -> (u8, u8) {
@@ -104,16 +108,10 @@ fn a_slot_that_changes_hands_protects_its_new_owner() {
     explore_thread_end(
         2,
         with_a,
-        |s| {
-            s.insert(A, 1).expect("fits");
-            s.cache.maintain();
-        },
+        replaces_and_reclaims,
         looks_twice,
         looks_twice,
-        |s, (), first, second| {
-            assert_eq!((first.0, second.0), (first.1, second.1));
-            s.check_accounts();
-        },
+        saw_the_same_twice,
     );
 }
 

@@ -33,7 +33,7 @@ const ROOM: usize = 2_000;
 const LITTLE: usize = 60;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    let one = Op::Get { id: 0 }.id();
+    let one = 0;
     let insert = Op::Insert { id: one, n: 1 };
     let absent = Op::InsertIfAbsent { id: one, n: 1 };
     let scenario = |name, set_up, act| Scenario {
