@@ -11,7 +11,9 @@ use rand::{Rng, SeedableRng};
 use rekindle::{Cache, CacheBuilder, SessionId};
 
 use crate::floor::Floor;
-use crate::peers::{Dash, Peer, QuickCache, Rekindle, fill};
+use crate::peers::{
+    Dash, LockedLru, Moka, Papaya, Peer, QuickCache, Rekindle, RustlsMemory, Scc, Tiny, fill,
+};
 use crate::workload::{Sessions, random_id};
 
 /// Operations in one batch: clocks are read, and locks of the harness taken, between batches.
@@ -55,8 +57,21 @@ pub struct Tables {
     floors: Vec<Mutex<Floor>>,
     pinned: Rekindle<true>,
     pinning: Rekindle<false>,
-    dash: Dash,
-    quick: QuickCache,
+    peers: Vec<(&'static str, Box<dyn Peer>)>,
+}
+
+/// All peers. `room` for those that evict.
+fn peers(count: usize, room: usize) -> Vec<(&'static str, Box<dyn Peer>)> {
+    vec![
+        ("dashmap", Box::new(Dash::new(count))),
+        ("scc", Box::new(Scc::new(count))),
+        ("papaya", Box::new(Papaya::new(count))),
+        ("quick_cache", Box::new(QuickCache::new(room))),
+        ("moka", Box::new(Moka::new(room))),
+        ("TinyUFO", Box::new(Tiny::new(room))),
+        ("Mutex<LruCache>", Box::new(LockedLru::new(room))),
+        ("rustls memory cache", Box::new(RustlsMemory::new(room))),
+    ]
 }
 
 impl Tables {
@@ -77,8 +92,7 @@ impl Tables {
             floors: Vec::new(),
             pinned: Rekindle::new(cache.clone()),
             pinning: Rekindle::new(cache),
-            dash: Dash::new(count),
-            quick: QuickCache::new(count),
+            peers: Vec::new(),
         };
         match load {
             Load::GetBuffer | Load::Get => tables.fill_for_reading(count),
@@ -88,8 +102,8 @@ impl Tables {
     }
 
     fn fill_for_reading(&mut self, count: usize) {
-        // With room to spare: it keeps less than it is asked to.
-        self.quick = QuickCache::new(2 * count);
+        // With room to spare: some keep less than they are asked to.
+        self.peers = peers(count, 2 * count);
         let mut floor = Floor::new(count);
         fill(&self.pinned, &self.sessions);
         for session in 0..count as u32 {
@@ -106,8 +120,7 @@ impl Tables {
                 floor.put(id, &value);
             }
         }
-        fill(&self.dash, &self.sessions);
-        fill(&self.quick, &self.sessions);
+        self.fill_peers();
         self.floor = floor;
     }
 
@@ -121,39 +134,45 @@ impl Tables {
             self.floors.push(Mutex::new(floor));
         }
         fill(&self.pinned, &self.sessions);
-        fill(&self.dash, &self.sessions);
-        fill(&self.quick, &self.sessions);
+        self.peers = peers(count, count);
+        self.fill_peers();
+    }
+
+    fn fill_peers(&self) {
+        for (_, peer) in &self.peers {
+            fill(&**peer, &self.sessions);
+        }
     }
 
     /// Everybody who can carry the load; ratios are to the first.
     #[must_use]
     pub fn contenders(&self) -> Vec<Contender<'_>> {
-        match self.load {
+        let mut contenders = match self.load {
             Load::GetBuffer => vec![
                 self.chain("floor", &self.floor),
                 self.chain("rekindle, pinned", &self.pinned),
                 self.chain("rekindle", &self.pinning),
-                self.chain("dashmap", &self.dash),
-                self.chain("quick_cache", &self.quick),
             ],
             Load::Get => vec![
                 self.get("floor", &self.floor),
                 self.get("rekindle", &self.pinning),
-                self.get("dashmap", &self.dash),
-                self.get("quick_cache", &self.quick),
             ],
             Load::Mixed { inserts } => vec![
                 self.floor_mix(inserts),
-                self.mix("rekindle", inserts, &self.pinning, |_| ()),
-                self.mix("dashmap, with removes", inserts, &self.dash, |id| {
-                    self.dash.remove(id);
-                }),
-                self.mix("quick_cache", inserts, &self.quick, |_| ()),
+                self.mix("rekindle", inserts, &self.pinning),
             ],
+        };
+        for (name, peer) in &self.peers {
+            contenders.push(match self.load {
+                Load::GetBuffer => self.chain(name, &**peer),
+                Load::Get => self.get(name, &**peer),
+                Load::Mixed { inserts } => self.mix(name, inserts, &**peer),
+            });
         }
+        contenders
     }
 
-    fn chain<'a, P: Peer>(&'a self, name: &'a str, peer: &'a P) -> Contender<'a> {
+    fn chain<'a>(&'a self, name: &'a str, peer: &'a dyn Peer) -> Contender<'a> {
         Contender::new(name, move |thread, batch| {
             black_box(peer.chain(&self.sessions, self.start(thread, batch), BATCH));
         })
@@ -164,23 +183,13 @@ impl Tables {
         self.sessions.next(anywhere as u32)
     }
 
-    fn get<'a, P: Peer>(&'a self, name: &'a str, peer: &'a P) -> Contender<'a> {
+    fn get<'a>(&'a self, name: &'a str, peer: &'a dyn Peer) -> Contender<'a> {
         Contender::new(name, move |thread, batch| {
-            let mut rng = rng(thread, batch);
-            for _ in 0..BATCH {
-                let session = rng.random_range(0..self.sessions.len() as u32);
-                black_box(peer.get(self.sessions.id(session)));
-            }
+            peer.gets(&self.sessions, &mut rng(thread, batch), BATCH);
         })
     }
 
-    fn mix<'a, P: Peer>(
-        &'a self,
-        name: &'a str,
-        inserts: u32,
-        peer: &'a P,
-        let_go: impl Fn(&SessionId) + Sync + 'a,
-    ) -> Contender<'a> {
+    fn mix<'a>(&'a self, name: &'a str, inserts: u32, peer: &'a dyn Peer) -> Contender<'a> {
         let steps = self.churn.steps();
         Contender::new(name, move |thread, batch| {
             let mut rng = rng(thread, batch);
@@ -189,7 +198,7 @@ impl Tables {
                 if rng.random_ratio(inserts, 100) {
                     let (new, old) = self.churn.step(thread, &steps[thread]);
                     peer.insert(new, &buffer);
-                    let_go(old);
+                    peer.let_go(old);
                     continue;
                 }
                 let session = rng.random_range(0..self.sessions.len() as u32);

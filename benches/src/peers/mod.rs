@@ -1,15 +1,20 @@
 //! The engine and its peers behind one face.
 
+mod caches;
+mod maps;
+
+use std::hint::black_box;
 use std::sync::Arc;
 
-use ahash::RandomState;
-use dashmap::DashMap;
-use quick_cache::UnitWeighter;
-use quick_cache::sync::{Cache as QuickCacheInner, DefaultLifecycle};
+use rand::Rng;
+use rand::rngs::SmallRng;
 use rekindle::{Cache, SessionId, Time};
 
 use crate::floor::Floor;
 use crate::workload::{Sessions, VALUE};
+
+pub use caches::{LockedLru, Moka, QuickCache, RustlsMemory, Tiny};
+pub use maps::{Dash, Papaya, Scc};
 
 /// A concurrent table of sessions.
 pub trait Peer: Sync {
@@ -21,6 +26,18 @@ pub trait Peer: Sync {
 
     /// Inserts or replaces.
     fn insert(&self, id: &SessionId, value: &[u8; VALUE]);
+
+    /// Called with an id that was inserted earlier, so that a mixed load holds the number of
+    /// entries: maps remove it, caches evict by themselves.
+    fn let_go(&self, _: &SessionId) {}
+
+    /// Looks `count` random sessions up.
+    fn gets(&self, sessions: &Sessions, rng: &mut SmallRng, count: usize) {
+        for _ in 0..count {
+            let session = rng.random_range(0..sessions.len() as u32);
+            black_box(self.get(sessions.id(session)));
+        }
+    }
 
     /// Follows `count` dependent lookups and returns the session that they lead to. Peers that can
     /// pin do it once.
@@ -50,7 +67,7 @@ fn follow(
 }
 
 /// Fills a peer with all sessions.
-pub fn fill(peer: &impl Peer, sessions: &Sessions) {
+pub fn fill(peer: &dyn Peer, sessions: &Sessions) {
     for session in 0..sessions.len() as u32 {
         peer.insert(sessions.id(session), &sessions.value(session));
     }
@@ -149,92 +166,5 @@ impl Stored {
     #[inline]
     fn is_live(&self) -> bool {
         self.expires_at > Time::from_millis(1)
-    }
-}
-
-/// dashmap: a map, which neither evicts nor expires.
-#[derive(Debug)]
-pub struct Dash(DashMap<SessionId, Stored, RandomState>);
-
-impl Dash {
-    /// A map with room for `capacity` entries.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self(DashMap::with_capacity_and_hasher(
-            capacity,
-            RandomState::new(),
-        ))
-    }
-
-    /// Removes, so that a mixed load can hold the number of entries: the map does not evict.
-    pub fn remove(&self, id: &SessionId) {
-        self.0.remove(id);
-    }
-}
-
-impl Peer for Dash {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
-    }
-
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0
-            .get(id)
-            .map(|s| s.clone())
-            .and_then(Stored::session)
-            .is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Stored::new(value));
-    }
-}
-
-type Quick = QuickCacheInner<
-    SessionId,
-    Stored,
-    UnitWeighter,
-    RandomState,
-    DefaultLifecycle<SessionId, Stored>,
->;
-
-/// quick_cache: a cache with eviction.
-pub struct QuickCache(Quick);
-
-impl QuickCache {
-    /// A cache for `capacity` entries.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self(Quick::with(
-            capacity,
-            capacity as u64,
-            UnitWeighter,
-            RandomState::new(),
-            DefaultLifecycle::default(),
-        ))
-    }
-}
-
-impl std::fmt::Debug for QuickCache {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("QuickCache")
-    }
-}
-
-impl Peer for QuickCache {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
-    }
-
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).and_then(Stored::session).is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Stored::new(value));
     }
 }

@@ -1,0 +1,200 @@
+//! Caches: each evicts by a policy of its own.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use ahash::RandomState;
+use lru::LruCache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache as QuickCacheInner, DefaultLifecycle};
+use rekindle::SessionId;
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
+use tinyufo::TinyUfo;
+
+use super::{Peer, Stored};
+use crate::workload::VALUE;
+
+type Quick = QuickCacheInner<
+    SessionId,
+    Stored,
+    UnitWeighter,
+    RandomState,
+    DefaultLifecycle<SessionId, Stored>,
+>;
+
+/// quick_cache: a cache with eviction.
+pub struct QuickCache(Quick);
+
+impl QuickCache {
+    /// A cache for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(Quick::with(
+            capacity,
+            capacity as u64,
+            UnitWeighter,
+            RandomState::new(),
+            DefaultLifecycle::default(),
+        ))
+    }
+}
+
+impl std::fmt::Debug for QuickCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("QuickCache")
+    }
+}
+
+impl Peer for QuickCache {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.insert(*id, Stored::new(value));
+    }
+}
+
+/// moka: eviction by TinyLFU, done by whoever comes along.
+pub struct Moka(moka::sync::Cache<SessionId, Stored, RandomState>);
+
+impl Moka {
+    /// A cache for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let builder = moka::sync::Cache::builder().max_capacity(capacity as u64);
+        Self(builder.build_with_hasher(RandomState::new()))
+    }
+}
+
+impl std::fmt::Debug for Moka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Moka")
+    }
+}
+
+impl Peer for Moka {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.insert(*id, Stored::new(value));
+    }
+}
+
+/// TinyUFO: eviction by S3-FIFO with TinyLFU. Keeps only a hash of each id.
+pub struct Tiny(TinyUfo<SessionId, Stored>);
+
+impl Tiny {
+    /// A cache for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(TinyUfo::new(capacity, capacity))
+    }
+}
+
+impl std::fmt::Debug for Tiny {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tiny")
+    }
+}
+
+impl Peer for Tiny {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id).and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        // What was evicted is dropped here, as any session cache would.
+        drop(self.0.put(*id, Stored::new(value), 1));
+    }
+}
+
+/// The exact least-recently-used order under one lock.
+#[derive(Debug)]
+pub struct LockedLru(Mutex<LruCache<SessionId, Stored, RandomState>>);
+
+impl LockedLru {
+    /// A cache for `capacity` entries.
+    ///
+    /// # Panics
+    ///
+    /// For a capacity of zero.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let capacity = NonZeroUsize::new(capacity).expect("a capacity above zero");
+        Self(Mutex::new(LruCache::with_hasher(
+            capacity,
+            RandomState::new(),
+        )))
+    }
+}
+
+impl Peer for LockedLru {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        let mut cache = self.0.lock().expect("not poisoned");
+        cache.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    fn get(&self, id: &SessionId) -> bool {
+        let stored = self.0.lock().expect("not poisoned").get(id).cloned();
+        stored.and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        // Bound outside the lock: allocating and freeing are not what it is for.
+        let stored = Stored::new(value);
+        let _evicted = self.0.lock().expect("not poisoned").push(*id, stored);
+    }
+}
+
+/// rustls's own session store: first in, first out, under one lock. Has no live sessions and no
+/// expiry, and copies ids and values into vectors.
+#[derive(Debug)]
+pub struct RustlsMemory(Arc<ServerSessionMemoryCache>);
+
+impl RustlsMemory {
+    /// A store for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(ServerSessionMemoryCache::new(capacity))
+    }
+}
+
+impl Peer for RustlsMemory {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        let Some(value) = self.0.get(id.as_bytes()) else {
+            return false;
+        };
+        let len = value.len().min(VALUE);
+        buffer[..len].copy_from_slice(&value[..len]);
+        true
+    }
+
+    fn get(&self, id: &SessionId) -> bool {
+        self.0.get(id.as_bytes()).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.put(id.as_bytes().to_vec(), value.to_vec());
+    }
+}

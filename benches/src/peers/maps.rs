@@ -1,0 +1,129 @@
+//! Maps: they neither evict nor expire.
+
+use ahash::RandomState;
+use dashmap::DashMap;
+use rekindle::SessionId;
+
+use super::{Peer, Stored};
+use crate::workload::VALUE;
+
+/// dashmap: a lock for each of some shards.
+#[derive(Debug)]
+pub struct Dash(DashMap<SessionId, Stored, RandomState>);
+
+impl Dash {
+    /// A map with room for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(DashMap::with_capacity_and_hasher(
+            capacity,
+            RandomState::new(),
+        ))
+    }
+}
+
+impl Peer for Dash {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0
+            .get(id)
+            .map(|s| s.clone())
+            .and_then(Stored::session)
+            .is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.insert(*id, Stored::new(value));
+    }
+
+    fn let_go(&self, id: &SessionId) {
+        self.0.remove(id);
+    }
+}
+
+/// scc: a lock for each bucket, and reclamation of its own.
+pub struct Scc(scc::HashMap<SessionId, Stored, RandomState>);
+
+impl Scc {
+    /// A map with room for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(scc::HashMap::with_capacity_and_hasher(
+            capacity,
+            RandomState::new(),
+        ))
+    }
+}
+
+impl std::fmt::Debug for Scc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scc")
+    }
+}
+
+impl Peer for Scc {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.0
+            .read_sync(id, |_, stored| stored.copy_to(buffer))
+            .unwrap_or(false)
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.0
+            .read_sync(id, |_, stored| stored.clone())
+            .and_then(Stored::session)
+            .is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.upsert_sync(*id, Stored::new(value));
+    }
+
+    fn let_go(&self, id: &SessionId) {
+        self.0.remove_sync(id);
+    }
+}
+
+/// papaya: lookups without locks, reclamation by seize.
+#[derive(Debug)]
+pub struct Papaya(papaya::HashMap<SessionId, Stored, RandomState>);
+
+impl Papaya {
+    /// A map with room for `capacity` entries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(papaya::HashMap::with_capacity_and_hasher(
+            capacity,
+            RandomState::new(),
+        ))
+    }
+}
+
+impl Peer for Papaya {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        let map = self.0.pin();
+        map.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        let map = self.0.pin();
+        map.get(id).cloned().and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.0.pin().insert(*id, Stored::new(value));
+    }
+
+    fn let_go(&self, id: &SessionId) {
+        self.0.pin().remove(id);
+    }
+}
