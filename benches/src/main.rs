@@ -1,8 +1,10 @@
-//! `cargo run --release -p rekindle-benches -- engine`: ratios in one run, rounds interleaved.
+//! `cargo run --release -p rekindle-benches -- engine`: ratios in one run, rounds interleaved;
+//! `hit-ratio`: who keeps the sessions that are asked for again.
 
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use rekindle_benches::hit_ratio::{self, Stream};
 use rekindle_benches::loads::{Load, Tables};
 
 #[derive(Parser)]
@@ -16,6 +18,8 @@ struct Cli {
 enum Command {
     /// Lookups, inserts and mixed loads, as ratios to an unsynchronised floor, beside peers.
     Engine(Engine),
+    /// The share of requests that find their session, beside peers, exact LRU, FIFO and the optimum.
+    HitRatio(HitRatio),
 }
 
 #[derive(clap::Args)]
@@ -34,6 +38,16 @@ struct Engine {
     millis: u64,
 }
 
+#[derive(clap::Args)]
+struct HitRatio {
+    /// Requests in each stream.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    requests: u32,
+    /// Capacities, in per cent of the sessions in the stream.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10, 25, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
+    capacities: Vec<u32>,
+}
+
 const LOADS: [Load; 6] = [
     Load::GetBuffer,
     Load::Get,
@@ -44,13 +58,38 @@ const LOADS: [Load; 6] = [
 ];
 
 fn main() {
-    let Command::Engine(engine) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Engine(engine) => run_engine(&engine),
+        Command::HitRatio(hit_ratio) => run_hit_ratio(&hit_ratio),
+    }
+}
+
+fn run_hit_ratio(options: &HitRatio) {
+    for stream in Stream::ALL {
+        let requests = stream.requests(options.requests as usize);
+        let sessions = requests.iter().max().map_or(0, |last| *last as usize + 1);
+        println!(
+            "\n{stream}: {} requests, {sessions} sessions",
+            requests.len()
+        );
+        for percent in &options.capacities {
+            let capacity = (sessions * *percent as usize / 100).max(1);
+            println!("  room for {capacity} ({percent} %)");
+            for one in hit_ratio::compare(&requests, capacity) {
+                let share = 100.0 * one.hits as f64 / requests.len() as f64;
+                println!("    {:<24} {share:>6.2} %", one.policy);
+            }
+        }
+    }
+}
+
+fn run_engine(engine: &Engine) {
     for load in LOADS {
         for &sessions in &engine.sessions {
             for &threads in &engine.threads {
                 println!("\n{load}: {sessions} sessions, {threads} thread(s)");
                 let tables = Tables::new(load, sessions, threads);
-                print_ratios(&interleave(&tables, threads, &engine));
+                print_ratios(&interleave(&tables, threads, engine));
             }
         }
     }

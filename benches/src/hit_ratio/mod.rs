@@ -1,0 +1,125 @@
+//! Hit ratios: a stream of requests through the engine, its peers, exact LRU and FIFO, and the
+//! offline optimum. A request that misses is a full handshake, which inserts its session.
+
+mod optimum;
+mod streams;
+
+use std::collections::{HashSet, VecDeque};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rekindle::{CacheBuilder, SessionId};
+
+pub use streams::Stream;
+
+use crate::peers::{LockedLru, Moka, Peer, QuickCache, Rekindle, RustlsMemory, Tiny};
+use crate::workload::{VALUE, random_id};
+
+/// The engine's name in results.
+pub const REKINDLE: &str = "rekindle";
+
+/// The hits of one policy on one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hits {
+    /// Whose.
+    pub policy: &'static str,
+    /// Requests that found their session.
+    pub hits: usize,
+}
+
+/// Sends a stream through every policy, each with room for `capacity` sessions; the optimum first.
+///
+/// # Panics
+///
+/// When one that is exact about its capacity beats the optimum: a wrong number is not printed.
+#[must_use]
+pub fn compare(requests: &[u32], capacity: usize) -> Vec<Hits> {
+    let mut rng = StdRng::seed_from_u64(requests.len() as u64);
+    let distinct = requests.iter().max().map_or(0, |last| *last as usize + 1);
+    let ids: Vec<SessionId> = (0..distinct).map(|_| random_id(&mut rng)).collect();
+    let through = |policy, peer: &dyn Peer| Hits {
+        policy,
+        hits: through(peer, requests, &ids),
+    };
+    let cache = CacheBuilder::new(capacity).build().expect("valid");
+    let optimum = optimum::hits(requests, capacity);
+    let all = vec![
+        Hits {
+            policy: "offline optimum",
+            hits: optimum,
+        },
+        through(REKINDLE, &Rekindle::<false>::new(cache.into())),
+        through("exact LRU", &LockedLru::new(capacity)),
+        Hits {
+            policy: "FIFO",
+            hits: fifo(requests, capacity),
+        },
+        through("quick_cache", &QuickCache::new(capacity)),
+        through("moka", &Moka::new(capacity)),
+        through("TinyUFO", &Tiny::new(capacity)),
+        through("rustls memory cache", &RustlsMemory::new(capacity)),
+    ];
+    for one in &all[..4] {
+        assert!(one.hits <= optimum, "{} beats the optimum", one.policy);
+    }
+    all
+}
+
+fn through(peer: &dyn Peer, requests: &[u32], ids: &[SessionId]) -> usize {
+    let value = [0; VALUE];
+    let hit = |request: &&u32| {
+        let id = &ids[**request as usize];
+        let found = peer.get(id);
+        if !found {
+            peer.insert(id, &value);
+        }
+        found
+    };
+    requests.iter().filter(hit).count()
+}
+
+/// First in, first out: what Traffic Server's cache does.
+fn fifo(requests: &[u32], capacity: usize) -> usize {
+    let (mut kept, mut order) = (HashSet::new(), VecDeque::new());
+    let mut hits = 0;
+    for request in requests {
+        if !kept.insert(*request) {
+            hits += 1;
+            continue;
+        }
+        order.push_back(*request);
+        if order.len() > capacity
+            && let Some(oldest) = order.pop_front()
+        {
+            kept.remove(&oldest);
+        }
+    }
+    hits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fifo_evicts_what_came_first_although_it_was_used() {
+        assert_eq!(fifo(&[0, 1, 0, 2, 0, 1], 2), 1);
+    }
+
+    #[test]
+    fn everything_hits_where_everything_fits() {
+        let requests: Vec<u32> = (0..100).chain(0..100).collect();
+        // Twice the ids: lines of eight, and the others' shards, overflow early here and there.
+        for hits in compare(&requests, 400) {
+            assert_eq!(hits.hits, 100, "{}", hits.policy);
+        }
+    }
+
+    #[test]
+    fn streams_of_one_seed_are_the_same() {
+        for stream in Stream::ALL {
+            assert_eq!(stream.requests(5_000), stream.requests(5_000));
+            assert_eq!(stream.requests(5_000).len(), 5_000);
+        }
+    }
+}
