@@ -151,25 +151,21 @@ impl Tables {
             Load::GetBuffer => vec![
                 self.chain("floor", &self.floor),
                 self.chain("rekindle, pinned", &self.pinned),
-                self.chain("rekindle", &self.pinning),
             ],
-            Load::Get => vec![
-                self.get("floor", &self.floor),
-                self.get("rekindle", &self.pinning),
-            ],
-            Load::Mixed { inserts } => vec![
-                self.floor_mix(inserts),
-                self.mix("rekindle", inserts, &self.pinning),
-            ],
+            Load::Get => vec![self.get("floor", &self.floor)],
+            Load::Mixed { inserts } => vec![self.floor_mix(inserts)],
         };
-        for (name, peer) in &self.peers {
-            contenders.push(match self.load {
-                Load::GetBuffer => self.chain(name, &**peer),
-                Load::Get => self.get(name, &**peer),
-                Load::Mixed { inserts } => self.mix(name, inserts, &**peer),
-            });
-        }
+        contenders.push(self.carry("rekindle", &self.pinning));
+        contenders.extend((self.peers.iter()).map(|(name, peer)| self.carry(name, &**peer)));
         contenders
+    }
+
+    fn carry<'a>(&'a self, name: &'a str, peer: &'a dyn Peer) -> Contender<'a> {
+        match self.load {
+            Load::GetBuffer => self.chain(name, peer),
+            Load::Get => self.get(name, peer),
+            Load::Mixed { inserts } => self.mix(name, inserts, peer),
+        }
     }
 
     fn chain<'a>(&'a self, name: &'a str, peer: &'a dyn Peer) -> Contender<'a> {

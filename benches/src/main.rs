@@ -67,7 +67,8 @@ fn main() {
 fn run_hit_ratio(options: &HitRatio) {
     for stream in Stream::ALL {
         let requests = stream.requests(options.requests as usize);
-        let sessions = requests.iter().max().map_or(0, |last| *last as usize + 1);
+        let ids = hit_ratio::ids_for(&requests);
+        let sessions = ids.len();
         println!(
             "\n{stream}: {} requests, {sessions} sessions",
             requests.len()
@@ -75,7 +76,7 @@ fn run_hit_ratio(options: &HitRatio) {
         for percent in &options.capacities {
             let capacity = (sessions * *percent as usize / 100).max(1);
             println!("  room for {capacity} ({percent} %)");
-            for one in hit_ratio::compare(&requests, capacity) {
+            for one in hit_ratio::compare(&requests, &ids, capacity) {
                 let share = 100.0 * one.hits as f64 / requests.len() as f64;
                 println!("    {:<24} {share:>6.2} %", one.policy);
             }

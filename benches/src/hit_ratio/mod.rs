@@ -15,9 +15,6 @@ pub use streams::Stream;
 use crate::peers::{LockedLru, Moka, Peer, QuickCache, Rekindle, RustlsMemory, Tiny};
 use crate::workload::{VALUE, random_id};
 
-/// The engine's name in results.
-pub const REKINDLE: &str = "rekindle";
-
 /// The hits of one policy on one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hits {
@@ -27,19 +24,25 @@ pub struct Hits {
     pub hits: usize,
 }
 
+/// An id for each session that the requests name.
+#[must_use]
+pub fn ids_for(requests: &[u32]) -> Vec<SessionId> {
+    let mut rng = StdRng::seed_from_u64(requests.len() as u64);
+    let sessions = requests.iter().max().map_or(0, |last| *last as usize + 1);
+    (0..sessions).map(|_| random_id(&mut rng)).collect()
+}
+
 /// Sends a stream through every policy, each with room for `capacity` sessions; the optimum first.
+/// `ids` are those [`ids_for`] the requests.
 ///
 /// # Panics
 ///
 /// When one that is exact about its capacity beats the optimum: a wrong number is not printed.
 #[must_use]
-pub fn compare(requests: &[u32], capacity: usize) -> Vec<Hits> {
-    let mut rng = StdRng::seed_from_u64(requests.len() as u64);
-    let distinct = requests.iter().max().map_or(0, |last| *last as usize + 1);
-    let ids: Vec<SessionId> = (0..distinct).map(|_| random_id(&mut rng)).collect();
+pub fn compare(requests: &[u32], ids: &[SessionId], capacity: usize) -> Vec<Hits> {
     let through = |policy, peer: &dyn Peer| Hits {
         policy,
-        hits: through(peer, requests, &ids),
+        hits: through(peer, requests, ids),
     };
     let cache = CacheBuilder::new(capacity).build().expect("valid");
     let optimum = optimum::hits(requests, capacity);
@@ -48,7 +51,7 @@ pub fn compare(requests: &[u32], capacity: usize) -> Vec<Hits> {
             policy: "offline optimum",
             hits: optimum,
         },
-        through(REKINDLE, &Rekindle::<false>::new(cache.into())),
+        through("rekindle", &Rekindle::<false>::new(cache.into())),
         through("exact LRU", &LockedLru::new(capacity)),
         Hits {
             policy: "FIFO",
@@ -109,8 +112,8 @@ mod tests {
     #[test]
     fn everything_hits_where_everything_fits() {
         let requests: Vec<u32> = (0..100).chain(0..100).collect();
-        // Twice the ids: lines of eight, and the others' shards, overflow early here and there.
-        for hits in compare(&requests, 400) {
+        // Four times the ids: lines of eight, and the others' shards, overflow early here and there.
+        for hits in compare(&requests, &ids_for(&requests), 400) {
             assert_eq!(hits.hits, 100, "{}", hits.policy);
         }
     }

@@ -14,6 +14,30 @@ use tinyufo::TinyUfo;
 use super::{Peer, Stored};
 use crate::workload::VALUE;
 
+/// A cache whose every lookup hands out a clone of what it holds.
+trait HandsOut: Sync {
+    fn look_up(&self, id: &SessionId) -> Option<Stored>;
+
+    fn put(&self, id: &SessionId, stored: Stored);
+}
+
+impl<C: HandsOut> Peer for C {
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+        self.look_up(id)
+            .is_some_and(|stored| stored.copy_to(buffer))
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> bool {
+        self.look_up(id).and_then(Stored::session).is_some()
+    }
+
+    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+        self.put(id, Stored::new(value));
+    }
+}
+
 type Quick = QuickCacheInner<
     SessionId,
     Stored,
@@ -45,19 +69,14 @@ impl std::fmt::Debug for QuickCache {
     }
 }
 
-impl Peer for QuickCache {
+impl HandsOut for QuickCache {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn look_up(&self, id: &SessionId) -> Option<Stored> {
+        self.0.get(id)
     }
 
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).and_then(Stored::session).is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Stored::new(value));
+    fn put(&self, id: &SessionId, stored: Stored) {
+        self.0.insert(*id, stored);
     }
 }
 
@@ -79,19 +98,14 @@ impl std::fmt::Debug for Moka {
     }
 }
 
-impl Peer for Moka {
+impl HandsOut for Moka {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn look_up(&self, id: &SessionId) -> Option<Stored> {
+        self.0.get(id)
     }
 
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).and_then(Stored::session).is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.insert(*id, Stored::new(value));
+    fn put(&self, id: &SessionId, stored: Stored) {
+        self.0.insert(*id, stored);
     }
 }
 
@@ -112,20 +126,15 @@ impl std::fmt::Debug for Tiny {
     }
 }
 
-impl Peer for Tiny {
+impl HandsOut for Tiny {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn look_up(&self, id: &SessionId) -> Option<Stored> {
+        self.0.get(id)
     }
 
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).and_then(Stored::session).is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn put(&self, id: &SessionId, stored: Stored) {
         // What was evicted is dropped here, as any session cache would.
-        drop(self.0.put(*id, Stored::new(value), 1));
+        drop(self.0.put(*id, stored, 1));
     }
 }
 
