@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rekindle_benches::loads::{Load, Tables};
+use rekindle_benches::engine::loads::{Load, Tables};
 
 const LOADS: [(&str, Load); 4] = [
     ("get_buffer", Load::GetBuffer),

@@ -1,7 +1,9 @@
-//! The benchmark harness of rekindle: workloads, and the peers that the engine is held against.
+//! The benchmark harness of rekindle: each part is a module with `Options` and `run`, which hands
+//! what it measures to a [`Recorder`](record::Recorder).
 
-pub mod floor;
+pub mod engine;
 pub mod hit_ratio;
-pub mod loads;
 pub mod peers;
+pub mod record;
+pub mod scale;
 pub mod workload;

@@ -13,7 +13,61 @@ use rekindle::{CacheBuilder, SessionId};
 pub use streams::Stream;
 
 use crate::peers::{LockedLru, Moka, Peer, QuickCache, Rekindle, RustlsMemory, Tiny};
+use crate::record::{Measurement, Recorder, case};
+use crate::scale::Scale;
 use crate::workload::{VALUE, random_id};
+
+/// What is run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Requests in each stream.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub requests: u32,
+    /// Capacities, in per cent of the sessions in the stream.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5, 10, 25, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub capacities: Vec<u32>,
+}
+
+impl Options {
+    /// For a run of everything.
+    #[must_use]
+    pub fn at(scale: Scale) -> Self {
+        Self {
+            requests: scale.pick(1_000_000, 300_000, 10_000),
+            capacities: scale.pick(vec![1, 5, 10, 25, 50], vec![1, 10, 50], vec![10]),
+        }
+    }
+}
+
+/// Sends every stream through every policy at every capacity.
+///
+/// # Panics
+///
+/// As [`compare`].
+pub fn run(options: &Options, recorder: &mut Recorder) {
+    let bar = recorder.progress("hit-ratio", Stream::ALL.len() * options.capacities.len());
+    for stream in Stream::ALL {
+        let requests = stream.requests(options.requests as usize);
+        let ids = ids_for(&requests);
+        for percent in &options.capacities {
+            let capacity = (ids.len() * *percent as usize / 100).max(1);
+            let share = |hits: Hits| Measurement {
+                part: "hit-ratio".into(),
+                quantity: "hits".into(),
+                unit: "%".into(),
+                case: case([
+                    ("stream", stream.to_string()),
+                    ("capacity %", percent.to_string()),
+                ]),
+                contender: hits.policy.into(),
+                samples: vec![100.0 * hits.hits as f64 / requests.len() as f64],
+            };
+            let compared = compare(&requests, &ids, capacity);
+            recorder.add(compared.into_iter().map(share).collect());
+            bar.inc(1);
+        }
+    }
+}
 
 /// The hits of one policy on one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use rand::Rng;
 use rand::rngs::SmallRng;
 use rekindle::{Cache, SessionId, Time};
 
-use crate::floor::Floor;
+use crate::engine::floor::Floor;
 use crate::workload::{Sessions, VALUE};
 
 pub use caches::{LockedLru, Moka, QuickCache, RustlsMemory, Tiny};

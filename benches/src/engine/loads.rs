@@ -10,7 +10,7 @@ use rand::rngs::{SmallRng, StdRng};
 use rand::{Rng, SeedableRng};
 use rekindle::{Cache, CacheBuilder, SessionId};
 
-use crate::floor::Floor;
+use crate::engine::floor::Floor;
 use crate::peers::{
     Dash, LockedLru, Moka, Papaya, Peer, QuickCache, Rekindle, RustlsMemory, Scc, Tiny, fill,
 };

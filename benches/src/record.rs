@@ -1,0 +1,242 @@
+//! What was measured, on which machine: kept as JSON, so that tables and plots can be made again.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+mod machine;
+
+pub use machine::Machine;
+
+/// The results of one run of the harness.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Where it ran.
+    pub machine: Machine,
+    /// How much was run: `full`, `quick` or `touch`, or the name of a single part.
+    pub scale: String,
+    /// Seconds that each part took.
+    pub durations: BTreeMap<String, f64>,
+    /// What a part could not do, and why (a server that could not be installed, say).
+    pub notes: Vec<String>,
+    /// Everything measured, in the order in which it was.
+    pub measurements: Vec<Measurement>,
+}
+
+/// One contender in one case: a sample for each round.
+///
+/// Measurements with the same part, quantity and case belong together: their contenders were run in
+/// turn, so that sample `i` of each comes from the same round, and ratios are taken round by round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The part of the harness: `engine`, `tail`, ..
+    pub part: String,
+    /// What was measured, such as `time per operation`.
+    pub quantity: String,
+    /// Unit of the samples: `ns`, `%`, `bytes`, `1/s`, ..
+    pub unit: String,
+    /// The case, as names and values: `sessions` = `100000`.
+    pub case: BTreeMap<String, String>,
+    /// Who.
+    pub contender: String,
+    /// One for each round.
+    pub samples: Vec<f64>,
+}
+
+impl Measurement {
+    /// The median of the samples.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        quantile(&self.samples, 0.5)
+    }
+
+    /// Sample by sample over those of another contender.
+    #[must_use]
+    pub fn ratios_to(&self, reference: &Self) -> Vec<f64> {
+        let pairs = self.samples.iter().zip(&reference.samples);
+        pairs.map(|(own, other)| own / other).collect()
+    }
+
+    /// A value of the case.
+    #[must_use]
+    pub fn case(&self, name: &str) -> Option<&str> {
+        self.case.get(name).map(String::as_str)
+    }
+}
+
+impl Record {
+    /// A record of this machine without measurements.
+    #[must_use]
+    pub fn new(scale: &str) -> Self {
+        Self {
+            machine: Machine::this(),
+            scale: scale.to_owned(),
+            durations: BTreeMap::new(),
+            notes: Vec::new(),
+            measurements: Vec::new(),
+        }
+    }
+
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        serde_json::to_writer(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    }
+
+    /// Reads one that was saved.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is not a record.
+    pub fn load(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_reader(BufReader::new(File::open(path)?))?)
+    }
+}
+
+/// Takes measurements while they are made: shows progress, prints each case when it is done, and
+/// keeps all for the record.
+#[derive(Debug)]
+pub struct Recorder {
+    record: Record,
+    bars: MultiProgress,
+}
+
+impl Recorder {
+    /// Starts an empty record.
+    #[must_use]
+    pub fn new(scale: &str) -> Self {
+        Self {
+            record: Record::new(scale),
+            bars: MultiProgress::new(),
+        }
+    }
+
+    /// A bar for work of `steps` steps, on standard error; hidden where that is no terminal.
+    #[must_use]
+    pub fn progress(&self, what: &str, steps: usize) -> ProgressBar {
+        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")
+            .expect("a valid template");
+        let bar = self.bars.add(ProgressBar::new(steps as u64));
+        bar.set_style(style);
+        bar.set_message(what.to_owned());
+        bar
+    }
+
+    /// Prints a line on standard output, above the bars.
+    pub fn say(&self, line: impl AsRef<str>) {
+        self.bars.suspend(|| println!("{}", line.as_ref()));
+    }
+
+    /// Says a shortcoming of this run, and keeps it for the report.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        self.say(format!("note: {note}"));
+        self.record.notes.push(note);
+    }
+
+    /// Keeps measurements of one case, and prints them as medians, beside the ratios to the first of
+    /// them, round by round, with their quartiles.
+    pub fn add(&mut self, of_one_case: Vec<Measurement>) {
+        if let Some(first) = of_one_case.first() {
+            self.say(format!("\n{}", title(first)));
+            for one in &of_one_case {
+                self.say(line(one, first));
+            }
+        }
+        self.record.measurements.extend(of_one_case);
+    }
+
+    /// Runs a part and keeps how long it took.
+    pub fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
+        let start = std::time::Instant::now();
+        self.say(format!("\n== {name}"));
+        run(self);
+        let seconds = start.elapsed().as_secs_f64();
+        self.record.durations.insert(name.to_owned(), seconds);
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn finish(self) -> Record {
+        self.record
+    }
+}
+
+/// Builds a case from names and values.
+#[must_use]
+pub fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+    pairs.into_iter().map(owned).collect()
+}
+
+fn title(measurement: &Measurement) -> String {
+    let case: Vec<_> = (measurement.case.iter())
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    format!("{}: {}", measurement.quantity, case.join(", "))
+}
+
+fn line(one: &Measurement, first: &Measurement) -> String {
+    let ratios = one.ratios_to(first);
+    format!(
+        "  {:<24} {:>12.1} {:<6} ratio {:>6.2}  [{:.2}, {:.2}]",
+        one.contender,
+        one.median(),
+        one.unit,
+        quantile(&ratios, 0.5),
+        quantile(&ratios, 0.25),
+        quantile(&ratios, 0.75),
+    )
+}
+
+/// The value below which the share `q` of the values lies; NaN of none.
+#[must_use]
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * q).round() as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_saved() {
+        let mut record = Record::new("touch");
+        record.measurements.push(Measurement {
+            part: "engine".into(),
+            quantity: "time per operation".into(),
+            unit: "ns".into(),
+            case: case([("sessions", 10.to_string())]),
+            contender: "floor".into(),
+            samples: vec![0.1, 1e9, 3.25],
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        record.save(file.path()).unwrap();
+        let read = Record::load(file.path()).unwrap();
+        assert_eq!(read.measurements, record.measurements);
+    }
+
+    #[test]
+    fn quantiles_are_values_that_were_seen() {
+        let values = [4.0, 1.0, 3.0, 2.0, 5.0];
+        assert_eq!(quantile(&values, 0.0), 1.0);
+        assert_eq!(quantile(&values, 0.5), 3.0);
+        assert_eq!(quantile(&values, 1.0), 5.0);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+}

@@ -1,0 +1,106 @@
+//! The machine that a record comes from.
+
+use std::fs;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// What is worth knowing about a machine, and when it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor, as it calls itself.
+    pub processor: String,
+    /// Processors that this process may use.
+    pub processors: usize,
+    /// Its caches, innermost first, such as `L2 512K`.
+    pub caches: Vec<String>,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Name and release of the kernel.
+    pub kernel: String,
+    /// The distribution.
+    pub system: String,
+    /// OpenSSL's version.
+    pub openssl: String,
+    /// The compiler's version.
+    pub rustc: String,
+    /// The commit that was measured, with `-dirty` behind it if files differ from it.
+    pub commit: String,
+    /// When, in seconds since 1970.
+    pub unix_time: u64,
+}
+
+impl Machine {
+    /// This one, now. What cannot be found out is left empty.
+    #[must_use]
+    pub fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            processor: value_of(&read("/proc/cpuinfo"), "model name", ':'),
+            processors: std::thread::available_parallelism().map_or(0, usize::from),
+            caches: caches(),
+            memory_bytes: 1024 * number(&value_of(&read("/proc/meminfo"), "MemTotal", ':')),
+            kernel: output("uname", &["-sr"]),
+            system: value_of(&read("/etc/os-release"), "PRETTY_NAME", '=')
+                .trim_matches('"')
+                .to_owned(),
+            openssl: openssl::version::version().to_owned(),
+            rustc: output("rustc", &["--version"]),
+            commit: output("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
+            unix_time: since_1970.map_or(0, |since| since.as_secs()),
+        }
+    }
+}
+
+/// The value behind `key` and a separator in the first line that has both.
+fn value_of(text: &str, key: &str, separator: char) -> String {
+    let value = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(separator)?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    });
+    value.unwrap_or_default()
+}
+
+/// The number that a text begins with.
+fn number(text: &str) -> u64 {
+    let digits = text.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|d| d.parse().ok()).unwrap_or(0)
+}
+
+fn caches() -> Vec<String> {
+    let one = |index| {
+        let read = |file| {
+            let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}");
+            fs::read_to_string(path).ok().map(|s| s.trim().to_owned())
+        };
+        let (level, kind, size) = (read("level")?, read("type")?, read("size")?);
+        Some((kind != "Instruction").then(|| format!("L{level} {size}")))
+    };
+    (0..8).map_while(one).flatten().collect()
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    text.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_processors() {
+        assert!(Machine::this().processors > 0);
+    }
+
+    #[test]
+    fn values_are_found_behind_their_keys() {
+        let text = "flags : a b\nmodel name\t: Some Processor\nMemTotal:   24 kB\n";
+        assert_eq!(value_of(text, "model name", ':'), "Some Processor");
+        assert_eq!(number(&value_of(text, "MemTotal", ':')), 24);
+        assert_eq!(value_of(text, "absent", ':'), "");
+    }
+}
