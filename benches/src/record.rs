@@ -132,9 +132,11 @@ impl Recorder {
         bar
     }
 
-    /// Prints a line on standard output, above the bars.
+    /// Prints a line on standard output, above the bars. Whoever reads it may have left (`| head`).
     pub fn say(&self, line: impl AsRef<str>) {
-        self.bars.suspend(|| println!("{}", line.as_ref()));
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stdout(), "{}", line.as_ref());
+        });
     }
 
     /// Says a shortcoming of this run, and keeps it for the report.
