@@ -160,7 +160,13 @@ impl<const N: usize> Sharded<N> {
     }
 
     pub(crate) fn sum(&self, counter: usize) -> u64 {
+        self.sum_of_first(self.shards.len(), counter)
+    }
+
+    /// As [`sum`](Self::sum), of so many shards.
+    pub(crate) fn sum_of_first(&self, shards: usize, counter: usize) -> u64 {
         let of = |shard: &Shard<N>| shard.counts[counter].load(Ordering::Relaxed);
-        self.shards.iter().map(of).fold(0, u64::wrapping_add)
+        let shards = self.shards.iter().take(shards);
+        shards.map(of).fold(0, u64::wrapping_add)
     }
 }

@@ -1,4 +1,4 @@
-//! An entry: id, expiry, recency mark, value and encoded bytes in one allocation.
+//! An entry: id, expiry, value and encoded bytes in one allocation.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -7,32 +7,18 @@ use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
 use crate::id::SessionId;
-use crate::sync::{AtomicU8, Ordering, RaceProbe, pause_point};
+use crate::sync::{RaceProbe, pause_point};
 
 /// Entries are aligned so that the low bits of a pointer to one are free for a tag.
 pub(crate) const ENTRY_ALIGN: usize = 64;
 
-/// Has anybody come back for the entry? Sets the order in which entries are thrown out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Mark {
-    /// Never resumed.
-    Unused = 0,
-    /// Resumed, but not since the hand last passed: its second chance is spent.
-    Idle = 1,
-    /// Resumed since the hand last passed.
-    Recent = 2,
-}
-
 /// The fixed part; the encoded bytes follow it in the same allocation.
 ///
-/// All but `mark` is written before the entry is published and never changes until it is
-/// reclaimed.
+/// Written before the entry is published, and never changed until it is reclaimed.
 #[repr(C)]
 pub(crate) struct Entry<V> {
     id: SessionId,
     class: u8,
-    mark: AtomicU8,
     encoded_len: u32,
     expires_at: Time,
     probe: RaceProbe,
@@ -48,7 +34,7 @@ impl<V> Entry<V> {
         "values must not need more alignment than an entry has"
     );
 
-    /// Writes an entry with mark [`Mark::Unused`] into `memory`.
+    /// Writes an entry into `memory`.
     pub(crate) fn write(
         memory: Block,
         id: SessionId,
@@ -62,7 +48,6 @@ impl<V> Entry<V> {
         let header = Self {
             id,
             class: memory.class,
-            mark: AtomicU8::new(Mark::Unused as u8),
             encoded_len: encoded.len() as u32,
             expires_at,
             probe: RaceProbe::default(),
@@ -152,29 +137,6 @@ impl<V> Entry<V> {
     #[inline]
     pub(crate) fn bytes(&self) -> usize {
         class_size(self.class)
-    }
-
-    /// Somebody came back. Writes only when that changes something, so that a popular entry's
-    /// cache line stays shared.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        // Relaxed: a hint to the hand, nothing is published by it.
-        if self.mark.load(Ordering::Relaxed) != Mark::Recent as u8 {
-            self.mark.store(Mark::Recent as u8, Ordering::Relaxed);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn mark(&self) -> Mark {
-        match self.mark.load(Ordering::Relaxed) {
-            0 => Mark::Unused,
-            1 => Mark::Idle,
-            _ => Mark::Recent,
-        }
-    }
-
-    pub(crate) fn set_mark(&self, mark: Mark) {
-        self.mark.store(mark as u8, Ordering::Relaxed);
     }
 }
 
