@@ -7,7 +7,7 @@
 //!  +------+-------+    +-----+-----+-----+-- --+-----+    +----+---------+-------+---------+
 //!  |  *---| marks |--->| *|t | *|t | null| ... | *|t |    | id | expires | value | encoded |
 //!  +------+-------+    +--|--+-----+-----+-- --+-----+    +----+---------+-------+---------+
-//!  | null |       |       +--------------------------------^      t: six bits of the id's hash
+//!  | null |       |       +--------------------------------^      t: bits of the id's hash
 //!  +------+-------+
 //! ```
 //!
@@ -56,7 +56,7 @@ use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) use append_list::AppendList;
-pub(crate) use entry::{CLASSES, Entry, EntryRef, class_of, class_size};
+pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_size};
 pub(crate) use insert::{New, Outcome};
 pub(crate) use mark::Mark;
 pub(crate) use ops::Gone;

@@ -17,11 +17,18 @@ pub(crate) const WIDTH: usize = 8;
 
 /// Bytes of an entry that are brought near for its encoded bytes: most sessions without client
 /// certificates end here.
-const ENCODED_AHEAD: usize = 256;
+const ENCODED_AHEAD: usize = 5 * 64;
 
-const TAG_MASK: usize = ENTRY_ALIGN - 1;
+/// The bits of a pointer to an entry that are free for a tag: on x86-64 the upper 16, since no process has
+/// memory of its own there unless it asks for it by address; elsewhere the low four.
+const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
+    !(usize::MAX >> 16)
+} else {
+    ENTRY_ALIGN - 1
+};
 
-/// A pointer to an entry, with six bits of its id's hash in the low bits; null for a free slot.
+/// A pointer to an entry, with some bits of its id's hash in place of those that are the same in all such
+/// pointers; null for a free slot.
 pub(crate) struct Tagged<V>(*mut Entry<V>);
 
 /// One cache line of tagged pointers, among them free slots. Written before it is published, never
@@ -138,7 +145,7 @@ impl<V> Table<V> {
         let index = (u128::from(hash) * self.places.len() as u128) >> 64;
         Place {
             index: index as usize,
-            tag: hash as usize & TAG_MASK,
+            tag: (hash as usize).rotate_right(TAG_MASK.leading_ones()) & TAG_MASK,
         }
     }
 
@@ -281,8 +288,12 @@ impl<'g, V> Snapshot<'g, V> {
         while candidates != 0 {
             let i = candidates.trailing_zeros() as usize;
             if let Some(entry) = line.slots[i].pointer() {
-                if let Want::Encoded = want {
-                    prefetch_all(entry.as_ptr(), ENCODED_AHEAD);
+                match want {
+                    // Its fixed part may begin in one cache line and end in the next.
+                    Want::Header => {
+                        prefetch(entry.as_ptr().wrapping_byte_add(Entry::<V>::HEADER - 1))
+                    }
+                    Want::Encoded => prefetch_all(entry.as_ptr(), ENCODED_AHEAD),
                 }
                 if self.entry(i).get().id() == id {
                     return Some(i);
@@ -358,7 +369,7 @@ impl<V> Tagged<V> {
     pub(crate) const FREE: Self = Self(ptr::null_mut());
 
     pub(crate) fn new(entry: NonNull<Entry<V>>, place: Place) -> Self {
-        debug_assert_eq!(entry.addr().get() & TAG_MASK, 0);
+        assert_eq!(entry.addr().get() & TAG_MASK, 0, "no room for a tag");
         Self(entry.as_ptr().map_addr(|address| address | place.tag))
     }
 
