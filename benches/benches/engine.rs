@@ -21,9 +21,9 @@ const LOADS: [(&str, Load); 4] = [
 
 fn engine(criterion: &mut Criterion) {
     for (name, load) in LOADS {
-        let all = Who::ALL.iter().copied();
-        let able: Vec<_> = all.filter(|who| who.carries(load)).collect();
         for sessions in [10_000, 100_000, 1_000_000] {
+            let all = Who::ALL.iter().copied();
+            let able: Vec<_> = all.filter(|who| who.carries(load, sessions)).collect();
             for threads in [1, 2] {
                 let setup = Setup {
                     sessions,

@@ -1,6 +1,7 @@
 //! The engine beside its peers: ratios to an unsynchronised floor, rounds interleaved.
 
 pub mod contenders;
+mod internal;
 pub mod loads;
 pub mod place;
 mod plan;
@@ -146,9 +147,15 @@ impl Group {
             bytes: self.bytes,
             keys: self.keys,
         };
-        let able: Vec<_> = (self.who.iter().copied())
-            .filter(|who| who.carries(load))
-            .collect();
+        let (able, unable): (Vec<_>, Vec<_>) =
+            (self.who.iter()).partition(|who| who.carries(load, self.sessions));
+        if unable.contains(&Who::Rustls) {
+            recorder.note(format!(
+                "engine: {load}, {} sessions: {} is left out: it searches a list of all",
+                self.sessions,
+                Who::Rustls
+            ));
+        }
         let tables = Tables::new(load, &setup, &able);
         let mut done = vec![vec![Vec::new(); able.len()]; cases.len()];
         for round in 0..=self.rounds {
@@ -227,4 +234,27 @@ impl Group {
 
 fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_load_is_measured_with_everybody_who_carries_it() {
+        let mut recorder = Recorder::new("touch");
+        run(&Options::at(Scale::Touch), &mut recorder);
+        let record = recorder.finish();
+        for load in Load::ALL {
+            let name = load.to_string();
+            let of_load = (record.measurements.iter())
+                .filter(|m| m.quantity == "time per operation")
+                .filter(|m| m.case("load") == Some(&name));
+            let measured: Vec<_> = of_load.map(|m| m.contender.clone()).collect();
+            let able = Who::ALL.iter().filter(|who| who.carries(*load, 1_000));
+            let able: Vec<_> = able.map(Who::to_string).collect();
+            assert_eq!(measured, able, "{name}");
+        }
+        assert!(record.measurements.iter().all(|m| m.samples.len() == 1));
+    }
 }

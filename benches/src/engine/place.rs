@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 
 use super::scene::Scene;
 use crate::peers::{Kind, Peer};
-use crate::workload::{Value, check, churned};
+use crate::workload::{Churned, Value, check, churned};
 
 /// Operations in one batch: clocks are read, and locks of the harness taken, between batches.
 pub const BATCH: usize = 1_000;
@@ -98,12 +98,18 @@ impl<'a> Churn<'a> {
         self.inserted - self.at.scene.presented
     }
 
+    /// The next session that was never seen before.
+    #[inline]
+    pub(super) fn next(&mut self) -> Churned {
+        self.inserted += 1;
+        churned(self.at.thread, self.inserted - 1)
+    }
+
     #[inline]
     pub(super) fn insert<P: Peer>(&mut self, peer: &P, done: &mut Done) {
-        let new = churned(self.at.thread, self.inserted);
+        let new = self.next();
         let inserted = peer.insert(&new.id, self.value.of(new.number, 0));
         done.refused += u64::from(!inserted);
-        self.inserted += 1;
     }
 
     /// Removes, after an insert, what came in longest ago: caches do that by themselves.

@@ -106,7 +106,7 @@ fn group(loads: &[Load], sessions: usize, threads: &[usize], rounds: usize, mill
 fn full() -> Vec<Group> {
     let mut groups = Vec::new();
     for sessions in [1_000, 10_000, 100_000, 1_000_000] {
-        groups.push(group(&READING, sessions, &[1, 2], 15, 30));
+        groups.push(group(&READING, sessions, &[1, 2], 15, 40));
     }
     // Ten tables of that size need more memory than most machines have.
     groups.push(Group {
@@ -124,6 +124,7 @@ fn full() -> Vec<Group> {
     for sessions in [100_000, 1_000_000] {
         groups.push(group(&MIXES, sessions, &[2, 16], 11, 40));
     }
+    groups.push(group(&WRITING, 10_000, &[2], 9, 30));
     groups.push(group(&WRITING, 100_000, &[1, 2], 9, 30));
     groups.push(group(
         &[Load::Insert, Load::SingleUse],
@@ -155,7 +156,7 @@ fn quick() -> Vec<Group> {
         group(&READING, 10_000, &[1, 2], 5, 10),
         group(&READING, 100_000, &[1, 2], 5, 10),
         group(&[Load::GetBuffer], 1_000_000, &[2], 5, 10),
-        group(&MIXES, 100_000, &[2, 16], 5, 15),
+        group(&MIXES, 100_000, &[2, 16], 3, 15),
         group(&WRITING, 10_000, &[2], 3, 10),
     ]
 }

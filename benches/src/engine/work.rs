@@ -59,7 +59,7 @@ pub(super) fn time_gets<P: Peer>(peer: &P, at: &Place<'_>, latencies: &mut Histo
 }
 
 /// Runs a batch that is timed as a whole.
-fn timed(work: impl FnOnce(&mut Done)) -> Done {
+pub(super) fn timed(work: impl FnOnce(&mut Done)) -> Done {
     let mut done = Done {
         operations: BATCH as u64,
         ..Done::default()

@@ -3,6 +3,7 @@
 mod caches;
 mod floor;
 mod maps;
+mod openssl;
 mod ours;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use rekindle::{Clock, MonotonicClock, SessionId, Time};
 
 use crate::workload::{Sessions, Value, number};
 
+pub use self::openssl::{OpenSsl, session};
 pub use caches::{LockedLru, Moka, QuickCache, RustlsMemory, Tiny};
 pub use floor::{Floor, OwnFloor};
 pub use maps::{Dash, Papaya, Scc};

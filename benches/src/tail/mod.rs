@@ -91,6 +91,9 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
         [] => Who::ALL,
         chosen => chosen,
     };
+    let able = who.iter().copied();
+    let able = able.filter(|who| who.carries(Load::Get, options.sessions));
+    let who: &[Who] = &able.collect::<Vec<_>>();
     recorder.note(format!(
         "tail: latencies are as read; of each, about {} ns are the clock's own",
         cost_of_the_clock()
@@ -129,6 +132,7 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
     let (ready, over) = (Barrier::new(readers + writers), AtomicBool::new(false));
     let read = |reader| {
         ready.wait();
+        let _over = Ends(&over);
         let mut turn = Turn {
             latencies: histogram(),
             done: Done::default(),
@@ -142,13 +146,12 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
                 break;
             }
         }
-        // The first that is done lets the writers go: they would hold the others up.
-        over.store(true, Ordering::Relaxed);
         turn
     };
     let write = |writer| {
-        idle::become_idle().expect("any thread may become idle");
+        let idle = idle::become_idle();
         ready.wait();
+        idle.expect("any thread may become idle");
         let mut done = Done::default();
         let mut batch = round << 20;
         while !over.load(Ordering::Relaxed) {
@@ -179,6 +182,16 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
         }
         all
     })
+}
+
+/// Lets the writers go as soon as one reader is done, in whatever way: they would hold up the
+/// others, or the news of a wrong answer.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Up to a minute, with three digits.
