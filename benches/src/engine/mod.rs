@@ -114,6 +114,13 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
             bar.inc((cases.len() * (group.rounds + 1)) as u64);
             continue;
         }
+        if group.who.len() < Who::ALL.len() && options.contenders.is_empty() {
+            let names: Vec<_> = group.who.iter().map(Who::to_string).collect();
+            let (sessions, names) = (group.sessions, names.join("; "));
+            recorder.note(format!(
+                "engine: {sessions} sessions, for the sake of memory only: {names}"
+            ));
+        }
         let (reading, writing): (Vec<_>, Vec<_>) =
             cases.into_iter().partition(|(load, _)| load.only_reads());
         // Tables that are written to serve one case.
@@ -211,7 +218,7 @@ impl Group {
             percent(done.missed, done.asked)
         });
         let refused = measured("inserts that were refused", "%", &|done| {
-            percent(done.refused, done.operations)
+            percent(done.refused, done.inserts)
         });
         for shares in [missed, refused] {
             let many: Vec<_> = (shares.iter())

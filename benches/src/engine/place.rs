@@ -55,7 +55,9 @@ pub struct Done {
     pub asked: u64,
     /// Of these, how many were not there.
     pub missed: u64,
-    /// Inserts that were refused.
+    /// Inserts.
+    pub inserts: u64,
+    /// Of these, how many were refused.
     pub refused: u64,
 }
 
@@ -66,7 +68,15 @@ impl Done {
         self.operations += other.operations;
         self.asked += other.asked;
         self.missed += other.missed;
+        self.inserts += other.inserts;
         self.refused += other.refused;
+    }
+
+    /// Counts an insert.
+    #[inline]
+    pub fn inserted(&mut self, kept: bool) {
+        self.inserts += 1;
+        self.refused += u64::from(!kept);
     }
 }
 
@@ -108,8 +118,7 @@ impl<'a> Churn<'a> {
     #[inline]
     pub(super) fn insert<P: Peer>(&mut self, peer: &P, done: &mut Done) {
         let new = self.next();
-        let inserted = peer.insert(&new.id, self.value.of(new.number, 0));
-        done.refused += u64::from(!inserted);
+        done.inserted(peer.insert(&new.id, self.value.of(new.number, 0)));
     }
 
     /// Removes, after an insert, what came in longest ago: caches do that by themselves.

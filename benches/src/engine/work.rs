@@ -131,7 +131,7 @@ fn replace<P: Peer>(peer: &P, at: &Place<'_>) -> Done {
         done.operations = keys.len() as u64;
         for &session in keys {
             let bytes = sessions.value(session, &mut value);
-            done.refused += u64::from(!peer.insert(sessions.id(session), bytes));
+            done.inserted(peer.insert(sessions.id(session), bytes));
         }
     });
     let mut buffer = vec![0; sessions.bytes()];
@@ -158,7 +158,7 @@ fn remove<P: Peer>(peer: &P, at: &Place<'_>, remove: impl Fn(&P, &Churned) -> bo
         }
     });
     done.asked = BATCH as u64;
-    done.refused = untimed.refused;
+    (done.inserts, done.refused) = (untimed.inserts, untimed.refused);
     let again = peer.get(&churned(at.thread, old.end - 1).id);
     assert!(again.is_none(), "a session was removed and is still there");
     done
@@ -192,8 +192,7 @@ fn mixed<P: Peer>(peer: &P, at: &Place<'_>, inserts: u32) -> Done {
                 black_box(sessions.follow(session, &buffer[..len]));
             } else {
                 done.missed += 1;
-                let inserted = peer.insert(id, sessions.value(session, &mut value));
-                done.refused += u64::from(!inserted);
+                done.inserted(peer.insert(id, sessions.value(session, &mut value)));
             }
         }
     });

@@ -178,6 +178,7 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
         }
         for writer in writers {
             let done = writer.join().expect("a wrong answer");
+            all.done.inserts += done.inserts;
             all.done.refused += done.refused;
         }
         all
@@ -246,8 +247,8 @@ fn report(
         }
         if all.refused > 0 {
             recorder.note(format!(
-                "tail: {writers} writers: {who} refused {} inserts",
-                all.refused
+                "tail: {writers} writers: {who} refused {} of {} inserts",
+                all.refused, all.inserts
             ));
         }
     }
