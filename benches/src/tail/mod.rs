@@ -276,7 +276,13 @@ mod tests {
             let turn = turn(table, &tables.scene, 3, 0, &options);
             assert_eq!(turn.latencies.len(), turn.done.asked, "{}", table.who);
             assert!(turn.done.asked >= 2_000, "{}", table.who);
-            assert_eq!(turn.done.missed, 0, "{}", table.who);
+            // Lines of eight overflow here and there; a map keeps all.
+            let lost = if table.who == Who::Dashmap {
+                0
+            } else {
+                turn.done.asked / 10
+            };
+            assert!(turn.done.missed <= lost, "{}", table.who);
         }
     }
 }
