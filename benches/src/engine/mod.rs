@@ -154,15 +154,17 @@ impl Group {
             bytes: self.bytes,
             keys: self.keys,
         };
-        let (able, unable): (Vec<_>, Vec<_>) =
-            (self.who.iter()).partition(|who| who.carries(load, self.sessions));
-        if unable.contains(&Who::Rustls) {
-            recorder.note(format!(
-                "engine: {load}, {} sessions: {} is left out: it searches a list of all",
-                self.sessions,
-                Who::Rustls
-            ));
+        for who in &self.who {
+            if let Some(why) = who.fails(load, self.sessions) {
+                recorder.note(format!(
+                    "engine: {load}, {} sessions: without {who}, which {why}",
+                    self.sessions
+                ));
+            }
         }
+        let able: Vec<_> = (self.who.iter().copied())
+            .filter(|who| who.carries(load, self.sessions))
+            .collect();
         let tables = Tables::new(load, &setup, &able);
         let mut done = vec![vec![Vec::new(); able.len()]; cases.len()];
         for round in 0..=self.rounds {
