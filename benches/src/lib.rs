@@ -6,4 +6,5 @@ pub mod hit_ratio;
 pub mod peers;
 pub mod record;
 pub mod scale;
+pub mod tail;
 pub mod workload;

@@ -189,16 +189,15 @@ fn title(measurement: &Measurement) -> String {
 }
 
 fn line(one: &Measurement, first: &Measurement) -> String {
+    let (name, median, unit) = (&one.contender, one.median(), &one.unit);
     let ratios = one.ratios_to(first);
-    format!(
-        "  {:<24} {:>12.1} {:<6} ratio {:>6.2}  [{:.2}, {:.2}]",
-        one.contender,
-        one.median(),
-        one.unit,
-        quantile(&ratios, 0.5),
-        quantile(&ratios, 0.25),
-        quantile(&ratios, 0.75),
-    )
+    let [low, middle, high] = [0.25, 0.5, 0.75].map(|q| quantile(&ratios, q));
+    let line = format!("  {name:<24} {median:>12.1} {unit:<6}");
+    // Where the reference is zero there is none.
+    if ![low, middle, high].iter().all(|ratio| ratio.is_finite()) {
+        return line;
+    }
+    format!("{line} ratio {middle:>6.2}  [{low:.2}, {high:.2}]")
 }
 
 /// The value below which the share `q` of the values lies; NaN of none.

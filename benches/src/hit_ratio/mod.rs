@@ -15,7 +15,7 @@ pub use streams::Stream;
 use crate::peers::{LockedLru, Moka, Peer, QuickCache, Rekindle, RustlsMemory, Tiny};
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
-use crate::workload::{VALUE, random_id};
+use crate::workload::random_id;
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -105,7 +105,7 @@ pub fn compare(requests: &[u32], ids: &[SessionId], capacity: usize) -> Vec<Hits
             policy: "offline optimum",
             hits: optimum,
         },
-        through("rekindle", &Rekindle::<false>::new(cache.into())),
+        through("rekindle", &Rekindle::new(cache.into())),
         through("exact LRU", &LockedLru::new(capacity)),
         Hits {
             policy: "FIFO",
@@ -123,10 +123,10 @@ pub fn compare(requests: &[u32], ids: &[SessionId], capacity: usize) -> Vec<Hits
 }
 
 fn through(peer: &dyn Peer, requests: &[u32], ids: &[SessionId]) -> usize {
-    let value = [0; VALUE];
+    let value = [0; 200];
     let hit = |request: &&u32| {
         let id = &ids[**request as usize];
-        let found = peer.get(id);
+        let found = peer.get(id).is_some();
         if !found {
             peer.insert(id, &value);
         }
