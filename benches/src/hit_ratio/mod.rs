@@ -1,21 +1,23 @@
 //! Hit ratios: a stream of requests through the engine, its peers, exact LRU and FIFO, and the
-//! offline optimum. A request that misses is a full handshake, which inserts its session.
+//! offline optimum. A request that misses, because its session is not kept or has ended, is a full
+//! handshake, which inserts the session anew.
 
 mod optimum;
+mod policies;
 mod streams;
 
-use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rekindle::{CacheBuilder, SessionId};
+use rekindle::{Clock, ManualClock, SessionId, Time};
 
-pub use streams::Stream;
+pub use streams::{Request, Stream};
 
-use crate::peers::{LockedLru, Moka, Peer, QuickCache, Rekindle, RustlsMemory, Tiny};
+use self::policies::Policy;
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
-use crate::workload::{VALUE, random_id};
+use crate::workload::random_id;
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,7 +64,7 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
                 contender: hits.policy.into(),
                 samples: vec![100.0 * hits.hits as f64 / requests.len() as f64],
             };
-            let compared = compare(&requests, &ids, capacity);
+            let compared = compare(&requests, stream.timeout(), &ids, capacity);
             recorder.add(compared.into_iter().map(share).collect());
             bar.inc(1);
         }
@@ -80,95 +82,93 @@ pub struct Hits {
 
 /// An id for each session that the requests name.
 #[must_use]
-pub fn ids_for(requests: &[u32]) -> Vec<SessionId> {
+pub fn ids_for(requests: &[Request]) -> Vec<SessionId> {
     let mut rng = StdRng::seed_from_u64(requests.len() as u64);
-    let sessions = requests.iter().max().map_or(0, |last| *last as usize + 1);
+    let last = requests.iter().map(|request| request.session).max();
+    let sessions = last.map_or(0, |last| last as usize + 1);
     (0..sessions).map(|_| random_id(&mut rng)).collect()
 }
 
-/// Sends a stream through every policy, each with room for `capacity` sessions; the optimum first.
-/// `ids` are those [`ids_for`] the requests.
+/// Sends a stream through every policy, each with room for `capacity` sessions, which live for
+/// `timeout`; the optimum first. `ids` are those [`ids_for`] the requests.
 ///
 /// # Panics
 ///
 /// When one that is exact about its capacity beats the optimum: a wrong number is not printed.
 #[must_use]
-pub fn compare(requests: &[u32], ids: &[SessionId], capacity: usize) -> Vec<Hits> {
-    let through = |policy, peer: &dyn Peer| Hits {
-        policy,
-        hits: through(peer, requests, ids),
-    };
-    let cache = CacheBuilder::new(capacity).build().expect("valid");
-    let optimum = optimum::hits(requests, capacity);
-    let all = vec![
-        Hits {
-            policy: "offline optimum",
-            hits: optimum,
-        },
-        through("rekindle", &Rekindle::<false>::new(cache.into())),
-        through("exact LRU", &LockedLru::new(capacity)),
-        Hits {
-            policy: "FIFO",
-            hits: fifo(requests, capacity),
-        },
-        through("quick_cache", &QuickCache::new(capacity)),
-        through("moka", &Moka::new(capacity)),
-        through("TinyUFO", &Tiny::new(capacity)),
-        through("rustls memory cache", &RustlsMemory::new(capacity)),
-    ];
+pub fn compare(
+    requests: &[Request],
+    timeout: Duration,
+    ids: &[SessionId],
+    capacity: usize,
+) -> Vec<Hits> {
+    let optimum = optimum::hits(requests, timeout, capacity);
+    let mut all = vec![Hits {
+        policy: "offline optimum",
+        hits: optimum,
+    }];
+    for (name, mut policy) in policies::all(capacity) {
+        all.push(Hits {
+            policy: name,
+            hits: through(&mut *policy, requests, timeout, ids),
+        });
+    }
     for one in &all[..4] {
         assert!(one.hits <= optimum, "{} beats the optimum", one.policy);
     }
     all
 }
 
-fn through(peer: &dyn Peer, requests: &[u32], ids: &[SessionId]) -> usize {
-    let value = [0; VALUE];
-    let hit = |request: &&u32| {
-        let id = &ids[**request as usize];
-        let found = peer.get(id);
+fn through(
+    policy: &mut dyn Policy,
+    requests: &[Request],
+    timeout: Duration,
+    ids: &[SessionId],
+) -> usize {
+    let start = ManualClock::new().now();
+    let hit = |request: &&Request| {
+        let now = start.saturating_add(Duration::from_millis(request.at.into()));
+        let id = &ids[request.session as usize];
+        policy.at(now);
+        let found = policy.get(id).is_some_and(|ends: Time| ends >= now);
         if !found {
-            peer.insert(id, &value);
+            policy.insert(id, now.saturating_add(timeout));
         }
         found
     };
     requests.iter().filter(hit).count()
 }
 
-/// First in, first out: what Traffic Server's cache does.
-fn fifo(requests: &[u32], capacity: usize) -> usize {
-    let (mut kept, mut order) = (HashSet::new(), VecDeque::new());
-    let mut hits = 0;
-    for request in requests {
-        if !kept.insert(*request) {
-            hits += 1;
-            continue;
-        }
-        order.push_back(*request);
-        if order.len() > capacity
-            && let Some(oldest) = order.pop_front()
-        {
-            kept.remove(&oldest);
-        }
-    }
-    hits
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn fifo_evicts_what_came_first_although_it_was_used() {
-        assert_eq!(fifo(&[0, 1, 0, 2, 0, 1], 2), 1);
+    fn at(session: u32, at: u32) -> Request {
+        Request { session, at }
     }
 
     #[test]
     fn everything_hits_where_everything_fits() {
-        let requests: Vec<u32> = (0..100).chain(0..100).collect();
+        let requests: Vec<_> = (0..200).map(|i| at(i % 100, i)).collect();
         // Four times the ids: lines of eight, and the others' shards, overflow early here and there.
-        for hits in compare(&requests, &ids_for(&requests), 400) {
+        let all = compare(&requests, Duration::from_secs(1), &ids_for(&requests), 400);
+        for hits in all {
             assert_eq!(hits.hits, 100, "{}", hits.policy);
+        }
+    }
+
+    #[test]
+    fn a_session_ends_for_everybody_and_hits_do_not_prolong_it() {
+        // Found at its very end; gone one later, and inserted anew; found; gone.
+        let requests: Vec<_> = [0, 60, 100, 101, 150, 202].map(|time| at(0, time)).into();
+        let all = compare(
+            &requests,
+            Duration::from_millis(100),
+            &ids_for(&requests),
+            8,
+        );
+        for hits in all {
+            assert_eq!(hits.hits, 3, "{}", hits.policy);
         }
     }
 

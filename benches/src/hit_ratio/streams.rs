@@ -1,12 +1,26 @@
-//! Streams of requests: each names the session that a client offers. The same on every run.
+//! Streams of requests, over a day: each names the session that a client offers. The same on every
+//! run.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
+use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Zipf};
+
+/// What a stream spans.
+pub(super) const SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A client that offers a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Number of the session.
+    pub session: u32,
+    /// Milliseconds since the stream began.
+    pub at: u32,
+}
 
 /// Where requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,28 +31,44 @@ pub enum Stream {
     /// Visitors, of whom two in three come back, again and again, after a time whose logarithm is
     /// normal: the median is a hundredth of the stream, one in six takes over five times as long.
     Visitors,
+    /// The same visitors, whose sessions live as long as the stream: capacity alone ends them.
+    LongLived,
     /// As `Visitors`, but every second request is the only one of its session.
     Flood,
 }
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Zipf, Self::Visitors, Self::Flood];
+    pub const ALL: [Self; 4] = [Self::Zipf, Self::Visitors, Self::LongLived, Self::Flood];
 
-    /// So many requests. Sessions are numbered from zero, without gaps.
+    /// How long a session lives from its insert on; being resumed does not prolong it.
+    #[must_use]
+    pub fn timeout(self) -> Duration {
+        match self {
+            Self::LongLived => SPAN,
+            _ => Duration::from_secs(2 * 60 * 60),
+        }
+    }
+
+    /// So many requests, evenly over a day. Sessions are numbered from zero, without gaps.
     ///
     /// # Panics
     ///
     /// For 2^32 requests or more.
     #[must_use]
-    pub fn requests(self, count: usize) -> Vec<u32> {
+    pub fn requests(self, count: usize) -> Vec<Request> {
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 requests");
         let mut rng = SmallRng::seed_from_u64(5);
-        match self {
+        let sessions = match self {
             Self::Zipf => zipf(count, &mut rng),
-            Self::Visitors => visitors(count, 0.0, &mut rng),
+            Self::Visitors | Self::LongLived => visitors(count, 0.0, &mut rng),
             Self::Flood => visitors(count, 0.5, &mut rng),
-        }
+        };
+        let request = |(number, session)| Request {
+            session,
+            at: (SPAN.as_millis() as u64 * number as u64 / count as u64) as u32,
+        };
+        sessions.into_iter().enumerate().map(request).collect()
     }
 }
 
@@ -47,6 +77,7 @@ impl fmt::Display for Stream {
         f.write_str(match self {
             Self::Zipf => "Zipf 0.9 with churn",
             Self::Visitors => "returning visitors",
+            Self::LongLived => "returning visitors, sessions that live for a day",
             Self::Flood => "returning visitors in a flood of sessions that are never resumed",
         })
     }
