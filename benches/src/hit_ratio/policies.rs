@@ -19,17 +19,25 @@ pub(super) trait Policy {
 
     /// Inserts a session, or replaces the one under its id.
     fn insert(&mut self, id: &SessionId, ends: Time);
+
+    /// As `get`, and takes the session out.
+    fn take(&mut self, id: &SessionId) -> Option<Time>;
 }
 
-/// Each with room for `capacity` sessions. The first three have room for exactly so many.
-pub(super) fn all(capacity: usize) -> Vec<(&'static str, Box<dyn Policy>)> {
-    vec![
-        ("rekindle", Box::new(Rekindle::new(capacity))),
-        ("exact LRU", Box::new(ExactLru::new(capacity))),
-        ("FIFO", Box::new(Fifo::new(capacity))),
-        ("quick_cache", Box::new(QuickCache::new(capacity))),
-        ("moka", Box::new(Moka::new(capacity))),
-        ("TinyUFO", Box::new(Tiny::new(capacity))),
-        ("rustls memory cache", Box::new(RustlsMemory::new(capacity))),
-    ]
-}
+/// Makes a policy with room for so many sessions.
+pub(super) type Make = fn(usize) -> Box<dyn Policy>;
+
+/// All of them. The first three have room for exactly as many sessions as they are told.
+pub(super) const ALL: [(&str, Make); 7] = [
+    ("rekindle", |room| Box::new(Rekindle::new(room))),
+    ("exact LRU", |room| Box::new(ExactLru::new(room))),
+    ("FIFO", |room| Box::new(Fifo::new(room))),
+    ("quick_cache", |room| Box::new(QuickCache::new(room))),
+    ("moka", |room| Box::new(Moka::new(room))),
+    ("TinyUFO", |room| Box::new(Tiny::new(room))),
+    (RUSTLS, |room| Box::new(RustlsMemory::new(room))),
+];
+
+/// Looks through all its sessions to take one, which here would be hours. As its policy is that of
+/// [`Fifo`], it can be left out where sessions are taken.
+pub(super) const RUSTLS: &str = "rustls memory cache";

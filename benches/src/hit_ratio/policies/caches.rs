@@ -47,6 +47,10 @@ impl Policy for Rekindle {
     fn insert(&mut self, id: &SessionId, ends: Time) {
         (self.cache.insert(id, ends, &[], ends)).expect("nothing is refused here");
     }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.cache.take(id)
+    }
 }
 
 /// The exact least-recently-used order.
@@ -66,6 +70,10 @@ impl Policy for ExactLru {
 
     fn insert(&mut self, id: &SessionId, ends: Time) {
         self.0.push(*id, ends);
+    }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.0.pop(id)
     }
 }
 
@@ -90,6 +98,10 @@ impl Policy for QuickCache {
 
     fn insert(&mut self, id: &SessionId, ends: Time) {
         self.0.insert(*id, ends);
+    }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.0.remove(id).map(|(_, ends)| ends)
     }
 }
 
@@ -136,6 +148,11 @@ impl Policy for Moka {
         self.endings.push_back((ends, *id));
         self.last.insert(*id, ends);
     }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.last.remove(id);
+        self.cache.remove(id)
+    }
 }
 
 pub(super) struct Tiny(TinyUfo<SessionId, Time>);
@@ -153,6 +170,10 @@ impl Policy for Tiny {
 
     fn insert(&mut self, id: &SessionId, ends: Time) {
         self.0.put(*id, ends, 1);
+    }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.0.remove(id)
     }
 }
 
@@ -173,6 +194,10 @@ impl Policy for RustlsMemory {
     fn insert(&mut self, id: &SessionId, ends: Time) {
         let value = ends.as_millis().to_le_bytes();
         self.0.put(id.as_bytes().to_vec(), value.to_vec());
+    }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.0.take(id.as_bytes()).map(|value| decode(&value))
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) struct Fifo {
     capacity: usize,
     /// The end of each session, and which insert it came by.
     kept: HashMap<SessionId, (Time, u64), RandomState>,
-    /// Inserts in order. Those that were replaced since are passed over.
+    /// Inserts in order. Those that were replaced or taken since are passed over.
     order: VecDeque<(SessionId, u64)>,
     inserts: u64,
 }
@@ -48,6 +48,10 @@ impl Policy for Fifo {
         if self.kept.len() > self.capacity {
             self.evict_first();
         }
+    }
+
+    fn take(&mut self, id: &SessionId) -> Option<Time> {
+        self.kept.remove(id).map(|(ends, _)| ends)
     }
 }
 
