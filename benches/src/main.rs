@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, hit_ratio};
+use rekindle_benches::{engine, hit_ratio, memory};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -23,6 +23,11 @@ enum Command {
     Engine(engine::Options),
     /// The share of requests that find their session, beside peers, exact LRU, FIFO and the optimum.
     HitRatio(hit_ratio::Options),
+    /// Bytes for each session, encoded bytes apart from overhead, beside peers.
+    Memory(memory::Options),
+    /// One measurement of `memory`, in a process of its own.
+    #[command(name = memory::JOB, hide = true)]
+    MemoryJob(memory::Job),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +36,8 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Engine(options) => recorder.part("engine", |r| engine::run(options, r)),
         Command::HitRatio(options) => recorder.part("hit-ratio", |r| hit_ratio::run(options, r)),
+        Command::Memory(options) => recorder.part("memory", |r| memory::run(options, r)),
+        Command::MemoryJob(job) => return memory::serve(job),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json

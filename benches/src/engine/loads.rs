@@ -194,11 +194,14 @@ impl Tables {
                 if rng.random_ratio(inserts, 100) {
                     let (new, old) = self.churn.step(thread, &steps[thread]);
                     peer.insert(new, &buffer);
-                    peer.let_go(old);
+                    peer.remove(old);
                     continue;
                 }
                 let session = rng.random_range(0..self.sessions.len() as u32);
-                if peer.get_buffer(self.sessions.id(session), &mut buffer) {
+                if peer
+                    .get_buffer(self.sessions.id(session), &mut buffer)
+                    .is_some()
+                {
                     black_box(self.sessions.follow(session, &buffer));
                 }
             }
@@ -220,7 +223,7 @@ impl Tables {
                     continue;
                 }
                 let session = rng.random_range(0..share);
-                if Peer::get_buffer(&*floor, self.sessions.id(session), &mut buffer) {
+                if Peer::get_buffer(&*floor, self.sessions.id(session), &mut buffer).is_some() {
                     black_box(self.sessions.follow(session, &buffer));
                 }
             }

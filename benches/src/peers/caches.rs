@@ -12,7 +12,6 @@ use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tinyufo::TinyUfo;
 
 use super::{Peer, Stored};
-use crate::workload::VALUE;
 
 /// A cache whose every lookup hands out a clone of what it holds.
 trait HandsOut: Sync {
@@ -23,9 +22,8 @@ trait HandsOut: Sync {
 
 impl<C: HandsOut> Peer for C {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.look_up(id)
-            .is_some_and(|stored| stored.copy_to(buffer))
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.look_up(id)?.copy_to(buffer)
     }
 
     #[inline]
@@ -33,8 +31,9 @@ impl<C: HandsOut> Peer for C {
         self.look_up(id).and_then(Stored::session).is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.put(id, Stored::new(value));
+        true
     }
 }
 
@@ -159,9 +158,9 @@ impl LockedLru {
 }
 
 impl Peer for LockedLru {
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let mut cache = self.0.lock().expect("not poisoned");
-        cache.get(id).is_some_and(|stored| stored.copy_to(buffer))
+        cache.get(id)?.copy_to(buffer)
     }
 
     fn get(&self, id: &SessionId) -> bool {
@@ -169,10 +168,11 @@ impl Peer for LockedLru {
         stored.and_then(Stored::session).is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         // Bound outside the lock: allocating and freeing are not what it is for.
         let stored = Stored::new(value);
         let _evicted = self.0.lock().expect("not poisoned").push(*id, stored);
+        true
     }
 }
 
@@ -190,20 +190,18 @@ impl RustlsMemory {
 }
 
 impl Peer for RustlsMemory {
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        let Some(value) = self.0.get(id.as_bytes()) else {
-            return false;
-        };
-        let len = value.len().min(VALUE);
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        let value = self.0.get(id.as_bytes())?;
+        let len = value.len().min(buffer.len());
         buffer[..len].copy_from_slice(&value[..len]);
-        true
+        Some(len)
     }
 
     fn get(&self, id: &SessionId) -> bool {
         self.0.get(id.as_bytes()).is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.put(id.as_bytes().to_vec(), value.to_vec());
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
+        self.0.put(id.as_bytes().to_vec(), value.to_vec())
     }
 }

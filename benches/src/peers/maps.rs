@@ -5,7 +5,6 @@ use dashmap::DashMap;
 use rekindle::SessionId;
 
 use super::{Peer, Stored};
-use crate::workload::VALUE;
 
 /// dashmap: a lock for each of some shards.
 #[derive(Debug)]
@@ -24,8 +23,8 @@ impl Dash {
 
 impl Peer for Dash {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.0.get(id).and_then(|stored| stored.copy_to(buffer))
     }
 
     #[inline]
@@ -37,12 +36,13 @@ impl Peer for Dash {
             .is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.insert(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.remove(id);
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.remove(id).is_some()
     }
 }
 
@@ -68,10 +68,10 @@ impl std::fmt::Debug for Scc {
 
 impl Peer for Scc {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         self.0
             .read_sync(id, |_, stored| stored.copy_to(buffer))
-            .unwrap_or(false)
+            .flatten()
     }
 
     #[inline]
@@ -82,12 +82,13 @@ impl Peer for Scc {
             .is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.upsert_sync(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.remove_sync(id);
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.remove_sync(id).is_some()
     }
 }
 
@@ -108,9 +109,9 @@ impl Papaya {
 
 impl Peer for Papaya {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let map = self.0.pin();
-        map.get(id).is_some_and(|stored| stored.copy_to(buffer))
+        map.get(id).and_then(|stored| stored.copy_to(buffer))
     }
 
     #[inline]
@@ -119,11 +120,12 @@ impl Peer for Papaya {
         map.get(id).cloned().and_then(Stored::session).is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.pin().insert(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.pin().remove(id);
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.pin().remove(id).is_some()
     }
 }

@@ -18,18 +18,19 @@ pub use maps::{Dash, Papaya, Scc};
 
 /// A concurrent table of sessions.
 pub trait Peer: Sync {
-    /// Copies the value of an id into the buffer; whether there was one.
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool;
+    /// Copies the bytes of a session into the buffer; their length.
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize>;
 
     /// Whether there is a value for an id; hands out whatever the peer hands out.
     fn get(&self, id: &SessionId) -> bool;
 
-    /// Inserts or replaces.
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]);
+    /// Inserts or replaces. Whether it was not refused.
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool;
 
-    /// Called with an id that was inserted earlier, so that a mixed load holds the number of
-    /// entries: maps remove it, caches evict by themselves.
-    fn let_go(&self, _: &SessionId) {}
+    /// Removes a session; whether it was there. Of no use to caches, which evict.
+    fn remove(&self, _: &SessionId) -> bool {
+        false
+    }
 
     /// Looks `count` random sessions up.
     fn gets(&self, sessions: &Sessions, rng: &mut SmallRng, count: usize) {
@@ -47,7 +48,7 @@ pub trait Peer: Sync {
     /// When a lookup misses or returns wrong bytes.
     fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
         follow(sessions, start, count, |id, buffer| {
-            self.get_buffer(id, buffer)
+            self.get_buffer(id, buffer).is_some()
         })
     }
 }
@@ -87,8 +88,8 @@ impl<const PINNED: bool> Rekindle<PINNED> {
 
 impl<const PINNED: bool> Peer for Rekindle<PINNED> {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get_buffer(id, buffer).is_some()
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.0.get_buffer(id, buffer).map(|copied| copied.stored)
     }
 
     #[inline]
@@ -96,10 +97,8 @@ impl<const PINNED: bool> Peer for Rekindle<PINNED> {
         self.0.get(id).is_some()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0
-            .insert(id, 0, value, Time::NEVER)
-            .expect("nothing is refused here");
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
+        self.0.insert(id, 0, value, Time::NEVER).is_ok()
     }
 
     fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
@@ -110,7 +109,7 @@ impl<const PINNED: bool> Peer for Rekindle<PINNED> {
             })
         } else {
             follow(sessions, start, count, |id, buffer| {
-                self.get_buffer(id, buffer)
+                self.get_buffer(id, buffer).is_some()
             })
         }
     }
@@ -119,15 +118,16 @@ impl<const PINNED: bool> Peer for Rekindle<PINNED> {
 /// The unsynchronised floor, for reading only.
 impl Peer for Floor {
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        Floor::get_buffer(self, id, buffer).is_some()
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        let buffer = buffer.first_chunk_mut::<VALUE>()?;
+        Floor::get_buffer(self, id, buffer)
     }
 
     fn get(&self, id: &SessionId) -> bool {
         Floor::get_buffer(self, id, &mut [0; VALUE]).is_some()
     }
 
-    fn insert(&self, _: &SessionId, _: &[u8; VALUE]) {
+    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
         unreachable!("the floor is filled before it is shared");
     }
 }
@@ -151,10 +151,10 @@ impl Stored {
     }
 
     #[inline]
-    fn copy_to(&self, buffer: &mut [u8; VALUE]) -> bool {
-        let len = self.encoded.len().min(VALUE);
+    fn copy_to(&self, buffer: &mut [u8]) -> Option<usize> {
+        let len = self.encoded.len().min(buffer.len());
         buffer[..len].copy_from_slice(&self.encoded[..len]);
-        self.is_live()
+        self.is_live().then_some(len)
     }
 
     /// What a lookup hands out.
