@@ -27,7 +27,7 @@ pub struct Options {
     pub requests: u32,
     /// Capacities, in per cent of the sessions in the stream (of the clients, where sessions are for
     /// a single use).
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 25, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
     pub capacities: Vec<u32>,
     /// Run a recorded stream instead: a file with the id of a session, as any text, on each line.
     #[arg(long = "trace", value_name = "FILE", value_parser = trace::Load)]
@@ -45,8 +45,8 @@ impl Options {
     #[must_use]
     pub fn at(scale: Scale) -> Self {
         Self {
-            requests: scale.pick(1_000_000, 200_000, 10_000),
-            capacities: scale.pick(vec![1, 2, 5, 10, 25, 50], vec![1, 5, 25], vec![5]),
+            requests: scale.pick(1_000_000, 100_000, 10_000),
+            capacities: scale.pick(vec![1, 2, 5, 10, 50], vec![1, 5, 50], vec![5]),
             traces: Vec::new(),
             hours: 24,
             timeout: TIMEOUT.as_secs(),

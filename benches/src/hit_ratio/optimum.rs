@@ -14,7 +14,7 @@ use super::streams::{Request, Stream};
 /// No policy with room for `capacity` sessions has more hits.
 pub(super) fn hits(stream: &Stream, capacity: usize) -> usize {
     let timeout = stream.timeout;
-    let by_each_use = belady(&stream.requests, capacity, |now, next, _| {
+    let by_each_use = belady(stream, capacity, |now, next, _| {
         lives(timeout, now.at, next.at)
     });
     if stream.single_use {
@@ -28,7 +28,7 @@ pub(super) fn hits(stream: &Stream, capacity: usize) -> usize {
 /// The hits by Belady's rule, where a session that ends before its next use is not kept.
 fn by_rule(stream: &Stream, capacity: usize) -> usize {
     let mut inserted = vec![0; stream.sessions()];
-    belady(&stream.requests, capacity, |now, next, hit| {
+    belady(stream, capacity, |now, next, hit| {
         let inserted = &mut inserted[now.session as usize];
         if !hit {
             *inserted = now.at;
@@ -44,15 +44,15 @@ fn lives(timeout: Duration, inserted: u32, at: u32) -> bool {
 /// `worth_keeping` is asked with a request, the next one for the same session, and whether the
 /// first was a hit.
 fn belady(
-    requests: &[Request],
+    stream: &Stream,
     capacity: usize,
     mut worth_keeping: impl FnMut(&Request, &Request, bool) -> bool,
 ) -> usize {
-    let nexts = next_uses(requests);
+    let requests = &stream.requests;
     // The next use of each session that is kept.
     let mut kept = BTreeSet::new();
     let mut hits = 0;
-    for (now, (request, next)) in requests.iter().zip(nexts).enumerate() {
+    for (now, (request, next)) in requests.iter().zip(next_uses(stream)).enumerate() {
         let hit = kept.remove(&now);
         hits += usize::from(hit);
         if let Some(next) = next
@@ -68,10 +68,9 @@ fn belady(
 }
 
 /// For each request, the index of the next one for the same session.
-fn next_uses(requests: &[Request]) -> Vec<Option<usize>> {
-    let last = requests.iter().map(|request| request.session).max();
-    let mut seen = vec![None; last.map_or(0, |last| last as usize + 1)];
-    let mut nexts: Vec<_> = (requests.iter().enumerate().rev())
+fn next_uses(stream: &Stream) -> Vec<Option<usize>> {
+    let mut seen = vec![None; stream.sessions()];
+    let mut nexts: Vec<_> = (stream.requests.iter().enumerate().rev())
         .map(|(now, request)| seen[request.session as usize].replace(now))
         .collect();
     nexts.reverse();

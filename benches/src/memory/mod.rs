@@ -49,7 +49,7 @@ impl Options {
     #[must_use]
     pub fn at(scale: Scale) -> Self {
         Self {
-            sessions: scale.pick(vec![100_000, 1_000_000], vec![100_000], vec![5_000]),
+            sessions: scale.pick(vec![100_000, 1_000_000], vec![30_000], vec![2_000]),
             rounds: 1,
         }
     }
