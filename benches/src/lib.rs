@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod hit_ratio;
+pub mod memory;
 pub mod peers;
 pub mod record;
 pub mod scale;

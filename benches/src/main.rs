@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, hit_ratio, tail};
+use rekindle_benches::{engine, hit_ratio, memory, tail};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -25,6 +25,11 @@ enum Command {
     HitRatio(hit_ratio::Options),
     /// The latency of single lookups beside idle-priority writers, by quantile.
     Tail(tail::Options),
+    /// Bytes for each session, encoded bytes apart from overhead, beside peers.
+    Memory(memory::Options),
+    /// One measurement of `memory`, in a process of its own.
+    #[command(name = memory::JOB, hide = true)]
+    MemoryJob(memory::Job),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +39,8 @@ fn main() -> ExitCode {
         Command::Engine(options) => recorder.part("engine", |r| engine::run(options, r)),
         Command::HitRatio(options) => recorder.part("hit-ratio", |r| hit_ratio::run(options, r)),
         Command::Tail(options) => recorder.part("tail", |r| tail::run(options, r)),
+        Command::Memory(options) => recorder.part("memory", |r| memory::run(options, r)),
+        Command::MemoryJob(job) => return memory::serve(job),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
