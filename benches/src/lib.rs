@@ -2,8 +2,10 @@
 //! what it measures to a [`Recorder`](record::Recorder).
 
 pub mod engine;
+pub mod handshake;
 pub mod hit_ratio;
 pub mod peers;
 pub mod record;
 pub mod scale;
+pub mod tickets;
 pub mod workload;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, hit_ratio};
+use rekindle_benches::{engine, handshake, hit_ratio, tickets};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -23,6 +23,10 @@ enum Command {
     Engine(engine::Options),
     /// The share of requests that find their session, beside peers, exact LRU, FIFO and the optimum.
     HitRatio(hit_ratio::Options),
+    /// Full and resumed handshakes in process, beside OpenSSL's internal cache and built-in ticket key.
+    Handshake(handshake::Options),
+    /// Tickets sealed and opened through OpenSSL's callback, beside its built-in key.
+    Tickets(tickets::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Engine(options) => recorder.part("engine", |r| engine::run(options, r)),
         Command::HitRatio(options) => recorder.part("hit-ratio", |r| hit_ratio::run(options, r)),
+        Command::Handshake(options) => recorder.part("handshake", |r| handshake::run(options, r)),
+        Command::Tickets(options) => recorder.part("tickets", |r| tickets::run(options, r)),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
