@@ -3,7 +3,6 @@
 //! Clients are OpenSSL as well, and cost the same whoever keeps the server's sessions. So handshakes
 //! per second tell less than the CPU time of the server alone.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -19,45 +18,58 @@ use crate::record::{Measurement, Recorder, case};
 /// Clients of each thread.
 const VISITORS: usize = 256;
 
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    way: Way,
+    threads: usize,
+    /// In the cache, where the way leads through one.
+    sessions: Option<usize>,
+}
+
 pub(super) fn run(options: &Options, recorder: &mut Recorder) {
+    let cases = cases(options);
+    let bar = recorder.progress("handshake, in process", cases.len());
+    for case in cases {
+        compare(case, options, recorder);
+        bar.inc(1);
+    }
+}
+
+fn cases(options: &Options) -> Vec<Case> {
     let mut cases = Vec::new();
     for way in Way::ALL {
-        for &threads in &options.threads {
-            if way.looks_up() {
-                let sizes = options.sessions.iter();
-                cases.extend(sizes.map(|s| (way, threads, Some(*s as usize))));
-            } else {
-                cases.push((way, threads, None));
-            }
+        let sizes: Vec<_> = match way.looks_up() {
+            true => options.sessions.iter().map(|s| Some(*s as usize)).collect(),
+            false => vec![None],
+        };
+        for sessions in sizes {
+            cases.extend(options.threads.iter().map(|&threads| Case {
+                way,
+                threads,
+                sessions,
+            }));
         }
     }
-    let bar = recorder.progress("handshake, in process", cases.len());
-    for (way, threads, sessions) in cases {
-        let contenders = way
-            .contenders()
-            .into_iter()
-            .map(|(name, keeper)| Contender::new(name, way, keeper, threads, sessions, options));
-        let contenders: Vec<_> = contenders.collect();
-        let mut costs = vec![Vec::new(); contenders.len()];
-        for _ in 0..options.rounds {
-            for (contender, costs) in contenders.iter().zip(&mut costs) {
-                costs.push(contender.turn(options.turn()));
-            }
+    cases
+}
+
+/// Runs every contender once a round, in turn.
+fn compare(case: Case, options: &Options, recorder: &mut Recorder) {
+    let contenders = case.way.contenders().into_iter();
+    let contenders: Vec<_> = contenders
+        .map(|(name, keeper)| (name, Contender::new(case, keeper, options)))
+        .collect();
+    let mut turns = vec![Vec::new(); contenders.len()];
+    for _ in 0..options.rounds {
+        for ((_, contender), turns) in contenders.iter().zip(&mut turns) {
+            turns.push(contender.turn(options.turn()));
         }
-        let mut shared = case([
-            ("where", "in process".into()),
-            ("way", way.to_string()),
-            ("threads", threads.to_string()),
-        ]);
-        if let Some(sessions) = sessions {
-            shared.insert("sessions".into(), sessions.to_string());
-        }
-        for quantity in QUANTITIES {
-            let measured = contenders.iter().zip(&costs);
-            let measured = measured.map(|(c, costs)| quantity.of(c.name, &shared, costs));
-            recorder.add(measured.collect());
-        }
-        bar.inc(1);
+    }
+    for quantity in QUANTITIES {
+        let measured = contenders.iter().zip(&turns);
+        let measured = measured.map(|((name, _), turns)| quantity.of(name, case, turns));
+        recorder.add(measured.collect());
     }
 }
 
@@ -91,8 +103,15 @@ const QUANTITIES: [Quantity; 3] = [
 ];
 
 impl Quantity {
-    fn of(&self, contender: &str, case: &BTreeMap<String, String>, turns: &[Turn]) -> Measurement {
-        let mut case = case.clone();
+    fn of(&self, contender: &str, of: Case, turns: &[Turn]) -> Measurement {
+        let mut case = case([
+            ("where", "in process".into()),
+            ("way", of.way.to_string()),
+            ("threads", of.threads.to_string()),
+        ]);
+        if let Some(sessions) = of.sessions {
+            case.insert("sessions".into(), sessions.to_string());
+        }
         if let Some(side) = self.side {
             case.insert("side".into(), side.into());
         }
@@ -129,7 +148,6 @@ impl Turn {
 
 /// A server, and clients of it on each thread who have been there before.
 pub(crate) struct Contender {
-    pub(crate) name: &'static str,
     pub(crate) server: Server,
     visitors: Vec<Mutex<Visitors>>,
 }
@@ -137,21 +155,19 @@ pub(crate) struct Contender {
 impl Contender {
     /// A server with so many sessions in its cache, if it has one, the clients' sessions included.
     /// Resumptions of TLS 1.3 will add others.
-    fn new(
-        name: &'static str,
-        way: Way,
-        keeper: Keeper,
-        threads: usize,
-        sessions: Option<usize>,
-        options: &Options,
-    ) -> Self {
+    fn new(case: Case, keeper: Keeper, options: &Options) -> Self {
+        let Case {
+            way,
+            threads,
+            sessions,
+        } = case;
         // With room for several times as many as there will be. In a cache that is full, sessions go
         // to make room, and a client whose session went would not resume; and of ours a line of
         // eight may be full long before the whole cache is.
         let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
         // In TLS 1.3 each of them leaves three sessions by the time it is known.
         let visitors = VISITORS.min(sessions.unwrap_or(usize::MAX) / (8 * threads));
-        let this = Self::with_visitors(name, way, Server::new(keeper, room), threads, visitors);
+        let this = Self::with_visitors(way, Server::new(keeper, room), threads, visitors);
         if let Some(sessions) = sessions {
             this.fill(way, sessions);
         }
@@ -159,13 +175,7 @@ impl Contender {
     }
 
     /// A server with `visitors` clients on each thread, who all have come back once.
-    pub(crate) fn with_visitors(
-        name: &'static str,
-        way: Way,
-        server: Server,
-        threads: usize,
-        visitors: usize,
-    ) -> Self {
+    pub(crate) fn with_visitors(way: Way, server: Server, threads: usize, visitors: usize) -> Self {
         let welcome = || {
             let mut visitors = Visitors::new(way.client(), visitors, way.resumes());
             visitors.all_visit(&server.context);
@@ -175,11 +185,7 @@ impl Contender {
             Mutex::new(visitors)
         };
         let visitors = (0..threads).map(|_| welcome()).collect();
-        Self {
-            name,
-            server,
-            visitors,
-        }
+        Self { server, visitors }
     }
 
     /// Adds sessions of others to the cache, up to so many.
@@ -191,7 +197,7 @@ impl Contender {
         }
         let filled = self.server.sessions();
         let most = sessions - sessions / 1_000..=sessions;
-        assert!(most.contains(&filled), "{filled} in {}", self.name);
+        assert!(most.contains(&filled), "{filled} sessions");
     }
 
     /// Lets the clients of all threads come again and again for the length of a turn.

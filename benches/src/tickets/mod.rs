@@ -116,8 +116,8 @@ fn open(ring: Ring, threads: usize, options: &Options, recorder: &mut Recorder) 
 }
 
 fn resume(way: Way, ring: Ring, threads: usize, options: &Options, recorder: &mut Recorder) {
-    let contenders = CONTENDERS.map(|(name, keeper)| {
-        Contender::with_visitors(name, way, Server::new(keeper, ROOM), threads, VISITORS)
+    let contenders = CONTENDERS.map(|(_, keeper)| {
+        Contender::with_visitors(way, Server::new(keeper, ROOM), threads, VISITORS)
     });
     let turn = |i: usize| contenders[i].turn(options.turn()).server_micros();
     let case = Case {

@@ -87,3 +87,24 @@ fn decide(server: &SslContext, hello: &[u8], tickets: usize) -> Duration {
     assert_eq!(reason, Some("callback failed"), "nothing else: {error}");
     time
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_ticket_is_not_taken_for_an_open_one() {
+        for keeper in [Keeper::BuiltInKey, Keeper::RekindleTickets] {
+            let door = Door::new(keeper);
+            let context = &door.server.context;
+            decide(context, &door.laden, TICKETS);
+            // The last byte of the last ticket's MAC: behind it are its age and all binders.
+            let mut damaged = door.laden.clone();
+            let binders = 2 + 33 * TICKETS;
+            let age = 4;
+            let last = damaged.len() - binders - age - 1;
+            damaged[last] ^= 1;
+            decide(context, &damaged, TICKETS - 1);
+        }
+    }
+}
