@@ -15,8 +15,9 @@ use super::servers::{Keeper, Server, Template, Way};
 use super::threads::on_threads;
 use crate::record::{Measurement, Recorder, case};
 
-/// Clients of each thread.
+/// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
 const VISITORS: usize = 256;
+const FEW: usize = 32;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +167,7 @@ impl Contender {
         // eight may be full long before the whole cache is.
         let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
         // In TLS 1.3 each of them leaves three sessions by the time it is known.
-        let visitors = VISITORS.min(sessions.unwrap_or(usize::MAX) / (8 * threads));
+        let visitors = sessions.map_or(FEW, |s| VISITORS.min(s / (8 * threads)));
         let this = Self::with_visitors(way, Server::new(keeper, room), threads, visitors);
         if let Some(sessions) = sessions {
             this.fill(way, sessions);
@@ -178,8 +179,10 @@ impl Contender {
     pub(crate) fn with_visitors(way: Way, server: Server, threads: usize, visitors: usize) -> Self {
         let welcome = || {
             let mut visitors = Visitors::new(way.client(), visitors, way.resumes());
-            visitors.all_visit(&server.context);
-            visitors.all_visit(&server.context);
+            if way.resumes() {
+                visitors.all_visit(&server.context);
+                visitors.all_visit(&server.context);
+            }
             let fits = visitors.session().is_some_and(|session| way.fits(session));
             assert_eq!(fits, way.resumes(), "{way} has its own kind of session");
             Mutex::new(visitors)

@@ -78,7 +78,7 @@ const CONTENDERS: [(&str, Keeper); 2] = [
 const ROOM: usize = 100;
 
 /// Clients on each thread that resume by ticket.
-const VISITORS: usize = 64;
+const VISITORS: usize = 32;
 
 /// Seals and opens, with the ring left alone and swapped.
 ///
