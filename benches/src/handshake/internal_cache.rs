@@ -6,6 +6,7 @@
 //! goes is freed within that time. OpenSSL keeps sessions as they are; we encode them as well,
 //! so that `get_buffer` need not. The third contender shows how much of the time that is.
 
+use std::mem;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -19,8 +20,10 @@ use super::servers::{Keeper, Server, Template, Way};
 use super::threads::on_threads;
 use crate::record::{Measurement, Recorder, case};
 
-/// Sessions that a thread inserts in a contender's turn.
+/// Sessions that a thread inserts in a contender's turn, and before that: a thread that has just
+/// begun has nothing to recycle yet.
 const INSERTS: usize = 2_000;
+const WARM_UP: usize = 500;
 
 pub(super) fn run(options: &Options, recorder: &mut Recorder) {
     let cases = options.sessions.len() * options.threads.len();
@@ -102,23 +105,30 @@ impl Contender {
     /// A line of eight may overflow before all are full; a session more than fits may wait to go.
     fn check(&self) {
         let (sessions, capacity) = (self.server.sessions(), self.capacity);
-        let full = capacity - capacity / 20..=capacity + capacity / 20;
+        let full = capacity - capacity / 10..=capacity + capacity / 10;
         assert!(full.contains(&sessions), "{}: {sessions}", self.name);
     }
 
     /// Lets each thread insert fresh sessions; nanoseconds for each.
     fn turn(&self, threads: usize, rng: &mut StdRng) -> f64 {
-        let mut fresh = || (0..INSERTS).map(|_| self.template.fresh(rng)).collect();
-        let mut piles = Vec::new();
-        piles.resize_with(threads, || Mutex::new(fresh()));
-        let take = |thread: usize| -> Vec<(SslSession, Vec<u8>)> {
-            std::mem::take(&mut *piles[thread].lock().expect("not poisoned"))
+        let mut pile = || -> Vec<_> {
+            let sessions = 0..WARM_UP + INSERTS;
+            sessions.map(|_| self.template.fresh(rng)).collect()
         };
-        let times = on_threads(threads, take, |mut pile| {
-            let start = Instant::now();
-            for (session, encoded) in pile.drain(..) {
+        let piles: Vec<_> = (0..threads).map(|_| Mutex::new(pile())).collect();
+        let insert = |sessions: Vec<(SslSession, Vec<u8>)>| {
+            for (session, encoded) in sessions {
                 self.insert(session, &encoded);
             }
+        };
+        let warm_up = |thread: usize| {
+            let mut pile = piles[thread].lock().expect("not poisoned");
+            insert(pile.drain(..WARM_UP).collect());
+            mem::take(&mut *pile)
+        };
+        let times = on_threads(threads, warm_up, |pile| {
+            let start = Instant::now();
+            insert(pile);
             start.elapsed().as_nanos() as f64 / INSERTS as f64
         });
         self.check();
