@@ -2,10 +2,12 @@
 //! what it measures to a [`Recorder`](record::Recorder).
 
 pub mod engine;
+pub mod handshake;
 pub mod hit_ratio;
 pub mod memory;
 pub mod peers;
 pub mod record;
 pub mod scale;
 pub mod tail;
+pub mod tickets;
 pub mod workload;

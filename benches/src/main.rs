@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, hit_ratio, memory, tail};
+use rekindle_benches::{engine, handshake, hit_ratio, memory, tail, tickets};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -30,6 +30,10 @@ enum Command {
     /// One measurement of `memory`, in a process of its own.
     #[command(name = memory::JOB, hide = true)]
     MemoryJob(memory::Job),
+    /// Full and resumed handshakes in process, beside OpenSSL's internal cache and built-in ticket key.
+    Handshake(handshake::Options),
+    /// Tickets sealed and opened through OpenSSL's callback, beside its built-in key.
+    Tickets(tickets::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         Command::Tail(options) => recorder.part("tail", |r| tail::run(options, r)),
         Command::Memory(options) => recorder.part("memory", |r| memory::run(options, r)),
         Command::MemoryJob(job) => return memory::serve(job),
+        Command::Handshake(options) => recorder.part("handshake", |r| handshake::run(options, r)),
+        Command::Tickets(options) => recorder.part("tickets", |r| tickets::run(options, r)),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
