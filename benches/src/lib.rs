@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod hit_ratio;
+pub mod loopback;
 pub mod peers;
 pub mod record;
 pub mod scale;
