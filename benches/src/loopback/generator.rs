@@ -15,7 +15,7 @@ use super::exchange::exchange;
 use super::way::Way;
 
 /// How long it may take until a client has all its sessions.
-const LONGEST_FILL: Duration = Duration::from_secs(20);
+const LONGEST_FILL: Duration = Duration::from_secs(60);
 
 /// The clients of one server, all of which go one way.
 pub(super) struct Generator {

@@ -93,7 +93,7 @@ impl Options {
             sessions: scale.pick(1_024, 256, 8),
             threads: scale.pick(vec![1, 2], vec![1], vec![1]),
             rounds: scale.pick(5, 2, 1),
-            millis: scale.pick(1_000, 200, 30),
+            millis: scale.pick(1_000, 150, 30),
             terminator: None,
         }
     }
@@ -122,8 +122,15 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
     let turns = options.threads.len() * Way::ALL.len() * options.rounds as usize * servers.len();
     let bar = recorder.progress("loopback", turns);
     for workers in &options.threads {
+        let workers = usize::from(*workers);
+        let cores = Cores::for_workers(workers);
+        if cores.shared {
+            recorder.note(format!(
+                "loopback: servers with {workers} workers share their cores with the load generator"
+            ));
+        }
         for stateless in [true, false] {
-            let bench = Bench::new(options, usize::from(*workers), recorder);
+            let bench = Bench::new(options, workers, &cores);
             let duty = Duty {
                 identity: &identity,
                 upstream: bench.upstream.address(),
@@ -176,13 +183,8 @@ struct Turns<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(options: &'a Options, workers: usize, recorder: &mut Recorder) -> Self {
-        let cores = Cores::for_workers(workers);
-        if cores.shared {
-            recorder.say(format!(
-                "{workers} workers share their cores with the load generator"
-            ));
-        }
+    fn new(options: &'a Options, workers: usize, cores: &Cores) -> Self {
+        let cores = cores.clone();
         // Some connections still end while a client begins the next.
         let answering = 2 * usize::from(options.clients);
         let upstream = upstream::free_port()

@@ -17,7 +17,7 @@ pub(super) const QUESTION: u8 = b'?';
 pub(super) const ANSWER: u8 = b'!';
 
 /// A connection on which nothing happens for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers until it is dropped. It has a thread for each connection that there can be at a time:
 /// a client that waits for another one's end would be measured as the server's delay.
