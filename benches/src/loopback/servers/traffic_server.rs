@@ -1,5 +1,6 @@
 //! Apache Traffic Server, forwarding TCP by `forward_route`: it terminates TLS, then tunnels. It
-//! connects upstream only when the client has said something.
+//! connects upstream only when the client has said something. Its session cache takes no sessions
+//! of TLS 1.3 (its debug tags `ssl.session_cache` show lookups, and no insert).
 
 use std::fs;
 use std::io;
