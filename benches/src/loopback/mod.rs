@@ -138,10 +138,10 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
                 stateless,
             };
             let place = directory.path().join(format!("{workers}-{stateless}"));
-            let mut contenders = bench.start(&servers, &duty, &place, recorder);
+            let contenders = bench.start(&servers, &duty, &place, recorder);
             for way in Way::ALL {
                 if way.stateless() == stateless {
-                    bench.compare(way, &mut contenders, &bar, recorder);
+                    bench.compare(way, &contenders, &bar, recorder);
                 }
             }
         }
@@ -184,7 +184,6 @@ struct Turns<'a> {
 
 impl<'a> Bench<'a> {
     fn new(options: &'a Options, workers: usize, cores: &Cores) -> Self {
-        let cores = cores.clone();
         // Some connections still end while a client begins the next.
         let answering = 2 * usize::from(options.clients);
         let upstream = upstream::free_port()
@@ -193,7 +192,7 @@ impl<'a> Bench<'a> {
         Self {
             options,
             workers,
-            cores,
+            cores: cores.clone(),
             upstream,
         }
     }
@@ -223,12 +222,12 @@ impl<'a> Bench<'a> {
     fn compare(
         &self,
         way: Way,
-        contenders: &mut [Contender],
+        contenders: &[Contender],
         bar: &ProgressBar,
         recorder: &mut Recorder,
     ) {
         let mut all = Vec::new();
-        for contender in &*contenders {
+        for contender in contenders {
             match Turns::new(contender, way, self) {
                 Ok(turns) => all.push(turns),
                 Err(problem) => missed(recorder, contender.name, &format!("{way}: {problem}")),
