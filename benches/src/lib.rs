@@ -5,6 +5,7 @@ pub mod engine;
 pub mod handshake;
 pub mod hit_ratio;
 pub mod memory;
+pub mod loopback;
 pub mod peers;
 pub mod record;
 pub mod scale;

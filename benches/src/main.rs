@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, handshake, hit_ratio, memory, tail, tickets};
+use rekindle_benches::{engine, handshake, hit_ratio, loopback, memory, tail, tickets};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -34,6 +34,8 @@ enum Command {
     Handshake(handshake::Options),
     /// Tickets sealed and opened through OpenSSL's callback, beside its built-in key.
     Tickets(tickets::Options),
+    /// Handshakes with real servers over loopback: rates, CPU time, latency, what was resumed.
+    Loopback(loopback::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::MemoryJob(job) => return memory::serve(job),
         Command::Handshake(options) => recorder.part("handshake", |r| handshake::run(options, r)),
         Command::Tickets(options) => recorder.part("tickets", |r| tickets::run(options, r)),
+        Command::Loopback(options) => recorder.part("loopback", |r| loopback::run(options, r)),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
