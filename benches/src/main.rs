@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, hit_ratio};
+use rekindle_benches::{advise, engine, hit_ratio};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -23,6 +23,8 @@ enum Command {
     Engine(engine::Options),
     /// The share of requests that find their session, beside peers, exact LRU, FIFO and the optimum.
     HitRatio(hit_ratio::Options),
+    /// How large a cache should be, from a stream of requests or a running terminator's metrics.
+    Advise(advise::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     match &cli.command {
         Command::Engine(options) => recorder.part("engine", |r| engine::run(options, r)),
         Command::HitRatio(options) => recorder.part("hit-ratio", |r| hit_ratio::run(options, r)),
+        Command::Advise(options) => return advise::main(options),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
