@@ -123,6 +123,21 @@ fn reuse_distances_tell_which_capacity_finds_a_session() {
 }
 
 #[test]
+fn a_stateful_ticket_has_a_reuse_distance() {
+    let terminator = Terminator::demo(&["--tickets", "off"]);
+    let files = Files::new();
+    let session = files.text("session");
+    s_client_get(terminator.address, &["-tls1_3", "-sess_out", &session]);
+    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_in", &session]);
+    assert_eq!(printed.assert_no_error().reused(), [true]);
+    for found_by in ["100000.0", "+Inf"] {
+        let bucket =
+            format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
+        assert_eq!(terminator.metric(&bucket), 1, "{found_by}");
+    }
+}
+
+#[test]
 fn reuse_distances_are_those_of_the_cache_not_of_tickets() {
     let terminator = Terminator::demo(&[]);
     s_client(terminator.address, &["-tls1_2", "-reconnect"]);
