@@ -13,6 +13,8 @@ use super::recency::Recency;
 const MOST: usize = 8_192;
 /// Reuse distances are known up to so many times the capacity at least.
 const REACH: usize = 8;
+/// Most expired sessions that one use lets go.
+const EXPIRED_AT_ONCE: usize = 32;
 
 /// Follows all sessions until there are too many, then a smaller and smaller share of them: those with the lowest hashes.
 ///
@@ -70,7 +72,7 @@ impl Sample {
             return;
         }
         self.let_expired_go(now);
-        let known = self.forget(key);
+        let known = self.forget(key).filter(|known| known.end >= now);
         let end = now.saturating_add(self.timeout);
         match used {
             Use::Inserted => self.follow(key, end),
@@ -119,12 +121,14 @@ impl Sample {
         Some(known)
     }
 
-    /// The cache lets them go as well: they take nobody's room.
+    /// The cache lets them go as well: they take nobody's room. A few at each use are enough to be done
+    /// soon, and no handshake has to let all of them go after a quiet night.
     fn let_expired_go(&mut self, now: Time) {
-        while let Some((end, key)) = self.by_end.first().copied()
-            && end < now
-        {
-            self.forget(key);
+        for _ in 0..EXPIRED_AT_ONCE {
+            match self.by_end.first().copied() {
+                Some((end, key)) if end < now => self.forget(key),
+                _ => return,
+            };
         }
     }
 

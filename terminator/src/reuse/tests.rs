@@ -86,6 +86,23 @@ fn a_session_that_has_ended_is_cold_and_in_nobodys_way() {
 }
 
 #[test]
+fn many_that_have_ended_are_let_go_little_by_little() {
+    let mut watched = Watched::new(4);
+    for session in 0..1_000 {
+        watched.see(session, Use::Inserted);
+    }
+    watched.now = watched.now.saturating_add(HOUR * 2);
+    // Still among those that are followed, and cold all the same.
+    watched.see(999, Use::LookedUp { held: false });
+    assert_eq!(watched.counts(), [(COLD, 1)]);
+    assert!((900..999).contains(&watched.followed()));
+    for _ in 0..100 {
+        watched.see(1_000, Use::Inserted);
+    }
+    assert_eq!(watched.followed(), 1);
+}
+
+#[test]
 fn who_is_not_found_makes_room_for_its_successor() {
     let watched = Watched::new(4);
     watched.see(1, Use::Inserted);

@@ -131,8 +131,7 @@ fn a_stateful_ticket_has_a_reuse_distance() {
     let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_in", &session]);
     assert_eq!(printed.assert_no_error().reused(), [true]);
     for found_by in ["100000.0", "+Inf"] {
-        let bucket =
-            format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
+        let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
         assert_eq!(terminator.metric(&bucket), 1, "{found_by}");
     }
 }
