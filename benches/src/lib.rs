@@ -1,6 +1,7 @@
 //! The benchmark harness of rekindle: each part is a module with `Options` and `run`, which hands
-//! what it measures to a [`Recorder`](record::Recorder).
+//! what it measures to a [`Recorder`](record::Recorder). [`advise`] measures nothing, and sizes a cache.
 
+pub mod advise;
 pub mod engine;
 pub mod handshake;
 pub mod hit_ratio;

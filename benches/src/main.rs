@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{engine, handshake, hit_ratio, loopback, memory, tail, tickets};
+use rekindle_benches::{advise, engine, handshake, hit_ratio, loopback, memory, tail, tickets};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -36,6 +36,8 @@ enum Command {
     Tickets(tickets::Options),
     /// Handshakes with real servers over loopback: rates, CPU time, latency, what was resumed.
     Loopback(loopback::Options),
+    /// How large a cache should be, from a stream of requests or a running terminator's metrics.
+    Advise(advise::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Handshake(options) => recorder.part("handshake", |r| handshake::run(options, r)),
         Command::Tickets(options) => recorder.part("tickets", |r| tickets::run(options, r)),
         Command::Loopback(options) => recorder.part("loopback", |r| loopback::run(options, r)),
+        Command::Advise(options) => return advise::main(options),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json
