@@ -1,0 +1,112 @@
+//! The report: one page made from a record, which says of each target whether it is met.
+
+mod cases;
+mod numbers;
+mod page;
+mod plots;
+#[cfg(test)]
+mod sample;
+mod summary;
+mod tables;
+mod targets;
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::record::{Record, about};
+
+/// What the report is made from, and where it goes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The record; remarks.md beside it goes into the report.
+    #[arg(value_name = "RECORD.json")]
+    pub record: PathBuf,
+    /// The page; report.html beside the record if none is named.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Also write the plot for the README, as SVG: the latency of lookups beside writers.
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+}
+
+/// Makes the report from a record.
+///
+/// # Errors
+///
+/// When the record cannot be read, has nothing for the plot that was asked for, or the page cannot
+/// be written.
+pub fn run(options: &Options) -> io::Result<()> {
+    let record = Record::load(&options.record)?;
+    let beside = options.record.with_file_name("report.html");
+    let page = options.out.as_ref().unwrap_or(&beside);
+    write(&record, remarks_beside(&options.record)?.as_deref(), page)?;
+    match &options.plot {
+        Some(plot) => write_plot(&record, plot),
+        None => Ok(()),
+    }
+}
+
+/// Writes the page. `remarks`: what a person has to say to this record, paragraphs separated by blank
+/// lines.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
+    let figures = plots::figures(&cases::cases(record)).map_err(undrawn)?;
+    let html = page::page(record, remarks, &figures).into_string();
+    fs::write(page, html).map_err(|error| about(page, error))
+}
+
+/// The remarks that were written for a record.
+///
+/// # Errors
+///
+/// When there are some that cannot be read.
+pub fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
+    let file = record.with_file_name("remarks.md");
+    match fs::read_to_string(&file) {
+        Ok(remarks) => Ok(Some(remarks)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(about(&file, error)),
+    }
+}
+
+/// Prints what became of each target on standard output.
+///
+/// # Errors
+///
+/// When that cannot be written.
+pub fn print_targets(record: &Record) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n== targets")?;
+    for row in targets::rows(record) {
+        writeln!(
+            out,
+            "\n{:<18} {}: {}",
+            row.verdict().words(),
+            row.measure,
+            row.target
+        )?;
+        if let Some(worst) = row.worst() {
+            let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
+            writeln!(out, "{:<18} worst {value} {spread} {}", "", worst.case)?;
+        }
+        if !row.remark().is_empty() {
+            writeln!(out, "{:<18} {}", "", row.remark())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
+    let svg = plots::of_the_tail(&cases::cases(record)).map_err(undrawn)?;
+    let absent = || io::Error::other("the record has no latencies beside writers to plot");
+    fs::write(file, svg.ok_or_else(absent)?).map_err(|error| about(file, error))
+}
+
+fn undrawn(error: Box<dyn Error>) -> io::Error {
+    io::Error::other(format!("a plot could not be drawn: {error}"))
+}
