@@ -171,7 +171,18 @@ impl Recorder {
 
     /// Keeps measurements of one case, and prints them as medians, beside the ratios to the first of
     /// them, round by round, with their quartiles.
+    ///
+    /// # Panics
+    ///
+    /// When a sample is not finite: such a number was not measured, and JSON cannot hold it.
     pub fn add(&mut self, of_one_case: Vec<Measurement>) {
+        for Measurement {
+            contender, samples, ..
+        } in &of_one_case
+        {
+            let finite = samples.iter().all(|s| s.is_finite());
+            assert!(finite, "{contender}: {samples:?}");
+        }
         if let Some(first) = of_one_case.first() {
             self.say(format!("\n{}", title(first)));
             for one in &of_one_case {

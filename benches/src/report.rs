@@ -110,3 +110,65 @@ fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
 fn undrawn(error: Box<dyn Error>) -> io::Error {
     io::Error::other(format!("a plot could not be drawn: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sample::{engine, measurement, record};
+
+    fn tail(quantile: &str, contender: &str, nanoseconds: f64) -> crate::record::Measurement {
+        let case = [("quantile", quantile), ("writers", "4"), ("readers", "2")];
+        measurement("tail", "latency of get", case, contender, &[nanoseconds])
+    }
+
+    #[test]
+    fn the_page_stands_alone_and_says_what_is_missing() {
+        let load = "get_buffer, dependent keys";
+        let mut record = record([
+            engine(load, 10_000, 1, "floor", &[50.0, 51.0]),
+            engine(load, 10_000, 1, "rekindle, pinned", &[53.0, 52.0]),
+            engine(load, 10_000, 1, "Mutex<LruCache>", &[80.0, 90.0]),
+            tail("p50", "rekindle", 400.0),
+            tail("p99.99", "rekindle", 2_000.0),
+        ]);
+        record
+            .notes
+            .push("no <script> could be installed".to_owned());
+        let directory = tempfile::tempdir().unwrap();
+        let page = directory.path().join("report.html");
+        write(&record, Some("We lose & say so."), &page).unwrap();
+        let html = fs::read_to_string(page).unwrap();
+
+        assert!(html.contains("We lose &amp; say so."));
+        assert!(html.contains("no &lt;script&gt; could be installed"));
+        assert!(html.contains("Mutex&lt;LruCache&gt;") && !html.contains("<LruCache>"));
+        assert_eq!(html.matches("<svg ").count(), 2);
+        assert_eq!(html.matches("Not in this record.").count(), 6);
+        let outside = ["<script", "<link", "<img", "src=", "href=", "url("];
+        assert!(outside.iter().all(|word| !html.contains(word)));
+    }
+
+    #[test]
+    fn the_plot_for_the_readme_needs_the_tail() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("plot.svg");
+        assert!(write_plot(&record([]), &file).is_err());
+        let measured = record([tail("p50", "scc", 400.0), tail("p99.99", "scc", 9e6)]);
+        write_plot(&measured, &file).unwrap();
+        let svg = fs::read_to_string(file).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.contains("prefers-color-scheme"));
+        assert!(svg.contains("scc 9 ms"));
+    }
+
+    #[test]
+    fn remarks_are_found_beside_the_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let record = directory.path().join("record.json");
+        assert_eq!(remarks_beside(&record).unwrap(), None);
+        fs::write(directory.path().join("remarks.md"), "We lose.").unwrap();
+        assert_eq!(
+            remarks_beside(&record).unwrap().as_deref(),
+            Some("We lose.")
+        );
+    }
+}

@@ -98,8 +98,7 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
     };
     let writers = group[0].value("writers");
     let mut plot = tail_of(group);
-    plot.title =
-        format!("Latency of a lookup while {writers} preempted writers hold what they hold");
+    plot.title = format!("Latency of a lookup beside {writers} writers preempted in mid-work");
     let svg = plot.draw()?;
     let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
     Ok(Some(format!("{tag}><style>{}</style>{rest}", dark_mode())))
@@ -171,7 +170,7 @@ fn tail_of(group: &[&Case<'_>]) -> Lines {
         absolute,
         Lines {
             title,
-            vertical: "log scale".to_owned(),
+            vertical: "time of a lookup, log scale".to_owned(),
             scale: Scale::Log,
             format: Format::TIME,
             horizontal: "percentile of lookups".to_owned(),

@@ -233,7 +233,7 @@ impl Limit {
 
 /// The first few, and how many more there are.
 fn some(all: impl ExactSizeIterator<Item = String>) -> String {
-    const FEW: usize = 4;
+    const FEW: usize = 3;
     let rest = all.len().saturating_sub(FEW);
     let mut text = all.take(FEW).collect::<Vec<_>>().join("; ");
     if rest > 0 {

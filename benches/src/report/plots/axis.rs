@@ -23,7 +23,8 @@ pub(super) enum Scale {
 impl Axis {
     /// An axis for all of the values, with a little room at both ends.
     pub(super) fn around(scale: Scale, values: impl Iterator<Item = f64>, room: f64) -> Self {
-        let positions = values.map(|v| scale.position(v));
+        // On a log scale, what is not above zero lies nowhere.
+        let positions = values.map(|v| scale.position(v)).filter(|p| p.is_finite());
         let (low, high) = positions.fold((f64::MAX, f64::MIN), |(l, h), p| (l.min(p), h.max(p)));
         let room = ((high - low) * room).max(0.02);
         Self {

@@ -13,14 +13,14 @@ use super::text;
 use crate::report::cases::{Spread, is_bound, is_ours};
 use crate::report::numbers;
 
-const WIDTH: u32 = 680;
+const WIDTH: u32 = 720;
 /// Room for titles above the bars.
-const TOP: i32 = 54;
-const ROW: i32 = 26;
-const BAR: i32 = 16;
+const TOP: i32 = 58;
+const ROW: i32 = 28;
+const BAR: i32 = 18;
 /// Where bars begin and where the longest ends.
-const LEFT: i32 = 184;
-const RIGHT: i32 = 590;
+const LEFT: i32 = 204;
+const RIGHT: i32 = 620;
 
 /// What is drawn.
 #[derive(Clone, Debug)]

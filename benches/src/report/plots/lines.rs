@@ -15,10 +15,10 @@ use super::text;
 use crate::report::cases::{Spread, is_bound, is_ours};
 use crate::report::numbers;
 
-const SIZE: (u32, u32) = (680, 420);
+const SIZE: (u32, u32) = (720, 440);
 /// Room for the names at the ends of the lines.
-const NAMES: u32 = 186;
-const NAME_HEIGHT: i32 = 16;
+const NAMES: u32 = 222;
+const NAME_HEIGHT: i32 = 18;
 
 /// What is drawn.
 #[derive(Clone, Debug)]
@@ -89,12 +89,12 @@ impl Lines {
         horizontal.marks.clone_from(&self.places);
 
         let mut chart = ChartBuilder::on(root)
-            .margin_top(58)
+            .margin_top(62)
             .margin_right(NAMES)
             .margin_left(4)
             .margin_bottom(6)
-            .x_label_area_size(44)
-            .y_label_area_size(58)
+            .x_label_area_size(48)
+            .y_label_area_size(64)
             .build_cartesian_2d(horizontal, vertical)?;
         chart
             .configure_mesh()
@@ -110,7 +110,7 @@ impl Lines {
         let mut ends = Vec::new();
         for series in self.back_to_front() {
             let tone = palette::of(&series.name).light;
-            let (width, radius) = if is_ours(&series.name) {
+            let (width, radius) = if self.stands_out(&series.name) {
                 (4, 5)
             } else {
                 (2, 3)
@@ -136,6 +136,13 @@ impl Lines {
             ends.push((series, chart.backend_coord(&end)));
         }
         self.name_ends(root, &ends)
+    }
+
+    /// Whether a line is the one to look at: ours, and of two ways to use it the pinned one.
+    fn stands_out(&self, name: &str) -> bool {
+        let pinned = "rekindle, pinned";
+        let has_pinned = self.series.iter().any(|s| s.name == pinned);
+        is_ours(name) && (!has_pinned || name == pinned)
     }
 
     /// Ours last, in front of the others.

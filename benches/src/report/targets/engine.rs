@@ -50,7 +50,7 @@ pub(super) fn pinned_to_peers(cases: &[Case<'_>]) -> Row {
 
 pub(super) fn pinning_to_floor(cases: &[Case<'_>]) -> Row {
     let row = Row::new(
-        "the same, pinning at each call",
+        "get_buffer, dependent keys, pinning at each call; the same sizes and threads",
         "at most 1.25 of the floor",
         Limit::AtMost(1.25),
         Unit::Ratio,

@@ -144,7 +144,7 @@ fn mixes_are_held_against_caches_and_the_fastest_map() {
         "missed in 6 of 6: mixed, 5 % inserts of new ids, 100 k sessions, 2 threads, 160 B, \
          beside dashmap (1.01×); "
     ));
-    assert!(missed.remark().ends_with("; and 2 more"));
+    assert!(missed.remark().ends_with("; and 3 more"));
     all.retain(|m| m.contender != "dashmap");
     assert_eq!(row(all, maps).verdict(), Verdict::Met);
 }
