@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use crate::record::{Record, Recorder};
+use crate::record::{Record, Recorder, about};
 use crate::scale::Scale;
 use crate::{engine, hit_ratio, report};
 
@@ -54,12 +54,12 @@ pub fn run(options: &Options) -> io::Result<bool> {
     } else {
         options.scale
     };
-    fs::create_dir_all(&options.out)?;
+    fs::create_dir_all(&options.out).map_err(|error| about(&options.out, error))?;
     let file = options.out.join("record.json");
     let (record, all_ran) = run_parts(PARTS, scale, &file)?;
     let page = options.out.join("report.html");
     report::write(&record, report::remarks_beside(&file)?.as_deref(), &page)?;
-    report::print_targets(&record)?;
+    report::print_targets(&record);
     Ok(all_ran)
 }
 

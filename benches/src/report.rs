@@ -74,31 +74,26 @@ pub fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Prints what became of each target on standard output.
-///
-/// # Errors
-///
-/// When that cannot be written.
-pub fn print_targets(record: &Record) -> io::Result<()> {
+/// Says on standard output what became of each target. Whoever reads it may have left.
+pub fn print_targets(record: &Record) {
     let mut out = io::stdout().lock();
-    writeln!(out, "\n== targets")?;
+    let _ = writeln!(out, "\n== targets\n{}", target_lines(record));
+}
+
+fn target_lines(record: &Record) -> String {
+    let mut lines = Vec::new();
     for row in targets::rows(record) {
-        writeln!(
-            out,
-            "\n{:<18} {}: {}",
-            row.verdict().words(),
-            row.measure,
-            row.target
-        )?;
+        let verdict = row.verdict().words();
+        lines.push(format!("\n{verdict:<18} {}: {}", row.measure, row.target));
         if let Some(worst) = row.worst() {
             let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
-            writeln!(out, "{:<18} worst {value} {spread} {}", "", worst.case)?;
+            lines.push(format!("{:<18} worst {value} {spread} {}", "", worst.case));
         }
         if !row.remark().is_empty() {
-            writeln!(out, "{:<18} {}", "", row.remark())?;
+            lines.push(format!("{:<18} {}", "", row.remark()));
         }
     }
-    Ok(())
+    lines.join("\n")
 }
 
 fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
