@@ -13,5 +13,6 @@ pub mod record;
 pub mod report;
 pub mod scale;
 pub mod tail;
+mod threads;
 pub mod tickets;
 pub mod workload;

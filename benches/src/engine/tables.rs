@@ -7,6 +7,7 @@ use super::contenders::{Belongs, Carrier, Who, build};
 use super::loads::Load;
 use super::place::Place;
 use super::scene::{Scene, Setup};
+use crate::threads::on_threads;
 use crate::workload::{Value, churned};
 
 /// The tables for one load, or for all that only read.
@@ -143,11 +144,7 @@ fn on_each(tables: &[Table], work: impl Fn(&Table) + Sync) {
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(worker);
-        }
-    });
+    on_threads(workers, |_| (), |()| worker());
 }
 
 impl fmt::Debug for Table {

@@ -1,12 +1,12 @@
 //! Turns: a contender's threads at work for a while.
 
-use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use super::loads::Load;
 use super::place::{BATCH, Done};
 use super::scene::Scene;
 use super::tables::Table;
+use crate::threads::on_threads;
 
 impl Table {
     /// Lets `threads` threads put a load on this table until each has done whole batches for the
@@ -20,17 +20,21 @@ impl Table {
         round: usize,
         turn: Duration,
     ) -> Done {
-        let all = on_threads(threads, |thread| {
-            let mut done = Done::default();
-            let start = Instant::now();
-            for batch in round << 20.. {
-                done.add(self.carrier.batch(load, &self.place(scene, thread, batch)));
-                if start.elapsed() >= turn {
-                    break;
+        let all = on_threads(
+            threads,
+            |thread| thread,
+            |thread| {
+                let mut done = Done::default();
+                let start = Instant::now();
+                for batch in round << 20.. {
+                    done.add(self.carrier.batch(load, &self.place(scene, thread, batch)));
+                    if start.elapsed() >= turn {
+                        break;
+                    }
                 }
-            }
-            done
-        });
+                done
+            },
+        );
         let mut sum = Done::default();
         all.into_iter().for_each(|done| sum.add(done));
         sum
@@ -47,31 +51,16 @@ impl Table {
         operations: u64,
     ) -> Duration {
         let batches = operations.div_ceil(BATCH as u64) as usize;
-        let times = on_threads(threads, |thread| {
-            let batch = |batch| self.carrier.batch(load, &self.place(scene, thread, batch));
-            let done = (0..batches).map(batch);
-            done.map(|done| done.spent).sum::<Duration>()
-        });
+        let times = on_threads(
+            threads,
+            |thread| thread,
+            |thread| {
+                let batch = |batch| self.carrier.batch(load, &self.place(scene, thread, batch));
+                let done = (0..batches).map(batch);
+                done.map(|done| done.spent).sum::<Duration>()
+            },
+        );
         let longest = times.into_iter().max().unwrap_or_default();
         longest.mul_f64(operations as f64 / (batches * BATCH) as f64)
     }
-}
-
-/// Runs threads that begin together; what each returns.
-///
-/// # Panics
-///
-/// When one of them panics: somebody gave a wrong answer.
-pub(crate) fn on_threads<R: Send>(threads: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let barrier = Barrier::new(threads);
-    let run = |thread| {
-        barrier.wait();
-        f(thread)
-    };
-    std::thread::scope(|scope| {
-        let run = &run;
-        let workers: Vec<_> = (0..threads).map(|t| scope.spawn(move || run(t))).collect();
-        let join = |w: std::thread::ScopedJoinHandle<'_, R>| w.join().expect("a wrong answer");
-        workers.into_iter().map(join).collect()
-    })
 }

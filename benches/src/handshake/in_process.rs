@@ -12,8 +12,8 @@ use rand::rngs::StdRng;
 use super::Options;
 use super::batch::{Costs, Visitors};
 use super::servers::{Keeper, Server, Template, Way};
-use super::threads::on_threads;
 use crate::record::{Measurement, Recorder, case};
+use crate::threads::on_threads;
 
 /// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
 const VISITORS: usize = 256;
@@ -218,7 +218,7 @@ impl Contender {
         };
         let of_threads = on_threads(self.visitors.len(), prepare, |mut visitors| {
             let start = Instant::now();
-            let mut costs = Costs::default();
+            let mut costs = visitors.visit(server);
             while start.elapsed() < length {
                 costs = costs + visitors.visit(server);
             }

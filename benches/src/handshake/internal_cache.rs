@@ -17,8 +17,8 @@ use rekindle::{SessionId, Time};
 
 use super::Options;
 use super::servers::{Keeper, Server, Template, Way};
-use super::threads::on_threads;
 use crate::record::{Measurement, Recorder, case};
+use crate::threads::on_threads;
 
 /// Sessions that a thread inserts in a contender's turn, and before that: a thread that has just
 /// begun has nothing to recycle yet.

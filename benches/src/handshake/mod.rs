@@ -5,7 +5,6 @@ mod ffi;
 mod in_process;
 mod internal_cache;
 mod servers;
-mod threads;
 mod tls;
 
 use std::time::Duration;
@@ -16,7 +15,6 @@ use crate::scale::Scale;
 pub(crate) use ffi::{count_opened, offer, opened, request_ticket, thread_cpu_time, ticket_of};
 pub(crate) use in_process::Contender;
 pub(crate) use servers::{Keeper, Server, Way};
-pub(crate) use threads::on_threads;
 pub(crate) use tls::{Pipe, client_builder, new_ssl, step};
 
 /// What is run in process.

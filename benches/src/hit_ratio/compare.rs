@@ -10,6 +10,7 @@ use rekindle::{Clock, ManualClock, SessionId, Time};
 use super::optimum;
 use super::policies::{self, Policy, RUSTLS};
 use super::streams::{Request, Stream};
+use crate::threads::join;
 use crate::workload::random_id;
 
 /// The hits of one policy on one stream.
@@ -56,7 +57,7 @@ pub fn compare(stream: &Stream, ids: &[SessionId], capacity: usize) -> Vec<Hits>
         let all = [("offline optimum", best)].into_iter().chain(others);
         all.map(|(policy, counting)| Hits {
             policy,
-            hits: counting.join().expect("a count of hits"),
+            hits: join(counting),
         })
         .collect()
     });

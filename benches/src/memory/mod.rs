@@ -17,7 +17,6 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::thread;
 
 use indicatif::ProgressBar;
 
@@ -26,6 +25,7 @@ use job::{CONTENDERS, Contender, Held, Sizes, When};
 
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
+use crate::threads::on_threads;
 
 /// Name of the subcommand of this program that does a [`Job`].
 pub const JOB: &str = "memory-job";
@@ -147,11 +147,7 @@ impl Case {
                 bar.inc(1);
             }
         };
-        thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                scope.spawn(work);
-            }
-        });
+        on_threads(AT_ONCE, |_| (), |()| work());
         let mut done = done.into_inner().expect("not poisoned");
         done.sort_by_key(|(at, _)| *at);
         done.into_iter().map(|(_, held)| held).collect()

@@ -17,6 +17,7 @@ use crate::engine::scene::{Scene, Setup};
 use crate::engine::tables::{Table, Tables};
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
+use crate::threads::join;
 use crate::workload::Keys;
 
 /// What is run.
@@ -172,12 +173,12 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
             done: Done::default(),
         };
         for reader in readers {
-            let turn = reader.join().expect("a wrong answer");
+            let turn = join(reader);
             all.latencies.add(turn.latencies).expect("the same bounds");
             all.done.add(turn.done);
         }
         for writer in writers {
-            let done = writer.join().expect("a wrong answer");
+            let done = join(writer);
             all.done.inserts += done.inserts;
             all.done.refused += done.refused;
         }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::ROOM;
 use super::connection::Connection;
-use crate::handshake::{Keeper, Server, on_threads};
+use crate::handshake::{Keeper, Server};
+use crate::threads::on_threads;
 
 /// Tickets that one call seals.
 const TICKETS: usize = 16;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rekindle::tickets::{TicketKey, TicketRing};
 
+use crate::threads::join;
+
 /// Swaps in a second.
 pub(super) const RATE: f64 = 1_000.0;
 
@@ -46,7 +48,7 @@ pub(super) fn while_swapping(ring: &TicketRing, work: impl FnOnce()) -> f64 {
         let over = Over(&over);
         work();
         drop(over);
-        swapper.join().expect("swaps do not fail")
+        join(swapper)
     })
 }
 
