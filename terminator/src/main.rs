@@ -14,6 +14,7 @@ mod identity;
 mod limits;
 mod metrics;
 mod reload;
+mod reuse;
 mod server;
 mod signals;
 mod tls;

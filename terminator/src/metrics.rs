@@ -1,8 +1,10 @@
 //! What the terminator counts, and its text for Prometheus.
 
 mod resumption;
+mod reuse;
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rekindle::openssl::Resumption;
 
+use crate::reuse::Reuse;
 use crate::tls::HandshakeError;
 
 /// All counters. They are bumped without a lock; families take one only to look up a label.
@@ -32,7 +35,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(resumption: &Resumption) -> Self {
+    pub(crate) fn new(resumption: &Resumption, reuse: Arc<Reuse>) -> Self {
         let broken = Family::<SideLabel, Counter>::default();
         let bytes = Family::<SideLabel, Counter>::default();
         let metrics = Self {
@@ -51,7 +54,7 @@ impl Metrics {
             reloads: Family::default(),
         };
         metrics.start_at_zero();
-        metrics.registered(broken, bytes, resumption)
+        metrics.registered(broken, bytes, resumption, reuse)
     }
 
     /// Counts a connection as active for as long as the result lives.
@@ -117,6 +120,7 @@ impl Metrics {
         broken: Family<SideLabel, Counter>,
         bytes: Family<SideLabel, Counter>,
         resumption: &Resumption,
+        reuse: Arc<Reuse>,
     ) -> Self {
         let mut all = Registry::with_prefix("rekindle");
         all.register(
@@ -171,6 +175,7 @@ impl Metrics {
             self.reloads.clone(),
         );
         all.register_collector(Box::new(resumption::Collector::new(resumption.clone())));
+        all.register_collector(Box::new(reuse::Collector::new(reuse)));
         self.registry = all;
         self
     }

@@ -23,6 +23,7 @@ use crate::identity::{Identity, IdentityFiles};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::reload::{Reloader, warn_of_trailing_bytes};
+use crate::reuse::Reuse;
 use crate::signals::{Signals, StopSignals};
 use crate::tls::TlsFront;
 use crate::tunnel::Tunnel;
@@ -37,7 +38,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     let signals = Signals::install().map_err(StartError::Signals)?;
     let (key_file, resumption) = resumption(&settings)?;
     let (identity, files) = identity(&settings.service)?;
-    let metrics = Arc::new(Metrics::new(&resumption));
+    let reuse = Reuse::watch(&resumption, settings.session_timeout);
+    let metrics = Arc::new(Metrics::new(&resumption, reuse));
     let tls = Arc::new(TlsFront::new(
         &identity,
         resumption.clone(),

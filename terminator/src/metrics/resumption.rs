@@ -24,10 +24,18 @@ impl Collector {
 
 impl collector::Collector for Collector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let stats = self.resumption.cache().stats();
+        let cache = self.resumption.cache();
+        let stats = cache.stats();
         let out = &mut encoder;
         cache_events(out, &stats)?;
         cache_refusals(out, &stats)?;
+        gauge(
+            out,
+            "cache_capacity",
+            "Sessions that the cache holds at most",
+            None,
+            cache.capacity(),
+        )?;
         cache_sizes(out, &stats)?;
         self.tickets(out)
     }

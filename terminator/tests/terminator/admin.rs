@@ -2,6 +2,7 @@
 
 use crate::common::Terminator;
 use crate::common::client::{s_client, s_client_get};
+use crate::common::files::Files;
 
 #[test]
 fn health() {
@@ -71,6 +72,13 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_cache_refusals_total{reason="over_budget"}"#,
         r#"rekindle_cache_refusals_total{reason="reclamation"}"#,
         "rekindle_cache_retired_bytes",
+        "rekindle_cache_capacity",
+        "rekindle_cache_reuse_distance_sessions_sum",
+        "rekindle_cache_reuse_distance_sessions_count",
+        r#"rekindle_cache_reuse_distance_sessions_bucket{le="100000.0"}"#,
+        r#"rekindle_cache_reuse_distance_sessions_bucket{le="+Inf"}"#,
+        "rekindle_cache_reuse_sampled_ratio",
+        "rekindle_cache_reuse_dropped_total",
         r#"rekindle_tickets_total{event="sealed"}"#,
         r#"rekindle_reloads_total{of="certificate",result="failed"}"#,
         r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#,
@@ -81,4 +89,59 @@ fn metrics_are_well_formed_and_complete() {
             "{series} is missing"
         );
     }
+}
+
+#[test]
+fn reuse_distances_tell_which_capacity_finds_a_session() {
+    let arguments = ["--tickets", "off", "--sessions", "2", "--threads", "1"];
+    let terminator = Terminator::demo(&arguments);
+    assert_eq!(terminator.metric("rekindle_cache_capacity"), 2);
+    let files = Files::new();
+    let (first, other) = (files.text("first"), files.text("other"));
+    let visit = |arguments: &[&str]| {
+        let printed = s_client_get(terminator.address, &[&["-tls1_2"], arguments].concat());
+        printed.assert_no_error().reused() == [true]
+    };
+    let finds = |sessions| {
+        let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{sessions}\"}}");
+        terminator.metric(&bucket)
+    };
+
+    assert!(!visit(&["-sess_out", &first]));
+    assert!(visit(&["-sess_in", &first]), "nobody came in between");
+    assert_eq!((finds("1.0"), finds("+Inf")), (1, 1));
+
+    assert!(!visit(&["-sess_out", &other]));
+    assert!(visit(&["-sess_in", &first]), "one other came in between");
+    assert_eq!((finds("1.0"), finds("2.0"), finds("+Inf")), (1, 2, 2));
+
+    // Never resumed, the other makes room for a third; that it was asked for is known all the same.
+    assert!(!visit(&[]));
+    assert!(!visit(&["-sess_in", &other]));
+    let found = [finds("1.0"), finds("2.0"), finds("3.0"), finds("+Inf")];
+    assert_eq!(found, [1, 2, 3, 3]);
+}
+
+#[test]
+fn a_stateful_ticket_has_a_reuse_distance() {
+    let terminator = Terminator::demo(&["--tickets", "off"]);
+    let files = Files::new();
+    let session = files.text("session");
+    s_client_get(terminator.address, &["-tls1_3", "-sess_out", &session]);
+    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_in", &session]);
+    assert_eq!(printed.assert_no_error().reused(), [true]);
+    for found_by in ["100000.0", "+Inf"] {
+        let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
+        assert_eq!(terminator.metric(&bucket), 1, "{found_by}");
+    }
+}
+
+#[test]
+fn reuse_distances_are_those_of_the_cache_not_of_tickets() {
+    let terminator = Terminator::demo(&[]);
+    s_client(terminator.address, &["-tls1_2", "-reconnect"]);
+    let resumed = r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="ticket"}"#;
+    terminator.wait_for_metric(resumed, 5);
+    let count = "rekindle_cache_reuse_distance_sessions_count";
+    assert_eq!(terminator.metric(count), 0);
 }
