@@ -9,7 +9,7 @@ use super::entry::{Entry, EntryRef, class_of, class_size};
 use super::mark::Mark;
 use super::ops::{Gone, Operation};
 use super::readers::thread_number;
-use super::table::{Change, Snapshot, Tagged, Want, slots_in};
+use super::table::{Change, Keep, Tagged, Want, slots_in};
 use super::{Engine, writers};
 use crate::clock::Time;
 use crate::error::Refused;
@@ -69,6 +69,8 @@ impl<V> Engine<V> {
         if class_size(class) > self.limits.bytes {
             return Err(Refused::OverBudget);
         }
+        let place = self.table.place(new.hash);
+        self.table.prefetch_place(place);
         let mut guard = writers::pin();
         if new.if_absent && self.contains(new.hash, new.id, now, &guard) {
             // The usual case, decided without writing the entry first.
@@ -81,8 +83,7 @@ impl<V> Engine<V> {
             }
         }
         let mut op = self.begin(thread);
-        self.table.prefetch_line(self.table.place(new.hash).index);
-        self.prefetch_victim(&op, &guard);
+        self.table.prefetch_line(place.index);
         let entry = op
             .writer
             .write_entry(class, *new.id, new.expires_at, value, new.encoded);
@@ -114,6 +115,7 @@ impl<V> Engine<V> {
         loop {
             let snapshot = self.table.load(place.index, guard);
             let found = snapshot.find(place, new.id, Want::Header);
+            let occupied = snapshot.occupied();
             // Who makes way, where, and why; nobody while the line has a free slot.
             let (slot, leaving) = match found {
                 Some(slot) if snapshot.entry(slot).get().is_expired(now) => {
@@ -121,11 +123,11 @@ impl<V> Engine<V> {
                 }
                 Some(_) if new.if_absent => return Outcome::Present,
                 Some(slot) => (slot, None),
-                None if snapshot.occupied() == u8::MAX => {
+                None if occupied == u8::MAX => {
                     let (slot, reason) = self.give_up(&snapshot, now);
                     (slot, Some(reason))
                 }
-                None => (snapshot.occupied().trailing_ones() as usize, None),
+                None => (occupied.trailing_ones() as usize, None),
             };
             let old = snapshot.get(slot);
             let freed = old.map_or(0, |old| old.get().bytes());
@@ -136,14 +138,14 @@ impl<V> Engine<V> {
             if need.0 > room.0 || need.1 > room.1 {
                 // Look again after that: it may have taken from this very line. (The exchange would
                 // fail then, and bring us back here with a line written for nothing.)
-                self.make_room(op, guard, need, new.id, now);
+                self.make_room(op, guard, need, Keep { place, id: new.id }, now);
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;
             }
             if !self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
                 continue;
             }
-            self.mark(&snapshot, slot, found.is_some());
+            self.mark(place.index, slot, found.is_some(), !occupied);
             op.came(fresh.bytes());
             if let Some(old) = old {
                 self.retire(op, old);
@@ -161,16 +163,17 @@ impl<V> Engine<V> {
         }
     }
 
-    /// Marks an entry that was put into a slot. One whose id is in use already inherits that.
-    fn mark(&self, before: &Snapshot<'_, V>, slot: usize, in_use: bool) {
-        let (lap, marks) = (self.aging.lap(), self.table.marks(before.index()));
+    /// Marks an entry that was put into a slot. One whose id is in use already inherits that. `free` are
+    /// the slots that were.
+    fn mark(&self, index: usize, slot: usize, in_use: bool, free: u8) {
+        let (lap, marks) = (self.aging.lap(), self.table.marks(index));
         let mark = if in_use {
             marks.get(slot).at(lap)
         } else {
             Mark::unused(lap)
         };
         marks.set(slot, mark);
-        self.mark_free(before.index(), !before.occupied() & !(1 << slot));
+        self.mark_free(index, free & !(1 << slot));
     }
 
     /// Marks the free slots of a line as young, so that the hand does not take what was there for an old
@@ -191,7 +194,7 @@ impl<V> Engine<V> {
         op: &mut Operation<'_, V>,
         guard: &Guard,
         (entries, bytes): (usize, usize),
-        keep: &SessionId,
+        keep: Keep<'_>,
         now: Time,
     ) {
         while op.entries() + entries > self.limits.entries || op.bytes() > self.limits.bytes - bytes

@@ -1,12 +1,12 @@
 //! Who has to go when room is needed: a hand that sweeps the table.
 //!
 //! The hand passes over the marks of one line after another, without a look at lines or entries, until it
-//! finds one whose rank (`aging.rs`) is at the threshold or below. Of that line goes what has expired,
-//! else the entry that ranks lowest. So a flood of sessions that nobody resumes feeds on itself: the
-//! cache learns that nothing is to be expected of them.
+//! finds one whose rank (`aging.rs`) is at the threshold or below. Of that line the entry goes that ranks
+//! lowest. So a flood of sessions that nobody resumes feeds on itself: the cache learns that nothing is to
+//! be expected of them.
 //!
-//! Where the hand has met something expired, there is likely more: it then looks into the lines that
-//! follow, too.
+//! If that entry turns out to have expired, there are likely more: then whatever has expired goes, of its
+//! line and of those that follow, before anything that has not.
 
 use std::ops::Range;
 
@@ -14,12 +14,11 @@ use crossbeam_epoch::Guard;
 
 use super::Engine;
 use super::aging::LINES_PER_VICTIM;
-use super::entry::EntryRef;
-use super::mark::AGES;
+use super::mark::{AGES, Mark};
 use super::ops::{Gone, Operation};
-use super::table::{Snapshot, slots_in};
+use super::prefetch::prefetch;
+use super::table::{Keep, Snapshot, slots_in};
 use crate::clock::Time;
-use crate::id::SessionId;
 
 /// Lines with entries that the hand passes, none of them at the threshold, before it takes the lowest that
 /// it has seen.
@@ -41,9 +40,10 @@ const AGE_KEPT: usize = AGES as usize - 32;
 pub(super) struct Hand {
     /// The lines that it has claimed and not visited yet.
     pub(super) claimed: Range<usize>,
-    /// The line that gives up an entry next, found when the last one did, so that it can be brought
-    /// near in time.
+    /// The line that gives up an entry next, and the one after that, found in advance: so there is time
+    /// to bring the one's entry near, and the other.
     aimed_at: Option<Aim>,
+    then_at: Option<Aim>,
     /// How many lines more are worth looking into for expired entries.
     curiosity: usize,
     /// Inserts that the cache's clock does not know of yet.
@@ -65,26 +65,26 @@ impl<V> Engine<V> {
         &self,
         op: &mut Operation<'_, V>,
         guard: &Guard,
-        keep: &SessionId,
+        keep: Keep<'_>,
         now: Time,
     ) -> bool {
         let mut passed = 0;
         while passed < 3 * self.table.lines() {
-            let next = op.writer.hand.aimed_at.take();
+            let hand = &mut op.writer.hand;
+            let next = hand.aimed_at.take().or_else(|| hand.then_at.take());
             let aim = next.unwrap_or_else(|| self.aim(op, &mut passed));
             let snapshot = self.table.load(aim.index, guard);
-            if self.evict_expired(op, &snapshot, now) > 0 {
-                op.writer.hand.curiosity = CURIOSITY;
-            } else {
-                // After a whole round, anything will do.
-                let late = passed > self.table.lines();
-                let at_most = if late { Some(u8::MAX) } else { aim.at_most };
-                if !at_most.is_some_and(|most| self.evict_live(op, &snapshot, most, keep, now)) {
-                    continue;
-                }
+            // After a whole round, anything will do.
+            let late = passed > self.table.lines();
+            let at_most = if late { Some(u8::MAX) } else { aim.at_most };
+            let evicted = match at_most {
+                None => self.evict_expired(op, &snapshot, now),
+                Some(at_most) => self.evict_lowest(op, &snapshot, at_most, keep, now),
+            };
+            if evicted > 0 {
+                self.aim_ahead(op, guard);
+                return true;
             }
-            self.aim_ahead(op);
-            return true;
         }
         false
     }
@@ -96,41 +96,58 @@ impl<V> Engine<V> {
         snapshot: &Snapshot<'_, V>,
         now: Time,
     ) -> usize {
-        match snapshot.slots_where(|entry| entry.get().is_expired(now)) {
-            0 => 0,
-            expired => self.unlink(op, snapshot, expired, Gone::EvictedExpired),
+        let expired = snapshot.slots_where(|entry| entry.get().is_expired(now));
+        if expired == 0 {
+            return 0;
         }
+        op.writer.hand.curiosity = CURIOSITY;
+        self.unlink(op, snapshot, expired, Gone::EvictedExpired)
     }
 
-    /// Unlinks the entry of a line that ranks lowest, if that is low enough.
-    fn evict_live(
+    /// Unlinks the entry of a line that ranks lowest, if that is low enough; if it has expired, all
+    /// others that have, too. The number of those unlinked.
+    fn evict_lowest(
         &self,
         op: &mut Operation<'_, V>,
         snapshot: &Snapshot<'_, V>,
         at_most: u8,
-        keep: &SessionId,
+        keep: Keep<'_>,
         now: Time,
-    ) -> bool {
-        let candidates = snapshot.slots_where(|entry| entry.get().id() != keep);
-        let worth = |slot: &usize| self.worth(snapshot, *slot, now);
-        let Some(slot) = slots_in(candidates).min_by_key(worth) else {
-            return false;
+    ) -> usize {
+        // Only in its own line, so that the ids of others need not be looked at.
+        let kept = if snapshot.index() == keep.place.index {
+            snapshot.slots_where(|entry| entry.get().id() == keep.id)
+        } else {
+            0
         };
-        let (lap, mark) = (
-            self.aging.lap(),
-            self.table.marks(snapshot.index()).get(slot),
-        );
-        if self.aging.rank(mark, lap) > at_most {
+        let Some((slot, mark, rank)) = self.lowest(snapshot, kept) else {
+            return 0;
+        };
+        if snapshot.entry(slot).get().is_expired(now) {
+            return self.evict_expired(op, snapshot, now);
+        }
+        if rank > at_most {
             // A mark of a free slot has led here, or another thread's change.
             self.mark_free(snapshot.index(), !snapshot.occupied());
-            return false;
+            return 0;
         }
         let reason = if mark.was_resumed() {
             Gone::EvictedIdle
         } else {
             Gone::EvictedUnused
         };
-        self.unlink(op, snapshot, 1 << slot, reason) > 0
+        self.unlink(op, snapshot, 1 << slot, reason)
+    }
+
+    /// The entry of a line that ranks lowest, but for those in `kept`.
+    #[inline]
+    fn lowest(&self, snapshot: &Snapshot<'_, V>, kept: u8) -> Option<(usize, Mark, u8)> {
+        let (lap, marks) = (self.aging.lap(), self.table.marks(snapshot.index()));
+        let ranked = slots_in(snapshot.occupied() & !kept).map(|slot| {
+            let mark = marks.get(slot);
+            (slot, mark, self.aging.rank(mark, lap))
+        });
+        ranked.min_by_key(|(_, _, rank)| *rank)
     }
 
     /// The slot that a full line gives up, and why.
@@ -147,8 +164,7 @@ impl<V> Engine<V> {
 
     /// Expired entries are worth least, then those that rank low, then those nearest to their end.
     fn worth(&self, snapshot: &Snapshot<'_, V>, slot: usize, now: Time) -> (bool, u8, Time) {
-        let entry: EntryRef<'_, V> = snapshot.entry(slot);
-        let entry = entry.get();
+        let entry = snapshot.entry(slot).get();
         let mark = self.table.marks(snapshot.index()).get(slot);
         let rank = self.aging.rank(mark, self.aging.lap());
         (!entry.is_expired(now), rank, entry.expires_at())
@@ -195,32 +211,43 @@ impl<V> Engine<V> {
     /// The lowest rank by the marks of a line.
     #[inline]
     fn pass(&self, index: usize, lap: usize) -> u8 {
-        let marks = self.table.marks(index);
-        let mut lowest = u8::MAX;
-        for (slot, mark) in marks.all().enumerate() {
-            if mark.age(lap) >= AGE_RENEWED {
-                marks.set(slot, mark.at(lap.wrapping_sub(AGE_KEPT)));
-            }
+        let (mut lowest, mut oldest) = (u8::MAX, 0);
+        for mark in self.table.marks(index).all() {
             lowest = lowest.min(self.aging.rank(mark, lap));
+            oldest = oldest.max(mark.age(lap));
+        }
+        if oldest >= AGE_RENEWED {
+            self.renew_marks(index, lap);
         }
         lowest
     }
 
-    /// Finds the line that gives up an entry next, and brings it near.
-    fn aim_ahead(&self, op: &mut Operation<'_, V>) {
-        if !cfg!(loom) {
-            let aim = self.aim(op, &mut 0);
-            self.table.prefetch_line(aim.index);
-            op.writer.hand.aimed_at = Some(aim);
+    #[cold]
+    fn renew_marks(&self, index: usize, lap: usize) {
+        let marks = self.table.marks(index);
+        for (slot, mark) in marks.all().enumerate() {
+            if mark.age(lap) >= AGE_RENEWED {
+                marks.set(slot, mark.at(lap.wrapping_sub(AGE_KEPT)));
+            }
         }
     }
 
-    /// Brings the entries near that the hand will look at next.
-    #[inline]
-    pub(super) fn prefetch_victim(&self, op: &Operation<'_, V>, guard: &Guard) {
-        if let Some(aim) = op.writer.hand.aimed_at {
-            self.table.load(aim.index, guard).prefetch_entries();
+    /// Finds the lines that give up an entry in the operations to come. Brings the entry near that goes
+    /// next, whose line is near by now, and the line after that.
+    fn aim_ahead(&self, op: &mut Operation<'_, V>, guard: &Guard) {
+        if cfg!(loom) {
+            return;
         }
+        if let Some(next) = op.writer.hand.then_at.take() {
+            let snapshot = self.table.load(next.index, guard);
+            if let Some((slot, ..)) = self.lowest(&snapshot, 0) {
+                prefetch(snapshot.entry(slot).as_non_null().as_ptr());
+            }
+            op.writer.hand.aimed_at = Some(next);
+        }
+        let then = self.aim(op, &mut 0);
+        self.table.prefetch_line(then.index);
+        op.writer.hand.then_at = Some(then);
     }
 
     /// The hand is one for all, but each writer claims some lines at a time, so that they do not

@@ -80,6 +80,13 @@ pub(crate) struct Snapshot<'g, V> {
     _guard: PhantomData<&'g Line<V>>,
 }
 
+/// The id that an eviction must leave alone, and where it is if it is in the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep<'a> {
+    pub(crate) place: Place,
+    pub(crate) id: &'a SessionId,
+}
+
 /// An entry, and its slot in the line.
 pub(crate) struct Found<'g, V> {
     pub(crate) entry: EntryRef<'g, V>,
@@ -163,6 +170,12 @@ impl<V> Table<V> {
             line.probe.read();
         }
         snapshot
+    }
+
+    /// Brings the pointer to a line near.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, place: Place) {
+        prefetch(&raw const self.places[place.index]);
     }
 
     /// Brings a line near that will be looked at soon.
@@ -333,15 +346,6 @@ impl<'g, V> Snapshot<'g, V> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.line.is_null()
-    }
-
-    /// Brings the headers of its entries near.
-    pub(crate) fn prefetch_entries(&self) {
-        if let Some(line) = self.line() {
-            for entry in line.entries() {
-                prefetch(entry.as_ptr());
-            }
-        }
     }
 
     /// For retiring it. The pointer may outlive the guard; what it points to may not.
