@@ -11,6 +11,7 @@ pub mod memory;
 pub mod peers;
 pub mod record;
 pub mod report;
+pub mod requests;
 pub mod scale;
 pub mod tail;
 mod threads;
