@@ -3,6 +3,7 @@
 use super::Options;
 use super::contenders::Who;
 use super::loads::Load;
+use crate::resident;
 use crate::scale::Scale;
 use crate::workload::Keys;
 
@@ -35,7 +36,7 @@ impl Group {
     /// Why it cannot be run on this machine.
     pub(super) fn lacks_memory(&self) -> Option<String> {
         let needed = self.who.len() * self.sessions * (self.bytes + OVERHEAD);
-        let available = available_memory()?;
+        let available = resident::available().ok()?;
         (needed as u64 > available).then(|| {
             format!(
                 "{} tables of {} sessions with {} bytes were left out: {} MiB of memory are available",
@@ -46,16 +47,6 @@ impl Group {
             )
         })
     }
-}
-
-/// Bytes of memory that can be had without swapping; `None` where the system does not tell.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
 }
 
 const READING: [Load; 3] = [Load::GetBuffer, Load::GetBufferIndependent, Load::Get];
