@@ -136,8 +136,9 @@ fn full() -> Vec<Group> {
         keys: Keys::Zipf,
         ..group(&with_keys, 100_000, &[2], 9, 30)
     });
-    let more_threads = [Load::GetBuffer, Load::Mixed20, Load::SingleUse];
+    let more_threads = [Load::GetBuffer, Load::SingleUse];
     groups.push(group(&more_threads, 100_000, &[4, 8, 16], 9, 30));
+    groups.push(group(&[Load::Mixed20], 100_000, &[4, 8], 9, 30));
     // 100/0, the mix that only reads, is `get_buffer` with independent keys above.
     groups
 }
@@ -174,4 +175,24 @@ fn chosen(options: &Options) -> Vec<Group> {
 fn or<T: Clone>(chosen: &[T], default: &[T]) -> Vec<T> {
     let chosen = if chosen.is_empty() { default } else { chosen };
     chosen.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_case_is_measured_twice() {
+        for scale in [Scale::Full, Scale::Quick, Scale::Touch] {
+            let mut seen = Vec::new();
+            for group in groups(&Options::at(scale)) {
+                for case in group.cases() {
+                    seen.push((case, group.sessions, group.bytes, group.keys.to_string()));
+                }
+            }
+            for (i, case) in seen.iter().enumerate() {
+                assert!(!seen[..i].contains(case), "{scale}: {case:?}");
+            }
+        }
+    }
 }
