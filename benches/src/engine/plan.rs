@@ -147,7 +147,7 @@ fn quick() -> Vec<Group> {
     vec![
         group(&READING, 10_000, &[1, 2], 5, 10),
         group(&READING, 100_000, &[1, 2], 5, 10),
-        group(&[Load::GetBuffer], 1_000_000, &[2], 5, 10),
+        group(&[Load::GetBuffer], 1_000_000, &[1, 2], 5, 10),
         group(&MIXES, 100_000, &[2, 16], 3, 15),
         group(&WRITING, 10_000, &[2], 3, 10),
     ]
