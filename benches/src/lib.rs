@@ -3,16 +3,21 @@
 
 pub mod advise;
 pub mod all;
+mod cpu_time;
 pub mod engine;
 pub mod handshake;
 pub mod hit_ratio;
+mod identity;
 pub mod loopback;
 pub mod memory;
 pub mod peers;
 pub mod record;
 pub mod report;
+pub mod requests;
+mod resident;
 pub mod scale;
 pub mod tail;
 mod threads;
 pub mod tickets;
+mod way;
 pub mod workload;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::requests::Requests;
+use crate::requests::Requests;
 
 /// The hits of LRU caches.
 #[derive(Debug)]

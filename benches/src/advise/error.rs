@@ -2,12 +2,11 @@
 
 use std::error;
 use std::fmt;
-use std::io;
 
 use rekindle::ConfigError;
 
 use super::fetch::MAX_BODY;
-use super::requests::MAX_LINE;
+use crate::requests::RequestsError;
 
 /// Why there is no advice. Each says which file or address, and where in it.
 #[derive(Debug)]
@@ -15,27 +14,8 @@ use super::requests::MAX_LINE;
 pub enum Error {
     /// Neither a file nor an address was given.
     NoSource,
-    /// The file cannot be read.
-    Read {
-        /// Its name.
-        file: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A line of the file is no request.
-    Line {
-        /// Its name.
-        file: String,
-        /// Counted from one.
-        line: u64,
-        /// What is wrong.
-        reason: LineError,
-    },
-    /// There is no request in the file.
-    NoRequests {
-        /// Its name.
-        file: String,
-    },
+    /// The file is no stream of requests.
+    Requests(RequestsError),
     /// A cache of this capacity cannot be had.
     Cache {
         /// Sessions.
@@ -70,24 +50,6 @@ pub enum Error {
     },
 }
 
-/// Why a line is no request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LineError {
-    /// It has more bytes than a request can have.
-    TooLong,
-    /// It has more than two words.
-    Words,
-    /// Its id is `-`, by which servers log that there is none.
-    NoId,
-    /// The first of its two words is no time.
-    Time,
-    /// It has no time, although one is needed: others have one, or sessions are to end.
-    TimeMissing,
-    /// It is one request too many.
-    TooMany,
-}
-
 /// Why an answer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,28 +74,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSource => f.write_str("--hits-file or --metrics is needed"),
-            Self::Read { file, source } => write!(f, "{file}: {source}"),
-            Self::Line { file, line, reason } => write!(f, "{file}, line {line}: {reason}"),
-            Self::NoRequests { file } => write!(f, "{file}: no requests"),
+            Self::Requests(reason) => reason.fmt(f),
             Self::Cache { capacity, reason } => write!(f, "capacity {capacity}: {reason}"),
             Self::Refused => f.write_str("the cache refused a session"),
             Self::Url(url) => write!(f, "{url}: expected http://HOST:PORT/metrics"),
             Self::Fetch { url, source } => write!(f, "{url}: {source}"),
             Self::Status { url, status } => write!(f, "{url}: status {status}"),
             Self::Metrics { url, reason } => write!(f, "{url}: {reason}"),
-        }
-    }
-}
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => write!(f, "longer than {MAX_LINE} bytes"),
-            Self::Words => f.write_str("expected `ID` or `TIME ID`"),
-            Self::NoId => f.write_str("`-` is no id: leave such requests out"),
-            Self::Time => f.write_str("expected a time in seconds since 1970 before the id"),
-            Self::TimeMissing => f.write_str("expected `TIME ID`"),
-            Self::TooMany => f.write_str("more than 4,294,967,295 requests"),
         }
     }
 }
@@ -157,15 +104,19 @@ impl fmt::Display for MetricsError {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Read { source, .. } => Some(source),
+            Self::Requests(reason) => reason.source(),
             Self::Cache { reason, .. } => Some(reason),
             Self::Fetch { source, .. } => Some(source),
-            Self::Line { reason, .. } => Some(reason),
             Self::Metrics { reason, .. } => Some(reason),
             _ => None,
         }
     }
 }
 
-impl error::Error for LineError {}
 impl error::Error for MetricsError {}
+
+impl From<RequestsError> for Error {
+    fn from(reason: RequestsError) -> Self {
+        Self::Requests(reason)
+    }
+}

@@ -6,9 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::distances::Lru;
 use super::error::Error;
-use super::requests::{self, Requests};
 use super::table::{bytes, count, percent, table};
 use super::{ENOUGH, Options, SESSION_BYTES, TOLERANCE, bytes_each, replay, round_up};
+use crate::requests::{self, Requests};
 
 /// Capacities to try, in per cent of the sessions in the stream.
 const PERCENT: [usize; 11] = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200];

@@ -8,7 +8,6 @@ mod fetch;
 mod hits_file;
 mod openmetrics;
 mod replay;
-mod requests;
 mod running;
 mod table;
 
@@ -19,7 +18,7 @@ use std::process::ExitCode;
 
 use rekindle::{Cache, CacheBuilder, SessionId, Time};
 
-pub use error::{Error, LineError, MetricsError};
+pub use error::{Error, MetricsError};
 
 /// A capacity is enough if it loses no more than this share of the requests to one without bounds.
 const TOLERANCE: f64 = 0.01;

@@ -7,7 +7,7 @@ use ahash::RandomState;
 use rekindle::{Cache, CacheBuilder, ManualClock, SessionId, Time};
 
 use super::error::Error;
-use super::requests::Requests;
+use crate::requests::Requests;
 
 /// A sweep through the cache is so many calls.
 const SWEEPS: u64 = 60;

@@ -241,7 +241,8 @@ impl Group {
     }
 }
 
-fn percent(part: u64, whole: u64) -> f64 {
+/// A share in per cent; zero of nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
 

@@ -3,6 +3,7 @@
 use super::Options;
 use super::contenders::Who;
 use super::loads::Load;
+use crate::resident;
 use crate::scale::Scale;
 use crate::workload::Keys;
 
@@ -35,7 +36,7 @@ impl Group {
     /// Why it cannot be run on this machine.
     pub(super) fn lacks_memory(&self) -> Option<String> {
         let needed = self.who.len() * self.sessions * (self.bytes + OVERHEAD);
-        let available = available_memory()?;
+        let available = resident::available().ok()?;
         (needed as u64 > available).then(|| {
             format!(
                 "{} tables of {} sessions with {} bytes were left out: {} MiB of memory are available",
@@ -46,16 +47,6 @@ impl Group {
             )
         })
     }
-}
-
-/// Bytes of memory that can be had without swapping; `None` where the system does not tell.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
 }
 
 const READING: [Load; 3] = [Load::GetBuffer, Load::GetBufferIndependent, Load::Get];
@@ -145,8 +136,9 @@ fn full() -> Vec<Group> {
         keys: Keys::Zipf,
         ..group(&with_keys, 100_000, &[2], 9, 30)
     });
-    let more_threads = [Load::GetBuffer, Load::Mixed20, Load::SingleUse];
+    let more_threads = [Load::GetBuffer, Load::SingleUse];
     groups.push(group(&more_threads, 100_000, &[4, 8, 16], 9, 30));
+    groups.push(group(&[Load::Mixed20], 100_000, &[4, 8], 9, 30));
     // 100/0, the mix that only reads, is `get_buffer` with independent keys above.
     groups
 }
@@ -155,7 +147,7 @@ fn quick() -> Vec<Group> {
     vec![
         group(&READING, 10_000, &[1, 2], 5, 10),
         group(&READING, 100_000, &[1, 2], 5, 10),
-        group(&[Load::GetBuffer], 1_000_000, &[2], 5, 10),
+        group(&[Load::GetBuffer], 1_000_000, &[1, 2], 5, 10),
         group(&MIXES, 100_000, &[2, 16], 3, 15),
         group(&WRITING, 10_000, &[2], 3, 10),
     ]
@@ -183,4 +175,24 @@ fn chosen(options: &Options) -> Vec<Group> {
 fn or<T: Clone>(chosen: &[T], default: &[T]) -> Vec<T> {
     let chosen = if chosen.is_empty() { default } else { chosen };
     chosen.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_case_is_measured_twice() {
+        for scale in [Scale::Full, Scale::Quick, Scale::Touch] {
+            let mut seen = Vec::new();
+            for group in groups(&Options::at(scale)) {
+                for case in group.cases() {
+                    seen.push((case, group.sessions, group.bytes, group.keys.to_string()));
+                }
+            }
+            for (i, case) in seen.iter().enumerate() {
+                assert!(!seen[..i].contains(case), "{scale}: {case:?}");
+            }
+        }
+    }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslContext, SslSession, SslStream, SslVersion};
 
-use super::ffi::{self, thread_cpu_time};
+use super::ffi;
 use super::tls::{Pipe, new_ssl, step};
+use crate::cpu_time;
 
 /// Connections in a batch.
 const BATCH: usize = 16;
@@ -85,7 +86,7 @@ impl Visitors {
     ///
     /// When a handshake fails, or a client with a session does not resume, or one without does.
     pub(crate) fn visit(&mut self, server: &SslContext) -> Costs {
-        let (wall, cpu) = (Instant::now(), thread_cpu_time());
+        let (wall, cpu) = (Instant::now(), cpu_time::of_thread());
         let visitors = self.next..self.next + BATCH;
         self.next = visitors.end % self.sessions.len();
         let sessions = &mut self.sessions[visitors];
@@ -112,7 +113,7 @@ impl Visitors {
             handshakes: BATCH,
             wall: wall.elapsed(),
             server: batch.at_servers,
-            both: thread_cpu_time() - cpu,
+            both: cpu_time::of_thread() - cpu,
         }
     }
 
@@ -149,7 +150,7 @@ impl Batch {
             .unzip();
         all_step(&mut clients, SslStream::connect);
 
-        let start = thread_cpu_time();
+        let start = cpu_time::of_thread();
         let accept = |pipe| SslStream::new(new_ssl(server), pipe).expect("a stream");
         let servers = pipes.into_iter().map(accept).collect();
         let mut this = Self {
@@ -158,7 +159,7 @@ impl Batch {
             at_servers: Duration::ZERO,
         };
         all_step(&mut this.servers, SslStream::accept);
-        this.at_servers += thread_cpu_time() - start;
+        this.at_servers += cpu_time::of_thread() - start;
         this.finish();
         this
     }
@@ -166,9 +167,9 @@ impl Batch {
     fn finish(&mut self) {
         for _ in 0..STEPS {
             let clients_wait = all_step(&mut self.clients, SslStream::connect);
-            let start = thread_cpu_time();
+            let start = cpu_time::of_thread();
             let servers_wait = all_step(&mut self.servers, SslStream::accept);
-            self.at_servers += thread_cpu_time() - start;
+            self.at_servers += cpu_time::of_thread() - start;
             if !clients_wait && !servers_wait {
                 self.clients.iter_mut().for_each(receive_tickets);
                 return;
@@ -183,10 +184,10 @@ impl Batch {
         let closed = ShutdownState::SENT | ShutdownState::RECEIVED;
         self.clients.iter_mut().for_each(|c| c.set_shutdown(closed));
         self.clients.clear();
-        let start = thread_cpu_time();
+        let start = cpu_time::of_thread();
         self.servers.iter_mut().for_each(|s| s.set_shutdown(closed));
         self.servers.clear();
-        self.at_servers += thread_cpu_time() - start;
+        self.at_servers += cpu_time::of_thread() - start;
     }
 }
 

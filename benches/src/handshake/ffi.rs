@@ -1,10 +1,8 @@
-//! Calls into OpenSSL and the C library that need `unsafe`, each behind a safe name.
+//! Calls into OpenSSL that need `unsafe`, each behind a safe name.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_uchar, c_void};
-use std::mem::MaybeUninit;
-use std::time::Duration;
 use std::{ptr, slice};
 
 use foreign_types_shared::ForeignTypeRef;
@@ -54,18 +52,6 @@ unsafe extern "C" {
 
 thread_local! {
     static OPENED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// CPU time that the calling thread has used so far.
-pub(crate) fn thread_cpu_time() -> Duration {
-    let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: there is room for the time, which is written when the call succeeds.
-    let time = unsafe {
-        let result = libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, time.as_mut_ptr());
-        assert_eq!(result, 0, "threads have a clock");
-        time.assume_init()
-    };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Lets a client offer a session, which must come from a connection of the same context.

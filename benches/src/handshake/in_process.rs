@@ -11,9 +11,11 @@ use rand::rngs::StdRng;
 
 use super::Options;
 use super::batch::{Costs, Visitors};
-use super::servers::{Keeper, Server, Template, Way};
+use super::servers::{Keeper, Server, Template, contenders};
+use super::tls::client;
 use crate::record::{Measurement, Recorder, case};
 use crate::threads::on_threads;
+use crate::way::Way;
 
 /// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
 const VISITORS: usize = 256;
@@ -57,7 +59,7 @@ fn cases(options: &Options) -> Vec<Case> {
 
 /// Runs every contender once a round, in turn.
 fn compare(case: Case, options: &Options, recorder: &mut Recorder) {
-    let contenders = case.way.contenders().into_iter();
+    let contenders = contenders(case.way).into_iter();
     let contenders: Vec<_> = contenders
         .map(|(name, keeper)| (name, Contender::new(case, keeper, options)))
         .collect();
@@ -178,13 +180,13 @@ impl Contender {
     /// A server with `visitors` clients on each thread, who all have come back once.
     pub(crate) fn with_visitors(way: Way, server: Server, threads: usize, visitors: usize) -> Self {
         let welcome = || {
-            let mut visitors = Visitors::new(way.client(), visitors, way.resumes());
+            let mut visitors = Visitors::new(client(way), visitors, way.resumes());
             if way.resumes() {
                 visitors.all_visit(&server.context);
                 visitors.all_visit(&server.context);
             }
-            let fits = visitors.session().is_some_and(|session| way.fits(session));
-            assert_eq!(fits, way.resumes(), "{way} has its own kind of session");
+            let accepted = visitors.session().map(|session| way.accepts(session));
+            assert_eq!(accepted, way.resumes().then_some(Ok(())), "{way}");
             Mutex::new(visitors)
         };
         let visitors = (0..threads).map(|_| welcome()).collect();
@@ -193,7 +195,7 @@ impl Contender {
 
     /// Adds sessions of others to the cache, up to so many.
     fn fill(&self, way: Way, sessions: usize) {
-        let template = Template::new(&self.server, &way.client());
+        let template = Template::new(&self.server, &client(way));
         let mut rng = StdRng::seed_from_u64(sessions as u64);
         for _ in self.server.sessions()..sessions {
             self.server.insert(template.fresh(&mut rng).0);

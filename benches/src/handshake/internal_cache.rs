@@ -16,9 +16,11 @@ use rand::rngs::StdRng;
 use rekindle::{SessionId, Time};
 
 use super::Options;
-use super::servers::{Keeper, Server, Template, Way};
+use super::servers::{Keeper, Server, Template};
+use super::tls::client;
 use crate::record::{Measurement, Recorder, case};
 use crate::threads::on_threads;
+use crate::way::Way;
 
 /// Sessions that a thread inserts in a contender's turn, and before that: a thread that has just
 /// begun has nothing to recycle yet.
@@ -81,7 +83,7 @@ struct Contender {
 impl Contender {
     fn new(name: &'static str, keeper: Keeper, capacity: usize) -> Self {
         let server = Server::new(keeper, capacity);
-        let template = Template::new(&server, &Way::Tls12Id.client());
+        let template = Template::new(&server, &client(Way::Tls12Id));
         let mut rng = StdRng::seed_from_u64(capacity as u64);
         for _ in 0..capacity {
             server.insert(template.fresh(&mut rng).0);

@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::record::Recorder;
 use crate::scale::Scale;
 
-pub(crate) use ffi::{count_opened, offer, opened, request_ticket, thread_cpu_time, ticket_of};
+pub(crate) use ffi::{count_opened, offer, opened, request_ticket, ticket_of};
 pub(crate) use in_process::Contender;
-pub(crate) use servers::{Keeper, Server, Way};
+pub(crate) use servers::{Keeper, Server};
 pub(crate) use tls::{Pipe, client_builder, new_ssl, step};
 
 /// What is run in process.

@@ -1,10 +1,6 @@
-//! Ways to come back, and the servers that offer them.
+//! Servers, and who is held against whom.
 
-use std::fmt;
-
-use openssl::ssl::{
-    SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode, SslVersion,
-};
+use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rekindle::SessionId;
@@ -12,92 +8,28 @@ use rekindle::openssl::Resumption;
 
 use super::batch::session_of_server;
 use super::ffi;
-use super::tls::{client_builder, server_builder};
+use super::tls::server_builder;
+use crate::way::Way;
 
-/// What a handshake is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    FullTls12,
-    FullTls13,
-    Tls12Id,
-    Tls12Ticket,
-    Tls13Ticket,
-    Tls13Stateful,
-}
-
-impl Way {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::FullTls12,
-        Self::FullTls13,
-        Self::Tls12Id,
-        Self::Tls12Ticket,
-        Self::Tls13Ticket,
-        Self::Tls13Stateful,
-    ];
-
-    pub(crate) fn resumes(self) -> bool {
-        !matches!(self, Self::FullTls12 | Self::FullTls13)
-    }
-
-    /// Whether sessions come back out of the server's memory.
-    pub(crate) fn looks_up(self) -> bool {
-        matches!(self, Self::Tls12Id | Self::Tls13Stateful)
-    }
-
-    /// A client that comes this way and no other.
-    pub(crate) fn client(self) -> SslContext {
-        let version = match self {
-            Self::FullTls12 | Self::Tls12Id | Self::Tls12Ticket => SslVersion::TLS1_2,
-            Self::FullTls13 | Self::Tls13Ticket | Self::Tls13Stateful => SslVersion::TLS1_3,
-        };
-        client_builder(version).build()
-    }
-
-    /// Whether a session that a client has received leads this way: by the length of its ticket,
-    /// which is none for session ids, and for stateful tickets that of a session id.
-    pub(crate) fn fits(self, session: &SslSession) -> bool {
-        let ticket = ffi::ticket_of(session).len();
-        match self {
-            Self::FullTls12 | Self::FullTls13 => false,
-            Self::Tls12Id => ticket == 0,
-            Self::Tls13Stateful => ticket == 32,
-            Self::Tls12Ticket | Self::Tls13Ticket => ticket > 100,
+/// Who is held against whom; ratios are to the first.
+pub(super) fn contenders(way: Way) -> Vec<(&'static str, Keeper)> {
+    let internal = ("OpenSSL internal cache", Keeper::Internal);
+    let built_in = ("OpenSSL's built-in key", Keeper::BuiltInKey);
+    match way {
+        // Here it shows what it costs to prepare for a return.
+        Way::FullTls12 | Way::FullTls13 => vec![
+            ("no resumption", Keeper::Nobody),
+            internal,
+            ("rekindle", Keeper::RekindleCache),
+            built_in,
+            ("rekindle, tickets", Keeper::RekindleTickets),
+        ],
+        Way::Tls12Id | Way::Tls13Stateful => {
+            vec![internal, ("rekindle", Keeper::RekindleCache)]
         }
-    }
-
-    /// Who is held against whom; ratios are to the first.
-    pub(crate) fn contenders(self) -> Vec<(&'static str, Keeper)> {
-        let internal = ("OpenSSL internal cache", Keeper::Internal);
-        let built_in = ("OpenSSL's built-in key", Keeper::BuiltInKey);
-        match self {
-            // Here it shows what it costs to prepare for a return.
-            Self::FullTls12 | Self::FullTls13 => vec![
-                ("no resumption", Keeper::Nobody),
-                internal,
-                ("rekindle", Keeper::RekindleCache),
-                built_in,
-                ("rekindle, tickets", Keeper::RekindleTickets),
-            ],
-            Self::Tls12Id | Self::Tls13Stateful => {
-                vec![internal, ("rekindle", Keeper::RekindleCache)]
-            }
-            Self::Tls12Ticket | Self::Tls13Ticket => {
-                vec![built_in, ("rekindle", Keeper::RekindleTickets)]
-            }
+        Way::Tls12Ticket | Way::Tls13Ticket => {
+            vec![built_in, ("rekindle", Keeper::RekindleTickets)]
         }
-    }
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FullTls12 => "full, TLS 1.2",
-            Self::FullTls13 => "full, TLS 1.3",
-            Self::Tls12Id => "TLS 1.2 id",
-            Self::Tls12Ticket => "TLS 1.2 ticket",
-            Self::Tls13Ticket => "TLS 1.3 ticket",
-            Self::Tls13Stateful => "TLS 1.3 stateful",
-        })
     }
 }
 

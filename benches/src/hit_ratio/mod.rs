@@ -14,7 +14,7 @@ use rekindle::SessionId;
 
 pub use compare::{Hits, compare, ids_for};
 pub use streams::{Kind, Request, Stream, TIMEOUT};
-pub use trace::{Trace, TraceError};
+pub use trace::Trace;
 
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
@@ -29,7 +29,7 @@ pub struct Options {
     /// a single use).
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
     pub capacities: Vec<u32>,
-    /// Run a recorded stream instead: a file with the id of a session, as any text, on each line.
+    /// Run a recorded stream instead: a file with the id of a session on each line, as for `advise`.
     #[arg(long = "trace", value_name = "FILE", value_parser = trace::Load)]
     pub traces: Vec<Trace>,
     /// Hours over which a recorded stream is spread, evenly.

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionRef, SslStream};
 
 use super::upstream::{ANSWER, QUESTION};
-
-/// The name that clients ask for and the certificate has.
-pub(super) const SERVER_NAME: &str = "bench.test";
+use crate::identity::SERVER_NAME;
 
 /// No server may be silent for longer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use openssl::ssl::{SslContext, SslSession};
 use rustix::thread::CpuSet;
-use rustix::time::{ClockId, clock_gettime};
 
+use super::client::client;
 use super::cores;
 use super::exchange::exchange;
-use super::way::Way;
+use crate::cpu_time;
 use crate::threads::join;
+use crate::way::Way;
 
 /// How long it may take until a client has all its sessions.
 const LONGEST_FILL: Duration = Duration::from_secs(60);
@@ -61,7 +62,7 @@ impl Generator {
         sessions: usize,
     ) -> Result<Self, String> {
         let mut generator = Self {
-            context: way.client().map_err(|error| error.to_string())?,
+            context: client(way).map_err(|error| error.to_string())?,
             way,
             address,
             cpus,
@@ -79,7 +80,7 @@ impl Generator {
     /// Connects for so long, with all clients at once.
     pub(super) fn round(&mut self, length: Duration) -> Round {
         let (way, address) = (self.way, self.address);
-        let (start, cpu) = (Instant::now(), cpu_time());
+        let (start, cpu) = (Instant::now(), cpu_time::of_process());
         let deadline = start + length;
         let rounds =
             self.on_threads(|client, context| client.round(deadline, context, way, address));
@@ -88,7 +89,7 @@ impl Generator {
             sum.add(round);
         }
         sum.elapsed = start.elapsed();
-        sum.cpu = cpu_time().saturating_sub(cpu);
+        sum.cpu = cpu_time::of_process().saturating_sub(cpu);
         sum
     }
 
@@ -156,7 +157,7 @@ impl Client {
                     round.failed(failure);
                     // A session of TLS 1.3 is offered once. If it was not resumed for want of
                     // another, that shows in the share.
-                    if matches!(way, Way::IdTls12 | Way::TicketTls12) {
+                    if matches!(way, Way::Tls12Id | Way::Tls12Ticket) {
                         self.sessions.extend(offered);
                     }
                 }
@@ -209,10 +210,4 @@ impl Round {
         self.failures += other.failures;
         self.first_failure = self.first_failure.take().or(other.first_failure);
     }
-}
-
-/// Of this process, threads that have ended included.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.try_into().unwrap_or_default()
 }

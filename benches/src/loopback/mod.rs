@@ -20,13 +20,13 @@
 //!   in TIME_WAIT. Those with which servers connect upstream do; Linux uses them again after a
 //!   second, on loopback, unless `net.ipv4.tcp_tw_reuse` is 0.
 
+mod client;
 mod cores;
 mod exchange;
 mod generator;
 mod process;
 mod servers;
 mod upstream;
-mod way;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,11 +36,11 @@ use indicatif::ProgressBar;
 
 use self::cores::Cores;
 use self::generator::{Generator, Round};
-use self::servers::{Duty, Identity, Running, Server};
+use self::servers::{Duty, Files, Running, Server};
 use self::upstream::Upstream;
-use self::way::Way;
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
+use crate::way::Way;
 
 /// Percentage of handshakes that must be resumed where all should be.
 const LEAST_RESUMED: f64 = 99.0;
@@ -118,7 +118,7 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
     }
     note_ports(recorder);
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let identity = Identity::make(directory.path()).expect("a certificate");
+    let files = Files::make(directory.path()).expect("a certificate");
     let turns = options.threads.len() * Way::ALL.len() * options.rounds as usize * servers.len();
     let bar = recorder.progress("loopback", turns);
     for workers in &options.threads {
@@ -132,7 +132,7 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
         for stateless in [true, false] {
             let bench = Bench::new(options, workers, &cores);
             let duty = Duty {
-                identity: &identity,
+                files: &files,
                 upstream: bench.upstream.address(),
                 workers: bench.workers,
                 stateless,
@@ -140,7 +140,7 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
             let place = directory.path().join(format!("{workers}-{stateless}"));
             let contenders = bench.start(&servers, &duty, &place, recorder);
             for way in Way::ALL {
-                if way.stateless() == stateless {
+                if way.looks_up() != stateless {
                     bench.compare(way, &contenders, &bar, recorder);
                 }
             }

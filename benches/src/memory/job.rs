@@ -10,10 +10,10 @@ use rand::{Rng, SeedableRng};
 use rekindle::{CacheBuilder, SessionId};
 use serde::{Deserialize, Serialize};
 
-use super::resident;
 use crate::peers::{
     Dash, LockedLru, Moka, Papaya, Peer, QuickCache, Rekindle, RustlsMemory, Scc, Tiny,
 };
+use crate::resident;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]

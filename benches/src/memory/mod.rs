@@ -10,7 +10,6 @@
 //! not asked to trim, so that what it keeps for later counts.
 
 mod job;
-mod resident;
 
 use std::env;
 use std::io;
@@ -24,6 +23,7 @@ pub use job::Job;
 use job::{CONTENDERS, Contender, Held, Sizes, When};
 
 use crate::record::{Measurement, Recorder, case};
+use crate::resident;
 use crate::scale::Scale;
 use crate::threads::on_threads;
 

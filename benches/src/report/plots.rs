@@ -55,7 +55,8 @@ pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>>
         figure(
             "Latency of a lookup beside writers",
             "How long the slowest lookups take while writers at idle priority are preempted in the \
-             middle of their work. Lower and flatter is better.",
+             middle of their work. Lower and flatter is better; but who has lost most of what is looked \
+             up (the tables below tell) has little to do.",
             tail(cases),
         )?,
         figure(

@@ -43,6 +43,8 @@ pub(super) struct Row {
     limit: Limit,
     unit: Unit,
     checks: Vec<Check>,
+    /// Cases that the target does not speak about, and which explain it.
+    beside: Vec<Check>,
     /// Cases that the target speaks about and the record knows nothing of.
     pub(super) unmeasured: Vec<String>,
 }
@@ -110,6 +112,7 @@ impl Row {
             limit,
             unit,
             checks: Vec::new(),
+            beside: Vec::new(),
             unmeasured: Vec::new(),
         }
     }
@@ -117,6 +120,12 @@ impl Row {
     fn check(&mut self, case: String, seen: &[f64]) {
         let seen = Spread::of(seen);
         self.checks.push(Check { case, seen });
+    }
+
+    /// Mentions a case that does not count.
+    fn mention(&mut self, case: String, seen: &[f64]) {
+        let seen = Spread::of(seen);
+        self.beside.push(Check { case, seen });
     }
 
     /// Runs checks of a case that the target speaks about, and remembers it if there are none.
@@ -194,25 +203,23 @@ impl Row {
         }
     }
 
-    /// Where it was missed, and which cases are not known, in one line.
+    /// Where it was missed, which cases are not known, and what else was seen, in one line.
     pub(super) fn remark(&self) -> String {
-        let missed: Vec<_> = self.missed().collect();
-        let mut remark = String::new();
+        let one = |c: &Check| format!("{} ({})", c.case, self.value(c.seen.median));
+        let missed: Vec<_> = self.missed().map(one).collect();
+        let mut remarks = Vec::new();
         if !missed.is_empty() {
-            let one = |c: &&Check| format!("{} ({})", c.case, self.value(c.seen.median));
-            remark = format!(
-                "missed in {} of {}: {}",
-                missed.len(),
-                self.checks.len(),
-                some(missed.iter().map(one))
-            );
+            let (of, which) = (self.checks.len(), some(&missed));
+            remarks.push(format!("missed in {} of {of}: {which}", missed.len()));
         }
         if !self.unmeasured.is_empty() && !self.checks.is_empty() {
-            let gap = if remark.is_empty() { "" } else { "; " };
-            let unknown = some(self.unmeasured.iter().cloned());
-            remark = format!("{remark}{gap}not measured: {unknown}");
+            remarks.push(format!("not measured: {}", some(&self.unmeasured)));
         }
-        remark
+        if !self.beside.is_empty() {
+            let beside: Vec<_> = self.beside.iter().map(one).collect();
+            remarks.push(format!("not counted: {}", beside.join("; ")));
+        }
+        remarks.join("; ")
     }
 }
 
@@ -232,10 +239,10 @@ impl Limit {
 }
 
 /// The first few, and how many more there are.
-fn some(all: impl ExactSizeIterator<Item = String>) -> String {
+fn some(all: &[String]) -> String {
     const FEW: usize = 3;
     let rest = all.len().saturating_sub(FEW);
-    let mut text = all.take(FEW).collect::<Vec<_>>().join("; ");
+    let mut text = all[..all.len() - rest].join("; ");
     if rest > 0 {
         text.push_str(&format!("; and {rest} more"));
     }

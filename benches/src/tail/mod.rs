@@ -3,6 +3,7 @@
 
 mod idle;
 
+use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,6 +13,7 @@ use hdrhistogram::Histogram;
 
 use crate::engine::contenders::Who;
 use crate::engine::loads::Load;
+use crate::engine::percent;
 use crate::engine::place::Done;
 use crate::engine::scene::{Scene, Setup};
 use crate::engine::tables::{Table, Tables};
@@ -218,29 +220,36 @@ fn report(
     options: &Options,
     recorder: &mut Recorder,
 ) {
-    for (name, quantile) in QUANTILES {
+    let case = case([
+        ("writers", writers.to_string()),
+        ("sessions", options.sessions.to_string()),
+        ("readers", options.readers().to_string()),
+        ("bytes", options.bytes.to_string()),
+    ]);
+    let measured = |quantity, unit, case: &BTreeMap<_, _>, sample: &dyn Fn(&Turn) -> f64| {
         let one = |(who, turns): (&Who, &Vec<Turn>)| Measurement {
             part: "tail".into(),
-            quantity: "latency of get".into(),
-            unit: "ns".into(),
-            case: case([
-                ("quantile", name.to_owned()),
-                ("writers", writers.to_string()),
-                ("sessions", options.sessions.to_string()),
-                ("readers", options.readers().to_string()),
-                ("bytes", options.bytes.to_string()),
-            ]),
+            quantity: String::from(quantity),
+            unit: String::from(unit),
+            case: case.clone(),
             contender: who.to_string(),
-            samples: (turns.iter())
-                .map(|turn| turn.latencies.value_at_quantile(quantile) as f64)
-                .collect(),
+            samples: turns.iter().map(sample).collect(),
         };
-        recorder.add(who.iter().zip(turns).map(one).collect());
+        who.iter().zip(turns).map(one).collect()
+    };
+    for (name, quantile) in QUANTILES {
+        let mut case = case.clone();
+        case.insert("quantile".into(), name.into());
+        let latency = |turn: &Turn| turn.latencies.value_at_quantile(quantile) as f64;
+        recorder.add(measured("latency of get", "ns", &case, &latency));
     }
+    // Who loses what is looked up has little to do.
+    let missed = |turn: &Turn| percent(turn.done.missed, turn.done.asked);
+    recorder.add(measured("lookups that missed", "%", &case, &missed));
     for (who, turns) in who.iter().zip(turns) {
         let mut all = Done::default();
         turns.iter().for_each(|turn| all.add(turn.done));
-        let missed = 100.0 * all.missed as f64 / all.asked.max(1) as f64;
+        let missed = percent(all.missed, all.asked);
         if missed > 1.0 {
             recorder.note(format!(
                 "tail: {writers} writers: {missed:.1} % of {who}'s lookups missed"

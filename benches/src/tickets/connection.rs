@@ -8,9 +8,8 @@ use openssl::ssl::{
     ErrorCode, Ssl, SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion,
 };
 
-use crate::handshake::{
-    Pipe, client_builder, new_ssl, offer, request_ticket, step, thread_cpu_time,
-};
+use crate::cpu_time;
+use crate::handshake::{Pipe, client_builder, new_ssl, offer, request_ticket, step};
 
 /// Both ends of it.
 pub(super) struct Connection {
@@ -49,9 +48,9 @@ impl Connection {
             // Takes no more than a note of it.
             request_ticket(&mut self.server);
         }
-        let start = thread_cpu_time();
+        let start = cpu_time::of_thread();
         let result = self.server.do_handshake();
-        let time = thread_cpu_time() - start;
+        let time = cpu_time::of_thread() - start;
         result.expect("tickets need no answer");
         time
     }

@@ -33,9 +33,10 @@ use std::time::Duration;
 
 use rekindle::openssl::Resumption;
 
-use crate::handshake::{Contender, Keeper, Server, Way};
+use crate::handshake::{Contender, Keeper, Server};
 use crate::record::{Measurement, Recorder, case};
 use crate::scale::Scale;
+use crate::way::Way;
 use swap::{Ring, while_swapping};
 
 /// What is run.

@@ -7,9 +7,8 @@ use openssl::ssl::{NameType, SniError, SslContext, SslStream};
 use super::ROOM;
 use super::connection::Connection;
 use super::hello;
-use crate::handshake::{
-    Keeper, Pipe, Server, count_opened, new_ssl, opened, thread_cpu_time, ticket_of,
-};
+use crate::cpu_time;
+use crate::handshake::{Keeper, Pipe, Server, count_opened, new_ssl, opened, ticket_of};
 use crate::threads::on_threads;
 
 /// Tickets in one ClientHello.
@@ -81,9 +80,9 @@ fn decide(server: &SslContext, hello: &[u8], tickets: usize) -> Duration {
     far.outgoing.borrow_mut().extend(hello);
     let mut server = SslStream::new(new_ssl(server), near).expect("a stream");
     let before = opened();
-    let start = thread_cpu_time();
+    let start = cpu_time::of_thread();
     let result = server.accept();
-    let time = thread_cpu_time() - start;
+    let time = cpu_time::of_thread() - start;
     assert_eq!(opened() - before, tickets, "every ticket is opened");
     let error = result.expect_err("the name is refused");
     let stack = error.ssl_error().map(|stack| stack.errors());

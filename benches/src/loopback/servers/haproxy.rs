@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{BACKLOG, Duty, SESSIONS, TIMEOUT};
-use crate::loopback::way::{CIPHER, CIPHER_SUITE, GROUP};
+use crate::loopback::client::{CIPHER, CIPHER_SUITE, GROUP};
 
 /// Its cache is sized in blocks of 200 bytes, of which a session of TLS 1.3 takes two.
 const BLOCKS: usize = 2 * SESSIONS;
@@ -38,7 +38,7 @@ listen tls
 ",
         workers = duty.workers,
         tickets = if duty.stateless { "" } else { "no-tls-tickets" },
-        both = duty.identity.both.display(),
+        both = duty.files.both.display(),
         upstream = duty.upstream,
     );
     let file = directory.join("haproxy.cfg");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{BACKLOG, Duty};
-use crate::loopback::way::{CIPHER, CIPHER_SUITE, GROUP};
+use crate::loopback::client::{CIPHER, CIPHER_SUITE, GROUP};
 
 /// It has no option for this, but OpenSSL has, for every program.
 const NO_TICKETS: &str = "openssl_conf = openssl
@@ -50,7 +50,7 @@ ocsp-dir = \"\"
         port = listen.port(),
         up_host = duty.upstream.ip(),
         up_port = duty.upstream.port(),
-        both = duty.identity.both.display(),
+        both = duty.files.both.display(),
         workers = duty.workers,
     );
     let file = directory.join("hitch.conf");

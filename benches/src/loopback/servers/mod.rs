@@ -1,9 +1,9 @@
 //! The servers: each terminates TLS and forwards the plain bytes over TCP, and each is configured
 //! alike as far as it lets itself be.
 
+mod files;
 mod haproxy;
 mod hitch;
-mod identity;
 mod nginx;
 mod rekindle;
 mod traffic_server;
@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::CpuSet;
 
-pub(super) use identity::Identity;
+pub(super) use files::Files;
 pub(super) use rekindle::build as build_terminator;
 
+use super::client::client;
 use super::exchange::exchange;
 use super::process::Process;
 use super::upstream::free_port;
-use super::way::Way;
+use crate::way::Way;
 
 /// Sessions that a server's cache has room for. OpenSSL's own has this many unless told, and hitch
 /// does not tell it.
@@ -40,7 +41,7 @@ const LONGEST_START: Duration = Duration::from_secs(20);
 /// What a server is to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Duty<'a> {
-    pub(super) identity: &'a Identity,
+    pub(super) files: &'a Files,
     pub(super) upstream: SocketAddr,
     /// Worker threads, or processes.
     pub(super) workers: usize,
@@ -125,7 +126,7 @@ impl Server {
 
 impl Running {
     fn wait_until_it_answers(&mut self) -> Result<(), String> {
-        let context = Way::FullTls13.client().map_err(|error| error.to_string())?;
+        let context = client(Way::FullTls13).map_err(|error| error.to_string())?;
         let start = Instant::now();
         loop {
             let Err(failure) = exchange(&context, self.address, None) else {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{BACKLOG, Duty, TIMEOUT};
-use crate::loopback::way::{CIPHER, CIPHER_SUITE, GROUP};
+use crate::loopback::client::{CIPHER, CIPHER_SUITE, GROUP};
 
 /// Where Debian puts the module. Elsewhere it is built in, and needs no loading.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -53,8 +53,8 @@ stream {{
 }}
 ",
         workers = duty.workers,
-        certificate = duty.identity.certificate.display(),
-        key = duty.identity.key.display(),
+        certificate = duty.files.certificate.display(),
+        key = duty.files.key.display(),
         tickets = if duty.stateless { "on" } else { "off" },
         upstream = duty.upstream,
     );

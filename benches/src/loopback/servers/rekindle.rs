@@ -17,9 +17,9 @@ pub(super) fn configure(
     let mut command = Command::new(program);
     command
         .arg("--cert")
-        .arg(&duty.identity.certificate)
+        .arg(&duty.files.certificate)
         .arg("--key")
-        .arg(&duty.identity.key)
+        .arg(&duty.files.key)
         .args(["--listen", &listen.to_string()])
         .args(["--upstream", &duty.upstream.to_string()])
         .args(["--threads", &duty.workers.to_string()])

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Duty, SESSIONS, TIMEOUT};
-use crate::loopback::exchange::SERVER_NAME;
-use crate::loopback::way::{CIPHER, CIPHER_SUITE, GROUP};
+use crate::identity::SERVER_NAME;
+use crate::loopback::client::{CIPHER, CIPHER_SUITE, GROUP};
 
 pub(super) fn configure(
     program: &Path,
@@ -30,8 +30,8 @@ pub(super) fn configure(
     fs::write(etc.join("sni.yaml"), sni)?;
     let certificate = format!(
         "dest_ip=* ssl_cert_name={} ssl_key_name={}\n",
-        duty.identity.certificate.display(),
-        duty.identity.key.display()
+        duty.files.certificate.display(),
+        duty.files.key.display()
     );
     fs::write(etc.join("ssl_multicert.config"), certificate)?;
     fs::write(

@@ -97,7 +97,10 @@ pub(super) fn growth(cases: &[Case<'_>]) -> Row {
             }
         });
     }
-    let between = |c: &&Case<'_>| (1_001..4_000_000).contains(&count(c.value("sessions")));
+    let between = |c: &&Case<'_>| {
+        let sessions = count(c.value("sessions"));
+        (1_001..4_000_000).contains(&sessions) && THREADS.contains(&c.value("threads"))
+    };
     for case in of_load(cases, CHAIN).filter(between) {
         to_floor(case, PINNED, &mut row);
     }

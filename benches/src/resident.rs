@@ -1,4 +1,4 @@
-//! What this process holds of the machine's memory.
+//! What this process holds of the machine's memory, and what is left of it.
 
 use std::fs;
 use std::io;
@@ -6,13 +6,13 @@ use std::io;
 /// Bytes of anonymous memory that this process has touched and not given back, whether they are in
 /// memory or swapped out. The counters of `/proc/self/status` are off by up to some hundred
 /// kilobytes; these are summed up page by page.
-pub(super) fn anonymous() -> io::Result<u64> {
+pub(crate) fn anonymous() -> io::Result<u64> {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
     Ok(field(&rollup, "Anonymous")? + field(&rollup, "Swap")?)
 }
 
 /// Bytes that the machine has left for programs.
-pub(super) fn available() -> io::Result<u64> {
+pub(crate) fn available() -> io::Result<u64> {
     field(&fs::read_to_string("/proc/meminfo")?, "MemAvailable")
 }
 

@@ -1,45 +1,46 @@
-//! A recorded stream of requests.
+//! A recorded stream of requests: a line for each, with the session's id (hex or any word), or
+//! `TIME ID` with seconds since 1970. Empty lines do not count.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use ahash::RandomState;
 
-use super::error::{Error, LineError};
-
 /// The longest line, in bytes, its end not counted.
-pub(super) const MAX_LINE: usize = 1_024;
+const MAX_LINE: usize = 1_024;
 
 /// Later than anything that happens in seconds; milliseconds and microseconds are.
 const LATEST: f64 = 1e11;
 
 /// Requests in their order.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Requests {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
     /// The session of each, numbered from zero as they come.
-    pub(super) sessions: Vec<u32>,
+    pub(crate) sessions: Vec<u32>,
     /// Number of sessions.
-    pub(super) distinct: usize,
+    pub(crate) distinct: usize,
     /// For each request, milliseconds since 1970, never going back; empty where the lines have no times.
-    pub(super) times: Vec<u64>,
+    pub(crate) times: Vec<u64>,
 }
 
 /// Reads a file, `-` for standard input. `timed`: each request must have a time.
-pub(super) fn read(path: &Path, timed: bool) -> Result<Requests, Error> {
+pub(crate) fn read(path: &Path, timed: bool) -> Result<Requests, RequestsError> {
     if path.as_os_str() == "-" {
         return parse(io::stdin().lock(), "standard input", timed);
     }
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::Read {
+    let file = File::open(path).map_err(|source| RequestsError::Read {
         file: name.clone(),
         source,
     })?;
     parse(BufReader::new(file), &name, timed)
 }
 
-fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, Error> {
+fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, RequestsError> {
     let (mut requests, mut numbers) = (Requests::default(), Numbers::new());
     let mut line = Vec::new();
     for number in 1.. {
@@ -47,7 +48,7 @@ fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, 
         // One byte more than fits, to see that it does not; and the end of the line.
         let bounded = (&mut reader).take(MAX_LINE as u64 + 2);
         let read = { bounded }.read_until(b'\n', &mut line);
-        let read = read.map_err(|source| Error::Read {
+        let read = read.map_err(|source| RequestsError::Read {
             file: file.to_owned(),
             source,
         })?;
@@ -55,7 +56,7 @@ fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, 
             break;
         }
         let added = requests.add(&line, &mut numbers, timed);
-        added.map_err(|reason| Error::Line {
+        added.map_err(|reason| RequestsError::Line {
             file: file.to_owned(),
             line: number,
             reason,
@@ -64,7 +65,7 @@ fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, 
     requests.distinct = numbers.0.len();
     if requests.sessions.is_empty() {
         let file = file.to_owned();
-        return Err(Error::NoRequests { file });
+        return Err(RequestsError::NoRequests { file });
     }
     Ok(requests)
 }
@@ -129,18 +130,98 @@ impl Numbers {
     }
 }
 
+/// Why a file is no stream of requests.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RequestsError {
+    /// The file cannot be read.
+    Read {
+        /// Its name.
+        file: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line of the file is no request.
+    Line {
+        /// Its name.
+        file: String,
+        /// Counted from one.
+        line: u64,
+        /// What is wrong.
+        reason: LineError,
+    },
+    /// There is no request in the file.
+    NoRequests {
+        /// Its name.
+        file: String,
+    },
+}
+
+/// Why a line is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineError {
+    /// It has more bytes than a request can have.
+    TooLong,
+    /// It has more than two words.
+    Words,
+    /// Its id is `-`, by which servers log that there is none.
+    NoId,
+    /// The first of its two words is no time.
+    Time,
+    /// It has no time, although one is needed: others have one, or sessions are to end.
+    TimeMissing,
+    /// It is one request too many.
+    TooMany,
+}
+
+impl fmt::Display for RequestsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { file, source } => write!(f, "{file}: {source}"),
+            Self::Line { file, line, reason } => write!(f, "{file}, line {line}: {reason}"),
+            Self::NoRequests { file } => write!(f, "{file}: no requests"),
+        }
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "longer than {MAX_LINE} bytes"),
+            Self::Words => f.write_str("expected `ID` or `TIME ID`"),
+            Self::NoId => f.write_str("`-` is no id: leave such requests out"),
+            Self::Time => f.write_str("expected a time in seconds since 1970 before the id"),
+            Self::TimeMissing => f.write_str("expected `TIME ID`"),
+            Self::TooMany => f.write_str("more than 4,294,967,295 requests"),
+        }
+    }
+}
+
+impl Error for RequestsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            Self::Line { reason, .. } => Some(reason),
+            Self::NoRequests { .. } => None,
+        }
+    }
+}
+
+impl Error for LineError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: impl AsRef<[u8]>) -> Result<Requests, Error> {
+    fn read(text: impl AsRef<[u8]>) -> Result<Requests, RequestsError> {
         parse(text.as_ref(), "log", false)
     }
 
     #[track_caller]
     fn fails(text: impl AsRef<[u8]>, at: u64, with: LineError) {
         match read(text) {
-            Err(Error::Line { file, line, reason }) => {
+            Err(RequestsError::Line { file, line, reason }) => {
                 assert_eq!((file.as_str(), line, reason), ("log", at, with));
             }
             other => panic!("{other:?}"),
@@ -180,16 +261,19 @@ mod tests {
         fails(format!("a\n{longest}i"), 2, LineError::TooLong);
         let endless = io::repeat(b'i').take(1 << 40);
         let result = parse(BufReader::new(endless), "log", false);
-        assert!(matches!(result, Err(Error::Line { line: 1, .. })));
+        assert!(matches!(result, Err(RequestsError::Line { line: 1, .. })));
     }
 
     #[test]
     fn sessions_end_only_by_a_clock() {
         let result = parse(&b"a\nb\n"[..], "log", true);
-        let Err(Error::Line { line, reason, .. }) = result else {
+        let Err(RequestsError::Line { line, reason, .. }) = result else {
             panic!("{result:?}");
         };
         assert_eq!((line, reason), (1, LineError::TimeMissing));
-        assert!(matches!(read(" \n\n"), Err(Error::NoRequests { .. })));
+        assert!(matches!(
+            read(" \n\n"),
+            Err(RequestsError::NoRequests { .. })
+        ));
     }
 }
