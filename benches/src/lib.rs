@@ -4,6 +4,7 @@
 pub mod advise;
 pub mod engine;
 pub mod hit_ratio;
+pub mod loopback;
 pub mod peers;
 pub mod record;
 pub mod scale;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rekindle_benches::record::Recorder;
-use rekindle_benches::{advise, engine, hit_ratio};
+use rekindle_benches::{advise, engine, hit_ratio, loopback};
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of rekindle beside its peers")]
@@ -25,6 +25,8 @@ enum Command {
     HitRatio(hit_ratio::Options),
     /// How large a cache should be, from a stream of requests or a running terminator's metrics.
     Advise(advise::Options),
+    /// Handshakes with real servers over loopback: rates, CPU time, latency, what was resumed.
+    Loopback(loopback::Options),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Engine(options) => recorder.part("engine", |r| engine::run(options, r)),
         Command::HitRatio(options) => recorder.part("hit-ratio", |r| hit_ratio::run(options, r)),
         Command::Advise(options) => return advise::main(options),
+        Command::Loopback(options) => recorder.part("loopback", |r| loopback::run(options, r)),
     }
     let record = recorder.finish();
     if let Some(path) = &cli.json

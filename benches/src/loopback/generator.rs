@@ -1,0 +1,217 @@
+//! The load generator: some clients in a closed loop, each with sessions of its own.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use openssl::ssl::{SslContext, SslSession};
+use rustix::thread::CpuSet;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cores;
+use super::exchange::exchange;
+use super::way::Way;
+
+/// How long it may take until a client has all its sessions.
+const LONGEST_FILL: Duration = Duration::from_secs(60);
+
+/// The clients of one server, all of which go one way.
+pub(super) struct Generator {
+    context: SslContext,
+    way: Way,
+    address: SocketAddr,
+    cpus: CpuSet,
+    clients: Vec<Client>,
+}
+
+/// Sessions in the order in which they will be offered: each comes back as often as the others.
+#[derive(Default)]
+struct Client {
+    sessions: VecDeque<SslSession>,
+}
+
+/// What all clients of a round saw.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) latency: Histogram<u64>,
+    pub(super) resumed: u64,
+    pub(super) failures: u64,
+    pub(super) first_failure: Option<String>,
+    /// From the start until the last connection was closed.
+    pub(super) elapsed: Duration,
+    /// CPU time of this process, upstream included.
+    pub(super) cpu: Duration,
+}
+
+impl Generator {
+    /// Clients that have `sessions` in total, got by full handshakes; none where the way is a full
+    /// handshake.
+    ///
+    /// # Errors
+    ///
+    /// A connection that failed, or that the server's sessions do not lead back this way.
+    pub(super) fn new(
+        way: Way,
+        address: SocketAddr,
+        cpus: CpuSet,
+        clients: usize,
+        sessions: usize,
+    ) -> Result<Self, String> {
+        let mut generator = Self {
+            context: way.client().map_err(|error| error.to_string())?,
+            way,
+            address,
+            cpus,
+            clients: (0..clients).map(|_| Client::default()).collect(),
+        };
+        if way.resumes() {
+            let each = sessions.div_ceil(clients);
+            let filled =
+                generator.on_threads(|client, context| client.fill(each, context, way, address));
+            filled.into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(generator)
+    }
+
+    /// Connects for so long, with all clients at once.
+    pub(super) fn round(&mut self, length: Duration) -> Round {
+        let (way, address) = (self.way, self.address);
+        let (start, cpu) = (Instant::now(), cpu_time());
+        let deadline = start + length;
+        let rounds =
+            self.on_threads(|client, context| client.round(deadline, context, way, address));
+        let mut sum = Round::new();
+        for round in rounds {
+            sum.add(round);
+        }
+        sum.elapsed = start.elapsed();
+        sum.cpu = cpu_time().saturating_sub(cpu);
+        sum
+    }
+
+    fn on_threads<R: Send>(
+        &mut self,
+        work: impl Fn(&mut Client, &SslContext) -> R + Sync,
+    ) -> Vec<R> {
+        let (context, cpus, work) = (&self.context, &self.cpus, &work);
+        thread::scope(|scope| {
+            let run = |client| {
+                scope.spawn(move || {
+                    cores::stay_on(cpus);
+                    work(client, context)
+                })
+            };
+            let threads: Vec<_> = self.clients.iter_mut().map(run).collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined
+                .map(|result| result.expect("a client runs to its end"))
+                .collect()
+        })
+    }
+}
+
+impl Client {
+    fn fill(
+        &mut self,
+        sessions: usize,
+        context: &SslContext,
+        way: Way,
+        address: SocketAddr,
+    ) -> Result<(), String> {
+        let start = Instant::now();
+        while self.sessions.len() < sessions {
+            if start.elapsed() > LONGEST_FILL {
+                return Err(format!(
+                    "{} sessions in {LONGEST_FILL:?}",
+                    self.sessions.len()
+                ));
+            }
+            let session = exchange(context, address, None)?.session;
+            let session = session.ok_or("no session")?;
+            way.accepts(&session)?;
+            self.sessions.push_back(session);
+        }
+        Ok(())
+    }
+
+    fn round(
+        &mut self,
+        deadline: Instant,
+        context: &SslContext,
+        way: Way,
+        address: SocketAddr,
+    ) -> Round {
+        let mut round = Round::new();
+        while Instant::now() < deadline {
+            let offered = self.sessions.pop_front();
+            match exchange(context, address, offered.as_deref()) {
+                Ok(done) => {
+                    round.done(done.latency, done.resumed);
+                    if way.resumes() {
+                        self.sessions.extend(done.session);
+                    }
+                }
+                Err(failure) => {
+                    round.failed(failure);
+                    // A session of TLS 1.3 is offered once. If it was not resumed for want of
+                    // another, that shows in the share.
+                    if matches!(way, Way::IdTls12 | Way::TicketTls12) {
+                        self.sessions.extend(offered);
+                    }
+                }
+            }
+        }
+        round
+    }
+}
+
+impl Round {
+    fn new() -> Self {
+        Self {
+            latency: Histogram::new(3).expect("three digits are valid"),
+            resumed: 0,
+            failures: 0,
+            first_failure: None,
+            elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+        }
+    }
+
+    /// Handshakes that came to their end.
+    pub(super) fn handshakes(&self) -> u64 {
+        self.latency.len()
+    }
+
+    /// In microseconds.
+    pub(super) fn latency(&self, quantile: f64) -> f64 {
+        self.latency.value_at_quantile(quantile) as f64 / 1e3
+    }
+
+    fn done(&mut self, latency: Duration, resumed: bool) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.record(nanos).expect("the histogram grows");
+        self.resumed += u64::from(resumed);
+    }
+
+    fn failed(&mut self, failure: String) {
+        self.failures += 1;
+        self.first_failure.get_or_insert(failure);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.latency
+            .add(&other.latency)
+            .expect("the histogram grows");
+        self.resumed += other.resumed;
+        self.failures += other.failures;
+        self.first_failure = self.first_failure.take().or(other.first_failure);
+    }
+}
+
+/// Of this process, threads that have ended included.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.try_into().unwrap_or_default()
+}
