@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::cache::Cache;
 use crate::clock::{Clock, ClockSource};
-use crate::engine::{CLASSES, Engine, Entry, Limits, class_of, class_size};
+use crate::engine::{CLASSES, Engine, Entry, Limits, block_size, class_of, class_size};
 use crate::error::ConfigError;
 
 /// Configures a [`Cache`].
@@ -115,7 +115,7 @@ impl<S: BuildHasher> CacheBuilder<S> {
         if self.max_encoded_len == 0 || self.max_encoded_len > CacheBuilder::MAX_ENCODED_LEN {
             return Err(ConfigError::EncodedLen(self.max_encoded_len));
         }
-        let largest = class_size((CLASSES - 1) as u8);
+        let largest = block_size((CLASSES - 1) as u8);
         if Entry::<V>::HEADER.saturating_add(self.max_encoded_len) > largest {
             return Err(ConfigError::EncodedLen(self.max_encoded_len));
         }

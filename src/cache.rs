@@ -337,7 +337,7 @@ impl<'c, V, S> Guard<'c, V, S> {
         let lines = 0..self.cache.engine.lines();
         lines
             .flat_map(|line| self.cache.engine.line(line, &self.pin))
-            .map(|entry| EntryView { entry })
+            .map(|(entry, mark)| EntryView { entry, mark })
     }
 
     /// Unpins and pins anew, so that what left the cache before can be reclaimed. Does nothing
@@ -355,6 +355,7 @@ impl<'c, V, S> Guard<'c, V, S> {
 /// An entry as [`Guard::iter`] shows it.
 pub struct EntryView<'g, V> {
     entry: EntryRef<'g, V>,
+    mark: Mark,
 }
 
 impl<'g, V> EntryView<'g, V> {
@@ -380,7 +381,7 @@ impl<'g, V> EntryView<'g, V> {
 
     /// Whether anybody ever looked it up.
     pub fn was_resumed(&self) -> bool {
-        self.entry.get().mark() != Mark::Unused
+        self.mark.was_resumed()
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Stats {
     /// Entries in the cache now.
     pub entries: usize,
     /// Bytes of the entries in the cache now: each entry's allocation, which holds its header, the
-    /// value's own `size_of` and the encoded bytes. What a value owns elsewhere is not known here.
+    /// value's own `size_of` and the encoded bytes, and 8 bytes for the allocator. What a value owns
+    /// elsewhere is not known here.
     pub bytes: usize,
     /// Entries and lines that have left the table and wait for their grace period. Behind by up to
     /// 64 for each writer.
@@ -160,7 +161,13 @@ impl<const N: usize> Sharded<N> {
     }
 
     pub(crate) fn sum(&self, counter: usize) -> u64 {
+        self.sum_of_first(self.shards.len(), counter)
+    }
+
+    /// As [`sum`](Self::sum), of so many shards.
+    pub(crate) fn sum_of_first(&self, shards: usize, counter: usize) -> u64 {
         let of = |shard: &Shard<N>| shard.counts[counter].load(Ordering::Relaxed);
-        self.shards.iter().map(of).fold(0, u64::wrapping_add)
+        let shards = self.shards.iter().take(shards);
+        shards.map(of).fold(0, u64::wrapping_add)
     }
 }

@@ -90,9 +90,10 @@ fn encoded(value: u64, len: usize) -> Vec<u8> {
     (0..len).map(|i| (value as usize + i) as u8).collect()
 }
 
-/// Bytes that an entry counts for: its header, value and encoded bytes in blocks of 64.
+/// Bytes that an entry counts for: its header, value and encoded bytes, and the allocator's own, in
+/// multiples of 16.
 fn charge(len: usize) -> usize {
-    (56 + len).next_multiple_of(64)
+    (56 + len + 8).next_multiple_of(16)
 }
 
 /// What was put in and not taken out; the cache may have evicted some of it.

@@ -6,25 +6,37 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rekindle_benches::engine::loads::{Load, Tables};
+use rekindle_benches::engine::contenders::Who;
+use rekindle_benches::engine::loads::Load;
+use rekindle_benches::engine::scene::Setup;
+use rekindle_benches::engine::tables::Tables;
+use rekindle_benches::workload::Keys;
 
 const LOADS: [(&str, Load); 4] = [
     ("get_buffer", Load::GetBuffer),
     ("get", Load::Get),
-    ("insert", Load::Mixed { inserts: 100 }),
-    ("mixed_20", Load::Mixed { inserts: 20 }),
+    ("insert", Load::Insert),
+    ("mixed_20", Load::Mixed20),
 ];
 
 fn engine(criterion: &mut Criterion) {
     for (name, load) in LOADS {
         for sessions in [10_000, 100_000, 1_000_000] {
+            let all = Who::ALL.iter().copied();
+            let able: Vec<_> = all.filter(|who| who.carries(load, sessions)).collect();
             for threads in [1, 2] {
-                let tables = Tables::new(load, sessions, threads);
+                let setup = Setup {
+                    sessions,
+                    threads,
+                    bytes: 160,
+                    keys: Keys::Uniform,
+                };
+                let tables = Tables::new(load, &setup, &able);
                 let mut group = criterion.benchmark_group(format!("{name}/{sessions}/{threads}"));
                 group.throughput(Throughput::Elements(threads as u64));
-                for contender in tables.contenders() {
-                    group.bench_function(BenchmarkId::from_parameter(contender.name), |b| {
-                        b.iter_custom(|n| contender.do_operations(threads, n));
+                for table in &tables.tables {
+                    group.bench_function(BenchmarkId::from_parameter(table.who), |b| {
+                        b.iter_custom(|n| table.do_operations(load, &tables.scene, threads, n));
                     });
                 }
                 group.finish();

@@ -1,7 +1,7 @@
 //! What was measured, on which machine: kept as JSON, so that tables and plots can be made again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
@@ -81,16 +81,22 @@ impl Record {
         }
     }
 
-    /// Writes it as JSON.
+    /// Writes it as JSON. A file of that name is replaced in one step: whatever interrupts the run,
+    /// what was saved before it is not lost.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        serde_json::to_writer(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.flush()
+        let unfinished = path.with_extension("unfinished");
+        let write = || {
+            let mut file = BufWriter::new(File::create(&unfinished)?);
+            serde_json::to_writer(&mut file, self)?;
+            file.write_all(b"\n")?;
+            file.flush()?;
+            fs::rename(&unfinished, path)
+        };
+        write().map_err(|error| about(path, error))
     }
 
     /// Reads one that was saved.
@@ -99,8 +105,14 @@ impl Record {
     ///
     /// When the file cannot be read, or is not a record.
     pub fn load(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_reader(BufReader::new(File::open(path)?))?)
+        let read = || Ok(serde_json::from_reader(BufReader::new(File::open(path)?))?);
+        read().map_err(|error| about(path, error))
     }
+}
+
+/// An error that names the file it is about.
+pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Takes measurements while they are made: shows progress, prints each case when it is done, and
@@ -109,6 +121,8 @@ impl Record {
 pub struct Recorder {
     record: Record,
     bars: MultiProgress,
+    /// Shows the part at work, where it was announced how many there are.
+    parts: Option<ProgressBar>,
 }
 
 impl Recorder {
@@ -118,7 +132,16 @@ impl Recorder {
         Self {
             record: Record::new(scale),
             bars: MultiProgress::new(),
+            parts: None,
         }
+    }
+
+    /// Announces how many parts will be run, so that each can say which of them it is.
+    pub fn expect_parts(&mut self, parts: usize) {
+        let style = ProgressStyle::with_template("{msg}").expect("a valid template");
+        let bar = self.bars.add(ProgressBar::new(parts as u64));
+        bar.set_style(style);
+        self.parts = Some(bar);
     }
 
     /// A bar for work of `steps` steps, on standard error; hidden where that is no terminal.
@@ -148,7 +171,18 @@ impl Recorder {
 
     /// Keeps measurements of one case, and prints them as medians, beside the ratios to the first of
     /// them, round by round, with their quartiles.
+    ///
+    /// # Panics
+    ///
+    /// When a sample is not finite: such a number was not measured, and JSON cannot hold it.
     pub fn add(&mut self, of_one_case: Vec<Measurement>) {
+        for Measurement {
+            contender, samples, ..
+        } in &of_one_case
+        {
+            let finite = samples.iter().all(|s| s.is_finite());
+            assert!(finite, "{contender}: {samples:?}");
+        }
         if let Some(first) = of_one_case.first() {
             self.say(format!("\n{}", title(first)));
             for one in &of_one_case {
@@ -161,10 +195,25 @@ impl Recorder {
     /// Runs a part and keeps how long it took.
     pub fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
         let start = std::time::Instant::now();
-        self.say(format!("\n== {name}"));
+        let title = match &self.parts {
+            Some(bar) => {
+                bar.inc(1);
+                let (this, of) = (bar.position(), bar.length().unwrap_or_default());
+                bar.set_message(format!("part {this} of {of}: {name}"));
+                format!("part {this} of {of}: {name}")
+            }
+            None => name.to_owned(),
+        };
+        self.say(format!("\n== {title}"));
         run(self);
         let seconds = start.elapsed().as_secs_f64();
         self.record.durations.insert(name.to_owned(), seconds);
+    }
+
+    /// What has been recorded so far.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// The record.
@@ -189,16 +238,15 @@ fn title(measurement: &Measurement) -> String {
 }
 
 fn line(one: &Measurement, first: &Measurement) -> String {
+    let (name, median, unit) = (&one.contender, one.median(), &one.unit);
     let ratios = one.ratios_to(first);
-    format!(
-        "  {:<24} {:>12.1} {:<6} ratio {:>6.2}  [{:.2}, {:.2}]",
-        one.contender,
-        one.median(),
-        one.unit,
-        quantile(&ratios, 0.5),
-        quantile(&ratios, 0.25),
-        quantile(&ratios, 0.75),
-    )
+    let [low, middle, high] = [0.25, 0.5, 0.75].map(|q| quantile(&ratios, q));
+    let line = format!("  {name:<24} {median:>12.1} {unit:<6}");
+    // Where the reference is zero there is none.
+    if ![low, middle, high].iter().all(|ratio| ratio.is_finite()) {
+        return line;
+    }
+    format!("{line} ratio {middle:>6.2}  [{low:.2}, {high:.2}]")
 }
 
 /// The value below which the share `q` of the values lies; NaN of none.

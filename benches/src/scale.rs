@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Each part of the harness has options for each of these; all can be changed on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scale {
     /// Everything, for the record: all parts together stay under an hour on two cores.
     Full,

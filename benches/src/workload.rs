@@ -1,12 +1,17 @@
-//! What the peers are asked to do: ids, values, chains of dependent lookups.
+//! What the peers are asked to do: ids, values, chains of dependent lookups, keys in an order.
+
+mod churn;
+mod keys;
+mod values;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rekindle::SessionId;
 
-/// Bytes of a value: a TLS session without certificates.
-pub const VALUE: usize = 200;
+pub use churn::{Churned, churned};
+pub use keys::Keys;
+pub use values::{SHORTEST, Value, check, number};
 
 /// Ids, and values that lead from each id to the next in one cycle through all of them, so that
 /// each lookup needs the result of the one before.
@@ -14,46 +19,49 @@ pub const VALUE: usize = 200;
 pub struct Sessions {
     ids: Vec<SessionId>,
     next: Vec<u32>,
+    bytes: usize,
 }
 
 impl Sessions {
-    /// `count` sessions with random 32-byte ids.
+    /// `count` sessions with random 32-byte ids and values of `bytes` bytes.
     ///
     /// # Panics
     ///
     /// For more than 2^32 sessions.
     #[must_use]
-    pub fn new(count: usize) -> Self {
+    pub fn new(count: usize, bytes: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(count as u64);
         let ids = (0..count).map(|_| random_id(&mut rng)).collect();
-        let mut sessions = Self {
-            ids,
-            next: vec![0; count],
-        };
-        sessions.relink(|_| true);
-        sessions
+        let mut order: Vec<u32> = (0..u32::try_from(count).expect("up to 2^32")).collect();
+        order.shuffle(&mut rng);
+        let mut next = vec![0; count];
+        for (i, from) in order.iter().enumerate() {
+            next[*from as usize] = order[(i + 1) % count];
+        }
+        Self { ids, next, bytes }
     }
 
-    /// Leads the cycle through those sessions only that `present` names: at full capacity, lines of
-    /// eight have overflowed here and there, and each table has lost others.
+    /// Leads the cycle past sessions that somebody has lost: at full capacity, lines of eight
+    /// overflow here and there. Returns those whose values have changed by that. Lost ones lead
+    /// into the cycle, so that a chain may start anywhere.
     ///
     /// # Panics
     ///
-    /// For more than 2^32 sessions.
-    pub fn relink(&mut self, present: impl Fn(&SessionId) -> bool) {
-        let all = 0..u32::try_from(self.len()).expect("up to 2^32");
-        let mut order: Vec<u32> = all.filter(|s| present(self.id(*s))).collect();
-        let mut rng = StdRng::seed_from_u64(order.len() as u64);
-        order.shuffle(&mut rng);
-        for (i, from) in order.iter().enumerate() {
-            self.next[*from as usize] = order[(i + 1) % order.len()];
-        }
-        // Sessions that are not in the cycle lead into it, so that a chain may start anywhere.
-        for (session, next) in self.next.iter_mut().enumerate() {
-            if !present(&self.ids[session]) {
-                *next = order[session % order.len()];
+    /// When all are lost.
+    pub fn skip(&mut self, lost: &[bool]) -> Vec<u32> {
+        assert!(lost.iter().any(|lost| !lost), "all sessions were lost");
+        let mut changed = Vec::new();
+        for session in 0..self.next.len() {
+            let mut next = self.next[session];
+            while lost[next as usize] {
+                next = self.next[next as usize];
+            }
+            if next != self.next[session] {
+                self.next[session] = next;
+                changed.push(session as u32);
             }
         }
+        changed
     }
 
     /// The session that follows: where a chain may start.
@@ -74,18 +82,21 @@ impl Sessions {
         self.ids.is_empty()
     }
 
+    /// Bytes of each value.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The id of a session.
     #[must_use]
     pub fn id(&self, session: u32) -> &SessionId {
         &self.ids[session as usize]
     }
 
-    /// The value of a session: the next session's number, then bytes that depend on its own.
-    #[must_use]
-    pub fn value(&self, session: u32) -> [u8; VALUE] {
-        let mut value = [session as u8; VALUE];
-        value[..4].copy_from_slice(&self.next[session as usize].to_le_bytes());
-        value
+    /// Writes the value of a session.
+    pub fn value<'v>(&self, session: u32, value: &'v mut Value) -> &'v [u8] {
+        value.of(session.into(), self.next(session))
     }
 
     /// Checks a value that was read and returns the session that it leads to.
@@ -95,16 +106,36 @@ impl Sessions {
     /// When the bytes are not the session's: a benchmark must not time wrong answers.
     #[inline]
     #[must_use]
-    pub fn follow(&self, session: u32, value: &[u8; VALUE]) -> u32 {
-        assert!(
-            value[4] == session as u8 && value[VALUE - 1] == session as u8,
-            "wrong bytes for session {session}"
-        );
-        u32::from_le_bytes([value[0], value[1], value[2], value[3]])
+    pub fn follow(&self, session: u32, value: &[u8]) -> u32 {
+        check(session.into(), value, self.bytes)
     }
 }
 
 /// A random 32-byte id.
 pub fn random_id(rng: &mut StdRng) -> SessionId {
     SessionId::new(&rng.random::<[u8; 32]>()).expect("32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cycle_leads_through_all_that_are_not_lost() {
+        let mut sessions = Sessions::new(100, SHORTEST);
+        let lost: Vec<bool> = (0..100).map(|s| s % 3 == 0).collect();
+        let changed = sessions.skip(&lost);
+        assert!(!changed.is_empty());
+        let start = sessions.next(0);
+        let (mut session, mut steps) = (start, 0);
+        loop {
+            assert!(!lost[session as usize]);
+            session = sessions.next(session);
+            steps += 1;
+            if session == start {
+                break;
+            }
+        }
+        assert_eq!(steps, lost.iter().filter(|lost| !**lost).count());
+    }
 }

@@ -1,4 +1,7 @@
-//! An entry: id, expiry, recency mark, value and encoded bytes in one allocation.
+//! An entry: id, expiry, value and encoded bytes in one allocation.
+//!
+//! Not aligned to a cache line: glibc's allocator takes 384 bytes for 256 that are aligned to 64, and 272
+//! for as many that are not.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -7,32 +10,18 @@ use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
 use crate::id::SessionId;
-use crate::sync::{AtomicU8, Ordering, RaceProbe, pause_point};
+use crate::sync::{RaceProbe, pause_point};
 
-/// Entries are aligned so that the low bits of a pointer to one are free for a tag.
-pub(crate) const ENTRY_ALIGN: usize = 64;
-
-/// Has anybody come back for the entry? Sets the order in which entries are thrown out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Mark {
-    /// Never resumed.
-    Unused = 0,
-    /// Resumed, but not since the hand last passed: its second chance is spent.
-    Idle = 1,
-    /// Resumed since the hand last passed.
-    Recent = 2,
-}
+/// What allocators align everything to. More would cost some of them as much memory again.
+pub(crate) const ENTRY_ALIGN: usize = 16;
 
 /// The fixed part; the encoded bytes follow it in the same allocation.
 ///
-/// All but `mark` is written before the entry is published and never changes until it is
-/// reclaimed.
+/// Written before the entry is published, and never changed until it is reclaimed.
 #[repr(C)]
 pub(crate) struct Entry<V> {
     id: SessionId,
     class: u8,
-    mark: AtomicU8,
     encoded_len: u32,
     expires_at: Time,
     probe: RaceProbe,
@@ -48,7 +37,7 @@ impl<V> Entry<V> {
         "values must not need more alignment than an entry has"
     );
 
-    /// Writes an entry with mark [`Mark::Unused`] into `memory`.
+    /// Writes an entry into `memory`.
     pub(crate) fn write(
         memory: Block,
         id: SessionId,
@@ -62,13 +51,12 @@ impl<V> Entry<V> {
         let header = Self {
             id,
             class: memory.class,
-            mark: AtomicU8::new(Mark::Unused as u8),
             encoded_len: encoded.len() as u32,
             expires_at,
             probe: RaceProbe::default(),
             value,
         };
-        // SAFETY: the block is ours alone, aligned to 64 and as long as asserted above, so that
+        // SAFETY: the block is ours alone, aligned to 16 and as long as asserted above, so that
         // both writes stay inside it; `encoded` is the caller's and cannot overlap it.
         unsafe {
             entry.write(header);
@@ -148,33 +136,10 @@ impl<V> Entry<V> {
         self.expires_at
     }
 
-    /// Bytes of the allocation.
+    /// Bytes that it takes, with what the allocator keeps beside it.
     #[inline]
     pub(crate) fn bytes(&self) -> usize {
         class_size(self.class)
-    }
-
-    /// Somebody came back. Writes only when that changes something, so that a popular entry's
-    /// cache line stays shared.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        // Relaxed: a hint to the hand, nothing is published by it.
-        if self.mark.load(Ordering::Relaxed) != Mark::Recent as u8 {
-            self.mark.store(Mark::Recent as u8, Ordering::Relaxed);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn mark(&self) -> Mark {
-        match self.mark.load(Ordering::Relaxed) {
-            0 => Mark::Unused,
-            1 => Mark::Idle,
-            _ => Mark::Recent,
-        }
-    }
-
-    pub(crate) fn set_mark(&self, mark: Mark) {
-        self.mark.store(mark as u8, Ordering::Relaxed);
     }
 }
 
@@ -266,7 +231,7 @@ impl<V> Copy for EntryRef<'_, V> {}
 unsafe fn wipe(memory: NonNull<u8>, len: usize) {
     let words = memory.cast::<u64>();
     for i in 0..len.div_ceil(8) {
-        // SAFETY: by contract; blocks are multiples of 64 bytes, so the last word is whole.
+        // SAFETY: by contract; blocks are multiples of 8 bytes, so the last word is whole.
         unsafe { words.add(i).write_volatile(0) };
     }
 }
@@ -286,7 +251,7 @@ impl Block {
     pub(crate) fn new(class: u8) -> Self {
         let layout = Self::layout(class);
         pause_point("allocate");
-        // SAFETY: the layout's size is at least 64.
+        // SAFETY: the layout's size is above zero.
         let ptr = unsafe { alloc(layout) };
         let Some(ptr) = NonNull::new(ptr) else {
             handle_alloc_error(layout)
@@ -298,8 +263,9 @@ impl Block {
         self.class
     }
 
+    /// Bytes that can be used of it.
     pub(crate) fn size(&self) -> usize {
-        class_size(self.class)
+        block_size(self.class)
     }
 
     pub(crate) fn free(self) {
@@ -308,21 +274,26 @@ impl Block {
     }
 
     fn layout(class: u8) -> Layout {
-        Layout::from_size_align(class_size(class), ENTRY_ALIGN).expect("at most a few MiB")
+        Layout::from_size_align(block_size(class), ENTRY_ALIGN).expect("at most a few MiB")
     }
 }
 
-/// Up to here every multiple of 64 bytes is a size class; above, four classes for each doubling.
-const FINE: usize = 1024;
-const FINE_CLASSES: usize = FINE / 64;
+/// What glibc's allocator writes down beside each block: blocks of so much less than a multiple of 16
+/// lie in memory without gaps. Others round up anyway.
+const ALLOCATORS_OWN: usize = 8;
 
-/// Number of size classes: 16 fine ones, and four for each doubling up to 2 MiB.
+/// Up to here every multiple of 16 bytes is a size class; above, four classes for each doubling.
+const FINE: usize = 1024;
+const FINE_CLASSES: usize = FINE / ENTRY_ALIGN;
+
+/// Number of size classes: 64 fine ones, and four for each doubling up to 2 MiB.
 pub(crate) const CLASSES: usize = FINE_CLASSES + 4 * 11;
 
-/// The smallest size class that holds `size` bytes.
+/// The smallest size class whose blocks hold `size` bytes.
 pub(crate) fn class_of(size: usize) -> u8 {
+    let size = size + ALLOCATORS_OWN;
     let class = if size <= FINE {
-        size.div_ceil(64).max(1) - 1
+        size.div_ceil(ENTRY_ALIGN) - 1
     } else {
         let doubling = (size - 1).ilog2(); // 10 for 1025..=2048
         let quarter = 1usize << (doubling - 2);
@@ -333,16 +304,21 @@ pub(crate) fn class_of(size: usize) -> u8 {
     class as u8
 }
 
-/// Bytes of a block of this class.
+/// Bytes that a block of this class takes, with what the allocator keeps beside it.
 pub(crate) const fn class_size(class: u8) -> usize {
     let class = class as usize;
     if class < FINE_CLASSES {
-        (class + 1) * 64
+        (class + 1) * ENTRY_ALIGN
     } else {
         let coarse = class - FINE_CLASSES;
         let base = FINE << (coarse / 4);
         base + base / 4 * (coarse % 4 + 1)
     }
+}
+
+/// Bytes of a block of this class that can be used.
+pub(crate) const fn block_size(class: u8) -> usize {
+    class_size(class) - ALLOCATORS_OWN
 }
 
 const _: () = assert!(class_size((CLASSES - 1) as u8) == 2 << 20);
@@ -353,10 +329,10 @@ mod tests {
 
     #[test]
     fn a_size_class_is_the_smallest_that_holds_the_size() {
-        for size in 1..(2 << 20) {
-            let class = class_of(size);
-            assert!(class_size(class) >= size, "{size}");
-            assert!(class == 0 || class_size(class - 1) < size, "{size}");
+        for size in 1..(2 << 20) - ALLOCATORS_OWN {
+            let (class, taken) = (class_of(size), size + ALLOCATORS_OWN);
+            assert!(class_size(class) >= taken, "{size}");
+            assert!(class == 0 || class_size(class - 1) < taken, "{size}");
         }
     }
 

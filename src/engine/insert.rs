@@ -6,10 +6,10 @@ use std::ptr::NonNull;
 use crossbeam_epoch::Guard;
 
 use super::entry::{Entry, EntryRef, class_of, class_size};
+use super::mark::Mark;
 use super::ops::{Gone, Operation};
 use super::readers::thread_number;
-use super::sweep::give_up;
-use super::table::{Change, Tagged, WIDTH, Want};
+use super::table::{Change, Snapshot, Tagged, Want, slots_in};
 use super::{Engine, writers};
 use crate::clock::Time;
 use crate::error::Refused;
@@ -82,6 +82,7 @@ impl<V> Engine<V> {
         }
         let mut op = self.begin(thread);
         self.table.prefetch_line(self.table.place(new.hash).index);
+        self.prefetch_victim(&op, &guard);
         let entry = op
             .writer
             .write_entry(class, *new.id, new.expires_at, value, new.encoded);
@@ -120,13 +121,13 @@ impl<V> Engine<V> {
                 }
                 Some(_) if new.if_absent => return Outcome::Present,
                 Some(slot) => (slot, None),
-                None if snapshot.len() == WIDTH => {
-                    let (slot, reason) = give_up(&snapshot, now);
+                None if snapshot.occupied() == u8::MAX => {
+                    let (slot, reason) = self.give_up(&snapshot, now);
                     (slot, Some(reason))
                 }
-                None => (snapshot.len(), None),
+                None => (snapshot.occupied().trailing_ones() as usize, None),
             };
-            let old = (slot < snapshot.len()).then(|| snapshot.entry(slot));
+            let old = snapshot.get(slot);
             let freed = old.map_or(0, |old| old.get().bytes());
             let need = (
                 usize::from(old.is_none()),
@@ -139,26 +140,46 @@ impl<V> Engine<V> {
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;
             }
-            if found.is_some() {
-                // The id is in use: the new entry inherits its standing with the hand.
-                fresh.set_mark(snapshot.entry(slot).get().mark());
-            }
             if !self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
                 continue;
             }
+            self.mark(&snapshot, slot, found.is_some());
             op.came(fresh.bytes());
             if let Some(old) = old {
                 self.retire(op, old);
             }
-            let Some(reason) = leaving else {
-                return if old.is_some() {
-                    Outcome::Replaced
-                } else {
-                    Outcome::Inserted
-                };
-            };
-            self.counters.add(op.thread, reason.counter(), 1);
+            match leaving {
+                None if old.is_some() => return Outcome::Replaced,
+                None => {}
+                Some(reason) => self.counters.add(op.thread, reason.counter(), 1),
+            }
+            let hand = &mut op.writer.hand;
+            let claimed = hand.claimed.start;
+            self.aging
+                .count_insert(&mut hand.inserts, &self.table, claimed, guard);
             return Outcome::Inserted;
+        }
+    }
+
+    /// Marks an entry that was put into a slot. One whose id is in use already inherits that.
+    fn mark(&self, before: &Snapshot<'_, V>, slot: usize, in_use: bool) {
+        let (lap, marks) = (self.aging.lap(), self.table.marks(before.index()));
+        let mark = if in_use {
+            marks.get(slot).at(lap)
+        } else {
+            Mark::unused(lap)
+        };
+        marks.set(slot, mark);
+        self.mark_free(before.index(), !before.occupied() & !(1 << slot));
+    }
+
+    /// Marks the free slots of a line as young, so that the hand does not take what was there for an old
+    /// entry.
+    pub(super) fn mark_free(&self, index: usize, free: u8) {
+        // Under loom no entry ages.
+        if !cfg!(loom) {
+            let (lap, marks) = (self.aging.lap(), self.table.marks(index));
+            slots_in(free).for_each(|slot| marks.set(slot, Mark::unused(lap)));
         }
     }
 

@@ -3,12 +3,12 @@
 //! # The protocol
 //!
 //! ```text
-//!   table            line (64 bytes, immutable)         entry (one allocation)
-//!  +------+        +-----+-----+-----+-- --+-----+     +----+---------+------+-------+---------+
-//!  |  *---|------->| *|t | *|t | *|t | ... | null|     | id | expires | mark | value | encoded |
-//!  +------+        +--|--+-----+-----+-- --+-----+     +----+---------+------+-------+---------+
-//!  | null |           +----------------------------------^        t: six bits of the id's hash
-//!  +------+
+//!   table               line (64 bytes, immutable)         entry (one allocation)
+//!  +------+-------+    +-----+-----+-----+-- --+-----+    +----+---------+-------+---------+
+//!  |  *---| marks |--->| *|t | *|t | null| ... | *|t |    | id | expires | value | encoded |
+//!  +------+-------+    +--|--+-----+-----+-- --+-----+    +----+---------+-------+---------+
+//!  | null |       |       +--------------------------------^      t: bits of the id's hash
+//!  +------+-------+
 //! ```
 //!
 //! A line never changes once it is published. Every change (insert, replace, remove, take, evict,
@@ -26,16 +26,19 @@
 //! crossbeam-epoch (`writers.rs`). Writers keep what they unlinked until both say that nobody can
 //! reach it, and then use it again (`reclaim.rs`); for the length of one operation each has a
 //! [`Writer`](reclaim::Writer) to itself (`pool.rs`). Who must go when room is needed, `sweep.rs`
-//! decides.
+//! decides, by the marks (`mark.rs`): hints, on which nothing depends but whose turn it is.
 //!
 //! Gauges (`entries`, `bytes`) change after the exchange that they count, and are signed for that
 //! reason: in between they are behind by at most one entry for each writer at work, and by as much
 //! the cache can overshoot its capacity.
 
+mod aging;
 mod append_list;
 mod entry;
 mod insert;
+mod learning;
 mod lines;
+mod mark;
 mod ops;
 mod pool;
 mod prefetch;
@@ -53,8 +56,9 @@ use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 pub(crate) use append_list::AppendList;
-pub(crate) use entry::{CLASSES, Entry, EntryRef, Mark, class_of, class_size};
+pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_size};
 pub(crate) use insert::{New, Outcome};
+pub(crate) use mark::Mark;
 pub(crate) use ops::Gone;
 pub(crate) use readers::Pin;
 #[cfg(feature = "openssl")]
@@ -62,6 +66,7 @@ pub(crate) use readers::thread_number;
 pub(crate) use table::Want;
 pub(crate) use writers::pin as pin_writer;
 
+use aging::Aging;
 use lines::LineStore;
 use pool::Pool;
 use reclaim::Retired;
@@ -93,6 +98,7 @@ pub(crate) struct Engine<V> {
     relieving: AtomicBool,
     limits: Limits,
     gauges: Gauges,
+    aging: Aging,
     hand: Cursor,
     /// Where the next call of `maintain` goes on.
     maintained: Cursor,
@@ -128,6 +134,7 @@ impl<V> Engine<V> {
                 entries: Gauge(AtomicUsize::new(0)),
                 bytes: Gauge(AtomicUsize::new(0)),
             },
+            aging: Aging::new(limits.entries),
             hand: Cursor(AtomicUsize::new(0)),
             maintained: Cursor(AtomicUsize::new(0)),
             counters: Counters::new(),

@@ -3,10 +3,11 @@
 #![allow(unsafe_code)]
 
 use super::entry::EntryRef;
+use super::mark::Mark;
 use super::pool::Checkout;
 use super::prefetch::prefetch_all;
 use super::readers::Pin;
-use super::table::{Change, Protection, Snapshot, Want};
+use super::table::{Change, Protection, Snapshot, Want, slots_in};
 use super::{Engine, Gauges};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -83,17 +84,30 @@ impl<V> Engine<V> {
         want: Want,
         pin: &'g Pin,
     ) -> Option<EntryRef<'g, V>> {
-        let found = self.table.find(self.table.place(hash), id, want, pin);
+        let place = self.table.place(hash);
+        let found = self.table.find(place, id, want, pin);
         let (counter, live) = match found {
             None => (Counter::Misses, None),
-            Some(entry) if entry.get().is_expired(now) => (Counter::Expired, None),
-            Some(entry) => {
-                entry.get().touch();
-                (Counter::Hits, Some(entry))
+            Some(found) if found.entry.get().is_expired(now) => (Counter::Expired, None),
+            Some(found) => {
+                self.touch(place.index, found.slot, pin.thread());
+                (Counter::Hits, Some(found.entry))
             }
         };
         self.counters.add(pin.thread(), counter, 1);
         live
+    }
+
+    /// Somebody came back. Writes only when that changes something, so that a popular session's
+    /// cache line stays shared.
+    #[inline]
+    fn touch(&self, index: usize, slot: usize, thread: usize) {
+        let (lap, marks) = (self.aging.lap(), self.table.marks(index));
+        let mark = marks.get(slot);
+        if mark != Mark::resumed(lap) {
+            marks.set(slot, Mark::resumed(lap));
+            self.aging.learn_hit(thread, mark, lap);
+        }
     }
 
     /// Whether there is a live entry. Leaves no trace.
@@ -106,24 +120,25 @@ impl<V> Engine<V> {
     ) -> bool {
         let place = self.table.place(hash);
         let found = self.table.find(place, id, Want::Header, guard);
-        found.is_some_and(|entry| !entry.get().is_expired(now))
+        found.is_some_and(|found| !found.entry.get().is_expired(now))
     }
 
     pub(crate) fn lines(&self) -> usize {
         self.table.lines()
     }
 
-    /// The entries of one line, expired ones included, at one moment.
+    /// The entries of one line with their marks, expired ones included, at one moment.
     pub(crate) fn line<'g>(
-        &self,
+        &'g self,
         index: usize,
         pin: &'g Pin,
-    ) -> impl Iterator<Item = EntryRef<'g, V>> + use<'g, V>
+    ) -> impl Iterator<Item = (EntryRef<'g, V>, Mark)> + use<'g, V>
     where
         V: 'g,
     {
         let snapshot = self.table.load(index, pin);
-        (0..snapshot.len()).map(move |slot| snapshot.entry(slot))
+        let mark = move |slot| self.table.marks(index).get(slot);
+        slots_in(snapshot.occupied()).map(move |slot| (snapshot.entry(slot), mark(slot)))
     }
 
     pub(super) fn begin(&self, thread: usize) -> Operation<'_, V> {
@@ -149,7 +164,7 @@ impl<V> Engine<V> {
             return 0;
         }
         let mut unlinked = 0;
-        for slot in (0..snapshot.len()).filter(|slot| leaving & (1 << slot) != 0) {
+        for slot in slots_in(leaving & snapshot.occupied()) {
             self.retire(op, snapshot.entry(slot));
             unlinked += 1;
         }
@@ -167,7 +182,7 @@ impl<V> Engine<V> {
     ) -> bool {
         // Of a line that loses all its entries, nothing is left.
         let line = match change {
-            Change::Drop(leaving) if leaving.trailing_ones() as usize >= snapshot.len() => None,
+            Change::Drop(leaving) if snapshot.occupied() & !leaving == 0 => None,
             _ => Some(op.writer.write_line(snapshot, &change, &self.pool.lines)),
         };
         if self.table.publish(snapshot, line) {

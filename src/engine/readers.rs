@@ -276,6 +276,12 @@ pub(crate) fn make_ready() {
     let _ = &*REGISTRY;
 }
 
+/// The number of threads that were ever alive at one time: all numbers are below.
+pub(crate) fn threads() -> usize {
+    // Relaxed: one that has come just now may be missing.
+    REGISTRY.used.load(Ordering::Relaxed)
+}
+
 /// The number of the calling thread among those alive: small, and its own while it lives. A thread
 /// that is past its end already gets one above all others.
 #[inline]

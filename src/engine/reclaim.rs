@@ -11,7 +11,6 @@
 //! reach what was unlinked before.
 #![allow(unsafe_code)]
 
-use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use crossbeam_epoch::Guard;
 use super::entry::{self, Block, CLASSES, Entry};
 use super::lines::{self, LineStore, Spare};
 use super::readers::Stragglers;
+use super::sweep::Hand;
 use super::table::{Change, Line, Snapshot};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -92,8 +92,7 @@ pub(crate) struct Writer<V> {
     waited: u32,
     /// Objects and bytes in `open` that the cache's gauge does not know of yet.
     unreported: (usize, usize),
-    /// The lines that the hand has claimed for this writer and not visited yet.
-    pub(crate) hand: Range<usize>,
+    pub(super) hand: Hand,
     spare_lines: Vec<Spare<V>>,
     spare_entries: SpareEntries,
 }
@@ -107,7 +106,7 @@ impl<V> Writer<V> {
             stragglers: Stragglers::default(),
             waited: 0,
             unreported: (0, 0),
-            hand: 0..0,
+            hand: Hand::default(),
             spare_lines: Vec::new(),
             spare_entries: SpareEntries::new(),
         }

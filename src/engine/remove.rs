@@ -3,9 +3,10 @@
 use crossbeam_epoch::Guard;
 
 use super::entry::EntryRef;
+use super::mark::Mark;
 use super::ops::Gone;
 use super::readers::thread_number;
-use super::table::{Protection, Want};
+use super::table::{Protection, Snapshot, Want};
 use super::{Engine, writers};
 use crate::clock::Time;
 use crate::id::SessionId;
@@ -39,12 +40,23 @@ impl<V> Engine<V> {
             let live = !entry.get().is_expired(now);
             let reason = if live { reason } else { Gone::EvictedExpired };
             if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
+                if reason == Gone::Taken {
+                    self.learn_take(&snapshot, slot, op.thread);
+                }
                 break live.then_some(entry);
             }
         };
         op.writer
             .step(&writers::pin(), &self.retired, &self.pool.lines);
         removed
+    }
+
+    /// Whoever takes a session came back for it.
+    fn learn_take(&self, from: &Snapshot<'_, V>, slot: usize, thread: usize) {
+        let (lap, mark) = (self.aging.lap(), self.table.marks(from.index()).get(slot));
+        if mark != Mark::resumed(lap) {
+            self.aging.learn_hit(thread, mark, lap);
+        }
     }
 
     /// Unlinks every entry, line by line; the number of those.

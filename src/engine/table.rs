@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::entry::{ENTRY_ALIGN, Entry, EntryRef};
+use super::mark::Marks;
 use super::prefetch::{prefetch, prefetch_all};
 use super::readers::Pin;
 use crate::id::SessionId;
@@ -16,15 +17,22 @@ pub(crate) const WIDTH: usize = 8;
 
 /// Bytes of an entry that are brought near for its encoded bytes: most sessions without client
 /// certificates end here.
-const ENCODED_AHEAD: usize = 256;
+const ENCODED_AHEAD: usize = 5 * 64;
 
-const TAG_MASK: usize = ENTRY_ALIGN - 1;
+/// The bits of a pointer to an entry that are free for a tag: on x86-64 the upper 16, since no process has
+/// memory of its own there unless it asks for it by address; elsewhere the low four.
+const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
+    !(usize::MAX >> 16)
+} else {
+    ENTRY_ALIGN - 1
+};
 
-/// A pointer to an entry, with six bits of its id's hash in the low bits; null for a free slot.
+/// A pointer to an entry, with some bits of its id's hash in place of those that are the same in all such
+/// pointers; null for a free slot.
 pub(crate) struct Tagged<V>(*mut Entry<V>);
 
-/// One cache line of tagged pointers: entries first, free slots behind them. Written before it is
-/// published, never after.
+/// One cache line of tagged pointers, among them free slots. Written before it is published, never
+/// after. An entry keeps its slot for as long as it is in the table.
 #[repr(align(64))]
 pub(crate) struct Line<V> {
     slots: [Tagged<V>; WIDTH],
@@ -35,9 +43,20 @@ pub(crate) struct Line<V> {
 const _: () = assert!(size_of::<Line<()>>() == 64);
 
 pub(crate) struct Table<V> {
-    /// Null stands for a line without entries.
-    lines: Box<[AtomicPtr<Line<V>>]>,
+    places: Box<[LinePlace<V>]>,
 }
+
+/// Where the table keeps the pointer to a line, and the marks of its entries: a lookup has both with
+/// one miss, and the hand finds out who is old without a look at lines or entries.
+#[repr(align(16))]
+struct LinePlace<V> {
+    /// Null stands for a line without entries.
+    line: AtomicPtr<Line<V>>,
+    marks: Marks,
+}
+
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+const _: () = assert!(size_of::<LinePlace<()>>() == 16);
 
 /// Proof that the calling thread holds back reclamation for as long as the value lives.
 ///
@@ -61,6 +80,12 @@ pub(crate) struct Snapshot<'g, V> {
     _guard: PhantomData<&'g Line<V>>,
 }
 
+/// An entry, and its slot in the line.
+pub(crate) struct Found<'g, V> {
+    pub(crate) entry: EntryRef<'g, V>,
+    pub(crate) slot: usize,
+}
+
 /// What will be looked at in the entry that is found.
 #[derive(Clone, Copy)]
 pub(crate) enum Want {
@@ -72,7 +97,7 @@ pub(crate) enum Want {
 
 /// How a new line differs from the one that it replaces.
 pub(crate) enum Change<V> {
-    /// An entry is put into a slot: in place of the one there, or into the first free one.
+    /// An entry is put into a slot: in place of the one there, or into a free one.
     Put(usize, Tagged<V>),
     /// The entries leave whose slots' bits are set.
     Drop(u8),
@@ -87,25 +112,40 @@ pub(crate) struct Place {
 
 impl<V> Table<V> {
     pub(crate) fn new(lines: usize) -> Result<Self, TryReserveError> {
-        let mut table = Vec::new();
-        table.try_reserve_exact(lines)?;
-        table.resize_with(lines, || AtomicPtr::new(ptr::null_mut()));
+        let mut places = Vec::new();
+        places.try_reserve_exact(lines)?;
+        places.resize_with(lines, || LinePlace {
+            line: AtomicPtr::new(ptr::null_mut()),
+            marks: Marks::new(),
+        });
         Ok(Self {
-            lines: table.into_boxed_slice(),
+            places: places.into_boxed_slice(),
         })
     }
 
     pub(crate) fn lines(&self) -> usize {
-        self.lines.len()
+        self.places.len()
+    }
+
+    /// The marks of the entries in a line.
+    #[inline(always)]
+    pub(crate) fn marks(&self, index: usize) -> &Marks {
+        &self.places[index].marks
+    }
+
+    /// Whether there is no entry in a line, as far as one can tell without looking at it.
+    #[inline]
+    pub(crate) fn is_vacant(&self, index: usize) -> bool {
+        self.places[index].line.load(Ordering::Relaxed).is_null()
     }
 
     /// The high bits of the hash choose the line, the low ones are the tag.
     #[inline]
     pub(crate) fn place(&self, hash: u64) -> Place {
-        let index = (u128::from(hash) * self.lines.len() as u128) >> 64;
+        let index = (u128::from(hash) * self.places.len() as u128) >> 64;
         Place {
             index: index as usize,
-            tag: hash as usize & TAG_MASK,
+            tag: (hash as usize).rotate_right(TAG_MASK.leading_ones()) & TAG_MASK,
         }
     }
 
@@ -113,7 +153,7 @@ impl<V> Table<V> {
     pub(crate) fn load<'g>(&self, index: usize, _guard: &'g impl Protection) -> Snapshot<'g, V> {
         // SeqCst: R2 of the protocol in `readers.rs`. Acquire (within SeqCst) pairs with the
         // Release of `publish`: the line and the entries it leads to were written before.
-        let line = self.lines[index].load(Ordering::SeqCst);
+        let line = self.places[index].line.load(Ordering::SeqCst);
         let snapshot = Snapshot {
             index,
             line,
@@ -130,7 +170,7 @@ impl<V> Table<V> {
     pub(crate) fn prefetch_line(&self, index: usize) {
         // Loom would explore every value that this load may see.
         if !cfg!(loom) {
-            prefetch(self.lines[index].load(Ordering::Relaxed));
+            prefetch(self.places[index].line.load(Ordering::Relaxed));
         }
     }
 
@@ -141,10 +181,13 @@ impl<V> Table<V> {
         id: &SessionId,
         want: Want,
         guard: &'g impl Protection,
-    ) -> Option<EntryRef<'g, V>> {
+    ) -> Option<Found<'g, V>> {
         let snapshot = self.load(place.index, guard);
         let slot = snapshot.find(place, id, want)?;
-        Some(snapshot.entry(slot))
+        Some(Found {
+            entry: snapshot.entry(slot),
+            slot,
+        })
     }
 
     /// Replaces a line by another in one step, if it is still the one that `expected` saw.
@@ -159,14 +202,15 @@ impl<V> Table<V> {
         let new = new.map_or(ptr::null_mut(), NonNull::as_ptr);
         // Release pairs with the load in `load`. The line cannot have been replaced by another
         // one at the same address in between: the snapshot's guard rules out its reuse.
-        self.lines[expected.index]
+        self.places[expected.index]
+            .line
             .compare_exchange(expected.line, new, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Takes the line out of a table that nobody else can reach any more.
     pub(crate) fn take_line(&mut self, index: usize) -> Option<NonNull<Line<V>>> {
-        let line = &self.lines[index];
+        let line = &self.places[index].line;
         let taken = NonNull::new(line.load(Ordering::Acquire));
         line.store(ptr::null_mut(), Ordering::Relaxed);
         taken
@@ -205,14 +249,10 @@ impl<V> Line<V> {
                 new.slots[slot] = entry;
             }
             Change::Drop(leaving) => {
-                let mut to = 0;
-                for (from, entry) in old.iter().enumerate() {
-                    if leaving & (1 << from) == 0 {
-                        new.slots[to] = *entry;
-                        to += 1;
-                    }
+                new.slots = *old;
+                for slot in slots_in(leaving) {
+                    new.slots[slot] = Tagged::FREE;
                 }
-                new.slots[to..].fill(Tagged::FREE);
             }
         }
     }
@@ -248,8 +288,12 @@ impl<'g, V> Snapshot<'g, V> {
         while candidates != 0 {
             let i = candidates.trailing_zeros() as usize;
             if let Some(entry) = line.slots[i].pointer() {
-                if let Want::Encoded = want {
-                    prefetch_all(entry.as_ptr(), ENCODED_AHEAD);
+                match want {
+                    // Its fixed part may begin in one cache line and end in the next.
+                    Want::Header => {
+                        prefetch(entry.as_ptr().wrapping_byte_add(Entry::<V>::HEADER - 1))
+                    }
+                    Want::Encoded => prefetch_all(entry.as_ptr(), ENCODED_AHEAD),
                 }
                 if self.entry(i).get().id() == id {
                     return Some(i);
@@ -260,20 +304,31 @@ impl<'g, V> Snapshot<'g, V> {
         None
     }
 
+    /// The entry in a slot, unless that is free.
+    #[inline]
+    pub(crate) fn get(&self, slot: usize) -> Option<EntryRef<'g, V>> {
+        let entry = self.line()?.slots[slot].pointer()?;
+        // SAFETY: it was in a published line at a moment when the guard `'g` was held already, and
+        // is not reclaimed before that is dropped.
+        Some(unsafe { EntryRef::new(entry) })
+    }
+
     /// The entry in a slot that is not free.
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> EntryRef<'g, V> {
-        let entry = self.line().and_then(|line| line.slots[slot].pointer());
-        // SAFETY: it was in a published line at a moment when the guard `'g` was held already, and
-        // is not reclaimed before that is dropped.
-        unsafe { EntryRef::new(entry.expect("not a free slot")) }
+        self.get(slot).expect("not a free slot")
     }
 
+    /// The slots with entries, as bits.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        let free = |slot: &Tagged<V>| slot.0.is_null();
+    pub(crate) fn occupied(&self) -> u8 {
+        let bit = |(slot, entry): (usize, &Tagged<V>)| u8::from(!entry.0.is_null()) << slot;
         self.line()
-            .map_or(0, |line| line.slots.iter().position(free).unwrap_or(WIDTH))
+            .map_or(0, |line| line.slots.iter().enumerate().map(bit).sum())
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -294,22 +349,27 @@ impl<'g, V> Snapshot<'g, V> {
         NonNull::new(self.line)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryRef<'g, V>> + '_ {
-        (0..self.len()).map(|slot| self.entry(slot))
-    }
-
     /// The slots of the entries for which `picks` holds, as bits.
     pub(crate) fn slots_where(&self, picks: impl Fn(EntryRef<'g, V>) -> bool) -> u8 {
         let bit = |slot| u8::from(picks(self.entry(slot))) << slot;
-        (0..self.len()).fold(0, |bits, slot| bits | bit(slot))
+        slots_in(self.occupied()).map(bit).sum()
     }
+}
+
+/// The slots whose bits are set, in order.
+pub(crate) fn slots_in(mut bits: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let slot = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(slot)
+    })
 }
 
 impl<V> Tagged<V> {
     pub(crate) const FREE: Self = Self(ptr::null_mut());
 
     pub(crate) fn new(entry: NonNull<Entry<V>>, place: Place) -> Self {
-        debug_assert_eq!(entry.addr().get() & TAG_MASK, 0);
+        assert_eq!(entry.addr().get() & TAG_MASK, 0, "no room for a tag");
         Self(entry.as_ptr().map_addr(|address| address | place.tag))
     }
 

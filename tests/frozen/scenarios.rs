@@ -101,6 +101,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             with_a_full_line,
             Act::Call(insert),
         ),
+        evicting("learn", full_and_in_use, Act::Other(insert_many)),
         evicting("clear", with_neighbours, Act::Other(clear)),
     ]
 }
@@ -248,6 +249,15 @@ fn replace_many(subject: &Subject) {
         // In the line of those that are watched.
         let inserted = subject.insert(&id(50), value, &vec![1; n as usize % 90], Time::NEVER);
         // Whoever else inserts meanwhile may have reached the bound.
+        let _ = inserted;
+    }
+}
+
+/// Enough for the cache to take notice of who is there, and to learn from it.
+fn insert_many(subject: &Subject) {
+    for n in 0..700 {
+        let inserted = subject.insert(&bystander_id(8, n), Value::new(1), b"", Time::NEVER);
+        // As above.
         let _ = inserted;
     }
 }

@@ -1,55 +1,138 @@
-//! Streams of requests: each names the session that a client offers. The same on every run.
+//! Streams of requests: each names the client's session, and comes at its time. The same on every
+//! run.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
+use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Zipf};
 
+/// What a stream that is made here spans, in milliseconds: a day.
+const SPAN: u32 = 24 * 60 * 60 * 1_000;
+
+/// How long a session lives unless its stream says otherwise: two hours, OpenSSL's default for
+/// TLS 1.3 and the usual setting of servers.
+pub const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// A client that comes to resume its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Number of the session; of the client, where sessions are for a single use.
+    pub session: u32,
+    /// Milliseconds since the stream began.
+    pub at: u32,
+}
+
+/// Requests, and the rules for their sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// What to call it.
+    pub name: String,
+    /// In the order of their time. Sessions are numbered from zero, without gaps.
+    pub requests: Vec<Request>,
+    /// How long a session lives from its insert on; being resumed does not prolong it.
+    pub timeout: Duration,
+    /// As in TLS 1.3: to resume takes the session out, and leaves the client with a new one.
+    pub single_use: bool,
+}
+
+impl Stream {
+    /// Numbers of sessions in use: from zero to before this.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        let last = self.requests.iter().map(|request| request.session).max();
+        last.map_or(0, |last| last as usize + 1)
+    }
+}
+
 /// Where requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum Kind {
     /// Some clients come far more often than others (Zipf, exponent 0.9), and who they are changes:
     /// at each thousandth of the stream, one rank in fifty is somebody new.
     Zipf,
     /// Visitors, of whom two in three come back, again and again, after a time whose logarithm is
     /// normal: the median is a hundredth of the stream, one in six takes over five times as long.
     Visitors,
+    /// The same visitors, whose sessions live as long as the stream: capacity alone ends them.
+    LongLived,
     /// As `Visitors`, but every second request is the only one of its session.
     Flood,
+    /// Visitors, and from half of the day on, for a tenth of it, ten times their usual rate: nine
+    /// requests in ten are then the only ones of their sessions.
+    Burst,
+    /// As `Visitors`, with sessions for a single use.
+    SingleUse,
 }
 
-impl Stream {
+impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Zipf, Self::Visitors, Self::Flood];
+    pub const ALL: [Self; 6] = [
+        Self::Zipf,
+        Self::Visitors,
+        Self::LongLived,
+        Self::Flood,
+        Self::Burst,
+        Self::SingleUse,
+    ];
 
-    /// So many requests. Sessions are numbered from zero, without gaps.
+    /// So many requests, over a day: evenly, but for `Burst`.
     ///
     /// # Panics
     ///
     /// For 2^32 requests or more.
     #[must_use]
-    pub fn requests(self, count: usize) -> Vec<u32> {
+    pub fn stream(self, count: usize) -> Stream {
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 requests");
         let mut rng = SmallRng::seed_from_u64(5);
-        match self {
-            Self::Zipf => zipf(count, &mut rng),
-            Self::Visitors => visitors(count, 0.0, &mut rng),
-            Self::Flood => visitors(count, 0.5, &mut rng),
+        let requests = match self {
+            Self::Zipf => evenly(zipf(count, &mut rng), 0..SPAN),
+            Self::Visitors | Self::LongLived | Self::SingleUse => {
+                evenly(visitors(count, 0.0, &mut rng), 0..SPAN)
+            }
+            Self::Flood => evenly(visitors(count, 0.5, &mut rng), 0..SPAN),
+            Self::Burst => burst(count, &mut rng),
+        };
+        Stream {
+            name: self.to_string(),
+            requests,
+            timeout: match self {
+                Self::LongLived => Duration::from_millis(SPAN.into()),
+                _ => TIMEOUT,
+            },
+            single_use: self == Self::SingleUse,
         }
     }
 }
 
-impl fmt::Display for Stream {
+impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Zipf => "Zipf 0.9 with churn",
             Self::Visitors => "returning visitors",
+            Self::LongLived => "returning visitors, sessions that live for a day",
             Self::Flood => "returning visitors in a flood of sessions that are never resumed",
+            Self::Burst => "returning visitors and a burst of sessions that are never resumed",
+            Self::SingleUse => "returning visitors, sessions for a single use",
         })
     }
+}
+
+/// Requests for these sessions, one after the other, at even distances within some milliseconds.
+pub(super) fn evenly(
+    sessions: impl IntoIterator<Item = u32, IntoIter: ExactSizeIterator>,
+    within: std::ops::Range<u32>,
+) -> Vec<Request> {
+    let sessions = sessions.into_iter();
+    let (length, count) = (u64::from(within.end - within.start), sessions.len() as u64);
+    let request = |(number, session)| Request {
+        session,
+        at: within.start + (length * number / count) as u32,
+    };
+    (0..).zip(sessions).map(request).collect()
 }
 
 fn zipf(count: usize, rng: &mut SmallRng) -> Vec<u32> {
@@ -101,6 +184,17 @@ fn visitors(count: usize, flood: f64, rng: &mut SmallRng) -> Vec<u32> {
     requests
 }
 
+/// Nine tenths of a day at the usual rate and one tenth at ten times that: nineteen tenths.
+fn burst(count: usize, rng: &mut SmallRng) -> Vec<Request> {
+    let mut requests = evenly(visitors(count * 10 / 19, 0.0, rng), 0..SPAN);
+    let visitors = requests.iter().map(|request| request.session + 1);
+    let first = visitors.max().unwrap_or(0);
+    let others = first..first + (count - requests.len()) as u32;
+    requests.extend(evenly(others, SPAN / 2..SPAN / 10 * 6));
+    requests.sort_by_key(|request| request.at);
+    requests
+}
+
 /// Hands out the numbers of sessions.
 #[derive(Default)]
 struct Numbers(u32);
@@ -109,5 +203,46 @@ impl Numbers {
     fn new_one(&mut self) -> u32 {
         self.0 += 1;
         self.0 - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn streams_are_whole_in_order_and_the_same_each_time() {
+        for kind in Kind::ALL {
+            let stream = kind.stream(5_000);
+            assert_eq!(stream, kind.stream(5_000));
+            assert_eq!(stream.requests.len(), 5_000);
+            assert!(stream.requests.is_sorted_by_key(|request| request.at));
+            assert!(stream.requests.iter().all(|request| request.at < SPAN));
+            let mut seen = vec![false; stream.sessions()];
+            for request in &stream.requests {
+                seen[request.session as usize] = true;
+            }
+            assert!(seen.iter().all(|seen| *seen), "{kind} has gaps");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_ten_times_the_usual_rate_and_nobody_in_it_comes_back() {
+        let stream = Kind::Burst.stream(19_000);
+        let within = |from, to| {
+            let requests = stream.requests.iter();
+            requests.filter(move |request| (from..to).contains(&request.at))
+        };
+        assert_eq!(within(0, SPAN / 10).count(), 1_000);
+        assert_eq!(within(SPAN / 2, SPAN / 10 * 6).count(), 10_000);
+        let mut visits = HashMap::new();
+        for request in &stream.requests {
+            *visits.entry(request.session).or_insert(0) += 1;
+        }
+        let once = |from, to| within(from, to).filter(|r| visits[&r.session] == 1).count();
+        assert!(once(SPAN / 2, SPAN / 10 * 6) >= 9_000);
+        assert!(once(0, SPAN / 10) < 500);
     }
 }

@@ -11,30 +11,47 @@ use rekindle::SessionId;
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tinyufo::TinyUfo;
 
-use super::{Peer, Stored};
-use crate::workload::VALUE;
+use super::{Kind, Peer, Stored};
+use crate::workload::number;
 
 /// A cache whose every lookup hands out a clone of what it holds.
-trait HandsOut: Sync {
+trait HandsOut {
     fn look_up(&self, id: &SessionId) -> Option<Stored>;
 
     fn put(&self, id: &SessionId, stored: Stored);
+
+    fn take_out(&self, id: &SessionId) -> Option<Stored>;
 }
 
 impl<C: HandsOut> Peer for C {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.look_up(id)
-            .is_some_and(|stored| stored.copy_to(buffer))
+    fn kind(&self) -> Kind {
+        Kind::Cache
     }
 
     #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.look_up(id).and_then(Stored::session).is_some()
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.look_up(id)?.copy_to(buffer)
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    #[inline]
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.look_up(id)?.session()
+    }
+
+    #[inline]
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.put(id, Stored::new(value));
+        true
+    }
+
+    #[inline]
+    fn remove(&self, id: &SessionId) -> bool {
+        self.take_out(id).is_some()
+    }
+
+    #[inline]
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        self.take_out(id)?.session()
     }
 }
 
@@ -75,8 +92,14 @@ impl HandsOut for QuickCache {
         self.0.get(id)
     }
 
+    #[inline]
     fn put(&self, id: &SessionId, stored: Stored) {
         self.0.insert(*id, stored);
+    }
+
+    #[inline]
+    fn take_out(&self, id: &SessionId) -> Option<Stored> {
+        self.0.remove(id).map(|(_, stored)| stored)
     }
 }
 
@@ -104,8 +127,14 @@ impl HandsOut for Moka {
         self.0.get(id)
     }
 
+    #[inline]
     fn put(&self, id: &SessionId, stored: Stored) {
         self.0.insert(*id, stored);
+    }
+
+    #[inline]
+    fn take_out(&self, id: &SessionId) -> Option<Stored> {
+        self.0.remove(id)
     }
 }
 
@@ -132,9 +161,15 @@ impl HandsOut for Tiny {
         self.0.get(id)
     }
 
+    #[inline]
     fn put(&self, id: &SessionId, stored: Stored) {
         // What was evicted is dropped here, as any session cache would.
         drop(self.0.put(*id, stored, 1));
+    }
+
+    #[inline]
+    fn take_out(&self, id: &SessionId) -> Option<Stored> {
+        self.0.remove(id)
     }
 }
 
@@ -159,20 +194,33 @@ impl LockedLru {
 }
 
 impl Peer for LockedLru {
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+    fn kind(&self) -> Kind {
+        Kind::Cache
+    }
+
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let mut cache = self.0.lock().expect("not poisoned");
-        cache.get(id).is_some_and(|stored| stored.copy_to(buffer))
+        cache.get(id)?.copy_to(buffer)
     }
 
-    fn get(&self, id: &SessionId) -> bool {
-        let stored = self.0.lock().expect("not poisoned").get(id).cloned();
-        stored.and_then(Stored::session).is_some()
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.lock().expect("not poisoned").get(id)?.session()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         // Bound outside the lock: allocating and freeing are not what it is for.
         let stored = Stored::new(value);
         let _evicted = self.0.lock().expect("not poisoned").push(*id, stored);
+        true
+    }
+
+    fn remove(&self, id: &SessionId) -> bool {
+        self.take(id).is_some()
+    }
+
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        let taken = self.0.lock().expect("not poisoned").pop(id);
+        taken?.session()
     }
 }
 
@@ -190,20 +238,31 @@ impl RustlsMemory {
 }
 
 impl Peer for RustlsMemory {
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        let Some(value) = self.0.get(id.as_bytes()) else {
-            return false;
-        };
-        let len = value.len().min(VALUE);
+    fn kind(&self) -> Kind {
+        Kind::Cache
+    }
+
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        let value = self.0.get(id.as_bytes())?;
+        let len = value.len().min(buffer.len());
         buffer[..len].copy_from_slice(&value[..len]);
-        true
+        Some(len)
     }
 
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id.as_bytes()).is_some()
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.get(id.as_bytes()).map(|value| number(&value))
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0.put(id.as_bytes().to_vec(), value.to_vec());
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
+        self.0.put(id.as_bytes().to_vec(), value.to_vec())
+    }
+
+    /// It has no other way to remove.
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.take(id.as_bytes()).is_some()
+    }
+
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        self.0.take(id.as_bytes()).map(|value| number(&value))
     }
 }

@@ -4,8 +4,7 @@ use ahash::RandomState;
 use dashmap::DashMap;
 use rekindle::SessionId;
 
-use super::{Peer, Stored};
-use crate::workload::VALUE;
+use super::{Kind, Peer, Stored};
 
 /// dashmap: a lock for each of some shards.
 #[derive(Debug)]
@@ -23,26 +22,34 @@ impl Dash {
 }
 
 impl Peer for Dash {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn kind(&self) -> Kind {
+        Kind::Map
     }
 
     #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0
-            .get(id)
-            .map(|s| s.clone())
-            .and_then(Stored::session)
-            .is_some()
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.0.get(id).and_then(|stored| stored.copy_to(buffer))
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    #[inline]
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.get(id).and_then(|stored| stored.session())
+    }
+
+    #[inline]
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.insert(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.remove(id);
+    #[inline]
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.remove(id).is_some()
+    }
+
+    #[inline]
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        self.0.remove(id).and_then(|(_, stored)| stored.session())
     }
 }
 
@@ -67,27 +74,37 @@ impl std::fmt::Debug for Scc {
 }
 
 impl Peer for Scc {
+    fn kind(&self) -> Kind {
+        Kind::Map
+    }
+
     #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         self.0
             .read_sync(id, |_, stored| stored.copy_to(buffer))
-            .unwrap_or(false)
+            .flatten()
     }
 
     #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0
-            .read_sync(id, |_, stored| stored.clone())
-            .and_then(Stored::session)
-            .is_some()
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.read_sync(id, |_, stored| stored.session()).flatten()
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    #[inline]
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.upsert_sync(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.remove_sync(id);
+    #[inline]
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.remove_sync(id).is_some()
+    }
+
+    #[inline]
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        let taken = self.0.remove_sync(id);
+        taken.and_then(|(_, stored)| stored.session())
     }
 }
 
@@ -107,23 +124,34 @@ impl Papaya {
 }
 
 impl Peer for Papaya {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        let map = self.0.pin();
-        map.get(id).is_some_and(|stored| stored.copy_to(buffer))
+    fn kind(&self) -> Kind {
+        Kind::Map
     }
 
     #[inline]
-    fn get(&self, id: &SessionId) -> bool {
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let map = self.0.pin();
-        map.get(id).cloned().and_then(Stored::session).is_some()
+        map.get(id).and_then(|stored| stored.copy_to(buffer))
     }
 
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
+    #[inline]
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.pin().get(id).and_then(Stored::session)
+    }
+
+    #[inline]
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
         self.0.pin().insert(*id, Stored::new(value));
+        true
     }
 
-    fn let_go(&self, id: &SessionId) {
-        self.0.pin().remove(id);
+    #[inline]
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.pin().remove(id).is_some()
+    }
+
+    #[inline]
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        self.0.pin().remove(id).and_then(Stored::session)
     }
 }

@@ -1,141 +1,75 @@
 //! The engine and its peers behind one face.
 
 mod caches;
+mod floor;
 mod maps;
+mod openssl;
+mod ours;
 
-use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rand::Rng;
-use rand::rngs::SmallRng;
-use rekindle::{Cache, SessionId, Time};
+use rekindle::{Clock, MonotonicClock, SessionId, Time};
 
-use crate::engine::floor::Floor;
-use crate::workload::{Sessions, VALUE};
+use crate::workload::{Sessions, Value, number};
 
+pub use self::openssl::{OpenSsl, session};
 pub use caches::{LockedLru, Moka, QuickCache, RustlsMemory, Tiny};
+pub use floor::{Floor, OwnFloor};
 pub use maps::{Dash, Papaya, Scc};
+pub use ours::Rekindle;
 
-/// A concurrent table of sessions.
-pub trait Peer: Sync {
-    /// Copies the value of an id into the buffer; whether there was one.
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool;
+/// How long a session lives: OpenSSL's default for TLS 1.3.
+const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
 
-    /// Whether there is a value for an id; hands out whatever the peer hands out.
-    fn get(&self, id: &SessionId) -> bool;
-
-    /// Inserts or replaces.
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]);
-
-    /// Called with an id that was inserted earlier, so that a mixed load holds the number of
-    /// entries: maps remove it, caches evict by themselves.
-    fn let_go(&self, _: &SessionId) {}
-
-    /// Looks `count` random sessions up.
-    fn gets(&self, sessions: &Sessions, rng: &mut SmallRng, count: usize) {
-        for _ in 0..count {
-            let session = rng.random_range(0..sessions.len() as u32);
-            black_box(self.get(sessions.id(session)));
-        }
-    }
-
-    /// Follows `count` dependent lookups and returns the session that they lead to. Peers that can
-    /// pin do it once.
-    ///
-    /// # Panics
-    ///
-    /// When a lookup misses or returns wrong bytes.
-    fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
-        follow(sessions, start, count, |id, buffer| {
-            self.get_buffer(id, buffer)
-        })
-    }
+/// What a peer does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Evicts when it is full.
+    Cache,
+    /// Keeps everything until it is removed.
+    Map,
+    /// As a map, but drops an entry where a line overflows.
+    Floor,
 }
 
-fn follow(
-    sessions: &Sessions,
-    mut session: u32,
-    count: usize,
-    get: impl Fn(&SessionId, &mut [u8; VALUE]) -> bool,
-) -> u32 {
-    let mut buffer = [0; VALUE];
-    for _ in 0..count {
-        assert!(get(sessions.id(session), &mut buffer), "a lookup missed");
-        session = sessions.follow(session, &buffer);
-    }
-    session
+/// A table of sessions. Each holds, under an id, the number of the session (which stands for the
+/// live session), when it ends, and its encoded bytes.
+///
+/// Loads are generic over this, so that no call of a contender goes through a pointer.
+pub trait Peer {
+    /// What it does by itself.
+    fn kind(&self) -> Kind;
+
+    /// Copies the bytes of a live session into the buffer; their length.
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize>;
+
+    /// Hands a live session out.
+    fn get(&self, id: &SessionId) -> Option<u64>;
+
+    /// Inserts or replaces. The session is the [`number`] that the value begins with. Whether it was
+    /// not refused.
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool;
+
+    /// Removes a session; whether it was there.
+    fn remove(&self, id: &SessionId) -> bool;
+
+    /// Removes a session and hands it out.
+    fn take(&self, id: &SessionId) -> Option<u64>;
 }
 
 /// Fills a peer with all sessions.
 pub fn fill(peer: &dyn Peer, sessions: &Sessions) {
+    let mut value = Value::new(sessions.bytes());
     for session in 0..sessions.len() as u32 {
-        peer.insert(sessions.id(session), &sessions.value(session));
+        peer.insert(sessions.id(session), sessions.value(session, &mut value));
     }
 }
 
-/// The engine. `PINNED`: chains pin once instead of at each lookup.
-#[derive(Debug)]
-pub struct Rekindle<const PINNED: bool>(Arc<Cache<u64>>);
-
-impl<const PINNED: bool> Rekindle<PINNED> {
-    /// Wraps a cache.
-    #[must_use]
-    pub fn new(cache: Arc<Cache<u64>>) -> Self {
-        Self(cache)
-    }
-}
-
-impl<const PINNED: bool> Peer for Rekindle<PINNED> {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        self.0.get_buffer(id, buffer).is_some()
-    }
-
-    #[inline]
-    fn get(&self, id: &SessionId) -> bool {
-        self.0.get(id).is_some()
-    }
-
-    fn insert(&self, id: &SessionId, value: &[u8; VALUE]) {
-        self.0
-            .insert(id, 0, value, Time::NEVER)
-            .expect("nothing is refused here");
-    }
-
-    fn chain(&self, sessions: &Sessions, start: u32, count: usize) -> u32 {
-        if PINNED {
-            let guard = self.0.pin();
-            follow(sessions, start, count, |id, buffer| {
-                guard.get_buffer(id, buffer).is_some()
-            })
-        } else {
-            follow(sessions, start, count, |id, buffer| {
-                self.get_buffer(id, buffer)
-            })
-        }
-    }
-}
-
-/// The unsynchronised floor, for reading only.
-impl Peer for Floor {
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8; VALUE]) -> bool {
-        Floor::get_buffer(self, id, buffer).is_some()
-    }
-
-    fn get(&self, id: &SessionId) -> bool {
-        Floor::get_buffer(self, id, &mut [0; VALUE]).is_some()
-    }
-
-    fn insert(&self, _: &SessionId, _: &[u8; VALUE]) {
-        unreachable!("the floor is filled before it is shared");
-    }
-}
-
-/// What a session cache made from a map holds under an id: the same as ours.
+/// What a session cache made from somebody else's table holds under an id: the same as ours. Like
+/// ours it looks at the clock at each lookup, the same one.
 #[derive(Clone, Debug)]
 struct Stored {
-    /// The live session.
     session: u64,
     expires_at: Time,
     encoded: Arc<[u8]>,
@@ -144,27 +78,31 @@ struct Stored {
 impl Stored {
     fn new(encoded: &[u8]) -> Self {
         Self {
-            session: 0,
-            expires_at: Time::NEVER,
+            session: number(encoded),
+            expires_at: MonotonicClock.now().saturating_add(LIFETIME),
             encoded: Arc::from(encoded),
         }
     }
 
     #[inline]
-    fn copy_to(&self, buffer: &mut [u8; VALUE]) -> bool {
-        let len = self.encoded.len().min(VALUE);
-        buffer[..len].copy_from_slice(&self.encoded[..len]);
-        self.is_live()
+    fn copy_to(&self, buffer: &mut [u8]) -> Option<usize> {
+        let len = self.encoded.len().min(buffer.len());
+        self.is_live().then(|| {
+            buffer[..len].copy_from_slice(&self.encoded[..len]);
+            len
+        })
     }
 
-    /// What a lookup hands out.
     #[inline]
-    fn session(self) -> Option<u64> {
+    fn session(&self) -> Option<u64> {
         self.is_live().then_some(self.session)
     }
 
     #[inline]
     fn is_live(&self) -> bool {
-        self.expires_at > Time::from_millis(1)
+        self.expires_at >= MonotonicClock.now()
     }
 }
+
+#[cfg(test)]
+mod tests;

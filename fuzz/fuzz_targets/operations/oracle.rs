@@ -80,12 +80,12 @@ impl Entry {
     }
 }
 
-/// Bytes that an entry counts for: header, value and encoded bytes in blocks of 64, above 1,024
-/// bytes in quarters of the power of two below.
+/// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in multiples of
+/// 16, above 1,024 bytes in quarters of the power of two below.
 fn charge(len: usize) -> usize {
-    let size: usize = 56 + len;
+    let size: usize = 56 + len + 8;
     if size <= 1_024 {
-        return size.next_multiple_of(64);
+        return size.next_multiple_of(16);
     }
     size.next_multiple_of((1 << (size - 1).ilog2()) / 4)
 }

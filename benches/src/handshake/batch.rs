@@ -1,0 +1,214 @@
+//! Connections that shake hands in lockstep: all clients take a step, then all servers, each on its
+//! pipe in memory, all on one thread.
+//!
+//! So the clock is read once for the steps of a whole batch, and the CPU time of the servers alone
+//! is known well. A server with many connections meets them interleaved like this, too.
+
+use std::iter::Sum;
+use std::ops::Add;
+use std::time::{Duration, Instant};
+
+use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslContext, SslSession, SslStream, SslVersion};
+
+use super::ffi::{self, thread_cpu_time};
+use super::tls::{Pipe, new_ssl, step};
+
+/// Connections in a batch.
+const BATCH: usize = 16;
+
+/// A handshake is over long before: whoever takes more steps waits for what will not come.
+const STEPS: usize = 10;
+
+/// What handshakes have cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Costs {
+    pub(crate) handshakes: usize,
+    /// From the first byte to the end of the last connection.
+    pub(crate) wall: Duration,
+    /// CPU time of the servers.
+    pub(crate) server: Duration,
+    /// CPU time of servers and clients.
+    pub(crate) both: Duration,
+}
+
+impl Add for Costs {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            handshakes: self.handshakes + other.handshakes,
+            wall: self.wall + other.wall,
+            server: self.server + other.server,
+            both: self.both + other.both,
+        }
+    }
+}
+
+impl Sum for Costs {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), Self::add)
+    }
+}
+
+/// Clients that come to one server again and again.
+pub(crate) struct Visitors {
+    context: SslContext,
+    /// What each has to offer: the session that the server gave it last.
+    sessions: Vec<Option<SslSession>>,
+    /// Those that keep none have full handshakes only.
+    keep: bool,
+    next: usize,
+}
+
+impl Visitors {
+    /// At least `count` clients with nothing to offer yet.
+    pub(crate) fn new(context: SslContext, count: usize, keep: bool) -> Self {
+        Self {
+            context,
+            sessions: vec![None; count.next_multiple_of(BATCH)],
+            keep,
+            next: 0,
+        }
+    }
+
+    /// One visit of every client.
+    pub(crate) fn all_visit(&mut self, server: &SslContext) {
+        self.next = 0;
+        for _ in (0..self.sessions.len()).step_by(BATCH) {
+            self.visit(server);
+        }
+    }
+
+    /// Visits of the next few clients, and what they cost.
+    ///
+    /// # Panics
+    ///
+    /// When a handshake fails, or a client with a session does not resume, or one without does.
+    pub(crate) fn visit(&mut self, server: &SslContext) -> Costs {
+        let (wall, cpu) = (Instant::now(), thread_cpu_time());
+        let visitors = self.next..self.next + BATCH;
+        self.next = visitors.end % self.sessions.len();
+        let sessions = &mut self.sessions[visitors];
+
+        let mut batch = Batch::shake_hands(
+            server,
+            sessions.iter().map(|session| {
+                let mut client = new_ssl(&self.context);
+                if let Some(session) = session {
+                    ffi::offer(&mut client, session);
+                }
+                client
+            }),
+        );
+        for (client, session) in batch.clients.iter().zip(sessions) {
+            let reused = client.ssl().session_reused();
+            assert_eq!(reused, session.is_some(), "whether it resumes");
+            if self.keep {
+                *session = client.ssl().session().map(ToOwned::to_owned);
+            }
+        }
+        batch.end();
+        Costs {
+            handshakes: BATCH,
+            wall: wall.elapsed(),
+            server: batch.at_servers,
+            both: thread_cpu_time() - cpu,
+        }
+    }
+
+    /// A session that a client has received.
+    pub(crate) fn session(&self) -> Option<&SslSession> {
+        self.sessions[0].as_ref()
+    }
+}
+
+/// The server's end of a session from a full handshake.
+pub(crate) fn session_of_server(server: &SslContext, client: &SslContext) -> SslSession {
+    let mut batch = Batch::shake_hands(server, [new_ssl(client)].into_iter());
+    let session = batch.servers[0].ssl().session().map(ToOwned::to_owned);
+    batch.end();
+    session.expect("a session")
+}
+
+struct Batch {
+    clients: Vec<SslStream<Pipe>>,
+    servers: Vec<SslStream<Pipe>>,
+    /// CPU time.
+    at_servers: Duration,
+}
+
+impl Batch {
+    /// Lets the clients connect; tickets have been received when it returns.
+    fn shake_hands(server: &SslContext, clients: impl Iterator<Item = Ssl>) -> Self {
+        let (mut clients, pipes): (Vec<_>, Vec<_>) = clients
+            .map(|client| {
+                let (near, far) = Pipe::pair();
+                let client = SslStream::new(client, near).expect("a stream");
+                (client, far)
+            })
+            .unzip();
+        all_step(&mut clients, SslStream::connect);
+
+        let start = thread_cpu_time();
+        let accept = |pipe| SslStream::new(new_ssl(server), pipe).expect("a stream");
+        let servers = pipes.into_iter().map(accept).collect();
+        let mut this = Self {
+            clients,
+            servers,
+            at_servers: Duration::ZERO,
+        };
+        all_step(&mut this.servers, SslStream::accept);
+        this.at_servers += thread_cpu_time() - start;
+        this.finish();
+        this
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..STEPS {
+            let clients_wait = all_step(&mut self.clients, SslStream::connect);
+            let start = thread_cpu_time();
+            let servers_wait = all_step(&mut self.servers, SslStream::accept);
+            self.at_servers += thread_cpu_time() - start;
+            if !clients_wait && !servers_wait {
+                self.clients.iter_mut().for_each(receive_tickets);
+                return;
+            }
+        }
+        panic!("a handshake that does not end");
+    }
+
+    /// Closes as peers should: OpenSSL throws the session of a connection away that is freed
+    /// without. That nobody sends the alert, which costs the same everywhere, is enough of it.
+    fn end(&mut self) {
+        let closed = ShutdownState::SENT | ShutdownState::RECEIVED;
+        self.clients.iter_mut().for_each(|c| c.set_shutdown(closed));
+        self.clients.clear();
+        let start = thread_cpu_time();
+        self.servers.iter_mut().for_each(|s| s.set_shutdown(closed));
+        self.servers.clear();
+        self.at_servers += thread_cpu_time() - start;
+    }
+}
+
+/// Lets every connection that has not finished take a step. Whether any goes on waiting.
+fn all_step(
+    streams: &mut [SslStream<Pipe>],
+    take: impl Fn(&mut SslStream<Pipe>) -> Result<(), openssl::ssl::Error>,
+) -> bool {
+    let mut waiting = false;
+    for stream in streams {
+        if !stream.ssl().is_init_finished() {
+            waiting |= !step(take(stream)).expect("a handshake");
+        }
+    }
+    waiting
+}
+
+/// TLS 1.3 sends tickets behind the handshake.
+fn receive_tickets(client: &mut SslStream<Pipe>) {
+    if client.ssl().version2() != Some(SslVersion::TLS1_3) {
+        return;
+    }
+    let nothing = client.ssl_read(&mut [0]).expect_err("no data, but tickets");
+    assert_eq!(nothing.code(), ErrorCode::WANT_READ, "{nothing}");
+}

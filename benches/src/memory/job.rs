@@ -1,0 +1,261 @@
+//! One measurement: a contender is filled, its process looks at what it holds of memory since, and
+//! every session that was inserted is looked up.
+
+use std::fmt;
+use std::io;
+
+use clap::ValueEnum;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use rekindle::{CacheBuilder, SessionId};
+use serde::{Deserialize, Serialize};
+
+use super::resident;
+use crate::peers::{
+    Dash, LockedLru, Moka, Papaya, Peer, QuickCache, Rekindle, RustlsMemory, Scc, Tiny,
+};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Job {
+    /// Who holds the sessions.
+    #[arg(long, value_parser = contender)]
+    pub(super) contender: &'static Contender,
+    /// Its capacity.
+    #[arg(long)]
+    pub(super) sessions: u64,
+    /// How long the encoded sessions are.
+    #[arg(long)]
+    pub(super) sizes: Sizes,
+    /// At which moment.
+    #[arg(long)]
+    pub(super) when: When,
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// Bytes by which the process grew.
+    pub(super) grown: u64,
+    /// Sessions that were found.
+    pub(super) kept: u64,
+    /// Encoded bytes of those.
+    pub(super) encoded: u64,
+}
+
+/// Lengths of encoded sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sizes {
+    /// 200 bytes each: TLS sessions without certificates.
+    Uniform,
+    /// 160 to 3,072 bytes, their logarithm uniform, half of them up to 701: with and without
+    /// certificates.
+    Mixed,
+}
+
+/// Moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    /// As many sessions as fit were inserted.
+    Filled,
+    /// Ten times as many were, so that memory was freed and used again nine times over.
+    Churned,
+}
+
+/// Somebody who holds sessions.
+pub(super) struct Contender {
+    pub(super) name: &'static str,
+    make: fn(usize) -> Box<dyn Peer>,
+    /// Otherwise the oldest session is removed before each insert beyond the capacity.
+    evicts: bool,
+}
+
+/// All of them; ratios are to the first.
+pub(super) static CONTENDERS: [Contender; 9] = [
+    cache("rekindle", |room| {
+        let cache = CacheBuilder::new(room).build().expect("a valid capacity");
+        Box::new(Rekindle::new(cache.into()))
+    }),
+    map("dashmap", |room| Box::new(Dash::new(room))),
+    map("scc", |room| Box::new(Scc::new(room))),
+    map("papaya", |room| Box::new(Papaya::new(room))),
+    cache("quick_cache", |room| Box::new(QuickCache::new(room))),
+    cache("moka", |room| Box::new(Moka::new(room))),
+    cache("TinyUFO", |room| Box::new(Tiny::new(room))),
+    cache("Mutex<LruCache>", |room| Box::new(LockedLru::new(room))),
+    cache("rustls memory cache", |room| {
+        Box::new(RustlsMemory::new(room))
+    }),
+];
+
+const fn cache(name: &'static str, make: fn(usize) -> Box<dyn Peer>) -> Contender {
+    Contender {
+        name,
+        make,
+        evicts: true,
+    }
+}
+
+const fn map(name: &'static str, make: fn(usize) -> Box<dyn Peer>) -> Contender {
+    Contender {
+        name,
+        make,
+        evicts: false,
+    }
+}
+
+fn contender(name: &str) -> Result<&'static Contender, String> {
+    let found = CONTENDERS.iter().find(|contender| contender.name == name);
+    found.ok_or_else(|| format!("nobody is called {name}"))
+}
+
+impl Job {
+    /// Measures in this process, which must not have done so before: what an allocator kept of
+    /// earlier work would be used again and not be counted.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not say what this process holds.
+    ///
+    /// # Panics
+    ///
+    /// When an insert is refused, or a lookup gives wrong bytes.
+    pub(super) fn measure(&self) -> io::Result<Held> {
+        let inserts = self.sessions * self.when.times();
+        let mut bytes = Vec::with_capacity(LONGEST);
+        let before = resident::anonymous()?;
+        let peer = (self.contender.make)(self.sessions as usize);
+        for session in 0..inserts {
+            if !self.contender.evicts && session >= self.sessions {
+                let removed = peer.remove(&id(session - self.sessions));
+                assert!(removed, "a map has lost a session");
+            }
+            self.sizes.encode(session, &mut bytes);
+            assert!(peer.insert(&id(session), &bytes), "an insert was refused");
+        }
+        let after = resident::anonymous()?;
+        let lengths = (0..inserts).filter_map(|session| self.look_up(&*peer, session));
+        let (kept, encoded) = lengths.fold((0, 0), |(kept, sum), length| (kept + 1, sum + length));
+        Ok(Held {
+            grown: after.saturating_sub(before),
+            kept,
+            encoded,
+        })
+    }
+
+    /// The length of a session's bytes, if it is there.
+    fn look_up(&self, peer: &dyn Peer, session: u64) -> Option<u64> {
+        let mut found = [0; LONGEST];
+        let length = peer.get_buffer(&id(session), &mut found)?;
+        let mut expected = Vec::with_capacity(LONGEST);
+        self.sizes.encode(session, &mut expected);
+        assert!(found[..length] == *expected, "wrong bytes of {session}");
+        Some(length as u64)
+    }
+}
+
+const SHORTEST: usize = 160;
+const LONGEST: usize = 3_072;
+
+impl Sizes {
+    fn length(self, session: u64) -> usize {
+        match self {
+            Self::Uniform => 200,
+            Self::Mixed => {
+                let share: f64 = SmallRng::seed_from_u64(!session).random();
+                let range = LONGEST as f64 / SHORTEST as f64;
+                (SHORTEST as f64 * range.powf(share)) as usize
+            }
+        }
+    }
+
+    /// Roughly the mean of the lengths.
+    pub(super) fn mean(self) -> u64 {
+        match self {
+            Self::Uniform => 200,
+            Self::Mixed => 1_000,
+        }
+    }
+
+    /// The bytes of a session: its number, then some that depend on it.
+    fn encode(self, session: u64, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        bytes.extend(session.to_le_bytes());
+        bytes.resize(self.length(session), session as u8);
+    }
+}
+
+impl When {
+    fn times(self) -> u64 {
+        match self {
+            Self::Filled => 1,
+            Self::Churned => 10,
+        }
+    }
+}
+
+/// The id of a session: always made anew, for a list of all would be in the way of what is measured.
+fn id(session: u64) -> SessionId {
+    let bytes: [u8; 32] = SmallRng::seed_from_u64(session).random();
+    SessionId::new(&bytes).expect("32 bytes")
+}
+
+impl fmt::Debug for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contender({})", self.name)
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("200"),
+            Self::Mixed => write!(f, "{SHORTEST} to {LONGEST}"),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Filled => "filled",
+            Self::Churned => "after ten times capacity",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_keeps_about_what_fits_however_much_was_inserted() {
+        for contender in &CONTENDERS {
+            for (sizes, when) in [
+                (Sizes::Uniform, When::Filled),
+                (Sizes::Mixed, When::Churned),
+            ] {
+                let job = Job {
+                    contender,
+                    sessions: 1_000,
+                    sizes,
+                    when,
+                };
+                let held = job.measure().unwrap();
+                assert!((500..=1_100).contains(&held.kept), "{job:?}: {held:?}");
+                let mean = held.encoded / held.kept;
+                assert!(mean.abs_diff(sizes.mean()) < 100, "{job:?}: {held:?}");
+                assert!(contender.evicts || held.kept == 1_000, "{job:?}: {held:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mix_of_sizes_spans_its_range() {
+        let lengths = || (0..10_000).map(|session| Sizes::Mixed.length(session));
+        assert!(lengths().all(|length| (SHORTEST..=LONGEST).contains(&length)));
+        assert!(lengths().min().unwrap() < 170 && lengths().max().unwrap() > 3_000);
+        let below = lengths().filter(|length| *length < 701).count();
+        assert!((4_800..5_200).contains(&below), "half of them: {below}");
+    }
+}

@@ -1,0 +1,229 @@
+//! The floor: what the machine needs for the same touches of memory, without any synchronisation.
+
+use std::cell::RefCell;
+
+use ahash::RandomState;
+use rekindle::SessionId;
+
+use super::{Kind, Peer};
+use crate::workload::number;
+
+const WIDTH: usize = 8;
+
+/// An entry's id: all ids of the harness are that long.
+const ID: usize = 32;
+
+/// An entry: its id, the length of its bytes, its bytes.
+const HEADER: usize = ID + 4;
+
+/// Bytes of a cache line.
+const ALIGN: usize = 64;
+
+/// As the engine's: a table of pointers to lines of eight words, each of which leads to an entry
+/// and carries six bits of the id's hash. No atomics, no expiry, no recency, no statistics, no
+/// eviction.
+#[derive(Debug)]
+pub struct Floor {
+    table: Vec<Option<Box<Line>>>,
+    /// Entries one behind the other, each at the beginning of a cache line.
+    slab: Vec<u8>,
+    first: usize,
+    stride: usize,
+    unused: Vec<u32>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+#[repr(align(64))]
+struct Line([u64; WIDTH]);
+
+const FREE: u64 = u64::MAX;
+
+impl Floor {
+    /// A table for `capacity` entries of up to `bytes` bytes.
+    ///
+    /// # Panics
+    ///
+    /// For 2^32 entries or more.
+    #[must_use]
+    pub fn new(capacity: usize, bytes: usize) -> Self {
+        let stride = (HEADER + bytes).next_multiple_of(ALIGN);
+        let slab = vec![0; capacity * stride + ALIGN];
+        let entries = u32::try_from(capacity).expect("fewer than 2^32");
+        Self {
+            table: (0..capacity.div_ceil(3)).map(|_| None).collect(),
+            first: slab.as_ptr().align_offset(ALIGN),
+            slab,
+            stride,
+            // The last is the first to be used.
+            unused: (0..entries).rev().collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Inserts or overwrites. Drops the first entry of a line that is full. `false` when there is no
+    /// room at all.
+    ///
+    /// # Panics
+    ///
+    /// For an id that has not 32 bytes, or a value that is longer than it was made for.
+    pub fn put(&mut self, id: &SessionId, bytes: &[u8]) -> bool {
+        let place = self.place(id);
+        if let Some((_, entry)) = self.find(place, id) {
+            self.write(entry, id, bytes);
+            return true;
+        }
+        let line = self.table[place.0].get_or_insert_with(|| Box::new(Line([FREE; WIDTH])));
+        let (slot, entry) = match line.0.iter().position(|slot| *slot == FREE) {
+            None => (0, (line.0[0] >> 6) as u32),
+            Some(slot) => match self.unused.pop() {
+                Some(entry) => (slot, entry),
+                None => return false,
+            },
+        };
+        line.0[slot] = u64::from(entry) << 6 | place.1;
+        self.write(entry, id, bytes);
+        true
+    }
+
+    /// Removes an entry; the number that its bytes begin with.
+    pub fn take_out(&mut self, id: &SessionId) -> Option<u64> {
+        let place = self.place(id);
+        let (slot, entry) = self.find(place, id)?;
+        self.table[place.0].as_mut()?.0[slot] = FREE;
+        self.unused.push(entry);
+        Some(number(self.bytes(entry)))
+    }
+
+    /// The bytes of an id.
+    #[inline]
+    #[must_use]
+    pub fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
+        let (_, entry) = self.find(self.place(id), id)?;
+        Some(self.bytes(entry))
+    }
+
+    /// Copies the bytes of an id; their length.
+    #[inline]
+    #[must_use]
+    pub fn copy(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        let bytes = self.look_up(id)?;
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Some(bytes.len())
+    }
+
+    /// The slot of an id in its line, and its entry.
+    #[inline]
+    fn find(&self, (index, tag): (usize, u64), id: &SessionId) -> Option<(usize, u32)> {
+        let wanted: &[u8; ID] = id.as_bytes().try_into().expect("an id of 32 bytes");
+        let line = self.table[index].as_ref()?;
+        let mut candidates = 0u32;
+        for (i, slot) in line.0.iter().enumerate() {
+            candidates |= u32::from(slot & 63 == tag) << i;
+        }
+        while candidates != 0 {
+            let at = candidates.trailing_zeros() as usize;
+            let slot = line.0[at];
+            if slot != FREE {
+                let entry = (slot >> 6) as u32;
+                if self.entry(entry)[..ID] == *wanted {
+                    return Some((at, entry));
+                }
+            }
+            candidates &= candidates - 1;
+        }
+        None
+    }
+
+    #[inline]
+    fn entry(&self, entry: u32) -> &[u8] {
+        &self.slab[self.first + entry as usize * self.stride..][..self.stride]
+    }
+
+    #[inline]
+    fn bytes(&self, entry: u32) -> &[u8] {
+        let entry = self.entry(entry);
+        let len = u32::from_le_bytes(entry[ID..HEADER].try_into().expect("four bytes"));
+        &entry[HEADER..][..len as usize]
+    }
+
+    fn write(&mut self, entry: u32, id: &SessionId, bytes: &[u8]) {
+        let entry = &mut self.slab[self.first + entry as usize * self.stride..][..self.stride];
+        entry[..ID].copy_from_slice(id.as_bytes());
+        entry[ID..HEADER].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        entry[HEADER..][..bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// The line of an id, and six bits of its hash.
+    #[inline]
+    fn place(&self, id: &SessionId) -> (usize, u64) {
+        let hash = self.hasher.hash_one(id);
+        let index = (u128::from(hash) * self.table.len() as u128) >> 64;
+        (index as usize, hash & 63)
+    }
+}
+
+/// Shared by threads: for reading only.
+impl Peer for Floor {
+    fn kind(&self) -> Kind {
+        Kind::Floor
+    }
+
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.copy(id, buffer)
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.look_up(id).map(number)
+    }
+
+    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
+        unreachable!("the floor is filled before it is shared");
+    }
+
+    fn remove(&self, _: &SessionId) -> bool {
+        unreachable!("the floor is shared for reading only");
+    }
+
+    fn take(&self, _: &SessionId) -> Option<u64> {
+        unreachable!("the floor is shared for reading only");
+    }
+}
+
+/// A floor that belongs to one thread, which may write. The cell costs it a load and two stores
+/// in the nearest cache.
+#[derive(Debug)]
+pub struct OwnFloor<'a>(pub RefCell<&'a mut Floor>);
+
+impl Peer for OwnFloor<'_> {
+    fn kind(&self) -> Kind {
+        Kind::Floor
+    }
+
+    #[inline]
+    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+        self.0.borrow().copy(id, buffer)
+    }
+
+    #[inline]
+    fn get(&self, id: &SessionId) -> Option<u64> {
+        self.0.borrow().look_up(id).map(number)
+    }
+
+    #[inline]
+    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
+        self.0.borrow_mut().put(id, value)
+    }
+
+    #[inline]
+    fn remove(&self, id: &SessionId) -> bool {
+        self.0.borrow_mut().take_out(id).is_some()
+    }
+
+    #[inline]
+    fn take(&self, id: &SessionId) -> Option<u64> {
+        self.0.borrow_mut().take_out(id)
+    }
+}

@@ -1,0 +1,174 @@
+//! The measurements of a record, put together by case.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::numbers;
+use crate::record::{Measurement, Record, quantile};
+
+/// Keys of a case in the order in which people want to read them; others follow.
+const ORDER: [&str; 9] = [
+    "load",
+    "stream",
+    "way",
+    "operation",
+    "ring",
+    "sessions",
+    "threads",
+    "writers",
+    "readers",
+];
+
+/// Contenders that were run in turn on one case, in the order of the record: the first is the
+/// reference of the ratios. There is at least one, and each has samples.
+#[derive(Clone, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) measurements: Vec<&'a Measurement>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn is_of(&self, part: &str, quantity: &str) -> bool {
+        self.measurements[0].part == part && self.measurements[0].quantity == quantity
+    }
+
+    /// A value of the case; empty if it has none of that name.
+    pub(super) fn value(&self, name: &str) -> &'a str {
+        self.measurements[0].case(name).unwrap_or_default()
+    }
+
+    pub(super) fn unit(&self) -> &'a str {
+        &self.measurements[0].unit
+    }
+
+    pub(super) fn contender(&self, name: &str) -> Option<&'a Measurement> {
+        (self.measurements.iter().copied()).find(|m| m.contender == name)
+    }
+
+    /// The unsynchronised floor.
+    pub(super) fn floor(&self) -> Option<&'a Measurement> {
+        let is_floor = |m: &&Measurement| m.contender.starts_with("floor");
+        self.measurements.iter().copied().find(is_floor)
+    }
+
+    /// Everybody but the floor, ourselves, and what only a calculation can reach.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &'a Measurement> {
+        let theirs = |m: &&Measurement| !is_ours(&m.contender) && !is_bound(&m.contender);
+        self.measurements.iter().copied().filter(theirs)
+    }
+
+    /// What distinguishes the case from others, without the values of some keys.
+    pub(super) fn key_without(&self, names: &[&str]) -> BTreeMap<&'a str, &'a str> {
+        let case = self.measurements[0].case.iter();
+        let rest = case.filter(|(key, _)| !names.contains(&key.as_str()));
+        rest.map(|(key, value)| (&**key, &**value)).collect()
+    }
+
+    /// `10 k sessions, 2 threads`, without the values of some keys.
+    pub(super) fn name_without(&self, names: &[&str]) -> String {
+        let mut pairs: Vec<_> = self.key_without(names).into_iter().collect();
+        let place = |key: &str| ORDER.iter().position(|k| *k == key).unwrap_or(ORDER.len());
+        pairs.sort_by_key(|(key, _)| place(key));
+        let words: Vec<_> = pairs.iter().filter_map(|(k, v)| words(k, v)).collect();
+        words.join(", ")
+    }
+
+    /// `10 k sessions, 2 threads`.
+    pub(super) fn name(&self) -> String {
+        self.name_without(&[])
+    }
+}
+
+/// Puts the measurements of a record together by case; those without samples are left out.
+pub(super) fn cases(record: &Record) -> Vec<Case<'_>> {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    let mut places = HashMap::new();
+    for measurement in (record.measurements.iter()).filter(|m| !m.samples.is_empty()) {
+        let Measurement {
+            part,
+            quantity,
+            case,
+            ..
+        } = measurement;
+        let place = *places.entry((part, quantity, case)).or_insert(cases.len());
+        match cases.get_mut(place) {
+            Some(case) => case.measurements.push(measurement),
+            None => cases.push(Case {
+                measurements: vec![measurement],
+            }),
+        }
+    }
+    cases
+}
+
+/// Whether a contender is the engine, in either way of using it.
+pub(super) fn is_ours(contender: &str) -> bool {
+    contender.starts_with("rekindle")
+}
+
+/// Whether a contender is no cache that anybody could use, but what the others are held against.
+pub(super) fn is_bound(contender: &str) -> bool {
+    contender.starts_with("floor") || contender == "offline optimum"
+}
+
+/// A value of a case in words. Keys are uniform where nothing else is said.
+fn words(key: &str, value: &str) -> Option<String> {
+    Some(match (key, value) {
+        ("keys", "uniform") => return None,
+        ("keys", _) => format!("{value} keys"),
+        ("sessions" | "threads" | "writers" | "readers", _) => {
+            let noun = if value == "1" {
+                &key[..key.len() - 1]
+            } else {
+                key
+            };
+            format!("{} {noun}", numbers::count(value))
+        }
+        ("bytes", _) => format!("{value} B"),
+        ("ring", _) => format!("ring {value}"),
+        ("capacity %", _) => format!("capacity {value} %"),
+        _ => value.to_owned(),
+    })
+}
+
+/// The middle of what was seen, and its quartiles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spread {
+    pub(super) low: f64,
+    pub(super) median: f64,
+    pub(super) high: f64,
+}
+
+impl Spread {
+    pub(super) fn of(values: &[f64]) -> Self {
+        Self {
+            low: quantile(values, 0.25),
+            median: quantile(values, 0.5),
+            high: quantile(values, 0.75),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{engine, record};
+
+    #[test]
+    fn contenders_of_one_case_come_together() {
+        let record = record([
+            engine("get, random keys", 1_000_000, 1, "floor", &[2.0]),
+            engine("get, random keys", 1_000_000, 2, "floor", &[2.0]),
+            engine("get, random keys", 1_000_000, 1, "moka", &[3.0, 5.0, 4.0]),
+            engine("get, random keys", 1_000_000, 1, "scc", &[]),
+        ]);
+        let cases = cases(&record);
+        assert_eq!(cases.len(), 2);
+        assert_eq!(
+            cases[0].name(),
+            "get, random keys, 1 M sessions, 1 thread, 160 B"
+        );
+        assert_eq!(cases[0].contender("moka").unwrap().median(), 4.0);
+        assert!(cases[0].contender("scc").is_none());
+        assert!(cases[1].contender("moka").is_none());
+        assert_eq!(cases[0].peers().count(), 1);
+    }
+}

@@ -1,0 +1,144 @@
+//! Numbers as people read them.
+
+/// Three digits that count, or all before the point: `0.041`, `1.04`, `35.2`, `12,345`.
+pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        "–".to_owned()
+    } else if size >= 99.95 {
+        grouped(value)
+    } else if size >= 9.995 {
+        format!("{value:.1}")
+    } else if size >= 0.1 || size == 0.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.3}")
+    }
+}
+
+/// A whole number, its digits in groups of three.
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 {
+        format!("−{text}")
+    } else {
+        text
+    }
+}
+
+/// A count that was written with all its digits: `100000` is `100 k`, `4000000` is `4 M`.
+pub(super) fn count(digits: &str) -> String {
+    match digits.parse::<u64>() {
+        Ok(n) if n >= 1_000_000 && n.is_multiple_of(100_000) => {
+            format!("{} M", n as f64 / 1e6)
+        }
+        Ok(n) if n >= 1_000 && n.is_multiple_of(100) => format!("{} k", n as f64 / 1e3),
+        _ => digits.to_owned(),
+    }
+}
+
+/// A time in nanoseconds, in the unit that leaves few digits: `450 ns`, `14.8 µs`, `2 ms`.
+pub(super) fn time(nanoseconds: f64) -> String {
+    let size = nanoseconds.abs();
+    let (value, unit) = if size < 1e3 {
+        (nanoseconds, "ns")
+    } else if size < 1e6 {
+        (nanoseconds / 1e3, "µs")
+    } else {
+        (nanoseconds / 1e6, "ms")
+    };
+    format!("{} {unit}", plain(value))
+}
+
+/// At most three digits that count, without zeros that say nothing: `0.5`, `14.8`, `100`, `2`.
+fn plain(value: f64) -> String {
+    let text = short(value);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// Keeps numbers and the short words behind them on one line: `10 k`, `5 %`, `160 B`.
+pub(super) fn unbroken(text: &str) -> String {
+    let mut kept = String::new();
+    for word in text.split(' ') {
+        if !kept.is_empty() {
+            let number = kept.ends_with(|c: char| c.is_ascii_digit());
+            kept.push(if number && word.len() <= 2 {
+                '\u{a0}'
+            } else {
+                ' '
+            });
+        }
+        kept.push_str(word);
+    }
+    kept
+}
+
+/// A number of seconds: `45 s`, `12 min 5 s`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0 => format!("{seconds:.1} s"),
+        1..=59 => format!("{whole} s"),
+        _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_count() {
+        let texts = [0.0, 0.04123, 0.5, 1.0449, 35.24, 99.96, 1234567.0, -1500.4].map(short);
+        let expected = [
+            "0.00",
+            "0.041",
+            "0.50",
+            "1.04",
+            "35.2",
+            "100",
+            "1,234,567",
+            "−1,500",
+        ];
+        assert_eq!(texts, expected);
+        assert_eq!(short(f64::NAN), "–");
+    }
+
+    #[test]
+    fn counts_are_short_where_nothing_is_lost() {
+        let counts = [
+            "10", "1000", "100000", "1500000", "4000000", "12345", "many",
+        ]
+        .map(count);
+        let expected = ["10", "1 k", "100 k", "1.5 M", "4 M", "12345", "many"];
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn times_have_units() {
+        let times = [0.5, 450.0, 1_000.0, 14_843.0, 24_029_738.0].map(time);
+        assert_eq!(times, ["0.5 ns", "450 ns", "1 µs", "14.8 µs", "24 ms"]);
+    }
+
+    #[test]
+    fn units_stay_with_their_numbers() {
+        let text = unbroken("5 % of 10 k, 1 M and 16 threads");
+        assert_eq!(text, "5\u{a0}% of 10\u{a0}k, 1\u{a0}M and 16 threads");
+    }
+
+    #[test]
+    fn durations_are_in_minutes() {
+        let durations = [0.25, 59.4, 60.0, 725.0].map(duration);
+        assert_eq!(durations, ["0.2 s", "59 s", "1 min 0 s", "12 min 5 s"]);
+    }
+}

@@ -1,0 +1,249 @@
+//! The page: one file, which needs nothing else.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use openssl::asn1::Asn1Time;
+
+use super::cases::{Case, cases};
+use super::plots::{self, Figure};
+use super::targets::{self, Row, Verdict};
+use super::{numbers, summary, tables};
+use crate::record::{Machine, Record};
+
+/// Lays the page out. `remarks`: paragraphs by hand, separated by blank lines.
+pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -> Markup {
+    let rows = targets::rows(record);
+    let cases = cases(record);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Rekindle beside its peers" }
+                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(plots::dark_mode())) }
+            }
+            body {
+                header {
+                    h1 { "Rekindle beside its peers" }
+                    p.meta { (origin(record)) }
+                }
+                main {
+                    (said(record, &rows, remarks))
+                    (target_table(&rows))
+                    (plots(figures))
+                    (machine(record))
+                    (all_numbers(&cases))
+                }
+            }
+        }
+    }
+}
+
+fn origin(record: &Record) -> Markup {
+    let Machine {
+        processor, commit, ..
+    } = &record.machine;
+    html! {
+        "Scale " b { (record.scale) } " · commit " code { (commit) } " · " (date(&record.machine))
+        " · " (processor) ", " (record.machine.processors) " in use"
+    }
+}
+
+fn date(machine: &Machine) -> String {
+    let time = i64::try_from(machine.unix_time).ok();
+    let time = time.and_then(|seconds| Asn1Time::from_unix(seconds).ok());
+    time.map_or_else(String::new, |time| time.to_string())
+}
+
+fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
+    html! {
+        section {
+            h2 { "Summary" }
+            @let sentences = summary::sentences(record, rows);
+            @for sentence in &sentences {
+                p.missed[sentence.starts_with("Not met")] { (numbers::unbroken(sentence)) }
+            }
+            @for paragraph in paragraphs(remarks.unwrap_or_default()) { p { (marked(&paragraph)) } }
+            @if !record.notes.is_empty() {
+                h3 { "What this run could not do" }
+                ul { @for note in &record.notes { li { (note) } } }
+            }
+        }
+    }
+}
+
+/// Text between blank lines.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut paragraphs = vec![String::new()];
+    for line in text.lines().map(str::trim) {
+        match paragraphs.last_mut() {
+            Some(last) if !line.is_empty() => {
+                let gap = if last.is_empty() { "" } else { " " };
+                *last = format!("{last}{gap}{line}");
+            }
+            _ => paragraphs.push(String::new()),
+        }
+    }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs
+}
+
+/// Text, what stands between backticks as code.
+fn marked(text: &str) -> Markup {
+    html! {
+        @for (i, piece) in text.split('`').enumerate() {
+            @if i % 2 == 0 { (piece) } @else { code { (piece) } }
+        }
+    }
+}
+
+fn target_table(rows: &[Row]) -> Markup {
+    html! {
+        section {
+            h2 { "Targets" }
+            div.wide {
+                table.targets {
+                    thead {
+                        tr {
+                            th scope="col" { "Measure" }
+                            th scope="col" { "Target" }
+                            th scope="col" { "Worst case seen" }
+                            th scope="col" { "Verdict" }
+                        }
+                    }
+                    tbody { @for row in rows { (target(row)) } }
+                }
+            }
+            p.small {
+                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are taken round "
+                "by round between contenders that ran in turn, and the median of those ratios is what "
+                "counts, in the case that is the furthest from its target or the closest to missing it."
+            }
+        }
+    }
+}
+
+fn target(row: &Row) -> Markup {
+    let verdict = row.verdict();
+    let (class, mark) = match verdict {
+        Verdict::Met => ("met", "✓"),
+        Verdict::MetWhereMeasured => ("partly", "✓"),
+        Verdict::Missed => ("not", "✗"),
+        Verdict::NotMeasured => ("unknown", "–"),
+    };
+    html! {
+        tr {
+            th scope="row" { (numbers::unbroken(row.measure)) }
+            td { (row.target) }
+            td {
+                @if let Some(worst) = row.worst() {
+                    b { (row.value(worst.seen.median)) } " " span.spread { (row.spread(worst)) }
+                    small { (numbers::unbroken(&worst.case)) }
+                } @else { "–" }
+            }
+            td {
+                span class={ "verdict " (class) } { (mark) " " (verdict.words()) }
+                @let remark = row.remark();
+                @if !remark.is_empty() { small { (numbers::unbroken(&remark)) } }
+            }
+        }
+    }
+}
+
+fn plots(figures: &[Figure]) -> Markup {
+    html! {
+        @for figure in figures {
+            section {
+                h2 { (figure.title) }
+                @if figure.panels.is_empty() {
+                    p.absent { "Not in this record." }
+                } @else {
+                    p { (figure.caption) }
+                    div.panels {
+                        @for panel in &figure.panels { div.panel { (PreEscaped(panel)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn machine(record: &Record) -> Markup {
+    let machine = &record.machine;
+    let memory = format!(
+        "{:.1} GiB",
+        machine.memory_bytes as f64 / (1u64 << 30) as f64
+    );
+    let caches = machine.caches.join(", ");
+    let facts = [
+        ("Processor", machine.processor.as_str()),
+        ("Caches", &caches),
+        ("Memory", &memory),
+        ("System", &machine.system),
+        ("Kernel", &machine.kernel),
+        ("OpenSSL", &machine.openssl),
+        ("Compiler", &machine.rustc),
+        ("Commit", &machine.commit),
+    ];
+    html! {
+        section {
+            h2 { "Machine" }
+            dl {
+                @for (name, value) in facts {
+                    @if !value.is_empty() { dt { (name) } dd { (value) } }
+                }
+                dt { "Processors in use" } dd { (machine.processors) }
+                @for (part, seconds) in &record.durations {
+                    dt { "Part " (part) } dd { (numbers::duration(*seconds)) }
+                }
+            }
+            p.small {
+                "The versions of the peers are those in the Cargo.lock of the commit; servers are as "
+                "their distribution packages them."
+            }
+        }
+    }
+}
+
+fn all_numbers(cases: &[Case<'_>]) -> Markup {
+    html! {
+        section {
+            h2 { "All numbers" }
+            p {
+                "Medians over the rounds; under each its ratio to the first column, with quartiles. "
+                "The samples of every round are in the record that this page was made from."
+            }
+            (tables::all(cases))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remarks_are_paragraphs_of_plain_text() {
+        let remarks = "We lose\nwhere `a < b`.\n \n\nAnd <b>here</b>.\n";
+        let paragraphs = paragraphs(remarks);
+        assert_eq!(paragraphs, ["We lose where `a < b`.", "And <b>here</b>."]);
+        let html: Vec<_> = paragraphs.iter().map(|p| marked(p).into_string()).collect();
+        assert_eq!(
+            html,
+            [
+                "We lose where <code>a &lt; b</code>.",
+                "And &lt;b&gt;here&lt;/b&gt;."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_date_is_a_date() {
+        let machine = Machine {
+            unix_time: 1_764_000_000,
+            ..Machine::default()
+        };
+        assert_eq!(date(&machine), "Nov 24 16:00:00 2025 GMT");
+    }
+}

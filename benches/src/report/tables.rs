@@ -1,0 +1,106 @@
+//! Every measurement, in tables: a row for each case, a column for each contender.
+
+use maud::{Markup, html};
+
+use super::cases::{Case, Spread, is_ours};
+use super::numbers;
+
+/// Keys that make a table of their own for each value.
+const APART: [&str; 5] = ["where", "load", "stream", "writers", "operation"];
+
+/// All of them, hidden behind a line for each.
+pub(super) fn all(cases: &[Case<'_>]) -> Markup {
+    html! {
+        @for table in tables(cases) {
+            details {
+                summary { (title(table[0])) " " span.count { "(" (cases_in(&table)) ")" } }
+                div.wide { (one(&table)) }
+            }
+        }
+    }
+}
+
+/// Cases of one part and quantity, in the order in which they were first met.
+fn tables<'c, 'a>(cases: &'c [Case<'a>]) -> Vec<Vec<&'c Case<'a>>> {
+    let mut tables: Vec<Vec<&Case<'_>>> = Vec::new();
+    for case in cases {
+        match tables
+            .iter_mut()
+            .find(|table| title(table[0]) == title(case))
+        {
+            Some(table) => table.push(case),
+            None => tables.push(vec![case]),
+        }
+    }
+    tables
+}
+
+fn title(case: &Case<'_>) -> String {
+    let first = case.measurements[0];
+    let apart = APART.iter().filter_map(|key| {
+        let value = first.case(key)?;
+        Some(if *key == "writers" {
+            format!(": {value} writers")
+        } else {
+            format!(": {value}")
+        })
+    });
+    let apart: String = apart.collect();
+    format!("{}: {}{apart}", first.part, first.quantity)
+}
+
+fn cases_in(table: &[&Case<'_>]) -> String {
+    match table.len() {
+        1 => "1 case".to_owned(),
+        n => format!("{n} cases"),
+    }
+}
+
+fn one(table: &[&Case<'_>]) -> Markup {
+    let mut contenders: Vec<&str> = Vec::new();
+    for measurement in table.iter().flat_map(|case| &case.measurements) {
+        if !contenders.contains(&&*measurement.contender) {
+            contenders.push(&measurement.contender);
+        }
+    }
+    html! {
+        table.cases {
+            thead {
+                tr {
+                    th scope="col" { (table[0].unit()) }
+                    @for contender in &contenders {
+                        th.ours[is_ours(contender)] scope="col" { (contender) }
+                    }
+                }
+            }
+            tbody {
+                @for case in table {
+                    tr {
+                        th scope="row" { (case.name_without(&APART)) }
+                        @for contender in &contenders { (cell(case, contender)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The median, and under it the ratio to the first contender with its quartiles.
+fn cell(case: &Case<'_>, contender: &str) -> Markup {
+    let Some(measurement) = case.contender(contender) else {
+        return html! { td { "–" } };
+    };
+    let reference = case.measurements[0];
+    let Spread { low, median, high } = Spread::of(&measurement.ratios_to(reference));
+    html! {
+        td.ours[is_ours(contender)] {
+            (numbers::short(measurement.median()))
+            @if measurement.contender != reference.contender && median.is_finite() {
+                small {
+                    (numbers::short(median)) "×"
+                    @if low < high { " [" (numbers::short(low)) ", " (numbers::short(high)) "]" }
+                }
+            }
+        }
+    }
+}

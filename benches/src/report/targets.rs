@@ -1,0 +1,246 @@
+//! The targets that the harness was built to check, and how far a record meets them.
+//!
+//! Every number is a median over the rounds. What compares two contenders is taken round by round,
+//! so that a disturbance of the machine meets both of them.
+
+mod engine;
+mod others;
+
+use super::cases::{Case, Spread, cases};
+use super::numbers;
+use crate::record::Record;
+
+/// All of them, in the order of the project's list.
+pub(super) fn rows(record: &Record) -> Vec<Row> {
+    let cases = cases(record);
+    let rows: [fn(&[Case<'_>]) -> Row; 15] = [
+        engine::pinned_to_floor,
+        engine::pinned_to_peers,
+        engine::pinning_to_floor,
+        engine::second_thread,
+        engine::growth,
+        engine::mixes_to_caches,
+        engine::mixes_to_maps,
+        others::tail_to_peers,
+        others::tail_to_p99,
+        engine::get_to_get_buffer,
+        others::hits_to_lru,
+        others::hits_in_a_flood,
+        others::overhead,
+        others::tickets,
+        others::loopback,
+    ];
+    rows.iter().map(|row| row(&cases)).collect()
+}
+
+/// A target, and what was seen in each case that it speaks about.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// What is measured.
+    pub(super) measure: &'static str,
+    /// What it should be.
+    pub(super) target: &'static str,
+    limit: Limit,
+    unit: Unit,
+    checks: Vec<Check>,
+    /// Cases that the target speaks about and the record knows nothing of.
+    pub(super) unmeasured: Vec<String>,
+}
+
+/// One case.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    /// Which, and beside whom.
+    pub(super) case: String,
+    pub(super) seen: Spread,
+}
+
+/// What may be seen.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// What the numbers of a row are.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Ratio,
+    /// Percentage points between two shares.
+    Points,
+    Bytes,
+}
+
+/// What became of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// In every case that it speaks about.
+    Met,
+    /// In every case that was measured, but others were not.
+    MetWhereMeasured,
+    /// Not in every case.
+    Missed,
+    /// No case was measured.
+    NotMeasured,
+}
+
+impl Verdict {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Met,
+        Self::MetWhereMeasured,
+        Self::Missed,
+        Self::NotMeasured,
+    ];
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::MetWhereMeasured => "met where measured",
+            Self::Missed => "not met",
+            Self::NotMeasured => "not measured",
+        }
+    }
+}
+
+impl Row {
+    fn new(measure: &'static str, target: &'static str, limit: Limit, unit: Unit) -> Self {
+        Self {
+            measure,
+            target,
+            limit,
+            unit,
+            checks: Vec::new(),
+            unmeasured: Vec::new(),
+        }
+    }
+
+    fn check(&mut self, case: String, seen: &[f64]) {
+        let seen = Spread::of(seen);
+        self.checks.push(Check { case, seen });
+    }
+
+    /// Runs checks of a case that the target speaks about, and remembers it if there are none.
+    fn expect(&mut self, case: impl Into<String>, checks: impl FnOnce(&mut Self)) {
+        let before = self.checks.len();
+        checks(self);
+        if self.checks.len() == before {
+            self.unmeasured.push(case.into());
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.checks.is_empty() {
+            Verdict::NotMeasured
+        } else if self.missed().next().is_some() {
+            Verdict::Missed
+        } else if self.unmeasured.is_empty() {
+            Verdict::Met
+        } else {
+            Verdict::MetWhereMeasured
+        }
+    }
+
+    /// How many cases were looked at.
+    pub(super) fn checked(&self) -> usize {
+        self.checks.len()
+    }
+
+    /// The case that is the furthest from the target, or the closest to missing it.
+    pub(super) fn worst(&self) -> Option<&Check> {
+        let order = |a: &&Check, b: &&Check| {
+            let excess = |c: &Check| self.limit.excess(c.seen.median);
+            excess(a).total_cmp(&excess(b))
+        };
+        self.checks.iter().max_by(order)
+    }
+
+    /// The cases in which the target was missed.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &Check> {
+        let missed = |c: &&Check| self.limit.excess(c.seen.median) > 0.0;
+        self.checks.iter().filter(missed)
+    }
+
+    /// A number of this row, with its unit.
+    pub(super) fn value(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Ratio => format!("{}×", self.ratio(value)),
+            Unit::Points => format!("{value:+.2} points").replace('-', "−"),
+            Unit::Bytes => format!("{} bytes", numbers::short(value)),
+        }
+    }
+
+    /// A ratio, with another digit where it would read as if it were the limit.
+    fn ratio(&self, value: f64) -> String {
+        let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
+        let text = numbers::short(value);
+        if text == numbers::short(limit) {
+            format!("{value:.3}")
+        } else {
+            text
+        }
+    }
+
+    /// The quartiles of what was seen in one case, if rounds differ at all.
+    pub(super) fn spread(&self, check: &Check) -> String {
+        let Spread { low, high, .. } = check.seen;
+        let text = |value: f64| match self.unit {
+            Unit::Points => format!("{value:+.2}").replace('-', "−"),
+            Unit::Ratio | Unit::Bytes => numbers::short(value),
+        };
+        if low < high {
+            format!("[{}, {}]", text(low), text(high))
+        } else {
+            String::new()
+        }
+    }
+
+    /// Where it was missed, and which cases are not known, in one line.
+    pub(super) fn remark(&self) -> String {
+        let missed: Vec<_> = self.missed().collect();
+        let mut remark = String::new();
+        if !missed.is_empty() {
+            let one = |c: &&Check| format!("{} ({})", c.case, self.value(c.seen.median));
+            remark = format!(
+                "missed in {} of {}: {}",
+                missed.len(),
+                self.checks.len(),
+                some(missed.iter().map(one))
+            );
+        }
+        if !self.unmeasured.is_empty() && !self.checks.is_empty() {
+            let gap = if remark.is_empty() { "" } else { "; " };
+            let unknown = some(self.unmeasured.iter().cloned());
+            remark = format!("{remark}{gap}not measured: {unknown}");
+        }
+        remark
+    }
+}
+
+impl Limit {
+    /// How far above or below a value is what may not be seen. What is no number is seen nowhere.
+    fn excess(self, value: f64) -> f64 {
+        let excess = match self {
+            Self::AtMost(limit) => value - limit,
+            Self::AtLeast(limit) => limit - value,
+        };
+        if excess.is_nan() {
+            f64::INFINITY
+        } else {
+            excess
+        }
+    }
+}
+
+/// The first few, and how many more there are.
+fn some(all: impl ExactSizeIterator<Item = String>) -> String {
+    const FEW: usize = 3;
+    let rest = all.len().saturating_sub(FEW);
+    let mut text = all.take(FEW).collect::<Vec<_>>().join("; ");
+    if rest > 0 {
+        text.push_str(&format!("; and {rest} more"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! How long it takes to open a ticket.
+
+use std::time::{Duration, Instant};
+
+use openssl::ssl::{NameType, SniError, SslContext, SslStream};
+
+use super::ROOM;
+use super::connection::Connection;
+use super::hello;
+use crate::handshake::{
+    Keeper, Pipe, Server, count_opened, new_ssl, opened, thread_cpu_time, ticket_of,
+};
+use crate::threads::on_threads;
+
+/// Tickets in one ClientHello.
+const TICKETS: usize = 32;
+
+/// The name at which the server ends the handshake: it has looked at the tickets by then.
+const REFUSED: &str = "refused.example";
+
+/// A server, and what is said to it.
+pub(super) struct Door {
+    pub(super) server: Server,
+    /// A ClientHello without tickets.
+    bare: Vec<u8>,
+    /// The same with [`TICKETS`] of them.
+    laden: Vec<u8>,
+}
+
+impl Door {
+    pub(super) fn new(keeper: Keeper) -> Self {
+        let server = Server::configured(keeper, ROOM, |context| {
+            count_opened(context);
+            context.set_servername_callback(|ssl, _| match ssl.servername(NameType::HOST_NAME) {
+                Some(REFUSED) => Err(SniError::ALERT_FATAL),
+                _ => Ok(()),
+            });
+        });
+        let mut connection = Connection::new(&server.context);
+        connection.seal(TICKETS);
+        let sessions = connection.receive();
+        assert_eq!(sessions.len(), TICKETS);
+        let resumes = |session| connection.resumes(session, &server.context);
+        assert!(sessions.iter().all(resumes), "each of them would resume");
+        let tickets: Vec<_> = sessions.iter().map(|session| ticket_of(session)).collect();
+        let bare = hello::without_tickets(REFUSED);
+        Self {
+            server,
+            laden: hello::with_tickets(&bare, &tickets),
+            bare,
+        }
+    }
+
+    /// Lets each thread open tickets for the length of a turn; nanoseconds for each ticket.
+    pub(super) fn turn(&self, threads: usize, length: Duration) -> f64 {
+        let server = &self.server.context;
+        let warm_up = |_| {
+            decide(server, &self.bare, 0);
+            decide(server, &self.laden, TICKETS);
+        };
+        let times = on_threads(threads, warm_up, |()| {
+            let (mut bare, mut laden, mut count) = (Duration::ZERO, Duration::ZERO, 0);
+            let start = Instant::now();
+            loop {
+                bare += decide(server, &self.bare, 0);
+                laden += decide(server, &self.laden, TICKETS);
+                count += TICKETS;
+                if start.elapsed() >= length {
+                    break;
+                }
+            }
+            (laden.as_nanos() as f64 - bare.as_nanos() as f64) / count as f64
+        });
+        times.iter().sum::<f64>() / threads as f64
+    }
+}
+
+/// Lets a server look at a ClientHello until it refuses the name; how long that took.
+fn decide(server: &SslContext, hello: &[u8], tickets: usize) -> Duration {
+    let (near, far) = Pipe::pair();
+    far.outgoing.borrow_mut().extend(hello);
+    let mut server = SslStream::new(new_ssl(server), near).expect("a stream");
+    let before = opened();
+    let start = thread_cpu_time();
+    let result = server.accept();
+    let time = thread_cpu_time() - start;
+    assert_eq!(opened() - before, tickets, "every ticket is opened");
+    let error = result.expect_err("the name is refused");
+    let stack = error.ssl_error().map(|stack| stack.errors());
+    let reason = stack.and_then(|errors| errors.first()?.reason());
+    assert_eq!(reason, Some("callback failed"), "nothing else: {error}");
+    time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_ticket_is_not_taken_for_an_open_one() {
+        for keeper in [Keeper::BuiltInKey, Keeper::RekindleTickets] {
+            let door = Door::new(keeper);
+            let context = &door.server.context;
+            decide(context, &door.laden, TICKETS);
+            // The last byte of the last ticket's MAC: behind it are its age and all binders.
+            let mut damaged = door.laden.clone();
+            let binders = 2 + 33 * TICKETS;
+            let age = 4;
+            let last = damaged.len() - binders - age - 1;
+            damaged[last] ^= 1;
+            decide(context, &damaged, TICKETS - 1);
+        }
+    }
+}

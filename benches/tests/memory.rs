@@ -1,0 +1,60 @@
+//! The part `memory` as it is run: it starts its own program again for each measurement.
+
+use std::path::Path;
+use std::process::Command;
+
+use rekindle_benches::record::{Measurement, Record};
+
+fn harness() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
+}
+
+fn measured(json: &Path) -> Vec<Measurement> {
+    let run = harness()
+        .args(["memory", "--sessions", "1000", "--rounds", "2", "--json"])
+        .arg(json)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{run:?}");
+    Record::load(json).unwrap().measurements
+}
+
+#[test]
+fn every_session_is_accounted_for() {
+    let json = tempfile::NamedTempFile::new().unwrap();
+    let all = measured(json.path());
+    // Sizes, moments, quantities, contenders.
+    assert_eq!(all.len(), 2 * 2 * 4 * 9);
+    for one in &all {
+        let quantity = |name: &str| {
+            let same = |m: &&Measurement| {
+                m.quantity == name && m.case == one.case && m.contender == one.contender
+            };
+            all.iter().find(same).unwrap().samples.clone()
+        };
+        let (kept, resident) = (quantity("kept"), quantity("resident"));
+        let (encoded, overhead) = (quantity("encoded"), quantity("overhead"));
+        for round in 0..2 {
+            assert!((500.0..1_100.0).contains(&kept[round]), "{one:?}");
+            let sum = encoded[round] + overhead[round];
+            assert!((resident[round] - sum).abs() < 0.001, "{one:?}");
+            // An id and a value of eight bytes at least.
+            assert!(overhead[round] > 40.0, "{one:?} {overhead:?}");
+        }
+        if one.case("bytes") == Some("200") {
+            assert_eq!(encoded, [200.0, 200.0], "{one:?}");
+        }
+    }
+}
+
+#[test]
+fn nobody_else_is_measured() {
+    let job = ["memory-job", "--contender", "nobody", "--sessions", "10"];
+    let run = harness()
+        .args(job)
+        .args(["--sizes", "uniform", "--when", "filled"])
+        .output()
+        .unwrap();
+    assert!(!run.status.success());
+    assert!(String::from_utf8_lossy(&run.stderr).contains("nobody is called nobody"));
+}
