@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ pub(crate) struct Lifecycle {
 impl Frontend {
     /// Accepts until the drain begins, then closes the listener.
     pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
+        // Once here rather than on each connection: Linux hands them down.
+        if let Err(error) = prepare(&listener) {
+            warn!(%error, "cannot set socket options");
+        }
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -97,9 +102,6 @@ impl Frontend {
 
     async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
         let _active = self.metrics.active();
-        if let Err(error) = prepare(&tcp) {
-            debug!(%peer, %error, "cannot set socket options");
-        }
         let handshake = tokio::select! {
             handshake = self.tls.accept(tcp) => handshake,
             () = self.lifecycle.abort.cancelled() => return,
@@ -143,9 +145,11 @@ pub(crate) fn kind(resumed: Option<ResumedBy>) -> &'static str {
 }
 
 /// What both sides of a proxied connection want from TCP: no waiting for more to send, and notice when the peer is gone.
-pub(crate) fn prepare(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    SockRef::from(tcp).set_tcp_keepalive(&KEEPALIVE)
+/// On a listener, what it accepts has it from the start.
+pub(crate) fn prepare(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
 fn trace_handshake(peer: SocketAddr, ssl: &SslRef, resumed: Option<ResumedBy>) {

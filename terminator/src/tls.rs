@@ -201,6 +201,9 @@ fn context(identity: &Identity, resumption: &Resumption) -> Result<SslContext, T
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     // A client could otherwise make us repeat the most expensive part of the handshake on one connection, for ever.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
+    // One read for all that has come, where OpenSSL would make two for each record: its header, then the rest. Its buffer
+    // takes a whole record either way.
+    builder.set_read_ahead(true);
     builder.set_certificate(identity.leaf())?;
     for certificate in identity.intermediates() {
         builder.add_extra_chain_cert(certificate.clone())?;
