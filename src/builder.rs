@@ -102,7 +102,7 @@ impl<S: BuildHasher> CacheBuilder<S> {
         }
     }
 
-    /// Makes the cache. Its table is sized for good: 3 bytes for each entry of capacity, and 21 more
+    /// Makes the cache. Its table is sized for good: 6 bytes for each entry of capacity, and 21 more
     /// of address space, of which pages are taken as they are needed.
     ///
     /// # Errors

@@ -158,8 +158,9 @@ impl<V, S: BuildHasher> Cache<V, S> {
     /// Inserts a value and its encoded bytes under an id until `expires_at`, that time included.
     /// An entry under the same id is replaced in one atomic step: no reader sees neither or both.
     ///
-    /// When the cache is full, others are evicted: expired ones, then those that nobody ever looked
-    /// up, then those that nobody looked up lately.
+    /// When the cache is full, others are evicted: those of which the least is to be expected, by their
+    /// age and by what the cache has learned from its own hits, and expired ones found on the way. While
+    /// next to nobody is found, those that nobody ever looked up go first.
     ///
     /// # Errors
     ///

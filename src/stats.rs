@@ -49,7 +49,7 @@ pub struct Evicted {
     pub expired: u64,
     /// Room was needed, and nobody had ever resumed them.
     pub unused: u64,
-    /// Room was needed, and nobody had resumed them since the hand last passed.
+    /// Room was needed, and nobody had resumed them lately.
     pub idle: u64,
     /// Their line of eight was full, and the one that was worth least had to go.
     pub line_full: u64,

@@ -97,7 +97,7 @@ fn group(loads: &[Load], sessions: usize, threads: &[usize], rounds: usize, mill
 fn full() -> Vec<Group> {
     let mut groups = Vec::new();
     for sessions in [1_000, 10_000, 100_000, 1_000_000] {
-        groups.push(group(&READING, sessions, &[1, 2], 15, 40));
+        groups.push(group(&READING, sessions, &[1, 2], 11, 40));
     }
     // Ten tables of that size need more memory than most machines have.
     groups.push(Group {
@@ -110,7 +110,7 @@ fn full() -> Vec<Group> {
             Who::Papaya,
             Who::QuickCache,
         ],
-        ..group(&[Load::GetBuffer], 4_000_000, &[1, 2], 15, 30)
+        ..group(&[Load::GetBuffer], 4_000_000, &[1, 2], 11, 30)
     });
     for sessions in [100_000, 1_000_000] {
         groups.push(group(&MIXES, sessions, &[2, 16], 11, 40));

@@ -93,7 +93,7 @@ impl Options {
             sessions: scale.pick(1_024, 256, 8),
             threads: scale.pick(vec![1, 2], vec![1], vec![1]),
             rounds: scale.pick(5, 2, 1),
-            millis: scale.pick(1_000, 150, 30),
+            millis: scale.pick(600, 150, 30),
             terminator: None,
         }
     }

@@ -59,7 +59,7 @@ impl Options {
             bytes: 160,
             contenders: Vec::new(),
             rounds: scale.pick(9, 3, 1),
-            millis: scale.pick(1_000, 150, 10),
+            millis: scale.pick(500, 150, 10),
         }
     }
 

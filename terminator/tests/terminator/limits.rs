@@ -123,10 +123,10 @@ fn out_of_files_accepting_pauses_and_recovers() {
             &files.key(),
         ]);
     let terminator = Terminator::spawn(command);
-    assert_eq!(
-        terminator.logged("more open files than the hard limit allows"),
-        1
-    );
+    let too_few = "more open files than the hard limit allows";
+    // The log comes by another way than the line that says it is ready.
+    terminator.wait_for_log(too_few);
+    assert_eq!(terminator.logged(too_few), 1);
     // The system takes these for us, whether the terminator accepts them or not.
     let crowd: Vec<TcpStream> = (0..64).map(|_| connect(terminator.address)).collect();
     terminator.wait_for_log("cannot accept connections");
