@@ -113,10 +113,10 @@ fn full() -> Vec<Group> {
         ..group(&[Load::GetBuffer], 4_000_000, &[1, 2], 11, 30)
     });
     for sessions in [100_000, 1_000_000] {
-        groups.push(group(&MIXES, sessions, &[2, 16], 11, 40));
+        groups.push(group(&MIXES, sessions, &[2, 16], 9, 40));
     }
     groups.push(group(&WRITING, 10_000, &[2], 9, 30));
-    groups.push(group(&WRITING, 100_000, &[1, 2], 9, 30));
+    groups.push(group(&WRITING, 100_000, &[2], 9, 30));
     groups.push(group(
         &[Load::Insert, Load::SingleUse],
         1_000_000,
@@ -137,8 +137,8 @@ fn full() -> Vec<Group> {
         ..group(&with_keys, 100_000, &[2], 9, 30)
     });
     let more_threads = [Load::GetBuffer, Load::SingleUse];
-    groups.push(group(&more_threads, 100_000, &[4, 8, 16], 9, 30));
-    groups.push(group(&[Load::Mixed20], 100_000, &[4, 8], 9, 30));
+    groups.push(group(&more_threads, 100_000, &[4, 16], 9, 30));
+    groups.push(group(&[Load::Mixed20], 100_000, &[4], 9, 30));
     // 100/0, the mix that only reads, is `get_buffer` with independent keys above.
     groups
 }
