@@ -1,6 +1,8 @@
 //! What no format takes, and where the error says it is.
 
-use rekindle::tickets::{At, KeyFault, TicketKeyError, TicketKeyFormat as Format, TicketKeys};
+use rekindle::tickets::{
+    At, Duty, GivenKey, KeyFault, TicketKey, TicketKeyError, TicketKeyFormat as Format, TicketKeys,
+};
 
 use crate::raw::{Raw, file, hex, is_haproxy, key, secret};
 
@@ -114,6 +116,22 @@ fn one_pair_of_secrets_twice_is_refused() {
             assert_eq!(refused(format, &keys), expected, "{format}");
         }
     });
+}
+
+#[test]
+fn a_mac_secret_and_the_same_with_zeros_behind_it_are_one() {
+    let Raw { name, mac, aes } = key(Format::Nginx80, 1);
+    let padded = [&mac[..16], &[0; 16]].concat();
+    let keys = [(name, &mac[..16]), ([7; 16], &padded)];
+    let keys = keys.into_iter().enumerate().map(|(record, (name, mac))| {
+        let key = TicketKey::new(name, mac, &aes).unwrap();
+        GivenKey::new(key, Duty::Seal, At::record(record))
+    });
+    let expected = TicketKeyError::DuplicateMaterial {
+        first: At::record(0),
+        second: At::record(1),
+    };
+    assert_eq!(TicketKeys::new(keys.collect()).unwrap_err(), expected);
 }
 
 #[test]

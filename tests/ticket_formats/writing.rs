@@ -336,6 +336,29 @@ fn times_of_their_own_are_kept_in_h2o_unless_another_key_would_seal() {
 }
 
 #[test]
+fn a_key_without_times_takes_over_later_than_now_in_h2o() {
+    let long_ago = -(100 * DAY as i64);
+    let keys = set([(short(2), Duty::Next), (short(1), timed(long_ago, 1000, 0))]);
+    let turn = 15 * DAY as i64;
+    let expected = vec![(2, turn, turn + 30 * DAY as i64), (1, long_ago, 999)];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+}
+
+#[test]
+fn a_key_that_ends_before_it_seals_only_opens() {
+    let keys = set([
+        (short(1), timed(100, 100, 100)),
+        (short(2), timed(100, 200, -150)),
+        (short(3), timed(-100, 100, -50)),
+        (short(4), timed(-200, 100, -150)),
+    ]);
+    let expected = vec![(3, -100, 49), (1, -101, 199), (2, -102, 49)];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+    let error = Format::H2o.write(&set([(short(1), timed(-10, 100, -100))]), NOW);
+    assert_eq!(error.unwrap_err(), WriteError::NothingSeals);
+}
+
+#[test]
 fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
     let duration = |seconds: f64| NOW + Duration::from_secs_f64(seconds);
     let table = |from, until| {
