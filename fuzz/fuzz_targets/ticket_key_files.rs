@@ -12,7 +12,10 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{Reload, TicketFileError, TicketKeyError, TicketKeyFile, TicketRing};
+use rekindle::tickets::{
+    KeyFault, Reload, TicketFileError, TicketKeyError, TicketKeyFile, TicketKeyFormat, TicketKeys,
+    TicketRing, Update,
+};
 
 type Record = [u8; 48];
 
@@ -30,6 +33,7 @@ static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
 enum State {
     File(Vec<u8>),
     Absent,
+    /// An empty one: a folder without keys.
     Directory,
     /// A link to a device: reading it might never end.
     Device,
@@ -83,8 +87,7 @@ fuzz_target!(|bytes: &[u8]| {
                     1 => State::Directory,
                     2 => State::Device,
                     3 => State::Loop,
-                    // The longest that is read, and one byte more. Zeros, or comparing 20,000 names
-                    // would take most of the time.
+                    // The longest that is read, which is too many keys, and one byte more.
                     n => State::File(vec![0; TicketKeyFile::MAX_LEN + usize::from(n - 4)]),
                 }
             }
@@ -92,8 +95,8 @@ fuzz_target!(|bytes: &[u8]| {
                 model.update(&content(&mut u, n));
                 continue;
             }
-            _ => {
-                model.read();
+            (code, _) => {
+                model.read(code == 7);
                 reads += 1;
                 continue;
             }
@@ -117,65 +120,119 @@ fn content(u: &mut Unstructured<'_>, n: u8) -> Vec<u8> {
     content
 }
 
-/// Record `n` has the name of some others, and secrets of its own.
+/// Record `n` has the name of some others. The first is all zero, two more are weak; from 0xE0 on they
+/// have secrets of one of the first.
 fn record(n: u8) -> Record {
-    let mut record = [n; 48];
-    record[..16].fill(n % 32);
+    let mut record = [n % 32; 48];
+    let count = |part: &mut [u8], from: u8| {
+        (0..).zip(part).for_each(|(i, byte)| *byte = from ^ i);
+    };
+    let (mac, aes) = record[16..].split_at_mut(16);
+    match n {
+        0 => {}
+        0xDE => count(mac, n),
+        0xDF => {
+            count(mac, n);
+            count(aes, n);
+        }
+        n => {
+            let secrets = if n < 0xE0 { n } else { n - 0xDF };
+            count(mac, secrets);
+            count(aes, !secrets);
+        }
+    }
     record
 }
 
-/// The rules, told again: whole records of 48 bytes, at least one, none all zero, no name twice.
+/// The rules, told again: whole records of 48 bytes, at least one, none weak, no name and no pair of
+/// secrets twice.
 fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
     let records = content.chunks_exact(48).map(|r| r.try_into().expect("48"));
     let records: Vec<Record> = records.collect();
     if records.is_empty() {
         return Err(|e| matches!(e, TicketKeyError::TooShort { .. }));
     }
-    if records.contains(&[0; 48]) {
-        return Err(|e| matches!(e, TicketKeyError::AllZero { .. }));
+    if records.len() > TicketKeys::MAX_KEYS {
+        return Err(|e| *e == TicketKeyError::TooMany);
     }
-    let mut names: Vec<_> = records.iter().map(|r| &r[..16]).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.len() < records.len() {
+    match records.iter().find_map(fault) {
+        Some(KeyFault::AllZero) => return Err(|e| is_bad(e, KeyFault::AllZero)),
+        Some(KeyFault::RepeatedByte) => return Err(|e| is_bad(e, KeyFault::RepeatedByte)),
+        Some(_) => return Err(|e| is_bad(e, KeyFault::EqualSecrets)),
+        None => {}
+    }
+    let twins = |part: fn(&Record) -> &[u8]| {
+        let mut parts: Vec<_> = records.iter().map(part).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        parts.len() < records.len()
+    };
+    if twins(|record| &record[..16]) {
         return Err(|e| matches!(e, TicketKeyError::DuplicateName { .. }));
+    }
+    if twins(|record| &record[16..]) {
+        return Err(|e| matches!(e, TicketKeyError::DuplicateMaterial { .. }));
     }
     Ok(records)
 }
 
+fn fault(record: &Record) -> Option<KeyFault> {
+    let (mac, aes) = record[16..].split_at(16);
+    let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
+    if record[16..] == [0; 32] {
+        Some(KeyFault::AllZero)
+    } else if repeated(mac) || repeated(aes) {
+        Some(KeyFault::RepeatedByte)
+    } else {
+        (mac == aes).then_some(KeyFault::EqualSecrets)
+    }
+}
+
+fn is_bad(error: &TicketKeyError, is: KeyFault) -> bool {
+    matches!(error, TicketKeyError::Bad { fault, .. } if *fault == is)
+}
+
 impl Model {
-    /// Opens the file, or reloads it.
-    fn read(&mut self) {
-        let (result, reload) = match &mut self.open {
-            Some((file, ring, ..)) => (file.reload(ring).map(Some), true),
-            None => match TicketKeyFile::open(&*PATH) {
-                Ok((file, ring)) => {
-                    self.open = Some((file, ring, Vec::new(), Vec::new()));
-                    (Ok(None), false)
-                }
-                Err(error) => (Err(error), false),
-            },
+    /// Opens the file or, if it is open, reloads it; or takes it again whether it has changed or not.
+    fn read(&mut self, retry: bool) {
+        let Some((mut file, ring, keys, taken)) = self.open.take() else {
+            return self.open();
         };
-        match self.expect(&result) {
-            Some((records, content)) => {
-                let (file, ring, keys, taken) = self.open.as_mut().expect("opened");
-                assert_eq!(file.path(), &**PATH);
-                let done = result.expect("as expected");
-                if reload && *taken == content {
-                    assert_eq!(done, Some(Reload::Unchanged));
-                } else {
-                    if let Some(Reload::Updated(update)) = done {
-                        let trailing = content.len() % 48;
-                        assert_eq!((update.keys, update.trailing), (records.len(), trailing));
-                        assert_eq!(update.sealing, ring.load().sealing().fingerprint());
-                    } else {
-                        assert!(!reload, "the content has changed");
+        let result = if retry {
+            file.retry(&ring).map(Reload::Updated)
+        } else {
+            file.reload(&ring)
+        };
+        let expected = self.expect(&result);
+        self.open = Some(match (expected, result) {
+            (Some((records, content)), Ok(done)) => {
+                match done {
+                    Reload::Unchanged => assert!(!retry && taken == content),
+                    Reload::Updated(update) => {
+                        assert!(retry || taken != content);
+                        check(&update, &ring, &records, content.len() % 48);
+                        return self.opened(file, ring, records, content);
                     }
-                    (*keys, *taken) = (records, content);
                 }
+                (file, ring, keys, taken)
             }
-            None => assert!(result.is_err()),
+            (None, Err(_)) => (file, ring, keys, taken),
+            (expected, _) => panic!("expected {}", expected.is_some()),
+        });
+        self.check_ring();
+    }
+
+    fn open(&mut self) {
+        let mut file = TicketKeyFile::keys(&*PATH, TicketKeyFormat::TrafficServer48);
+        let result = file.open(TicketRing::builder());
+        if let Some((records, content)) = self.expect(&result) {
+            self.opened(file, result.expect("as expected"), records, content);
         }
+    }
+
+    fn opened(&mut self, file: TicketKeyFile, ring: TicketRing, keys: Vec<Record>, taken: Vec<u8>) {
+        assert_eq!(file.path(), &**PATH);
+        self.open = Some((file, ring, keys, taken));
         self.check_ring();
     }
 
@@ -195,7 +252,8 @@ impl Model {
             }
             (State::File(_), Some(TicketFileError::TooLong { path }))
             | (State::Absent | State::Loop, Some(TicketFileError::Unreadable { path, .. }))
-            | (State::Directory | State::Device, Some(TicketFileError::NotAFile { path })) => path,
+            | (State::Directory, Some(TicketFileError::EmptyFolder { path }))
+            | (State::Device, Some(TicketFileError::NotAFile { path })) => path,
             (state, error) => panic!("{error:?}, for {state:?}"),
         };
         assert_eq!(path, &*PATH);
@@ -207,7 +265,7 @@ impl Model {
         if let Some((_, ring, keys, _)) = &mut self.open {
             match (parse(content), ring.update(content)) {
                 (Ok(records), Ok(update)) => {
-                    assert_eq!(update.keys, records.len());
+                    check(&update, ring, &records, content.len() % 48);
                     *keys = records;
                 }
                 (Err(is), Err(error)) => assert!(is(&error), "{error}"),
@@ -223,10 +281,20 @@ impl Model {
         };
         let now = ring.load();
         assert_eq!(now.len(), keys.len());
-        for (key, record) in now.iter().zip(keys) {
+        for (key, record) in now.iter().map(|key| key.key()).zip(keys) {
             assert_eq!(key.name()[..], record[..16]);
             assert_eq!(key.hmac_secret()[..], record[16..32]);
             assert_eq!(key.aes_key()[..], record[32..]);
         }
     }
+}
+
+/// The first key seals.
+fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing: usize) {
+    assert_eq!((update.keys, update.trailing), (records.len(), trailing));
+    assert!(!update.fallback);
+    let (now, keys) = (ring.now(), ring.load());
+    let sealing = keys.sealing(now).expect("a key that seals").key();
+    assert_eq!(sealing.name()[..], records[0][..16]);
+    assert_eq!(update.sealing, sealing.fingerprint());
 }

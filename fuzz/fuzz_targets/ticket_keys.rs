@@ -1,88 +1,136 @@
-//! Ticket keys from arbitrary bytes, against the rules told again: records of 48 bytes, none of
-//! them all zero, no name twice, what is left over ignored and counted.
+//! Ticket keys from arbitrary bytes, against the rules told again: records of 48 bytes, none of them
+//! weak, no name and no pair of secrets twice, what is left over ignored and counted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{TicketKeyError, TicketKeys, TicketRing};
+use rekindle::tickets::{At, Duty, KeyFault, Named, Place, TicketKeyError, TicketKeys, TicketRing};
 
 const RECORD: usize = 48;
 
+/// Name, HMAC secret, AES key.
+const GOOD: &[u8; RECORD] = b"a name sixteen bthe secret bytes and the key too";
+
 fuzz_target!(|bytes: &[u8]| {
     let records: Vec<&[u8]> = bytes.chunks_exact(RECORD).collect();
-    let name = |i: usize| &records[i][..16];
-    let zero = records.iter().position(|r| r.iter().all(|b| *b == 0));
-    // Each record whose name an earlier one has, with the last of those.
-    let twin = |second| (0..second).rev().find(|first| name(*first) == name(second));
-    let twins: Vec<_> = (0..records.len())
-        .filter_map(|second| twin(second).map(|first| (first, second)))
-        .collect();
+    let weak = records.iter().position(|record| fault(record).is_some());
+    let names = twins(&records, |record| &record[..16]);
+    let secrets = twins(&records, |record| &record[16..]);
 
     match TicketKeys::parse(bytes) {
-        Err(TicketKeyError::TooShort { len }) => {
+        Err(TicketKeyError::TooShort { len, record }) => {
             assert!(records.is_empty());
-            assert_eq!(len, bytes.len());
+            assert_eq!((len, record), (bytes.len(), RECORD));
         }
-        Err(TicketKeyError::AllZero { record }) => assert_eq!(zero, Some(record)),
+        Err(TicketKeyError::Bad { at, fault: is }) => {
+            assert_eq!(Some(at), weak.map(At::record));
+            assert_eq!(Some(is), fault(records[at.record]));
+        }
         Err(TicketKeyError::DuplicateName { first, second }) => {
-            assert_eq!(zero, None);
-            assert!(
-                twins.contains(&(first, second)),
-                "{first} and {second} of {twins:?}"
-            );
+            assert_eq!(weak, None);
+            assert!(names.contains(&(first, second)), "{first}, {second}");
+        }
+        Err(TicketKeyError::DuplicateMaterial { first, second }) => {
+            assert!(weak.is_none() && names.is_empty());
+            assert!(secrets.contains(&(first, second)), "{first}, {second}");
         }
         Err(other) => panic!("{other}"),
         Ok(keys) => {
-            assert!(!records.is_empty() && zero.is_none() && twins.is_empty());
-            assert_eq!(
-                (keys.len(), keys.trailing()),
-                (records.len(), bytes.len() % RECORD)
-            );
-            assert_eq!(keys.sealing().name()[..], *name(0));
-            for (i, (key, record)) in keys.iter().zip(&records).enumerate() {
-                assert_eq!(key.name()[..], record[..16]);
-                assert_eq!(key.hmac_secret()[..], record[16..32]);
-                assert_eq!(key.aes_key()[..], record[32..]);
-                let (place, _) = keys.opening(key.name()).expect("its own name");
-                assert_eq!(place, i);
+            assert!(!records.is_empty() && weak.is_none());
+            assert!(names.is_empty() && secrets.is_empty());
+            let left = bytes.len() % RECORD;
+            assert_eq!((keys.len(), keys.trailing()), (records.len(), left));
+            for (i, (given, record)) in keys.given().zip(&records).enumerate() {
+                let duty = if i == 0 { Duty::Seal } else { Duty::Open };
+                assert_eq!(given.duty(), duty);
+                let key = given.key();
+                assert_eq!(
+                    [&key.name()[..], key.hmac_secret(), key.aes_key()].concat(),
+                    *record
+                );
             }
-            let mut stranger = *keys.sealing().name();
-            stranger[0] ^= 1;
-            let known = (0..records.len()).find(|i| *name(*i) == stranger);
-            assert_eq!(keys.opening(&stranger).map(|(place, _)| place), known);
-
-            check_update(bytes, &keys);
+            check_update(bytes, &keys, &records);
             return;
         }
     }
     check_refusal(bytes);
 });
 
+fn fault(record: &[u8]) -> Option<KeyFault> {
+    let (mac, aes) = record[16..].split_at(16);
+    let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
+    if record[16..].iter().all(|byte| *byte == 0) {
+        Some(KeyFault::AllZero)
+    } else if repeated(mac) || repeated(aes) {
+        Some(KeyFault::RepeatedByte)
+    } else {
+        (mac == aes).then_some(KeyFault::EqualSecrets)
+    }
+}
+
+/// Each record whose part an earlier one has, with the last of those.
+fn twins(records: &[&[u8]], part: impl Fn(&[u8]) -> &[u8]) -> Vec<(At, At)> {
+    let alike = |a: usize, b: usize| part(records[a]) == part(records[b]);
+    let twin = |second| (0..second).rev().find(|first| alike(*first, second));
+    (0..records.len())
+        .filter_map(|second| twin(second).map(|first| (At::record(first), At::record(second))))
+        .collect()
+}
+
+fn good_ring() -> TicketRing {
+    TicketRing::new(&TicketKeys::parse(GOOD).expect("a record")).expect("a ring")
+}
+
 /// An update takes all that parses.
-fn check_update(bytes: &[u8], keys: &TicketKeys) {
-    let ring = TicketRing::new(TicketKeys::parse(&[1; RECORD]).expect("a record"));
+fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
+    let ring = good_ring();
     let update = ring.update(bytes).expect("parses");
     assert_eq!(
         (update.keys, update.trailing),
         (keys.len(), keys.trailing())
     );
+    let named = |name: &[u8; 16]| records.iter().position(|record| record[..16] == *name);
+    let old = GOOD.first_chunk::<16>().expect("a name");
+    assert_eq!(update.dropped, usize::from(named(old).is_none()));
+    assert!(!update.fallback);
     // A fingerprint costs as much as all the rest.
     if bytes[0].is_multiple_of(4) {
-        assert_eq!(update.sealing, keys.sealing().fingerprint());
+        let first = keys.iter().next().expect("one");
+        assert_eq!(update.sealing, first.fingerprint());
     }
     assert!(ring.update(&bytes[..RECORD - 1]).is_err());
-    let ring = ring.load();
+
+    let (now, ring) = (ring.now(), ring.load());
     assert_eq!(ring.len(), keys.len());
-    for (now, key) in ring.iter().zip(keys.iter()) {
-        assert_eq!(now.name(), key.name());
-        assert_eq!(now.hmac_secret(), key.hmac_secret());
-        assert_eq!(now.aes_key(), key.aes_key());
+    for (ours, key) in ring.iter().map(|ours| ours.key()).zip(keys.iter()) {
+        assert_eq!(ours.name(), key.name());
+        assert_eq!(ours.hmac_secret(), key.hmac_secret());
+        assert_eq!(ours.aes_key(), key.aes_key());
+    }
+    let sealing = ring.sealing(now).expect("a key that seals");
+    assert_eq!(sealing.key().name()[..], records[0][..16]);
+    for record in records {
+        let name = *record.first_chunk::<16>().expect("a name");
+        let mut stranger = name;
+        stranger[0] ^= 1;
+        for name in [name, stranger, *old] {
+            match (ring.opening(&name, now), named(&name)) {
+                (Named::Key(key, Place::Sealing), Some(0)) => assert_eq!(key.key().name(), &name),
+                (Named::Key(key, Place::Previous(place)), Some(i)) => {
+                    assert_eq!((key.key().name(), place), (&name, i));
+                }
+                (Named::Retired, None) => assert_eq!(name, *old),
+                (Named::Unknown, None) => assert_ne!(name, *old),
+                (found, place) => panic!("{found:?}, but {place:?}"),
+            }
+        }
     }
 }
 
 /// What does not parse leaves the ring alone.
 fn check_refusal(bytes: &[u8]) {
-    let ring = TicketRing::new(TicketKeys::parse(&[1; RECORD]).expect("a record"));
+    let ring = good_ring();
     assert!(ring.update(bytes).is_err());
     let left = ring.load();
-    assert_eq!((left.len(), left.sealing().name()), (1, &[1; 16]));
+    let sealing = left.sealing(ring.now()).expect("a key that seals");
+    assert_eq!((left.len(), &sealing.key().name()[..]), (1, &GOOD[..16]));
 }

@@ -28,12 +28,14 @@ use hello::Hello;
 
 type Record = [u8; 48];
 
-/// Name, HMAC secret, AES key; each the same byte sixteen times.
+/// Name, HMAC secret, AES key; each counts up from its number times sixteen.
 const fn record(name: u8, mac: u8, aes: u8) -> Record {
-    let mut record = [name; 48];
-    let mut i = 16;
-    while i < 48 {
-        record[i] = if i < 32 { mac } else { aes };
+    let mut record = [0; 48];
+    let mut i = 0;
+    while i < 16 {
+        record[i] = 16 * name + i as u8;
+        record[16 + i] = 16 * mac + i as u8;
+        record[32 + i] = 16 * aes + i as u8;
         i += 1;
     }
     record
@@ -170,8 +172,11 @@ impl Harness {
         let keys: Vec<_> = (0..1 + n % 3)
             .map(|_| KEYS[usize::from(byte(u) % 8)])
             .collect();
-        let name = |i: usize| &keys[i][..16];
-        let twin = |i| (0..i).any(|j| name(i) == name(j));
+        let alike = |i: usize, j: usize| {
+            let (a, b): (&Record, &Record) = (&keys[i], &keys[j]);
+            a[..16] == b[..16] || a[16..] == b[16..]
+        };
+        let twin = |i| (0..i).any(|j| alike(i, j));
         let fits = !keys.contains(&[0; 48]) && !(0..keys.len()).any(twin);
         let ring = self.resumption.ticket_ring();
         if fits {

@@ -1,0 +1,123 @@
+//! Arbitrary bytes, and files of keys with something changed, in every format of ticket-key files.
+//! Nothing panics; what parses is written in the same format and parses to the same keys, and in every
+//! other format that can carry them; errors tell nothing of a secret.
+#![no_main]
+
+mod file;
+
+use std::time::Duration;
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use rekindle::tickets::{Duty, Fingerprint, GivenKey, TicketKeyFormat, TicketKeys, WriteError};
+
+use file::File;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut u = Unstructured::new(bytes);
+    let [format, to] = [byte(&mut u), byte(&mut u)]
+        .map(|n| TicketKeyFormat::ALL[usize::from(n) % TicketKeyFormat::ALL.len()]);
+    let now = moment(&mut u);
+    let file = File::new(format, &mut u);
+    match format.parse(&file.content) {
+        Ok(keys) => {
+            file.shown_in(&format!("{keys:?}"));
+            check(format, &keys, to, now);
+        }
+        Err(error) => file.shown_in(&format!("{error} {error:?}")),
+    }
+});
+
+fn byte(u: &mut Unstructured<'_>) -> u8 {
+    u.arbitrary().unwrap_or(0)
+}
+
+/// Around the times of the keys, or anything.
+fn moment(u: &mut Unstructured<'_>) -> Duration {
+    match byte(u) {
+        255 => Duration::MAX,
+        254 => Duration::new(u.arbitrary().unwrap_or(0), 999_999_999),
+        253 => Duration::from_secs(u64::MAX),
+        252 => Duration::ZERO,
+        seconds => Duration::from_secs(file::BEGINNING + u64::from(seconds)),
+    }
+}
+
+fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: Duration) {
+    assert!((1..=TicketKeys::MAX_KEYS).contains(&keys.len()));
+    // By the rules of h2o, told again: none of the others has times.
+    let table = |key: &GivenKey| match key.duty() {
+        Duty::Timed(table) => Some(table),
+        _ => None,
+    };
+    let is_h2o = format == TicketKeyFormat::H2o;
+    assert!(keys.given().all(|key| table(key).is_some() == is_h2o));
+    let seals = |key: &GivenKey| match table(key) {
+        Some(table) => table.seal_from <= now && now < table.seal_until,
+        None => key.duty() == Duty::Seal,
+    };
+    let opens = |key: &&GivenKey| table(key).is_none_or(|table| now < table.open_until);
+    let sealing = keys.given().find(|key| seals(key));
+    let open = sorted(keys.given().filter(opens));
+
+    match (format.write(keys, now), sealing) {
+        (Ok(written), Some(sealing)) => {
+            let again = format.parse(&written).expect("what was written");
+            assert_eq!(sorted(again.given()), open);
+            let first = again.given().find(|key| seals(key)).expect("the same");
+            assert_eq!(first.key().fingerprint(), sealing.key().fingerprint());
+            // h2o's times and everybody's order are as they were.
+            let left: Vec<_> = keys.given().filter(opens).collect();
+            for (before, after) in left.iter().zip(again.given()) {
+                assert_eq!(before.key().fingerprint(), after.key().fingerprint());
+                assert_eq!(before.duty(), after.duty());
+            }
+            assert_eq!(
+                format.write(&again, now).expect("once more")[..],
+                written[..]
+            );
+        }
+        (Err(WriteError::NothingSeals), None) => {}
+        (result, sealing) => panic!("{:?}, but {sealing:?}", result.err()),
+    }
+
+    match to.write(keys, now) {
+        Ok(written) => {
+            let again = to.parse(&written).expect("what was written");
+            assert_eq!(sorted(again.given()), open);
+            // Behind the end of time nothing seals.
+            if to == TicketKeyFormat::H2o && now < Duration::from_secs(u64::MAX) {
+                let first = again.given().find(|key| seals_by_time(key, now));
+                let sealing = sealing.expect("or it is not written").key();
+                assert_eq!(
+                    first.expect("the same").key().fingerprint(),
+                    sealing.fingerprint()
+                );
+            }
+        }
+        Err(WriteError::NothingSeals) => assert!(sealing.is_none()),
+        Err(WriteError::Cipher { fingerprint, .. }) => {
+            let of_key = |key: &&GivenKey| key.key().fingerprint() == fingerprint;
+            let key = keys.given().find(of_key).expect("one of them").key();
+            assert_ne!(Some(key.cipher()), to.cipher());
+        }
+        Err(WriteError::MacSecret { len, room, .. }) => assert!(len > room),
+        Err(WriteError::NoSecond { .. }) => assert!(to == TicketKeyFormat::H2o && !is_h2o),
+        Err(WriteError::TooFew { keys, least }) => assert!(keys == open.len() && keys < least),
+        Err(WriteError::NotOneNext { keys }) => assert_ne!(keys, 1),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn seals_by_time(key: &GivenKey, now: Duration) -> bool {
+    match key.duty() {
+        Duty::Timed(table) => table.seal_from <= now && now < table.seal_until,
+        _ => false,
+    }
+}
+
+fn sorted<'a>(keys: impl Iterator<Item = &'a GivenKey>) -> Vec<Fingerprint> {
+    let mut fingerprints: Vec<_> = keys.map(|key| key.key().fingerprint()).collect();
+    fingerprints.sort_by_key(|fingerprint| fingerprint.to_string());
+    fingerprints
+}

@@ -1,0 +1,96 @@
+//! Secrets that ticket keys are derived from, of arbitrary bytes, against the rules told again. What
+//! parses is written, and parses to the same; errors tell nothing of the secret.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rekindle::tickets::TicketSecret;
+
+fuzz_target!(|bytes: &[u8]| {
+    let expected = parse(bytes);
+    let secret = match (TicketSecret::parse(bytes), &expected) {
+        (Ok(secret), Some(_)) => secret,
+        (Err(error), None) => {
+            shows_nothing(&format!("{error} {error:?}"), bytes);
+            return;
+        }
+        (result, expected) => panic!("{result:?}, but {expected:?}"),
+    };
+    let (digits, period, ratchet) = expected.expect("some");
+    assert_eq!(secret.period().as_secs(), period);
+    assert_eq!(secret.ratchet(), ratchet);
+    shows_nothing(&format!("{secret:?}"), bytes);
+
+    let text = secret.to_text();
+    let lower = String::from_utf8(digits).expect("digits").to_lowercase();
+    assert!(text.contains(&format!("\nsecret {lower}\n")));
+    let again = TicketSecret::parse(text.as_bytes()).expect("what was written");
+    assert_eq!(
+        (again.period(), again.ratchet()),
+        (secret.period(), ratchet)
+    );
+    assert_eq!(*again.to_text(), *text);
+
+    let index = ratchet.unwrap_or(period);
+    let fingerprint = |secret: &TicketSecret, index| {
+        let key = secret.key(index).expect("of its own period, or the next");
+        key.fingerprint()
+    };
+    let ours = fingerprint(&secret, index);
+    assert_eq!(ours, fingerprint(&again, index));
+    if let Some(next) = index.checked_add(1) {
+        let theirs = fingerprint(&secret, next);
+        assert_ne!(ours, theirs);
+        assert_eq!(
+            theirs,
+            fingerprint(&again.ratcheted(next).expect("a step"), next)
+        );
+    }
+    if let Some(at) = ratchet.and_then(|at| at.checked_sub(1)) {
+        assert!(secret.key(at).is_err(), "no way leads back");
+    }
+});
+
+/// Digits, period and ratchet, if that is what it is.
+fn parse(bytes: &[u8]) -> Option<(Vec<u8>, u64, Option<u64>)> {
+    let mut found: [Option<&[u8]>; 3] = [None; 3];
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line: Vec<_> = line
+            .split(|byte| b" \t\r\x0c".contains(byte))
+            .filter(|word| !word.is_empty())
+            .collect();
+        match line[..] {
+            [] => {}
+            [word, ..] if word[0] == b'#' => {}
+            [word, value] => {
+                let words: [&[u8]; 3] = [b"secret", b"period", b"ratchet"];
+                let which = words.iter().position(|known| *known == word)?;
+                if found[which].replace(value).is_some() {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+    }
+    let number = |value: &[u8]| std::str::from_utf8(value).ok()?.parse::<u64>().ok();
+    let digits = found[0].filter(|digits| digits.len() == 64)?;
+    let fits = digits.iter().all(u8::is_ascii_hexdigit);
+    let lower = digits.to_ascii_lowercase();
+    let repeated = lower.chunks_exact(2).all(|pair| *pair == lower[..2]);
+    let period = number(found[1]?).filter(|period| (10..=2_592_000).contains(period))?;
+    let ratchet = match found[2] {
+        Some(value) => Some(number(value)?),
+        None => None,
+    };
+    (fits && !repeated).then_some((digits.to_vec(), period, ratchet))
+}
+
+/// Nothing of what looks like a secret is shown: twelve digits or more.
+fn shows_nothing(shown: &str, bytes: &[u8]) {
+    for digits in bytes.split(|byte| !byte.is_ascii_hexdigit()) {
+        for part in digits.windows(12) {
+            let part = std::str::from_utf8(part).expect("digits");
+            // A number of the period is no secret.
+            assert!(part.bytes().all(|b| b.is_ascii_digit()) || !shown.contains(part));
+        }
+    }
+}
