@@ -41,8 +41,9 @@ pub trait Clock: Send + Sync {
     /// The time now. Never goes back. A granularity of some milliseconds is fine.
     fn now(&self) -> Time;
 
-    /// The time of day, as a duration since 1970-01-01 00:00 UTC. Asked only when a TLS session is
-    /// stored, to learn how much of its life is left.
+    /// The time of day, as a duration since 1970-01-01 00:00 UTC. Asked when a TLS session is
+    /// stored or opened, to learn how much of its life is left, and for ticket keys that go by it. May
+    /// step, both ways.
     fn unix_time(&self) -> Duration {
         SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
     }
@@ -129,7 +130,6 @@ impl ClockSource {
         }
     }
 
-    #[cfg(feature = "openssl")]
     pub(crate) fn unix_time(&self) -> Duration {
         match self {
             Self::Monotonic => MonotonicClock.unix_time(),

@@ -1,6 +1,6 @@
-//! Sealing and opening tickets with the keys of a ring: AES-128-CBC and HMAC-SHA256.
+//! Sealing and opening tickets with the keys of a ring: AES-CBC and HMAC-SHA256.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::ffi;
 use super::resumption::ResumedBy;
 use crate::engine::thread_number;
 use crate::stats::Sharded;
-use crate::tickets::{TicketKey, TicketRing};
+use crate::tickets::{Named, Place, TicketCipher, TicketKey, TicketRing};
 
 /// What has become of tickets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,8 @@ pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
     counters: Sharded<{ Counter::UnknownKey as usize + 1 }>,
     /// Fetched once: looking an algorithm up takes locks.
-    cipher: Cipher,
+    aes128: Cipher,
+    aes256: Cipher,
 }
 
 struct Cipher(*mut EVP_CIPHER);
@@ -58,25 +59,31 @@ unsafe impl Send for Cipher {}
 // SAFETY: as above.
 unsafe impl Sync for Cipher {}
 
+impl Cipher {
+    fn fetch(name: &CStr) -> Result<Self, ErrorStack> {
+        // SAFETY: a name that ends in zero, and the default library context.
+        let cipher = unsafe { sys::EVP_CIPHER_fetch(ptr::null_mut(), name.as_ptr(), ptr::null()) };
+        if cipher.is_null() {
+            return Err(ErrorStack::get());
+        }
+        Ok(Self(cipher))
+    }
+}
+
 impl Drop for Cipher {
     fn drop(&mut self) {
-        // SAFETY: fetched in `Tickets::new`, freed nowhere else.
+        // SAFETY: fetched in `fetch`, freed nowhere else.
         unsafe { sys::EVP_CIPHER_free(self.0) };
     }
 }
 
 impl Tickets {
     pub(super) fn new(ring: Arc<TicketRing>) -> Result<Self, ErrorStack> {
-        // SAFETY: a name that ends in zero, and the default library context.
-        let cipher =
-            unsafe { sys::EVP_CIPHER_fetch(ptr::null_mut(), c"AES-128-CBC".as_ptr(), ptr::null()) };
-        if cipher.is_null() {
-            return Err(ErrorStack::get());
-        }
         Ok(Self {
             ring,
             counters: Sharded::new(),
-            cipher: Cipher(cipher),
+            aes128: Cipher::fetch(c"AES-128-CBC")?,
+            aes256: Cipher::fetch(c"AES-256-CBC")?,
         })
     }
 
@@ -102,8 +109,12 @@ impl Tickets {
         cipher: *mut EVP_CIPHER_CTX,
         mac: *mut EVP_MAC_CTX,
     ) -> c_int {
-        let keys = self.ring.load();
-        let key = keys.sealing();
+        let now = self.ring.now();
+        let keys = self.ring.load_to_seal(now);
+        let Some(key) = keys.sealing(now) else {
+            return -1;
+        };
+        let key = key.key();
         *name = *key.name();
         // SAFETY: by contract; OpenSSL fills as many bytes as the vector has.
         let ready = unsafe {
@@ -133,10 +144,11 @@ impl Tickets {
         tls13: bool,
     ) -> (c_int, Option<ResumedBy>) {
         let keys = self.ring.load();
-        let Some((place, key)) = keys.opening(name) else {
+        let Named::Key(key, place) = keys.opening(name, self.ring.now()) else {
             self.count(Counter::UnknownKey);
             return (0, None);
         };
+        let key = key.key();
         // SAFETY: as in `seal`.
         let ready = unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) };
         if !ready {
@@ -144,11 +156,11 @@ impl Tickets {
             return (0, None);
         }
         let (counter, how) = match place {
-            0 => (Counter::Opened, ResumedBy::Ticket),
-            _ => (Counter::Renewed, ResumedBy::RenewedTicket),
+            Place::Previous(_) => (Counter::Renewed, ResumedBy::RenewedTicket),
+            Place::Sealing | Place::Next => (Counter::Opened, ResumedBy::Ticket),
         };
         self.count(counter);
-        let renew = place > 0 || tls13;
+        let renew = matches!(place, Place::Previous(_)) || tls13;
         (if renew { 2 } else { 1 }, Some(how))
     }
 
@@ -165,11 +177,15 @@ impl Tickets {
         mac: *mut EVP_MAC_CTX,
         direction: Direction,
     ) -> bool {
-        // SAFETY: by contract; key and vector are as long as AES-128-CBC takes them.
+        let algorithm = match key.cipher() {
+            TicketCipher::Aes128 => &self.aes128,
+            TicketCipher::Aes256 => &self.aes256,
+        };
+        // SAFETY: by contract; key and vector are as long as the cipher takes them.
         unsafe {
             sys::EVP_CipherInit_ex(
                 cipher,
-                self.cipher.0,
+                algorithm.0,
                 ptr::null_mut(),
                 key.aes_key().as_ptr(),
                 iv.as_ptr(),

@@ -1,31 +1,122 @@
-//! What can be wrong with ticket keys, and with the files that they come from.
+//! What can be wrong with ticket keys.
 
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
-/// The configuration's fault: these are not ticket keys.
+/// Where in a file or buffer a key is: which record, counted from 0, and in text files the line, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The record's number, counted from 0.
+    pub record: usize,
+    /// The line that it begins on, counted from 1; `None` in binary formats.
+    pub line: Option<usize>,
+}
+
+impl At {
+    /// A record of a binary format.
+    #[must_use]
+    pub const fn record(record: usize) -> Self {
+        Self { record, line: None }
+    }
+
+    /// A record of a text format.
+    #[must_use]
+    pub const fn line(record: usize, line: usize) -> Self {
+        Self {
+            record,
+            line: Some(line),
+        }
+    }
+}
+
+/// Counted from 1, as people do.
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ticket key {}", self.record + 1)?;
+        match self.line {
+            Some(line) => write!(f, " (line {line})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a single key is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// Its secrets are all zeros.
+    AllZero,
+    /// Its encryption key or its MAC secret is one byte over and over.
+    RepeatedByte,
+    /// Its encryption key is its MAC secret, or begins it.
+    EqualSecrets,
+    /// The encryption key has neither 16 nor 32 bytes, or the MAC secret neither 16, 32 nor 64.
+    Length,
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllZero => "is all zeros",
+            Self::RepeatedByte => "has a secret that is one repeated byte",
+            Self::EqualSecrets => "encrypts with its MAC secret",
+            Self::Length => "has secrets of a length that no ticket key has",
+        })
+    }
+}
+
+impl Error for KeyFault {}
+
+/// The configuration's fault: these are not ticket keys. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketKeyError {
-    /// There is not one whole record of 48 bytes.
+    /// There is not one whole record.
     TooShort {
         /// Bytes that were given.
         len: usize,
-    },
-    /// A record is all zeros.
-    AllZero {
-        /// Its place, counted from 0.
+        /// Bytes of a record.
         record: usize,
     },
-    /// Two records have one name.
-    DuplicateName {
-        /// Place of the first of them, counted from 0.
-        first: usize,
-        /// Place of the second.
-        second: usize,
+    /// A key is weak, or no key.
+    Bad {
+        /// Which one.
+        at: At,
+        /// Why.
+        fault: KeyFault,
     },
+    /// A text format's line is not what should be there.
+    Syntax {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it. Never quotes it: it may be a secret.
+        reason: &'static str,
+    },
+    /// Two keys have one name.
+    DuplicateName {
+        /// The first of them.
+        first: At,
+        /// The second.
+        second: At,
+    },
+    /// Two keys have the same secrets, under different names.
+    DuplicateMaterial {
+        /// The first of them.
+        first: At,
+        /// The second.
+        second: At,
+    },
+    /// There are fewer keys than the format's own server starts with.
+    TooFew {
+        /// Keys that were given.
+        keys: usize,
+        /// Keys that it takes.
+        least: usize,
+    },
+    /// No key of the set ever seals.
+    NothingSeals,
+    /// More keys than [`TicketKeys::MAX_KEYS`](super::TicketKeys::MAX_KEYS).
+    TooMany,
     /// The operating system gives no random bytes: nobody's fault here.
     NoRandomness(String),
 }
@@ -33,17 +124,22 @@ pub enum TicketKeyError {
 impl fmt::Display for TicketKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort { len } => write!(
-                f,
-                "{len} bytes do not hold a ticket key (48 bytes: name, HMAC secret, AES key)"
-            ),
-            Self::AllZero { record } => write!(f, "ticket key {} is all zeros", record + 1),
-            Self::DuplicateName { first, second } => write!(
-                f,
-                "ticket keys {} and {} have the same name",
-                first + 1,
-                second + 1
-            ),
+            Self::TooShort { len, record } => {
+                write!(f, "{len} bytes do not hold a ticket key ({record} bytes)")
+            }
+            Self::Bad { at, fault } => write!(f, "{at} {fault}"),
+            Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
+            Self::DuplicateName { first, second } => {
+                write!(f, "{first} and {second} have the same name")
+            }
+            Self::DuplicateMaterial { first, second } => {
+                write!(f, "{first} and {second} have the same secrets")
+            }
+            Self::TooFew { keys, least } => {
+                write!(f, "{keys} ticket keys where it takes {least}")
+            }
+            Self::NothingSeals => f.write_str("no ticket key may seal"),
+            Self::TooMany => write!(f, "more than {} ticket keys", super::TicketKeys::MAX_KEYS),
             Self::NoRandomness(reason) => {
                 write!(f, "no random bytes for a ticket key: {reason}")
             }
@@ -52,71 +148,3 @@ impl fmt::Display for TicketKeyError {
 }
 
 impl Error for TicketKeyError {}
-
-/// A file of ticket keys could not be used. Whatever was in use before still is.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TicketFileError {
-    /// It is missing, or cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is a directory, a pipe or a device, from which reading might never end.
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// It is longer than [`TicketKeyFile::MAX_LEN`](super::TicketKeyFile::MAX_LEN).
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Its content is not ticket keys.
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: TicketKeyError,
-    },
-}
-
-impl fmt::Display for TicketFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, source } => {
-                write!(
-                    f,
-                    "cannot read ticket keys from {}: {source}",
-                    path.display()
-                )
-            }
-            Self::NotAFile { path } => write!(
-                f,
-                "cannot read ticket keys from {}: not a regular file",
-                path.display()
-            ),
-            Self::TooLong { path } => write!(
-                f,
-                "cannot read ticket keys from {}: longer than {} bytes",
-                path.display(),
-                super::TicketKeyFile::MAX_LEN
-            ),
-            Self::Malformed { path, source } => {
-                write!(f, "bad ticket keys in {}: {source}", path.display())
-            }
-        }
-    }
-}
-
-impl Error for TicketFileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Malformed { source, .. } => Some(source),
-            Self::NotAFile { .. } | Self::TooLong { .. } => None,
-        }
-    }
-}

@@ -1,157 +1,149 @@
-//! A key, and an immutable ring of them.
+//! A set of ticket keys, as somebody provides it: from a file, through the API, in any format.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use super::error::{At, TicketKeyError};
+use super::format::TicketKeyFormat;
+use super::key::{TicketCipher, TicketKey};
 
-use super::error::TicketKeyError;
-
-const NAME: usize = 16;
-const SECRET: usize = 16;
-
-/// One session ticket encryption key (STEK): a public name, a secret for HMAC-SHA256 and a key for
-/// AES-128-CBC.
-pub struct TicketKey {
-    name: [u8; NAME],
-    /// `hmac_secret | aes_key`. On the heap, so that moving the key leaves no copy behind.
-    secrets: Box<Zeroizing<[u8; 2 * SECRET]>>,
+/// What a key of a set is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// It will seal one day, when another set says so: until then it opens what faster machines seal.
+    Next,
+    /// It seals and opens.
+    Seal,
+    /// It opens what it sealed in the past.
+    Open,
+    /// It does both when its times say so.
+    Timed(TimeTable),
 }
 
-impl TicketKey {
-    /// Bytes of a record: `name[16] | hmac_secret[16] | aes_key[16]`.
-    pub const RECORD: usize = NAME + 2 * SECRET;
-
-    fn from_record(record: &[u8; Self::RECORD]) -> Self {
-        let (name, secrets) = record
-            .split_first_chunk()
-            .expect("a record begins with a name");
-        let mut key = Self {
-            name: *name,
-            secrets: Box::new(Zeroizing::new([0; 2 * SECRET])),
-        };
-        key.secrets.copy_from_slice(secrets);
-        key
-    }
-
-    /// The name, which every ticket that the key seals carries in the clear.
-    #[inline]
-    #[must_use]
-    pub fn name(&self) -> &[u8; 16] {
-        &self.name
-    }
-
-    /// The secret for HMAC-SHA256.
-    #[inline]
-    #[must_use]
-    pub fn hmac_secret(&self) -> &[u8; 16] {
-        self.secrets.first_chunk().expect("32 bytes")
-    }
-
-    /// The key for AES-128-CBC.
-    #[inline]
-    #[must_use]
-    pub fn aes_key(&self) -> &[u8; 16] {
-        self.secrets.last_chunk().expect("32 bytes")
-    }
-
-    /// Tells keys apart without showing them: equal on two machines only if the whole key is.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.secrets[..]).expect("any length will do");
-        mac.update(b"rekindle ticket key fingerprint");
-        mac.update(&self.name);
-        let tag = mac.finalize().into_bytes();
-        Fingerprint(*tag.first_chunk().expect("32 bytes"))
-    }
+/// When a key does what, by the time of day: durations since 1970-01-01 00:00 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeTable {
+    /// Seals from then on, unless a later key does as well.
+    pub seal_from: Duration,
+    /// Seals until then.
+    pub seal_until: Duration,
+    /// Opens until then, and from the beginning on.
+    pub open_until: Duration,
 }
 
-/// A truncated MAC under a ticket key: 8 bytes, shown as 16 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 8]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+/// A key and what it is for.
+#[derive(Clone)]
+pub struct GivenKey {
+    pub(super) key: Arc<TicketKey>,
+    pub(super) duty: Duty,
+    at: At,
 }
 
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl GivenKey {
+    /// A key for that duty, found at that place.
+    #[must_use]
+    pub fn new(key: TicketKey, duty: Duty, at: At) -> Self {
+        Self {
+            key: Arc::new(key),
+            duty,
+            at,
+        }
+    }
+
+    /// The same key for another duty.
+    #[must_use]
+    pub fn with_duty(&self, duty: Duty) -> Self {
+        Self {
+            duty,
+            ..self.clone()
+        }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &TicketKey {
+        &self.key
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn duty(&self) -> Duty {
+        self.duty
     }
 }
 
 /// Shows the fingerprint, not the key.
-impl fmt::Debug for TicketKey {
+impl fmt::Debug for GivenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TicketKey({})", self.fingerprint())
+        f.debug_struct("GivenKey")
+            .field("key", &self.key)
+            .field("duty", &self.duty)
+            .finish_non_exhaustive()
     }
 }
 
-/// An immutable ring of ticket keys, never empty: the first seals, all open.
+/// A set of ticket keys, never empty and never without one that seals. Names and secrets differ from key
+/// to key.
+#[derive(Clone)]
 pub struct TicketKeys {
-    keys: Box<[TicketKey]>,
+    keys: Vec<GivenKey>,
     trailing: usize,
 }
 
 impl TicketKeys {
+    /// The most keys in a set. Each ticket that names none of them is looked for among all.
+    pub const MAX_KEYS: usize = 4096;
+
     /// Reads records of 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`, as Traffic Server's
-    /// key files hold them. Bytes behind the last whole record are ignored and
-    /// [counted](Self::trailing).
+    /// key files hold them: the first one seals, all open. Bytes behind the last whole record are ignored
+    /// and [counted](Self::trailing).
     ///
     /// # Errors
     ///
-    /// [`TooShort`](TicketKeyError::TooShort) without a whole record,
-    /// [`AllZero`](TicketKeyError::AllZero) for a record of zeros,
-    /// [`DuplicateName`](TicketKeyError::DuplicateName) for two records with one name.
+    /// [`TicketKeyError`] says which record is none, and why.
     pub fn parse(records: &[u8]) -> Result<Self, TicketKeyError> {
-        let (records, trailing) = records.as_chunks();
-        if records.is_empty() {
-            return Err(TicketKeyError::TooShort {
-                len: trailing.len(),
-            });
-        }
-        if let Some(record) = records.iter().position(|r| *r == [0; TicketKey::RECORD]) {
-            return Err(TicketKeyError::AllZero { record });
-        }
-        let keys: Box<[_]> = records.iter().map(TicketKey::from_record).collect();
-        if let Some((first, second)) = duplicate_name(&keys) {
-            return Err(TicketKeyError::DuplicateName { first, second });
-        }
-        Ok(Self {
-            keys,
-            trailing: trailing.len(),
-        })
+        TicketKeyFormat::TrafficServer48.parse(records)
     }
 
-    /// A ring with one key of random bytes.
+    /// A set of one key of random bytes, for AES-128.
     ///
     /// # Errors
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random() -> Result<Self, TicketKeyError> {
-        let mut record = Zeroizing::new([0; TicketKey::RECORD]);
-        getrandom::fill(&mut *record).map_err(|e| TicketKeyError::NoRandomness(e.to_string()))?;
-        Self::parse(&*record)
+        let key = TicketKey::random(TicketCipher::Aes128)?;
+        Self::new(vec![GivenKey::new(key, Duty::Seal, At::record(0))])
     }
 
-    /// The key that seals.
-    #[inline]
-    #[must_use]
-    pub fn sealing(&self) -> &TicketKey {
-        &self.keys[0]
+    /// A set of these keys.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateName`](TicketKeyError::DuplicateName),
+    /// [`DuplicateMaterial`](TicketKeyError::DuplicateMaterial),
+    /// [`NothingSeals`](TicketKeyError::NothingSeals), [`TooMany`](TicketKeyError::TooMany).
+    pub fn new(keys: Vec<GivenKey>) -> Result<Self, TicketKeyError> {
+        if keys.len() > Self::MAX_KEYS {
+            return Err(TicketKeyError::TooMany);
+        }
+        if let Some((first, second)) = twins(&keys, |a, b| a.name().cmp(b.name())) {
+            return Err(TicketKeyError::DuplicateName { first, second });
+        }
+        if let Some((first, second)) = twins(&keys, TicketKey::cmp_secrets) {
+            return Err(TicketKeyError::DuplicateMaterial { first, second });
+        }
+        let seals = |key: &GivenKey| matches!(key.duty, Duty::Seal | Duty::Timed(_));
+        if !keys.iter().any(seals) {
+            return Err(TicketKeyError::NothingSeals);
+        }
+        Ok(Self { keys, trailing: 0 })
     }
 
-    /// The key that opens tickets with this name, and its place in the ring: 0 for the one that
-    /// seals; tickets of any other deserve to be renewed.
-    #[inline]
-    #[must_use]
-    pub fn opening(&self, name: &[u8; 16]) -> Option<(usize, &TicketKey)> {
-        // Names are public: comparing them needs no constant time.
-        self.keys.iter().enumerate().find(|(_, k)| k.name == *name)
+    pub(super) fn with_trailing(mut self, trailing: usize) -> Self {
+        self.trailing = trailing;
+        self
     }
 
     /// Number of keys: at least one.
@@ -161,37 +153,39 @@ impl TicketKeys {
         self.keys.len()
     }
 
-    /// The keys, the one that seals first.
-    pub fn iter(&self) -> impl Iterator<Item = &TicketKey> {
+    /// The keys and their duties, in the order in which they came.
+    pub fn given(&self) -> impl ExactSizeIterator<Item = &GivenKey> + DoubleEndedIterator {
         self.keys.iter()
     }
 
-    /// Bytes behind the last whole record that [`parse`](Self::parse) ignored.
+    /// The keys, in the order in which they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &TicketKey> + DoubleEndedIterator {
+        self.keys.iter().map(GivenKey::key)
+    }
+
+    /// Bytes behind the last whole record that the format's [`parse`](TicketKeyFormat::parse) ignored.
     #[must_use]
     pub fn trailing(&self) -> usize {
         self.trailing
     }
 }
 
-fn duplicate_name(keys: &[TicketKey]) -> Option<(usize, usize)> {
-    let mut by_name: Vec<usize> = (0..keys.len()).collect();
-    by_name.sort_by_key(|i| (keys[*i].name, *i));
-    let mut pairs = by_name.windows(2);
-    let twins = pairs.find(|pair| keys[pair[0]].name == keys[pair[1]].name)?;
-    Some((twins[0], twins[1]))
+/// Two keys that `order` finds equal.
+fn twins(
+    keys: &[GivenKey],
+    order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
+) -> Option<(At, At)> {
+    let mut sorted: Vec<&GivenKey> = keys.iter().collect();
+    // Stable: the first of two is the one that came first.
+    sorted.sort_by(|a, b| order(&a.key, &b.key));
+    let mut pairs = sorted.windows(2);
+    let found = pairs.find(|pair| order(&pair[0].key, &pair[1].key).is_eq())?;
+    Some((found[0].at, found[1].at))
 }
 
 /// Shows fingerprints, no keys.
 impl fmt::Debug for TicketKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.keys).finish()
-    }
-}
-
-impl Drop for TicketKey {
-    fn drop(&mut self) {
-        // The secrets wipe themselves. The name is no secret, but with it a core dump tells which
-        // tickets were ours.
-        self.name.zeroize();
     }
 }

@@ -1,47 +1,77 @@
-//! Ticket keys: an immutable ring of them, swapped atomically.
+//! Ticket keys: a ring of them in time, swapped atomically.
 //!
-//! Knows nothing of the cache and of no TLS library: it says which key seals and which may open.
+//! Knows nothing of the cache and of no TLS library: it says which key seals and which may open, and when.
+//!
+//! - [`TicketRing`] is what handshakes use. On its own it makes a new key each period; keys from a file
+//!   ([`TicketKeyFile`]), from whoever calls [`update`](TicketRing::update), or derived from a
+//!   [`TicketSecret`] take its place. Should those fail to come, keys of its own take over.
+//! - [`TicketKeys`] is a set of keys as somebody provides it, in one of many
+//!   [formats](TicketKeyFormat); [`KeyRing`] is the ring at some moment.
 //!
 //! ```
-//! use rekindle::tickets::{TicketKeys, TicketRing};
+//! use rekindle::tickets::{TicketKey, TicketCipher, TicketKeys, TicketRing};
 //!
 //! # fn main() -> Result<(), rekindle::tickets::TicketKeyError> {
-//! let ring = TicketRing::random()?; // no keys from anyone yet: one of our own
-//! let record = [7; 48]; // name[16] | hmac_secret[16] | aes_key[16], from a file or a peer
+//! let ring = TicketRing::random()?; // no keys from anyone yet: keys of our own
+//! let record: Vec<u8> = (1..=48).collect(); // name[16] | hmac_secret[16] | aes_key[16]
 //! ring.update(&record)?;
-//! assert_eq!(ring.load().sealing().name(), &[7; 16]);
-//! assert!(ring.update(&[0; 48]).is_err()); // an all-zero key changes nothing
-//! assert_eq!(ring.load().sealing().name(), &[7; 16]);
+//! assert_eq!(ring.load().sealing(ring.now()).unwrap().key().name(), &record[..16]);
+//! assert!(ring.update(&[7; 48]).is_err()); // one repeated byte is no key, and changes nothing
+//! assert_eq!(ring.load().sealing(ring.now()).unwrap().key().name(), &record[..16]);
 //! # Ok(())
 //! # }
 //! ```
 
 mod error;
 mod file;
+mod format;
+mod key;
 mod keys;
+mod policy;
+mod renew;
+mod ring;
+mod secret;
+mod status;
 mod swap;
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use error::{TicketFileError, TicketKeyError};
-pub use file::{Reload, TicketKeyFile};
-pub use keys::{Fingerprint, TicketKey, TicketKeys};
+pub use error::{At, KeyFault, TicketKeyError};
+pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
+pub use format::{TicketKeyFormat, UnknownFormat};
+pub use key::{Fingerprint, TicketCipher, TicketKey};
+pub use keys::{Duty, GivenKey, TicketKeys, TimeTable};
+pub use policy::{PolicyError, TicketPolicy};
+pub use ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
+pub use secret::{SecretError, TicketSecret};
+pub use status::{KeyStatus, RingStatus};
 
+use renew::Moment;
+use status::Watch;
 use swap::ArcSwap;
+
+use crate::clock::{Clock, ClockSource, Time};
 
 /// The ring of ticket keys in use.
 ///
 /// A handshake loads it once, wait-free, and works on that snapshot; an update replaces the whole
 /// ring in one atomic step. There is always a key that seals.
+///
+/// Somebody should call [`maintain`](Self::maintain) once a second: it makes the keys that are to come,
+/// forgets those that have ended, and follows the time of day. Where nobody does, handshakes make the
+/// keys themselves, one handshake each period.
 pub struct TicketRing {
-    keys: ArcSwap<TicketKeys>,
+    keys: ArcSwap<KeyRing>,
+    policy: TicketPolicy,
+    clock: ClockSource,
+    watch: Watch,
 }
 
 /// The ring as it was when it was loaded.
 pub struct Snapshot {
-    keys: swap::Guard<Arc<TicketKeys>>,
+    keys: swap::Guard<Arc<KeyRing>>,
 }
 
 /// What an update has put in place.
@@ -55,24 +85,36 @@ pub struct Update {
     /// Bytes behind the last whole record, which were ignored: a text editor's newline, or a file
     /// that is not what it should be. Worth a warning unless zero.
     pub trailing: usize,
+    /// Keys that still opened tickets and are gone: clients that come back with those get a full
+    /// handshake.
+    pub dropped: usize,
+    /// Whether none of the keys that were given may seal now, so that one of our own does.
+    pub fallback: bool,
 }
 
 impl TicketRing {
-    /// A ring of these keys.
-    #[must_use]
-    pub fn new(keys: TicketKeys) -> Self {
-        Self {
-            keys: ArcSwap::from_pointee(keys),
-        }
+    /// A ring of these keys, under the default policy and the machine's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and there is none of our own to be
+    /// had.
+    pub fn new(keys: &TicketKeys) -> Result<Self, TicketKeyError> {
+        Self::builder().with_keys(keys)
     }
 
-    /// A ring with one key of random bytes, which nobody else has.
+    /// A ring that makes its own keys, under the default policy and the machine's clock.
     ///
     /// # Errors
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random() -> Result<Self, TicketKeyError> {
-        TicketKeys::random().map(Self::new)
+        Self::builder().with_own_keys()
+    }
+
+    /// For a ring under another policy, by another clock, or of derived keys.
+    pub fn builder() -> TicketRingBuilder {
+        TicketRingBuilder::default()
     }
 
     /// Replaces the ring by keys from `records`, as [`TicketKeys::parse`] reads them.
@@ -81,18 +123,47 @@ impl TicketRing {
     ///
     /// What `parse` finds wrong with the records. The ring in use stays.
     pub fn update(&self, records: &[u8]) -> Result<Update, TicketKeyError> {
-        Ok(self.replace(TicketKeys::parse(records)?))
+        self.replace(&TicketKeys::parse(records)?)
     }
 
     /// Replaces the ring by these keys.
-    pub fn replace(&self, keys: TicketKeys) -> Update {
-        let update = Update {
-            keys: keys.len(),
-            sealing: keys.sealing().fingerprint(),
-            trailing: keys.trailing(),
-        };
-        self.keys.store(Arc::new(keys));
-        update
+    ///
+    /// A key that was here before is as old as it was. Keys of our own that sealed while a provider had
+    /// none still open, until their tickets have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and there is none of our own to be
+    /// had. The ring in use stays.
+    pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
+        let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
+        let mut update = self.swap_in(make)?;
+        update.trailing = keys.trailing();
+        Ok(update)
+    }
+
+    /// Replaces the ring by keys that are derived from a secret and the time of day.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`]: there is no key for this moment. The ring in use stays.
+    pub fn derive_from(&self, secret: &TicketSecret) -> Result<Update, SecretError> {
+        self.swap_in(|before, at| KeyRing::derived(secret.clone(), Some(before), self.policy, at))
+    }
+
+    fn swap_in<E>(
+        &self,
+        make: impl Fn(&KeyRing, Moment) -> Result<KeyRing, E>,
+    ) -> Result<Update, E> {
+        loop {
+            let (before, at) = (self.keys.load(), self.moment());
+            let next = Arc::new(make(&before, at)?);
+            // A renewal that came in between has made keys that the next ring is to know of.
+            if swap::replace(&self.keys, &before, Arc::clone(&next)) {
+                self.watch.look_at(&next, at.now);
+                return Ok(Update::from(&before, &next, at.now));
+            }
+        }
     }
 
     /// The ring in use. Wait-free.
@@ -103,12 +174,167 @@ impl TicketRing {
             keys: self.keys.load(),
         }
     }
+
+    /// The ring in use, for a handshake that is about to seal: should nobody have
+    /// [maintained](Self::maintain) it for half a period, or should it have no key that seals any more,
+    /// it is renewed before. Wait-free but for that, which one thread does in a bounded number of steps.
+    #[inline]
+    #[must_use]
+    pub fn load_to_seal(&self, now: Time) -> Snapshot {
+        let keys = self.load();
+        if !keys.is_overdue(now) && keys.sealing(now).is_some() {
+            return keys;
+        }
+        drop(keys);
+        self.renew();
+        self.load()
+    }
+
+    /// Renews the ring if it is time: for once a second.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`] when a key is to be made and the operating system gives none. The
+    /// ring in use stays, and the next call tries again.
+    pub fn maintain(&self) -> Result<(), TicketKeyError> {
+        let at = self.moment();
+        let keys = self.keys.load();
+        let next = keys.renewed(at);
+        if let Ok(Some(next)) = next {
+            // Should another ring have come in between, it is as new.
+            let _ = swap::replace(&self.keys, &keys, Arc::new(next));
+            self.watch.look_at(&self.keys.load(), at.now);
+            return Ok(());
+        }
+        self.watch.look_at(&keys, at.now);
+        next.map(drop)
+    }
+
+    #[cold]
+    fn renew(&self) {
+        // Without randomness there is nothing to seal with: the client gets no ticket.
+        let _ = self.maintain();
+    }
+
+    /// The time by the ring's clock, which [`KeyTimes`] are in.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The time of day by the ring's clock, since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn unix_time(&self) -> std::time::Duration {
+        self.clock.unix_time()
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock.now(),
+            unix: self.clock.unix_time(),
+        }
+    }
+}
+
+/// Configures a [`TicketRing`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct TicketRingBuilder {
+    policy: TicketPolicy,
+    clock: ClockSource,
+}
+
+impl TicketRingBuilder {
+    /// How long keys live.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] if that cannot be lived by.
+    pub fn policy(mut self, policy: TicketPolicy) -> Result<Self, PolicyError> {
+        policy.check()?;
+        self.policy = policy;
+        Ok(self)
+    }
+
+    /// Takes the time from `clock` instead of [`MonotonicClock`](crate::MonotonicClock). Its
+    /// [`unix_time`](Clock::unix_time) is asked for keys that go by the time of day, and for the age of
+    /// tickets from elsewhere.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = ClockSource::Injected(clock);
+        self
+    }
+
+    /// A ring that makes its own keys.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
+    pub fn with_own_keys(self) -> Result<TicketRing, TicketKeyError> {
+        let first = KeyRing::local(self.policy, self.moment())?;
+        Ok(self.start(first))
+    }
+
+    /// A ring of these keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`TicketRing::new`].
+    pub fn with_keys(self, keys: &TicketKeys) -> Result<TicketRing, TicketKeyError> {
+        let first = KeyRing::given(keys, None, self.policy, self.moment())?;
+        Ok(self.start(first))
+    }
+
+    /// A ring of keys that are derived from a secret and the time of day.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`]: there is no key for this moment.
+    pub fn with_secret(self, secret: &TicketSecret) -> Result<TicketRing, SecretError> {
+        let first = KeyRing::derived(secret.clone(), None, self.policy, self.moment())?;
+        Ok(self.start(first))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock.now(),
+            unix: self.clock.unix_time(),
+        }
+    }
+
+    fn start(self, first: KeyRing) -> TicketRing {
+        let watch = Watch::new(&first, self.clock.now());
+        TicketRing {
+            keys: ArcSwap::from_pointee(first),
+            policy: self.policy,
+            clock: self.clock,
+            watch,
+        }
+    }
+}
+
+impl Update {
+    fn from(before: &KeyRing, ring: &KeyRing, now: Time) -> Self {
+        let is_gone = |key: &&RingKey| {
+            let times = key.times();
+            let opened = times.seal_from <= now && now < times.open_until;
+            opened && !matches!(ring.opening(key.key().name(), now), Named::Key(..))
+        };
+        let sealing = ring.sealing(now).unwrap_or(&ring.keys[0]);
+        Self {
+            keys: ring.len(),
+            sealing: sealing.key().fingerprint(),
+            trailing: 0,
+            dropped: before.iter().filter(is_gone).count(),
+            fallback: ring.is_fallback(now),
+        }
+    }
 }
 
 impl Deref for Snapshot {
-    type Target = TicketKeys;
+    type Target = KeyRing;
 
-    fn deref(&self) -> &TicketKeys {
+    fn deref(&self) -> &KeyRing {
         &self.keys
     }
 }
@@ -123,6 +349,6 @@ impl fmt::Debug for TicketRing {
 /// Shows fingerprints, no keys.
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        TicketKeys::fmt(self, f)
+        KeyRing::fmt(self, f)
     }
 }

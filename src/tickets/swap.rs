@@ -16,6 +16,19 @@ pub(super) use arc_swap::{ArcSwap, Guard};
 #[cfg(loom)]
 pub(super) use stand_in::{ArcSwap, Guard};
 
+/// Puts `new` in place of `current`, if that is in force still. Whether it did.
+#[cfg(not(loom))]
+pub(super) fn replace<T>(
+    swap: &ArcSwap<T>,
+    current: &Guard<std::sync::Arc<T>>,
+    new: std::sync::Arc<T>,
+) -> bool {
+    let found = swap.compare_and_swap(current, new);
+    std::sync::Arc::ptr_eq(&found, current)
+}
+#[cfg(loom)]
+pub(super) use stand_in::replace;
+
 #[cfg(loom)]
 mod stand_in {
     use std::mem;
@@ -40,6 +53,7 @@ mod stand_in {
 
     struct Value<A> {
         pointer: A,
+        number: usize,
         /// Stands for the value's memory: loom reports a look at it that its creation does not
         /// happen before, or that does not happen before its end. Not a `RaceProbe`, which cannot
         /// be shared without unsafe code.
@@ -54,7 +68,7 @@ mod stand_in {
         pub(crate) fn from_pointee(value: T) -> Self {
             Self {
                 current: AtomicUsize::new(0),
-                values: Mutex::new(vec![Some(Guard::new(Arc::new(value)))]),
+                values: Mutex::new(vec![Some(Guard::new(Arc::new(value), 0))]),
             }
         }
 
@@ -71,19 +85,18 @@ mod stand_in {
             })
         }
 
-        pub(crate) fn store(&self, value: Arc<T>) {
-            let number = {
-                let mut values = self.values.lock().expect("nobody panics in here");
-                values.push(Some(Guard::new(value)));
-                values.len() - 1
-            };
-            // Release pairs with the Acquire of `load`; Acquire, as the old value's end may be ours.
-            let old = self.current.swap(number, Ordering::AcqRel);
-            // Here arc-swap looks for readers that have left word. Loom lets others run before each
-            // access that could matter to them: in between they may find either value.
-            self.current.fetch_add(0, Ordering::Relaxed);
-            let old = mem::take(&mut self.values.lock().expect("nobody panics in here")[old]);
-            drop(old.expect("each value is replaced once"));
+        fn prepare(&self, value: Arc<T>) -> usize {
+            let mut values = self.values.lock().expect("nobody panics in here");
+            let number = values.len();
+            values.push(Some(Guard::new(value, number)));
+            number
+        }
+
+        fn end(&self, number: usize) {
+            let mut values = self.values.lock().expect("nobody panics in here");
+            let old = mem::take(&mut values[number]);
+            drop(values);
+            drop(old.expect("each value ends once"));
         }
 
         fn share(&self, number: usize) -> Option<Guard<Arc<T>>> {
@@ -92,11 +105,31 @@ mod stand_in {
         }
     }
 
+    pub(crate) fn replace<T>(swap: &ArcSwap<T>, current: &Guard<Arc<T>>, new: Arc<T>) -> bool {
+        let new = swap.prepare(new);
+        // Release pairs with the Acquire of `load`; Acquire, as the old value's end may be ours.
+        let (acq_rel, acquire) = (Ordering::AcqRel, Ordering::Acquire);
+        let current = current.value.number;
+        let swapped = swap
+            .current
+            .compare_exchange(current, new, acq_rel, acquire);
+        if swapped.is_ok() {
+            // Here arc-swap looks for readers that have left word. Loom lets others run before each
+            // access that could matter to them: in between they may find either value.
+            swap.current.fetch_add(0, Ordering::Relaxed);
+            swap.end(current);
+        } else {
+            swap.end(new);
+        }
+        swapped.is_ok()
+    }
+
     impl<A> Guard<A> {
-        fn new(pointer: A) -> Self {
+        fn new(pointer: A, number: usize) -> Self {
             Self {
                 value: Arc::new(Value {
                     pointer,
+                    number,
                     memory: AtomicU8::new(0),
                     left: AtomicUsize::new(0),
                     _allocation: Track::new(()),

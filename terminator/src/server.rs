@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::openssl::Resumption;
-use rekindle::tickets::TicketKeyFile;
+use rekindle::tickets::{TicketKeyFile, TicketKeyFormat, TicketRing};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
@@ -22,7 +22,7 @@ use crate::error::StartError;
 use crate::identity::{Identity, IdentityFiles};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::reload::{Reloader, warn_of_trailing_bytes};
+use crate::reload::Reloader;
 use crate::reuse::Reuse;
 use crate::signals::{Signals, StopSignals};
 use crate::tls::TlsFront;
@@ -108,12 +108,9 @@ fn resumption(settings: &Settings) -> Result<(Option<TicketKeyFile>, Resumption)
         .stateless_tickets(settings.stateless_tickets);
     let mut key_file = None;
     if let Some(path) = &settings.ticket_keys {
-        let (file, ring) = TicketKeyFile::open(path)?;
-        let keys = ring.load();
-        let first = keys.sealing().fingerprint();
-        info!(keys = keys.len(), %first, "ticket keys read");
-        warn_of_trailing_bytes(file.path(), keys.trailing());
-        drop(keys);
+        let mut file = TicketKeyFile::keys(path, TicketKeyFormat::TrafficServer48);
+        let ring = file.open(TicketRing::builder())?;
+        info!(keys = ring.load().len(), "ticket keys read");
         builder = builder.ticket_ring(Arc::new(ring));
         key_file = Some(file);
         if !settings.stateless_tickets {

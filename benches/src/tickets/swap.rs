@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rekindle::tickets::{TicketKey, TicketRing};
+use rekindle::tickets::{RingKey, TicketRing};
 
 use crate::threads::join;
 
@@ -61,8 +61,10 @@ impl Drop for Over<'_> {
     }
 }
 
-fn record(key: &TicketKey) -> [u8; TicketKey::RECORD] {
-    let mut record = [0; TicketKey::RECORD];
+/// As in Traffic Server's key files.
+fn record(key: &RingKey) -> [u8; 48] {
+    let key = key.key();
+    let mut record = [0; 48];
     record[..16].copy_from_slice(key.name());
     record[16..32].copy_from_slice(key.hmac_secret());
     record[32..].copy_from_slice(key.aes_key());

@@ -1,0 +1,125 @@
+//! Why a file gave no ticket keys.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::TicketKeyFile;
+use crate::tickets::{SecretError, TicketKeyError};
+
+/// A file of ticket keys could not be used. Whatever was in use before still is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TicketFileError {
+    /// It is missing, or cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a directory, a pipe or a device, from which reading might never end.
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is longer than [`TicketKeyFile::MAX_LEN`].
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its content is not ticket keys.
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TicketKeyError,
+    },
+    /// Its content is no secret to derive keys from, or one that gives no key now.
+    BadSecret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SecretError,
+    },
+    /// Others than its owner may read or write it, and that was to be refused.
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder without a file of keys.
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two files of a folder have keys with the same name or the same secrets.
+    Twins {
+        /// The one that comes first.
+        first: PathBuf,
+        /// The other one.
+        second: PathBuf,
+        /// What is the same: `name` or `secrets`.
+        of: &'static str,
+    },
+}
+
+impl fmt::Display for TicketFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => {
+                write!(
+                    f,
+                    "cannot read ticket keys from {}: {source}",
+                    path.display()
+                )
+            }
+            Self::NotAFile { path } => write!(
+                f,
+                "cannot read ticket keys from {}: not a regular file",
+                path.display()
+            ),
+            Self::TooLong { path } => write!(
+                f,
+                "cannot read ticket keys from {}: longer than {} bytes",
+                path.display(),
+                TicketKeyFile::MAX_LEN
+            ),
+            Self::Malformed { path, source } => {
+                write!(f, "bad ticket keys in {}: {source}", path.display())
+            }
+            Self::BadSecret { path, source } => {
+                write!(f, "bad ticket secret in {}: {source}", path.display())
+            }
+            Self::Exposed { path } => write!(
+                f,
+                "ticket keys in {} can be read or written by others than its owner",
+                path.display()
+            ),
+            Self::EmptyFolder { path } => {
+                write!(f, "there is no file of ticket keys in {}", path.display())
+            }
+            Self::Twins { first, second, of } => write!(
+                f,
+                "ticket keys in {} and {} have the same {of}",
+                first.display(),
+                second.display()
+            ),
+        }
+    }
+}
+
+impl Error for TicketFileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Malformed { source, .. } => Some(source),
+            Self::BadSecret { source, .. } => Some(source),
+            Self::NotAFile { .. }
+            | Self::TooLong { .. }
+            | Self::Exposed { .. }
+            | Self::EmptyFolder { .. }
+            | Self::Twins { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Ticket keys from a file or a folder, and from the same again.
+
+mod error;
+mod read;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use error::TicketFileError;
+
+use super::{
+    SecretError, TicketKeyFormat, TicketKeys, TicketRing, TicketRingBuilder, TicketSecret, Update,
+};
+
+/// A file of ticket keys, a folder of such files, or a file with a secret to derive keys from: read at
+/// start-up, and again when the operator says so or it has changed.
+///
+/// The most recent update of a ring wins, whether it came from here or from
+/// [`TicketRing::update`]. A reload is an update only if the content differs from what was
+/// last taken from it; its time stamp is never asked. So keys that came through the API stay in
+/// force when something else makes the server reload an unchanged file.
+///
+/// A folder's files are taken by their names, the greatest first, so that names with dates put the newest
+/// key first: the first one seals, all others open, and those whose name ends in `.next` are known before
+/// they seal. Names that begin with a dot are passed over.
+pub struct TicketKeyFile {
+    path: PathBuf,
+    kind: Kind,
+    refuse_exposed: bool,
+    /// Of the content that was last taken: the content itself is a secret.
+    digest: Option<[u8; 32]>,
+    exposed: Vec<PathBuf>,
+}
+
+/// What is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Keys(TicketKeyFormat),
+    Secret,
+}
+
+/// What a file has given.
+#[derive(Clone, Debug)]
+pub enum KeyMaterial {
+    /// Keys.
+    Keys(TicketKeys),
+    /// A secret to derive keys from.
+    Secret(TicketSecret),
+}
+
+/// What a reload has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The file is as it was last taken, and so is the ring.
+    Unchanged,
+    /// The ring holds the file's keys now.
+    Updated(Update),
+}
+
+impl TicketKeyFile {
+    /// The longest file that is read, in bytes.
+    pub const MAX_LEN: usize = 1 << 20;
+
+    /// A file of keys, or a folder of such files.
+    pub fn keys(path: impl Into<PathBuf>, format: TicketKeyFormat) -> Self {
+        Self::new(path.into(), Kind::Keys(format))
+    }
+
+    /// A file with a [secret](TicketSecret::parse) to derive keys from.
+    pub fn secret(path: impl Into<PathBuf>) -> Self {
+        Self::new(path.into(), Kind::Secret)
+    }
+
+    fn new(path: PathBuf, kind: Kind) -> Self {
+        Self {
+            path,
+            kind,
+            refuse_exposed: false,
+            digest: None,
+            exposed: Vec::new(),
+        }
+    }
+
+    /// Refuses files that others than their owner may read or write. By default they are taken, and
+    /// [told](Self::exposed).
+    #[must_use]
+    pub fn refuse_exposed(mut self, refuse: bool) -> Self {
+        self.refuse_exposed = refuse;
+        self
+    }
+
+    /// Reads it, for a ring to start with.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketFileError`] names the file and the reason.
+    pub fn open(&mut self, builder: TicketRingBuilder) -> Result<TicketRing, TicketFileError> {
+        let read = self.read_all()?;
+        let ring = match &read.material {
+            KeyMaterial::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
+            KeyMaterial::Secret(secret) => builder.with_secret(secret).map_err(|e| self.bad(e))?,
+        };
+        self.taken(read.digest, read.exposed);
+        Ok(ring)
+    }
+
+    /// Reads it again, and updates the ring if its content has changed.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketFileError`] names the file and the reason; the ring is as it was.
+    pub fn reload(&mut self, ring: &TicketRing) -> Result<Reload, TicketFileError> {
+        let read = self.read_all()?;
+        if Some(read.digest) == self.digest {
+            return Ok(Reload::Unchanged);
+        }
+        let update = self.apply(&read.material, ring)?;
+        self.taken(read.digest, read.exposed);
+        Ok(Reload::Updated(update))
+    }
+
+    /// Reads it again, and updates the ring even if the content is as it was: for a ring that has
+    /// [fallen back](super::RingStatus::fallback) to keys of its own, to which the same content may have
+    /// more to say by now.
+    ///
+    /// # Errors
+    ///
+    /// As [`reload`](Self::reload).
+    pub fn retry(&mut self, ring: &TicketRing) -> Result<Update, TicketFileError> {
+        let read = self.read_all()?;
+        let update = self.apply(&read.material, ring)?;
+        self.taken(read.digest, read.exposed);
+        Ok(update)
+    }
+
+    /// Reads it, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketFileError`] names the file and the reason.
+    pub fn read(&self) -> Result<KeyMaterial, TicketFileError> {
+        Ok(self.read_all()?.material)
+    }
+
+    fn apply(&self, material: &KeyMaterial, ring: &TicketRing) -> Result<Update, TicketFileError> {
+        match material {
+            KeyMaterial::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
+            KeyMaterial::Secret(secret) => ring.derive_from(secret).map_err(|e| self.bad(e)),
+        }
+    }
+
+    fn taken(&mut self, digest: [u8; 32], exposed: Vec<PathBuf>) {
+        self.digest = Some(digest);
+        self.exposed = exposed;
+    }
+
+    fn malformed(&self, source: super::TicketKeyError) -> TicketFileError {
+        TicketFileError::Malformed {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn bad(&self, source: SecretError) -> TicketFileError {
+        TicketFileError::BadSecret {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// The file or folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Files, of those last taken, that others than their owner may read or write. Worth a warning.
+    #[must_use]
+    pub fn exposed(&self) -> &[PathBuf] {
+        &self.exposed
+    }
+}
+
+/// Does not show the digest: it would tell whoever guesses that he was right.
+impl fmt::Debug for TicketKeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketKeyFile")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}

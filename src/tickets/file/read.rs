@@ -1,0 +1,182 @@
+//! Reading a file, or all files of a folder.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{KeyMaterial, Kind, TicketFileError, TicketKeyFile};
+use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+use crate::tickets::{TicketKeyError, TicketKeyFormat, TicketSecret};
+
+/// The end of a file's name in a folder whose keys are known before they seal.
+const NEXT: &str = ".next";
+
+pub(super) struct ReadKeys {
+    pub(super) material: KeyMaterial,
+    pub(super) digest: [u8; 32],
+    pub(super) exposed: Vec<PathBuf>,
+}
+
+impl TicketKeyFile {
+    pub(super) fn read_all(&self) -> Result<ReadKeys, TicketFileError> {
+        let mut reader = Reader {
+            refuse_exposed: self.refuse_exposed,
+            digest: Sha256::new(),
+            exposed: Vec::new(),
+        };
+        let material = match self.kind {
+            Kind::Secret => {
+                let content = reader.file(&self.path)?;
+                let secret = TicketSecret::parse(&content).map_err(|e| self.bad(e))?;
+                KeyMaterial::Secret(secret)
+            }
+            Kind::Keys(format) if self.path.is_dir() => {
+                KeyMaterial::Keys(reader.folder(&self.path, format)?)
+            }
+            Kind::Keys(format) => KeyMaterial::Keys(reader.keys(&self.path, format)?),
+        };
+        Ok(ReadKeys {
+            material,
+            digest: reader.digest.finalize().into(),
+            exposed: reader.exposed,
+        })
+    }
+}
+
+struct Reader {
+    refuse_exposed: bool,
+    digest: Sha256,
+    exposed: Vec<PathBuf>,
+}
+
+impl Reader {
+    fn keys(
+        &mut self,
+        path: &Path,
+        format: TicketKeyFormat,
+    ) -> Result<TicketKeys, TicketFileError> {
+        let content = self.file(path)?;
+        format.parse(&content).map_err(|e| malformed(path, e))
+    }
+
+    fn folder(
+        &mut self,
+        path: &Path,
+        format: TicketKeyFormat,
+    ) -> Result<TicketKeys, TicketFileError> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
+            let name = entry.map_err(|e| unreadable(path, e))?.file_name();
+            if !name.as_encoded_bytes().starts_with(b".") && path.join(&name).is_file() {
+                names.push(name);
+            }
+            if names.len() > TicketKeys::MAX_KEYS {
+                return Err(malformed(path, TicketKeyError::TooMany));
+            }
+        }
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut keys, mut files, mut trailing) = (Vec::new(), Vec::new(), 0);
+        let mut seals = true;
+        for name in &names {
+            let file = path.join(name);
+            let next = name.as_encoded_bytes().ends_with(NEXT.as_bytes());
+            let of_file = self.keys(&file, format)?;
+            // With the name goes what the key is for: a file that is renamed is a change.
+            self.digest.update(name.as_encoded_bytes());
+            trailing += of_file.trailing();
+            for key in of_file.given() {
+                let duty = match key.duty() {
+                    Duty::Timed(table) => Duty::Timed(table),
+                    _ if next => Duty::Next,
+                    duty if seals => duty,
+                    _ => Duty::Open,
+                };
+                keys.push(key.with_duty(duty));
+                files.push(file.clone());
+            }
+            seals &= next;
+        }
+        if keys.is_empty() {
+            return Err(TicketFileError::EmptyFolder { path: path.into() });
+        }
+        no_twins(&keys, &files)?;
+        let keys = TicketKeys::new(keys).map_err(|e| malformed(path, e))?;
+        Ok(keys.with_trailing(trailing))
+    }
+
+    fn file(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, TicketFileError> {
+        // Before opening: that alone would wait for a pipe's other end.
+        if !fs::metadata(path)
+            .map_err(|e| unreadable(path, e))?
+            .is_file()
+        {
+            return Err(TicketFileError::NotAFile { path: path.into() });
+        }
+        let file = File::open(path).map_err(|e| unreadable(path, e))?;
+        let metadata = file.metadata().map_err(|e| unreadable(path, e))?;
+        if is_exposed(&metadata) {
+            if self.refuse_exposed {
+                return Err(TicketFileError::Exposed { path: path.into() });
+            }
+            self.exposed.push(path.into());
+        }
+        // Room for all at once: growing would leave copies of the keys behind.
+        let mut content = Zeroizing::new(Vec::with_capacity(TicketKeyFile::MAX_LEN + 1));
+        file.take(TicketKeyFile::MAX_LEN as u64 + 1)
+            .read_to_end(&mut content)
+            .map_err(|e| unreadable(path, e))?;
+        if content.len() > TicketKeyFile::MAX_LEN {
+            return Err(TicketFileError::TooLong { path: path.into() });
+        }
+        self.digest.update((content.len() as u64).to_le_bytes());
+        self.digest.update(&*content);
+        Ok(content)
+    }
+}
+
+/// Each file's own keys have been looked at; here those of different files are.
+fn no_twins(keys: &[GivenKey], files: &[PathBuf]) -> Result<(), TicketFileError> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    let mut find = |same: &dyn Fn(&GivenKey, &GivenKey) -> std::cmp::Ordering| {
+        order.sort_by(|a, b| same(&keys[*a], &keys[*b]));
+        let mut pairs = order.windows(2);
+        let found = pairs.find(|pair| same(&keys[pair[0]], &keys[pair[1]]).is_eq());
+        found.map(|pair| (files[pair[0]].clone(), files[pair[1]].clone()))
+    };
+    let twins = |(first, second), of| TicketFileError::Twins { first, second, of };
+    if let Some(pair) = find(&|a, b| a.key().name().cmp(b.key().name())) {
+        return Err(twins(pair, "name"));
+    }
+    match find(&|a, b| a.key().cmp_secrets(b.key())) {
+        Some(pair) => Err(twins(pair, "secrets")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_exposed(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mode() & 0o066 != 0
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_metadata: &Metadata) -> bool {
+    false
+}
+
+fn unreadable(path: &Path, source: io::Error) -> TicketFileError {
+    TicketFileError::Unreadable {
+        path: path.into(),
+        source,
+    }
+}
+
+fn malformed(path: &Path, source: TicketKeyError) -> TicketFileError {
+    TicketFileError::Malformed {
+        path: path.into(),
+        source,
+    }
+}

@@ -1,0 +1,121 @@
+//! Files of ticket keys, as other servers write and read them: the same 48 bytes mean different keys in
+//! different servers, so a format goes by its name.
+
+mod h2o;
+mod haproxy;
+mod records;
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::TicketKeyError;
+use super::keys::TicketKeys;
+
+/// A format of ticket-key files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TicketKeyFormat {
+    /// Traffic Server (`ssl_ticket` key files): records of 48 bytes, `name[16] | hmac_secret[16] |
+    /// aes_key[16]`; the first seals, all open. AES-128.
+    TrafficServer48,
+    /// nginx (`ssl_session_ticket_key`): 48 bytes, `name[16] | aes_key[16] | hmac_secret[16]`. nginx takes
+    /// one record from each file; here they may also follow each other. The first seals. AES-128.
+    Nginx48,
+    /// nginx: 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. AES-256.
+    Nginx80,
+    /// HAProxy (`tls-ticket-keys`): lines of base64, each of 48 bytes, `name[16] | aes_key[16] |
+    /// hmac_secret[16]`. The last but one seals, the last is the next. AES-128.
+    Haproxy48,
+    /// HAProxy: lines of 80 bytes, `name[16] | aes_key[32] | hmac_secret[32]`. AES-256.
+    Haproxy80,
+    /// Apache httpd (`SSLSessionTicketKeyFile`): 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`.
+    /// httpd takes one record; here they may follow each other. The first seals. AES-128.
+    Apache48,
+    /// OpenSSL (`SSL_CTX_set_tlsext_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] |
+    /// aes_key[32]`. AES-256.
+    OpenSsl80,
+    /// Envoy (`session_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`; the first
+    /// seals, all open. AES-256.
+    Envoy80,
+    /// h2o (`ssl-session-resumption`, `ticket-file`): YAML, a list of keys in hexadecimal digits with the
+    /// times from and until which they are valid. The newest that has begun seals.
+    H2o,
+}
+
+impl TicketKeyFormat {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::TrafficServer48,
+        Self::Nginx48,
+        Self::Nginx80,
+        Self::Haproxy48,
+        Self::Haproxy80,
+        Self::Apache48,
+        Self::OpenSsl80,
+        Self::Envoy80,
+        Self::H2o,
+    ];
+
+    /// The name, such as `nginx-80`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TrafficServer48 => "traffic-server-48",
+            Self::Nginx48 => "nginx-48",
+            Self::Nginx80 => "nginx-80",
+            Self::Haproxy48 => "haproxy-48",
+            Self::Haproxy80 => "haproxy-80",
+            Self::Apache48 => "apache-48",
+            Self::OpenSsl80 => "openssl-80",
+            Self::Envoy80 => "envoy-80",
+            Self::H2o => "h2o",
+        }
+    }
+
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError`] names the record or the line, and the reason.
+    pub fn parse(self, content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
+        match self {
+            Self::Haproxy48 | Self::Haproxy80 => haproxy::parse(content, self),
+            Self::H2o => h2o::parse(content),
+            _ => records::parse(content, self),
+        }
+    }
+}
+
+/// The name.
+impl fmt::Display for TicketKeyFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// By the name.
+impl FromStr for TicketKeyFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|format| format.name() == name)
+            .ok_or(UnknownFormat(()))
+    }
+}
+
+/// No format has that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownFormat(());
+
+impl fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = TicketKeyFormat::ALL.map(TicketKeyFormat::name).join(", ");
+        write!(
+            f,
+            "no format of ticket keys has that name; there are {names}"
+        )
+    }
+}
+
+impl std::error::Error for UnknownFormat {}

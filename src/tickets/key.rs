@@ -1,0 +1,208 @@
+//! One session ticket encryption key.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::error::{KeyFault, TicketKeyError};
+
+/// Bytes of a name.
+pub(super) const NAME: usize = 16;
+
+/// The longest MAC secret: a block of SHA-256. A longer one would be hashed first.
+const LONGEST_SECRET: usize = 64;
+
+/// One session ticket encryption key (STEK): a public name, a secret for HMAC-SHA256 and a key for
+/// AES-128-CBC or AES-256-CBC. Overwritten when it is dropped.
+pub struct TicketKey {
+    name: [u8; NAME],
+    /// `hmac_secret | aes_key`. On the heap, so that moving the key leaves no copy behind.
+    secrets: Zeroizing<Box<[u8]>>,
+    hmac_len: usize,
+}
+
+/// The cipher that a key is for, in CBC mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TicketCipher {
+    /// A key of 16 bytes.
+    Aes128,
+    /// A key of 32 bytes.
+    Aes256,
+}
+
+impl TicketCipher {
+    /// Bytes of a key, and of the MAC secret that is made beside it.
+    #[must_use]
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Aes128 => 16,
+            Self::Aes256 => 32,
+        }
+    }
+}
+
+impl TicketKey {
+    /// A key of these parts: `aes_key` of 16 or 32 bytes, `hmac_secret` of 16, 32 or 64.
+    ///
+    /// A MAC secret is the same with zeros behind it (RFC 2104 pads it to 64 bytes), so those are cut
+    /// off down to the next length that is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFault`] for a weak key, or one of another length.
+    pub fn new(name: [u8; 16], hmac_secret: &[u8], aes_key: &[u8]) -> Result<Self, KeyFault> {
+        if ![16, 32].contains(&aes_key.len()) || ![16, 32, 64].contains(&hmac_secret.len()) {
+            return Err(KeyFault::Length);
+        }
+        let hmac_secret = without_padding(hmac_secret, aes_key.len());
+        let mut key = Self::zeroed(name, hmac_secret.len(), aes_key.len());
+        let (ours_hmac, ours_aes) = key.secrets.split_at_mut(hmac_secret.len());
+        ours_hmac.copy_from_slice(hmac_secret);
+        ours_aes.copy_from_slice(aes_key);
+        key.checked()
+    }
+
+    /// A key of random bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
+    pub fn random(cipher: TicketCipher) -> Result<Self, TicketKeyError> {
+        let no_randomness = |e: getrandom::Error| TicketKeyError::NoRandomness(e.to_string());
+        let mut key = Self::zeroed([0; NAME], cipher.key_len(), cipher.key_len());
+        getrandom::fill(&mut key.name).map_err(no_randomness)?;
+        getrandom::fill(&mut key.secrets).map_err(no_randomness)?;
+        // As likely as guessing the key.
+        key.checked()
+            .map_err(|fault| TicketKeyError::NoRandomness(format!("a random key {fault}")))
+    }
+
+    /// A key whose bytes `fill` writes, name and secrets (`hmac_secret | aes_key`) in one go: nothing of
+    /// them is ever elsewhere.
+    pub(super) fn filled(
+        cipher: TicketCipher,
+        fill: impl FnOnce(&mut [u8; NAME], &mut [u8]),
+    ) -> Result<Self, KeyFault> {
+        let mut key = Self::zeroed([0; NAME], cipher.key_len(), cipher.key_len());
+        fill(&mut key.name, &mut key.secrets);
+        key.checked()
+    }
+
+    fn zeroed(name: [u8; NAME], hmac_len: usize, aes_len: usize) -> Self {
+        Self {
+            name,
+            secrets: Zeroizing::new(vec![0; hmac_len + aes_len].into_boxed_slice()),
+            hmac_len,
+        }
+    }
+
+    fn checked(self) -> Result<Self, KeyFault> {
+        let (hmac, aes) = (self.hmac_secret(), self.aes_key());
+        let repeated = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
+        if self.secrets.iter().all(|byte| *byte == 0) {
+            Err(KeyFault::AllZero)
+        } else if repeated(hmac) || repeated(aes) {
+            Err(KeyFault::RepeatedByte)
+        } else if hmac.starts_with(aes) || aes.starts_with(hmac) {
+            Err(KeyFault::EqualSecrets)
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// The name, which every ticket that the key seals carries in the clear.
+    #[inline]
+    #[must_use]
+    pub fn name(&self) -> &[u8; 16] {
+        &self.name
+    }
+
+    /// The secret for HMAC-SHA256: 16, 32 or 64 bytes.
+    #[inline]
+    #[must_use]
+    pub fn hmac_secret(&self) -> &[u8] {
+        &self.secrets[..self.hmac_len]
+    }
+
+    /// The key for AES-CBC: 16 or 32 bytes.
+    #[inline]
+    #[must_use]
+    pub fn aes_key(&self) -> &[u8] {
+        &self.secrets[self.hmac_len..]
+    }
+
+    /// The cipher that [`aes_key`](Self::aes_key) is for.
+    #[inline]
+    #[must_use]
+    pub fn cipher(&self) -> TicketCipher {
+        if self.aes_key().len() == TicketCipher::Aes128.key_len() {
+            TicketCipher::Aes128
+        } else {
+            TicketCipher::Aes256
+        }
+    }
+
+    /// Orders keys by their secrets: equal if they would open each other's tickets, but for the name.
+    pub(super) fn cmp_secrets(&self, other: &Self) -> Ordering {
+        (self.hmac_len, &**self.secrets).cmp(&(other.hmac_len, &**other.secrets))
+    }
+
+    /// Tells keys apart without showing them: equal on two machines only if the whole key is, name and
+    /// secrets, whatever format it came in.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let constant = b"rekindle ticket key fingerprint";
+        let tag = |secret: &[u8], message: &[&[u8]]| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length will do");
+            message.iter().for_each(|part| mac.update(part));
+            mac.finalize().into_bytes()
+        };
+        let of_hmac_secret = Zeroizing::new(<[u8; 32]>::from(tag(self.hmac_secret(), &[constant])));
+        let tag = tag(self.aes_key(), &[constant, &self.name, &*of_hmac_secret]);
+        Fingerprint(*tag.first_chunk().expect("32 bytes"))
+    }
+}
+
+/// A MAC secret without the zeros that stand for padding, at least as long as `least` where it can be.
+fn without_padding(secret: &[u8], least: usize) -> &[u8] {
+    let padded = |len: &usize| secret[*len..].iter().all(|byte| *byte == 0);
+    let shorter = [16, 32]
+        .into_iter()
+        .filter(|len| *len >= least && *len < secret.len());
+    let len = shorter.into_iter().find(padded).unwrap_or(secret.len());
+    &secret[..len.min(LONGEST_SECRET)]
+}
+
+/// A truncated MAC under a ticket key: 8 bytes, shown as 16 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 8]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Shows the fingerprint, not the key.
+impl fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TicketKey({})", self.fingerprint())
+    }
+}
+
+impl Drop for TicketKey {
+    fn drop(&mut self) {
+        // The secrets wipe themselves. The name is no secret, but with it a core dump tells which
+        // tickets were ours.
+        self.name.zeroize();
+    }
+}

@@ -1,0 +1,285 @@
+//! Ticket keys from one secret and the time: machines that share both agree on every key.
+//!
+//! Time is cut into periods, numbered from 1970 on. With HKDF-SHA256 (RFC 5869), `P` the period's length
+//! in seconds and `i` its number, both as 8 bytes, big end first:
+//!
+//! ```text
+//! PRK       = HKDF-Extract(salt = "rekindle ticket secret", secret)
+//! key(i)    = HKDF-Expand(PRK, "key" | P | i, 80)      name[16] | hmac_secret[32] | aes_key[32]
+//! secret    = HKDF-Expand(PRK, "next" | P | i, 32)     with a ratchet: from i to i + 1
+//! ```
+//!
+//! With a ratchet the secret of one period gives the next one's, and no way leads back: who learns today's
+//! state cannot open what was sealed under earlier keys.
+
+use std::fmt;
+use std::time::Duration;
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::error::KeyFault;
+use super::key::{NAME, TicketCipher, TicketKey};
+
+const SALT: &[u8] = b"rekindle ticket secret";
+
+/// Bytes of a secret.
+const SECRET: usize = 32;
+
+/// A secret that ticket keys are derived from. Overwritten when it is dropped.
+#[derive(Clone)]
+pub struct TicketSecret {
+    /// On the heap, so that moving it leaves no copy behind.
+    secret: Box<Zeroizing<[u8; SECRET]>>,
+    period: u64,
+    /// With a ratchet: the period that the secret is of.
+    ratchet: Option<u64>,
+}
+
+impl TicketSecret {
+    /// How many periods a ratchet goes forward at once: about a second's work. At one hour each that is
+    /// more than a century.
+    pub const MOST_STEPS: u64 = 1 << 20;
+
+    /// How long periods may be, in seconds: 10 seconds to 30 days.
+    pub const PERIOD: std::ops::RangeInclusive<u64> = 10..=30 * 24 * 60 * 60;
+
+    /// A random secret for keys of that period, whole seconds within [`PERIOD`](Self::PERIOD). With a
+    /// ratchet it begins in the period that `ratchet_from` lies in, a duration since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::Period`]; [`SecretError::NoRandomness`] when the operating system gives none.
+    pub fn random(period: Duration, ratchet_from: Option<Duration>) -> Result<Self, SecretError> {
+        let mut new = Self::empty(period.as_secs(), None)?;
+        if period.subsec_nanos() != 0 {
+            return Err(SecretError::Period);
+        }
+        new.ratchet = ratchet_from.map(|unix| new.index(unix));
+        getrandom::fill(&mut **new.secret).map_err(|e| SecretError::NoRandomness(e.to_string()))?;
+        Ok(new)
+    }
+
+    /// Reads a file's content: lines of `word value`, `#` begins a comment.
+    ///
+    /// ```text
+    /// # rekindle ticket secret
+    /// secret 64 hexadecimal digits
+    /// period 3600
+    /// ratchet 490324      (only with a ratchet: the number of the period that the secret is of)
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`] says which line is wrong, and why.
+    pub fn parse(content: &[u8]) -> Result<Self, SecretError> {
+        let syntax = |line, reason| SecretError::Syntax { line, reason };
+        let (mut secret, mut period, mut ratchet) = (None, None, None);
+        for (number, line) in content.split(|byte| *byte == b'\n').enumerate() {
+            let number = number + 1;
+            let mut words = line
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty());
+            let Some(word) = words.next().filter(|word| !word.starts_with(b"#")) else {
+                continue;
+            };
+            let (Some(value), None) = (words.next(), words.next()) else {
+                return Err(syntax(number, "expected a word and one value"));
+            };
+            let twice = match word {
+                b"secret" => secret.replace((number, value)).is_some(),
+                b"period" => period.replace((number, value)).is_some(),
+                b"ratchet" => ratchet.replace((number, value)).is_some(),
+                _ => return Err(syntax(number, "expected `secret`, `period` or `ratchet`")),
+            };
+            if twice {
+                return Err(syntax(number, "this word has been given before"));
+            }
+        }
+        let number = |(line, value): (usize, &[u8])| {
+            let text = std::str::from_utf8(value).ok();
+            let number = text.and_then(|text| text.parse::<u64>().ok());
+            number.ok_or_else(|| syntax(line, "expected a number"))
+        };
+        let (line, digits) = secret.ok_or(SecretError::Missing("secret"))?;
+        let period = number(period.ok_or(SecretError::Missing("period"))?)?;
+        let mut new = Self::empty(period, ratchet.map(number).transpose()?)?;
+        if digits.len() != 2 * SECRET || base16ct::mixed::decode(digits, &mut **new.secret).is_err()
+        {
+            return Err(syntax(line, "expected 64 hexadecimal digits"));
+        }
+        if new.secret.iter().all(|byte| *byte == new.secret[0]) {
+            return Err(syntax(line, "the secret is one repeated byte"));
+        }
+        Ok(new)
+    }
+
+    /// A file's content, as [`parse`](Self::parse) reads it.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        // Room for all at once: growing would leave a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(256));
+        let digits = Zeroizing::new(base16ct::lower::encode_string(&**self.secret));
+        text.push_str("# rekindle ticket secret\nsecret ");
+        text.push_str(&digits);
+        text.push_str(&format!("\nperiod {}\n", self.period));
+        if let Some(index) = self.ratchet {
+            text.push_str(&format!("ratchet {index}\n"));
+        }
+        text
+    }
+
+    fn empty(period: u64, ratchet: Option<u64>) -> Result<Self, SecretError> {
+        if !Self::PERIOD.contains(&period) {
+            return Err(SecretError::Period);
+        }
+        Ok(Self {
+            secret: Box::new(Zeroizing::new([0; SECRET])),
+            period,
+            ratchet,
+        })
+    }
+
+    /// How long each key seals.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        Duration::from_secs(self.period)
+    }
+
+    /// With a ratchet, the number of the period that the secret is of: no earlier key can be derived.
+    #[must_use]
+    pub fn ratchet(&self) -> Option<u64> {
+        self.ratchet
+    }
+
+    /// The number of the period that a moment lies in, a duration since 1970.
+    #[must_use]
+    pub fn index(&self, unix: Duration) -> u64 {
+        unix.as_secs() / self.period
+    }
+
+    /// When a period begins, as a duration since 1970.
+    #[must_use]
+    pub fn start(&self, index: u64) -> Duration {
+        Duration::from_secs(index.saturating_mul(self.period))
+    }
+
+    /// The key of a period.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::Past`] if the ratchet has gone past it, [`SecretError::TooFar`] if the ratchet would
+    /// have to go forward by more than [`MOST_STEPS`](Self::MOST_STEPS).
+    pub fn key(&self, index: u64) -> Result<TicketKey, SecretError> {
+        if self.ratchet.is_some_and(|at| at != index) {
+            return self.ratcheted(index)?.key(index);
+        }
+        let derived = TicketKey::filled(TicketCipher::Aes256, |name, secrets| {
+            let mut okm = Zeroizing::new([0; NAME + 2 * 32]);
+            self.expand(b"key", index, &mut *okm);
+            name.copy_from_slice(&okm[..NAME]);
+            secrets.copy_from_slice(&okm[NAME..]);
+        });
+        derived.map_err(SecretError::Weak)
+    }
+
+    /// The secret as the ratchet leaves it at the beginning of a period; without a ratchet it is the same
+    /// for ever.
+    ///
+    /// # Errors
+    ///
+    /// As [`key`](Self::key).
+    pub fn ratcheted(&self, index: u64) -> Result<Self, SecretError> {
+        let mut new = self.clone();
+        let Some(at) = &mut new.ratchet else {
+            return Ok(new);
+        };
+        match index.checked_sub(*at) {
+            None => return Err(SecretError::Past),
+            Some(steps) if steps > Self::MOST_STEPS => return Err(SecretError::TooFar),
+            Some(_) => {}
+        }
+        while new.ratchet < Some(index) {
+            let at = new.ratchet.unwrap_or(index);
+            let mut next = Zeroizing::new([0; SECRET]);
+            new.expand(b"next", at, &mut *next);
+            new.secret.copy_from_slice(&*next);
+            new.ratchet = Some(at + 1);
+        }
+        Ok(new)
+    }
+
+    fn expand(&self, what: &[u8], index: u64, out: &mut [u8]) {
+        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(SALT), &**self.secret);
+        prk.as_mut_slice().zeroize();
+        let (period, index) = (self.period.to_be_bytes(), index.to_be_bytes());
+        hkdf.expand_multi_info(&[what, &period, &index], out)
+            .expect("HKDF-SHA256 gives up to 8,160 bytes");
+    }
+}
+
+/// Shows nothing of the secret.
+impl fmt::Debug for TicketSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketSecret")
+            .field("period", &self.period)
+            .field("ratchet", &self.ratchet)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A secret that is none, or cannot give a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// A line is not what should be there.
+    Syntax {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it. Never quotes it: it may be the secret.
+        reason: &'static str,
+    },
+    /// There is no line with this word.
+    Missing(&'static str),
+    /// The period is out of its range, or not in whole seconds.
+    Period,
+    /// So many keys of that period would be open at one time that looking for one takes too long.
+    TooManyKeys,
+    /// The ratchet has gone past the key's period: the clock has gone back, or is behind.
+    Past,
+    /// The key's period is too many steps ahead of the ratchet: the clock is ahead, or the file too old.
+    TooFar,
+    /// What was derived is no key; as likely as guessing it.
+    Weak(KeyFault),
+    /// The operating system gives no random bytes: nobody's fault here.
+    NoRandomness(String),
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
+            Self::Missing(word) => write!(f, "there is no line `{word} ...`"),
+            Self::Period => {
+                let (least, most) = TicketSecret::PERIOD.into_inner();
+                write!(f, "the period must be whole seconds, {least} to {most}")
+            }
+            Self::TooManyKeys => f.write_str(
+                "the period is so short beside the ticket lifetime that too many keys would be open",
+            ),
+            Self::Past => f.write_str(
+                "the ratchet is past this period: the clock has gone back, or is behind",
+            ),
+            Self::TooFar => write!(
+                f,
+                "the ratchet is more than {} periods behind: the clock is ahead, or the secret too old",
+                TicketSecret::MOST_STEPS
+            ),
+            Self::Weak(fault) => write!(f, "the derived key {fault}"),
+            Self::NoRandomness(reason) => write!(f, "no random bytes for a secret: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for SecretError {}
