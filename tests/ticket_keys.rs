@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -275,7 +276,7 @@ fn a_file_that_others_can_read_is_told_or_refused() {
         fs::write(&path, record(number)).unwrap();
         mode(exposed);
         file.reload(&ring).unwrap();
-        assert_eq!(file.exposed(), [path.clone()], "{exposed:o}");
+        assert_eq!(file.exposed(), slice::from_ref(&path), "{exposed:o}");
     }
     let mut strict = TicketKeyFile::keys(&path, TicketKeyFormat::TrafficServer48);
     strict = strict.refuse_exposed(true);
