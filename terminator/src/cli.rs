@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum, value_parser};
 
+use crate::session_id_context::SessionIdContext;
+
 const DEMO_LISTEN: &str = "127.0.0.1:8443";
 const DEMO_ADMIN: &str = "127.0.0.1:9443";
 
@@ -54,6 +56,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     ticket_keys: Option<PathBuf>,
 
+    /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A ticket of another server
+    /// resumes only where this is the same
+    #[arg(long, value_name = "VALUE", default_value = "rekindle-terminator")]
+    session_id_context: SessionIdContext,
+
     /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDR")]
     admin: Option<Address>,
@@ -85,6 +92,7 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
     pub(crate) ticket_keys: Option<PathBuf>,
+    pub(crate) session_id_context: SessionIdContext,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_connections: usize,
@@ -122,6 +130,7 @@ impl Cli {
             session_timeout: Duration::from_secs(self.session_timeout),
             stateless_tickets: self.tickets == Switch::On,
             ticket_keys: self.ticket_keys,
+            session_id_context: self.session_id_context,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),
             max_connections: self.max_connections as usize,

@@ -16,6 +16,7 @@ mod metrics;
 mod reload;
 mod reuse;
 mod server;
+mod session_id_context;
 mod signals;
 mod tls;
 mod tunnel;
