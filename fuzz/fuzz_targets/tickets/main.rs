@@ -23,6 +23,7 @@ use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use openssl::ssl::{SslContext, SslSession, SslVersion};
 use rekindle::openssl::{ResumedBy, Resumption, TicketStats};
+use rekindle::tickets::Named;
 
 use hello::Hello;
 
@@ -193,7 +194,7 @@ impl Harness {
         let hello = sealed.hello.with_ticket(ticket);
         let decided = peers::decide(&self.server, &hello);
         assert_eq!(decided, Ok(sealed.expect(ticket, ring)));
-        let expected = count(before, ticket, ring);
+        let expected = self.count(before, sealed, ticket, ring);
         assert_eq!(self.counts(), (expected, misses + sealed.asks(ticket)));
     }
 
@@ -210,7 +211,7 @@ impl Harness {
             (_, Some(_)) => 1,
             (_, None) => 2,
         };
-        let mut expected = count(before, ticket, ring);
+        let mut expected = self.count(before, sealed, ticket, ring);
         expected.sealed += tickets;
         assert_eq!(self.counts(), (expected, misses + sealed.asks(ticket)));
     }
@@ -218,7 +219,47 @@ impl Harness {
     fn counts(&self) -> (TicketStats, u64) {
         let cache = self.resumption.cache().stats();
         assert_eq!(cache.entries, 0, "sessions travel in tickets");
-        (self.resumption.ticket_stats(), cache.misses)
+        (without_ages(self.resumption.ticket_stats()), cache.misses)
+    }
+
+    /// What is counted when a ticket has been offered.
+    fn count(
+        &self,
+        mut stats: TicketStats,
+        sealed: &Sealed,
+        ticket: &[u8],
+        ring: &[Record],
+    ) -> TicketStats {
+        let Some(name) = ticket.first_chunk::<16>().filter(|_| ticket.len() >= 32) else {
+            // An empty one is none.
+            stats.malformed += u64::from(!ticket.is_empty());
+            return stats;
+        };
+        let named = |key: &Record| key[..16] == *name;
+        match (ring.iter().position(named), sealed.expect(ticket, ring)) {
+            (Some(place), Some(_)) => {
+                stats.opened_by[1 + place] += 1;
+                let counter = if place == 0 {
+                    &mut stats.opened
+                } else {
+                    &mut stats.renewed
+                };
+                *counter += 1;
+            }
+            (Some(_), None) => stats.bad_mac += 1,
+            (None, _) if self.is_retired(name) => stats.retired_key += 1,
+            (None, _) => stats.unknown_key += 1,
+        }
+        stats
+    }
+
+    /// Whether the ring remembers a key of that name. It does so for a while, if one was ever there.
+    fn is_retired(&self, name: &[u8; 16]) -> bool {
+        let ring = self.resumption.ticket_ring();
+        let (now, keys) = (ring.now(), ring.load());
+        let is_retired = matches!(keys.opening(name, now), Named::Retired);
+        assert!(!is_retired || KEYS[..7].iter().any(|key| key[..16] == *name));
+        is_retired
     }
 }
 
@@ -239,15 +280,12 @@ impl Sealed {
     }
 }
 
-/// What a ticket counts for: names are public, and counted whether it opens or not.
-fn count(mut stats: TicketStats, ticket: &[u8], ring: &[Record]) -> TicketStats {
-    if ticket.len() >= 32 {
-        let named = |key: &Record| key[..16] == ticket[..16];
-        match ring.iter().position(named) {
-            None => stats.unknown_key += 1,
-            Some(0) => stats.opened += 1,
-            Some(_) => stats.renewed += 1,
-        }
-    }
+/// Of what was counted, all but the ages of tickets, which are the clock's affair: but that each ticket
+/// that was opened has one.
+fn without_ages(mut stats: TicketStats) -> TicketStats {
+    let opened = stats.opened + stats.renewed;
+    assert_eq!(stats.ages.iter().sum::<u64>(), opened);
+    assert_eq!(stats.opened_by.iter().sum::<u64>(), opened);
+    (stats.ages, stats.ages_sum) = Default::default();
     stats
 }
