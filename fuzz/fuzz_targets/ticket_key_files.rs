@@ -5,6 +5,8 @@
 //! (room for the longest one is set aside, and wiped). Run it with `TMPDIR` in memory.
 #![no_main]
 
+mod rules;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ use rekindle::tickets::{
     KeyFault, Reload, TicketFileError, TicketKeyError, TicketKeyFile, TicketKeyFormat, TicketKeys,
     TicketRing, Update,
 };
+
+use rules::{fault, name, secrets, twins};
 
 type Record = [u8; 48];
 
@@ -155,37 +159,20 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
     if records.len() > TicketKeys::MAX_KEYS {
         return Err(|e| *e == TicketKeyError::TooMany);
     }
-    match records.iter().find_map(fault) {
+    match records.iter().find_map(|record| fault(record)) {
         Some(KeyFault::AllZero) => return Err(|e| is_bad(e, KeyFault::AllZero)),
         Some(KeyFault::RepeatedByte) => return Err(|e| is_bad(e, KeyFault::RepeatedByte)),
         Some(_) => return Err(|e| is_bad(e, KeyFault::EqualSecrets)),
         None => {}
     }
-    let twins = |part: fn(&Record) -> &[u8]| {
-        let mut parts: Vec<_> = records.iter().map(part).collect();
-        parts.sort_unstable();
-        parts.dedup();
-        parts.len() < records.len()
-    };
-    if twins(|record| &record[..16]) {
+    let parts: Vec<&[u8]> = records.iter().map(|record| &record[..]).collect();
+    if !twins(&parts, name).is_empty() {
         return Err(|e| matches!(e, TicketKeyError::DuplicateName { .. }));
     }
-    if twins(|record| &record[16..]) {
+    if !twins(&parts, secrets).is_empty() {
         return Err(|e| matches!(e, TicketKeyError::DuplicateMaterial { .. }));
     }
     Ok(records)
-}
-
-fn fault(record: &Record) -> Option<KeyFault> {
-    let (mac, aes) = record[16..].split_at(16);
-    let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
-    if record[16..] == [0; 32] {
-        Some(KeyFault::AllZero)
-    } else if repeated(mac) || repeated(aes) {
-        Some(KeyFault::RepeatedByte)
-    } else {
-        (mac == aes).then_some(KeyFault::EqualSecrets)
-    }
 }
 
 fn is_bad(error: &TicketKeyError, is: KeyFault) -> bool {

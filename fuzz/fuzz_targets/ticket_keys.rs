@@ -2,8 +2,12 @@
 //! weak, no name and no pair of secrets twice, what is left over ignored and counted.
 #![no_main]
 
+mod rules;
+
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{At, Duty, KeyFault, Named, Place, TicketKeyError, TicketKeys, TicketRing};
+use rekindle::tickets::{At, Duty, Named, Place, TicketKeyError, TicketKeys, TicketRing};
+
+use rules::{fault, name, secrets, twins};
 
 const RECORD: usize = 48;
 
@@ -13,8 +17,8 @@ const GOOD: &[u8; RECORD] = b"a name sixteen bthe secret bytes and the key too";
 fuzz_target!(|bytes: &[u8]| {
     let records: Vec<&[u8]> = bytes.chunks_exact(RECORD).collect();
     let weak = records.iter().position(|record| fault(record).is_some());
-    let names = twins(&records, |record| &record[..16]);
-    let secrets = twins(&records, |record| &record[16..]);
+    let names = twins(&records, name);
+    let secrets = twins(&records, secrets);
 
     match TicketKeys::parse(bytes) {
         Err(TicketKeyError::TooShort { len, record }) => {
@@ -27,10 +31,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(TicketKeyError::DuplicateName { first, second }) => {
             assert_eq!(weak, None);
+            let (first, second) = (first.record, second.record);
             assert!(names.contains(&(first, second)), "{first}, {second}");
         }
         Err(TicketKeyError::DuplicateMaterial { first, second }) => {
             assert!(weak.is_none() && names.is_empty());
+            let (first, second) = (first.record, second.record);
             assert!(secrets.contains(&(first, second)), "{first}, {second}");
         }
         Err(other) => panic!("{other}"),
@@ -54,27 +60,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     check_refusal(bytes);
 });
-
-fn fault(record: &[u8]) -> Option<KeyFault> {
-    let (mac, aes) = record[16..].split_at(16);
-    let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
-    if record[16..].iter().all(|byte| *byte == 0) {
-        Some(KeyFault::AllZero)
-    } else if repeated(mac) || repeated(aes) {
-        Some(KeyFault::RepeatedByte)
-    } else {
-        (mac == aes).then_some(KeyFault::EqualSecrets)
-    }
-}
-
-/// Each record whose part an earlier one has, with the last of those.
-fn twins(records: &[&[u8]], part: impl Fn(&[u8]) -> &[u8]) -> Vec<(At, At)> {
-    let alike = |a: usize, b: usize| part(records[a]) == part(records[b]);
-    let twin = |second| (0..second).rev().find(|first| alike(*first, second));
-    (0..records.len())
-        .filter_map(|second| twin(second).map(|first| (At::record(first), At::record(second))))
-        .collect()
-}
 
 fn good_ring() -> TicketRing {
     TicketRing::new(&TicketKeys::parse(GOOD).expect("a record")).expect("a ring")

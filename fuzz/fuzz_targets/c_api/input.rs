@@ -218,13 +218,26 @@ fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
     match kind {
         0xFF => Keys::Null((i32::from(n) - 128) * 48),
         0xFE => Keys::Negative(if n == 0 { i32::MIN } else { -i32::from(n) }),
-        // So many records of one byte each, cut off or with something behind.
+        // So many records of a few, cut off or with something behind.
         0x40.. => {
-            let mut bytes: Vec<u8> = (0..n % 4).flat_map(|_| [byte(); 48]).collect();
+            let mut bytes: Vec<u8> = (0..n % 4).flat_map(|_| record(byte())).collect();
             let more = usize::from(kind % 64);
             bytes.resize((bytes.len() + more).saturating_sub(32), 0);
             Keys::Bytes(bytes)
         }
         _ => Keys::Bytes((0..n).map(|_| byte()).collect()),
     }
+}
+
+/// The first one is all zero, the second one has the same byte over and over; from 0xF0 on they have
+/// secrets of one of the first.
+fn record(n: u8) -> [u8; 48] {
+    let mut record = [n; 48];
+    if n >= 2 {
+        let secrets = if n < 0xF0 { n } else { n - 0xEE };
+        (0..)
+            .zip(&mut record[16..])
+            .for_each(|(i, byte)| *byte = secrets ^ i);
+    }
+    record
 }

@@ -6,6 +6,8 @@
 mod calls;
 mod input;
 mod model;
+#[path = "../rules.rs"]
+mod rules;
 mod sessions;
 
 use libfuzzer_sys::fuzz_target;

@@ -8,6 +8,7 @@ use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslSession};
 
 use crate::calls::{self, Canaries};
 use crate::input::{Call, Config, Context, Id, Keys, Room, Session, Size};
+use crate::rules;
 use crate::sessions::{Made, Sessions};
 
 thread_local! {
@@ -345,10 +346,10 @@ impl Model {
             Keys::Null(_) | Keys::Negative(_) => Err(Fails::Invalid),
             Keys::Bytes(bytes) => self.enabled().and_then(|()| {
                 let records: Vec<_> = bytes.chunks_exact(48).collect();
-                let twin = |i: usize| records[..i].iter().any(|r| r[..16] == records[i][..16]);
                 let bad = records.is_empty()
-                    || records.contains(&&[0; 48][..])
-                    || (0..records.len()).any(twin);
+                    || records.iter().any(|record| rules::fault(record).is_some())
+                    || !rules::twins(&records, rules::name).is_empty()
+                    || !rules::twins(&records, rules::secrets).is_empty();
                 if bad {
                     Err(Fails::Invalid)
                 } else {
@@ -436,9 +437,9 @@ fn code(expected: Result<(), Fails>) -> i32 {
 
 /// Bytes that an entry counts for, as in the target `operations`.
 fn charge(len: usize) -> usize {
-    let size: usize = 56 + len;
+    let size: usize = 56 + len + 8;
     if size <= 1_024 {
-        return size.next_multiple_of(64);
+        return size.next_multiple_of(16);
     }
     size.next_multiple_of((1 << (size - 1).ilog2()) / 4)
 }

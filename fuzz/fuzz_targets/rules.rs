@@ -1,0 +1,36 @@
+//! The rules of ticket keys in records of 48 bytes, told again: a name, a MAC secret and an encryption
+//! key, of 16 bytes each.
+//!
+//! Targets take it by its path.
+
+use rekindle::tickets::KeyFault;
+
+/// What is wrong with a record by itself.
+pub(crate) fn fault(record: &[u8]) -> Option<KeyFault> {
+    let (mac, aes) = record[16..].split_at(16);
+    let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
+    if record[16..].iter().all(|byte| *byte == 0) {
+        Some(KeyFault::AllZero)
+    } else if repeated(mac) || repeated(aes) {
+        Some(KeyFault::RepeatedByte)
+    } else {
+        (mac == aes).then_some(KeyFault::EqualSecrets)
+    }
+}
+
+pub(crate) fn name(record: &[u8]) -> &[u8] {
+    &record[..16]
+}
+
+pub(crate) fn secrets(record: &[u8]) -> &[u8] {
+    &record[16..]
+}
+
+/// Each record whose part an earlier one has, with the last of those.
+pub(crate) fn twins(records: &[&[u8]], part: fn(&[u8]) -> &[u8]) -> Vec<(usize, usize)> {
+    let alike = |a: usize, b: usize| part(records[a]) == part(records[b]);
+    let twin = |second| (0..second).rev().find(|first| alike(*first, second));
+    (0..records.len())
+        .filter_map(|second| twin(second).map(|first| (first, second)))
+        .collect()
+}
