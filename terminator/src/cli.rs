@@ -1,18 +1,24 @@
 //! The command line, and the settings that it is parsed into.
 
+mod tickets;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, value_parser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum, value_parser};
+
+use self::tickets::TicketArgs;
+pub(crate) use self::tickets::{KeysFrom, TicketSettings};
 
 const DEMO_LISTEN: &str = "127.0.0.1:8443";
 const DEMO_ADMIN: &str = "127.0.0.1:9443";
 
 /// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
 ///
-/// SIGHUP reloads the ticket keys and the certificate, SIGTERM drains. The log goes to standard error, its level is set by
+/// SIGHUP reloads the ticket keys and the certificate, SIGTERM drains. Ticket keys are also read again when they change. The log goes to standard error, its level is set by
 /// RUST_LOG (error, warn, info, debug, trace; default info).
 #[derive(Debug, Parser)]
 #[command(name = "rekindle-terminator", version, max_term_width = 110)]
@@ -49,10 +55,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "on|off", default_value = "on")]
     tickets: Switch,
 
-    /// Ticket keys, records of 48 bytes: 16 of name, 16 of HMAC secret, 16 of AES key; the first one seals, all open
-    /// [default: one random key, gone at exit]
-    #[arg(long, value_name = "FILE")]
-    ticket_keys: Option<PathBuf>,
+    #[command(flatten)]
+    ticket_keys: TicketArgs,
 
     /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDR")]
@@ -84,7 +88,7 @@ pub(crate) struct Settings {
     pub(crate) sessions: usize,
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
-    pub(crate) ticket_keys: Option<PathBuf>,
+    pub(crate) tickets: TicketSettings,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_connections: usize,
@@ -103,7 +107,14 @@ pub(crate) enum ServiceSettings {
 }
 
 impl Cli {
+    /// Exits with a message about the flag if flags do not go together.
     pub(crate) fn into_settings(self) -> Settings {
+        let session_timeout = Duration::from_secs(self.session_timeout);
+        let tickets = self.ticket_keys.into_settings(session_timeout);
+        let tickets = tickets.unwrap_or_else(|message| {
+            let error = Self::command().error(ErrorKind::ValueValidation, message);
+            error.exit()
+        });
         let service = match (self.upstream, self.cert, self.key) {
             (Some(upstream), Some(cert), Some(key)) => ServiceSettings::Proxy {
                 upstream,
@@ -119,9 +130,9 @@ impl Cli {
             admin: self.admin.or(demo_admin),
             service,
             sessions: self.sessions,
-            session_timeout: Duration::from_secs(self.session_timeout),
+            session_timeout,
             stateless_tickets: self.tickets == Switch::On,
-            ticket_keys: self.ticket_keys,
+            tickets,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),
             max_connections: self.max_connections as usize,

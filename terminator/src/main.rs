@@ -1,7 +1,7 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain bytes to an upstream.
 //!
 //! The modules, outside in: [`cli`] turns arguments into [`settings`](cli::Settings); [`server`] assembles everything and
-//! lives through start, reload and drain; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
+//! lives through start, reload and drain; [`ticket_keys`] looks after the keys; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
 //! belongs to [`tunnel`] (a real upstream) or to [`demo`] (answers by itself).
 
 mod accept;
@@ -17,6 +17,7 @@ mod reload;
 mod reuse;
 mod server;
 mod signals;
+mod ticket_keys;
 mod tls;
 mod tunnel;
 

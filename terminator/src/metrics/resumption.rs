@@ -44,7 +44,6 @@ impl collector::Collector for Collector {
 impl Collector {
     fn tickets(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let tickets = self.resumption.ticket_stats();
-        let keys = self.resumption.ticket_ring().load().len();
         let events = [
             ("sealed", tickets.sealed),
             ("opened", tickets.opened),
@@ -57,13 +56,6 @@ impl Collector {
             "Stateless tickets, by what was done with them",
             "event",
             &events,
-        )?;
-        gauge(
-            out,
-            "ticket_keys",
-            "Keys in the ring: the first one seals, all open",
-            None,
-            keys,
         )
     }
 }
@@ -162,7 +154,12 @@ fn cache_sizes(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
     )
 }
 
-fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+pub(super) fn counter(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> fmt::Result {
     ConstCounter::new(value).encode(out.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
@@ -180,7 +177,7 @@ fn labelled(
     Ok(())
 }
 
-fn gauge(
+pub(super) fn gauge(
     out: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
