@@ -147,7 +147,12 @@ impl TicketKey {
 
     /// Orders keys by their secrets: equal if they would open each other's tickets, but for the name.
     pub(super) fn cmp_secrets(&self, other: &Self) -> Ordering {
-        (self.hmac_len, &**self.secrets).cmp(&(other.hmac_len, &**other.secrets))
+        // As HMAC pads them: 16 bytes and the same 16 with zeros behind them are one secret.
+        let padding = |key: &Self| std::iter::repeat_n(&0, LONGEST_SECRET - key.hmac_len);
+        let ours = self.hmac_secret().iter().chain(padding(self));
+        let theirs = other.hmac_secret().iter().chain(padding(other));
+        let by_aes_key = self.aes_key().cmp(other.aes_key());
+        by_aes_key.then_with(|| ours.cmp(theirs))
     }
 
     /// Tells keys apart without showing them: equal on two machines only if the whole key is, name and

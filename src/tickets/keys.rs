@@ -180,7 +180,12 @@ fn twins(
     sorted.sort_by(|a, b| order(&a.key, &b.key));
     let mut pairs = sorted.windows(2);
     let found = pairs.find(|pair| order(&pair[0].key, &pair[1].key).is_eq())?;
-    Some((found[0].at, found[1].at))
+    let (first, second) = (found[0].at, found[1].at);
+    // Formats that begin with the oldest key are in the set the other way round.
+    if second.record < first.record {
+        return Some((second, first));
+    }
+    Some((first, second))
 }
 
 /// Shows fingerprints, no keys.

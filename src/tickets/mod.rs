@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 pub use error::{At, KeyFault, TicketKeyError};
 pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
-pub use format::{TicketKeyFormat, UnknownFormat};
+pub use format::{TicketKeyFormat, UnknownFormat, WriteError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use keys::{Duty, GivenKey, TicketKeys, TimeTable};
 pub use policy::{PolicyError, TicketPolicy};

@@ -1,9 +1,83 @@
 //! HAProxy's `tls-ticket-keys`: lines of base64, the oldest key first.
 
-use super::TicketKeyFormat as Format;
-use crate::tickets::error::TicketKeyError;
-use crate::tickets::keys::TicketKeys;
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
 
-pub(super) fn parse(_content: &[u8], _format: Format) -> Result<TicketKeys, TicketKeyError> {
-    Err(TicketKeyError::NothingSeals)
+use super::TicketKeyFormat as Format;
+use super::plan::Plan;
+use super::records::{LONGEST, Layout};
+use super::write_error::WriteError;
+use crate::tickets::error::{At, TicketKeyError};
+use crate::tickets::key::TicketKey;
+use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+
+/// HAProxy's own number of keys (`TLS_TICKETS_NO`): the last ones of a file, of which it wants that many.
+const LEAST: usize = 3;
+
+/// The last key is the next one, the last but one seals, those before open. HAProxy wants no blank lines;
+/// here they are passed over.
+pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, TicketKeyError> {
+    let layout = Layout::of(format);
+    let lines = content.split(|byte| *byte == b'\n').zip(1..);
+    let lines = lines.map(|(line, number)| (line.trim_ascii_end(), number));
+    let mut keys = Vec::new();
+    for (line, number) in lines.filter(|(line, _)| !line.is_empty()) {
+        if keys.len() == TicketKeys::MAX_KEYS {
+            return Err(TicketKeyError::TooMany);
+        }
+        let at = At::line(keys.len(), number);
+        keys.push((key(line, number, layout, at)?, at));
+    }
+    if keys.len() < LEAST {
+        return Err(TicketKeyError::TooFew {
+            keys: keys.len(),
+            least: LEAST,
+        });
+    }
+    let duties = [Duty::Next, Duty::Seal].into_iter();
+    let duties = duties.chain(std::iter::repeat(Duty::Open));
+    let newest_first = keys.into_iter().rev().zip(duties);
+    TicketKeys::new(
+        newest_first
+            .map(|((key, at), duty)| GivenKey::new(key, duty, at))
+            .collect(),
+    )
+}
+
+fn key(text: &[u8], line: usize, layout: Layout, at: At) -> Result<TicketKey, TicketKeyError> {
+    let syntax = |reason| TicketKeyError::Syntax { line, reason };
+    let mut record = Zeroizing::new([0; LONGEST]);
+    match Base64::decode(text, &mut *record) {
+        Ok(record) if record.len() == layout.record() => layout.parse(record, at),
+        Ok(_) | Err(base64ct::Error::InvalidLength) => Err(syntax(match layout.record() {
+            48 => "expected base64 of 48 bytes, for AES-128",
+            _ => "expected base64 of 80 bytes, for AES-256",
+        })),
+        Err(base64ct::Error::InvalidEncoding) => Err(syntax(
+            "expected base64 and nothing else: there are no comments in this format",
+        )),
+    }
+}
+
+pub(super) fn write(plan: &Plan<'_>, format: Format) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+    let keys = plan.len();
+    if keys < LEAST {
+        return Err(WriteError::TooFew { keys, least: LEAST });
+    }
+    let [next] = &plan.next[..] else {
+        let keys = plan.next.len();
+        return Err(WriteError::NotOneNext { keys });
+    };
+    let layout = Layout::of(format);
+    // Four digits for each three bytes that have begun, and the line's end.
+    let line = layout.record().div_ceil(3) * 4 + 1;
+    let mut lines = Zeroizing::new(vec![b'\n'; keys * line]);
+    let entries = plan.opening.iter().rev().chain([&plan.sealing, next]);
+    for (entry, line) in entries.zip(lines.chunks_exact_mut(line)) {
+        let mut record = Zeroizing::new([0; LONGEST]);
+        let record = &mut record[..layout.record()];
+        layout.write(entry, format, record)?;
+        Base64::encode(record, line).expect("a line has room for a record");
+    }
+    Ok(lines)
 }

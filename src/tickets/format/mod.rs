@@ -3,13 +3,21 @@
 
 mod h2o;
 mod haproxy;
+mod plan;
 mod records;
+mod write_error;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use super::error::TicketKeyError;
+use super::key::TicketCipher;
 use super::keys::TicketKeys;
+use plan::Plan;
+pub use write_error::WriteError;
 
 /// A format of ticket-key files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +32,8 @@ pub enum TicketKeyFormat {
     /// nginx: 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. AES-256.
     Nginx80,
     /// HAProxy (`tls-ticket-keys`): lines of base64, each of 48 bytes, `name[16] | aes_key[16] |
-    /// hmac_secret[16]`. The last but one seals, the last is the next. AES-128.
+    /// hmac_secret[16]`, the oldest first. The last but one seals, the last is the next. HAProxy wants three
+    /// lines and, as it is usually built, keeps the last three; here those before open too. AES-128.
     Haproxy48,
     /// HAProxy: lines of 80 bytes, `name[16] | aes_key[32] | hmac_secret[32]`. AES-256.
     Haproxy80,
@@ -38,7 +47,8 @@ pub enum TicketKeyFormat {
     /// seals, all open. AES-256.
     Envoy80,
     /// h2o (`ssl-session-resumption`, `ticket-file`): YAML, a list of keys in hexadecimal digits with the
-    /// times from and until which they are valid. The newest that has begun seals.
+    /// times from and until which they are valid. The newest that has begun seals. AES-128 or AES-256, as
+    /// each key says; SHA256.
     H2o,
 }
 
@@ -72,6 +82,20 @@ impl TicketKeyFormat {
         }
     }
 
+    /// The cipher that all its keys are for; `None` where each key says so itself.
+    #[must_use]
+    pub fn cipher(self) -> Option<TicketCipher> {
+        match self {
+            Self::TrafficServer48 | Self::Nginx48 | Self::Haproxy48 | Self::Apache48 => {
+                Some(TicketCipher::Aes128)
+            }
+            Self::Nginx80 | Self::Haproxy80 | Self::OpenSsl80 | Self::Envoy80 => {
+                Some(TicketCipher::Aes256)
+            }
+            Self::H2o => None,
+        }
+    }
+
     /// Reads a file's content.
     ///
     /// # Errors
@@ -82,6 +106,30 @@ impl TicketKeyFormat {
             Self::Haproxy48 | Self::Haproxy80 => haproxy::parse(content, self),
             Self::H2o => h2o::parse(content),
             _ => records::parse(content, self),
+        }
+    }
+
+    /// Writes a file's content, in which the same key seals at `now`, a duration since 1970. Keys that do
+    /// not open any more by then are left out.
+    ///
+    /// - A MAC secret that is shorter than the format's gets zeros behind it, which is the same secret.
+    /// - Formats of records hold the key that seals, then keys that are to come, then those that have
+    ///   sealed, and no times. Keys to come are no more than keys that open, there. nginx, Apache and
+    ///   OpenSSL take one record from each file.
+    /// - HAProxy's hold exactly one key that is to come, and at least three in all.
+    /// - h2o's hold times. Keys without any are valid for 30 days from now; one that is to come, for 30
+    ///   days from when it takes over, which is 15 days after the one before it. h2o's keys cease to
+    ///   seal and to open at one time: the time at which they cease to open is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] names the key, and what the format has no way to express.
+    pub fn write(self, keys: &TicketKeys, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+        let plan = Plan::new(keys, now)?;
+        match self {
+            Self::Haproxy48 | Self::Haproxy80 => haproxy::write(&plan, self),
+            Self::H2o => h2o::write(&plan, now),
+            _ => records::write(&plan, self),
         }
     }
 }

@@ -1,35 +1,40 @@
 //! Formats that are records of one length behind each other.
 
+use zeroize::Zeroizing;
+
 use super::TicketKeyFormat as Format;
+use super::plan::{Entry, Plan};
+use super::write_error::WriteError;
 use crate::tickets::error::{At, TicketKeyError};
-use crate::tickets::key::{NAME, TicketKey};
+use crate::tickets::key::{NAME, TicketCipher, TicketKey};
 use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+
+/// Bytes of the longest record.
+pub(super) const LONGEST: usize = NAME + 2 * 32;
 
 /// How a record is laid out behind its name.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    /// Bytes of each of the two secrets.
-    pub(super) secret: usize,
+    /// Of the encryption key; the MAC secret has as many bytes.
+    cipher: TicketCipher,
     /// Whether the MAC secret comes before the encryption key.
-    pub(super) hmac_first: bool,
+    hmac_first: bool,
 }
 
 impl Layout {
     /// That of the formats which are records, or lines of them.
     pub(super) fn of(format: Format) -> Self {
-        let (secret, hmac_first) = match format {
-            Format::TrafficServer48 | Format::Apache48 => (16, true),
-            Format::Nginx48 | Format::Haproxy48 => (16, false),
-            Format::Nginx80 | Format::OpenSsl80 | Format::Envoy80 => (32, true),
-            Format::Haproxy80 => (32, false),
-            Format::H2o => unreachable!("h2o's keys are no records"),
-        };
-        Self { secret, hmac_first }
+        let cipher = format.cipher().expect("h2o's keys are no records");
+        let hmac_first = !matches!(
+            format,
+            Format::Nginx48 | Format::Haproxy48 | Format::Haproxy80
+        );
+        Self { cipher, hmac_first }
     }
 
     /// Bytes of a record.
     pub(super) fn record(self) -> usize {
-        NAME + 2 * self.secret
+        NAME + 2 * self.cipher.key_len()
     }
 
     /// Reads one record.
@@ -37,13 +42,52 @@ impl Layout {
         let (name, secrets) = record
             .split_first_chunk::<NAME>()
             .expect("a record begins with a name");
-        let (first, second) = secrets.split_at(self.secret);
+        let (first, second) = secrets.split_at(self.cipher.key_len());
         let (hmac, aes) = if self.hmac_first {
             (first, second)
         } else {
             (second, first)
         };
         TicketKey::new(*name, hmac, aes).map_err(|fault| TicketKeyError::Bad { at, fault })
+    }
+
+    /// Writes one record, of zeros until now. A MAC secret that is shorter is the same with zeros behind
+    /// it: so HMAC pads it.
+    pub(super) fn write(
+        self,
+        entry: &Entry<'_>,
+        format: Format,
+        record: &mut [u8],
+    ) -> Result<(), WriteError> {
+        let (place, key, room) = (entry.place, entry.key, self.cipher.key_len());
+        if key.cipher() != self.cipher {
+            return Err(WriteError::Cipher {
+                place,
+                fingerprint: key.fingerprint(),
+                format,
+            });
+        }
+        let secret = key.hmac_secret();
+        if secret.len() > room {
+            return Err(WriteError::MacSecret {
+                place,
+                fingerprint: key.fingerprint(),
+                format,
+                len: secret.len(),
+                room,
+            });
+        }
+        let (name, secrets) = record.split_at_mut(NAME);
+        name.copy_from_slice(key.name());
+        let (first, second) = secrets.split_at_mut(room);
+        let (hmac, aes) = if self.hmac_first {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        hmac[..secret.len()].copy_from_slice(secret);
+        aes.copy_from_slice(key.aes_key());
+        Ok(())
     }
 }
 
@@ -69,4 +113,16 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
     };
     let keys = records.enumerate().map(given).collect::<Result<_, _>>()?;
     Ok(TicketKeys::new(keys)?.with_trailing(trailing))
+}
+
+/// The one that seals, those that are to come, those that have sealed.
+pub(super) fn write(plan: &Plan<'_>, format: Format) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+    let layout = Layout::of(format);
+    let mut records = Zeroizing::new(vec![0; plan.len() * layout.record()]);
+    let entries = [&plan.sealing].into_iter();
+    let entries = entries.chain(&plan.next).chain(&plan.opening);
+    for (entry, record) in entries.zip(records.chunks_exact_mut(layout.record())) {
+        layout.write(entry, format, record)?;
+    }
+    Ok(records)
 }

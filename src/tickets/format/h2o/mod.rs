@@ -1,0 +1,97 @@
+//! h2o's `ticket-file`: YAML, a list of keys and the times from and until which they are valid.
+//!
+//! h2o seals with the key of the latest `not_before` that has begun, and opens with all.
+
+mod write;
+mod yaml;
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::tickets::error::{At, TicketKeyError};
+use crate::tickets::key::{NAME, TicketCipher, TicketKey};
+use crate::tickets::keys::{Duty, GivenKey, TicketKeys, TimeTable};
+
+pub(super) use write::write;
+use yaml::{Item, Value, Word};
+
+/// Bytes of a MAC secret: a block of SHA-256.
+const MAC_SECRET: usize = 64;
+
+/// In h2o's order: the newest first; of those that are equally new, by name.
+pub(super) fn parse(content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
+    let items = yaml::items(content)?;
+    let keys = items.iter().enumerate().map(|(n, item)| given(item, n));
+    let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
+    keys.sort_by_key(|(not_before, given)| (Reverse(*not_before), *given.key().name()));
+    TicketKeys::new(keys.into_iter().map(|(_, given)| given).collect())
+}
+
+fn given(item: &Item<'_>, record: usize) -> Result<(u64, GivenKey), TicketKeyError> {
+    let at = At::line(record, item.line);
+    let key = key(item, at)?;
+    let not_before = number(item.value(Word::NotBefore)?)?;
+    let end = item.value(Word::NotAfter)?;
+    let not_after = number(end)?;
+    if not_before > not_after {
+        return Err(end.wrong("`not_after` is before `not_before`"));
+    }
+    // The second that it names is part of it.
+    let end = Duration::from_secs(not_after).saturating_add(Duration::from_secs(1));
+    let table = TimeTable {
+        seal_from: Duration::from_secs(not_before),
+        seal_until: end,
+        open_until: end,
+    };
+    Ok((not_before, GivenKey::new(key, Duty::Timed(table), at)))
+}
+
+fn key(item: &Item<'_>, at: At) -> Result<TicketKey, TicketKeyError> {
+    let mut name = [0; NAME];
+    digits(
+        item.value(Word::Name)?,
+        &mut name,
+        "expected 32 hexadecimal digits",
+    )?;
+    let cipher = cipher(item.value(Word::Cipher)?)?;
+    let hash = item.value(Word::Hash)?;
+    if !hash.text.eq_ignore_ascii_case(b"SHA256") {
+        return Err(hash.wrong("expected SHA256, the only hash that is supported here"));
+    }
+    let mut secrets = Zeroizing::new([0; TicketCipher::Aes256.key_len() + MAC_SECRET]);
+    let secrets = &mut secrets[..cipher.key_len() + MAC_SECRET];
+    let expected = match cipher {
+        TicketCipher::Aes128 => "expected 160 hexadecimal digits: AES-128 key and MAC secret",
+        TicketCipher::Aes256 => "expected 192 hexadecimal digits: AES-256 key and MAC secret",
+    };
+    digits(item.value(Word::Key)?, secrets, expected)?;
+    let (aes, hmac) = secrets.split_at(cipher.key_len());
+    TicketKey::new(name, hmac, aes).map_err(|fault| TicketKeyError::Bad { at, fault })
+}
+
+fn cipher(value: Value<'_>) -> Result<TicketCipher, TicketKeyError> {
+    if value.text.eq_ignore_ascii_case(b"AES-256-CBC") {
+        Ok(TicketCipher::Aes256)
+    } else if value.text.eq_ignore_ascii_case(b"AES-128-CBC") {
+        Ok(TicketCipher::Aes128)
+    } else {
+        Err(value.wrong("expected AES-128-CBC or AES-256-CBC, all that is supported here"))
+    }
+}
+
+fn digits(value: Value<'_>, out: &mut [u8], expected: &'static str) -> Result<(), TicketKeyError> {
+    let fits = value.text.len() == 2 * out.len();
+    if fits && base16ct::mixed::decode(value.text, out).is_ok() {
+        return Ok(());
+    }
+    Err(value.wrong(expected))
+}
+
+fn number(value: Value<'_>) -> Result<u64, TicketKeyError> {
+    let digits = Some(value.text).filter(|text| text.iter().all(u8::is_ascii_digit));
+    let text = digits.and_then(|text| std::str::from_utf8(text).ok());
+    let number = text.and_then(|text| text.parse().ok());
+    number.ok_or_else(|| value.wrong("expected seconds since 1970"))
+}

@@ -1,0 +1,150 @@
+//! Keys in h2o's format.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::MAC_SECRET;
+use crate::tickets::format::plan::{Entry, Plan};
+use crate::tickets::format::write_error::WriteError;
+use crate::tickets::key::{NAME, TicketCipher};
+
+/// How long a key without times is valid, from now or when it begins to seal, in seconds: 30 days.
+const SPAN: u64 = 30 * 24 * 60 * 60;
+
+/// After how long a key without times takes over from the one before: there is time for its tickets.
+const TURN: u64 = SPAN / 2;
+
+/// The most bytes of a key's lines: their words take less than a hundred, two numbers forty.
+const ROOM: usize = 256 + 2 * (NAME + TicketCipher::Aes256.key_len() + MAC_SECRET);
+
+/// A key and its times, in seconds since 1970.
+struct Slot<'a> {
+    entry: Entry<'a>,
+    not_before: u64,
+    not_after: u64,
+}
+
+pub(in crate::tickets::format) fn write(
+    plan: &Plan<'_>,
+    now: Duration,
+) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+    let slots = slots(plan, now.as_secs())?;
+    // Room for all at once: growing would leave copies of the keys behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(slots.len() * ROOM));
+    slots.iter().for_each(|slot| slot.write(&mut text));
+    debug_assert!(text.len() <= slots.len() * ROOM);
+    Ok(text)
+}
+
+/// Times by which h2o seals with the same key at `now`, and takes the others in the same order. Where keys
+/// have times of their own, those are kept if they can be.
+fn slots<'a>(plan: &Plan<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
+    let begins = plan.sealing.table();
+    let begins = begins.map_or(now, |table| table.seal_from.as_secs());
+    let mut slots = vec![Slot::new(plan.sealing, begins, now)];
+    for entry in &plan.opening {
+        let newer = slots.last().expect("at least the sealing one");
+        slots.push(newer.before(*entry, now)?);
+    }
+    // From the newest that has begun to the last that will.
+    slots.reverse();
+    for entry in plan.next.iter().rev() {
+        let older = slots.last().expect("at least the sealing one");
+        slots.push(older.then(*entry, now)?);
+    }
+    slots.reverse();
+    Ok(slots)
+}
+
+impl<'a> Slot<'a> {
+    fn new(entry: Entry<'a>, not_before: u64, now: u64) -> Self {
+        let not_after = match entry.table() {
+            Some(table) => last_second(table.open_until).max(not_before),
+            None => not_before.max(now).saturating_add(SPAN),
+        };
+        Self {
+            entry,
+            not_before,
+            not_after,
+        }
+    }
+
+    /// An older key.
+    fn before<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
+        let own = entry.table().map(|table| table.seal_from.as_secs());
+        if let Some(own) = own {
+            let slot = Slot::new(entry, own, now);
+            if self.outranks(&slot) {
+                return Ok(slot);
+            }
+        }
+        let not_before = self.not_before.checked_sub(1);
+        Ok(Slot::new(entry, not_before.ok_or(no_second(entry))?, now))
+    }
+
+    /// A newer key, which has not begun.
+    fn then<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
+        let own = match entry.table() {
+            Some(table) => first_second(table.seal_from),
+            None => self.not_before.max(now).checked_add(TURN),
+        };
+        let slot = Slot::new(entry, own.ok_or(no_second(entry))?, now);
+        if slot.outranks(self) {
+            return Ok(slot);
+        }
+        let not_before = self.not_before.checked_add(1);
+        Ok(Slot::new(entry, not_before.ok_or(no_second(entry))?, now))
+    }
+
+    /// Whether h2o takes it before the other one, once both have begun.
+    fn outranks(&self, other: &Slot<'_>) -> bool {
+        let (newer, older) = (self.not_before, other.not_before);
+        newer > older || newer == older && self.entry.key.name() < other.entry.key.name()
+    }
+
+    fn write(&self, text: &mut Vec<u8>) {
+        let key = self.entry.key;
+        let cipher = match key.cipher() {
+            TicketCipher::Aes128 => "AES-128-CBC",
+            TicketCipher::Aes256 => "AES-256-CBC",
+        };
+        text.extend(b"- name: ");
+        push_digits(text, key.name());
+        let between = format!("\n  cipher: {cipher}\n  hash: SHA256\n  key: ");
+        text.extend(between.as_bytes());
+        push_digits(text, key.aes_key());
+        push_digits(text, key.hmac_secret());
+        // As HMAC pads it.
+        let padding = 2 * (MAC_SECRET - key.hmac_secret().len());
+        text.resize(text.len() + padding, b'0');
+        let (from, until) = (self.not_before, self.not_after);
+        writeln!(text, "\n  not_before: {from}\n  not_after: {until}").expect("a Vec takes all");
+    }
+}
+
+fn push_digits(text: &mut Vec<u8>, bytes: &[u8]) {
+    let start = text.len();
+    text.resize(start + 2 * bytes.len(), 0);
+    base16ct::lower::encode(bytes, &mut text[start..]).expect("two digits for each byte");
+}
+
+/// The first second that begins at this time or after it.
+fn first_second(time: Duration) -> Option<u64> {
+    time.as_secs()
+        .checked_add(u64::from(time.subsec_nanos() > 0))
+}
+
+/// The last second that begins before this time.
+fn last_second(end: Duration) -> u64 {
+    let whole = end.subsec_nanos() == 0;
+    end.as_secs().saturating_sub(whole.into())
+}
+
+fn no_second(entry: Entry<'_>) -> WriteError {
+    WriteError::NoSecond {
+        place: entry.place,
+        fingerprint: entry.key.fingerprint(),
+    }
+}

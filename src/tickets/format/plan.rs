@@ -1,0 +1,96 @@
+//! What the keys of a set are for at some moment: what a file is written from.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::write_error::WriteError;
+use crate::tickets::key::TicketKey;
+use crate::tickets::keys::{Duty, TicketKeys, TimeTable};
+
+/// A set of keys as a ring would have it at that moment, without keys that do not open any more.
+pub(super) struct Plan<'a> {
+    /// Those that will seal, the last one to do so first.
+    pub(super) next: Vec<Entry<'a>>,
+    /// The one that seals.
+    pub(super) sealing: Entry<'a>,
+    /// All others, the newest first.
+    pub(super) opening: Vec<Entry<'a>>,
+}
+
+/// A key in a plan.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// In the set, counted from 0.
+    pub(super) place: usize,
+    pub(super) key: &'a TicketKey,
+    duty: Duty,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan at `now`, since 1970.
+    pub(super) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
+        let entry = |(place, given): (_, &'a crate::tickets::GivenKey)| Entry {
+            place,
+            key: given.key(),
+            duty: given.duty(),
+        };
+        let entries = keys.given().enumerate().map(entry);
+        let mut entries: Vec<_> = entries.filter(|entry| entry.opens(now)).collect();
+        // Stable, as in a ring: of keys that seal from the same time on, the first one does.
+        entries.sort_by_key(|entry| Reverse(entry.seals_from(now)));
+        let sealing = entries.iter().position(|entry| entry.seals(now));
+        let sealing = entries.remove(sealing.ok_or(WriteError::NothingSeals)?);
+        let (next, opening) = entries.into_iter().partition(|entry| entry.is_next(now));
+        Ok(Self {
+            next,
+            sealing,
+            opening,
+        })
+    }
+
+    /// Number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.next.len() + 1 + self.opening.len()
+    }
+}
+
+impl Entry<'_> {
+    /// Its times, if it has any of its own.
+    pub(super) fn table(&self) -> Option<TimeTable> {
+        match self.duty {
+            Duty::Timed(table) => Some(table),
+            Duty::Next | Duty::Seal | Duty::Open => None,
+        }
+    }
+
+    fn opens(&self, now: Duration) -> bool {
+        self.table().is_none_or(|table| now < table.open_until)
+    }
+
+    fn seals_from(&self, now: Duration) -> Duration {
+        match self.duty {
+            Duty::Next => Duration::MAX,
+            Duty::Seal => now,
+            Duty::Open => Duration::ZERO,
+            Duty::Timed(table) => table.seal_from,
+        }
+    }
+
+    fn seals(&self, now: Duration) -> bool {
+        match self.duty {
+            Duty::Timed(table) => table.seal_from <= now && now < seal_until(table),
+            duty => duty == Duty::Seal,
+        }
+    }
+
+    fn is_next(&self, now: Duration) -> bool {
+        match self.duty {
+            Duty::Timed(table) => now < table.seal_from && table.seal_from < seal_until(table),
+            duty => duty == Duty::Next,
+        }
+    }
+}
+
+fn seal_until(table: TimeTable) -> Duration {
+    table.seal_until.min(table.open_until)
+}
