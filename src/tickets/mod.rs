@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod check;
 mod error;
 mod file;
 mod format;
@@ -38,6 +39,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub use check::{Finding, KeyCheck};
 pub use error::{At, KeyFault, TicketKeyError};
 pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
 pub use format::{TicketKeyFormat, UnknownFormat, WriteError};

@@ -13,11 +13,7 @@ use super::ring::{KeyRing, KeyTimes, Origin, RETIRED, Retired, RingKey, Source};
 use super::secret::{SecretError, TicketSecret};
 use crate::clock::Time;
 
-/// How far the clocks of machines that share a secret may be apart: keys open so much longer.
-pub(super) const SKEW: Duration = Duration::from_secs(60);
-
-/// The most keys that one secret may have open at one time.
-const MOST_DERIVED: u64 = 1024;
+const SKEW: Duration = TicketSecret::SKEW;
 
 /// A step of the time of day below this is none: clocks are read one after the other.
 const STEP: i128 = 500;
@@ -82,10 +78,7 @@ impl KeyRing {
         policy: TicketPolicy,
         at: Moment,
     ) -> Result<Self, SecretError> {
-        let open = policy.lifetime_of_tickets() + 2 * SKEW;
-        if open.as_secs() / secret.period().as_secs() > MOST_DERIVED {
-            return Err(SecretError::TooManyKeys);
-        }
+        secret.check_number(policy.lifetime_of_tickets())?;
         // What it cannot give now is an error now; later it would be a fallback.
         let current = secret.index(at.unix);
         secret.key(current)?;
@@ -354,7 +347,7 @@ impl Draft {
     /// The keys of the periods around this one that are not here yet, as far as the ratchet gives them.
     fn derive(&mut self, secret: &TicketSecret) {
         let lifetime = self.policy.lifetime_of_tickets();
-        let oldest = secret.index(self.at.unix.saturating_sub(lifetime + SKEW));
+        let oldest = secret.oldest_open(self.at.unix, lifetime);
         let newest = secret.index(self.at.unix.saturating_add(secret.period().max(SKEW)));
         let mut ratcheted = secret.clone();
         for index in oldest..=newest {
@@ -370,12 +363,7 @@ impl Draft {
             let Ok(key) = ratcheted.key(index) else {
                 continue;
             };
-            let end = secret.start(index + 1);
-            let table = TimeTable {
-                seal_from: secret.start(index),
-                seal_until: end,
-                open_until: end.saturating_add(lifetime + SKEW),
-            };
+            let table = secret.times_of(index, lifetime);
             self.keys.push(RingKey {
                 key: Arc::new(key),
                 times: self.at.times_of(table),
