@@ -85,7 +85,7 @@ impl TicketArgs {
                 PolicyError::Lifetime(_) => "--session-timeout",
                 _ => "--ticket-key-period",
             };
-            format!("{flag}: {error} (--session-timeout)")
+            format!("{flag}: {error} (the ticket lifetime is --session-timeout)")
         })?;
         Ok(TicketSettings {
             from,

@@ -209,6 +209,9 @@ fn flags_that_make_no_sense() {
     let too_young = ["--demo", "--ticket-key-max-age", "7200"];
     let words = ["--ticket-key-max-age", "longer than the ticket lifetime"];
     refused(2, &too_young, &words);
+    let too_many = ["--demo", "--ticket-key-period", "1"];
+    let words = ["--ticket-key-period", "7200 of them would be open"];
+    refused(2, &too_many, &words);
     for (flag, value) in [
         ("--ticket-keys-format", "nginx"),
         ("--ticket-key-period", "0"),
