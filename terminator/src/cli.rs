@@ -8,10 +8,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum, value_parser};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
 
 use self::tickets::TicketArgs;
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};
+use crate::keys::KeysCommand;
 
 const DEMO_LISTEN: &str = "127.0.0.1:8443";
 const DEMO_ADMIN: &str = "127.0.0.1:9443";
@@ -22,7 +23,11 @@ const DEMO_ADMIN: &str = "127.0.0.1:9443";
 /// RUST_LOG (error, warn, info, debug, trace; default info).
 #[derive(Debug, Parser)]
 #[command(name = "rekindle-terminator", version, max_term_width = 110)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Run without any files: a self-signed certificate made in memory, and a built-in HTTP responder as upstream
     #[arg(long, conflicts_with_all = ["upstream", "cert", "key"])]
     demo: bool,
@@ -79,6 +84,13 @@ pub(crate) struct Cli {
     drain_timeout: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, check, convert and show files of ticket keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
 /// What the terminator runs by. Whatever the command line could get wrong has been refused before this exists.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -107,6 +119,11 @@ pub(crate) enum ServiceSettings {
 }
 
 impl Cli {
+    /// What is to be done with files of ticket keys, instead of serving.
+    pub(crate) fn keys_command(&mut self) -> Option<KeysCommand> {
+        self.command.take().map(|Command::Keys(command)| command)
+    }
+
     /// Exits with a message about the flag if flags do not go together.
     pub(crate) fn into_settings(self) -> Settings {
         let session_timeout = Duration::from_secs(self.session_timeout);
