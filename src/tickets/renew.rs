@@ -87,6 +87,8 @@ impl KeyRing {
         draft.top_up().map_err(failed)?;
         draft.keep_derived(before);
         draft.replace(before);
+        // Once more, now that keys of our own may be here that are to end.
+        draft.top_up().map_err(failed)?;
         Ok(draft.finish())
     }
 
@@ -197,25 +199,22 @@ impl Draft {
         }
     }
 
-    /// Remembers what was in `before` and is not here. The keys of a fallback stay, to open: nobody but
-    /// this process ever had them, and their tickets are good.
+    /// Remembers what was in `before` and is not here. The keys of a fallback stay: nobody but this process
+    /// ever had them, and their tickets are good. Whether they still seal, [`top_up`](Self::top_up) decides.
     fn replace(&mut self, before: Option<&KeyRing>) {
         let Some(before) = before else { return };
         let now = self.at.now;
         let mut retired = before.retired.to_vec();
         std::mem::swap(&mut retired, &mut self.retired);
         self.retired.extend(retired);
-        let healed = !matches!(before.source, Source::Local);
+        let was_fallback = !matches!(before.source, Source::Local);
         for key in &before.keys {
             let is_here = |ours: &RingKey| ours.key.name() == key.key.name();
             if self.keys.iter().any(is_here) {
                 continue;
             }
-            let has_sealed = key.times.seal_from <= now;
-            if healed && key.is_local() && has_sealed && now < key.times.open_until {
-                let mut key = key.clone();
-                self.end_of_local(&mut key);
-                self.keys.push(key);
+            if was_fallback && key.is_local() && now < key.times.open_until {
+                self.keys.push(key.clone());
             } else {
                 self.retire(key);
             }

@@ -1,0 +1,72 @@
+//! Keys of a ring's own, while who should provide keys has none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::ManualClock;
+use rekindle::tickets::{Place, TicketKeys, TicketPolicy, TicketRing, TicketSecret};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A ring whose only key is too old to seal, and the clock.
+fn fallen_back(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new());
+    let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
+    let builder = TicketRing::builder().clock(clock.clone());
+    let ring = builder.policy(policy).expect("it can be lived by");
+    let ring = ring.with_keys(keys).expect("a ring");
+    clock.advance(HOUR);
+    ring.maintain().expect("randomness");
+    assert!(ring.status().fallback);
+    (ring, clock)
+}
+
+fn sealing(ring: &TicketRing) -> String {
+    let keys = ring.load();
+    let key = keys.sealing(ring.now()).expect("something seals");
+    key.key().fingerprint().to_string()
+}
+
+/// Whoever tries again and again made a new key each time, and kept all of them open.
+#[test]
+fn to_be_given_the_same_keys_again_changes_nothing() {
+    let keys = TicketKeys::random().expect("randomness");
+    let (ring, clock) = fallen_back(&keys);
+    let (own, count) = (sealing(&ring), ring.load().len());
+    for _ in 0..100 {
+        clock.advance(Duration::from_secs(10));
+        let update = ring.replace(&keys).expect("randomness");
+        assert!(update.fallback);
+        assert_eq!(update.dropped, 0);
+        assert_eq!((sealing(&ring), ring.load().len()), (own.clone(), count));
+    }
+    assert_eq!(ring.status().fallbacks, 1);
+}
+
+#[test]
+fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
+    let random = || TicketKeys::random().expect("randomness");
+    let secret = TicketSecret::random(HOUR, None).expect("randomness");
+    let heal: [&dyn Fn(&TicketRing); 2] = [
+        &|ring| drop(ring.replace(&random()).expect("keys")),
+        &|ring| drop(ring.derive_from(&secret).expect("keys")),
+    ];
+    for heal in heal {
+        let (ring, clock) = fallen_back(&random());
+        heal(&ring);
+        let status = ring.status();
+        assert!(!status.fallback);
+        let own: Vec<_> = status.keys.iter().filter(|key| key.local).collect();
+        assert_eq!(own.len(), 1, "the one that was to come has gone");
+        assert!(matches!(own[0].place, Place::Previous(_)));
+        assert_eq!(own[0].opens_for, 2 * HOUR);
+        let own = own[0].fingerprint;
+        let is_open = || ring.status().keys.iter().any(|key| key.fingerprint == own);
+        clock.advance(2 * HOUR - Duration::from_secs(1));
+        ring.maintain().expect("randomness");
+        assert!(is_open());
+        clock.advance(Duration::from_secs(1));
+        ring.maintain().expect("randomness");
+        assert!(!is_open());
+    }
+}
