@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod files;
+pub(crate) mod keys;
 pub(crate) mod upstream;
 
 use std::io::{BufRead, BufReader, Read, Write};
