@@ -234,20 +234,24 @@ fn write(cache: &SessionCache, der: &[u8], start: usize, tally: &'static Tally, 
         if done.load(Ordering::Relaxed) {
             break;
         }
-        let session = SslSession::from_der(der).unwrap();
-        let data = ptr::from_ref(tally).cast_mut().cast();
-        // SAFETY: a live session, and an index of sessions.
-        let told = unsafe { SSL_SESSION_set_ex_data(session.as_ptr(), *TALLY, data) };
-        assert_eq!(told, 1);
-        tally.made.fetch_add(1, Ordering::Relaxed);
-        match cache.insert_session(&id(n), session) {
-            // A thread was preempted while it was pinned.
-            Ok(_) | Err(StoreError::Refused(Refused::ReclamationHeldBack)) => {}
-            Err(other) => panic!("{other}"),
-        }
+        let insert = || {
+            let session = SslSession::from_der(der).unwrap();
+            let data = ptr::from_ref(tally).cast_mut().cast();
+            // SAFETY: a live session, and an index of sessions.
+            let told = unsafe { SSL_SESSION_set_ex_data(session.as_ptr(), *TALLY, data) };
+            assert_eq!(told, 1);
+            tally.made.fetch_add(1, Ordering::Relaxed);
+            match cache.insert_session(&id(n), session) {
+                // A thread was preempted while it was pinned.
+                Ok(_) | Err(StoreError::Refused(Refused::ReclamationHeldBack)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        };
+        insert();
         match n % 5 {
             0 => drop(cache.remove(&id(n / 2))),
             1 => drop(cache.take(&id(n / 3))),
+            2 => insert(),
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! Real handshakes, in process: every way to come back, and every reason not to.
 
 mod common;
+#[path = "common/records.rs"]
+mod records;
 
 use std::panic;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use common::{Client, Way, mutual_tls_server, server, server_builder, server_with_id_context};
 use openssl::ssl::{NameType, SslContext, SslSession, SslSessionRef};
+use records::record;
 use rekindle::openssl::{InstallError, ResumedBy, Resumption};
 use rekindle::tickets::TicketRing;
 use rekindle::{CacheBuilder, Clock, ManualClock, SessionId, Time};
@@ -19,12 +22,6 @@ fn resumption(way: Way) -> Resumption {
         .stateless_tickets(way.stateless())
         .build()
         .unwrap()
-}
-
-fn record(name: u8) -> [u8; 48] {
-    let mut record = [name.wrapping_add(100); 48];
-    record[..16].fill(name);
-    record
 }
 
 fn id_of(session: &SslSessionRef) -> SessionId {
@@ -295,7 +292,7 @@ fn tickets_of_an_old_key_are_renewed_and_of_a_gone_one_fall_back() {
         let fresh = client.offer(&server, &new);
         assert_eq!(fresh.resumed_by(), Some(ResumedBy::Ticket), "{way:?}");
         assert!(!client.offer(&server, &old).resumed(), "{way:?}");
-        assert_eq!(resumption.ticket_stats().unknown_key, 1);
+        assert_eq!(resumption.ticket_stats().retired_key, 1);
     }
 }
 
@@ -319,6 +316,8 @@ fn a_damaged_ticket_falls_back_to_a_full_handshake() {
                 "{way:?}, byte {at}"
             );
         }
+        let stats = resumption.ticket_stats();
+        assert_eq!((stats.unknown_key, stats.bad_mac), (3, 6), "{way:?}");
         let session = SslSession::from_der(&whole).unwrap();
         assert!(client.offer(&server, &session).resumed(), "{way:?}");
     }

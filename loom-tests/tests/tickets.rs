@@ -5,22 +5,25 @@
 #![cfg(loom)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use loom::thread;
-use rekindle::tickets::{Fingerprint, TicketKey, TicketKeys, TicketRing};
+use rekindle::tickets::{Fingerprint, KeyRing, Named, Place, TicketKeys, TicketPolicy, TicketRing};
+use rekindle::{Clock, Time};
 use rekindle_loom_tests::model;
 
 /// A ring of the keys with these numbers.
 fn ring_of(keys: &[u8]) -> TicketRing {
-    TicketRing::new(keys_of(keys))
+    TicketRing::new(&keys_of(keys)).expect("keys that seal")
 }
 
 fn keys_of(keys: &[u8]) -> TicketKeys {
-    let record = |n: &u8| {
-        let mut record = [0; TicketKey::RECORD];
-        record[..16].fill(*n);
-        record[16..].fill(n + 100);
-        record
+    let record = |n: &u8| -> [u8; 48] {
+        std::array::from_fn(|i| match i {
+            0..16 => *n,
+            _ => n.wrapping_mul(31) ^ (i as u8).wrapping_mul(73),
+        })
     };
     let records: Vec<u8> = keys.iter().flat_map(record).collect();
     TicketKeys::parse(&records).expect("keys")
@@ -34,8 +37,8 @@ struct Ticket {
 
 /// As the adapter seals (`src/openssl/tickets.rs`): everything from one load.
 fn seal(ring: &TicketRing) -> Ticket {
-    let keys = ring.load();
-    let key = keys.sealing();
+    let (keys, now) = ring.load_to_seal();
+    let key = keys.sealing(now).expect("one seals").key();
     Ticket {
         name: *key.name(),
         mac: key.fingerprint(),
@@ -45,9 +48,27 @@ fn seal(ring: &TicketRing) -> Ticket {
 /// As the adapter opens: the number and the place of the key that did.
 fn open(ring: &TicketRing, ticket: &Ticket) -> Option<(u8, usize)> {
     let keys = ring.load();
-    let (place, key) = keys.opening(&ticket.name)?;
-    assert_eq!(key.fingerprint(), ticket.mac, "another key's ticket");
+    let Named::Key(key, place) = keys.opening(&ticket.name, ring.now()) else {
+        return None;
+    };
+    let mac = key.key().fingerprint();
+    assert_eq!(mac, ticket.mac, "another key's ticket");
+    let place = match place {
+        Place::Sealing => 0,
+        Place::Previous(n) => n,
+        Place::Next => panic!("no key is to come"),
+    };
     Some((ticket.name[0], place))
+}
+
+fn replace(ring: &TicketRing, keys: &[u8]) -> Fingerprint {
+    ring.replace(&keys_of(keys))
+        .expect("keys that seal")
+        .sealing
+}
+
+fn fingerprint(key: u8) -> Fingerprint {
+    keys_of(&[key]).iter().next().expect("one").fingerprint()
 }
 
 /// Runs `other` on a thread of its own beside `main`, both on a ring of key 1.
@@ -80,7 +101,7 @@ fn a_ticket_sealed_before_an_update_opens_after_it() {
         },
         |ring| {
             let before = seal(ring);
-            ring.replace(keys_of(&[2, 1]));
+            replace(ring, &[2, 1]);
             assert_eq!(open(ring, &before), Some((1, 1)), "its own update is over");
         },
         |ring| assert_eq!(seal(ring).name[0], 2),
@@ -102,7 +123,7 @@ fn a_ticket_opens_on_another_thread_than_it_was_sealed_on() {
             assert!(matches!(opened, Some((1, 0 | 1) | (2, 0))), "{opened:?}");
         },
         |ring| {
-            ring.replace(keys_of(&[2, 1]));
+            replace(ring, &[2, 1]);
         },
         |ring| assert_eq!(seal(ring).name[0], 2),
     );
@@ -119,11 +140,11 @@ fn a_ticket_has_the_name_and_the_secret_of_one_key() {
             let ticket = seal(ring);
             let key = ticket.name[0];
             assert!((1..=3).contains(&key));
-            assert_eq!(ticket.mac, keys_of(&[key]).sealing().fingerprint());
+            assert_eq!(ticket.mac, fingerprint(key));
         },
         |ring| {
-            ring.replace(keys_of(&[2]));
-            ring.replace(keys_of(&[3]));
+            replace(ring, &[2]);
+            replace(ring, &[3]);
         },
         |ring| assert_eq!(seal(ring).name[0], 3),
     );
@@ -136,13 +157,12 @@ fn a_ticket_has_the_name_and_the_secret_of_one_key() {
 #[test]
 fn of_two_updates_at_once_the_last_stays_whole() {
     fn update(ring: &TicketRing, key: u8) {
-        let update = ring.replace(keys_of(&[key, key + 10]));
-        assert_eq!(update.sealing, keys_of(&[key]).sealing().fingerprint());
+        assert_eq!(replace(ring, &[key, key + 10]), fingerprint(key));
         check(ring);
     }
     fn check(ring: &TicketRing) {
         let keys = ring.load();
-        let names: Vec<u8> = keys.iter().map(|key| key.name()[0]).collect();
+        let names: Vec<u8> = keys.iter().map(|key| key.key().name()[0]).collect();
         assert!(names == [2, 12] || names == [3, 13], "{names:?}");
     }
     explore(|ring| update(ring, 2), |ring| update(ring, 3), check);
@@ -158,7 +178,7 @@ fn a_ticket_of_a_key_that_leaves_is_opened_or_unknown() {
         |ring| {
             let ticket = Ticket {
                 name: [1; 16],
-                mac: keys_of(&[1]).sealing().fingerprint(),
+                mac: fingerprint(1),
             };
             let opened = [open(ring, &ticket), open(ring, &ticket)];
             assert!(
@@ -170,7 +190,7 @@ fn a_ticket_of_a_key_that_leaves_is_opened_or_unknown() {
             );
         },
         |ring| {
-            ring.replace(keys_of(&[2]));
+            replace(ring, &[2]);
         },
         |ring| assert_eq!(ring.load().len(), 1),
     );
@@ -185,16 +205,79 @@ fn a_snapshot_keeps_its_keys_while_the_ring_is_replaced() {
     explore(
         |ring| {
             let keys = ring.load();
-            let before = (*keys.sealing().name(), *keys.sealing().aes_key());
+            let key = |keys: &KeyRing| keys.iter().next().expect("one").key().fingerprint();
+            let name = *keys.iter().next().expect("one").key().name();
+            let before = key(&keys);
             let ticket = seal(ring);
-            assert!(ticket.name >= before.0, "an older ring");
-            assert_eq!(before.1, [before.0[0] + 100; 16]);
-            assert_eq!(*keys.sealing().aes_key(), before.1);
+            assert!(ticket.name >= name, "an older ring");
+            assert_eq!(before, fingerprint(name[0]));
+            assert_eq!(key(&keys), before);
         },
         |ring| {
-            ring.replace(keys_of(&[2]));
-            ring.replace(keys_of(&[3]));
+            replace(ring, &[2]);
+            replace(ring, &[3]);
         },
         |ring| assert_eq!(seal(ring).name[0], 3),
     );
+}
+
+/// A handshake that has to renew the ring itself, since nobody has maintained it, while an update comes:
+/// the update wins, whoever was first, and the handshake seals with a key that opens.
+///
+/// Catches a renewal that puts an older ring back over the update, or that is made without looking whether
+/// the ring is still the one that it was made from.
+#[test]
+fn a_renewal_never_undoes_an_update() {
+    model(None, || {
+        let clock = Arc::new(Leap::default());
+        let policy = TicketPolicy::default().period(Duration::from_secs(1));
+        let ring = TicketRing::builder().policy(policy).expect("in range");
+        let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
+        let ring = Arc::new(ring);
+        // Long after all keys have ceased to seal.
+        clock.0.store(100_000, Ordering::Relaxed);
+        let theirs = ring.clone();
+        let thread = thread::spawn(move || {
+            replace(&theirs, &[2]);
+            assert_eq!(seal(&theirs).name, [2; 16], "its own update is over");
+        });
+        seal(&ring);
+        thread.join().expect("loom stops at a panic");
+        assert_eq!(seal(&ring).name, [2; 16]);
+    });
+}
+
+/// Two handshakes that both have to renew the ring: both seal, and what the first has sealed opens for
+/// the second.
+#[test]
+fn two_renewals_at_once_are_one() {
+    model(None, || {
+        let clock = Arc::new(Leap::default());
+        let policy = TicketPolicy::default().period(Duration::from_secs(1));
+        let ring = TicketRing::builder().policy(policy).expect("in range");
+        let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
+        let ring = Arc::new(ring);
+        clock.0.store(100_000, Ordering::Relaxed);
+        let theirs = ring.clone();
+        let thread = thread::spawn(move || seal(&theirs).name);
+        let ours = seal(&ring).name;
+        let theirs = thread.join().expect("loom stops at a panic");
+        assert_eq!(ours, theirs);
+        let opens = ring.load();
+        assert!(matches!(opens.opening(&ours, ring.now()), Named::Key(..)));
+    });
+}
+
+/// A clock in milliseconds that leaps. Not one of loom's atomics: it is set while no thread runs beside.
+#[derive(Default)]
+struct Leap(AtomicU64);
+
+impl Clock for Leap {
+    fn now(&self) -> Time {
+        Time::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn unix_time(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
 }

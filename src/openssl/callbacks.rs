@@ -10,6 +10,8 @@ use openssl::ssl::SslSession;
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi::{self, INDEXES};
+use super::lifetime::Lifetimes;
+use super::note::{self, Note, TicketNote};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
 use crate::hooks::SessionEvent;
@@ -29,8 +31,9 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         let (Some(shared), true) = (shared, stateful) else {
             return;
         };
-        // SAFETY: as above; the clone takes a reference of its own.
+        // SAFETY: as above; nobody else has the session yet, and the clone takes a reference of its own.
         let session = unsafe {
+            Lifetimes::limit_to_certificate(session, &shared.tickets.ring);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
@@ -81,7 +84,14 @@ pub(super) unsafe extern "C" fn get_session(
             } else {
                 ResumedBy::SessionId
             };
-            note(ssl, how);
+            let found = Some(how);
+            note::write(
+                ssl,
+                Note {
+                    found,
+                    ..note::read(ssl)
+                },
+            );
         }
         let raw = session.as_ptr();
         mem::forget(session);
@@ -134,14 +144,69 @@ pub(super) unsafe extern "C" fn ticket_key(
             if enc == 1 {
                 return shared.tickets.seal(name, iv, cipher, mac);
             }
-            let tls13 = sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
-            let (result, how) = shared.tickets.open(name, iv, cipher, mac, tls13);
-            if let Some(how) = how {
-                note(ssl, how);
-            }
+            let (result, ticket) = shared.tickets.open(name, iv, cipher, mac);
+            let note = Note {
+                ticket,
+                ..note::read(ssl)
+            };
+            note::write(ssl, note);
             result
         }
     })
+}
+
+/// OpenSSL has tried to open a ticket: `session` is what was in it, if it could.
+pub(super) unsafe extern "C" fn ticket_tried(
+    ssl: *mut SSL,
+    session: *mut SSL_SESSION,
+    _name: *const c_uchar,
+    _name_len: usize,
+    status: c_int,
+    _arg: *mut c_void,
+) -> c_int {
+    // A full handshake, and a ticket for the next time.
+    let harmless = ffi::SSL_TICKET_RETURN_IGNORE_RENEW;
+    guarded(harmless, || {
+        // SAFETY: OpenSSL hands in a live connection, and a session that nobody else has yet.
+        unsafe {
+            let Some(shared) = shared_of(ssl) else {
+                return harmless;
+            };
+            let tls13 = sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
+            let note = note::read(ssl);
+            let (result, note) = shared.tickets.opened(status, session, note, tls13);
+            note::write(ssl, note);
+            result
+        }
+    })
+}
+
+/// A session is about to become a ticket, or the session behind one that is but an id. Returns 1: 0
+/// would end the handshake.
+pub(super) unsafe extern "C" fn ticket_begins(ssl: *mut SSL, _arg: *mut c_void) -> c_int {
+    guarded((), || {
+        // SAFETY: OpenSSL hands in a live connection, whose session is not shared yet.
+        unsafe {
+            let session = sys::SSL_get_session(ssl);
+            let (Some(shared), false) = (shared_of(ssl), session.is_null()) else {
+                return;
+            };
+            let mut note = note::read(ssl);
+            if let TicketNote::Opened(id_context) = std::mem::take(&mut note.ticket) {
+                if sys::SSL_session_reused(ssl) != 1 {
+                    let ours = ffi::id_context(session);
+                    shared.tickets.not_used(id_context, ours);
+                }
+                note::write(ssl, note);
+            }
+            let tickets = &shared.tickets;
+            let stateful = is_stateful(ssl) && sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
+            tickets
+                .lifetimes
+                .limit(ssl, session, &tickets.ring, stateful);
+        }
+    });
+    1
 }
 
 /// Runs the hooks, outside every critical step: nothing is pinned, no callback is half done. What
@@ -190,15 +255,4 @@ unsafe fn is_stateful(ssl: *mut SSL) -> bool {
         sys::SSL_version(ssl) != sys::TLS1_3_VERSION
             || ffi::SSL_get_options(ssl) & sys::SSL_OP_NO_TICKET != 0
     }
-}
-
-/// Notes how a session was found, for [`Resumption::resumed_by`](super::Resumption::resumed_by).
-///
-/// # Safety
-///
-/// `ssl` is a live connection.
-unsafe fn note(ssl: *mut SSL, how: ResumedBy) {
-    let number = ptr::without_provenance_mut::<c_void>(how as usize);
-    // SAFETY: by contract. Should there be no memory for it, nothing but the note is lost.
-    unsafe { sys::SSL_set_ex_data(ssl, INDEXES.found, number) };
 }

@@ -1,15 +1,37 @@
 //! What `openssl-sys` does not declare, and the two ex_data indexes.
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 use std::ptr;
 use std::sync::LazyLock;
 
 use openssl_sys::{
     CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_PARAM, SSL, SSL_CTX, SSL_CTX_get_ex_data,
-    SSL_CTX_get_ex_new_index, SSL_get_SSL_CTX, SSL_get_ex_new_index,
+    SSL_CTX_get_ex_new_index, SSL_SESSION, SSL_get_SSL_CTX, SSL_get_ex_new_index, X509,
 };
 
 use super::resumption::Shared;
+
+/// Before a session becomes a ticket.
+pub(super) type TicketGeneration = unsafe extern "C" fn(ssl: *mut SSL, arg: *mut c_void) -> c_int;
+
+/// After OpenSSL has tried to open one.
+pub(super) type TicketDecryption = unsafe extern "C" fn(
+    ssl: *mut SSL,
+    session: *mut SSL_SESSION,
+    key_name: *const c_uchar,
+    key_name_len: usize,
+    status: c_int,
+    arg: *mut c_void,
+) -> c_int;
+
+/// What came of opening a ticket, `SSL_TICKET_STATUS` and `SSL_TICKET_RETURN` in `<openssl/ssl.h>`.
+pub(super) const SSL_TICKET_NO_DECRYPT: c_int = 4;
+pub(super) const SSL_TICKET_SUCCESS: c_int = 5;
+pub(super) const SSL_TICKET_SUCCESS_RENEW: c_int = 6;
+/// What is to be done about it.
+pub(super) const SSL_TICKET_RETURN_IGNORE_RENEW: c_int = 2;
+pub(super) const SSL_TICKET_RETURN_USE: c_int = 3;
+pub(super) const SSL_TICKET_RETURN_USE_RENEW: c_int = 4;
 
 pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     ssl: *mut SSL,
@@ -31,6 +53,28 @@ unsafe extern "C" {
         buf: *mut c_char,
         bsize: usize,
     ) -> OSSL_PARAM;
+    pub(super) fn SSL_CTX_set_session_ticket_cb(
+        ctx: *mut SSL_CTX,
+        generation: Option<TicketGeneration>,
+        decryption: Option<TicketDecryption>,
+        arg: *mut c_void,
+    ) -> c_int;
+    pub(super) fn SSL_SESSION_set1_ticket_appdata(
+        session: *mut SSL_SESSION,
+        data: *const c_void,
+        len: usize,
+    ) -> c_int;
+    pub(super) fn SSL_SESSION_get0_ticket_appdata(
+        session: *mut SSL_SESSION,
+        data: *mut *mut c_void,
+        len: *mut usize,
+    ) -> c_int;
+    pub(super) fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c_long) -> c_long;
+    pub(super) fn SSL_SESSION_set_timeout(session: *mut SSL_SESSION, seconds: c_long) -> c_long;
+    pub(super) fn SSL_SESSION_get0_peer(session: *mut SSL_SESSION) -> *mut X509;
+    fn SSL_SESSION_get0_id_context(session: *const SSL_SESSION, len: *mut c_uint)
+    -> *const c_uchar;
+    pub(super) fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
     pub(super) fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
     fn CRYPTO_set_ex_data(ad: *mut CRYPTO_EX_DATA, idx: c_int, value: *mut c_void) -> c_int;
     fn CRYPTO_get_ex_data(ad: *const CRYPTO_EX_DATA, idx: c_int) -> *mut c_void;
@@ -44,7 +88,7 @@ pub(super) struct Indexes {
     /// context's callbacks for sessions and tickets, also when SNI has swapped the context since
     /// (`SSL_get_SSL_CTX` is the new one then), and the connection keeps it alive.
     pub(super) ssl: c_int,
-    /// On an `SSL`: how its session was found, a small number in place of a pointer.
+    /// On an `SSL`: how its session was found, and its ticket: numbers in place of a pointer (`note.rs`).
     pub(super) found: c_int,
 }
 
@@ -64,6 +108,20 @@ pub(super) static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
         }
     }
 });
+
+/// The id context that a session was made in.
+///
+/// # Safety
+///
+/// `session` is alive for `'a`, and keeps its id context.
+pub(super) unsafe fn id_context<'a>(session: *const SSL_SESSION) -> &'a [u8] {
+    let mut len = 0;
+    // SAFETY: by contract; the context is a field of the session.
+    unsafe {
+        let context = SSL_SESSION_get0_id_context(session, &mut len);
+        std::slice::from_raw_parts(context, len as usize)
+    }
+}
 
 /// A new connection: notes whose context it was made from.
 unsafe extern "C" fn remember_shared(

@@ -24,10 +24,13 @@
 
 mod callbacks;
 mod ffi;
+mod lifetime;
+mod note;
 mod resumption;
 mod session;
+mod ticket_stats;
 mod tickets;
 
 pub use resumption::{BuildError, InstallError, ResumedBy, Resumption, ResumptionBuilder};
 pub use session::{SessionCache, StoreError};
-pub use tickets::TicketStats;
+pub use ticket_stats::TicketStats;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::{c_long, c_void};
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,14 @@ use openssl_sys as sys;
 
 use super::callbacks;
 use super::ffi::{self, INDEXES};
+use super::lifetime::Lifetimes;
+use super::note;
 use super::session::SessionCache;
-use super::tickets::{TicketStats, Tickets};
+use super::ticket_stats::TicketStats;
+use super::tickets::Tickets;
 use crate::hooks::SessionHooks;
 use crate::sync::{AtomicBool, Ordering, fence};
-use crate::tickets::{TicketKeyError, TicketRing};
+use crate::tickets::{TicketKeyError, TicketPolicy, TicketRing};
 use crate::{Cache, ConfigError};
 
 /// A session cache and a ring of ticket keys, to be installed on any number of contexts, which
@@ -37,6 +41,9 @@ pub(super) struct Shared {
     session_timeout: Option<c_long>,
 }
 
+/// TLS 1.3 allows no ticket to live longer, and ends chains of renewals there by default: seven days.
+const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Configures a [`Resumption`].
 #[derive(Debug)]
 #[must_use]
@@ -46,6 +53,7 @@ pub struct ResumptionBuilder {
     ring: Option<Arc<TicketRing>>,
     stateless_tickets: Option<bool>,
     session_timeout: Option<Duration>,
+    lineage_limit: Duration,
 }
 
 impl Resumption {
@@ -58,6 +66,7 @@ impl Resumption {
             ring: None,
             stateless_tickets: None,
             session_timeout: None,
+            lineage_limit: SEVEN_DAYS,
         }
     }
 
@@ -67,7 +76,8 @@ impl Resumption {
     /// The session id context stays the caller's
     /// ([`set_session_id_context`](SslContextBuilder::set_session_id_context)): OpenSSL resumes no
     /// session under another one, and without one no session at all where clients must show
-    /// certificates. Do not set session callbacks of your own on the same context, and leave early
+    /// certificates. Do not set session or ticket callbacks of your own on the same context, nor ticket
+    /// application data on its sessions (`SSL_SESSION_set1_ticket_appdata`), and leave early
     /// data off (`SSL_CTX_set_max_early_data`): OpenSSL's replay guard asks its internal cache, which
     /// is off, so every resumption of TLS 1.3 would become a full handshake.
     ///
@@ -94,6 +104,12 @@ impl Resumption {
             sys::SSL_CTX_sess_set_get_cb(ctx, Some(callbacks::get_session));
             sys::SSL_CTX_sess_set_remove_cb(ctx, Some(callbacks::remove_session));
             ffi::SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, Some(callbacks::ticket_key));
+            ffi::SSL_CTX_set_session_ticket_cb(
+                ctx,
+                Some(callbacks::ticket_begins),
+                Some(callbacks::ticket_tried),
+                ptr::null_mut(),
+            );
             if let Some(seconds) = self.shared.session_timeout {
                 ffi::SSL_CTX_set_timeout(ctx, seconds);
             }
@@ -161,9 +177,8 @@ impl Resumption {
         if !ssl.session_reused() {
             return None;
         }
-        // SAFETY: a valid connection; the index holds small numbers, never a pointer.
-        let found = unsafe { sys::SSL_get_ex_data(ssl.as_ptr(), INDEXES.found) };
-        ResumedBy::from_number(found.addr())
+        // SAFETY: a valid connection.
+        unsafe { note::read(ssl.as_ptr()) }.found
     }
 
     /// Keeps the session of a connection that is about to be freed although its peer never sent
@@ -248,7 +263,7 @@ impl ResumedBy {
         }
     }
 
-    fn from_number(number: usize) -> Option<Self> {
+    pub(super) fn from_number(number: usize) -> Option<Self> {
         [
             Self::SessionId,
             Self::StatefulTicket,
@@ -293,6 +308,14 @@ impl ResumptionBuilder {
         self
     }
 
+    /// How long a client may go on resuming after its last full handshake, however often its ticket was
+    /// renewed: OpenSSL's tickets of TLS 1.3 would go on for ever. In whole seconds, one second to seven
+    /// days, by default seven days.
+    pub fn lineage_limit(mut self, limit: Duration) -> Self {
+        self.lineage_limit = limit;
+        self
+    }
+
     /// Makes it.
     ///
     /// # Errors
@@ -303,19 +326,25 @@ impl ResumptionBuilder {
             Some(cache) => cache,
             None => Arc::new(Cache::new(self.sessions).map_err(BuildError::Cache)?),
         };
-        let ring = match self.ring {
-            Some(ring) => ring,
-            None => Arc::new(TicketRing::random().map_err(BuildError::TicketKey)?),
-        };
         let session_timeout = match self.session_timeout.map(|t| c_long::try_from(t.as_secs())) {
             None => None,
             Some(Ok(seconds)) if seconds > 0 => Some(seconds),
             Some(_) => return Err(BuildError::SessionTimeout),
         };
+        if self.lineage_limit.as_secs() == 0 || self.lineage_limit > SEVEN_DAYS {
+            return Err(BuildError::LineageLimit);
+        }
+        let ring = match self.ring {
+            Some(ring) => ring,
+            None => Arc::new(own_ring(session_timeout).map_err(BuildError::TicketKey)?),
+        };
+        let clock = getrandom::u64()
+            .map_err(|e| BuildError::TicketKey(TicketKeyError::NoRandomness(e.to_string())))?;
+        let lifetimes = Lifetimes::new(clock, self.lineage_limit, session_timeout);
         Ok(Resumption {
             shared: Arc::new(Shared {
                 cache,
-                tickets: Tickets::new(ring).map_err(BuildError::OpenSsl)?,
+                tickets: Tickets::new(ring, lifetimes).map_err(BuildError::OpenSsl)?,
                 hooks: SessionHooks::new(),
                 closed: AtomicBool::new(false),
                 stateless_tickets: self.stateless_tickets,
@@ -323,6 +352,17 @@ impl ResumptionBuilder {
             }),
         })
     }
+}
+
+/// A ring of our own keys, which open for as long as sessions live.
+fn own_ring(session_timeout: Option<c_long>) -> Result<TicketRing, TicketKeyError> {
+    let mut policy = TicketPolicy::default();
+    if let Some(seconds) = session_timeout {
+        let timeout = Duration::from_secs(seconds.unsigned_abs());
+        policy = policy.lifetime(timeout.min(SEVEN_DAYS));
+    }
+    let ring = TicketRing::builder().policy(policy);
+    ring.expect("within its ranges").with_own_keys()
 }
 
 /// Why a [`Resumption`] could not be made.
@@ -335,7 +375,9 @@ pub enum BuildError {
     TicketKey(TicketKeyError),
     /// The session timeout is below one second, or beyond what OpenSSL can hold.
     SessionTimeout,
-    /// OpenSSL has no AES-128-CBC.
+    /// The limit of a chain of renewals is below one second, or above seven days.
+    LineageLimit,
+    /// OpenSSL has no AES-CBC.
     OpenSsl(ErrorStack),
 }
 
@@ -345,7 +387,8 @@ impl fmt::Display for BuildError {
             Self::Cache(error) => error.fmt(f),
             Self::TicketKey(error) => error.fmt(f),
             Self::SessionTimeout => f.write_str("the session timeout is out of range"),
-            Self::OpenSsl(_) => f.write_str("OpenSSL has no AES-128-CBC"),
+            Self::LineageLimit => f.write_str("the limit of a lineage must be 1 second to 7 days"),
+            Self::OpenSsl(_) => f.write_str("OpenSSL has no AES-CBC"),
         }
     }
 }
@@ -354,7 +397,7 @@ impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::OpenSsl(stack) => Some(stack),
-            Self::Cache(_) | Self::TicketKey(_) | Self::SessionTimeout => None,
+            Self::Cache(_) | Self::TicketKey(_) | Self::SessionTimeout | Self::LineageLimit => None,
         }
     }
 }

@@ -5,41 +5,19 @@ use std::ptr;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX};
+use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL_SESSION};
 
 use super::ffi;
+use super::lifetime::{Lifetimes, Verdict};
+use super::note::{self, Note, TicketNote};
 use super::resumption::ResumedBy;
-use crate::engine::thread_number;
-use crate::stats::Sharded;
-use crate::tickets::{Named, Place, TicketCipher, TicketKey, TicketRing};
-
-/// What has become of tickets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TicketStats {
-    /// Tickets sealed. TLS 1.3 seals two for each full handshake and one for each resumption.
-    pub sealed: u64,
-    /// Tickets that named the first key of the ring. Names are public, and counted before OpenSSL
-    /// has checked the MAC: forged and damaged tickets count as well, though they open nothing.
-    pub opened: u64,
-    /// Tickets that named another key of the ring, with the same reserve; the client of one that
-    /// opens gets a new ticket.
-    pub renewed: u64,
-    /// Tickets that named no key of the ring; the client got a full handshake.
-    pub unknown_key: u64,
-}
-
-#[derive(Clone, Copy)]
-enum Counter {
-    Sealed,
-    Opened,
-    Renewed,
-    UnknownKey,
-}
+use super::ticket_stats::{self, Outcome, TicketCounters, TicketStats};
+use crate::tickets::{Named, TicketCipher, TicketKey, TicketRing};
 
 pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
-    counters: Sharded<{ Counter::UnknownKey as usize + 1 }>,
+    pub(super) lifetimes: Lifetimes,
+    counters: TicketCounters,
     /// Fetched once: looking an algorithm up takes locks.
     aes128: Cipher,
     aes256: Cipher,
@@ -78,26 +56,21 @@ impl Drop for Cipher {
 }
 
 impl Tickets {
-    pub(super) fn new(ring: Arc<TicketRing>) -> Result<Self, ErrorStack> {
+    pub(super) fn new(ring: Arc<TicketRing>, lifetimes: Lifetimes) -> Result<Self, ErrorStack> {
         Ok(Self {
             ring,
-            counters: Sharded::new(),
+            lifetimes,
+            counters: TicketCounters::new(),
             aes128: Cipher::fetch(c"AES-128-CBC")?,
             aes256: Cipher::fetch(c"AES-256-CBC")?,
         })
     }
 
     pub(super) fn stats(&self) -> TicketStats {
-        let sum = |counter: Counter| self.counters.sum(counter as usize);
-        TicketStats {
-            sealed: sum(Counter::Sealed),
-            opened: sum(Counter::Opened),
-            renewed: sum(Counter::Renewed),
-            unknown_key: sum(Counter::UnknownKey),
-        }
+        self.counters.sum()
     }
 
-    /// Prepares to seal a ticket with the ring's first key. 1, or -1 when OpenSSL fails.
+    /// Prepares to seal a ticket with the key whose turn it is. 1, or -1 when OpenSSL fails.
     ///
     /// # Safety
     ///
@@ -109,8 +82,7 @@ impl Tickets {
         cipher: *mut EVP_CIPHER_CTX,
         mac: *mut EVP_MAC_CTX,
     ) -> c_int {
-        let now = self.ring.now();
-        let keys = self.ring.load_to_seal(now);
+        let (keys, now) = self.ring.load_to_seal();
         let Some(key) = keys.sealing(now) else {
             return -1;
         };
@@ -124,13 +96,12 @@ impl Tickets {
         if !ready {
             return -1;
         }
-        self.count(Counter::Sealed);
+        self.counters.count(Outcome::Sealed);
         1
     }
 
-    /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for the first
-    /// key, 2 for another (renew the ticket), 0 for none (full handshake). TLS 1.3 tickets are for
-    /// one use, so there it is always 2.
+    /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for a key that seals or
+    /// will, 2 for one that has ceased to (renew the ticket), 0 for none (full handshake).
     ///
     /// # Safety
     ///
@@ -141,27 +112,91 @@ impl Tickets {
         iv: &[u8; 16],
         cipher: *mut EVP_CIPHER_CTX,
         mac: *mut EVP_MAC_CTX,
-        tls13: bool,
-    ) -> (c_int, Option<ResumedBy>) {
+    ) -> (c_int, TicketNote) {
         let keys = self.ring.load();
-        let Named::Key(key, place) = keys.opening(name, self.ring.now()) else {
-            self.count(Counter::UnknownKey);
-            return (0, None);
+        let (key, place) = match keys.opening(name, self.ring.now()) {
+            Named::Key(key, place) => (key.key(), ticket_stats::number(place)),
+            Named::Retired => {
+                self.counters.count(Outcome::RetiredKey);
+                return (0, TicketNote::NoKey);
+            }
+            Named::Unknown => {
+                self.counters.count(Outcome::UnknownKey);
+                return (0, TicketNote::NoKey);
+            }
         };
-        let key = key.key();
         // SAFETY: as in `seal`.
-        let ready = unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) };
-        if !ready {
+        if !unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) } {
             // An error would end the handshake; a full one may still succeed.
-            return (0, None);
+            return (0, TicketNote::NoKey);
         }
-        let (counter, how) = match place {
-            Place::Previous(_) => (Counter::Renewed, ResumedBy::RenewedTicket),
-            Place::Sealing | Place::Next => (Counter::Opened, ResumedBy::Ticket),
+        let renew = ticket_stats::is_previous(place);
+        (if renew { 2 } else { 1 }, TicketNote::Key(place))
+    }
+
+    /// What to do with a ticket that OpenSSL has tried to open, `session` being what was in it if it could.
+    /// Of a TLS 1.3 ticket the client is to get a new one in any case: they are for one use.
+    ///
+    /// # Safety
+    ///
+    /// `session` is null, or alive and this call's alone.
+    pub(super) unsafe fn opened(
+        &self,
+        status: c_int,
+        session: *mut SSL_SESSION,
+        mut note: Note,
+        tls13: bool,
+    ) -> (c_int, Note) {
+        let key = std::mem::take(&mut note.ticket);
+        let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
+        let TicketNote::Key(place) = key else {
+            if status == ffi::SSL_TICKET_NO_DECRYPT && key == TicketNote::None {
+                self.counters.count(Outcome::Malformed);
+            }
+            return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
         };
-        self.count(counter);
-        let renew = matches!(place, Place::Previous(_)) || tls13;
-        (if renew { 2 } else { 1 }, Some(how))
+        if session.is_null() || !opens.contains(&status) {
+            self.counters.count(Outcome::BadMac);
+            return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+        }
+        // SAFETY: by contract.
+        let (age, time_left) = match unsafe { self.lifetimes.judge(session, &self.ring) } {
+            Verdict::Alive { age, renew } => (age, renew),
+            Verdict::Expired => {
+                self.counters.count(Outcome::Expired);
+                return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+            }
+            Verdict::LineageEnded => {
+                self.counters.count(Outcome::LineageEnded);
+                return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+            }
+        };
+        self.counters.opened(place, age);
+        let is_previous = ticket_stats::is_previous(place);
+        note.found = Some(if is_previous {
+            ResumedBy::RenewedTicket
+        } else {
+            ResumedBy::Ticket
+        });
+        // SAFETY: by contract.
+        note.ticket = TicketNote::Opened(note::hash(unsafe { ffi::id_context(session) }));
+        let renew = if tls13 { time_left } else { is_previous };
+        let result = if renew {
+            ffi::SSL_TICKET_RETURN_USE_RENEW
+        } else {
+            ffi::SSL_TICKET_RETURN_USE
+        };
+        (result, note)
+    }
+
+    /// A full handshake is about to end in a new session although a ticket was opened: why it was not used.
+    pub(super) fn not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
+        self.counters
+            .count(if id_context_of_ticket == note::hash(id_context) {
+                Outcome::Unusable
+            } else {
+                Outcome::ContextDiffers
+            });
     }
 
     /// Gives OpenSSL's contexts the keys that a ticket is sealed or opened with.
@@ -193,10 +228,6 @@ impl Tickets {
             ) == 1
                 && set_mac_key(mac, key)
         }
-    }
-
-    fn count(&self, counter: Counter) {
-        self.counters.add(thread_number(), counter as usize, 1);
     }
 }
 

@@ -128,10 +128,17 @@ impl TicketKeys {
         if keys.len() > Self::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
         }
-        if let Some((first, second)) = twins(&keys, |a, b| a.name().cmp(b.name())) {
+        // Formats that begin with the oldest key are in the set the other way round.
+        let in_file = |(one, other): (usize, usize)| match (keys[one].at, keys[other].at) {
+            (one, other) if other.record < one.record => (other, one),
+            pair => pair,
+        };
+        if let Some(pair) = twins(&keys, |a, b| a.name().cmp(b.name())) {
+            let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateName { first, second });
         }
-        if let Some((first, second)) = twins(&keys, TicketKey::cmp_secrets) {
+        if let Some(pair) = twins(&keys, TicketKey::cmp_secrets) {
+            let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateMaterial { first, second });
         }
         let seals = |key: &GivenKey| matches!(key.duty, Duty::Seal | Duty::Timed(_));
@@ -170,22 +177,17 @@ impl TicketKeys {
     }
 }
 
-/// Two keys that `order` finds equal.
-fn twins(
+/// The places of two keys that `order` finds equal, the lesser first.
+pub(super) fn twins(
     keys: &[GivenKey],
     order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
-) -> Option<(At, At)> {
-    let mut sorted: Vec<&GivenKey> = keys.iter().collect();
+) -> Option<(usize, usize)> {
+    let mut sorted: Vec<usize> = (0..keys.len()).collect();
     // Stable: the first of two is the one that came first.
-    sorted.sort_by(|a, b| order(&a.key, &b.key));
+    sorted.sort_by(|a, b| order(&keys[*a].key, &keys[*b].key));
     let mut pairs = sorted.windows(2);
-    let found = pairs.find(|pair| order(&pair[0].key, &pair[1].key).is_eq())?;
-    let (first, second) = (found[0].at, found[1].at);
-    // Formats that begin with the oldest key are in the set the other way round.
-    if second.record < first.record {
-        return Some((second, first));
-    }
-    Some((first, second))
+    let found = pairs.find(|pair| order(&keys[pair[0]].key, &keys[pair[1]].key).is_eq())?;
+    Some((found[0], found[1]))
 }
 
 /// Shows fingerprints, no keys.

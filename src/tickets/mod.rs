@@ -169,6 +169,9 @@ impl TicketRing {
     }
 
     /// The ring in use. Wait-free.
+    ///
+    /// Read [`now`](Self::now) after this, not before: a ring that has come in between begins later than
+    /// that.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Snapshot {
@@ -177,19 +180,20 @@ impl TicketRing {
         }
     }
 
-    /// The ring in use, for a handshake that is about to seal: should nobody have
+    /// The ring in use and the time, for a handshake that is about to seal: should nobody have
     /// [maintained](Self::maintain) it for half a period, or should it have no key that seals any more,
     /// it is renewed before. Wait-free but for that, which one thread does in a bounded number of steps.
     #[inline]
     #[must_use]
-    pub fn load_to_seal(&self, now: Time) -> Snapshot {
+    pub fn load_to_seal(&self) -> (Snapshot, Time) {
         let keys = self.load();
+        let now = self.now();
         if !keys.is_overdue(now) && keys.sealing(now).is_some() {
-            return keys;
+            return (keys, now);
         }
         drop(keys);
         self.renew();
-        self.load()
+        (self.load(), self.now())
     }
 
     /// Renews the ring if it is time: for once a second.
@@ -199,13 +203,14 @@ impl TicketRing {
     /// [`TicketKeyError::NoRandomness`] when a key is to be made and the operating system gives none. The
     /// ring in use stays, and the next call tries again.
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
-        let at = self.moment();
         let keys = self.keys.load();
+        let at = self.moment();
         let next = keys.renewed(at);
         if let Ok(Some(next)) = next {
             // Should another ring have come in between, it is as new.
             let _ = swap::replace(&self.keys, &keys, Arc::new(next));
-            self.watch.look_at(&self.keys.load(), at.now);
+            let (keys, now) = (self.keys.load(), self.now());
+            self.watch.look_at(&keys, now);
             return Ok(());
         }
         self.watch.look_at(&keys, at.now);

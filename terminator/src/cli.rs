@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
 use self::tickets::TicketArgs;
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};
 use crate::keys::KeysCommand;
+use crate::session_id_context::SessionIdContext;
 
 const DEMO_LISTEN: &str = "127.0.0.1:8443";
 const DEMO_ADMIN: &str = "127.0.0.1:9443";
@@ -63,6 +64,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     ticket_keys: TicketArgs,
 
+    /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A ticket of another server
+    /// resumes only where this is the same
+    #[arg(long, value_name = "VALUE", default_value = "rekindle-terminator")]
+    session_id_context: SessionIdContext,
+
     /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDR")]
     admin: Option<Address>,
@@ -101,6 +107,7 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
     pub(crate) tickets: TicketSettings,
+    pub(crate) session_id_context: SessionIdContext,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_connections: usize,
@@ -150,6 +157,7 @@ impl Cli {
             session_timeout,
             stateless_tickets: self.tickets == Switch::On,
             tickets,
+            session_id_context: self.session_id_context,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),
             max_connections: self.max_connections as usize,

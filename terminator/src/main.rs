@@ -18,6 +18,7 @@ mod metrics;
 mod reload;
 mod reuse;
 mod server;
+mod session_id_context;
 mod signals;
 mod ticket_keys;
 mod tls;

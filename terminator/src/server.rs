@@ -43,6 +43,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     let tls = Arc::new(TlsFront::new(
         &identity,
         resumption.clone(),
+        settings.session_id_context.clone(),
         settings.handshake_timeout,
     )?);
     let reloader = Reloader::new(

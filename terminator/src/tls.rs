@@ -17,15 +17,15 @@ use tokio_openssl::SslStream;
 
 use crate::error::TlsError;
 use crate::identity::{Identity, first_reason};
-
-/// The same for every context that this program ever makes: a session made under one certificate resumes under the next.
-const SESSION_ID_CONTEXT: &[u8] = b"rekindle-terminator";
+use crate::session_id_context::SessionIdContext;
 
 /// The TLS context that new connections get. Those that are open keep the one they began with.
 #[derive(Debug)]
 pub(crate) struct TlsFront {
     context: ArcSwap<SslContext>,
     resumption: Resumption,
+    /// The same for every context made here: a session made under one certificate resumes under the next.
+    session_id_context: SessionIdContext,
     handshake_timeout: Duration,
 }
 
@@ -33,20 +33,22 @@ impl TlsFront {
     pub(crate) fn new(
         identity: &Identity,
         resumption: Resumption,
+        session_id_context: SessionIdContext,
         handshake_timeout: Duration,
     ) -> Result<Self, TlsError> {
-        let context = ArcSwap::from_pointee(context(identity, &resumption)?);
+        let context = context(identity, &resumption, &session_id_context)?;
         Ok(Self {
-            context,
+            context: ArcSwap::from_pointee(context),
             resumption,
+            session_id_context,
             handshake_timeout,
         })
     }
 
     /// New connections get `identity` from now on. On an error nothing has changed.
     pub(crate) fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
-        self.context
-            .store(Arc::new(context(identity, &self.resumption)?));
+        let context = context(identity, &self.resumption, &self.session_id_context)?;
+        self.context.store(Arc::new(context));
         Ok(())
     }
 
@@ -197,7 +199,11 @@ fn is_unexpected_eof(error: &openssl::ssl::Error) -> bool {
     }
 }
 
-fn context(identity: &Identity, resumption: &Resumption) -> Result<SslContext, TlsError> {
+fn context(
+    identity: &Identity,
+    resumption: &Resumption,
+    session_id_context: &SessionIdContext,
+) -> Result<SslContext, TlsError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     // A client could otherwise make us repeat the most expensive part of the handshake on one connection, for ever.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
@@ -210,7 +216,7 @@ fn context(identity: &Identity, resumption: &Resumption) -> Result<SslContext, T
     }
     builder.set_private_key(identity.key())?;
     builder.check_private_key()?;
-    builder.set_session_id_context(SESSION_ID_CONTEXT)?;
+    builder.set_session_id_context(session_id_context.as_bytes())?;
     resumption.install(&mut builder)?;
     Ok(builder.build().into_context())
 }

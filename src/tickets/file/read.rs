@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{KeyMaterial, Kind, TicketFileError, TicketKeyFile};
-use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
-use crate::tickets::{TicketKeyError, TicketKeyFormat, TicketSecret};
+use crate::tickets::keys::{Duty, GivenKey, TicketKeys, twins};
+use crate::tickets::{TicketKey, TicketKeyError, TicketKeyFormat, TicketSecret};
 
 /// The end of a file's name in a folder whose keys are known before they seal.
 const NEXT: &str = ".next";
@@ -139,19 +139,16 @@ impl Reader {
 
 /// Each file's own keys have been looked at; here those of different files are.
 fn no_twins(keys: &[GivenKey], files: &[PathBuf]) -> Result<(), TicketFileError> {
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    let mut find = |same: &dyn Fn(&GivenKey, &GivenKey) -> std::cmp::Ordering| {
-        order.sort_by(|a, b| same(&keys[*a], &keys[*b]));
-        let mut pairs = order.windows(2);
-        let found = pairs.find(|pair| same(&keys[pair[0]], &keys[pair[1]]).is_eq());
-        found.map(|pair| (files[pair[0]].clone(), files[pair[1]].clone()))
+    let error = |(first, second): (usize, usize), of| TicketFileError::Twins {
+        first: files[first].clone(),
+        second: files[second].clone(),
+        of,
     };
-    let twins = |(first, second), of| TicketFileError::Twins { first, second, of };
-    if let Some(pair) = find(&|a, b| a.key().name().cmp(b.key().name())) {
-        return Err(twins(pair, "name"));
+    if let Some(pair) = twins(keys, |a, b| a.name().cmp(b.name())) {
+        return Err(error(pair, "name"));
     }
-    match find(&|a, b| a.key().cmp_secrets(b.key())) {
-        Some(pair) => Err(twins(pair, "secrets")),
+    match twins(keys, TicketKey::cmp_secrets) {
+        Some(pair) => Err(error(pair, "secrets")),
         None => Ok(()),
     }
 }

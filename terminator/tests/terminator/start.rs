@@ -231,6 +231,8 @@ fn flags_that_make_no_sense() {
         ("--max-connections", "0"),
         ("--handshake-timeout", "0"),
         ("--drain-timeout", "86401"),
+        ("--session-id-context", ""),
+        ("--session-id-context", "hex:abc"),
     ] {
         refused(2, &["--demo", flag, value], &[flag]);
     }

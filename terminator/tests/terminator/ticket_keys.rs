@@ -50,6 +50,27 @@ fn two_terminators_without_a_file_do_not() {
     }
 }
 
+#[test]
+fn a_session_resumes_where_its_context_is_the_same() {
+    let files = Files::new();
+    files.replace(KEYS, &ticket_key());
+    let keys = files.text(KEYS);
+    let with = |context: &str| {
+        Terminator::demo(&["--ticket-keys", &keys, "--session-id-context", context])
+    };
+    // Twice the same, once as digits, and another.
+    let (a, b, other) = (with("shop"), with("hex:73686f70"), with("shop\u{1}"));
+    for protocol in PROTOCOLS {
+        let session = files.text(protocol);
+        first_visit(&a, protocol, &session);
+        for (shown_to, kind) in [(&b, "ticket"), (&other, "full")] {
+            let printed = s_client_get(shown_to.address, &[protocol, "-sess_in", &session]);
+            printed.assert_no_error();
+            assert_eq!(printed.handshake(), kind, "{}", printed.0);
+        }
+    }
+}
+
 /// A terminator whose key has been rotated, new key first, and a session from before.
 fn rotated(files: &Files, protocol: &str, session: &str) -> (Terminator, [u8; TICKET_KEY]) {
     let (old, new) = (ticket_key(), ticket_key());

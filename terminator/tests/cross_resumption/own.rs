@@ -1,0 +1,34 @@
+//! The terminator, with a key file in another server's format and that server's session id context.
+
+use crate::common::Terminator;
+use crate::common::files::Files;
+use crate::keys::{Format, Key};
+
+#[derive(Debug)]
+pub(crate) struct Own<'a> {
+    pub(crate) format: &'a Format,
+    pub(crate) keys: &'a [Key],
+    pub(crate) context: &'a [u8],
+}
+
+impl Own<'_> {
+    pub(crate) fn start(&self) -> Terminator {
+        let files = Files::new();
+        let mut keys = self.keys.to_vec();
+        keys.swap(0, self.format.seals);
+        let record = |key: &Key| [&key.name[..], &key.hmac, &key.aes].concat();
+        let records: Vec<u8> = keys.iter().flat_map(record).collect();
+        files.replace("tickets", &records);
+        // They are read before it listens, and the files need not stay.
+        Terminator::demo(&[
+            "--ticket-keys",
+            &files.text("tickets"),
+            "--session-id-context",
+            &format!("hex:{}", hex(self.context)),
+        ])
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,151 @@
+//! A server from Debian and a terminator that have the same key file, and what becomes of the tickets that each issues when
+//! the other gets to see them.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::common::Terminator;
+use crate::common::files::Files;
+use crate::keys::{Format, Key};
+use crate::own::{Own, hex};
+use crate::servers::{Product, Running};
+use crate::visits::{first_visit, second_visit};
+
+/// As they are called, and the option of `openssl s_client`.
+pub(crate) const PROTOCOLS: [(&str, &str); 2] = [("TLS 1.2", "-tls1_2"), ("TLS 1.3", "-tls1_3")];
+
+#[derive(Debug)]
+pub(crate) struct Pair {
+    product: &'static Product,
+    format: &'static Format,
+    files: Files,
+    keys: Vec<Key>,
+    theirs: Running,
+    ours: Terminator,
+    /// The session id context of both.
+    context: Vec<u8>,
+}
+
+impl Pair {
+    /// Starts both. The session id context is what the other server puts into its sessions.
+    pub(crate) fn start(product: &'static Product, format: &'static Format) -> Self {
+        let files = Files::with_certificate("localhost");
+        let keys = format.random_keys();
+        let theirs = product.start(&files, format, &keys);
+        let [(_, protocol), ..] = PROTOCOLS;
+        let ticket = first_visit(theirs.address, protocol).ticket();
+        let context = ticket.session_id_context(&keys[format.seals]);
+        let ours = Own {
+            format,
+            keys: &keys,
+            context: &context,
+        };
+        Self {
+            ours: ours.start(),
+            product,
+            format,
+            files,
+            keys,
+            theirs,
+            context,
+        }
+    }
+
+    /// Makes a check, and shows the other server's log if it fails.
+    pub(crate) fn run(&self, check: fn(&Self, &str), protocol: &str) {
+        let checked = catch_unwind(AssertUnwindSafe(|| check(self, protocol)));
+        if let Err(panic) = checked {
+            self.theirs.print_log();
+            resume_unwind(panic);
+        }
+    }
+
+    /// A ticket that the other server issued resumes here.
+    pub(crate) fn theirs_here(&self, protocol: &str) {
+        let session = first_visit(self.theirs.address, protocol);
+        let printed = second_visit(self.ours.address, &session);
+        assert_eq!(printed.reused(), [true], "{}", printed.0);
+        assert_eq!(printed.handshake(), "ticket");
+    }
+
+    /// A ticket that was issued here resumes at the other server.
+    pub(crate) fn ours_there(&self, protocol: &str) {
+        let session = first_visit(self.ours.address, protocol);
+        let printed = second_visit(self.theirs.address, &session);
+        assert_eq!(printed.reused(), [true], "{}", printed.0);
+    }
+
+    /// The other server seals with the key that the format says, and opens with those that it says.
+    pub(crate) fn order_of_use(&self, protocol: &str) {
+        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let named = |key: &Key| key.name == ticket.key_name();
+        assert_eq!(self.keys.iter().position(named), Some(self.format.seals));
+        assert!(ticket.has_mac_of(&self.keys[self.format.seals]));
+
+        for (key, opens) in self.product.opens.into_iter().enumerate() {
+            let mut keys = self.keys.clone();
+            keys.swap(key, self.format.seals);
+            let ours = self.own(&keys, &self.context).start();
+            let session = first_visit(ours.address, protocol);
+            let printed = second_visit(self.theirs.address, &session);
+            assert_eq!(printed.reused(), [opens], "key {key}: {}", printed.0);
+        }
+    }
+
+    /// The other server makes its session id context of what its source says.
+    pub(crate) fn context_is_known(&self, protocol: &str) {
+        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let context = ticket.session_id_context(&self.keys[self.format.seals]);
+        assert_eq!(hex(&context), hex(&self.product.context_of(&self.files)));
+    }
+
+    /// With the same keys and another session id context, each makes a full handshake with the other's tickets.
+    pub(crate) fn another_context(&self, protocol: &str) {
+        let mut context = self.context.clone();
+        context[0] ^= 1;
+        let ours = self.own(&self.keys, &context).start();
+        does_not_resume(self.theirs.address, ours.address, protocol);
+        does_not_resume(ours.address, self.theirs.address, protocol);
+    }
+
+    /// Whether the other server's tickets have the MAC that its key file says.
+    pub(crate) fn has_mac_of_its_file(&self) -> bool {
+        let tickets = PROTOCOLS.map(|(_, p)| first_visit(self.theirs.address, p).ticket());
+        tickets
+            .iter()
+            .all(|ticket| ticket.has_mac_of(&self.keys[self.format.seals]))
+    }
+
+    /// The other server's tickets bear the name of the key in its file, and its AES key opens them, but the MAC is by another
+    /// secret. (That the AES key is right shows in the context that [`Self::context_is_known`].)
+    pub(crate) fn another_mac(&self, protocol: &str) {
+        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let key = &self.keys[self.format.seals];
+        assert_eq!(ticket.key_name(), key.name);
+        assert!(!ticket.has_mac_of(key));
+        assert_eq!(ticket.session_id_context(key), self.context);
+    }
+
+    pub(crate) fn theirs_not_here(&self, protocol: &str) {
+        does_not_resume(self.theirs.address, self.ours.address, protocol);
+    }
+
+    pub(crate) fn ours_not_there(&self, protocol: &str) {
+        does_not_resume(self.ours.address, self.theirs.address, protocol);
+    }
+
+    fn own<'a>(&self, keys: &'a [Key], context: &'a [u8]) -> Own<'a> {
+        Own {
+            format: self.format,
+            keys,
+            context,
+        }
+    }
+}
+
+/// A ticket from one gets a full handshake at the other, and no error.
+fn does_not_resume(issued_by: SocketAddr, shown_to: SocketAddr, protocol: &str) {
+    let session = first_visit(issued_by, protocol);
+    let printed = second_visit(shown_to, &session);
+    assert_eq!(printed.reused(), [false], "{}", printed.0);
+}

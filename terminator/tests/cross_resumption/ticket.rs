@@ -1,0 +1,60 @@
+//! Tickets as a client keeps them, opened with the key that the server has.
+//!
+//! A ticket is `name[16] iv[16] ciphertext mac[32]`: AES-CBC, and HMAC-SHA256 over all before the MAC. Inside is the
+//! session as OpenSSL encodes it.
+
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use openssl::symm::{Cipher, decrypt};
+
+use crate::der::octets_in_field;
+use crate::keys::{Key, NAME};
+
+const IV: usize = 16;
+const MAC: usize = 32;
+
+// Fields of SSL_SESSION_ASN1 in OpenSSL's ssl/ssl_asn1.c.
+const SESSION_ID_CONTEXT: u8 = 4;
+const TICKET: u8 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Ticket(Vec<u8>);
+
+impl Ticket {
+    /// From a session as a client encodes it.
+    pub(crate) fn of_client_session(session: &[u8]) -> Self {
+        let ticket = octets_in_field(session, TICKET).expect("the session has a ticket");
+        assert!(ticket.len() > NAME + IV + MAC);
+        Self(ticket)
+    }
+
+    pub(crate) fn key_name(&self) -> &[u8] {
+        &self.0[..NAME]
+    }
+
+    pub(crate) fn has_mac_of(&self, key: &Key) -> bool {
+        let (sealed, mac) = self.0.split_at(self.0.len() - MAC);
+        let secret = PKey::hmac(&key.hmac).expect("OpenSSL works");
+        let mut signer = Signer::new(MessageDigest::sha256(), &secret).expect("OpenSSL works");
+        signer.sign_oneshot_to_vec(sealed).expect("OpenSSL works") == mac
+    }
+
+    /// The session id context of the session that is sealed in here with `key`.
+    pub(crate) fn session_id_context(&self, key: &Key) -> Vec<u8> {
+        let session = self.decrypt(key);
+        octets_in_field(&session, SESSION_ID_CONTEXT).expect("the session has a context")
+    }
+
+    fn decrypt(&self, key: &Key) -> Vec<u8> {
+        assert_eq!(self.key_name(), key.name, "the name of the key that seals");
+        let cipher = match key.aes.len() {
+            16 => Cipher::aes_128_cbc(),
+            32 => Cipher::aes_256_cbc(),
+            other => panic!("{other} bytes are no AES key"),
+        };
+        let (iv, rest) = self.0[NAME..].split_at(IV);
+        let ciphertext = &rest[..rest.len() - MAC];
+        decrypt(cipher, &key.aes, Some(iv), ciphertext).expect("the AES key that seals")
+    }
+}

@@ -1,0 +1,408 @@
+//! What is written of a set at some moment, and what a format cannot express.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::tickets::{
+    At, Duty, Fingerprint, GivenKey, TicketKey, TicketKeyFormat as Format, TicketKeys, TicketRing,
+    TimeTable, WriteError,
+};
+use rekindle::{Clock, Time};
+
+const NOW: Duration = Duration::from_secs(1_700_000_000);
+const DAY: u64 = 24 * 60 * 60;
+
+/// Key number `n`, with a MAC secret of 16 bytes and for AES-128.
+fn short(n: u8) -> TicketKey {
+    sized(n, 16, 16)
+}
+
+fn sized(n: u8, mac: usize, aes: usize) -> TicketKey {
+    TicketKey::new([n; 16], &secret(n, mac), &secret(n ^ 0x80, aes)).unwrap()
+}
+
+fn secret(n: u8, len: usize) -> Vec<u8> {
+    (0..len as u8).map(|i| n.wrapping_mul(7) ^ i).collect()
+}
+
+fn set(keys: impl IntoIterator<Item = (TicketKey, Duty)>) -> TicketKeys {
+    let given = keys.into_iter().enumerate();
+    let given = given.map(|(record, (key, duty))| GivenKey::new(key, duty, At::record(record)));
+    TicketKeys::new(given.collect()).unwrap()
+}
+
+/// Seals from and until so many seconds from now, and opens so much longer.
+fn timed(from: i64, until: i64, longer: i64) -> Duty {
+    let time = |seconds: i64| Duration::from_secs(NOW.as_secs().saturating_add_signed(seconds));
+    Duty::Timed(TimeTable {
+        seal_from: time(from),
+        seal_until: time(until),
+        open_until: time(until + longer),
+    })
+}
+
+fn names(keys: &TicketKeys) -> Vec<u8> {
+    keys.iter().map(|key| key.name()[0]).collect()
+}
+
+/// What is read of what is written.
+fn through(format: Format, keys: &TicketKeys) -> TicketKeys {
+    format.parse(&format.write(keys, NOW).unwrap()).unwrap()
+}
+
+struct Fixed(Duration);
+
+impl Clock for Fixed {
+    fn now(&self) -> Time {
+        Time::from_millis(1000 * DAY * 100)
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.0
+    }
+}
+
+/// Names of the keys that a ring has at some moment: to come, sealing, others.
+pub(crate) fn ring(
+    keys: &TicketKeys,
+    unix: Duration,
+) -> (Vec<Fingerprint>, Fingerprint, Vec<Fingerprint>) {
+    let builder = TicketRing::builder().clock(Arc::new(Fixed(unix)));
+    let ring = builder.with_keys(keys).unwrap();
+    let keys = ring.load();
+    let sealing = keys.sealing(ring.now()).unwrap();
+    assert!(!sealing.is_local(), "none of these seals");
+    let sealing = sealing.key().fingerprint();
+    let mut all: Vec<_> = keys.iter().map(|key| key.key().fingerprint()).collect();
+    let place = all.iter().position(|key| *key == sealing).unwrap();
+    let others = all.split_off(place + 1);
+    all.pop();
+    (all, sealing, others)
+}
+
+#[test]
+fn records_hold_the_key_that_seals_and_then_those_to_come() {
+    let keys = set([
+        (short(9), Duty::Next),
+        (short(8), Duty::Next),
+        (short(7), Duty::Seal),
+        (short(6), Duty::Open),
+        (short(5), Duty::Seal),
+    ]);
+    for format in [Format::TrafficServer48, Format::Nginx48, Format::Apache48] {
+        let written = through(format, &keys);
+        // A second one to seal never does: it only opens.
+        assert_eq!(names(&written), [7, 9, 8, 5, 6]);
+        assert_eq!(written.trailing(), 0);
+    }
+}
+
+#[test]
+fn times_decide_where_there_are_none_to_write() {
+    let keys = set([
+        (short(1), timed(-300, 0, 0)),
+        (short(2), timed(-200, -100, 500)),
+        (short(3), timed(-100, 100, 0)),
+        (short(4), timed(0, 100, 0)),
+        (short(5), timed(1, 100, 0)),
+        (short(6), timed(500, 600, 0)),
+        (short(7), timed(-50, -10, 1000)),
+    ]);
+    assert_eq!(
+        names(&through(Format::TrafficServer48, &keys)),
+        [4, 6, 5, 7, 3, 2]
+    );
+    let error = Format::Haproxy48.write(&keys, NOW).unwrap_err();
+    assert_eq!(error, WriteError::NotOneNext { keys: 2 });
+    let later = Format::TrafficServer48
+        .write(&keys, NOW + Duration::from_secs(500))
+        .unwrap();
+    assert_eq!(later[0], 6);
+    assert_eq!(later.len(), 2 * 48);
+    let error = Format::H2o
+        .write(&keys, NOW + Duration::from_secs(600))
+        .unwrap_err();
+    assert_eq!(error, WriteError::NothingSeals);
+    let error = Format::Nginx48.write(&keys, Duration::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "no ticket key seals at this time");
+}
+
+#[test]
+fn haproxy_has_the_oldest_first_and_the_next_one_last() {
+    let keys = set([
+        (short(9), timed(10, 20, 0)),
+        (short(7), Duty::Open),
+        (short(8), timed(-10, 10, 10)),
+        (short(6), Duty::Open),
+    ]);
+    let text = Format::Haproxy48.write(&keys, NOW).unwrap();
+    let firsts: Vec<_> = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| &line[..line.len().min(2)])
+        .collect();
+    // The first two digits of base64 for names of 6, 7, 8 and 9.
+    assert_eq!(firsts, [&b"Bg"[..], b"Bw", b"CA", b"CQ", b""]);
+    let keys = Format::Haproxy48.parse(&text).unwrap();
+    assert_eq!(names(&keys), [9, 8, 7, 6]);
+}
+
+#[test]
+fn haproxy_wants_three_keys_and_exactly_one_to_come() {
+    let (next, seal, open) = (Duty::Next, Duty::Seal, Duty::Open);
+    let error = |duties: &[Duty]| {
+        let keys = duties.iter().zip(1..).map(|(duty, n)| (short(n), *duty));
+        Format::Haproxy48.write(&set(keys), NOW).err()
+    };
+    assert_eq!(
+        error(&[seal]),
+        Some(WriteError::TooFew { keys: 1, least: 3 })
+    );
+    assert_eq!(
+        error(&[next, seal]),
+        Some(WriteError::TooFew { keys: 2, least: 3 })
+    );
+    assert_eq!(
+        error(&[seal, open, open]),
+        Some(WriteError::NotOneNext { keys: 0 })
+    );
+    assert_eq!(
+        error(&[next, next, seal]),
+        Some(WriteError::NotOneNext { keys: 2 })
+    );
+    assert_eq!(error(&[next, seal, open]), None);
+    let shown = error(&[seal, open, open]).unwrap().to_string();
+    assert_eq!(
+        shown,
+        "0 ticket keys are to seal next where it takes exactly one"
+    );
+}
+
+#[test]
+fn what_a_format_has_no_room_for_is_named() {
+    for format in Format::ALL {
+        let eighty = format.name().ends_with("80");
+        let len = if eighty { 32 } else { 16 };
+        let error = |(mac, aes)| {
+            let key = sized(2, mac, aes);
+            let fingerprint = key.fingerprint();
+            let keys = set([
+                (sized(1, len, len), Duty::Next),
+                (key, Duty::Seal),
+                (sized(3, len, len), Duty::Open),
+            ]);
+            let error = format.write(&keys, NOW).err()?;
+            let shown = error.to_string();
+            assert!(
+                shown.starts_with(&format!("ticket key 2 ({fingerprint}) ")),
+                "{shown}"
+            );
+            Some(shown.split_once(") ").unwrap().1.to_owned())
+        };
+        let name = format.name();
+        let expected = match format {
+            Format::H2o => [None, None, None, None, None, None],
+            _ if eighty => [
+                None,
+                None,
+                Some(format!(
+                    "has a MAC secret of 64 bytes: {name} has room for 32"
+                )),
+                Some(format!("is for AES-128: {name} holds keys for AES-256")),
+                Some(format!("is for AES-128: {name} holds keys for AES-256")),
+                Some(format!("is for AES-128: {name} holds keys for AES-256")),
+            ],
+            _ => [
+                Some(format!("is for AES-256: {name} holds keys for AES-128")),
+                Some(format!("is for AES-256: {name} holds keys for AES-128")),
+                Some(format!("is for AES-256: {name} holds keys for AES-128")),
+                None,
+                Some(format!(
+                    "has a MAC secret of 32 bytes: {name} has room for 16"
+                )),
+                Some(format!(
+                    "has a MAC secret of 64 bytes: {name} has room for 16"
+                )),
+            ],
+        };
+        let keys = [(16, 32), (32, 32), (64, 32), (16, 16), (32, 16), (64, 16)];
+        assert_eq!(keys.map(error), expected, "{format}");
+    }
+}
+
+#[test]
+fn a_shorter_mac_secret_is_the_same_with_zeros_behind_it() {
+    let key = sized(2, 16, 32);
+    let fingerprint = key.fingerprint();
+    let keys = set([(key, Duty::Seal)]);
+    let file = Format::Nginx80.write(&keys, NOW).unwrap();
+    assert_eq!(file[16..48], [&secret(2, 16)[..], &[0; 16]].concat());
+    for format in [
+        Format::Nginx80,
+        Format::OpenSsl80,
+        Format::Envoy80,
+        Format::H2o,
+    ] {
+        let read = through(format, &keys);
+        assert_eq!(read.iter().next().unwrap().fingerprint(), fingerprint);
+    }
+}
+
+#[test]
+fn h2o_is_written_as_h2o_writes_it() {
+    let key = TicketKey::new([0xAB; 16], &[1, 2].repeat(16), &[3, 4].repeat(16)).unwrap();
+    let text = Format::H2o.write(&set([(key, Duty::Seal)]), NOW).unwrap();
+    let expected = format!(
+        "- name: {}\n  cipher: AES-256-CBC\n  hash: SHA256\n  key: {}{}{}\n  \
+         not_before: 1700000000\n  not_after: 1702592000\n",
+        "ab".repeat(16),
+        "0304".repeat(16),
+        "0102".repeat(16),
+        "00".repeat(32)
+    );
+    assert_eq!(String::from_utf8(text.to_vec()).unwrap(), expected);
+}
+
+/// `name: from..=until`, in seconds from now.
+fn h2o_times(keys: &TicketKeys, now: Duration) -> Result<Vec<(u8, i64, i64)>, WriteError> {
+    let text = String::from_utf8(Format::H2o.write(keys, now)?.to_vec()).unwrap();
+    let values = |word: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line[2..].split_once(": ").unwrap());
+        lines
+            .filter(|(w, _)| *w == word)
+            .map(|(_, value)| value.to_owned())
+            .collect()
+    };
+    let seconds = |word| -> Vec<i64> {
+        let seconds = values(word)
+            .into_iter()
+            .map(|value| value.parse::<u64>().unwrap());
+        seconds
+            .map(|seconds| seconds.wrapping_sub(now.as_secs()) as i64)
+            .collect()
+    };
+    let names = values("name")
+        .into_iter()
+        .map(|name| u8::from_str_radix(&name[..2], 16).unwrap());
+    let times = seconds("not_before").into_iter().zip(seconds("not_after"));
+    Ok(names
+        .zip(times)
+        .map(|(name, (from, until))| (name, from, until))
+        .collect())
+}
+
+#[test]
+fn keys_without_times_get_some_in_h2o() {
+    let keys = set([
+        (short(9), Duty::Next),
+        (short(8), Duty::Next),
+        (short(7), Duty::Seal),
+        (short(6), Duty::Open),
+        (short(5), Duty::Open),
+    ]);
+    let (turn, span) = (15 * DAY as i64, 30 * DAY as i64);
+    let expected = vec![
+        (9, 2 * turn, 2 * turn + span),
+        (8, turn, turn + span),
+        (7, 0, span),
+        (6, -1, span),
+        (5, -2, span),
+    ];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+    assert_eq!(ring(&through(Format::H2o, &keys), NOW), ring(&keys, NOW));
+}
+
+#[test]
+fn times_of_their_own_are_kept_in_h2o_unless_another_key_would_seal() {
+    let keys = set([
+        (short(1), timed(-300, 0, 0)),
+        (short(3), timed(-100, 100, 0)),
+        (short(4), timed(-100, 100, 0)),
+        (short(5), timed(10, 100, 7)),
+        (short(6), timed(10, 100, 0)),
+        (short(7), timed(-50, -10, 1000)),
+        (short(8), Duty::Open),
+    ]);
+    let expected = vec![
+        (5, 10, 106),
+        (6, 10, 99),
+        (3, -100, 99),
+        // It has begun after the one that seals, and has ended.
+        (7, -101, 989),
+        // Two of the same time: the name decides in h2o, and decides otherwise.
+        (4, -102, 99),
+        (8, -103, 30 * DAY as i64),
+    ];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+}
+
+#[test]
+fn a_key_without_times_takes_over_later_than_now_in_h2o() {
+    let long_ago = -(100 * DAY as i64);
+    let keys = set([(short(2), Duty::Next), (short(1), timed(long_ago, 1000, 0))]);
+    let turn = 15 * DAY as i64;
+    let expected = vec![(2, turn, turn + 30 * DAY as i64), (1, long_ago, 999)];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+}
+
+#[test]
+fn a_key_that_ends_before_it_seals_only_opens() {
+    let keys = set([
+        (short(1), timed(100, 100, 100)),
+        (short(2), timed(100, 200, -150)),
+        (short(3), timed(-100, 100, -50)),
+        (short(4), timed(-200, 100, -150)),
+    ]);
+    let expected = vec![(3, -100, 49), (1, -101, 199), (2, -102, 49)];
+    assert_eq!(h2o_times(&keys, NOW), Ok(expected));
+    let error = Format::H2o.write(&set([(short(1), timed(-10, 100, -100))]), NOW);
+    assert_eq!(error.unwrap_err(), WriteError::NothingSeals);
+}
+
+#[test]
+fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
+    let duration = |seconds: f64| NOW + Duration::from_secs_f64(seconds);
+    let table = |from, until| {
+        Duty::Timed(TimeTable {
+            seal_from: duration(from),
+            seal_until: duration(until),
+            open_until: duration(until),
+        })
+    };
+    let keys = set([
+        (short(1), table(0.25, 9.5)),
+        (short(2), table(0.75, 9.0)),
+        (short(3), table(0.875, 0.9375)),
+    ]);
+    let now = duration(0.5);
+    assert_eq!(
+        h2o_times(&keys, now),
+        Ok(vec![(3, 2, 2), (2, 1, 8), (1, 0, 9)])
+    );
+
+    // The second before 1970, and the one after the last.
+    let fingerprint = short(2).fingerprint();
+    let no_second = WriteError::NoSecond {
+        place: 1,
+        fingerprint,
+    };
+    let keys = set([(short(1), Duty::Seal), (short(2), Duty::Open)]);
+    assert_eq!(h2o_times(&keys, Duration::ZERO), Err(no_second));
+    let keys = set([(short(1), Duty::Seal), (short(2), Duty::Next)]);
+    assert_eq!(h2o_times(&keys, Duration::MAX), Err(no_second));
+    let shown = no_second.to_string();
+    assert!(
+        shown.starts_with(&format!("ticket key 2 ({fingerprint}) ")),
+        "{shown}"
+    );
+    let text = b"- name: 22222222222222222222222222222222\n  cipher: AES-128-CBC\n  hash: SHA256\n";
+    let key = ["0102".repeat(8), "0304".repeat(32)].concat();
+    let text = format!(
+        "{}  key: {key}\n  not_before: 0\n  not_after: {}\n",
+        std::str::from_utf8(text).unwrap(),
+        u64::MAX
+    );
+    let keys = Format::H2o.parse(text.as_bytes()).unwrap();
+    for now in [Duration::ZERO, NOW, Duration::from_secs(u64::MAX)] {
+        assert_eq!(Format::H2o.write(&keys, now).unwrap()[..], *text.as_bytes());
+    }
+}
