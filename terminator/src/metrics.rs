@@ -3,6 +3,7 @@
 mod resumption;
 mod reuse;
 mod ticket_keys;
+mod tickets;
 
 use std::fmt;
 use std::sync::Arc;
@@ -176,6 +177,7 @@ impl Metrics {
             self.reloads.clone(),
         );
         all.register_collector(Box::new(resumption::Collector::new(resumption.clone())));
+        all.register_collector(Box::new(tickets::Collector::new(resumption.clone())));
         let ring = Arc::clone(resumption.ticket_ring());
         all.register_collector(Box::new(ticket_keys::Collector::new(ring)));
         all.register_collector(Box::new(reuse::Collector::new(reuse)));

@@ -36,27 +36,7 @@ impl collector::Collector for Collector {
             None,
             cache.capacity(),
         )?;
-        cache_sizes(out, &stats)?;
-        self.tickets(out)
-    }
-}
-
-impl Collector {
-    fn tickets(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let tickets = self.resumption.ticket_stats();
-        let events = [
-            ("sealed", tickets.sealed),
-            ("opened", tickets.opened),
-            ("renewed", tickets.renewed),
-            ("unknown_key", tickets.unknown_key),
-        ];
-        labelled(
-            out,
-            "tickets",
-            "Stateless tickets, by what was done with them",
-            "event",
-            &events,
-        )
+        cache_sizes(out, &stats)
     }
 }
 
@@ -163,7 +143,7 @@ pub(super) fn counter(
     ConstCounter::new(value).encode(out.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
-fn labelled(
+pub(super) fn labelled(
     out: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

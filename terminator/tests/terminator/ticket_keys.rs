@@ -92,7 +92,7 @@ fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &s
     assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
     assert_eq!(printed.handshake(), "full");
     assert_eq!(
-        terminator.metric(r#"rekindle_tickets_total{event="unknown_key"}"#),
+        terminator.metric(r#"rekindle_tickets_total{event="retired_key"}"#),
         1
     );
 }
