@@ -28,6 +28,7 @@ mod file;
 mod format;
 mod key;
 mod keys;
+mod moment;
 mod policy;
 mod renew;
 mod ring;
@@ -50,7 +51,7 @@ pub use ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
 pub use secret::{SecretError, TicketSecret};
 pub use status::{KeyStatus, RingStatus};
 
-use renew::Moment;
+use moment::Moment;
 use status::Watch;
 use swap::ArcSwap;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::TicketKeyError;
 use super::key::{TicketCipher, TicketKey};
 use super::keys::{Duty, GivenKey, TicketKeys, TimeTable};
+use super::moment::Moment;
 use super::policy::TicketPolicy;
 use super::ring::{KeyRing, KeyTimes, Origin, RETIRED, Retired, RingKey, Source};
 use super::secret::{SecretError, TicketSecret};
@@ -17,35 +18,6 @@ const SKEW: Duration = TicketSecret::SKEW;
 
 /// A step of the time of day below this is none: clocks are read one after the other.
 const STEP: i128 = 500;
-
-/// The moment at which a ring is made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: Time,
-    /// The time of day, since 1970.
-    pub(super) unix: Duration,
-}
-
-impl Moment {
-    /// The time of day less the clock's time, in milliseconds.
-    fn day(self) -> i128 {
-        self.unix.as_millis() as i128 - i128::from(self.now.as_millis())
-    }
-
-    /// A time of day by the clock; the clock's beginning if it was before that.
-    fn time_of(self, unix: Duration) -> Time {
-        let millis = unix.as_millis() as i128 - self.day();
-        Time::from_millis(millis.clamp(0, i128::from(u64::MAX)) as u64)
-    }
-
-    fn times_of(self, table: TimeTable) -> KeyTimes {
-        KeyTimes {
-            seal_from: self.time_of(table.seal_from),
-            seal_until: self.time_of(table.seal_until),
-            open_until: self.time_of(table.open_until),
-        }
-    }
-}
 
 impl KeyRing {
     /// A ring that makes its own keys.
@@ -171,7 +143,8 @@ impl Draft {
                 let (seal_from, seal_until) = match duty {
                     Duty::Next => (Time::NEVER, Time::NEVER),
                     Duty::Open => (beginning, beginning),
-                    _ => (now, Time::NEVER),
+                    // If it does so already, it has not begun again.
+                    _ => (self.sealed_from(&given.key, before), Time::NEVER),
                 };
                 let times = KeyTimes {
                     seal_from,
@@ -197,6 +170,30 @@ impl Draft {
         } else {
             self.retire(&new);
         }
+    }
+
+    /// Since when a key that is to seal does: now, unless it was to seal before.
+    fn sealed_from(&self, key: &TicketKey, before: Option<&KeyRing>) -> Time {
+        let now = self.at.now;
+        let begun = |ours: &&RingKey| {
+            let from = ours.times.seal_from;
+            let untimed = ours.origin == Origin::Given(None);
+            untimed && from != Time::from_millis(0) && from <= now
+        };
+        let mut before = before.iter().flat_map(|ring| ring.iter());
+        let same = before
+            .find(|ours| ours.key.name() == key.name())
+            .filter(begun);
+        let same = same.filter(|ours| ours.key.fingerprint() == key.fingerprint());
+        // Of several that are to seal the first one does: none of the others begins later than it.
+        let first = self
+            .keys
+            .iter()
+            .filter(begun)
+            .map(|ours| ours.times.seal_from)
+            .min();
+        let from = same.map_or(now, |ours| ours.times.seal_from);
+        from.min(first.unwrap_or(now))
     }
 
     /// Remembers what was in `before` and is not here. The keys of a fallback stay: nobody but this process

@@ -1,10 +1,13 @@
-//! Keys of a ring's own, while who should provide keys has none.
+//! What becomes of keys when their provider brings the same again, or has none: their ages, and keys of a ring's own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::ManualClock;
-use rekindle::tickets::{Place, TicketKeys, TicketPolicy, TicketRing, TicketSecret};
+use rekindle::tickets::{
+    At, Duty, GivenKey, Place, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
+    TicketSecret,
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -69,4 +72,51 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
         ring.maintain().expect("randomness");
         assert!(!is_open());
     }
+}
+
+/// A reload that changed anything else made the key that seals look new.
+#[test]
+fn a_key_that_goes_on_sealing_gets_older() {
+    let clock = Arc::new(ManualClock::new());
+    let [one, two] = [(); 2].map(|()| TicketKey::random(TicketCipher::Aes128).expect("randomness"));
+    let set = |duties: [Duty; 2]| {
+        let record =
+            |key: &TicketKey| TicketKey::new(*key.name(), key.hmac_secret(), key.aes_key());
+        let given = [&one, &two].into_iter().zip(duties).enumerate();
+        let given = given.map(|(i, (key, duty))| {
+            GivenKey::new(record(key).expect("a good key"), duty, At::record(i))
+        });
+        TicketKeys::new(given.collect()).expect("a good set")
+    };
+    let builder = TicketRing::builder().clock(clock.clone());
+    let ring = builder
+        .with_keys(&set([Duty::Seal, Duty::Open]))
+        .expect("a ring");
+    let age = || {
+        let status = ring.status();
+        let mut keys = status.keys.into_iter();
+        let sealing = keys
+            .find(|key| key.place == Place::Sealing)
+            .expect("one seals");
+        (sealing.fingerprint, sealing.age)
+    };
+    let replace = |duties| {
+        clock.advance(HOUR);
+        ring.replace(&set(duties)).expect("a good set");
+    };
+    replace([Duty::Seal, Duty::Next]);
+    assert_eq!(age(), (one.fingerprint(), HOUR));
+    replace([Duty::Open, Duty::Seal]);
+    assert_eq!(age(), (two.fingerprint(), Duration::ZERO));
+    replace([Duty::Open, Duty::Seal]);
+    assert_eq!(age(), (two.fingerprint(), HOUR));
+    // Back again: a new beginning.
+    replace([Duty::Seal, Duty::Open]);
+    assert_eq!(age(), (one.fingerprint(), Duration::ZERO));
+    // Of several the first one seals, whoever has done so for longer.
+    replace([Duty::Open, Duty::Seal]);
+    replace([Duty::Seal, Duty::Seal]);
+    assert_eq!(age().0, one.fingerprint());
+    replace([Duty::Seal, Duty::Seal]);
+    assert_eq!(age(), (one.fingerprint(), HOUR));
 }
