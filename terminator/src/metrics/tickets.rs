@@ -60,8 +60,7 @@ impl collector::Collector for Collector {
 
 fn ages(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fmt::Result {
     let bounds = TicketStats::AGES.map(|seconds| seconds as f64);
-    // What is above every bound goes by the greatest number there is.
-    let bounds = bounds.into_iter().chain([f64::MAX]);
+    let bounds = bounds.into_iter().chain([f64::INFINITY]);
     let buckets: Vec<_> = bounds.zip(stats.ages).collect();
     let count = stats.ages.iter().sum();
     out.encode_descriptor(

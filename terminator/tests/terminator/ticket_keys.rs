@@ -224,6 +224,10 @@ fn keys_made_here_rotate_and_open_what_they_sealed() {
             "renewed_ticket",
         );
     }
+    let aged = r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#;
+    assert_eq!(terminator.metric(aged), 2);
+    let sealing = r#"rekindle_tickets_opened_by_total{place="sealing"}"#;
+    assert_eq!(terminator.metric(sealing), 0);
     assert_eq!(
         terminator.metric(r#"rekindle_tickets_total{event="unknown_key"}"#),
         0
