@@ -149,9 +149,11 @@ static void print_stats(void) {
     if (rekindle_stats(&s) == 0) {
         printf("sessions=%" PRIu64 " hits=%" PRIu64 " misses=%" PRIu64 " inserts=%" PRIu64
                " tickets_sealed=%" PRIu64 " tickets_opened=%" PRIu64 " tickets_renewed=%" PRIu64
-               " tickets_unknown_key=%" PRIu64 "\n",
+               " tickets_unknown_key=%" PRIu64 " tickets_retired_key=%" PRIu64
+               " ticket_key_rotations=%" PRIu64 "\n",
                s.entries, s.hits, s.misses, s.inserts, s.tickets_sealed, s.tickets_opened,
-               s.tickets_renewed, s.tickets_unknown_key);
+               s.tickets_renewed, s.tickets_unknown_key, s.tickets_retired_key,
+               s.ticket_key_rotations);
     }
 }
 

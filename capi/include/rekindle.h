@@ -96,6 +96,26 @@ struct rekindle_config {
      * Must be zero.
      */
     uint32_t reserved;
+    /**
+     * How long each of the library's own ticket keys seals before a new one takes over, in seconds, up
+     * to 30 days. 0: one hour.
+     */
+    uint32_t ticket_key_period;
+    /**
+     * How old the keys of TSSslTicketKeyUpdate() may get, in seconds, up to 400 days and more than
+     * sessions live. If no others have come by then, the library's own take over until some do. 0: 30
+     * days.
+     */
+    uint32_t ticket_key_max_age;
+    /**
+     * How long a client may go on resuming by tickets after its last full handshake, however often they
+     * were renewed, in seconds, up to 7 days. 0: 7 days.
+     */
+    uint32_t ticket_lineage_limit;
+    /**
+     * Must be zero.
+     */
+    uint32_t reserved_2;
 };
 
 /**
@@ -212,17 +232,88 @@ struct rekindle_stats {
      */
     uint64_t tickets_sealed;
     /**
-     * Tickets that named the key in use, also forged ones.
+     * Tickets opened by the key that seals now, or one to come.
      */
     uint64_t tickets_opened;
     /**
-     * Tickets that named an older key, also forged ones.
+     * Tickets opened by a key that has ceased to seal; the client got a new one.
      */
     uint64_t tickets_renewed;
     /**
-     * Tickets that named no key; the client got a full handshake.
+     * Tickets that named no key that is or was known; the client got a full handshake, as for all below.
      */
     uint64_t tickets_unknown_key;
+    /**
+     * Tickets that named a key which has left the ring.
+     */
+    uint64_t tickets_retired_key;
+    /**
+     * Tickets that named a key but were not made with it: damaged or forged.
+     */
+    uint64_t tickets_bad_mac;
+    /**
+     * Too short to be a ticket.
+     */
+    uint64_t tickets_malformed;
+    /**
+     * Tickets whose lifetime was over.
+     */
+    uint64_t tickets_expired;
+    /**
+     * Tickets at the end of a chain of renewals that began too long ago.
+     */
+    uint64_t tickets_lineage_ended;
+    /**
+     * Of those opened or renewed: not used, as the session is of another session id context.
+     */
+    uint64_t tickets_context_differs;
+    /**
+     * Of those opened or renewed: not used, as the session is of another version, cipher suite or the
+     * like than the handshake at hand.
+     */
+    uint64_t tickets_unusable;
+    /**
+     * Tickets opened or renewed by the place of their key: one to come, the one that seals, the last
+     * one before that, and so on; the last number is of that key and all older ones.
+     */
+    uint64_t tickets_opened_by[8];
+    /**
+     * Tickets opened or renewed by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200, 86,400,
+     * 259,200 and 604,800 seconds (each without those before it), and above.
+     */
+    uint64_t ticket_ages[12];
+    /**
+     * The sum of those ages, in seconds.
+     */
+    uint64_t ticket_ages_sum;
+    /**
+     * Ticket keys: those to come, the one that seals, those that open still.
+     */
+    uint64_t ticket_keys;
+    /**
+     * How long the key that seals has done so, in seconds.
+     */
+    uint64_t ticket_key_age;
+    /**
+     * Seconds until another key that is known already begins to seal. UINT64_MAX: none is known.
+     */
+    uint64_t ticket_key_next_rotation;
+    /**
+     * Seconds for which the keys that are known already can seal. UINT64_MAX: for ever.
+     */
+    uint64_t ticket_key_seals_for;
+    /**
+     * 1 if the library's own keys seal since those of TSSslTicketKeyUpdate() are too old, else 0.
+     */
+    uint64_t ticket_key_fallback;
+    /**
+     * How often that has begun.
+     */
+    uint64_t ticket_key_fallbacks;
+    /**
+     * How often another key began to seal.
+     */
+    uint64_t ticket_key_rotations;
 };
 
 #ifdef __cplusplus
@@ -258,6 +349,20 @@ int rekindle_init(const struct rekindle_config *config);
  * cache.
  */
 int rekindle_attach(SSL_CTX *ctx);
+
+/**
+ * Looks after the cache and the ticket keys: sweeps out sessions that have expired, gives memory back,
+ * makes the ticket keys that are to come, overwrites those whose time is over. For once a second, from
+ * any thread.
+ *
+ * Nothing has to call it: inserts sweep as well, and a handshake that finds a ticket key missing makes
+ * it, once each period. Where something does, no handshake has to, and keys are gone when their time is
+ * over although nobody comes.
+ *
+ * Returns 0, or -1 if there is no cache, or if a key is to be made and the operating system gives no
+ * random bytes; the keys in use stay then, and the next call tries again.
+ */
+int rekindle_maintain(void);
 
 /**
  * Says why the calling thread's last call failed, or what it warns of, in English; empty if there is

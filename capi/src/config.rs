@@ -6,6 +6,7 @@ use std::{ptr, slice};
 
 use rekindle::CacheBuilder;
 use rekindle::openssl::Resumption;
+use rekindle::tickets::{TicketPolicy, TicketRing};
 
 use crate::failure::Failure;
 use crate::size;
@@ -36,6 +37,18 @@ pub struct rekindle_config {
     pub session_timeout: u32,
     /// Must be zero.
     pub reserved: u32,
+    /// How long each of the library's own ticket keys seals before a new one takes over, in seconds, up
+    /// to 30 days. 0: one hour.
+    pub ticket_key_period: u32,
+    /// How old the keys of TSSslTicketKeyUpdate() may get, in seconds, up to 400 days and more than
+    /// sessions live. If no others have come by then, the library's own take over until some do. 0: 30
+    /// days.
+    pub ticket_key_max_age: u32,
+    /// How long a client may go on resuming by tickets after its last full handshake, however often they
+    /// were renewed, in seconds, up to 7 days. 0: 7 days.
+    pub ticket_lineage_limit: u32,
+    /// Must be zero.
+    pub reserved_2: u32,
 }
 
 /// What the structure of version 0.1 has: four sizes and two numbers.
@@ -50,6 +63,10 @@ impl rekindle_config {
         max_session_bytes: 0,
         session_timeout: 0,
         reserved: 0,
+        ticket_key_period: 0,
+        ticket_key_max_age: 0,
+        ticket_lineage_limit: 0,
+        reserved_2: 0,
     };
 
     /// Copies what C points to, as much of it as both sides know.
@@ -73,7 +90,7 @@ impl rekindle_config {
             let start = (&raw mut ours).cast::<u8>();
             ptr::copy_nonoverlapping(known.as_ptr(), start, known.len());
         }
-        if ours.reserved != 0 || unknown.iter().any(|byte| *byte != 0) {
+        if ours.reserved != 0 || ours.reserved_2 != 0 || unknown.iter().any(|byte| *byte != 0) {
             return Err(Failure::NewerConfig);
         }
         Ok(ours)
@@ -91,11 +108,36 @@ impl rekindle_config {
         if self.max_session_bytes != 0 {
             cache = cache.max_encoded_len(self.max_session_bytes);
         }
-        let mut resumption = Resumption::builder().cache(Arc::new(cache.build()?));
-        if self.session_timeout != 0 {
-            let timeout = Duration::from_secs(self.session_timeout.into());
+        let ring = TicketRing::builder().policy(self.ticket_policy())?;
+        let mut resumption = Resumption::builder()
+            .cache(Arc::new(cache.build()?))
+            .ticket_ring(Arc::new(ring.with_own_keys()?));
+        if let Some(timeout) = seconds(self.session_timeout) {
             resumption = resumption.session_timeout(timeout);
+        }
+        if let Some(limit) = seconds(self.ticket_lineage_limit) {
+            resumption = resumption.lineage_limit(limit);
         }
         Ok(resumption.build()?)
     }
+
+    fn ticket_policy(&self) -> TicketPolicy {
+        let mut policy = TicketPolicy::default();
+        if let Some(period) = seconds(self.ticket_key_period) {
+            policy = policy.period(period);
+        }
+        if let Some(age) = seconds(self.ticket_key_max_age) {
+            policy = policy.max_age(age);
+        }
+        if let Some(timeout) = seconds(self.session_timeout) {
+            let most = Duration::from_secs(*TicketPolicy::LIFETIME.end());
+            policy = policy.lifetime(timeout.min(most));
+        }
+        policy
+    }
+}
+
+/// What C has chosen, if it has.
+fn seconds(given: u32) -> Option<Duration> {
+    (given != 0).then(|| Duration::from_secs(given.into()))
 }

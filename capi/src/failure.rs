@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rekindle::openssl::{BuildError, InstallError, StoreError};
-use rekindle::tickets::TicketKeyError;
+use rekindle::tickets::{PolicyError, TicketKeyError};
 use rekindle::{ConfigError, InvalidSessionId};
 
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) enum Failure {
     Attach(InstallError),
     Store(StoreError),
     TicketKeys(TicketKeyError),
+    TicketPolicy(PolicyError),
     NegativeLength(i32),
     Panic,
 }
@@ -50,6 +51,7 @@ impl fmt::Display for Failure {
             Self::Attach(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::TicketKeys(error) => error.fmt(f),
+            Self::TicketPolicy(error) => error.fmt(f),
             Self::NegativeLength(length) => write!(f, "a length of {length} bytes is negative"),
             Self::Panic => f.write_str("a bug in rekindle: the call panicked"),
         }
@@ -73,6 +75,7 @@ from! {
     InstallError => Attach,
     StoreError => Store,
     TicketKeyError => TicketKeys,
+    PolicyError => TicketPolicy,
 }
 
 /// Failures that no cache can count, since they never get to one: for the whole process, for good.

@@ -59,6 +59,26 @@ pub unsafe extern "C" fn rekindle_attach(ctx: *mut SSL_CTX) -> c_int {
     })
 }
 
+/// Looks after the cache and the ticket keys: sweeps out sessions that have expired, gives memory back,
+/// makes the ticket keys that are to come, overwrites those whose time is over. For once a second, from
+/// any thread.
+///
+/// Nothing has to call it: inserts sweep as well, and a handshake that finds a ticket key missing makes
+/// it, once each period. Where something does, no handshake has to, and keys are gone when their time is
+/// over although nobody comes.
+///
+/// Returns 0, or -1 if there is no cache, or if a key is to be made and the operating system gives no
+/// random bytes; the keys in use stay then, and the next call tries again.
+#[unsafe(no_mangle)]
+pub extern "C" fn rekindle_maintain() -> c_int {
+    call(-1, || {
+        service::with(|service| {
+            service.maintain()?;
+            Ok(0)
+        })
+    })
+}
+
 /// Says why the calling thread's last call failed, or what it warns of, in English; empty if there is
 /// nothing to say. Never NULL. The text is the library's, and valid until the thread's next call or end.
 #[unsafe(no_mangle)]

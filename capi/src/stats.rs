@@ -3,8 +3,10 @@
 use std::ffi::c_int;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rekindle::openssl::Resumption;
+use rekindle::tickets::Place;
 
 use crate::call::call;
 use crate::failure::{COUNTS, Failure};
@@ -66,12 +68,49 @@ pub struct rekindle_stats {
     pub retired_bytes: u64,
     /// Tickets sealed.
     pub tickets_sealed: u64,
-    /// Tickets that named the key in use, also forged ones.
+    /// Tickets opened by the key that seals now, or one to come.
     pub tickets_opened: u64,
-    /// Tickets that named an older key, also forged ones.
+    /// Tickets opened by a key that has ceased to seal; the client got a new one.
     pub tickets_renewed: u64,
-    /// Tickets that named no key; the client got a full handshake.
+    /// Tickets that named no key that is or was known; the client got a full handshake, as for all below.
     pub tickets_unknown_key: u64,
+    /// Tickets that named a key which has left the ring.
+    pub tickets_retired_key: u64,
+    /// Tickets that named a key but were not made with it: damaged or forged.
+    pub tickets_bad_mac: u64,
+    /// Too short to be a ticket.
+    pub tickets_malformed: u64,
+    /// Tickets whose lifetime was over.
+    pub tickets_expired: u64,
+    /// Tickets at the end of a chain of renewals that began too long ago.
+    pub tickets_lineage_ended: u64,
+    /// Of those opened or renewed: not used, as the session is of another session id context.
+    pub tickets_context_differs: u64,
+    /// Of those opened or renewed: not used, as the session is of another version, cipher suite or the
+    /// like than the handshake at hand.
+    pub tickets_unusable: u64,
+    /// Tickets opened or renewed by the place of their key: one to come, the one that seals, the last
+    /// one before that, and so on; the last number is of that key and all older ones.
+    pub tickets_opened_by: [u64; 8],
+    /// Tickets opened or renewed by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200, 86,400,
+    /// 259,200 and 604,800 seconds (each without those before it), and above.
+    pub ticket_ages: [u64; 12],
+    /// The sum of those ages, in seconds.
+    pub ticket_ages_sum: u64,
+    /// Ticket keys: those to come, the one that seals, those that open still.
+    pub ticket_keys: u64,
+    /// How long the key that seals has done so, in seconds.
+    pub ticket_key_age: u64,
+    /// Seconds until another key that is known already begins to seal. UINT64_MAX: none is known.
+    pub ticket_key_next_rotation: u64,
+    /// Seconds for which the keys that are known already can seal. UINT64_MAX: for ever.
+    pub ticket_key_seals_for: u64,
+    /// 1 if the library's own keys seal since those of TSSslTicketKeyUpdate() are too old, else 0.
+    pub ticket_key_fallback: u64,
+    /// How often that has begun.
+    pub ticket_key_fallbacks: u64,
+    /// How often another key began to seal.
+    pub ticket_key_rotations: u64,
 }
 
 /// What the structure of version 0.1 has.
@@ -112,6 +151,10 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
 fn collect(service: &Resumption) -> rekindle_stats {
     let of_process = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
+    let ring = service.ticket_ring().status();
+    let mut keys = ring.keys.iter();
+    let sealing = keys.find(|key| key.place == Place::Sealing);
+    let seconds = |time: Option<Duration>| time.map_or(u64::MAX, |time| time.as_secs());
     rekindle_stats {
         size: 0,
         hits: cache.hits,
@@ -140,5 +183,22 @@ fn collect(service: &Resumption) -> rekindle_stats {
         tickets_opened: tickets.opened,
         tickets_renewed: tickets.renewed,
         tickets_unknown_key: tickets.unknown_key,
+        tickets_retired_key: tickets.retired_key,
+        tickets_bad_mac: tickets.bad_mac,
+        tickets_malformed: tickets.malformed,
+        tickets_expired: tickets.expired,
+        tickets_lineage_ended: tickets.lineage_ended,
+        tickets_context_differs: tickets.context_differs,
+        tickets_unusable: tickets.unusable,
+        tickets_opened_by: tickets.opened_by,
+        ticket_ages: tickets.ages,
+        ticket_ages_sum: tickets.ages_sum,
+        ticket_keys: ring.keys.len() as u64,
+        ticket_key_age: sealing.map_or(0, |key| key.age.as_secs()),
+        ticket_key_next_rotation: seconds(ring.next_rotation),
+        ticket_key_seals_for: seconds(ring.seals_for),
+        ticket_key_fallback: ring.fallback.into(),
+        ticket_key_fallbacks: ring.fallbacks,
+        ticket_key_rotations: ring.rotations,
     }
 }

@@ -199,9 +199,15 @@ pub unsafe extern "C" fn TSSslSessionRemove(sessionid: *const TSSslSessionID) ->
 /// as in Traffic Server's key files. The first record seals new tickets, all of them open tickets. The
 /// keys are copied; overwrite yours.
 ///
-/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record is all zeros, two records have one
-/// name, or there is no cache. The keys in use stay. Bytes behind the last whole record are ignored, with
-/// a warning: rekindle_last_error() is not empty then, although the call succeeded.
+/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one of them
+/// is one repeated byte or both are the same, two records have one name or the same secrets, there are
+/// more than 4,096, or there is no cache. The keys in use stay; rekindle_last_error() names the record.
+/// Bytes behind the last whole record are ignored, with a warning: rekindle_last_error() is not empty
+/// then, although the call succeeded.
+///
+/// Keys get too old: `ticket_key_max_age` after a key was first given here it opens nothing any more, and
+/// one session timeout before that it ceases to seal. If no others have been given by then, the library
+/// makes its own until some are, and rekindle_stats() says so.
 ///
 /// From any thread, while handshakes run.
 #[allow(non_snake_case)] // as the manual page has it

@@ -164,6 +164,17 @@ impl Resumption {
         self.shared.cache.clear();
     }
 
+    /// Looks after the cache and the ticket keys: for once a second. See
+    /// [`Cache::maintain`] and [`TicketRing::maintain`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TicketRing::maintain`].
+    pub fn maintain(&self) -> Result<(), TicketKeyError> {
+        self.cache().maintain();
+        self.ticket_ring().maintain()
+    }
+
     /// What has become of tickets so far.
     #[must_use]
     pub fn ticket_stats(&self) -> TicketStats {

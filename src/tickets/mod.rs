@@ -22,11 +22,13 @@
 //! # }
 //! ```
 
+mod check;
 mod error;
 mod file;
 mod format;
 mod key;
 mod keys;
+mod moment;
 mod policy;
 mod renew;
 mod ring;
@@ -38,6 +40,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub use check::{Finding, KeyCheck};
 pub use error::{At, KeyFault, TicketKeyError};
 pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
 pub use format::{TicketKeyFormat, UnknownFormat, WriteError};
@@ -48,7 +51,7 @@ pub use ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
 pub use secret::{SecretError, TicketSecret};
 pub use status::{KeyStatus, RingStatus};
 
-use renew::Moment;
+use moment::Moment;
 use status::Watch;
 use swap::ArcSwap;
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::keys::TicketKeys;
+
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
@@ -65,6 +67,10 @@ impl TicketPolicy {
         if !within(Self::MAX_AGE, self.max_age) || self.max_age <= self.lifetime {
             return Err(PolicyError::MaxAge(self.max_age));
         }
+        let open = self.lifetime.as_secs() / self.period.as_secs();
+        if open > TicketKeys::MAX_KEYS as u64 {
+            return Err(PolicyError::TooManyKeys(open));
+        }
         Ok(())
     }
 
@@ -107,6 +113,8 @@ pub enum PolicyError {
     Lifetime(Duration),
     /// The maximum age of keys is, or is no longer than a ticket's lifetime.
     MaxAge(Duration),
+    /// So many keys of that period would be open at one time that looking for one takes too long.
+    TooManyKeys(u64),
 }
 
 impl fmt::Display for PolicyError {
@@ -115,6 +123,14 @@ impl fmt::Display for PolicyError {
             Self::Period(given) => ("period", given, TicketPolicy::PERIOD),
             Self::Lifetime(given) => ("ticket lifetime", given, TicketPolicy::LIFETIME),
             Self::MaxAge(given) => ("maximum age", given, TicketPolicy::MAX_AGE),
+            Self::TooManyKeys(open) => {
+                return write!(
+                    f,
+                    "the period of ticket keys is so short beside the ticket lifetime that {open} of them \
+                     would be open, more than {}",
+                    TicketKeys::MAX_KEYS
+                );
+            }
         };
         let (least, most) = range.into_inner();
         write!(

@@ -8,48 +8,16 @@ use std::time::Duration;
 use super::error::TicketKeyError;
 use super::key::{TicketCipher, TicketKey};
 use super::keys::{Duty, GivenKey, TicketKeys, TimeTable};
+use super::moment::Moment;
 use super::policy::TicketPolicy;
 use super::ring::{KeyRing, KeyTimes, Origin, RETIRED, Retired, RingKey, Source};
 use super::secret::{SecretError, TicketSecret};
 use crate::clock::Time;
 
-/// How far the clocks of machines that share a secret may be apart: keys open so much longer.
-pub(super) const SKEW: Duration = Duration::from_secs(60);
-
-/// The most keys that one secret may have open at one time.
-const MOST_DERIVED: u64 = 1024;
+const SKEW: Duration = TicketSecret::SKEW;
 
 /// A step of the time of day below this is none: clocks are read one after the other.
 const STEP: i128 = 500;
-
-/// The moment at which a ring is made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: Time,
-    /// The time of day, since 1970.
-    pub(super) unix: Duration,
-}
-
-impl Moment {
-    /// The time of day less the clock's time, in milliseconds.
-    fn day(self) -> i128 {
-        self.unix.as_millis() as i128 - i128::from(self.now.as_millis())
-    }
-
-    /// A time of day by the clock; the clock's beginning if it was before that.
-    fn time_of(self, unix: Duration) -> Time {
-        let millis = unix.as_millis() as i128 - self.day();
-        Time::from_millis(millis.clamp(0, i128::from(u64::MAX)) as u64)
-    }
-
-    fn times_of(self, table: TimeTable) -> KeyTimes {
-        KeyTimes {
-            seal_from: self.time_of(table.seal_from),
-            seal_until: self.time_of(table.seal_until),
-            open_until: self.time_of(table.open_until),
-        }
-    }
-}
 
 impl KeyRing {
     /// A ring that makes its own keys.
@@ -82,10 +50,7 @@ impl KeyRing {
         policy: TicketPolicy,
         at: Moment,
     ) -> Result<Self, SecretError> {
-        let open = policy.lifetime_of_tickets() + 2 * SKEW;
-        if open.as_secs() / secret.period().as_secs() > MOST_DERIVED {
-            return Err(SecretError::TooManyKeys);
-        }
+        secret.check_number(policy.lifetime_of_tickets())?;
         // What it cannot give now is an error now; later it would be a fallback.
         let current = secret.index(at.unix);
         secret.key(current)?;
@@ -94,6 +59,8 @@ impl KeyRing {
         draft.top_up().map_err(failed)?;
         draft.keep_derived(before);
         draft.replace(before);
+        // Once more, now that keys of our own may be here that are to end.
+        draft.top_up().map_err(failed)?;
         Ok(draft.finish())
     }
 
@@ -176,7 +143,8 @@ impl Draft {
                 let (seal_from, seal_until) = match duty {
                     Duty::Next => (Time::NEVER, Time::NEVER),
                     Duty::Open => (beginning, beginning),
-                    _ => (now, Time::NEVER),
+                    // If it does so already, it has not begun again.
+                    _ => (self.sealed_from(&given.key, before), Time::NEVER),
                 };
                 let times = KeyTimes {
                     seal_from,
@@ -204,25 +172,46 @@ impl Draft {
         }
     }
 
-    /// Remembers what was in `before` and is not here. The keys of a fallback stay, to open: nobody but
-    /// this process ever had them, and their tickets are good.
+    /// Since when a key that is to seal does: now, unless it was to seal before.
+    fn sealed_from(&self, key: &TicketKey, before: Option<&KeyRing>) -> Time {
+        let now = self.at.now;
+        let begun = |ours: &&RingKey| {
+            let from = ours.times.seal_from;
+            let untimed = ours.origin == Origin::Given(None);
+            untimed && from != Time::from_millis(0) && from <= now
+        };
+        let mut before = before.iter().flat_map(|ring| ring.iter());
+        let same = before
+            .find(|ours| ours.key.name() == key.name())
+            .filter(begun);
+        let same = same.filter(|ours| ours.key.fingerprint() == key.fingerprint());
+        // Of several that are to seal the first one does: none of the others begins later than it.
+        let first = self
+            .keys
+            .iter()
+            .filter(begun)
+            .map(|ours| ours.times.seal_from)
+            .min();
+        let from = same.map_or(now, |ours| ours.times.seal_from);
+        from.min(first.unwrap_or(now))
+    }
+
+    /// Remembers what was in `before` and is not here. The keys of a fallback stay: nobody but this process
+    /// ever had them, and their tickets are good. Whether they still seal, [`top_up`](Self::top_up) decides.
     fn replace(&mut self, before: Option<&KeyRing>) {
         let Some(before) = before else { return };
         let now = self.at.now;
         let mut retired = before.retired.to_vec();
         std::mem::swap(&mut retired, &mut self.retired);
         self.retired.extend(retired);
-        let healed = !matches!(before.source, Source::Local);
+        let was_fallback = !matches!(before.source, Source::Local);
         for key in &before.keys {
             let is_here = |ours: &RingKey| ours.key.name() == key.key.name();
             if self.keys.iter().any(is_here) {
                 continue;
             }
-            let has_sealed = key.times.seal_from <= now;
-            if healed && key.is_local() && has_sealed && now < key.times.open_until {
-                let mut key = key.clone();
-                self.end_of_local(&mut key);
-                self.keys.push(key);
+            if was_fallback && key.is_local() && now < key.times.open_until {
+                self.keys.push(key.clone());
             } else {
                 self.retire(key);
             }
@@ -354,7 +343,7 @@ impl Draft {
     /// The keys of the periods around this one that are not here yet, as far as the ratchet gives them.
     fn derive(&mut self, secret: &TicketSecret) {
         let lifetime = self.policy.lifetime_of_tickets();
-        let oldest = secret.index(self.at.unix.saturating_sub(lifetime + SKEW));
+        let oldest = secret.oldest_open(self.at.unix, lifetime);
         let newest = secret.index(self.at.unix.saturating_add(secret.period().max(SKEW)));
         let mut ratcheted = secret.clone();
         for index in oldest..=newest {
@@ -370,12 +359,7 @@ impl Draft {
             let Ok(key) = ratcheted.key(index) else {
                 continue;
             };
-            let end = secret.start(index + 1);
-            let table = TimeTable {
-                seal_from: secret.start(index),
-                seal_until: end,
-                open_until: end.saturating_add(lifetime + SKEW),
-            };
+            let table = secret.times_of(index, lifetime);
             self.keys.push(RingKey {
                 key: Arc::new(key),
                 times: self.at.times_of(table),

@@ -19,8 +19,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::KeyFault;
+use super::error::{At, KeyFault};
 use super::key::{NAME, TicketCipher, TicketKey};
+use super::keys::{Duty, GivenKey, TicketKeys, TimeTable};
 
 const SALT: &[u8] = b"rekindle ticket secret";
 
@@ -60,6 +61,12 @@ impl TicketSecret {
         getrandom::fill(&mut **new.secret).map_err(|e| SecretError::NoRandomness(e.to_string()))?;
         Ok(new)
     }
+
+    /// How far the clocks of machines that share a secret may be apart: keys open so much longer.
+    pub const SKEW: Duration = Duration::from_secs(60);
+
+    /// The most keys that one secret may have open at one time.
+    const MOST_OPEN: u64 = 1024;
 
     /// Reads a file's content: lines of `word value`, `#` begins a comment.
     ///
@@ -208,6 +215,62 @@ impl TicketSecret {
             new.ratchet = Some(at + 1);
         }
         Ok(new)
+    }
+
+    /// The number of the oldest period whose key may still open a ticket: one that was sealed `lifetime` ago
+    /// by a machine whose clock is behind.
+    #[must_use]
+    pub fn oldest_open(&self, unix: Duration, lifetime: Duration) -> u64 {
+        self.index(unix.saturating_sub(lifetime + Self::SKEW))
+    }
+
+    /// The keys around a moment, with their times, the latest first: those that a ring would have then,
+    /// where tickets live for `lifetime`. With a ratchet, those that it has gone past are missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`key`](Self::key), for the key of that moment; [`SecretError::TooManyKeys`].
+    pub fn keys_around(
+        &self,
+        unix: Duration,
+        lifetime: Duration,
+    ) -> Result<TicketKeys, SecretError> {
+        self.check_number(lifetime)?;
+        let current = self.index(unix);
+        let newest = self.index(unix.saturating_add(self.period().max(Self::SKEW)));
+        let mut oldest = self.oldest_open(unix, lifetime);
+        if let Some(at) = self.ratchet.filter(|at| *at <= current) {
+            oldest = oldest.max(at);
+        }
+        let mut keys = Vec::new();
+        let mut ratcheted = self.clone();
+        for (record, index) in (oldest..=newest).enumerate() {
+            ratcheted = ratcheted.ratcheted(index)?;
+            let table = self.times_of(index, lifetime);
+            let at = At::record(record);
+            keys.push(GivenKey::new(ratcheted.key(index)?, Duty::Timed(table), at));
+        }
+        keys.reverse();
+        Ok(TicketKeys::new(keys).expect("derived keys differ"))
+    }
+
+    /// When a period's key does what.
+    pub(super) fn times_of(&self, index: u64, lifetime: Duration) -> TimeTable {
+        let end = self.start(index.saturating_add(1));
+        TimeTable {
+            seal_from: self.start(index),
+            seal_until: end,
+            open_until: end.saturating_add(lifetime + Self::SKEW),
+        }
+    }
+
+    /// Whether few enough keys are open at one time.
+    pub(super) fn check_number(&self, lifetime: Duration) -> Result<(), SecretError> {
+        let open = lifetime + 2 * Self::SKEW;
+        if open.as_secs() / self.period > Self::MOST_OPEN {
+            return Err(SecretError::TooManyKeys);
+        }
+        Ok(())
     }
 
     fn expand(&self, what: &[u8], index: u64, out: &mut [u8]) {

@@ -1,12 +1,18 @@
 //! The command line, and the settings that it is parsed into.
 
+mod tickets;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, value_parser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
 
+use self::tickets::TicketArgs;
+pub(crate) use self::tickets::{KeysFrom, TicketSettings};
+use crate::keys::KeysCommand;
 use crate::session_id_context::SessionIdContext;
 
 const DEMO_LISTEN: &str = "127.0.0.1:8443";
@@ -14,11 +20,15 @@ const DEMO_ADMIN: &str = "127.0.0.1:9443";
 
 /// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
 ///
-/// SIGHUP reloads the ticket keys and the certificate, SIGTERM drains. The log goes to standard error, its level is set by
+/// SIGHUP reloads the ticket keys and the certificate, SIGTERM drains. Ticket keys are also read again when they change. The log goes to standard error, its level is set by
 /// RUST_LOG (error, warn, info, debug, trace; default info).
 #[derive(Debug, Parser)]
 #[command(name = "rekindle-terminator", version, max_term_width = 110)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Run without any files: a self-signed certificate made in memory, and a built-in HTTP responder as upstream
     #[arg(long, conflicts_with_all = ["upstream", "cert", "key"])]
     demo: bool,
@@ -51,10 +61,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "on|off", default_value = "on")]
     tickets: Switch,
 
-    /// Ticket keys, records of 48 bytes: 16 of name, 16 of HMAC secret, 16 of AES key; the first one seals, all open
-    /// [default: one random key, gone at exit]
-    #[arg(long, value_name = "FILE")]
-    ticket_keys: Option<PathBuf>,
+    #[command(flatten)]
+    ticket_keys: TicketArgs,
 
     /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A ticket of another server
     /// resumes only where this is the same
@@ -82,6 +90,13 @@ pub(crate) struct Cli {
     drain_timeout: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, check, convert and show files of ticket keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
 /// What the terminator runs by. Whatever the command line could get wrong has been refused before this exists.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -91,7 +106,7 @@ pub(crate) struct Settings {
     pub(crate) sessions: usize,
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
-    pub(crate) ticket_keys: Option<PathBuf>,
+    pub(crate) tickets: TicketSettings,
     pub(crate) session_id_context: SessionIdContext,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
@@ -111,7 +126,19 @@ pub(crate) enum ServiceSettings {
 }
 
 impl Cli {
+    /// What is to be done with files of ticket keys, instead of serving.
+    pub(crate) fn keys_command(&mut self) -> Option<KeysCommand> {
+        self.command.take().map(|Command::Keys(command)| command)
+    }
+
+    /// Exits with a message about the flag if flags do not go together.
     pub(crate) fn into_settings(self) -> Settings {
+        let session_timeout = Duration::from_secs(self.session_timeout);
+        let tickets = self.ticket_keys.into_settings(session_timeout);
+        let tickets = tickets.unwrap_or_else(|message| {
+            let error = Self::command().error(ErrorKind::ValueValidation, message);
+            error.exit()
+        });
         let service = match (self.upstream, self.cert, self.key) {
             (Some(upstream), Some(cert), Some(key)) => ServiceSettings::Proxy {
                 upstream,
@@ -127,9 +154,9 @@ impl Cli {
             admin: self.admin.or(demo_admin),
             service,
             sessions: self.sessions,
-            session_timeout: Duration::from_secs(self.session_timeout),
+            session_timeout,
             stateless_tickets: self.tickets == Switch::On,
-            ticket_keys: self.ticket_keys,
+            tickets,
             session_id_context: self.session_id_context,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use openssl::error::ErrorStack;
 use rekindle::openssl::{BuildError, InstallError};
-use rekindle::tickets::TicketFileError;
+use rekindle::tickets::{TicketFileError, TicketKeyError};
 use thiserror::Error;
 
 /// Why the terminator did not start. The operator's to fix: each says which flag, file or address it is about.
@@ -15,8 +15,13 @@ pub(crate) enum StartError {
     Runtime(io::Error),
     #[error("cannot install signal handlers: {0}")]
     Signals(io::Error),
-    #[error("--ticket-keys: {0}")]
-    TicketKeys(#[from] TicketFileError),
+    #[error("{flag}: {source}")]
+    TicketKeys {
+        flag: &'static str,
+        source: TicketFileError,
+    },
+    #[error("ticket keys: {0}")]
+    OwnTicketKeys(TicketKeyError),
     #[error("session cache: {0}")]
     Resumption(#[from] BuildError),
     #[error(transparent)]

@@ -1,8 +1,9 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain bytes to an upstream.
 //!
 //! The modules, outside in: [`cli`] turns arguments into [`settings`](cli::Settings); [`server`] assembles everything and
-//! lives through start, reload and drain; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
-//! belongs to [`tunnel`] (a real upstream) or to [`demo`] (answers by itself).
+//! lives through start, reload and drain; [`ticket_keys`] looks after the keys; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
+//! belongs to [`tunnel`] (a real upstream) or to [`demo`] (answers by itself). [`keys`] serves nobody: it is the commands for
+//! files of ticket keys.
 
 mod accept;
 mod admin;
@@ -11,6 +12,7 @@ mod demo;
 mod error;
 mod http;
 mod identity;
+mod keys;
 mod limits;
 mod metrics;
 mod reload;
@@ -18,6 +20,7 @@ mod reuse;
 mod server;
 mod session_id_context;
 mod signals;
+mod ticket_keys;
 mod tls;
 mod tunnel;
 
@@ -31,7 +34,11 @@ use crate::cli::{Cli, Settings};
 use crate::error::StartError;
 
 fn main() -> ExitCode {
-    let settings = Cli::parse().into_settings();
+    let mut cli = Cli::parse();
+    if let Some(command) = cli.keys_command() {
+        return command.run();
+    }
+    let settings = cli.into_settings();
     log_to_stderr();
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 mod resumption;
 mod reuse;
+mod ticket_keys;
+mod tickets;
 
 use std::fmt;
 use std::sync::Arc;
@@ -171,10 +173,13 @@ impl Metrics {
         );
         all.register(
             "reloads",
-            "Reloads by SIGHUP, by what was read and the result",
+            "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result",
             self.reloads.clone(),
         );
         all.register_collector(Box::new(resumption::Collector::new(resumption.clone())));
+        all.register_collector(Box::new(tickets::Collector::new(resumption.clone())));
+        let ring = Arc::clone(resumption.ticket_ring());
+        all.register_collector(Box::new(ticket_keys::Collector::new(ring)));
         all.register_collector(Box::new(reuse::Collector::new(reuse)));
         self.registry = all;
         self

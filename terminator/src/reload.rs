@@ -1,22 +1,34 @@
-//! SIGHUP: reads the certificate and the ticket keys again, each on its own. What cannot be read changes nothing.
+//! SIGHUP: reads the certificate and the ticket keys again, each on its own; ticket keys also when their file has changed.
+//! What cannot be read changes nothing.
 
 use std::fmt::Display;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rekindle::tickets::{Reload, TicketKeyFile, Update};
+use rekindle::tickets::{Reload, Update};
 use tokio::signal::unix::Signal;
-use tracing::{error, info, warn};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info};
 
 use crate::identity::{Identity, IdentityFiles};
 use crate::metrics::{Metrics, ReloadOf, ReloadResult};
+use crate::ticket_keys::{KeySource, warn_of};
 use crate::tls::TlsFront;
+
+/// How often the file of ticket keys is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is read again while it gives no key that seals.
+const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Reloader {
     identity: Identity,
     files: Option<IdentityFiles>,
-    ticket_keys: Option<TicketKeyFile>,
+    ticket_keys: Option<KeySource>,
+    retried: Instant,
+    /// What the last retry came to, so that the log hears of it once.
+    retry_error: Option<String>,
     tls: Arc<TlsFront>,
     metrics: Arc<Metrics>,
 }
@@ -25,7 +37,7 @@ impl Reloader {
     pub(crate) fn new(
         identity: Identity,
         files: Option<IdentityFiles>,
-        ticket_keys: Option<TicketKeyFile>,
+        ticket_keys: Option<KeySource>,
         tls: Arc<TlsFront>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -33,16 +45,28 @@ impl Reloader {
             identity,
             files,
             ticket_keys,
+            retried: Instant::now(),
+            retry_error: None,
             tls,
             metrics,
         }
     }
 
-    /// Reloads at each signal, for as long as the process lives.
-    pub(crate) async fn on_signal(mut self, mut signal: Signal) {
-        while signal.recv().await.is_some() {
+    /// Reloads at each signal and at each change of the ticket keys, for as long as the process lives.
+    pub(crate) async fn run(mut self, mut signal: Signal) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
             // Files may be on a disk that hangs: handshakes go on meanwhile, on other threads.
-            tokio::task::block_in_place(|| self.reload());
+            tokio::select! {
+                signal = signal.recv() => match signal {
+                    Some(()) => tokio::task::block_in_place(|| self.reload()),
+                    None => return,
+                },
+                _ = look.tick(), if self.ticket_keys.is_some() => {
+                    tokio::task::block_in_place(|| self.look_at_ticket_keys());
+                }
+            }
         }
     }
 
@@ -51,7 +75,10 @@ impl Reloader {
             info!("reload: there are no files to read");
         }
         self.reload_certificate();
-        self.reload_ticket_keys();
+        if let Some(source) = &mut self.ticket_keys {
+            source.watch.taken();
+        }
+        self.reload_ticket_keys("SIGHUP");
     }
 
     fn reload_certificate(&mut self) {
@@ -77,8 +104,20 @@ impl Reloader {
         self.identity = identity;
     }
 
-    fn reload_ticket_keys(&mut self) {
-        let Some(file) = &mut self.ticket_keys else {
+    fn look_at_ticket_keys(&mut self) {
+        let Some(source) = &mut self.ticket_keys else {
+            return;
+        };
+        if source.watch.has_changed() {
+            self.reload_ticket_keys("the file has changed");
+        } else if source.watch.is_settled() && self.retried.elapsed() >= RETRY {
+            self.retried = Instant::now();
+            self.retry_ticket_keys();
+        }
+    }
+
+    fn reload_ticket_keys(&mut self, cause: &'static str) {
+        let Some(KeySource { file, .. }) = &mut self.ticket_keys else {
             return;
         };
         let ring = self.tls.resumption().ticket_ring();
@@ -86,17 +125,36 @@ impl Reloader {
             Ok(Reload::Unchanged) => {
                 self.metrics
                     .reloaded(ReloadOf::TicketKeys, ReloadResult::Unchanged);
-                info!("ticket key reload: unchanged");
+                info!(cause, "ticket key reload: unchanged");
             }
             Ok(Reload::Updated(update)) => {
                 self.metrics
                     .reloaded(ReloadOf::TicketKeys, ReloadResult::Updated);
                 let Update { keys, sealing, .. } = &update;
-                info!(keys, first = %sealing, "ticket key reload: updated");
-                warn_of_trailing_bytes(file.path(), update.trailing);
+                info!(keys, first = %sealing, cause, "ticket key reload: updated");
+                warn_of(file, &update);
             }
             Err(error) => self.failed(ReloadOf::TicketKeys, &error),
         }
+    }
+
+    /// While keys of our own seal for want of others, the same file may have more to say by now.
+    fn retry_ticket_keys(&mut self) {
+        let ring = self.tls.resumption().ticket_ring();
+        let Some(KeySource { file, .. }) = &mut self.ticket_keys else {
+            return;
+        };
+        if !ring.load().is_fallback(ring.now()) {
+            self.retry_error = None;
+            return;
+        }
+        let error = file.retry(ring).err().map(|error| error.to_string());
+        if let Some(error) = &error
+            && self.retry_error.as_ref() != Some(error)
+        {
+            error!("ticket keys: still none to take over again: {error}");
+        }
+        self.retry_error = error;
     }
 
     fn failed(&self, what: ReloadOf, error: &dyn Display) {
@@ -105,13 +163,5 @@ impl Reloader {
             "{} reload failed, what was in use stays in use: {error}",
             what.words()
         );
-    }
-}
-
-/// What does not fill a record is ignored, as for other servers that read such files: editors add a newline. More than that
-/// is a file cut short.
-pub(crate) fn warn_of_trailing_bytes(path: &Path, trailing: usize) {
-    if trailing > 0 {
-        warn!(path = %path.display(), "ticket keys: ignored {trailing} bytes behind the last whole key");
     }
 }

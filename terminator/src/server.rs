@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::openssl::Resumption;
-use rekindle::tickets::{TicketKeyFile, TicketKeyFormat, TicketRing};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
@@ -16,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::accept::{Frontend, Lifecycle, Service};
 use crate::admin::Admin;
-use crate::cli::{Address, ServiceSettings, Settings};
+use crate::cli::{Address, KeysFrom, ServiceSettings, Settings};
 use crate::demo::{self, Demo};
 use crate::error::StartError;
 use crate::identity::{Identity, IdentityFiles};
@@ -25,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::reuse::Reuse;
 use crate::signals::{Signals, StopSignals};
+use crate::ticket_keys::{self, KeySource, Upkeep};
 use crate::tls::TlsFront;
 use crate::tunnel::Tunnel;
 
@@ -36,7 +36,7 @@ const INTERRUPTED: i32 = 130;
 pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     // First of all, so that a SIGHUP or SIGTERM while we start is not lost.
     let signals = Signals::install().map_err(StartError::Signals)?;
-    let (key_file, resumption) = resumption(&settings)?;
+    let (key_source, resumption) = resumption(&settings)?;
     let (identity, files) = identity(&settings.service)?;
     let reuse = Reuse::watch(&resumption, settings.session_timeout);
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
@@ -49,7 +49,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     let reloader = Reloader::new(
         identity,
         files,
-        key_file,
+        key_source,
         Arc::clone(&tls),
         Arc::clone(&metrics),
     );
@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     };
     let demo = matches!(frontend.service, Service::Demo(_));
 
-    tokio::spawn(reloader.on_signal(signals.reload));
+    tokio::spawn(reloader.run(signals.reload));
     tokio::spawn(maintain(resumption));
     let mut admin_at = None;
     if let Some(admin) = admin {
@@ -100,24 +100,19 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The cache and the ring. Keys from a file are an error to start without; no file means one random key.
-fn resumption(settings: &Settings) -> Result<(Option<TicketKeyFile>, Resumption), StartError> {
-    let mut builder = Resumption::builder()
+/// The cache and the ring of ticket keys.
+fn resumption(settings: &Settings) -> Result<(Option<KeySource>, Resumption), StartError> {
+    let (ring, source) = ticket_keys::open(&settings.tickets)?;
+    if !settings.stateless_tickets && !matches!(settings.tickets.from, KeysFrom::Here) {
+        warn!("ticket keys have no effect while --tickets is off");
+    }
+    let resumption = Resumption::builder()
         .sessions(settings.sessions)
         .session_timeout(settings.session_timeout)
-        .stateless_tickets(settings.stateless_tickets);
-    let mut key_file = None;
-    if let Some(path) = &settings.ticket_keys {
-        let mut file = TicketKeyFile::keys(path, TicketKeyFormat::TrafficServer48);
-        let ring = file.open(TicketRing::builder())?;
-        info!(keys = ring.load().len(), "ticket keys read");
-        builder = builder.ticket_ring(Arc::new(ring));
-        key_file = Some(file);
-        if !settings.stateless_tickets {
-            warn!("--ticket-keys has no effect while --tickets is off");
-        }
-    }
-    Ok((key_file, builder.build()?))
+        .stateless_tickets(settings.stateless_tickets)
+        .ticket_ring(Arc::new(ring))
+        .build()?;
+    Ok((source, resumption))
 }
 
 fn identity(service: &ServiceSettings) -> Result<(Identity, Option<IdentityFiles>), StartError> {
@@ -184,13 +179,15 @@ fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
     let _ = out.flush();
 }
 
-/// Sweeps expired sessions and gives retired memory back, also while no handshake does it in passing.
+/// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no handshake does it in passing.
 async fn maintain(resumption: Resumption) {
     let mut tick = tokio::time::interval(MAINTENANCE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut upkeep = Upkeep::new(resumption.ticket_ring());
     loop {
         tick.tick().await;
         resumption.cache().maintain();
+        upkeep.tick(resumption.ticket_ring());
     }
 }
 

@@ -10,7 +10,7 @@ use crate::common::{Language, Linkage, compile, install, library, root, run};
 use crate::test;
 
 /// All that the library exports.
-const EXPORTS: [&str; 12] = [
+const EXPORTS: [&str; 13] = [
     "TSSslSessionGet",
     "TSSslSessionGetBuffer",
     "TSSslSessionInsert",
@@ -19,6 +19,7 @@ const EXPORTS: [&str; 12] = [
     "rekindle_attach",
     "rekindle_init",
     "rekindle_last_error",
+    "rekindle_maintain",
     "rekindle_session_hook_add",
     "rekindle_session_take",
     "rekindle_shutdown",

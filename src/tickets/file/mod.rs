@@ -142,6 +142,15 @@ impl TicketKeyFile {
         Ok(self.read_all()?.material)
     }
 
+    /// Files that others than their owner may read or write, as it is now. Reads it, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn exposed_now(&self) -> Result<Vec<PathBuf>, TicketFileError> {
+        Ok(self.read_all()?.exposed)
+    }
+
     fn apply(&self, material: &KeyMaterial, ring: &TicketRing) -> Result<Update, TicketFileError> {
         match material {
             KeyMaterial::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),

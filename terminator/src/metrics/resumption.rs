@@ -36,35 +36,7 @@ impl collector::Collector for Collector {
             None,
             cache.capacity(),
         )?;
-        cache_sizes(out, &stats)?;
-        self.tickets(out)
-    }
-}
-
-impl Collector {
-    fn tickets(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let tickets = self.resumption.ticket_stats();
-        let keys = self.resumption.ticket_ring().load().len();
-        let events = [
-            ("sealed", tickets.sealed),
-            ("opened", tickets.opened),
-            ("renewed", tickets.renewed),
-            ("unknown_key", tickets.unknown_key),
-        ];
-        labelled(
-            out,
-            "tickets",
-            "Stateless tickets, by what was done with them",
-            "event",
-            &events,
-        )?;
-        gauge(
-            out,
-            "ticket_keys",
-            "Keys in the ring: the first one seals, all open",
-            None,
-            keys,
-        )
+        cache_sizes(out, &stats)
     }
 }
 
@@ -162,11 +134,16 @@ fn cache_sizes(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
     )
 }
 
-fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+pub(super) fn counter(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> fmt::Result {
     ConstCounter::new(value).encode(out.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
-fn labelled(
+pub(super) fn labelled(
     out: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -180,7 +157,7 @@ fn labelled(
     Ok(())
 }
 
-fn gauge(
+pub(super) fn gauge(
     out: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

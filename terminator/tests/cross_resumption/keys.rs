@@ -79,11 +79,6 @@ impl Format {
         }
     }
 
-    /// Whether the terminator has a way to be given such keys: records in Traffic Server's order, so far.
-    pub(crate) const fn is_read_here(&self) -> bool {
-        self.secret == 16
-    }
-
     pub(crate) fn random_keys(&self) -> Vec<Key> {
         (0..KEYS).map(|_| Key::random(self.secret)).collect()
     }

@@ -77,11 +77,6 @@ fn trials(product: &'static Product) -> Vec<Trial> {
             add("so ours are not resumed there", Pair::ours_not_there);
             continue;
         }
-        if !format.is_read_here() {
-            let name = format!("{server}, {}: not read by the terminator", format.name);
-            trials.push(Trial::test(name, || Err("not read".into())).with_ignored_flag(true));
-            continue;
-        }
         add("theirs here", Pair::theirs_here);
         add("ours there", Pair::ours_there);
         add(&order(product, format), Pair::order_of_use);

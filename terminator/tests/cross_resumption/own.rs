@@ -14,15 +14,13 @@ pub(crate) struct Own<'a> {
 impl Own<'_> {
     pub(crate) fn start(&self) -> Terminator {
         let files = Files::new();
-        let mut keys = self.keys.to_vec();
-        keys.swap(0, self.format.seals);
-        let record = |key: &Key| [&key.name[..], &key.hmac, &key.aes].concat();
-        let records: Vec<u8> = keys.iter().flat_map(record).collect();
-        files.replace("tickets", &records);
+        files.replace("tickets", &self.format.file(self.keys));
         // They are read before it listens, and the files need not stay.
         Terminator::demo(&[
             "--ticket-keys",
             &files.text("tickets"),
+            "--ticket-keys-format",
+            self.format.name,
             "--session-id-context",
             &format!("hex:{}", hex(self.context)),
         ])

@@ -36,7 +36,8 @@ fn metrics_tell_what_happened() {
             1,
         ),
         (r#"rekindle_cache_lookups_total{result="hit"}"#, 5),
-        ("rekindle_ticket_keys", 1),
+        ("rekindle_ticket_keys", 2),
+        (r#"rekindle_ticket_key_source{source="local"}"#, 1),
     ] {
         assert_eq!(terminator.metric(series), value, "{series}");
     }
@@ -80,6 +81,18 @@ fn metrics_are_well_formed_and_complete() {
         "rekindle_cache_reuse_sampled_ratio",
         "rekindle_cache_reuse_dropped_total",
         r#"rekindle_tickets_total{event="sealed"}"#,
+        r#"rekindle_tickets_total{event="unknown_key"}"#,
+        r#"rekindle_tickets_total{event="bad_mac"}"#,
+        r#"rekindle_tickets_opened_by_total{place="older"}"#,
+        r#"rekindle_ticket_age_seconds_bucket{le="1.0"}"#,
+        r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#,
+        "rekindle_ticket_age_seconds_sum",
+        "rekindle_ticket_keys",
+        "rekindle_ticket_key_next_rotation_seconds",
+        "rekindle_ticket_key_seals_for_seconds",
+        "rekindle_ticket_key_fallback",
+        "rekindle_ticket_key_fallbacks_total",
+        "rekindle_ticket_key_rotations_total",
         r#"rekindle_reloads_total{of="certificate",result="failed"}"#,
         r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#,
     ] {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use crate::common::Terminator;
 use crate::common::client::{common_name, s_client, tls_connect};
-use crate::common::files::Files;
+use crate::common::files::{Files, ticket_key};
 use crate::common::upstream::echo;
 
 const UPDATED: &str = "certificate reload: updated";
@@ -104,21 +104,26 @@ fn a_bad_certificate_or_key_keeps_the_old_ones() {
 #[test]
 fn certificate_and_ticket_keys_reload_independently() {
     let files = Files::with_certificate("before");
-    files.replace("tickets.key", &[1; 48]);
+    files.replace("tickets.key", &ticket_key());
     let terminator = Terminator::proxy(
         echo(),
         &files,
         &["--ticket-keys", &files.text("tickets.key")],
     );
 
-    files.replace("tickets.key", b"short");
-    files.make_certificate("after");
-    terminator.reload("ticket key reload failed");
-    assert_eq!(terminator.logged(UPDATED), 1);
+    let change = || {
+        files.replace("tickets.key", b"short");
+        files.make_certificate("after");
+    };
+    terminator.reload_after(change, "ticket key reload failed");
+    terminator.wait_for_log(UPDATED);
 
-    files.replace("tickets.key", &[2; 48]);
-    files.replace("cert.pem", b"bad");
-    terminator.reload("ticket key reload: updated");
-    assert_eq!(terminator.logged(FAILED), 1);
+    let change = || {
+        files.replace("cert.pem", b"bad");
+        files.replace("tickets.key", &ticket_key());
+    };
+    terminator.reload_after(change, "ticket key reload: updated");
+    terminator.wait_for_log(FAILED);
+    assert_eq!(terminator.logged(UPDATED), 1);
     assert_eq!(common_name(&tls_connect(terminator.address)), "after");
 }

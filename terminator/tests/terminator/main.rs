@@ -7,6 +7,8 @@ mod admin;
 mod certificate;
 mod common;
 mod drain;
+mod key_rotation;
+mod keys;
 mod limits;
 mod resumption;
 mod start;

@@ -1,11 +1,12 @@
 //! What is wrong at the start is said at the start: exit code 1 for what the machine lacks, 2 for what was typed.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-use crate::common::BINARY;
-use crate::common::files::{Files, ticket_key};
+use crate::common::files::{Files, ticket_key, ticket_secret};
+use crate::common::{BINARY, Terminator};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new("timeout")
@@ -97,10 +98,86 @@ fn ticket_key_files_that_do_not_work() {
     ];
     refused(1, &arguments, &[&path, "No such file"]);
     let key = ticket_key();
-    for content in [&key[..47], &[], &[0; 48], &[key, key].concat()] {
+    let mut equal_secrets = key;
+    equal_secrets.copy_within(16..32, 32);
+    for (reason, content) in [
+        ("47 bytes do not hold a ticket key", &key[..47]),
+        ("0 bytes do not hold", &[]),
+        ("ticket key 1 is all zeros", &[0; 48]),
+        (
+            "ticket key 1 has a secret that is one repeated byte",
+            &[7; 48],
+        ),
+        ("ticket key 1 encrypts with its MAC secret", &equal_secrets),
+        (
+            "ticket key 1 and ticket key 2 have the same name",
+            &[key, key].concat(),
+        ),
+    ] {
         files.replace("tickets.key", content);
-        refused(1, &arguments, &["--ticket-keys", &path]);
+        refused(1, &arguments, &["--ticket-keys", &path, reason]);
     }
+    fs::remove_file(&path).expect("the file was there");
+    fs::create_dir(&path).expect("the name is free");
+    refused(
+        1,
+        &arguments,
+        &["--ticket-keys", &path, "there is no file of ticket keys"],
+    );
+}
+
+#[test]
+fn ticket_secrets_that_do_not_work() {
+    let files = Files::new();
+    let path = files.text("secret");
+    let arguments = [
+        "--demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--ticket-secret",
+        &path,
+    ];
+    refused(1, &arguments, &["--ticket-secret", &path, "No such file"]);
+    let good = ticket_secret(3600);
+    let zeros = format!("secret {}\nperiod 3600\n", "00".repeat(32));
+    let past = format!("{good}ratchet 9999999\n");
+    for (reason, content) in [
+        ("there is no line `secret ...`", "period 3600\n"),
+        (
+            "line 1: expected 64 hexadecimal digits",
+            "secret 00\nperiod 3600\n",
+        ),
+        ("line 1: the secret is one repeated byte", &zeros),
+        (
+            "line 3: this word has been given before",
+            &format!("{good}period 3600\n"),
+        ),
+        ("the ratchet is past this period", &past),
+        ("too many keys would be open", &ticket_secret(10)),
+    ] {
+        let long = [&arguments[..], &["--session-timeout", "604800"]].concat();
+        files.replace("secret", content.as_bytes());
+        refused(1, &long, &["--ticket-secret", &path, reason]);
+    }
+}
+
+#[test]
+fn ticket_keys_that_others_can_read() {
+    let files = Files::new();
+    let path = files.text("tickets.key");
+    let arguments = ["--demo", "--listen", "127.0.0.1:0", "--ticket-keys", &path];
+    let refuse = [&arguments[..], &["--ticket-key-permissions", "refuse"]].concat();
+    for mode in [0o640, 0o604, 0o620] {
+        files.replace("tickets.key", &ticket_key());
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
+        refused(
+            1,
+            &refuse,
+            &["--ticket-keys", &path, "others than its owner"],
+        );
+    }
+    let terminator = Terminator::demo(&["--ticket-keys", &path]);
+    terminator.wait_for_log("others than the file's owner");
 }
 
 #[test]
@@ -125,7 +202,21 @@ fn flags_that_make_no_sense() {
     refused(2, &["--listen", "127.0.0.1:0"], &["--upstream"]);
     refused(2, &["--demo", "--cert", "x"], &["--demo", "--cert"]);
     refused(2, &["--demo", "--frobnicate"], &["--frobnicate"]);
+    let both = ["--demo", "--ticket-keys", "x", "--ticket-secret", "y"];
+    refused(2, &both, &["--ticket-keys", "--ticket-secret"]);
+    let format_of_nothing = ["--demo", "--ticket-keys-format", "nginx-80"];
+    refused(2, &format_of_nothing, &["--ticket-keys"]);
+    let too_young = ["--demo", "--ticket-key-max-age", "7200"];
+    let words = ["--ticket-key-max-age", "longer than the ticket lifetime"];
+    refused(2, &too_young, &words);
+    let too_many = ["--demo", "--ticket-key-period", "1"];
+    let words = ["--ticket-key-period", "7200 of them would be open"];
+    refused(2, &too_many, &words);
     for (flag, value) in [
+        ("--ticket-keys-format", "nginx"),
+        ("--ticket-key-period", "0"),
+        ("--ticket-key-max-age", "1"),
+        ("--ticket-key-permissions", "maybe"),
         ("--listen", "localhost"),
         ("--listen", "localhost:70000"),
         ("--listen", "::1:443"),

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::common::Terminator;
 use crate::common::client::{s_client, s_client_get};
-use crate::common::files::{Files, TICKET_KEY, ticket_key};
+use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
+use crate::common::{Terminator, eventually};
 
 const KEYS: &str = "tickets.key";
 const UPDATED: &str = "ticket key reload: updated";
@@ -77,22 +77,22 @@ fn rotated(files: &Files, protocol: &str, session: &str) -> (Terminator, [u8; TI
     files.replace(KEYS, &old);
     let terminator = terminator(files);
     first_visit(&terminator, protocol, session);
-    files.replace(KEYS, &[new, old].concat());
-    terminator.reload(UPDATED);
+    terminator.reload_after(|| files.replace(KEYS, &[new, old].concat()), UPDATED);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 2);
     (terminator, new)
 }
 
 /// The old key goes: its tickets get a full handshake, and no error.
 fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &str, session: &str) {
-    files.replace(KEYS, new);
-    terminator.reload(UPDATED);
+    terminator.reload_after(|| files.replace(KEYS, new), UPDATED);
+    let gone = "keys are gone that still opened tickets";
+    terminator.wait_for_log(gone);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 1);
     let printed = s_client_get(terminator.address, &[protocol, "-sess_in", session]);
     assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
     assert_eq!(printed.handshake(), "full");
     assert_eq!(
-        terminator.metric(r#"rekindle_tickets_total{event="unknown_key"}"#),
+        terminator.metric(r#"rekindle_tickets_total{event="retired_key"}"#),
         1
     );
 }
@@ -154,43 +154,179 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
     };
 
     let twins = [key, key].concat();
-    for (why, content) in [
-        ("short", &key[..47]),
-        ("empty", &[]),
-        ("all zero", &[0; 48]),
-        ("two of a name", &twins),
+    let mut equal_secrets = key;
+    equal_secrets.copy_within(16..32, 32);
+    for (reason, content) in [
+        ("47 bytes do not hold a ticket key", &key[..47]),
+        ("0 bytes do not hold a ticket key", &[]),
+        ("is all zeros", &[0; 48]),
+        ("one repeated byte", &[7; 48]),
+        ("encrypts with its MAC secret", &equal_secrets),
+        ("have the same name", &twins),
     ] {
-        files.replace(KEYS, content);
-        terminator.reload(FAILED);
-        still_resumes(why);
+        terminator.reload_after(|| files.replace(KEYS, content), FAILED);
+        assert!(terminator.logged(reason) > 0, "{reason}");
+        still_resumes(reason);
     }
 
-    fs::remove_file(files.path(KEYS)).expect("the file was there");
-    terminator.reload(FAILED);
+    let change = || fs::remove_file(files.path(KEYS)).expect("the file was there");
+    terminator.reload_after(change, "No such file");
     still_resumes("missing");
 
-    // Not even root can read a directory as a file.
-    fs::create_dir(files.path(KEYS)).expect("the name is free");
-    terminator.reload(FAILED);
-    still_resumes("unreadable");
-    fs::remove_dir(files.path(KEYS)).expect("the directory is empty");
+    let change = || fs::create_dir(files.path(KEYS)).expect("the name is free");
+    terminator.reload_after(change, "there is no file of ticket keys in");
+    still_resumes("an empty folder");
 
-    files.replace(KEYS, &key);
-    terminator.reload(UNCHANGED);
+    let change = || {
+        fs::remove_dir(files.path(KEYS)).expect("the directory is empty");
+        files.replace(KEYS, &key);
+    };
+    terminator.reload_after(change, UNCHANGED);
     still_resumes("back again");
 
-    assert_eq!(terminator.logged(FAILED), 6);
+    let failed = terminator.logged(FAILED);
+    let path = files.text(KEYS);
+    assert!(failed >= 8);
     assert_eq!(
-        terminator.logged(&files.text(KEYS)),
-        6,
+        terminator.logged(&path),
+        failed,
         "each failure names the file"
     );
+    let metric =
+        |result| format!("rekindle_reloads_total{{of=\"ticket_keys\",result=\"{result}\"}}");
+    assert_eq!(terminator.metric(&metric("failed")), failed as u64);
+    assert_eq!(terminator.metric(&metric("updated")), 0);
+}
+
+/// The client comes back with a ticket from before, and gets the kind of handshake that is expected.
+#[track_caller]
+fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
+    let printed = s_client_get(terminator.address, &[protocol, "-sess_in", session]);
+    assert_eq!(printed.assert_no_error().handshake(), handshake);
+}
+
+#[test]
+fn keys_made_here_rotate_and_open_what_they_sealed() {
+    let files = Files::new();
+    let terminator = Terminator::demo(&["--ticket-key-period", "2", "--session-timeout", "600"]);
+    for protocol in PROTOCOLS {
+        first_visit(&terminator, protocol, &files.text(protocol));
+    }
+    eventually("two rotations", || {
+        terminator.metric("rekindle_ticket_key_rotations_total") >= 2
+    });
+    terminator.wait_for_log("another key seals");
+    for protocol in PROTOCOLS {
+        comes_back(
+            &terminator,
+            protocol,
+            &files.text(protocol),
+            "renewed_ticket",
+        );
+    }
+    let aged = r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#;
+    assert_eq!(terminator.metric(aged), 2);
+    let sealing = r#"rekindle_tickets_opened_by_total{place="sealing"}"#;
+    assert_eq!(terminator.metric(sealing), 0);
     assert_eq!(
-        terminator.metric(r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#),
-        6
+        terminator.metric(r#"rekindle_tickets_total{event="unknown_key"}"#),
+        0
     );
+}
+
+#[test]
+fn a_changed_file_is_read_without_a_signal() {
+    let files = Files::new();
+    let (old, new) = (ticket_key(), ticket_key());
+    files.replace(KEYS, &old);
+    let terminator = terminator(&files);
+    let session = files.text("session");
+    first_visit(&terminator, "-tls1_2", &session);
+    files.replace(KEYS, &[new, old].concat());
+    terminator.wait_for_log(UPDATED);
+    terminator.wait_for_log("the file has changed");
+    comes_back(&terminator, "-tls1_2", &session, "renewed_ticket");
+    files.replace(KEYS, b"short");
+    terminator.wait_for_log(FAILED);
+    fs::write(files.path(KEYS), [old, new].concat()).expect("written in place");
+    eventually("the older key seals again", || {
+        terminator.logged(UPDATED) == 2
+    });
+    comes_back(&terminator, "-tls1_2", &session, "ticket");
+    let failed = r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#;
+    assert_eq!(terminator.metric(failed), 1, "a bad file is reported once");
+}
+
+#[test]
+fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
+    let files = Files::new();
+    fs::create_dir(files.path("keys")).expect("the name is free");
+    files.replace("keys/2026-10.key", &ticket_key());
+    files.replace("keys/2026-11.key", &ticket_key());
+    let terminator = Terminator::demo(&["--ticket-keys", &files.text("keys")]);
+    let keys = |place: &str| {
+        let (_, text) = terminator.admin("/metrics");
+        let series = text
+            .lines()
+            .filter(|line| line.starts_with("rekindle_ticket_key_age_seconds"));
+        let of_place = series.filter(|line| line.contains(&format!("place=\"{place}\"")));
+        let key = of_place.map(|line| line.split('"').nth(1).expect("a label").to_owned());
+        key.collect::<Vec<_>>()
+    };
+    let (first, previous) = (keys("sealing"), keys("previous"));
+    assert_eq!([first.len(), previous.len(), keys("next").len()], [1, 1, 0]);
+    let session = files.text("session");
+    first_visit(&terminator, "-tls1_2", &session);
+
+    files.replace("keys/2026-12.key.next", &ticket_key());
+    eventually("the next key is known", || keys("next").len() == 1);
+    assert_eq!(keys("sealing"), first);
+    let next = keys("next");
+    let (staged, promoted) = (
+        files.path("keys/2026-12.key.next"),
+        files.path("keys/2026-12.key"),
+    );
+    fs::rename(staged, promoted).expect("it was there");
+    eventually("the next key seals", || keys("sealing") == next);
+    assert_eq!(keys("previous"), [first, previous].concat());
+    comes_back(&terminator, "-tls1_2", &session, "renewed_ticket");
+}
+
+#[test]
+fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
+    let files = Files::new();
+    files.replace("secret", ticket_secret(3600).as_bytes());
+    files.replace("other", ticket_secret(3600).as_bytes());
+    let start = |name| Terminator::demo(&["--ticket-secret", &files.text(name)]);
+    let (a, b, other) = (start("secret"), start("secret"), start("other"));
     assert_eq!(
-        terminator.metric(r#"rekindle_reloads_total{of="ticket_keys",result="unchanged"}"#),
+        a.metric(r#"rekindle_ticket_key_source{source="derived"}"#),
         1
     );
+    for protocol in PROTOCOLS {
+        let session = files.text(protocol);
+        for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
+            first_visit(made_by, protocol, &session);
+            let printed = s_client_get(shown_to.address, &[protocol, "-sess_in", &session]);
+            assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+        }
+        comes_back(&other, protocol, &session, "full");
+    }
+}
+
+#[test]
+fn keys_that_nobody_replaces_give_way_to_keys_made_here_until_somebody_does() {
+    let files = Files::new();
+    files.replace(KEYS, &ticket_key());
+    let path = files.text(KEYS);
+    let ages = ["--session-timeout", "60", "--ticket-key-max-age", "62"];
+    let terminator = Terminator::demo(&[&["--ticket-keys", &path][..], &ages].concat());
+    terminator.wait_for_metric("rekindle_ticket_key_fallback", 1);
+    terminator.wait_for_log("the keys that were given are too old");
+    let session = files.text("session");
+    first_visit(&terminator, "-tls1_2", &session);
+    comes_back(&terminator, "-tls1_2", &session, "ticket");
+    files.replace(KEYS, &ticket_key());
+    terminator.wait_for_log("healed");
+    assert!(terminator.metric("rekindle_ticket_key_fallbacks_total") > 0);
 }

@@ -41,7 +41,7 @@ static void init_refuses_what_is_out_of_range(void) {
     CHECK(init_with(right, 0, 0, 0) == 0);
     /* Sizes that cannot be. */
     CHECK(init_with(0, 0, 0, 0) == -1);
-    CHECK(init_with(right - 1, 0, 0, 0) == -1);
+    CHECK(init_with(offsetof(rekindle_config, ticket_key_period) - 1, 0, 0, 0) == -1);
     CHECK(init_with(SIZE_MAX, 0, 0, 0) == -1);
     CHECK(init_with(right, SIZE_MAX, 0, 0) == -1);
     CHECK(init_with(right, 10, 1, 0) == -1);
@@ -49,6 +49,14 @@ static void init_refuses_what_is_out_of_range(void) {
     CHECK(init_with(right, 10, 0, (1 << 20) + 1) == -1);
     rekindle_config reserved = {.size = right, .reserved = 1};
     CHECK(rekindle_init(&reserved) == -1 && said("does not know"));
+    rekindle_config reserved_2 = {.size = right, .reserved_2 = 1};
+    CHECK(rekindle_init(&reserved_2) == -1 && said("does not know"));
+    rekindle_config period = {.size = right, .ticket_key_period = 31 * 24 * 60 * 60};
+    CHECK(rekindle_init(&period) == -1 && said("period"));
+    rekindle_config age = {.size = right, .ticket_key_max_age = 600, .session_timeout = 600};
+    CHECK(rekindle_init(&age) == -1 && said("maximum age"));
+    rekindle_config lineage = {.size = right, .ticket_lineage_limit = 8 * 24 * 60 * 60};
+    CHECK(rekindle_init(&lineage) == -1 && said("lineage"));
     CHECK(TSSslSessionGet(NULL) == NULL);
 }
 

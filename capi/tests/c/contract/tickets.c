@@ -2,6 +2,7 @@
 #include "tls.h"
 
 #include <limits.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -11,8 +12,9 @@ enum { RECORD = 48 };
 /* A key: its name, and secrets that go with it. */
 static void record(char *at, char name) {
     memset(at, name, 16);
-    memset(at + 16, name + 1, 16);
-    memset(at + 32, name + 2, 16);
+    for (int i = 16; i < RECORD; i++) {
+        at[i] = (char)(name * 31 ^ i * 73);
+    }
 }
 
 /* Updates the ring with keys of these names. */
@@ -63,9 +65,16 @@ static void bad_updates_leave_the_keys_in_use(void) {
     refuse(records, INT_MIN, "negative");
     memset(records + RECORD, 0, RECORD);
     refuse(records, 2 * RECORD, "zero");
+    memset(records + RECORD, 'x', RECORD);
+    refuse(records, 2 * RECORD, "ticket key 2 has a secret that is one repeated byte");
+    record(records + RECORD, 'c');
+    memcpy(records + RECORD + 32, records + RECORD + 16, 16);
+    refuse(records, 2 * RECORD, "ticket key 2 encrypts with its MAC secret");
     record(records + RECORD, 'c');
     record(records + 2 * RECORD, 'b');
-    refuse(records, 3 * RECORD, "name");
+    refuse(records, 3 * RECORD, "ticket key 1 and ticket key 3 have the same name");
+    memset(records + 2 * RECORD, 'd', 16);
+    refuse(records, 3 * RECORD, "ticket key 1 and ticket key 3 have the same secrets");
     CHECK(come_back(&peers, &session) && sealed_by(session) == 'a');
     CHECK(stats().tickets_opened == 1);
     SSL_SESSION_free(session);
@@ -102,7 +111,7 @@ static void the_first_key_seals_and_all_open(void) {
         CHECK(stats().tickets_opened == 1);
         use_keys("c");
         CHECK(!come_back(&peers, &old));
-        CHECK(sealed_by(old) == 'c' && stats().tickets_unknown_key == 1);
+        CHECK(sealed_by(old) == 'c' && stats().tickets_retired_key == 1);
         SSL_SESSION_free(old);
         free_peers(&peers);
         rekindle_shutdown();
@@ -123,6 +132,75 @@ static void only_tls_1_3_renews_tickets_of_the_first_key(void) {
         free_peers(&peers);
         rekindle_shutdown();
     }
+}
+
+/* Nobody provides keys: the library makes its own, and tickets of the one before open. Handshakes do it
+ * where nobody calls rekindle_maintain(). */
+static void own_keys_rotate_without_a_gap(void) {
+    for (int maintained = 0; maintained < 2; maintained++) {
+        rekindle_config config = {.size = sizeof config, .ticket_key_period = 1, .session_timeout = 60};
+        CHECK(rekindle_init(&config) == 0);
+        CHECK(stats().ticket_keys >= 2 && stats().ticket_key_rotations == 0);
+        CHECK(stats().ticket_key_seals_for <= 2 && stats().ticket_key_next_rotation <= 1);
+        struct peers peers = new_peers(TLS13_TICKET);
+        SSL_SESSION *session = visit(&peers);
+        time_t begun = time(NULL);
+        /* A rotation within a handshake, after its ticket was opened, leaves nothing to renew. */
+        while (stats().ticket_key_rotations < 3 || stats().tickets_renewed == 0) {
+            CHECK(come_back(&peers, &session));
+            CHECK(!maintained || rekindle_maintain() == 0);
+            CHECK(time(NULL) - begun < 60);
+        }
+        struct rekindle_stats now = stats();
+        CHECK(now.tickets_renewed == now.tickets_opened_by[2]);
+        CHECK(now.tickets_opened == now.tickets_opened_by[0] + now.tickets_opened_by[1]);
+        CHECK(now.ticket_key_age <= 2 && !now.ticket_key_fallback && !now.ticket_key_fallbacks);
+        unsigned long long ages = 0;
+        for (int i = 0; i < 12; i++) {
+            ages += now.ticket_ages[i];
+        }
+        CHECK(ages == now.tickets_opened + now.tickets_renewed);
+        SSL_SESSION_free(session);
+        free_peers(&peers);
+        rekindle_shutdown();
+        CHECK(rekindle_maintain() == -1 && said("rekindle_init"));
+    }
+}
+
+/* Each ticket that does not open says why. */
+static void tickets_that_do_not_open_are_counted_by_reason(void) {
+    start(10);
+    struct peers peers = new_peers(TLS12_TICKET);
+    use_keys("a");
+    SSL_SESSION *session = visit(&peers);
+    unsigned char *der = NULL;
+    int length = i2d_SSL_SESSION(session, &der);
+    SSL_SESSION_free(session);
+    CHECK(length > 100);
+    for (int at = length - 1;; at--) {
+        CHECK(at > 20);
+        /* The last byte of the name: the vector comes behind it. */
+        if (memcmp(der + at - 15, "aaaaaaaaaaaaaaaa", 16) == 0) {
+            der[at + 1] ^= 1;
+            break;
+        }
+    }
+    const unsigned char *from = der;
+    session = d2i_SSL_SESSION(NULL, &from, length);
+    CHECK(session != NULL && !come_back(&peers, &session));
+    CHECK(stats().tickets_bad_mac == 1 && stats().tickets_opened == 0);
+    use_keys("b");
+    CHECK(!come_back(&peers, &session));
+    CHECK(stats().tickets_retired_key == 1 && stats().tickets_unknown_key == 0);
+    const unsigned char other[] = "another context";
+    CHECK(SSL_CTX_set_session_id_context(peers.server, other, sizeof other));
+    CHECK(!come_back(&peers, &session));
+    CHECK(stats().tickets_context_differs == 1 && stats().tickets_opened == 1);
+    CHECK(come_back(&peers, &session) && stats().tickets_opened == 2);
+    OPENSSL_free(der);
+    SSL_SESSION_free(session);
+    free_peers(&peers);
+    rekindle_shutdown();
 }
 
 static void tickets_work_without_a_session_cache(void) {
@@ -188,6 +266,8 @@ const struct test_case TICKET_CASES[] = {
     CASE(what_is_behind_the_last_record_is_ignored_with_a_warning),
     CASE(the_first_key_seals_and_all_open),
     CASE(only_tls_1_3_renews_tickets_of_the_first_key),
+    CASE(own_keys_rotate_without_a_gap),
+    CASE(tickets_that_do_not_open_are_counted_by_reason),
     CASE(tickets_work_without_a_session_cache),
     CASE(fresh_caches_never_open_each_others_tickets),
     CASE(tickets_are_aes_128_cbc_with_hmac_sha256),

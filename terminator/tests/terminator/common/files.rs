@@ -1,6 +1,8 @@
 //! Certificates and ticket keys on disk.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -79,10 +81,17 @@ impl Files {
         );
     }
 
-    /// Replaces a file in one step, as operators should.
+    /// Replaces a file in one step, as operators should. Nobody else may read it.
     pub(crate) fn replace(&self, name: &str, content: &[u8]) {
-        let aside = self.path(&format!("{name}.new"));
-        fs::write(&aside, content).expect("the file is written");
+        let aside = self.path(&format!(".{}.new", name.replace('/', "-")));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&aside)
+            .expect("the file is made");
+        file.write_all(content).expect("the file is written");
         fs::rename(aside, self.path(name)).expect("the file is renamed");
     }
 }
@@ -92,4 +101,15 @@ pub(crate) fn ticket_key() -> [u8; TICKET_KEY] {
     let mut key = [0; TICKET_KEY];
     rand_bytes(&mut key).expect("randomness");
     key
+}
+
+/// A secret that ticket keys are derived from, of random bytes.
+pub(crate) fn ticket_secret(period: u64) -> String {
+    let mut secret = [0; 32];
+    rand_bytes(&mut secret).expect("randomness");
+    format!("secret {}\nperiod {period}\n", hex(&secret))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

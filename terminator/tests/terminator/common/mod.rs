@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod files;
+pub(crate) mod keys;
 pub(crate) mod upstream;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -97,7 +98,14 @@ impl Terminator {
 
     /// SIGHUP, and waits until `done` is in the log once more than before.
     pub(crate) fn reload(&self, done: &str) {
+        self.reload_after(|| (), done);
+    }
+
+    /// Changes files, sends SIGHUP, and waits until `done` is in the log once more than before: because of the signal or, on
+    /// a slow machine, because the change was noticed first.
+    pub(crate) fn reload_after(&self, change: impl FnOnce(), done: &str) {
         let before = self.logged(done);
+        change();
         self.signal(Signal::HUP);
         eventually(&format!("log line `{done}`"), || self.logged(done) > before);
     }

@@ -1,0 +1,36 @@
+//! The time by the ring's clock and the time of day, read together.
+
+use std::time::Duration;
+
+use super::keys::TimeTable;
+use super::ring::KeyTimes;
+use crate::clock::Time;
+
+/// The moment at which a ring is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: Time,
+    /// The time of day, since 1970.
+    pub(super) unix: Duration,
+}
+
+impl Moment {
+    /// The time of day less the clock's time, in milliseconds.
+    pub(super) fn day(self) -> i128 {
+        self.unix.as_millis() as i128 - i128::from(self.now.as_millis())
+    }
+
+    /// A time of day by the clock; the clock's beginning if it was before that.
+    pub(super) fn time_of(self, unix: Duration) -> Time {
+        let millis = unix.as_millis() as i128 - self.day();
+        Time::from_millis(millis.clamp(0, i128::from(u64::MAX)) as u64)
+    }
+
+    pub(super) fn times_of(self, table: TimeTable) -> KeyTimes {
+        KeyTimes {
+            seal_from: self.time_of(table.seal_from),
+            seal_until: self.time_of(table.seal_until),
+            open_until: self.time_of(table.open_until),
+        }
+    }
+}

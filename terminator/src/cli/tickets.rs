@@ -1,0 +1,96 @@
+//! The flags about ticket keys.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, value_parser};
+use rekindle::tickets::{
+    PolicyError, TicketKeyFormat, TicketPolicy, TicketRing, TicketRingBuilder,
+};
+
+const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
+const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_AGE.end());
+
+#[derive(Debug, Args)]
+pub(super) struct TicketArgs {
+    /// Ticket keys: a file, or a folder of files of which the greatest name seals and `*.next` is known ahead; read again
+    /// at SIGHUP and when it changes [default: a random key each period, gone at exit]
+    #[arg(long, value_name = "PATH", conflicts_with = "ticket_secret")]
+    ticket_keys: Option<PathBuf>,
+
+    /// Whose format the ticket keys are in: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
+    /// openssl-80, envoy-80 or h2o [default: traffic-server-48]
+    #[arg(long, value_name = "NAME", requires = "ticket_keys")]
+    ticket_keys_format: Option<TicketKeyFormat>,
+
+    /// A secret that ticket keys are derived from, and from the time of day: machines that share it resume each other's
+    /// tickets; made by `keys generate --format secret`
+    #[arg(long, value_name = "FILE")]
+    ticket_secret: Option<PathBuf>,
+
+    /// How long each ticket key seals that is made here, in seconds, 1 to 2592000 (30 days)
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = value_parser!(u64).range(PERIOD.0..=PERIOD.1))]
+    ticket_key_period: u64,
+
+    /// How old ticket keys from a file may get, in seconds, up to 34560000 (400 days) and more than --session-timeout; should
+    /// nobody replace them by then, keys made here take over
+    #[arg(long, value_name = "SECONDS", default_value = "2592000", value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
+    ticket_key_max_age: u64,
+
+    /// What to do about files of ticket keys that others than their owner may read or write
+    #[arg(long, value_name = "warn|refuse", default_value = "warn")]
+    ticket_key_permissions: Permissions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Permissions {
+    Warn,
+    Refuse,
+}
+
+/// Where ticket keys come from and how long they live.
+#[derive(Debug)]
+pub(crate) struct TicketSettings {
+    pub(crate) from: KeysFrom,
+    /// With the policy in it.
+    pub(crate) ring: TicketRingBuilder,
+    pub(crate) refuse_exposed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum KeysFrom {
+    Here,
+    File(PathBuf, TicketKeyFormat),
+    Secret(PathBuf),
+}
+
+impl TicketArgs {
+    /// The error is a message that names the flag.
+    pub(super) fn into_settings(self, lifetime: Duration) -> Result<TicketSettings, String> {
+        let format = self.ticket_keys_format;
+        let from = match (self.ticket_keys, self.ticket_secret) {
+            (Some(path), _) => {
+                KeysFrom::File(path, format.unwrap_or(TicketKeyFormat::TrafficServer48))
+            }
+            (None, Some(path)) => KeysFrom::Secret(path),
+            (None, None) => KeysFrom::Here,
+        };
+        let policy = TicketPolicy::default()
+            .period(Duration::from_secs(self.ticket_key_period))
+            .lifetime(lifetime)
+            .max_age(Duration::from_secs(self.ticket_key_max_age));
+        let ring = TicketRing::builder().policy(policy).map_err(|error| {
+            let flag = match error {
+                PolicyError::MaxAge(_) => "--ticket-key-max-age",
+                PolicyError::Lifetime(_) => "--session-timeout",
+                _ => "--ticket-key-period",
+            };
+            format!("{flag}: {error} (the ticket lifetime is --session-timeout)")
+        })?;
+        Ok(TicketSettings {
+            from,
+            ring,
+            refuse_exposed: self.ticket_key_permissions == Permissions::Refuse,
+        })
+    }
+}

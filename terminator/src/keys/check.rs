@@ -1,0 +1,93 @@
+//! `keys check`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use rekindle::tickets::{KeyCheck, KeyMaterial, TicketKeyFormat};
+
+use super::error::KeysError;
+use super::input::{Kind, Lifetime, keys_of, now};
+
+const FINDINGS: u8 = 1;
+const UNUSABLE: u8 = 2;
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The file or folder that is to be put in place
+    path: PathBuf,
+
+    /// Its format, or `secret`
+    #[arg(long, value_name = "NAME", default_value_t = Kind::Keys(TicketKeyFormat::TrafficServer48))]
+    format: Kind,
+
+    /// The file or folder that is in force
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
+
+    /// Its format, if it is another
+    #[arg(long, value_name = "NAME", requires = "against")]
+    against_format: Option<Kind>,
+
+    /// How long the keys are to last, in seconds: until you come back with others
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = value_parser!(u64).range(1..=34_560_000))]
+    period: u64,
+
+    #[command(flatten)]
+    lifetime: Lifetime,
+}
+
+impl Check {
+    pub(super) fn run(self) -> ExitCode {
+        let new = match self.read(&self.path, self.format) {
+            Ok(new) => new,
+            Err(error) => {
+                println!("refused: {error}");
+                return ExitCode::from(UNUSABLE);
+            }
+        };
+        match self.findings(&new) {
+            Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+            Ok(findings) => {
+                findings.iter().for_each(|finding| println!("{finding}"));
+                ExitCode::from(FINDINGS)
+            }
+            Err(error) => {
+                eprintln!("rekindle-terminator: {error}");
+                ExitCode::from(UNUSABLE)
+            }
+        }
+    }
+
+    /// What is in a file, if it gives keys now.
+    fn read(&self, path: &Path, kind: Kind) -> Result<KeyMaterial, KeysError> {
+        let material = kind.file(path).read()?;
+        keys_of(&material, path, self.lifetime)?;
+        Ok(material)
+    }
+
+    fn findings(&self, new: &KeyMaterial) -> Result<Vec<String>, KeysError> {
+        let exposed = self.format.file(&self.path).exposed_now()?;
+        let exposed = exposed.iter().map(|path| {
+            let path = path.display();
+            format!("exposed: {path} can be read or written by others than its owner")
+        });
+        let old = match &self.against {
+            Some(path) => Some(self.read(path, self.against_format.unwrap_or(self.format))?),
+            None => None,
+        };
+        let check = KeyCheck {
+            now: now(),
+            lifetime: self.lifetime.of_tickets(),
+            period: Duration::from_secs(self.period),
+        };
+        let judged = check.judge(new, old.as_ref());
+        let judged = judged.map_err(|source| KeysError::Secret {
+            path: self.path.clone(),
+            source,
+        })?;
+        let judged = judged.iter().map(ToString::to_string);
+        Ok(exposed.chain(judged).collect())
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a command did not do what it was asked to.
+
+use std::io;
+use std::path::PathBuf;
+
+use rekindle::tickets::{Fingerprint, SecretError, TicketFileError, TicketKeyError, WriteError};
+use thiserror::Error;
+
+/// Says which file or flag it is about, and never what is in a file.
+#[derive(Debug, Error)]
+pub(super) enum KeysError {
+    #[error(transparent)]
+    Read(#[from] TicketFileError),
+    #[error("bad ticket secret in {path}: {source}")]
+    Secret { path: PathBuf, source: SecretError },
+    #[error("cannot make a secret: {0}")]
+    NoSecret(SecretError),
+    #[error("cannot make a set of keys: {0}")]
+    Set(#[from] TicketKeyError),
+    #[error("cannot write these keys: {0}")]
+    Format(#[from] WriteError),
+    #[error("cannot write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{0} exists: --force overwrites it")]
+    Exists(PathBuf),
+    #[error(
+        "secrets go to a file (--out FILE), or to standard output if that is asked for (--reveal)"
+    )]
+    NotRevealed,
+    #[error("there is no key {key} in {path}")]
+    NoSuchKey { path: PathBuf, key: String },
+    #[error("key {0} seals already")]
+    SealsAlready(Fingerprint),
+    #[error("the secret in {0} has no ratchet: its keys can always be derived")]
+    NoRatchet(PathBuf),
+    #[error("{0}")]
+    Flags(&'static str),
+}

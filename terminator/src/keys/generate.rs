@@ -1,0 +1,113 @@
+//! `keys generate`
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use rekindle::tickets::{
+    At, Duty, GivenKey, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys, TicketSecret,
+    TimeTable,
+};
+use zeroize::Zeroizing;
+
+use super::error::KeysError;
+use super::input::{Kind, Lifetime, now};
+use super::output::Output;
+
+const HOUR: u64 = 60 * 60;
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// A format of ticket keys, or `secret`: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
+    /// openssl-80, envoy-80, h2o
+    #[arg(long, value_name = "NAME")]
+    format: Kind,
+
+    /// How many keys: the first seals, the others are to come; HAProxy's: the last but one seals [default: 1; HAProxy: 3]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=4096))]
+    count: Option<u16>,
+
+    /// How long each key seals, in seconds; for `secret` [default: 3600] and h2o [default: 15 days]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(10..=2_592_000))]
+    period: Option<u64>,
+
+    /// A secret from which earlier keys cannot be derived, once `keys ratchet` has moved it on
+    #[arg(long)]
+    ratchet: bool,
+
+    #[command(flatten)]
+    lifetime: Lifetime,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Generate {
+    pub(super) fn run(self) -> Result<(), KeysError> {
+        self.output.check()?;
+        match self.format {
+            Kind::Secret => self.output.put(self.secret()?.to_text().as_bytes()),
+            Kind::Keys(format) => self.output.put(&self.keys(format)?),
+        }
+    }
+
+    fn secret(&self) -> Result<TicketSecret, KeysError> {
+        if self.count.is_some() {
+            return Err(KeysError::Flags("--count: a secret is one"));
+        }
+        // So that a machine whose clock is behind finds its period as well.
+        let begin = now().saturating_sub(TicketSecret::SKEW);
+        let period = Duration::from_secs(self.period.unwrap_or(HOUR));
+        TicketSecret::random(period, self.ratchet.then_some(begin)).map_err(KeysError::NoSecret)
+    }
+
+    fn keys(&self, format: TicketKeyFormat) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+        if self.ratchet {
+            return Err(KeysError::Flags("--ratchet goes with --format secret"));
+        }
+        if self.period.is_some() && format != TicketKeyFormat::H2o {
+            let message =
+                "--period goes with --format secret and --format h2o: other formats know no times";
+            return Err(KeysError::Flags(message));
+        }
+        let haproxy = is_haproxy(format);
+        let count = self.count.map_or(if haproxy { 3 } else { 1 }, usize::from);
+        let keys = (0..count).map(|i| {
+            let duty = match (haproxy, i) {
+                // The newest first.
+                (true, 0) | (false, 1..) => Duty::Next,
+                (true, 1) | (false, 0) => Duty::Seal,
+                (true, _) => Duty::Open,
+            };
+            let duty = self
+                .period
+                .map_or(duty, |period| self.turn(i as u64, period));
+            fresh(format, duty, At::record(i))
+        });
+        let keys = TicketKeys::new(keys.collect::<Result<_, _>>()?)?;
+        Ok(format.write(&keys, now())?)
+    }
+
+    /// The times of the key that seals after so many others.
+    fn turn(&self, number: u64, period: u64) -> Duty {
+        let begin = now().as_secs() + number * period;
+        let end = Duration::from_secs(begin + period);
+        Duty::Timed(TimeTable {
+            seal_from: Duration::from_secs(begin),
+            seal_until: end,
+            open_until: end + self.lifetime.of_tickets(),
+        })
+    }
+}
+
+pub(super) fn is_haproxy(format: TicketKeyFormat) -> bool {
+    matches!(
+        format,
+        TicketKeyFormat::Haproxy48 | TicketKeyFormat::Haproxy80
+    )
+}
+
+/// A random key of the format's size.
+pub(super) fn fresh(format: TicketKeyFormat, duty: Duty, at: At) -> Result<GivenKey, KeysError> {
+    let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
+    Ok(GivenKey::new(TicketKey::random(cipher)?, duty, at))
+}

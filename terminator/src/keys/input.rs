@@ -1,0 +1,88 @@
+//! Files as they are read.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, value_parser};
+use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat};
+
+use super::error::KeysError;
+
+/// What is in a file: keys in some format, or a secret to derive them from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Keys(TicketKeyFormat),
+    Secret,
+}
+
+/// How long tickets live, which says how long keys are needed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Lifetime {
+    /// How long tickets live, in seconds: the terminator's --session-timeout
+    #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = value_parser!(u64).range(1..=604_800))]
+    session_timeout: u64,
+}
+
+impl Lifetime {
+    pub(super) fn of_tickets(self) -> Duration {
+        Duration::from_secs(self.session_timeout)
+    }
+}
+
+impl Kind {
+    pub(super) fn file(self, path: &Path) -> TicketKeyFile {
+        match self {
+            Self::Keys(format) => TicketKeyFile::keys(path, format),
+            Self::Secret => TicketKeyFile::secret(path),
+        }
+    }
+
+    /// The keys in a file or folder, or those that are derived around this moment.
+    pub(super) fn keys(self, path: &Path, lifetime: Lifetime) -> Result<TicketKeys, KeysError> {
+        keys_of(&self.file(path).read()?, path, lifetime)
+    }
+}
+
+/// The keys themselves, or those that are derived around this moment.
+pub(super) fn keys_of(
+    material: &KeyMaterial,
+    path: &Path,
+    lifetime: Lifetime,
+) -> Result<TicketKeys, KeysError> {
+    match material {
+        KeyMaterial::Keys(keys) => Ok(keys.clone()),
+        KeyMaterial::Secret(secret) => {
+            let path = PathBuf::from(path);
+            let keys = secret.keys_around(now(), lifetime.of_tickets());
+            keys.map_err(|source| KeysError::Secret { path, source })
+        }
+    }
+}
+
+/// Since 1970.
+pub(super) fn now() -> Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(format) => format.fmt(f),
+            Self::Secret => f.pad("secret"),
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "secret" {
+            return Ok(Self::Secret);
+        }
+        let format = name.parse().map(Self::Keys);
+        format.map_err(|error: UnknownFormat| format!("{error}, and `secret`"))
+    }
+}

@@ -1,0 +1,41 @@
+//! `keys ratchet`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rekindle::tickets::KeyMaterial;
+
+use super::error::KeysError;
+use super::input::{Kind, Lifetime, now};
+use super::output::replace;
+
+#[derive(Debug, Args)]
+pub(crate) struct Ratchet {
+    /// The file with the secret
+    file: PathBuf,
+
+    #[command(flatten)]
+    lifetime: Lifetime,
+}
+
+impl Ratchet {
+    pub(super) fn run(self) -> Result<(), KeysError> {
+        let KeyMaterial::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
+            unreachable!("a secret was asked for");
+        };
+        let path = self.file.clone();
+        let Some(at) = secret.ratchet() else {
+            return Err(KeysError::NoRatchet(path));
+        };
+        let oldest = secret.oldest_open(now(), self.lifetime.of_tickets());
+        if oldest <= at {
+            println!("unchanged: period {at} may still be needed");
+            return Ok(());
+        }
+        let ratcheted = secret.ratcheted(oldest);
+        let ratcheted = ratcheted.map_err(|source| KeysError::Secret { path, source })?;
+        replace(&self.file, ratcheted.to_text().as_bytes())?;
+        println!("ratcheted: from period {at} to {oldest}");
+        Ok(())
+    }
+}

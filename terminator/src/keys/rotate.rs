@@ -1,0 +1,104 @@
+//! `keys rotate`
+
+use std::path::PathBuf;
+
+use clap::{Args, value_parser};
+use rekindle::tickets::{
+    At, Duty, GivenKey, KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketKeys,
+};
+
+use super::error::KeysError;
+use super::generate::{fresh, is_haproxy};
+use super::input::now;
+use super::output::replace;
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// The file
+    file: PathBuf,
+
+    /// Its format: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48, openssl-80, envoy-80, h2o
+    #[arg(long, value_name = "NAME")]
+    format: TicketKeyFormat,
+
+    /// Add a key that opens only, and print its fingerprint
+    #[arg(long, conflicts_with = "promote")]
+    stage: bool,
+
+    /// Let this key seal, which --stage has added and every machine has by now
+    #[arg(long, value_name = "FINGERPRINT")]
+    promote: Option<String>,
+
+    /// Keep so many keys in all, when one has begun to seal: enough for all whose tickets still live
+    #[arg(long, value_name = "N", default_value = "3", value_parser = value_parser!(u16).range(2..=4096))]
+    keep: u16,
+}
+
+impl Rotate {
+    pub(super) fn run(self) -> Result<(), KeysError> {
+        let file = TicketKeyFile::keys(&self.file, self.format);
+        // A folder is rotated by putting a file into it.
+        if self.file.is_dir() {
+            return Err(KeysError::Flags("rotate takes a file, not a folder"));
+        }
+        let KeyMaterial::Keys(keys) = file.read()? else {
+            return Err(KeysError::Flags("a secret rotates by itself"));
+        };
+        let keys: Vec<GivenKey> = keys.given().cloned().collect();
+        let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
+        let (said, key, keys) = match &self.promote {
+            _ if two_steps != (self.stage || self.promote.is_some()) => {
+                return Err(KeysError::Flags(if two_steps {
+                    "files of this format are rotated in two steps: --stage, then --promote"
+                } else {
+                    "--stage, --promote: files of this format have a next key, and are rotated in one step"
+                }));
+            }
+            Some(promoted) => self.promote(promoted, keys)?,
+            None => self.add(keys)?,
+        };
+        let keys = TicketKeys::new(keys)?;
+        replace(&self.file, &self.format.write(&keys, now())?)?;
+        println!("{said} {key}");
+        Ok(())
+    }
+
+    /// With a key that is to come.
+    fn add(&self, keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
+        let next = fresh(self.format, Duty::Next, At::record(keys.len()))?;
+        let key = next.key().fingerprint();
+        let mut all = vec![next];
+        let haproxy = is_haproxy(self.format);
+        all.extend(keys.into_iter().map(|key| match key.duty() {
+            Duty::Next if haproxy => key.with_duty(Duty::Seal),
+            Duty::Seal if haproxy => key.with_duty(Duty::Open),
+            _ => key,
+        }));
+        if haproxy {
+            // The newest first, as they are read.
+            all.truncate(self.keep.into());
+        }
+        Ok((if self.stage { "staged" } else { "next" }, key, all))
+    }
+
+    fn promote(&self, promoted: &str, mut keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
+        let is_it = |key: &GivenKey| key.key().fingerprint().to_string() == promoted;
+        let Some(place) = keys.iter().position(is_it) else {
+            let path = self.file.clone();
+            let key = promoted.into();
+            return Err(KeysError::NoSuchKey { path, key });
+        };
+        let chosen = keys.remove(place);
+        let key = chosen.key().fingerprint();
+        if place == 0 {
+            return Err(KeysError::SealsAlready(key));
+        }
+        let mut all = vec![chosen.with_duty(Duty::Seal)];
+        all.extend(keys.iter().map(|key| key.with_duty(Duty::Open)));
+        all.truncate(self.keep.into());
+        Ok(("sealing", key, all))
+    }
+}
+
+/// What has become of which key, and the set with it.
+type Rotated = (&'static str, rekindle::tickets::Fingerprint, Vec<GivenKey>);

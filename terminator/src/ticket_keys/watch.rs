@@ -1,0 +1,150 @@
+//! Whether a file, or what a folder holds, has changed and has come to rest.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rekindle::tickets::TicketKeys;
+
+/// Compares what the file system says of a file from one look to the next.
+///
+/// Links are followed, so that a link which now points elsewhere is a change: so Kubernetes replaces the files of a secret.
+/// A change counts once it looks the same twice: a file that somebody is writing does not.
+#[derive(Debug)]
+pub(crate) struct ChangeWatch {
+    path: PathBuf,
+    /// As it was when it was last read.
+    taken: Look,
+    /// As it was when it was last looked at.
+    last: Look,
+}
+
+/// Entries by their names; a file is one entry without a name.
+type Look = Vec<(OsString, Option<Identity>)>;
+
+/// Content and place in the file system; a file that is changed in place has another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl ChangeWatch {
+    pub(crate) fn new(path: &Path) -> Self {
+        let taken = look(path);
+        Self {
+            path: path.into(),
+            last: taken.clone(),
+            taken,
+        }
+    }
+
+    /// To be called before the file is read: what changes from then on is a change.
+    pub(crate) fn taken(&mut self) {
+        self.taken = look(&self.path);
+        self.last.clone_from(&self.taken);
+    }
+
+    /// Looks at it: whether it differs from what was last read, and is as it was at the last look. It then counts as read.
+    pub(crate) fn has_changed(&mut self) -> bool {
+        let now = look(&self.path);
+        let changed = now != self.taken && now == self.last;
+        if changed {
+            self.taken.clone_from(&now);
+        }
+        self.last = now;
+        changed
+    }
+
+    /// Whether it was, at the last look, as it was when it was last read.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.last == self.taken
+    }
+}
+
+fn look(path: &Path) -> Look {
+    let Ok(entries) = fs::read_dir(path) else {
+        return vec![(OsString::new(), identity(path))];
+    };
+    // More than so many are refused anyway.
+    let entries = entries.take(2 * TicketKeys::MAX_KEYS).flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let shown = names.filter(|name| !name.as_encoded_bytes().starts_with(b"."));
+    let mut look: Look = shown
+        .map(|name| (name.clone(), identity(&path.join(name))))
+        .collect();
+    look.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    look
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let of = |metadata: Metadata| Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    };
+    fs::metadata(path).ok().map(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_being_written_has_not_changed_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        fs::write(&path, [1]).unwrap();
+        let mut watch = ChangeWatch::new(&path);
+        assert!(!watch.has_changed());
+        for size in 2..5 {
+            fs::write(&path, vec![1; size]).unwrap();
+            assert!(!watch.has_changed(), "{size} bytes so far");
+            assert!(!watch.is_settled());
+        }
+        assert!(watch.has_changed(), "it has come to rest");
+        assert!(!watch.has_changed(), "it was read");
+        fs::remove_file(&path).unwrap();
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false, true]);
+    }
+
+    #[test]
+    fn what_was_read_for_another_reason_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let mut watch = ChangeWatch::new(&path);
+        fs::write(&path, [1]).unwrap();
+        assert!(!watch.has_changed());
+        watch.taken();
+        assert_eq!([watch.has_changed(), watch.has_changed()], [false; 2]);
+    }
+
+    #[test]
+    fn a_link_to_a_folder_that_points_elsewhere_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for version in ["..1", "..2"] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("keys"), [1]).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/keys", at("keys")).unwrap();
+        let mut watches = [
+            ChangeWatch::new(folder.path()),
+            ChangeWatch::new(&at("keys")),
+        ];
+        symlink("..2", at("aside")).unwrap();
+        fs::rename(at("aside"), at("..data")).unwrap();
+        for watch in &mut watches {
+            assert_eq!([watch.has_changed(), watch.has_changed()], [false, true]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Runs `rekindle-terminator keys ...`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use openssl::base64::encode_block;
+
+use super::BINARY;
+use super::files::hex;
+
+/// What a command has printed, and its exit status.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Ran {
+    pub(crate) fn out(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("it is text")
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32) -> Self {
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        assert_eq!(self.status, status, "{stderr}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn failed(self, reason: &str) -> Self {
+        let ran = self.expect(1);
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert!(stderr.contains(reason), "`{reason}` is not in: {stderr}");
+        assert_eq!(ran.out(), "");
+        ran
+    }
+
+    /// No twelve bytes of it as they are, and no twelve digits.
+    #[track_caller]
+    pub(crate) fn hides(&self, secret: &[u8]) -> &Self {
+        assert_eq!(self.finds(secret), None, "a secret is in the output");
+        self
+    }
+
+    /// In which form it finds a part of a secret.
+    pub(crate) fn finds(&self, secret: &[u8]) -> Option<&'static str> {
+        let printed = [&self.stdout[..], &self.stderr].concat();
+        let is_in = |part: &[u8]| {
+            let mut windows = printed.windows(part.len());
+            windows.any(|window| window.eq_ignore_ascii_case(part))
+        };
+        let forms = forms(secret);
+        let found = forms
+            .iter()
+            .find(|(_, digits)| digits.windows(12).step_by(4).any(is_in));
+        found.map(|(form, _)| *form)
+    }
+
+    pub(crate) fn shows(&self, secret: &[u8]) -> bool {
+        let digits = hex(secret);
+        self.out().contains(&digits)
+    }
+}
+
+/// Base 64 of what begins one or two bytes before the secret has other digits.
+fn forms(secret: &[u8]) -> [(&'static str, Vec<u8>); 5] {
+    let base64 = |skip: usize| encode_block(&secret[skip..]).into_bytes();
+    [
+        ("as it is", secret.to_vec()),
+        ("in base 16", hex(secret).into_bytes()),
+        ("in base 64", base64(0)),
+        ("in base 64", base64(1)),
+        ("in base 64", base64(2)),
+    ]
+}
+
+pub(crate) fn keys(arguments: &[&str]) -> Ran {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new("timeout")
+        .args(["60", BINARY, "keys"])
+        .args(arguments)
+        .output()
+        .expect("the binary starts");
+    Ran {
+        status: status.code().expect("it was not killed"),
+        stdout,
+        stderr,
+    }
+}
+
+/// What each key is for, and its fingerprint.
+#[track_caller]
+pub(crate) fn fingerprints(path: &str, format: &str) -> Vec<(String, String)> {
+    let ran = keys(&["fingerprint", path, "--format", format]).expect(0);
+    let words = |line: &str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        (
+            words.next().expect("a word"),
+            words.next().expect("a fingerprint"),
+        )
+    };
+    ran.out().lines().map(words).collect()
+}
+
+pub(crate) fn mode(path: &str) -> u32 {
+    fs::metadata(path)
+        .expect("it is there")
+        .permissions()
+        .mode()
+        & 0o777
+}

@@ -1,0 +1,283 @@
+//! `rekindle-terminator keys ...`: what each command does, its exit status, and that no secret is printed unasked.
+
+use std::fs;
+use std::time::SystemTime;
+
+use crate::common::Terminator;
+use crate::common::files::{Files, ticket_key, ticket_secret};
+use crate::common::keys::{fingerprints, keys, mode};
+
+/// So that hardly ever a period ends between two commands of a test.
+const LONGEST_PERIOD: u64 = 30 * 24 * 60 * 60;
+
+const FORMATS: [&str; 9] = [
+    "traffic-server-48",
+    "nginx-48",
+    "nginx-80",
+    "haproxy-48",
+    "haproxy-80",
+    "apache-48",
+    "openssl-80",
+    "envoy-80",
+    "h2o",
+];
+
+#[test]
+fn what_is_generated_is_for_its_owner_and_can_be_used() {
+    let files = Files::new();
+    for format in FORMATS.into_iter().chain(["secret"]) {
+        let path = files.text(format);
+        let generate = ["generate", "--format", format, "--out", &path];
+        let ran = keys(&generate).expect(0);
+        assert_eq!((ran.out(), &ran.stderr[..]), ("", &b""[..]), "{format}");
+        assert_eq!(mode(&path), 0o600, "{format}");
+        let content = fs::read(&path).expect("it is there");
+        keys(&["check", &path, "--format", format]).expect(0);
+
+        keys(&generate).failed("--force overwrites it");
+        assert_eq!(fs::read(&path).expect("it is there"), content);
+        keys(&[&generate[..], &["--force"]].concat()).expect(0);
+        assert_ne!(fs::read(&path).expect("it is there"), content);
+
+        keys(&["generate", "--format", format]).failed("--reveal");
+        let printed = keys(&["generate", "--format", format, "--reveal"]).expect(0);
+        files.replace("printed", &printed.stdout);
+        keys(&["check", &files.text("printed"), "--format", format]).expect(0);
+    }
+    let left = fs::read_dir(files.path("")).expect("a folder").count();
+    assert_eq!(left, FORMATS.len() + 2, "nothing is left behind");
+    for (format, path) in FORMATS.map(|format| (format, files.text(format))) {
+        let flags = ["--ticket-keys", &path, "--ticket-keys-format", format];
+        let terminator = Terminator::demo(&flags);
+        assert_eq!(
+            terminator.metric("rekindle_ticket_key_fallback"),
+            0,
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn how_many_are_generated_and_what_they_are_for() {
+    let files = Files::new();
+    let path = files.text("keys");
+    let generated = |arguments: &[&str]| {
+        let generate = ["generate", "--force", "--out", &path];
+        keys(&[&generate[..], arguments].concat()).expect(0);
+        let printed = fingerprints(&path, arguments[1]);
+        printed
+            .into_iter()
+            .map(|(word, _)| word)
+            .collect::<Vec<_>>()
+    };
+    let three = ["next", "sealing", "opening"];
+    assert_eq!(generated(&["--format", "haproxy-80"]), three);
+    let two = ["--format", "envoy-80", "--count", "2"];
+    assert_eq!(generated(&two), ["sealing", "opening"]);
+    let times = ["--format", "h2o", "--count", "3", "--period", "3600"];
+    assert_eq!(generated(&times), ["next", "next", "sealing"]);
+    // One after the other, and open for the tickets of the last one: nothing to say.
+    let check = ["check", &path, "--format", "h2o", "--period", "7200"];
+    keys(&check).expect(0);
+    let refused = |arguments: &[&str], flag| {
+        let generate = ["generate", "--force", "--out", &path];
+        keys(&[&generate[..], arguments].concat()).failed(flag);
+    };
+    refused(&["--format", "envoy-80", "--ratchet"], "--ratchet");
+    refused(&["--format", "envoy-80", "--period", "60"], "--period");
+    refused(&["--format", "secret", "--count", "2"], "--count");
+    refused(
+        &["--format", "haproxy-48", "--count", "2"],
+        "2 ticket keys where it takes 3",
+    );
+}
+
+#[test]
+fn secrets_are_shown_only_when_that_is_asked_for() {
+    let files = Files::new();
+    let record = ticket_key();
+    let (name, hmac, aes) = (&record[..16], &record[16..32], &record[32..]);
+    files.replace("keys", &[&record[..], &ticket_key()].concat());
+    let path = files.text("keys");
+    let fingerprint = keys(&["fingerprint", &path]).expect(0);
+    assert!(!fingerprint.hides(hmac).hides(aes).shows(name));
+    let show = keys(&["show", &path]).expect(0);
+    assert!(show.hides(hmac).hides(aes).shows(name));
+    let revealed = keys(&["show", &path, "--reveal"]).expect(0);
+    assert!(revealed.shows(hmac) && revealed.shows(aes));
+    // Who looks for secrets finds them in all their forms.
+    files.replace("three", &[record, ticket_key(), ticket_key()].concat());
+    let three = files.text("three");
+    let export = |to| {
+        keys(&[
+            "convert",
+            "--from",
+            "apache-48",
+            "--to",
+            to,
+            &three,
+            "--reveal",
+        ])
+    };
+    for (ran, form) in [(&revealed, "in base 16"), (&export("nginx-48"), "as it is")] {
+        assert_eq!([ran.finds(hmac), ran.finds(aes)], [Some(form); 2]);
+    }
+    let generate = ["generate", "--format", "haproxy-48", "--reveal"];
+    let lines = keys(&generate).expect(0);
+    files.replace("lines", &lines.stdout);
+    let lines_path = files.text("lines");
+    let of_lines = [
+        "convert",
+        "--from",
+        "haproxy-48",
+        "--to",
+        "apache-48",
+        &lines_path,
+        "--reveal",
+    ];
+    let records = keys(&of_lines).expect(0).stdout;
+    assert_eq!(lines.finds(&records[16..32]), Some("in base 64"));
+    for ran in [&fingerprint, &show, &revealed] {
+        let lines: Vec<_> = ran.out().lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("sealing ") && lines[1].starts_with("opening "));
+        assert!(lines.iter().all(|line| line.contains(" aes-128")));
+    }
+    keys(&["convert", "--from", "apache-48", "--to", "nginx-48", &path])
+        .failed("--reveal")
+        .hides(hmac)
+        .hides(aes);
+}
+
+#[test]
+fn nothing_derived_from_a_secret_is_shown_unless_that_is_asked_for() {
+    let files = Files::new();
+    let text = ticket_secret(LONGEST_PERIOD);
+    files.replace("secret", text.as_bytes());
+    let path = files.text("secret");
+    let secret = text.split_whitespace().nth(1).expect("a secret").to_owned();
+    let export = [
+        "convert", "--from", "secret", "--to", "envoy-80", &path, "--reveal",
+    ];
+    let exported = keys(&export).expect(0).stdout;
+    for command in ["fingerprint", "show", "check"] {
+        let ran = keys(&[command, &path, "--format", "secret"]).expect(0);
+        for record in exported.chunks_exact(80) {
+            ran.hides(&record[16..48]).hides(&record[48..]);
+        }
+        assert!(!ran.out().contains(&secret[..16]));
+        let lines = if command == "check" {
+            0
+        } else {
+            exported.len() / 80
+        };
+        assert_eq!(ran.out().lines().count(), lines);
+    }
+    let to_haproxy = keys(&["convert", "--from", "secret", "--to", "haproxy-80", &path]);
+    to_haproxy.failed("--reveal");
+    let show = keys(&["show", &path, "--format", "secret", "--reveal"]).expect(0);
+    assert!(
+        exported
+            .chunks_exact(80)
+            .all(|record| show.shows(&record[48..]))
+    );
+    // A line that is wrong is not quoted.
+    files.replace(
+        "secret",
+        format!("secret {secret}0\nperiod 3600\n").as_bytes(),
+    );
+    let failed = keys(&["show", &path, "--format", "secret"]).failed("line 1: expected 64");
+    assert!(!String::from_utf8_lossy(&failed.stderr).contains(&secret[..16]));
+}
+
+#[test]
+fn a_key_stays_what_it_is_in_every_format() {
+    let files = Files::new();
+    for ways in [
+        [
+            "traffic-server-48",
+            "nginx-48",
+            "apache-48",
+            "h2o",
+            "traffic-server-48",
+        ],
+        ["envoy-80", "nginx-80", "h2o", "openssl-80", "envoy-80"],
+        ["haproxy-48", "h2o", "nginx-48", "h2o", "apache-48"],
+        ["haproxy-80", "h2o", "haproxy-80", "h2o", "haproxy-80"],
+    ] {
+        let (mut path, mut format) = (files.text("0"), ways[0]);
+        let generate = ["generate", "--format", format, "--count", "3"];
+        keys(&[&generate[..], &["--out", &path, "--force"]].concat()).expect(0);
+        let of = |path: &str, format: &str| {
+            let mut all = fingerprints(path, format);
+            let sealing = all.iter().find(|(word, _)| word == "sealing").cloned();
+            all.sort_by(|a, b| a.1.cmp(&b.1));
+            (
+                sealing.expect("one seals"),
+                all.into_iter().map(|(_, key)| key).collect::<Vec<_>>(),
+            )
+        };
+        let before = of(&path, format);
+        for (step, to) in ways.into_iter().enumerate().skip(1) {
+            let out = files.text(&step.to_string());
+            let convert = [
+                "convert", "--from", format, "--to", to, &path, "--out", &out, "--force",
+            ];
+            keys(&convert).expect(0);
+            assert_eq!(mode(&out), 0o600);
+            assert_eq!(of(&out, to), before, "{format} to {to}");
+            (path, format) = (out, to);
+        }
+    }
+    let (from, out) = (files.text("0"), files.text("out"));
+    let convert = [
+        "convert",
+        "--from",
+        "haproxy-80",
+        "--to",
+        "nginx-48",
+        &from,
+        "--out",
+        &out,
+    ];
+    keys(&convert).failed("is for AES-256: nginx-48 holds keys for AES-128");
+    assert!(!files.path("out").exists());
+}
+
+#[test]
+fn a_ratchet_forgets_what_is_not_needed_any_more() {
+    let files = Files::new();
+    let path = files.text("secret");
+    let now = SystemTime::UNIX_EPOCH
+        .elapsed()
+        .expect("after 1970")
+        .as_secs();
+    let period = LONGEST_PERIOD;
+    let text = |at: u64| format!("{}ratchet {at}\n", ticket_secret(period));
+    files.replace("secret", text(now / period - 100).as_bytes());
+    let before = fs::read(&path).expect("it is there");
+    let all = fingerprints(&path, "secret");
+    let ran = keys(&["ratchet", &path]).expect(0);
+    assert!(
+        ran.out().starts_with("ratcheted: from period "),
+        "{}",
+        ran.out()
+    );
+    let after = fs::read(&path).expect("it is there");
+    assert_ne!(after, before);
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(
+        fingerprints(&path, "secret"),
+        all,
+        "what is needed is still there"
+    );
+    let ran = keys(&["ratchet", &path]).expect(0);
+    assert!(ran.out().starts_with("unchanged: "));
+    assert_eq!(fs::read(&path).expect("it is there"), after);
+
+    files.replace("secret", ticket_secret(period).as_bytes());
+    keys(&["ratchet", &path]).failed("has no ratchet");
+    files.replace("secret", text(now / period + 2).as_bytes());
+    let future = keys(&["fingerprint", &path, "--format", "secret"]);
+    future.failed("the ratchet is past this period");
+}

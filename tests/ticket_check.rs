@@ -1,0 +1,205 @@
+//! What is said of a set of ticket keys before it is put in place.
+
+use std::time::Duration;
+
+use rekindle::tickets::{
+    At, Duty, Finding, Fingerprint, GivenKey, KeyCheck, KeyMaterial, TicketCipher, TicketKey,
+    TicketKeyFormat, TicketKeys, TicketSecret, TimeTable,
+};
+
+const HOUR: u64 = 3_600;
+const NOW: u64 = 1_000_000_000;
+
+const CHECK: KeyCheck = KeyCheck {
+    now: Duration::from_secs(NOW),
+    lifetime: Duration::from_secs(2 * HOUR),
+    period: Duration::from_secs(HOUR),
+};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A key of which only the number differs.
+fn key(number: u8) -> TicketKey {
+    let part = |salt: u8| -> Vec<u8> { (0..16).map(|i| i * 7 + salt).collect() };
+    TicketKey::new([number; 16], &part(number), &part(number + 100)).expect("a good key")
+}
+
+fn fingerprint(number: u8) -> Fingerprint {
+    key(number).fingerprint()
+}
+
+fn set(keys: &[(u8, Duty)]) -> KeyMaterial {
+    let given = keys.iter().enumerate();
+    let given = given.map(|(i, (number, duty))| GivenKey::new(key(*number), *duty, At::record(i)));
+    KeyMaterial::Keys(TicketKeys::new(given.collect()).expect("a good set"))
+}
+
+/// As h2o has it: seconds from now on.
+fn valid(from: i64, until: i64) -> Duty {
+    let at = |offset: i64| seconds(NOW.checked_add_signed(offset).expect("a time"));
+    Duty::Timed(TimeTable {
+        seal_from: at(from),
+        seal_until: at(until),
+        open_until: at(until),
+    })
+}
+
+fn judge(new: &KeyMaterial, old: Option<&KeyMaterial>) -> Vec<Finding> {
+    CHECK.judge(new, old).expect("both can be judged")
+}
+
+#[test]
+fn nothing_is_said_of_a_rotation_in_two_steps() {
+    let steps = [
+        set(&[(1, Duty::Seal), (9, Duty::Open)]),
+        set(&[(1, Duty::Seal), (9, Duty::Open), (2, Duty::Open)]),
+        set(&[(2, Duty::Seal), (1, Duty::Open), (9, Duty::Open)]),
+    ];
+    assert_eq!(judge(&steps[0], None), []);
+    for step in steps.windows(2) {
+        assert_eq!(judge(&step[1], Some(&step[0])), []);
+    }
+    let next = set(&[
+        (3, Duty::Next),
+        (2, Duty::Seal),
+        (1, Duty::Open),
+        (9, Duty::Open),
+    ]);
+    assert_eq!(judge(&next, Some(&steps[2])), []);
+}
+
+#[test]
+fn a_key_that_seals_before_others_open_it() {
+    let old = set(&[(1, Duty::Seal)]);
+    let new = set(&[(2, Duty::Seal), (1, Duty::Open)]);
+    let key = fingerprint(2);
+    assert_eq!(judge(&new, Some(&old)), [Finding::NotDistributed { key }]);
+}
+
+#[test]
+fn keys_that_are_gone_while_their_tickets_live() {
+    let old = set(&[(3, Duty::Next), (1, Duty::Seal), (2, Duty::Open)]);
+    let new = set(&[(1, Duty::Seal)]);
+    let dropped = |number, left| Finding::Dropped {
+        key: fingerprint(number),
+        left: seconds(left),
+    };
+    // The next one has sealed nothing.
+    assert_eq!(judge(&new, Some(&old)), [dropped(2, 2 * HOUR)]);
+    let new = set(&[(3, Duty::Seal)]);
+    let both = [dropped(1, 2 * HOUR), dropped(2, 2 * HOUR)];
+    assert_eq!(judge(&new, Some(&old)), both);
+}
+
+#[test]
+fn a_key_whose_tickets_have_ended_may_go() {
+    // The second one was taken over from an hour ago, the third one more than a lifetime ago.
+    let [first, second] = [-3_600, -7_200];
+    let old = set(&[
+        (1, valid(first, 90_000)),
+        (2, valid(second, 90_000)),
+        (3, valid(-90_000, 90_000)),
+    ]);
+    let new = set(&[(1, valid(first, 90_000))]);
+    let dropped = Finding::Dropped {
+        key: fingerprint(2),
+        left: seconds(HOUR),
+    };
+    assert_eq!(judge(&new, Some(&old)), [dropped]);
+}
+
+#[test]
+fn times_in_which_nothing_seals() {
+    let gap = |after, lasts: Option<u64>| Finding::NothingSeals {
+        after: seconds(after),
+        lasts: lasts.map(seconds),
+    };
+    let far = 90_000;
+    assert_eq!(
+        judge(&set(&[(1, valid(60, far))]), None),
+        [gap(0, Some(60))]
+    );
+    assert_eq!(judge(&set(&[(1, valid(-60, 0))]), None), [gap(0, None)]);
+    let later = [(1, valid(-60, 600)), (2, valid(900, far))];
+    let cut_short = Finding::CutShort {
+        key: fingerprint(1),
+        by: seconds(2 * HOUR),
+    };
+    assert_eq!(judge(&set(&later), None), [gap(600, Some(300)), cut_short]);
+    // An hour is all that was asked for.
+    let in_time = [(1, valid(-60, 3 * 3_600))];
+    assert_eq!(judge(&set(&in_time), None), []);
+}
+
+#[test]
+fn keys_that_end_before_their_tickets() {
+    let cut_short = |number, by| Finding::CutShort {
+        key: fingerprint(number),
+        by: seconds(by),
+    };
+    // Taken over from in ten minutes, and open for an hour after that where tickets live for two.
+    let new = set(&[(1, valid(-60, 600 + 3_600)), (2, valid(600, 90_000))]);
+    assert_eq!(judge(&new, None), [cut_short(1, HOUR)]);
+    // It has sealed for a long time, and now it is to end sooner than its last tickets.
+    let old = set(&[(1, valid(-9_000, 90_000)), (2, valid(600, 90_000))]);
+    let new = set(&[(1, valid(-9_000, 3_600)), (2, valid(0, 90_000))]);
+    assert_eq!(judge(&new, Some(&old)), [cut_short(1, HOUR)]);
+}
+
+#[test]
+fn a_secret_goes_on_from_itself_and_breaks_with_another() {
+    let secret = |byte: &str| {
+        let text = format!("secret {byte}{}\nperiod 3600\n", "17".repeat(31));
+        TicketSecret::parse(text.as_bytes()).expect("a good secret")
+    };
+    let [ours, other] = ["01", "02"].map(|byte| KeyMaterial::Secret(secret(byte)));
+    assert_eq!(judge(&ours, None), []);
+    assert_eq!(judge(&ours, Some(&ours)), []);
+    let findings = judge(&other, Some(&ours));
+    let words: Vec<_> = findings.iter().map(Finding::word).collect();
+    // The period that now lies in, and the two before it within a lifetime.
+    let expected = ["dropped", "dropped", "dropped", "not-distributed"];
+    assert_eq!(words, expected);
+    // As a file for servers that cannot derive: what is in force stays so.
+    let exported = secret("01").keys_around(CHECK.now, CHECK.lifetime);
+    let file = TicketKeyFormat::Envoy80.write(&exported.expect("keys"), CHECK.now);
+    let file = TicketKeyFormat::Envoy80.parse(&file.expect("it can be written"));
+    assert_eq!(
+        judge(&KeyMaterial::Keys(file.expect("keys")), Some(&ours)),
+        []
+    );
+}
+
+#[test]
+fn a_ratchet_that_has_gone_past_keys_in_force() {
+    let text = format!(
+        "secret 01{}\nperiod 3600\nratchet 277000\n",
+        "17".repeat(31)
+    );
+    let secret = TicketSecret::parse(text.as_bytes()).expect("a good secret");
+    let current = secret.index(CHECK.now);
+    let ratcheted = |index| KeyMaterial::Secret(secret.ratcheted(index).expect("it goes forward"));
+    let old = KeyMaterial::Secret(secret.clone());
+    let needed = secret.oldest_open(CHECK.now, CHECK.lifetime);
+    assert_eq!(judge(&ratcheted(needed), Some(&old)), []);
+    let findings = judge(&ratcheted(current), Some(&old));
+    let words: Vec<_> = findings.iter().map(Finding::word).collect();
+    assert_eq!(words, ["dropped", "dropped"]);
+    assert!(CHECK.judge(&ratcheted(current + 1), None).is_err());
+}
+
+#[test]
+fn bytes_behind_the_last_key() {
+    let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+    let record = [&key.name()[..], key.hmac_secret(), key.aes_key(), b"\n"].concat();
+    let keys = TicketKeys::parse(&record).expect("a good record");
+    let findings = judge(&KeyMaterial::Keys(keys), None);
+    assert_eq!(findings, [Finding::Trailing { bytes: 1 }]);
+    let said = findings[0].to_string();
+    assert_eq!(
+        said,
+        "trailing: 1 bytes behind the last whole key are ignored"
+    );
+}
