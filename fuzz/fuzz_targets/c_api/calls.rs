@@ -105,6 +105,8 @@ pub(crate) fn init(config: Option<&Config>) -> c_int {
     for (i, word) in words.iter_mut().enumerate() {
         let bytes: [u8; 8] = std::array::from_fn(|j| match 8 * i + j {
             at if at < whole.len() => whole[at],
+            // What came with later versions is left at zero.
+            at if at < there.min(size_of::<rekindle_config>()) => 0,
             at if at < there => config.tail,
             _ => 0xAA,
         });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslSession};
+use rekindle_capi::config::rekindle_config;
 
 use crate::calls::{self, Canaries};
 use crate::input::{Call, Config, Context, Id, Keys, Room, Session, Size};
@@ -18,6 +19,8 @@ thread_local! {
 
 /// What is in the structure of statistics behind its size, by place.
 mod field {
+    use rekindle_capi::stats::rekindle_stats;
+
     pub(super) const HITS: usize = 1;
     pub(super) const MISSES: usize = 2;
     pub(super) const EXPIRED: usize = 3;
@@ -35,7 +38,12 @@ mod field {
     pub(super) const BYTES: usize = 20;
     pub(super) const RETIRED: usize = 21;
     pub(super) const RETIRED_BYTES: usize = 22;
+    /// What the target counts itself.
     pub(super) const ALL: usize = 27;
+    pub(super) const TICKET_KEYS: usize = 55;
+    pub(super) const FALLBACK: usize = 59;
+    pub(super) const ROTATIONS: usize = 61;
+    pub(super) const KNOWN: usize = size_of::<rekindle_stats>() / 8;
 }
 
 /// Why a call fails.
@@ -63,6 +71,8 @@ struct Service {
     /// Places among the sessions that are made, by id.
     entries: BTreeMap<(usize, u8), usize>,
     counts: [u64; field::ALL],
+    /// How many ticket keys were given last.
+    keys: Option<u64>,
 }
 
 impl Model {
@@ -132,7 +142,7 @@ impl Model {
     fn init(&mut self, config: Option<&Config>) {
         let fits = config.is_none_or(|c| {
             (40..=4_096).contains(&c.size)
-                && (c.size == 40 || c.tail == 0)
+                && (c.size <= size_of::<rekindle_config>() || c.tail == 0)
                 && c.reserved == 0
                 && c.sessions <= 1 << 32
                 && c.max_session_bytes <= 1 << 20
@@ -161,6 +171,7 @@ impl Model {
             max_session_bytes: or(max_session_bytes, 16_384),
             entries: BTreeMap::new(),
             counts,
+            keys: None,
         });
     }
 
@@ -342,6 +353,7 @@ impl Model {
     }
 
     fn ticket_keys(&mut self, keys: &Keys) {
+        let mut given = None;
         let expected = match keys {
             Keys::Null(_) | Keys::Negative(_) => Err(Fails::Invalid),
             Keys::Bytes(bytes) => self.enabled().and_then(|()| {
@@ -353,11 +365,15 @@ impl Model {
                 if bad {
                     Err(Fails::Invalid)
                 } else {
+                    given = Some(records.len() as u64);
                     Ok(bytes.len() % 48)
                 }
             }),
         };
         assert_eq!(calls::ticket_keys(keys), expected.is_ok());
+        if let Some(service) = &mut self.service {
+            service.keys = given.or(service.keys);
+        }
         match expected {
             // A warning.
             Ok(1..) => assert!(calls::last_error().starts_with("warning")),
@@ -374,8 +390,18 @@ impl Model {
         let (result, words) = calls::stats(size);
         assert_eq!(result, code(expected));
         self.told(expected);
-        let more = words.get(field::ALL..).unwrap_or_default();
-        assert!(more.iter().all(|n| *n == 0), "what nobody knows is zero");
+        let keys = words.get(field::TICKET_KEYS).copied();
+        if let (Some(keys), Some(service)) = (keys, &self.service) {
+            // Those of its own, before any were given.
+            assert!(service.keys.map_or(keys > 0, |given| keys == given));
+        }
+        let within = |from: usize, to: usize| {
+            let there = words.iter().take(to).skip(from);
+            there.copied().sum::<u64>()
+        };
+        assert_eq!(within(field::ALL, field::TICKET_KEYS), 0, "no handshakes");
+        assert_eq!(within(field::FALLBACK, field::ROTATIONS), 0, "no fallback");
+        assert_eq!(within(field::KNOWN, words.len()), 0, "what nobody knows");
     }
 
     fn attach(&mut self, context: Context) {
