@@ -60,6 +60,11 @@ impl Clock for MonotonicClock {
     fn now(&self) -> Time {
         Time(coarse_millis())
     }
+
+    #[inline]
+    fn unix_time(&self) -> Duration {
+        coarse_unix_time()
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -68,6 +73,20 @@ fn coarse_millis() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     // Both are non-negative for this clock.
     now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn coarse_unix_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    // Before 1970 it is 1970.
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, now.tv_nsec as u32)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn coarse_unix_time() -> Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -11,7 +11,7 @@ use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SE
 
 use super::ffi::{self, INDEXES};
 use super::lifetime::Lifetimes;
-use super::note::{self, Note, TicketNote};
+use super::note::{self, Note};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
 use crate::hooks::SessionEvent;
@@ -142,15 +142,10 @@ pub(super) unsafe extern "C" fn ticket_key(
             let name = &mut *name.cast::<[u8; 16]>();
             let iv = &mut *iv.cast::<[u8; 16]>();
             if enc == 1 {
-                return shared.tickets.seal(name, iv, cipher, mac);
+                shared.tickets.seal(ssl, name, iv, cipher, mac)
+            } else {
+                shared.tickets.open(ssl, name, iv, cipher, mac)
             }
-            let (result, ticket) = shared.tickets.open(name, iv, cipher, mac);
-            let note = Note {
-                ticket,
-                ..note::read(ssl)
-            };
-            note::write(ssl, note);
-            result
         }
     })
 }
@@ -172,38 +167,24 @@ pub(super) unsafe extern "C" fn ticket_tried(
             let Some(shared) = shared_of(ssl) else {
                 return harmless;
             };
-            let tls13 = sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
-            let note = note::read(ssl);
-            let (result, note) = shared.tickets.opened(status, session, note, tls13);
-            note::write(ssl, note);
-            result
+            shared.tickets.tried(ssl, status, session)
         }
     })
 }
 
 /// A session is about to become a ticket, or the session behind one that is but an id. Returns 1: 0
 /// would end the handshake.
-pub(super) unsafe extern "C" fn ticket_begins(ssl: *mut SSL, _arg: *mut c_void) -> c_int {
+pub(super) unsafe extern "C" fn ticket_begins(ssl: *mut SSL, context: *mut c_void) -> c_int {
     guarded((), || {
-        // SAFETY: OpenSSL hands in a live connection, whose session is not shared yet.
+        // SAFETY: OpenSSL hands in a live connection, and the context whose callback this is.
         unsafe {
             let session = sys::SSL_get_session(ssl);
             let (Some(shared), false) = (shared_of(ssl), session.is_null()) else {
                 return;
             };
-            let mut note = note::read(ssl);
-            if let TicketNote::Opened(id_context) = std::mem::take(&mut note.ticket) {
-                if sys::SSL_session_reused(ssl) != 1 {
-                    let ours = ffi::id_context(session);
-                    shared.tickets.not_used(id_context, ours);
-                }
-                note::write(ssl, note);
-            }
-            let tickets = &shared.tickets;
             let stateful = is_stateful(ssl) && sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
-            tickets
-                .lifetimes
-                .limit(ssl, session, &tickets.ring, stateful);
+            let context = context.cast::<SSL_CTX>();
+            shared.tickets.begins(ssl, context, session, stateful);
         }
     });
     1

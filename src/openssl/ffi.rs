@@ -90,6 +90,8 @@ pub(super) struct Indexes {
     pub(super) ssl: c_int,
     /// On an `SSL`: how its session was found, and its ticket: numbers in place of a pointer (`note.rs`).
     pub(super) found: c_int,
+    /// On an `SSL`: since when, in the ring's milliseconds, likewise.
+    pub(super) since: c_int,
 }
 
 pub(super) static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
@@ -105,6 +107,7 @@ pub(super) static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
                 None,
             ),
             found: SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None),
+            since: SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None),
         }
     }
 });
@@ -140,6 +143,7 @@ unsafe extern "C" fn remember_shared(
         }
         // Should the list of the connection's data have to grow for it, then now, not in a lookup.
         CRYPTO_set_ex_data(ad, INDEXES.found, ptr::null_mut());
+        CRYPTO_set_ex_data(ad, INDEXES.since, ptr::null_mut());
     }
 }
 

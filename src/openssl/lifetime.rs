@@ -1,9 +1,9 @@
 //! How long a ticket may open: what its client is told, and what is done about it when it comes back.
 //!
 //! OpenSSL measures a session's age by the time of day, which steps, and begins a new life with each
-//! renewal of TLS 1.3, without end (openssl #32227). So a session carries a stamp of ours, in its ticket's
-//! application data: by the ring's own clock, since when it lives, and how old its lineage was then, the
-//! chain of renewals that a full handshake began.
+//! renewal of TLS 1.3, without end (openssl #32227). So the age of our own tickets goes by the ring's clock
+//! (`mark.rs`); and a renewed session carries a stamp, in its ticket's application data, of how old its
+//! lineage is: the chain of renewals that a full handshake began.
 
 use std::ffi::{c_long, c_void};
 use std::ptr;
@@ -12,26 +12,22 @@ use std::time::Duration;
 use foreign_types_shared::ForeignTypeRef;
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509Ref;
-use openssl_sys::{self as sys, SSL, SSL_SESSION};
+use openssl_sys::{self as sys, SSL_CTX, SSL_SESSION};
 
 use super::ffi;
 use crate::tickets::TicketRing;
 
 /// What a stamp begins with: ours, and which version.
 const MAGIC: [u8; 4] = *b"RKT\x01";
-const LEN: usize = MAGIC.len() + 4 * 8;
+const LEN: usize = MAGIC.len() + 8 + 8;
 
-/// What a session carries of its life.
+/// What a session carries of its lineage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
-    /// Whose clock `born` is of.
-    clock: u64,
-    /// When the session's life began, in milliseconds.
-    born: u64,
-    /// The session's time, in seconds since 1970, when this was written: another one shows that somebody
-    /// else has renewed the ticket and taken the stamp along.
+    /// The session's time, in seconds since 1970, when this was written: another one shows that a server
+    /// of another kind has renewed the ticket and taken the stamp along.
     time: i64,
-    /// How old the lineage was when the session was born, in milliseconds.
+    /// How old the lineage was at that time, in milliseconds.
     lineage: u64,
 }
 
@@ -39,34 +35,29 @@ impl Stamp {
     fn to_bytes(self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..12].copy_from_slice(&self.clock.to_be_bytes());
-        bytes[12..20].copy_from_slice(&self.born.to_be_bytes());
-        bytes[20..28].copy_from_slice(&self.time.to_be_bytes());
-        bytes[28..].copy_from_slice(&self.lineage.to_be_bytes());
+        bytes[4..12].copy_from_slice(&self.time.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.lineage.to_be_bytes());
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; LEN] = bytes.try_into().ok()?;
-        let number = |at: usize| {
-            let number = bytes[at..]
-                .first_chunk()
-                .expect("eight bytes before the end");
-            u64::from_be_bytes(*number)
-        };
+        let (time, lineage) = bytes[4..].split_first_chunk().expect("16 bytes");
         (bytes[..4] == MAGIC).then(|| Self {
-            clock: number(4),
-            born: number(12),
-            time: number(20) as i64,
-            lineage: number(28),
+            time: i64::from_be_bytes(*time),
+            lineage: u64::from_be_bytes(lineage.try_into().expect("eight bytes")),
         })
+    }
+
+    /// How old the lineage was when a session of this time was born, in milliseconds.
+    fn lineage_at(self, time: i64) -> u64 {
+        self.lineage
+            .saturating_add(millis(time.saturating_sub(self.time)))
     }
 }
 
-/// Measures lives by a ring's clock.
+/// Judges and limits lives.
 pub(super) struct Lifetimes {
-    /// Random: tells this clock's stamps from those of other processes and machines.
-    clock: u64,
     /// How long a chain of renewals may go on after its full handshake.
     lineage_limit: Duration,
     /// How long sessions live, if not as their context has it.
@@ -76,49 +67,39 @@ pub(super) struct Lifetimes {
 /// How a session that came out of a ticket is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is alive, and so old. In TLS 1.3, whether there is time left for another ticket.
-    Alive { age: Duration, renew: bool },
+    /// It is alive: its age and its lineage's. In TLS 1.3, whether there is time left for another ticket.
+    Alive {
+        age: Duration,
+        lineage: Duration,
+        renew: bool,
+    },
     /// Its lifetime is over.
     Expired,
     /// Its lineage is.
     LineageEnded,
 }
 
-/// A moment, by both clocks.
-struct Now {
-    clock: u64,
-    unix: i64,
-}
-
-impl Now {
-    fn of(ring: &TicketRing) -> Self {
-        Self {
-            clock: ring.now().as_millis(),
-            unix: i64::try_from(ring.unix_time().as_secs()).unwrap_or(i64::MAX),
-        }
-    }
-}
-
 impl Lifetimes {
-    pub(super) fn new(
-        clock: u64,
-        lineage_limit: Duration,
-        session_timeout: Option<c_long>,
-    ) -> Self {
+    pub(super) fn new(lineage_limit: Duration, session_timeout: Option<c_long>) -> Self {
         Self {
-            clock,
             lineage_limit,
             session_timeout,
         }
     }
 
-    /// Judges a session that has just come out of a ticket, and tells OpenSSL its true age.
+    /// Judges a session that has just come out of a ticket, and tells OpenSSL its true age: the one given,
+    /// if the ticket is of this process, or the one by the time of day.
     ///
     /// # Safety
     ///
     /// `session` is alive, and this call's alone.
-    pub(super) unsafe fn judge(&self, session: *mut SSL_SESSION, ring: &TicketRing) -> Verdict {
-        let now = Now::of(ring);
+    pub(super) unsafe fn judge(
+        &self,
+        session: *mut SSL_SESSION,
+        ring: &TicketRing,
+        age: Option<u64>,
+    ) -> Verdict {
+        let unix = unix(ring);
         // SAFETY: by contract.
         let (stamp, time, timeout) = unsafe {
             (
@@ -127,91 +108,80 @@ impl Lifetimes {
                 sys::SSL_SESSION_get_timeout(session) as i64,
             )
         };
-        let by_day = millis(now.unix.saturating_sub(time));
-        let ours = stamp.filter(|stamp| stamp.clock == self.clock && stamp.time == time);
-        let age = ours.map_or(by_day, |stamp| now.clock.saturating_sub(stamp.born));
-        let lineage = match stamp {
-            Some(stamp) => {
-                let renewed = millis(time.saturating_sub(stamp.time));
-                stamp.lineage.saturating_add(renewed).saturating_add(age)
-            }
-            None => age,
-        };
+        let by_day = millis(unix.saturating_sub(time));
+        let age = age.unwrap_or(by_day);
+        let lineage = stamp.map_or(0, |stamp| stamp.lineage_at(time));
+        let lineage = Duration::from_millis(lineage.saturating_add(age));
         if (age / 1_000) as i64 > timeout {
             return Verdict::Expired;
         }
-        let left = self
-            .lineage_limit
-            .checked_sub(Duration::from_millis(lineage));
-        let Some(left) = left else {
+        let Some(left) = self.lineage_limit.checked_sub(lineage) else {
             return Verdict::LineageEnded;
         };
         // OpenSSL is about to compare the session's time with the time of day.
-        let true_time = if age.abs_diff(by_day) < 1_000 {
-            time
-        } else {
-            now.unix.saturating_sub((age / 1_000) as i64)
-        };
-        let born = now.clock.saturating_sub(age);
-        // SAFETY: by contract.
-        unsafe {
-            if true_time != time {
-                ffi::SSL_SESSION_set_time(session, true_time as c_long);
-            }
-            if ours.is_none() || true_time != time {
-                write_stamp(session, self.stamp(born, true_time, lineage - age));
-            }
+        if age.abs_diff(by_day) >= 1_000 {
+            let true_time = unix.saturating_sub((age / 1_000) as i64);
+            // SAFETY: by contract.
+            unsafe { ffi::SSL_SESSION_set_time(session, true_time as c_long) };
         }
         Verdict::Alive {
             age: Duration::from_millis(age),
+            lineage,
             renew: left.as_secs() > 0,
         }
     }
 
     /// Gives a session that is about to become a ticket the lifetime that can be kept: the least of the
-    /// configured one, of what is left of the key that seals (unless the ticket is but an id), of the
-    /// lineage and of the client's certificate.
+    /// configured one, of what is left of the key that seals, of the lineage and of the client's
+    /// certificate.
     ///
     /// # Safety
     ///
-    /// `ssl` is a live connection, and `session` its own.
+    /// `context` is alive; so is `session`, and nobody else has it.
     pub(super) unsafe fn limit(
         &self,
-        ssl: *mut SSL,
+        context: *const SSL_CTX,
         session: *mut SSL_SESSION,
         ring: &TicketRing,
-        stateful: bool,
+        beginning: Beginning,
     ) {
-        let now = Now::of(ring);
         // SAFETY: by contract.
         unsafe {
-            let reused = sys::SSL_session_reused(ssl) == 1;
-            let tls13 = sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
-            let time = sys::SSL_SESSION_get_time(session) as i64;
-            let stamp = read_stamp(session).filter(|_| reused);
-            let lineage = stamp.map_or(0, |stamp| self.lineage(stamp, &now));
-            // TLS 1.3 begins a new life with each ticket; in TLS 1.2 the one of the full handshake goes on.
-            let goes_on = stamp.filter(|_| !tls13);
-            let age = goes_on.map_or(0, |stamp| now.clock.saturating_sub(stamp.born));
-            if goes_on.is_none() {
-                write_stamp(session, self.stamp(now.clock, time, lineage));
+            let lineage = match beginning.lineage {
+                Some(lineage) => lineage,
+                // From the cache: the stamp has come along, and the session's time is that of the new one.
+                None => read_stamp(session).map_or(0, |stamp| {
+                    stamp.lineage_at(sys::SSL_SESSION_get_time(session) as i64)
+                }),
+            };
+            // In TLS 1.2 the session's own time tells. A full handshake's further tickets come at once.
+            let tells = beginning.renews || beginning.stateful || lineage >= 1_000;
+            if tells && !beginning.goes_on {
+                let time = sys::SSL_SESSION_get_time(session) as i64;
+                write_stamp(session, Stamp { time, lineage });
             }
             let mut left = self.lineage_limit.as_millis() as u64;
             left = left.saturating_sub(lineage);
-            if !stateful {
+            if !beginning.stateful {
                 left = left.min(left_of_key(ring));
             }
-            left = left.min(left_of_certificate(session, now.unix));
+            left = left.min(left_of_certificate(session, || unix(ring)));
             let given = sys::SSL_SESSION_get_timeout(session);
             let policy = match self.session_timeout {
                 Some(timeout) => timeout,
                 // What the ticket before was told may have been less.
-                None if reused && tls13 => ffi::SSL_CTX_get_timeout(sys::SSL_get_SSL_CTX(ssl)),
+                None if beginning.renews => match ffi::SSL_CTX_get_timeout(context) {
+                    // OpenSSL's default.
+                    0 => given,
+                    timeout => timeout,
+                },
                 None => given,
             };
-            let can_be_kept =
-                c_long::try_from(age.saturating_add(left) / 1_000).unwrap_or(c_long::MAX);
-            let told = policy.min(can_be_kept);
+            let age = if beginning.goes_on { lineage } else { 0 };
+            let can_be_kept = age.saturating_add(left) / 1_000;
+            let told = policy.min(c_long::try_from(can_be_kept).unwrap_or(c_long::MAX));
+            // OpenSSL cannot encode a session of 0 seconds, and fails the handshake.
+            let told = told.max(1);
             if told != given {
                 ffi::SSL_SESSION_set_timeout(session, told);
             }
@@ -229,32 +199,35 @@ impl Lifetimes {
             if ffi::SSL_SESSION_get0_peer(session).is_null() {
                 return;
             }
-            let left = left_of_certificate(session, Now::of(ring).unix) / 1_000;
-            let left = c_long::try_from(left).unwrap_or(c_long::MAX);
+            let left = left_of_certificate(session, || unix(ring)) / 1_000;
+            let left = c_long::try_from(left).unwrap_or(c_long::MAX).max(1);
             if left < sys::SSL_SESSION_get_timeout(session) {
                 ffi::SSL_SESSION_set_timeout(session, left);
             }
         }
     }
+}
 
-    fn stamp(&self, born: u64, time: i64, lineage: u64) -> Stamp {
-        Stamp {
-            clock: self.clock,
-            born,
-            time,
-            lineage,
-        }
-    }
+/// How a session comes to its ticket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// How old its lineage is, in milliseconds, if that is known.
+    pub(super) lineage: Option<u64>,
+    /// Its life is that of the ticket before, and goes on: TLS 1.2.
+    pub(super) goes_on: bool,
+    /// It is a new life after a resumption: TLS 1.3.
+    pub(super) renews: bool,
+    /// The ticket is but an id, the session stays here.
+    pub(super) stateful: bool,
+}
 
-    /// How old a stamp's lineage is now.
-    fn lineage(&self, stamp: Stamp, now: &Now) -> u64 {
-        let since = if stamp.clock == self.clock {
-            now.clock.saturating_sub(stamp.born)
-        } else {
-            millis(now.unix.saturating_sub(stamp.time))
-        };
-        stamp.lineage.saturating_add(since)
-    }
+/// How old a session of that time is, in milliseconds, by the time of day.
+pub(super) fn age_by_day(ring: &TicketRing, time: i64) -> u64 {
+    millis(unix(ring).saturating_sub(time))
+}
+
+fn unix(ring: &TicketRing) -> i64 {
+    i64::try_from(ring.unix_time().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Seconds as milliseconds; what lies ahead is now.
@@ -265,8 +238,16 @@ fn millis(seconds: i64) -> u64 {
 /// How long the key that seals now still opens.
 fn left_of_key(ring: &TicketRing) -> u64 {
     let (keys, now) = ring.load_to_seal();
-    let open_until = keys.sealing(now).map_or(now, |key| key.times().open_until);
-    open_until.as_millis().saturating_sub(now.as_millis())
+    let Some(key) = keys.sealing(now) else {
+        return 0;
+    };
+    let open_until = key.times().open_until;
+    let left = open_until.as_millis().saturating_sub(now.as_millis());
+    if !key.is_local() {
+        return left;
+    }
+    // One of our own opens for no longer once somebody provides keys again.
+    left.min(keys.policy().lifetime_of_tickets().as_millis() as u64)
 }
 
 /// How long the client's certificate is still valid; for ever if it showed none.
@@ -274,7 +255,7 @@ fn left_of_key(ring: &TicketRing) -> u64 {
 /// # Safety
 ///
 /// `session` is alive.
-unsafe fn left_of_certificate(session: *mut SSL_SESSION, unix: i64) -> u64 {
+unsafe fn left_of_certificate(session: *mut SSL_SESSION, unix: impl FnOnce() -> i64) -> u64 {
     // SAFETY: by contract; the certificate lives as long as the session.
     let certificate = unsafe {
         let peer = ffi::SSL_SESSION_get0_peer(session);
@@ -283,7 +264,7 @@ unsafe fn left_of_certificate(session: *mut SSL_SESSION, unix: i64) -> u64 {
         }
         X509Ref::from_ptr(peer)
     };
-    let now = Asn1Time::from_unix(unix as _);
+    let now = Asn1Time::from_unix(unix() as _);
     let left = now.and_then(|now| now.diff(certificate.not_after()));
     // A date that cannot be read has passed.
     left.map_or(0, |left| {
@@ -311,8 +292,8 @@ unsafe fn read_stamp(session: *mut SSL_SESSION) -> Option<Stamp> {
 /// `session` is alive, and nobody else looks at it.
 unsafe fn write_stamp(session: *mut SSL_SESSION, stamp: Stamp) {
     let bytes = stamp.to_bytes();
-    // SAFETY: by contract; OpenSSL copies the bytes. Without memory for them the session has no stamp,
-    // and goes by the time of day.
+    // SAFETY: by contract; OpenSSL copies the bytes. Without memory for them the handshake will not get
+    // far either.
     unsafe { ffi::SSL_SESSION_set1_ticket_appdata(session, bytes.as_ptr().cast(), bytes.len()) };
 }
 
@@ -323,10 +304,8 @@ mod tests {
     #[test]
     fn a_stamp_reads_as_it_was_written_and_nothing_else_is_one() {
         let stamp = Stamp {
-            clock: u64::MAX,
-            born: 1,
             time: -2,
-            lineage: 3,
+            lineage: u64::MAX,
         };
         let bytes = stamp.to_bytes();
         assert_eq!(Stamp::from_bytes(&bytes), Some(stamp));

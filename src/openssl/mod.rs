@@ -25,6 +25,7 @@
 mod callbacks;
 mod ffi;
 mod lifetime;
+mod mark;
 mod note;
 mod resumption;
 mod session;

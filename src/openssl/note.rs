@@ -24,10 +24,15 @@ pub(super) enum TicketNote {
     None,
     /// Its key is not there, which has been counted.
     NoKey,
-    /// It names the key at the place with this number.
-    Key(usize),
-    /// It was opened, and its session is of the id context with this hash.
+    /// It names the key at the place with this number, and is of another process.
+    Foreign(usize),
+    /// The same, but it is our own; [`since`] tells when its session was born.
+    Own(usize),
+    /// It was opened, and its session is of the id context with this hash; [`since`] tells when its
+    /// lineage began.
     Opened(usize),
+    /// The handshake was a full one; [`since`] tells when the lineage began.
+    Full,
 }
 
 /// Bits of how the session was found, and of how far the ticket has come.
@@ -36,12 +41,26 @@ const TICKET: u32 = 4;
 
 /// An id context's hash, as far as a note has room for it.
 pub(super) fn hash(id_context: &[u8]) -> usize {
-    // FNV-1a: contexts are the operator's, and a clash does no more than count a ticket in the wrong
-    // place.
-    let hash = id_context.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3)
-    });
+    // Contexts are the operator's, and a clash does no more than count a ticket in the wrong place.
+    let hash = id_context
+        .chunks(8)
+        .fold(id_context.len() as u64, |hash, chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let mixed = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            mixed ^ mixed >> 32
+        });
     (hash as usize) >> (FOUND + TICKET)
+}
+
+/// Of the ticket only: what was found before is not what the handshake goes by.
+impl From<TicketNote> for Note {
+    fn from(ticket: TicketNote) -> Self {
+        Self {
+            found: None,
+            ticket,
+        }
+    }
 }
 
 impl Note {
@@ -50,8 +69,10 @@ impl Note {
         let (ticket, rest) = match self.ticket {
             TicketNote::None => (0, 0),
             TicketNote::NoKey => (1, 0),
-            TicketNote::Key(place) => (2, place),
-            TicketNote::Opened(hash) => (3, hash),
+            TicketNote::Foreign(place) => (2, place),
+            TicketNote::Own(place) => (3, place),
+            TicketNote::Opened(hash) => (4, hash),
+            TicketNote::Full => (5, 0),
         };
         found | ticket << FOUND | rest << (FOUND + TICKET)
     }
@@ -62,8 +83,10 @@ impl Note {
             found: ResumedBy::from_number(number & ((1 << FOUND) - 1)),
             ticket: match number >> FOUND & ((1 << TICKET) - 1) {
                 1 => TicketNote::NoKey,
-                2 => TicketNote::Key(rest),
-                3 => TicketNote::Opened(rest),
+                2 => TicketNote::Foreign(rest),
+                3 => TicketNote::Own(rest),
+                4 => TicketNote::Opened(rest),
+                5 => TicketNote::Full,
                 _ => TicketNote::None,
             },
         }
@@ -88,6 +111,27 @@ pub(super) unsafe fn write(ssl: *mut SSL, note: Note) {
     unsafe { sys::SSL_set_ex_data(ssl, INDEXES.found, number) };
 }
 
+/// How long ago, in milliseconds, what the note says began.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn since(ssl: *const SSL, now: u64) -> u64 {
+    // SAFETY: as in `read`.
+    let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.since) };
+    // Where pointers have 32 bits, what began less than 49 days ago.
+    (now as usize).wrapping_sub(began.addr()) as u64
+}
+
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn write_since(ssl: *mut SSL, began: u64) {
+    let number = ptr::without_provenance_mut::<c_void>(began as usize);
+    // SAFETY: as in `write`.
+    unsafe { sys::SSL_set_ex_data(ssl, INDEXES.since, number) };
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -97,8 +141,9 @@ mod tests {
         let tickets = [
             TicketNote::None,
             TicketNote::NoKey,
-            TicketNote::Key(0),
-            TicketNote::Key(7),
+            TicketNote::Foreign(0),
+            TicketNote::Own(7),
+            TicketNote::Full,
             TicketNote::Opened(hash(b"")),
             TicketNote::Opened(hash(b"tests")),
         ];

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::ffi::{c_long, c_void};
 use std::fmt;
-use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,7 +107,7 @@ impl Resumption {
                 ctx,
                 Some(callbacks::ticket_begins),
                 Some(callbacks::ticket_tried),
-                ptr::null_mut(),
+                ctx.cast(),
             );
             if let Some(seconds) = self.shared.session_timeout {
                 ffi::SSL_CTX_set_timeout(ctx, seconds);
@@ -349,9 +348,7 @@ impl ResumptionBuilder {
             Some(ring) => ring,
             None => Arc::new(own_ring(session_timeout).map_err(BuildError::TicketKey)?),
         };
-        let clock = getrandom::u64()
-            .map_err(|e| BuildError::TicketKey(TicketKeyError::NoRandomness(e.to_string())))?;
-        let lifetimes = Lifetimes::new(clock, self.lineage_limit, session_timeout);
+        let lifetimes = Lifetimes::new(self.lineage_limit, session_timeout);
         Ok(Resumption {
             shared: Arc::new(Shared {
                 cache,

@@ -5,10 +5,13 @@ use std::ptr;
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL_SESSION};
+use openssl_sys::{
+    self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION,
+};
 
 use super::ffi;
-use super::lifetime::{Lifetimes, Verdict};
+use super::lifetime::{Beginning, Lifetimes, Verdict, age_by_day};
+use super::mark::Marks;
 use super::note::{self, Note, TicketNote};
 use super::resumption::ResumedBy;
 use super::ticket_stats::{self, Outcome, TicketCounters, TicketStats};
@@ -16,7 +19,8 @@ use crate::tickets::{Named, TicketCipher, TicketKey, TicketRing};
 
 pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
-    pub(super) lifetimes: Lifetimes,
+    lifetimes: Lifetimes,
+    marks: Marks,
     counters: TicketCounters,
     /// Fetched once: looking an algorithm up takes locks.
     aes128: Cipher,
@@ -60,6 +64,7 @@ impl Tickets {
         Ok(Self {
             ring,
             lifetimes,
+            marks: Marks::new(),
             counters: TicketCounters::new(),
             aes128: Cipher::fetch(c"AES-128-CBC")?,
             aes256: Cipher::fetch(c"AES-256-CBC")?,
@@ -74,9 +79,10 @@ impl Tickets {
     ///
     /// # Safety
     ///
-    /// `cipher` and `mac` are live contexts that nobody else uses.
+    /// `ssl` is a live connection; `cipher` and `mac` are live contexts that nobody else uses.
     pub(super) unsafe fn seal(
         &self,
+        ssl: *mut SSL,
         name: &mut [u8; 16],
         iv: &mut [u8; 16],
         cipher: *mut EVP_CIPHER_CTX,
@@ -88,10 +94,11 @@ impl Tickets {
         };
         let key = key.key();
         *name = *key.name();
-        // SAFETY: by contract; OpenSSL fills as many bytes as the vector has.
+        // SAFETY: by contract; OpenSSL fills no more bytes than the vector has.
         let ready = unsafe {
-            sys::RAND_bytes(iv.as_mut_ptr(), iv.len() as c_int) == 1
-                && self.set_keys(key, iv, cipher, mac, Direction::Seal)
+            let random = sys::RAND_bytes(iv.as_mut_ptr(), Marks::RANDOM as c_int) == 1;
+            self.marks.put(self.born(ssl, now.as_millis()), iv);
+            random && self.set_keys(key, iv, cipher, mac, Direction::Seal)
         };
         if !ready {
             return -1;
@@ -108,30 +115,51 @@ impl Tickets {
     /// As [`seal`](Self::seal).
     pub(super) unsafe fn open(
         &self,
+        ssl: *mut SSL,
         name: &[u8; 16],
         iv: &[u8; 16],
         cipher: *mut EVP_CIPHER_CTX,
         mac: *mut EVP_MAC_CTX,
-    ) -> (c_int, TicketNote) {
+    ) -> c_int {
+        // SAFETY: by contract.
+        if let TicketNote::Opened(_) = unsafe { note::read(ssl) }.ticket {
+            // The one before, of several or in the client's first try, was of no use.
+            self.counters.count(Outcome::Unusable);
+        }
         let keys = self.ring.load();
-        let (key, place) = match keys.opening(name, self.ring.now()) {
+        let now = self.ring.now();
+        let missing = |outcome: Option<Outcome>| {
+            outcome.inspect(|outcome| self.counters.count(*outcome));
+            // SAFETY: by contract.
+            unsafe { note::write(ssl, TicketNote::NoKey.into()) };
+            0
+        };
+        let (key, place) = match keys.opening(name, now) {
             Named::Key(key, place) => (key.key(), ticket_stats::number(place)),
-            Named::Retired => {
-                self.counters.count(Outcome::RetiredKey);
-                return (0, TicketNote::NoKey);
-            }
-            Named::Unknown => {
-                self.counters.count(Outcome::UnknownKey);
-                return (0, TicketNote::NoKey);
-            }
+            Named::Retired => return missing(Some(Outcome::RetiredKey)),
+            Named::Unknown => return missing(Some(Outcome::UnknownKey)),
         };
         // SAFETY: as in `seal`.
         if !unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) } {
             // An error would end the handshake; a full one may still succeed.
-            return (0, TicketNote::NoKey);
+            return missing(None);
         }
-        let renew = ticket_stats::is_previous(place);
-        (if renew { 2 } else { 1 }, TicketNote::Key(place))
+        let now = now.as_millis();
+        let note = match self.marks.age(iv, now) {
+            Some(age) => {
+                // SAFETY: by contract.
+                unsafe { note::write_since(ssl, now.wrapping_sub(age)) };
+                TicketNote::Own(place)
+            }
+            None => TicketNote::Foreign(place),
+        };
+        // SAFETY: by contract.
+        unsafe { note::write(ssl, note.into()) };
+        if ticket_stats::is_previous(place) {
+            2
+        } else {
+            1
+        }
     }
 
     /// What to do with a ticket that OpenSSL has tried to open, `session` being what was in it if it could.
@@ -139,64 +167,163 @@ impl Tickets {
     ///
     /// # Safety
     ///
-    /// `session` is null, or alive and this call's alone.
-    pub(super) unsafe fn opened(
+    /// `ssl` is a live connection; `session` is null, or alive and this call's alone.
+    pub(super) unsafe fn tried(
         &self,
+        ssl: *mut SSL,
         status: c_int,
         session: *mut SSL_SESSION,
-        mut note: Note,
-        tls13: bool,
-    ) -> (c_int, Note) {
-        let key = std::mem::take(&mut note.ticket);
-        let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
-        let TicketNote::Key(place) = key else {
-            if status == ffi::SSL_TICKET_NO_DECRYPT && key == TicketNote::None {
-                self.counters.count(Outcome::Malformed);
-            }
-            return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+    ) -> c_int {
+        let refuse = |outcome: Option<Outcome>| {
+            outcome.inspect(|outcome| self.counters.count(*outcome));
+            // SAFETY: by contract.
+            unsafe { note::write(ssl, Note::default()) };
+            ffi::SSL_TICKET_RETURN_IGNORE_RENEW
         };
+        let now = self.ring.now().as_millis();
+        // SAFETY: by contract.
+        let (place, age) = match unsafe { note::read(ssl) }.ticket {
+            // SAFETY: by contract.
+            TicketNote::Own(place) => (place, Some(unsafe { note::since(ssl, now) })),
+            TicketNote::Foreign(place) => (place, None),
+            TicketNote::NoKey => return refuse(None),
+            _ if status == ffi::SSL_TICKET_NO_DECRYPT => return refuse(Some(Outcome::Malformed)),
+            _ => return refuse(None),
+        };
+        let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
         if session.is_null() || !opens.contains(&status) {
-            self.counters.count(Outcome::BadMac);
-            return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+            return refuse(Some(Outcome::BadMac));
         }
         // SAFETY: by contract.
-        let (age, time_left) = match unsafe { self.lifetimes.judge(session, &self.ring) } {
-            Verdict::Alive { age, renew } => (age, renew),
-            Verdict::Expired => {
-                self.counters.count(Outcome::Expired);
-                return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
+        match unsafe { self.lifetimes.judge(session, &self.ring, age) } {
+            Verdict::Expired => refuse(Some(Outcome::Expired)),
+            Verdict::LineageEnded => refuse(Some(Outcome::LineageEnded)),
+            Verdict::Alive {
+                age,
+                lineage,
+                renew,
+            } => {
+                self.counters.opened(place, age);
+                // SAFETY: by contract.
+                unsafe {
+                    note::write_since(ssl, now.wrapping_sub(lineage.as_millis() as u64));
+                    self.take(ssl, session, place, renew)
+                }
             }
-            Verdict::LineageEnded => {
-                self.counters.count(Outcome::LineageEnded);
-                return (ffi::SSL_TICKET_RETURN_IGNORE_RENEW, note);
-            }
-        };
-        self.counters.opened(place, age);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`tried`](Self::tried).
+    unsafe fn take(
+        &self,
+        ssl: *mut SSL,
+        session: *mut SSL_SESSION,
+        place: usize,
+        time_left: bool,
+    ) -> c_int {
         let is_previous = ticket_stats::is_previous(place);
-        note.found = Some(if is_previous {
+        let found = if is_previous {
             ResumedBy::RenewedTicket
         } else {
             ResumedBy::Ticket
-        });
+        };
         // SAFETY: by contract.
-        note.ticket = TicketNote::Opened(note::hash(unsafe { ffi::id_context(session) }));
-        let renew = if tls13 { time_left } else { is_previous };
-        let result = if renew {
+        let tls13 = unsafe {
+            let ticket = TicketNote::Opened(note::hash(ffi::id_context(session)));
+            let found = Some(found);
+            note::write(ssl, Note { found, ticket });
+            is_tls13(ssl)
+        };
+        if if tls13 { time_left } else { is_previous } {
             ffi::SSL_TICKET_RETURN_USE_RENEW
         } else {
             ffi::SSL_TICKET_RETURN_USE
-        };
-        (result, note)
+        }
+    }
+
+    /// A session is about to become a ticket, or the session behind one that is but an id.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection, `context` the one that it was made from, and `session` its session.
+    pub(super) unsafe fn begins(
+        &self,
+        ssl: *mut SSL,
+        context: *const SSL_CTX,
+        session: *mut SSL_SESSION,
+        stateful: bool,
+    ) {
+        let now = self.ring.now().as_millis();
+        // SAFETY: by contract.
+        unsafe {
+            let note = note::read(ssl);
+            let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
+            let of_cache = matches!(
+                note.found,
+                Some(ResumedBy::SessionId | ResumedBy::StatefulTicket)
+            );
+            if reused && of_cache && !tls13 {
+                // The session in the cache itself: others look at it. Its lifetime goes on.
+                return;
+            }
+            let lineage = match note.ticket {
+                TicketNote::Opened(_) if reused => Some(note::since(ssl, now)),
+                TicketNote::Full => Some(note::since(ssl, now)),
+                _ if reused => None,
+                ticket => {
+                    if let TicketNote::Opened(id_context) = ticket {
+                        self.not_used(id_context, ffi::id_context(session));
+                    }
+                    note::write(ssl, TicketNote::Full.into());
+                    note::write_since(ssl, now);
+                    Some(0)
+                }
+            };
+            let beginning = Beginning {
+                lineage,
+                goes_on: reused && !tls13,
+                renews: reused && tls13,
+                stateful,
+            };
+            self.lifetimes
+                .limit(context, session, &self.ring, beginning);
+        }
     }
 
     /// A full handshake is about to end in a new session although a ticket was opened: why it was not used.
-    pub(super) fn not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
+    fn not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
         self.counters
             .count(if id_context_of_ticket == note::hash(id_context) {
                 Outcome::Unusable
             } else {
                 Outcome::ContextDiffers
             });
+    }
+
+    /// When the session that a ticket is sealed for was born, by the ring's clock: now, but in TLS 1.2 a
+    /// life goes on with a renewed ticket.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    unsafe fn born(&self, ssl: *mut SSL, now: u64) -> u64 {
+        // SAFETY: by contract.
+        unsafe {
+            if is_tls13(ssl) || sys::SSL_session_reused(ssl) != 1 {
+                return now;
+            }
+            let age = match note::read(ssl).ticket {
+                TicketNote::Opened(_) => note::since(ssl, now),
+                // A session of the cache.
+                _ => {
+                    let session = sys::SSL_get_session(ssl);
+                    age_by_day(&self.ring, sys::SSL_SESSION_get_time(session) as i64)
+                }
+            };
+            now.wrapping_sub(age)
+        }
     }
 
     /// Gives OpenSSL's contexts the keys that a ticket is sealed or opened with.
@@ -229,6 +356,14 @@ impl Tickets {
                 && set_mac_key(mac, key)
         }
     }
+}
+
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn is_tls13(ssl: *mut SSL) -> bool {
+    // SAFETY: by contract.
+    unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION }
 }
 
 /// Sets key and digest of OpenSSL's own HMAC context, which it has fetched itself. The digest goes

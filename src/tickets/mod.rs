@@ -23,6 +23,7 @@
 //! ```
 
 mod check;
+mod draft;
 mod error;
 mod file;
 mod format;
@@ -56,6 +57,7 @@ use status::Watch;
 use swap::ArcSwap;
 
 use crate::clock::{Clock, ClockSource, Time};
+use crate::sync::{AtomicBool, Ordering};
 
 /// The ring of ticket keys in use.
 ///
@@ -70,6 +72,8 @@ pub struct TicketRing {
     policy: TicketPolicy,
     clock: ClockSource,
     watch: Watch,
+    /// Whether a handshake is renewing it.
+    renewing: AtomicBool,
 }
 
 /// The ring as it was when it was loaded.
@@ -189,12 +193,19 @@ impl TicketRing {
     pub fn load_to_seal(&self) -> (Snapshot, Time) {
         let keys = self.load();
         let now = self.now();
-        if !keys.is_overdue(now) && keys.sealing(now).is_some() {
+        let seals = keys.sealing(now).is_some();
+        if seals && !keys.is_overdue(now) {
             return (keys, now);
         }
-        drop(keys);
-        self.renew();
-        (self.load(), self.now())
+        // Whoever has another key meanwhile goes on with it.
+        let first = !self.renewing.swap(true, Ordering::Relaxed);
+        if first || !seals {
+            drop(keys);
+            self.renew();
+            self.renewing.store(false, Ordering::Relaxed);
+            return (self.load(), self.now());
+        }
+        (keys, now)
     }
 
     /// Renews the ring if it is time: for once a second.
@@ -220,7 +231,7 @@ impl TicketRing {
 
     #[cold]
     fn renew(&self) {
-        // Without randomness there is nothing to seal with: the client gets no ticket.
+        // Without randomness there is nothing to seal with, and no handshake either.
         let _ = self.maintain();
     }
 
@@ -317,6 +328,7 @@ impl TicketRingBuilder {
             policy: self.policy,
             clock: self.clock,
             watch,
+            renewing: AtomicBool::new(false),
         }
     }
 }

@@ -40,9 +40,10 @@ impl TicketPolicy {
         self
     }
 
-    /// How old a key that others provide may get, from when it was first seen here. By default 30 days.
+    /// How old a key may get; one that others provide, from when it was first seen here. By default 30
+    /// days.
     ///
-    /// It ceases to seal one ticket [`lifetime`](Self::lifetime) before that, so that no ticket is cut
+    /// A key of our own lives for a period and a ticket lifetime, which must not be more. One that others provide ceases to seal one ticket [`lifetime`](Self::lifetime) before that, so that no ticket is cut
     /// short. If its provider has brought no other by then, keys of our own take over until it does.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
@@ -64,7 +65,7 @@ impl TicketPolicy {
         if !within(Self::LIFETIME, self.lifetime) {
             return Err(PolicyError::Lifetime(self.lifetime));
         }
-        if !within(Self::MAX_AGE, self.max_age) || self.max_age <= self.lifetime {
+        if !within(Self::MAX_AGE, self.max_age) || self.max_age < self.lifetime + self.period {
             return Err(PolicyError::MaxAge(self.max_age));
         }
         let open = self.lifetime.as_secs() / self.period.as_secs();
@@ -138,7 +139,9 @@ impl fmt::Display for PolicyError {
             "a {what} of {given:?} for ticket keys: it must be whole seconds, {least} to {most}"
         )?;
         match self {
-            Self::MaxAge(_) => f.write_str(", and longer than the ticket lifetime"),
+            Self::MaxAge(_) => {
+                f.write_str(", and no less than the period and the ticket lifetime together")
+            }
             _ => Ok(()),
         }
     }

@@ -36,6 +36,8 @@ pub struct RingKey {
     pub(super) times: KeyTimes,
     /// When this process first had it.
     pub(super) since: Time,
+    /// Until when it opens whatever the time of day does meanwhile: what it has sealed was promised that.
+    pub(super) promise: Time,
     pub(super) origin: Origin,
 }
 
@@ -69,6 +71,15 @@ impl RingKey {
     #[must_use]
     pub fn since(&self) -> Time {
         self.since
+    }
+
+    /// Until when it opens at least, since it may have sealed.
+    pub(super) fn promised(&self, now: Time) -> Time {
+        if self.times.seal_from <= now {
+            self.promise.max(self.times.open_until)
+        } else {
+            self.promise
+        }
     }
 
     /// Whether it was made here, so that no other machine opens its tickets.
@@ -128,9 +139,10 @@ pub(super) struct Retired {
     pub(super) fingerprint: Fingerprint,
     /// As [`RingKey::since`]: a key does not get younger by coming back.
     pub(super) since: Time,
+    pub(super) local: bool,
 }
 
-/// How many of them are remembered, the latest.
+/// How many of our own are remembered, the latest; of those that others provide, it is a set's worth.
 pub(super) const RETIRED: usize = 64;
 
 /// The ring as it is at some moment. Immutable; decisions take the time, and are the same for the same

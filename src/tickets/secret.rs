@@ -15,9 +15,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use hkdf::Hkdf;
+use hmac::digest::CtOutput;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::{At, KeyFault};
 use super::key::{NAME, TicketCipher, TicketKey};
@@ -224,6 +225,12 @@ impl TicketSecret {
         self.index(unix.saturating_sub(lifetime + Self::SKEW))
     }
 
+    /// The number of the newest period whose key is known: the one after the period that the fastest clock is
+    /// in.
+    pub(super) fn newest_known(&self, unix: Duration) -> u64 {
+        self.index(unix.saturating_add(self.period() + Self::SKEW))
+    }
+
     /// The keys around a moment, with their times, the latest first: those that a ring would have then,
     /// where tickets live for `lifetime`. With a ratchet, those that it has gone past are missing.
     ///
@@ -237,7 +244,7 @@ impl TicketSecret {
     ) -> Result<TicketKeys, SecretError> {
         self.check_number(lifetime)?;
         let current = self.index(unix);
-        let newest = self.index(unix.saturating_add(self.period().max(Self::SKEW)));
+        let newest = self.newest_known(unix);
         let mut oldest = self.oldest_open(unix, lifetime);
         if let Some(at) = self.ratchet.filter(|at| *at <= current) {
             oldest = oldest.max(at);
@@ -273,13 +280,28 @@ impl TicketSecret {
         Ok(())
     }
 
+    /// HKDF-SHA256. Not by the crate of that name: it leaves what it derives on the stack.
     fn expand(&self, what: &[u8], index: u64, out: &mut [u8]) {
-        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(SALT), &**self.secret);
-        prk.as_mut_slice().zeroize();
         let (period, index) = (self.period.to_be_bytes(), index.to_be_bytes());
-        hkdf.expand_multi_info(&[what, &period, &index], out)
-            .expect("HKDF-SHA256 gives up to 8,160 bytes");
+        let prk = tag(SALT, &[&**self.secret]);
+        let mut before = None::<CtOutput<Hmac<Sha256>>>;
+        for (number, block) in (1..=255_u8).zip(out.chunks_mut(32)) {
+            let before_it = before.as_ref().map_or(&[][..], |tag| tag.as_bytes());
+            let next = tag(
+                prk.as_bytes(),
+                &[before_it, what, &period, &index, &[number]],
+            );
+            block.copy_from_slice(&next.as_bytes()[..block.len()]);
+            before = Some(next);
+        }
     }
+}
+
+/// HMAC-SHA256. Its output wipes itself.
+fn tag(key: &[u8], message: &[&[u8]]) -> CtOutput<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
+    message.iter().for_each(|part| mac.update(part));
+    mac.finalize()
 }
 
 /// Shows nothing of the secret.
@@ -309,6 +331,9 @@ pub enum SecretError {
     Period,
     /// So many keys of that period would be open at one time that looking for one takes too long.
     TooManyKeys,
+    /// Its keys would get older than the policy allows: a period and a ticket lifetime are longer than the
+    /// maximum age.
+    MaxAge,
     /// The ratchet has gone past the key's period: the clock has gone back, or is behind.
     Past,
     /// The key's period is too many steps ahead of the ratchet: the clock is ahead, or the file too old.
@@ -331,6 +356,9 @@ impl fmt::Display for SecretError {
             Self::TooManyKeys => f.write_str(
                 "the period is so short beside the ticket lifetime that too many keys would be open",
             ),
+            Self::MaxAge => {
+                f.write_str("its keys would seal and open for longer than the maximum age of keys")
+            }
             Self::Past => f.write_str(
                 "the ratchet is past this period: the clock has gone back, or is behind",
             ),

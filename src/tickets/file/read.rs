@@ -85,7 +85,9 @@ impl Reader {
             let next = name.as_encoded_bytes().ends_with(NEXT.as_bytes());
             let of_file = self.keys(&file, format)?;
             // With the name goes what the key is for: a file that is renamed is a change.
-            self.digest.update(name.as_encoded_bytes());
+            let name = name.as_encoded_bytes();
+            self.digest.update((name.len() as u64).to_le_bytes());
+            self.digest.update(name);
             trailing += of_file.trailing();
             for key in of_file.given() {
                 let duty = match key.duty() {
@@ -115,8 +117,11 @@ impl Reader {
         {
             return Err(TicketFileError::NotAFile { path: path.into() });
         }
-        let file = File::open(path).map_err(|e| unreadable(path, e))?;
+        let file = open(path).map_err(|e| unreadable(path, e))?;
         let metadata = file.metadata().map_err(|e| unreadable(path, e))?;
+        if !metadata.is_file() {
+            return Err(TicketFileError::NotAFile { path: path.into() });
+        }
         if is_exposed(&metadata) {
             if self.refuse_exposed {
                 return Err(TicketFileError::Exposed { path: path.into() });
@@ -151,6 +156,20 @@ fn no_twins(keys: &[GivenKey], files: &[PathBuf]) -> Result<(), TicketFileError>
         Some(pair) => Err(error(pair, "secrets")),
         None => Ok(()),
     }
+}
+
+/// Without waiting for the other end, should a pipe have come in the file's place.
+#[cfg(target_os = "linux")]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits();
+    let mut options = File::options();
+    options.read(true).custom_flags(flags as i32).open(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(unix)]
