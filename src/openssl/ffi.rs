@@ -48,6 +48,12 @@ unsafe extern "C" {
         callback: Option<TicketKeyCallback>,
     ) -> c_int;
     pub(super) fn SSL_get_options(ssl: *const SSL) -> u64;
+    pub(super) fn EVP_MAC_init(
+        ctx: *mut EVP_MAC_CTX,
+        key: *const c_uchar,
+        keylen: usize,
+        params: *const OSSL_PARAM,
+    ) -> c_int;
     pub(super) fn OSSL_PARAM_construct_utf8_string(
         key: *const c_char,
         buf: *mut c_char,

@@ -182,7 +182,7 @@ impl Tickets {
         };
         let now = self.ring.now().as_millis();
         // SAFETY: by contract.
-        let (place, age) = match unsafe { note::read(ssl) }.ticket {
+        let (place, known) = match unsafe { note::read(ssl) }.ticket {
             // SAFETY: by contract.
             TicketNote::Own(place) => (place, Some(unsafe { note::since(ssl, now) })),
             TicketNote::Foreign(place) => (place, None),
@@ -195,7 +195,7 @@ impl Tickets {
             return refuse(Some(Outcome::BadMac));
         }
         // SAFETY: by contract.
-        match unsafe { self.lifetimes.judge(session, &self.ring, age) } {
+        match unsafe { self.lifetimes.judge(session, &self.ring, known) } {
             Verdict::Expired => refuse(Some(Outcome::Expired)),
             Verdict::LineageEnded => refuse(Some(Outcome::LineageEnded)),
             Verdict::Alive {
@@ -204,9 +204,13 @@ impl Tickets {
                 renew,
             } => {
                 self.counters.opened(place, age);
+                let lineage = lineage.as_millis() as u64;
                 // SAFETY: by contract.
                 unsafe {
-                    note::write_since(ssl, now.wrapping_sub(lineage.as_millis() as u64));
+                    // Of a ticket that is the first of its lineage, this is noted already.
+                    if known != Some(lineage) {
+                        note::write_since(ssl, now.wrapping_sub(lineage));
+                    }
                     self.take(ssl, session, place, renew)
                 }
             }
@@ -367,7 +371,8 @@ unsafe fn is_tls13(ssl: *mut SSL) -> bool {
 }
 
 /// Sets key and digest of OpenSSL's own HMAC context, which it has fetched itself. The digest goes
-/// by its name: there is no way to hand a fetched one in.
+/// by its name: there is no way to hand a fetched one in. (The key could be a parameter as well, but
+/// looking parameters up costs more than all the rest of this.)
 ///
 /// # Safety
 ///
@@ -375,15 +380,10 @@ unsafe fn is_tls13(ssl: *mut SSL) -> bool {
 unsafe fn set_mac_key(mac: *mut EVP_MAC_CTX, key: &TicketKey) -> bool {
     let secret = key.hmac_secret();
     let digest = c"SHA256";
-    // SAFETY: OpenSSL reads key and digest, through pointers that are mutable only because the same
-    // structure serves for getting parameters, and copies both.
+    // SAFETY: OpenSSL reads key and digest, the latter through a pointer that is mutable only because the
+    // same structure serves for getting parameters, and copies both.
     unsafe {
         let params = [
-            sys::OSSL_PARAM_construct_octet_string(
-                c"key".as_ptr(),
-                secret.as_ptr().cast_mut().cast(),
-                secret.len(),
-            ),
             ffi::OSSL_PARAM_construct_utf8_string(
                 c"digest".as_ptr(),
                 digest.as_ptr().cast_mut(),
@@ -391,6 +391,6 @@ unsafe fn set_mac_key(mac: *mut EVP_MAC_CTX, key: &TicketKey) -> bool {
             ),
             sys::OSSL_PARAM_construct_end(),
         ];
-        sys::EVP_MAC_CTX_set_params(mac, params.as_ptr()) == 1
+        ffi::EVP_MAC_init(mac, secret.as_ptr(), secret.len(), params.as_ptr()) == 1
     }
 }

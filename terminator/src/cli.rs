@@ -64,6 +64,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     ticket_keys: TicketArgs,
 
+    /// How long a client may go on resuming by tickets after its last full handshake, however often they were renewed, in
+    /// seconds, 1 to 604800 (seven days)
+    #[arg(long, value_name = "SECONDS", default_value = "604800", value_parser = value_parser!(u64).range(1..=604_800))]
+    lineage_limit: u64,
+
     /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A ticket of another server
     /// resumes only where this is the same
     #[arg(long, value_name = "VALUE", default_value = "rekindle-terminator")]
@@ -107,6 +112,7 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
     pub(crate) tickets: TicketSettings,
+    pub(crate) lineage_limit: Duration,
     pub(crate) session_id_context: SessionIdContext,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
@@ -157,6 +163,7 @@ impl Cli {
             session_timeout,
             stateless_tickets: self.tickets == Switch::On,
             tickets,
+            lineage_limit: Duration::from_secs(self.lineage_limit),
             session_id_context: self.session_id_context,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),

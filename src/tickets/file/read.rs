@@ -24,7 +24,7 @@ impl TicketKeyFile {
     pub(super) fn read_all(&self) -> Result<ReadKeys, TicketFileError> {
         let mut reader = Reader {
             refuse_exposed: self.refuse_exposed,
-            digest: Sha256::new(),
+            digest: Box::default(),
             exposed: Vec::new(),
         };
         let material = match self.kind {
@@ -40,7 +40,7 @@ impl TicketKeyFile {
         };
         Ok(ReadKeys {
             material,
-            digest: reader.digest.finalize().into(),
+            digest: reader.digest.finalize_reset().into(),
             exposed: reader.exposed,
         })
     }
@@ -48,7 +48,8 @@ impl TicketKeyFile {
 
 struct Reader {
     refuse_exposed: bool,
-    digest: Sha256,
+    /// Boxed and never moved: it holds the last bytes of what it has read.
+    digest: Box<Sha256>,
     exposed: Vec<PathBuf>,
 }
 

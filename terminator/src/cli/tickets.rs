@@ -32,7 +32,7 @@ pub(super) struct TicketArgs {
     #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = value_parser!(u64).range(PERIOD.0..=PERIOD.1))]
     ticket_key_period: u64,
 
-    /// How old ticket keys from a file may get, in seconds, up to 34560000 (400 days) and more than --session-timeout; should
+    /// How old ticket keys from a file may get, in seconds, up to 34560000 (400 days) and no less than --session-timeout and a key's period together; should
     /// nobody replace them by then, keys made here take over
     #[arg(long, value_name = "SECONDS", default_value = "2592000", value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
     ticket_key_max_age: u64,
