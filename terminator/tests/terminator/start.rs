@@ -207,7 +207,7 @@ fn flags_that_make_no_sense() {
     let format_of_nothing = ["--demo", "--ticket-keys-format", "nginx-80"];
     refused(2, &format_of_nothing, &["--ticket-keys"]);
     let too_young = ["--demo", "--ticket-key-max-age", "7200"];
-    let words = ["--ticket-key-max-age", "longer than the ticket lifetime"];
+    let words = ["--ticket-key-max-age", "and the ticket lifetime together"];
     refused(2, &too_young, &words);
     let too_many = ["--demo", "--ticket-key-period", "1"];
     let words = ["--ticket-key-period", "7200 of them would be open"];

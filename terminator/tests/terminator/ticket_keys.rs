@@ -319,7 +319,14 @@ fn keys_that_nobody_replaces_give_way_to_keys_made_here_until_somebody_does() {
     let files = Files::new();
     files.replace(KEYS, &ticket_key());
     let path = files.text(KEYS);
-    let ages = ["--session-timeout", "60", "--ticket-key-max-age", "62"];
+    let ages = [
+        "--session-timeout",
+        "60",
+        "--ticket-key-max-age",
+        "62",
+        "--ticket-key-period",
+        "2",
+    ];
     let terminator = Terminator::demo(&[&["--ticket-keys", &path][..], &ages].concat());
     terminator.wait_for_metric("rekindle_ticket_key_fallback", 1);
     terminator.wait_for_log("the keys that were given are too old");
