@@ -74,6 +74,7 @@ unsafe extern "C" {
     pub(super) fn SSL_SESSION_get0_peer(session: *mut SSL_SESSION) -> *mut X509;
     fn SSL_SESSION_get0_id_context(session: *const SSL_SESSION, len: *mut c_uint)
     -> *const c_uchar;
+    pub(super) fn SSL_get_default_timeout(ssl: *const SSL) -> c_long;
     pub(super) fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
     pub(super) fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
     fn CRYPTO_set_ex_data(ad: *mut CRYPTO_EX_DATA, idx: c_int, value: *mut c_void) -> c_int;

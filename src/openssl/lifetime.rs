@@ -12,7 +12,7 @@ use std::time::Duration;
 use foreign_types_shared::ForeignTypeRef;
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509Ref;
-use openssl_sys::{self as sys, SSL_CTX, SSL_SESSION};
+use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi;
 use crate::tickets::TicketRing;
@@ -118,8 +118,9 @@ impl Lifetimes {
         let Some(left) = self.lineage_limit.checked_sub(lineage) else {
             return Verdict::LineageEnded;
         };
-        // OpenSSL is about to compare the session's time with the time of day.
-        if age.abs_diff(by_day) >= 1_000 {
+        // OpenSSL is about to compare the session's time with the time of day, in whole seconds. Which of
+        // them have begun may differ by one where no clock has stepped.
+        if age / 1_000 != by_day / 1_000 {
             let true_time = unix.saturating_sub((age / 1_000) as i64);
             // SAFETY: by contract.
             unsafe { ffi::SSL_SESSION_set_time(session, true_time as c_long) };
@@ -137,9 +138,11 @@ impl Lifetimes {
     ///
     /// # Safety
     ///
-    /// `context` is alive; so is `session`, and nobody else has it.
+    /// `ssl` is a live connection, `context` the one that it was made from; `session` is alive, and nobody
+    /// else has it.
     pub(super) unsafe fn limit(
         &self,
+        ssl: *const SSL,
         context: *const SSL_CTX,
         session: *mut SSL_SESSION,
         ring: &TicketRing,
@@ -171,8 +174,7 @@ impl Lifetimes {
                 Some(timeout) => timeout,
                 // What the ticket before was told may have been less.
                 None if beginning.renews => match ffi::SSL_CTX_get_timeout(context) {
-                    // OpenSSL's default.
-                    0 => given,
+                    0 => ffi::SSL_get_default_timeout(ssl),
                     timeout => timeout,
                 },
                 None => given,
@@ -241,8 +243,10 @@ fn left_of_key(ring: &TicketRing) -> u64 {
     let Some(key) = keys.sealing(now) else {
         return 0;
     };
+    // A ticket is to open at the very end of its lifetime, and this is the first moment at which it would
+    // not.
     let open_until = key.times().open_until;
-    let left = open_until.as_millis().saturating_sub(now.as_millis());
+    let left = open_until.as_millis().saturating_sub(now.as_millis() + 1);
     if !key.is_local() {
         return left;
     }

@@ -288,7 +288,7 @@ impl Tickets {
                 stateful,
             };
             self.lifetimes
-                .limit(context, session, &self.ring, beginning);
+                .limit(ssl, context, session, &self.ring, beginning);
         }
     }
 
