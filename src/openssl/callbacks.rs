@@ -10,7 +10,6 @@ use openssl::ssl::SslSession;
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi::{self, INDEXES};
-use super::lifetime::Lifetimes;
 use super::note::{self, Note};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
@@ -33,7 +32,7 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         };
         // SAFETY: as above; nobody else has the session yet, and the clone takes a reference of its own.
         let session = unsafe {
-            Lifetimes::limit_to_certificate(session, &shared.tickets.ring);
+            shared.tickets.limit_cached(session);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
@@ -79,6 +78,9 @@ pub(super) unsafe extern "C" fn get_session(
         };
         // SAFETY: as above.
         unsafe {
+            if shared.tickets.has_ended(session.as_ptr()) {
+                return ptr::null_mut();
+            }
             let how = if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
                 ResumedBy::StatefulTicket
             } else {

@@ -292,6 +292,26 @@ impl Tickets {
         }
     }
 
+    /// See [`Lifetimes::limit_cached`].
+    ///
+    /// # Safety
+    ///
+    /// `session` is alive, and nobody else's yet.
+    pub(super) unsafe fn limit_cached(&self, session: *mut SSL_SESSION) {
+        // SAFETY: by contract.
+        unsafe { self.lifetimes.limit_cached(session, &self.ring) };
+    }
+
+    /// See [`Lifetimes::has_ended`].
+    ///
+    /// # Safety
+    ///
+    /// `session` is alive.
+    pub(super) unsafe fn has_ended(&self, session: *mut SSL_SESSION) -> bool {
+        // SAFETY: by contract.
+        unsafe { self.lifetimes.has_ended(session, &self.ring) }
+    }
+
     /// A full handshake is about to end in a new session although a ticket was opened: why it was not used.
     fn not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
         self.counters
