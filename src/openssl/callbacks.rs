@@ -32,7 +32,8 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         };
         // SAFETY: as above; nobody else has the session yet, and the clone takes a reference of its own.
         let session = unsafe {
-            shared.tickets.limit_cached(session);
+            let tickets = &shared.tickets;
+            tickets.lifetimes.limit_cached(session, &tickets.ring);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
@@ -78,7 +79,8 @@ pub(super) unsafe extern "C" fn get_session(
         };
         // SAFETY: as above.
         unsafe {
-            if shared.tickets.has_ended(session.as_ptr()) {
+            let tickets = &shared.tickets;
+            if tickets.lifetimes.has_ended(session.as_ptr(), &tickets.ring) {
                 return ptr::null_mut();
             }
             let how = if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {

@@ -19,7 +19,7 @@ use crate::tickets::{Named, TicketCipher, TicketKey, TicketRing};
 
 pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
-    lifetimes: Lifetimes,
+    pub(super) lifetimes: Lifetimes,
     marks: Marks,
     counters: TicketCounters,
     /// Fetched once: looking an algorithm up takes locks.
@@ -294,26 +294,6 @@ impl Tickets {
             self.lifetimes
                 .limit(ssl, context, session, &self.ring, beginning);
         }
-    }
-
-    /// See [`Lifetimes::limit_cached`].
-    ///
-    /// # Safety
-    ///
-    /// `session` is alive, and nobody else's yet.
-    pub(super) unsafe fn limit_cached(&self, session: *mut SSL_SESSION) {
-        // SAFETY: by contract.
-        unsafe { self.lifetimes.limit_cached(session, &self.ring) };
-    }
-
-    /// See [`Lifetimes::has_ended`].
-    ///
-    /// # Safety
-    ///
-    /// `session` is alive.
-    pub(super) unsafe fn has_ended(&self, session: *mut SSL_SESSION) -> bool {
-        // SAFETY: by contract.
-        unsafe { self.lifetimes.has_ended(session, &self.ring) }
     }
 
     /// A full handshake is about to end in a new session although a ticket was opened: why it was not used.

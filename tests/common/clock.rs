@@ -1,48 +1,47 @@
-//! A clock for tests with both of its times: one that never steps, and a time of day that does.
+//! A clock for tests whose time of day steps on its own.
 #![allow(dead_code)] // each test uses a part
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rekindle::{Clock, Time};
 
-/// Stands still until it is told to move. In milliseconds.
+/// Time since the machine came up, and the time of day. Both stand still until told to move.
 #[derive(Debug)]
 pub(crate) struct TwoClocks {
-    up: AtomicU64,
-    unix: AtomicI64,
+    now: AtomicU64,
+    unix: AtomicU64,
 }
 
 impl TwoClocks {
-    /// Up for so long; the time of day as a duration since 1970.
+    /// A machine that came up `up` ago, when it is `unix` after 1970.
     pub(crate) fn new(up: Duration, unix: Duration) -> Self {
         Self {
-            up: AtomicU64::new(up.as_millis() as u64),
-            unix: AtomicI64::new(unix.as_millis() as i64),
+            now: AtomicU64::new(up.as_millis() as u64),
+            unix: AtomicU64::new(unix.as_millis() as u64),
         }
     }
 
-    /// Time passes, by both.
+    /// Time passes.
     pub(crate) fn pass(&self, time: Duration) {
         let millis = time.as_millis() as u64;
-        self.up.fetch_add(millis, Ordering::Relaxed);
-        self.unix.fetch_add(millis as i64, Ordering::Relaxed);
+        self.now.fetch_add(millis, Ordering::SeqCst);
+        self.unix.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// Somebody sets the time of day.
+    /// Somebody sets the time of day by so many seconds, either way.
     pub(crate) fn step(&self, seconds: i64) {
-        self.unix.fetch_add(seconds * 1_000, Ordering::Relaxed);
+        let millis = (seconds * 1_000) as u64; // two's complement: adding wraps
+        self.unix.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for TwoClocks {
     fn now(&self) -> Time {
-        Time::from_millis(self.up.load(Ordering::Relaxed))
+        Time::from_millis(self.now.load(Ordering::SeqCst))
     }
 
     fn unix_time(&self) -> Duration {
-        // Before 1970 it is 1970.
-        let millis = self.unix.load(Ordering::Relaxed);
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        Duration::from_millis(self.unix.load(Ordering::SeqCst))
     }
 }

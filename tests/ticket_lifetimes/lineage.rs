@@ -126,7 +126,7 @@ fn a_chain_over_two_machines_ends_as_well() {
             let client = Client::new(Way::Tls13Ticket);
             for machines in [&[&a, &b][..], &[&a, &a, &b, &b], &[&a, &b, &b]] {
                 a.connect(&client);
-                let pause = |n: usize| if n % 2 == 0 { one } else { other };
+                let pause = |n: usize| [one, other][n % 2];
                 // It may end early by a second for each change of machines.
                 let ended = chain(machines, &client, pause);
                 assert!(ended >= 30_000, "{one}, {other}: {ended}");

@@ -57,7 +57,8 @@ pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
 
 /// A key by its times of day, in seconds from now on.
 pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i64) -> GivenKey {
-    let at = |seconds: i64| secs(clock.unix_time().as_secs().strict_add_signed(seconds));
+    let now = clock.unix_time().as_secs();
+    let at = |seconds| secs(now.checked_add_signed(seconds).expect("after 1970"));
     let table = TimeTable {
         seal_from: at(from),
         seal_until: at(seal_until),

@@ -12,6 +12,7 @@ mod cached;
 mod day;
 mod fleet;
 mod foreign;
+mod forge;
 mod last_second;
 mod lineage;
 mod machine;
