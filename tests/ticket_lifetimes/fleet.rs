@@ -27,7 +27,7 @@ fn machine(clock: &Arc<TwoClocks>, way: Way, secret: &TicketSecret) -> Machine {
 
 fn secret(period: u64, ratchet: bool) -> TicketSecret {
     // With a ratchet that has some way to go.
-    let from = a_clock().unix_time() - secs(3_000);
+    let from = a_clock().unix_time() - secs(900);
     TicketSecret::random(secs(period), ratchet.then_some(from)).unwrap()
 }
 
