@@ -10,7 +10,6 @@ use openssl::ssl::SslSession;
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi::{self, INDEXES};
-use super::lifetime::Lifetimes;
 use super::note::{self, Note};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
@@ -33,7 +32,8 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         };
         // SAFETY: as above; nobody else has the session yet, and the clone takes a reference of its own.
         let session = unsafe {
-            Lifetimes::limit_to_certificate(session, &shared.tickets.ring);
+            let tickets = &shared.tickets;
+            tickets.lifetimes.limit_cached(session, &tickets.ring);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
@@ -79,6 +79,10 @@ pub(super) unsafe extern "C" fn get_session(
         };
         // SAFETY: as above.
         unsafe {
+            let tickets = &shared.tickets;
+            if tickets.lifetimes.has_ended(session.as_ptr(), &tickets.ring) {
+                return ptr::null_mut();
+            }
             let how = if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
                 ResumedBy::StatefulTicket
             } else {

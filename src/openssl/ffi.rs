@@ -5,8 +5,9 @@ use std::ptr;
 use std::sync::LazyLock;
 
 use openssl_sys::{
-    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_PARAM, SSL, SSL_CTX, SSL_CTX_get_ex_data,
-    SSL_CTX_get_ex_new_index, SSL_SESSION, SSL_get_SSL_CTX, SSL_get_ex_new_index, X509,
+    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_PARAM, SSL, SSL_CIPHER, SSL_CTX,
+    SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index, SSL_SESSION, SSL_get_SSL_CTX,
+    SSL_get_ex_new_index, X509,
 };
 
 use super::resumption::Shared;
@@ -80,6 +81,9 @@ unsafe extern "C" {
     pub(super) fn SSL_SESSION_get0_peer(session: *mut SSL_SESSION) -> *mut X509;
     fn SSL_SESSION_get0_id_context(session: *const SSL_SESSION, len: *mut c_uint)
     -> *const c_uchar;
+    pub(super) fn SSL_get_pending_cipher(ssl: *const SSL) -> *const SSL_CIPHER;
+    pub(super) fn SSL_SESSION_get0_cipher(session: *const SSL_SESSION) -> *const SSL_CIPHER;
+    pub(super) fn SSL_get_default_timeout(ssl: *const SSL) -> c_long;
     pub(super) fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
     pub(super) fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
     fn CRYPTO_set_ex_data(ad: *mut CRYPTO_EX_DATA, idx: c_int, value: *mut c_void) -> c_int;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use foreign_types_shared::ForeignTypeRef;
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509Ref;
-use openssl_sys::{self as sys, SSL_CTX, SSL_SESSION};
+use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi;
 use crate::tickets::TicketRing;
@@ -99,7 +99,6 @@ impl Lifetimes {
         ring: &TicketRing,
         age: Option<u64>,
     ) -> Verdict {
-        let unix = unix(ring);
         // SAFETY: by contract.
         let (stamp, time, timeout) = unsafe {
             (
@@ -108,7 +107,7 @@ impl Lifetimes {
                 sys::SSL_SESSION_get_timeout(session) as i64,
             )
         };
-        let by_day = millis(unix.saturating_sub(time));
+        let by_day = age_by_day(ring, time);
         let age = age.unwrap_or(by_day);
         let lineage = stamp.map_or(0, |stamp| stamp.lineage_at(time));
         let lineage = Duration::from_millis(lineage.saturating_add(age));
@@ -118,9 +117,10 @@ impl Lifetimes {
         let Some(left) = self.lineage_limit.checked_sub(lineage) else {
             return Verdict::LineageEnded;
         };
-        // OpenSSL is about to compare the session's time with the time of day.
-        if age.abs_diff(by_day) >= 1_000 {
-            let true_time = unix.saturating_sub((age / 1_000) as i64);
+        // OpenSSL is about to compare the session's time with the time of day, in whole seconds. Which of
+        // them have begun may differ by one where no clock has stepped.
+        if age / 1_000 != by_day / 1_000 {
+            let true_time = unix(ring).saturating_sub((age / 1_000) as i64);
             // SAFETY: by contract.
             unsafe { ffi::SSL_SESSION_set_time(session, true_time as c_long) };
         }
@@ -137,9 +137,11 @@ impl Lifetimes {
     ///
     /// # Safety
     ///
-    /// `context` is alive; so is `session`, and nobody else has it.
+    /// `ssl` is a live connection, `context` the one that it was made from; `session` is alive, and nobody
+    /// else has it.
     pub(super) unsafe fn limit(
         &self,
+        ssl: *const SSL,
         context: *const SSL_CTX,
         session: *mut SSL_SESSION,
         ring: &TicketRing,
@@ -171,8 +173,7 @@ impl Lifetimes {
                 Some(timeout) => timeout,
                 // What the ticket before was told may have been less.
                 None if beginning.renews => match ffi::SSL_CTX_get_timeout(context) {
-                    // OpenSSL's default.
-                    0 => given,
+                    0 => ffi::SSL_get_default_timeout(ssl),
                     timeout => timeout,
                 },
                 None => given,
@@ -188,23 +189,43 @@ impl Lifetimes {
         }
     }
 
-    /// Ends a session that is about to be cached no later than the client's certificate.
+    /// Ends a session that is about to be cached no later than the client's certificate, nor than the
+    /// lineage that a full handshake has begun with it.
     ///
     /// # Safety
     ///
     /// `session` is alive, and nobody else's yet.
-    pub(super) unsafe fn limit_to_certificate(session: *mut SSL_SESSION, ring: &TicketRing) {
+    pub(super) unsafe fn limit_cached(&self, session: *mut SSL_SESSION, ring: &TicketRing) {
         // SAFETY: by contract.
         unsafe {
-            if ffi::SSL_SESSION_get0_peer(session).is_null() {
-                return;
-            }
             let left = left_of_certificate(session, || unix(ring)) / 1_000;
+            let left = left.min(self.lineage_limit.as_secs());
             let left = c_long::try_from(left).unwrap_or(c_long::MAX).max(1);
             if left < sys::SSL_SESSION_get_timeout(session) {
                 ffi::SSL_SESSION_set_timeout(session, left);
             }
         }
+    }
+
+    /// Whether the lineage of a cached session that renews another is over. Its timeout alone would not
+    /// end it: OpenSSL has none below one second, and who comes back within that gets the next one.
+    ///
+    /// # Safety
+    ///
+    /// `session` is alive.
+    pub(super) unsafe fn has_ended(&self, session: *mut SSL_SESSION, ring: &TicketRing) -> bool {
+        // SAFETY: by contract.
+        let (stamp, time) = unsafe {
+            (
+                read_stamp(session),
+                sys::SSL_SESSION_get_time(session) as i64,
+            )
+        };
+        stamp.is_some_and(|stamp| {
+            let lineage = stamp.lineage_at(time);
+            let lineage = lineage.saturating_add(age_by_day(ring, time));
+            Duration::from_millis(lineage) > self.lineage_limit
+        })
     }
 }
 
@@ -221,9 +242,12 @@ pub(super) struct Beginning {
     pub(super) stateful: bool,
 }
 
-/// How old a session of that time is, in milliseconds, by the time of day.
+/// How old a session of that time is, in milliseconds, by the time of day. Up to a second more than it is,
+/// since its time is in whole seconds; never less, or a chain of renewals could go on by changing machines
+/// within seconds.
 pub(super) fn age_by_day(ring: &TicketRing, time: i64) -> u64 {
-    millis(unix(ring).saturating_sub(time))
+    let now = u64::try_from(ring.unix_time().as_millis()).unwrap_or(u64::MAX);
+    now.saturating_sub(millis(time))
 }
 
 fn unix(ring: &TicketRing) -> i64 {
@@ -241,8 +265,10 @@ fn left_of_key(ring: &TicketRing) -> u64 {
     let Some(key) = keys.sealing(now) else {
         return 0;
     };
+    // A ticket is to open at the very end of its lifetime, and this is the first moment at which it would
+    // not.
     let open_until = key.times().open_until;
-    let left = open_until.as_millis().saturating_sub(now.as_millis());
+    let left = open_until.as_millis().saturating_sub(now.as_millis() + 1);
     if !key.is_local() {
         return left;
     }

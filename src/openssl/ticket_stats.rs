@@ -9,7 +9,9 @@ use crate::tickets::Place;
 /// What has become of tickets that carry their session.
 ///
 /// Each ticket that a client shows has one outcome: opened, renewed, or one of the reasons for a full
-/// handshake. `context_differs` and `unusable` are the exception: those were opened first.
+/// handshake. `context_differs` and `unusable` are the exception: those were opened first. A client that is
+/// answered with a HelloRetryRequest shows its ticket twice, and both count; the first, if it was opened, as
+/// `unusable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TicketStats {

@@ -19,7 +19,7 @@ use crate::tickets::{Named, TicketCipher, TicketKey, TicketRing};
 
 pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
-    lifetimes: Lifetimes,
+    pub(super) lifetimes: Lifetimes,
     marks: Marks,
     counters: TicketCounters,
     /// Fetched once: looking an algorithm up takes locks.
@@ -207,6 +207,10 @@ impl Tickets {
                 let lineage = lineage.as_millis() as u64;
                 // SAFETY: by contract.
                 unsafe {
+                    if !fits_suite(ssl, session) {
+                        // OpenSSL would leave it, tell nobody, and give the client no other.
+                        return refuse(Some(Outcome::Unusable));
+                    }
                     // Of a ticket that is the first of its lineage, this is noted already.
                     if known != Some(lineage) {
                         note::write_since(ssl, now.wrapping_sub(lineage));
@@ -292,7 +296,7 @@ impl Tickets {
                 stateful,
             };
             self.lifetimes
-                .limit(context, session, &self.ring, beginning);
+                .limit(ssl, context, session, &self.ring, beginning);
         }
     }
 
@@ -368,6 +372,31 @@ impl Tickets {
 unsafe fn is_tls13(ssl: *mut SSL) -> bool {
     // SAFETY: by contract.
     unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION }
+}
+
+/// Whether a session can go on with the cipher suite of the handshake at hand: in TLS 1.3 with those of its
+/// own suite's hash (RFC 8446, 4.2.11). OpenSSL chooses the suite before it opens tickets there; in TLS 1.2
+/// it takes the session's.
+///
+/// # Safety
+///
+/// `ssl` is a live connection, `session` is alive.
+unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) -> bool {
+    // SAFETY: by contract; suites and digests are OpenSSL's own and for ever.
+    unsafe {
+        let (pending, own) = (
+            ffi::SSL_get_pending_cipher(ssl),
+            ffi::SSL_SESSION_get0_cipher(session),
+        );
+        if sys::SSL_version(ssl) != sys::TLS1_3_VERSION || pending == own {
+            return true;
+        }
+        if pending.is_null() || own.is_null() {
+            return true;
+        }
+        let hash = |suite| sys::EVP_MD_get_type(sys::SSL_CIPHER_get_handshake_digest(suite));
+        hash(pending) == hash(own)
+    }
 }
 
 /// Sets key and digest of OpenSSL's own HMAC context, which it has fetched itself. The digest goes

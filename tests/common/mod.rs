@@ -14,8 +14,8 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode, SslStream,
-    SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSession, SslSessionCacheMode,
+    SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509, X509NameBuilder};
 use rekindle::openssl::{ResumedBy, Resumption};
@@ -66,6 +66,11 @@ struct Identity {
 }
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
+    let today = Asn1Time::days_from_now(0).unwrap();
+    identity(&today, &Asn1Time::days_from_now(1).unwrap())
+});
+
+fn identity(not_before: &Asn1Time, not_after: &Asn1Time) -> Identity {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut name = X509NameBuilder::new().unwrap();
@@ -78,19 +83,15 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     builder.set_serial_number(&serial).unwrap();
     builder.set_subject_name(&name).unwrap();
     builder.set_issuer_name(&name).unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
+    builder.set_not_before(not_before).unwrap();
+    builder.set_not_after(not_after).unwrap();
     builder.set_pubkey(&key).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     Identity {
         certificate: builder.build(),
         key,
     }
-});
+}
 
 /// A server context with a certificate and a session id context, for the caller to add to.
 pub fn server_builder(id_context: &[u8]) -> SslContextBuilder {
@@ -134,13 +135,30 @@ struct Sessions(std::sync::Mutex<Option<SslSession>>);
 
 impl Client {
     pub fn new(way: Way) -> Self {
+        Self::build(way, &IDENTITY, SslOptions::empty())
+    }
+
+    /// One that asks for no tickets.
+    pub fn without_tickets(way: Way) -> Self {
+        Self::build(way, &IDENTITY, SslOptions::NO_TICKET)
+    }
+
+    /// One whose certificate is valid from 1970 until that moment, in seconds since then.
+    pub fn with_certificate_until(way: Way, unix: u64) -> Self {
+        let until = Asn1Time::from_unix(unix.try_into().unwrap()).unwrap();
+        let identity = identity(&Asn1Time::from_unix(0).unwrap(), &until);
+        Self::build(way, &identity, SslOptions::empty())
+    }
+
+    fn build(way: Way, identity: &Identity, options: SslOptions) -> Self {
         let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
         builder.set_verify(SslVerifyMode::NONE);
+        builder.set_options(options);
         builder.set_min_proto_version(Some(way.version())).unwrap();
         builder.set_max_proto_version(Some(way.version())).unwrap();
         // For servers that ask.
-        builder.set_certificate(&IDENTITY.certificate).unwrap();
-        builder.set_private_key(&IDENTITY.key).unwrap();
+        builder.set_certificate(&identity.certificate).unwrap();
+        builder.set_private_key(&identity.key).unwrap();
         builder
             .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
         let sessions = Arc::new(Sessions::default());

@@ -1,0 +1,151 @@
+//! Servers of another kind that share a key: OpenSSL's own tickets, which know of no lineages and carry
+//! along what they do not understand.
+
+use std::ffi::{c_int, c_long, c_void};
+use std::sync::Arc;
+
+use openssl::ssl::SslContext;
+use openssl_sys::{self as sys, SSL_CTX};
+use rekindle::tickets::{TicketKeyFormat, TicketRing};
+
+use crate::clock::TwoClocks;
+use crate::common::{Client, Connection, Way, server_builder};
+use crate::day;
+use crate::lineage::{LIMIT, TIMEOUT, limits};
+use crate::machine::{Machine, TICKETS, a_clock, ring, stubborn, told};
+use crate::records::long_record;
+
+unsafe extern "C" {
+    fn SSL_CTX_ctrl(context: *mut SSL_CTX, cmd: c_int, larg: c_long, parg: *mut c_void) -> c_long;
+}
+
+const SET_TICKET_KEYS: c_int = 59;
+
+/// A server without Rekindle, under the key of that number.
+struct Plain {
+    clock: Arc<TwoClocks>,
+    server: SslContext,
+}
+
+impl Plain {
+    fn new(clock: &Arc<TwoClocks>, number: u8) -> Self {
+        let mut builder = server_builder(b"tests");
+        crate::told::set_timeout(&mut builder, TIMEOUT as c_long);
+        let mut key = long_record(number);
+        // SAFETY: a live context; OpenSSL copies the key.
+        let set = unsafe {
+            let context: *mut sys::SSL_CTX = builder.as_ptr();
+            SSL_CTX_ctrl(context, SET_TICKET_KEYS, 80, key.as_mut_ptr().cast())
+        };
+        assert_eq!(set, 1);
+        Self {
+            clock: clock.clone(),
+            server: builder.build(),
+        }
+    }
+
+    fn connect(&self, client: &Client) -> Connection {
+        day::is_by(&self.clock);
+        client.connect(&self.server)
+    }
+
+    fn reconnect(&self, client: &Client) -> Connection {
+        day::is_by(&self.clock);
+        client.offer(&self.server, &stubborn(&self.clock, &client.session()))
+    }
+}
+
+fn the_same_key(clock: &Arc<TwoClocks>, number: u8) -> TicketRing {
+    let keys = TicketKeyFormat::OpenSsl80.parse(&long_record(number));
+    ring(clock).with_keys(&keys.unwrap()).unwrap()
+}
+
+#[test]
+fn each_resumes_the_others_tickets() {
+    for way in TICKETS {
+        let clock = a_clock();
+        let ours = Machine::new(&clock, way, the_same_key(&clock, 1));
+        let theirs = Plain::new(&clock, 1);
+        let client = Client::new(way);
+        ours.connect(&client);
+        assert!(theirs.reconnect(&client).resumed(), "{way:?}");
+        assert!(ours.reconnect(&client).resumed(), "{way:?}");
+        theirs.connect(&client);
+        assert!(ours.reconnect(&client).resumed(), "{way:?}");
+        assert_eq!(ours.stats().opened, 2, "{way:?}");
+    }
+}
+
+#[test]
+fn a_chain_that_goes_through_one_ends_here() {
+    let way = Way::Tls13Ticket;
+    for begins_here in [true, false] {
+        let clock = a_clock();
+        let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
+        let theirs = Plain::new(&clock, 1);
+        let client = Client::new(way);
+        if begins_here {
+            ours.connect(&client);
+        } else {
+            theirs.connect(&client);
+        }
+        // It never tells more than what is left, whoever else has renewed meanwhile.
+        for age in (5..=LIMIT).step_by(5) {
+            ours.pass(5);
+            let here = age % 10 == 5;
+            let again = if here {
+                ours.reconnect(&client)
+            } else {
+                theirs.reconnect(&client)
+            };
+            assert!(again.resumed(), "{begins_here}, at {age}");
+            if here {
+                let left = TIMEOUT.min(LIMIT - age);
+                assert_eq!(told(&client), left, "{begins_here}, at {age}");
+            }
+        }
+        ours.pass(1);
+        assert!(!ours.reconnect(&client).resumed(), "{begins_here}");
+    }
+}
+
+#[test]
+fn a_chain_that_only_they_have_renewed_has_ended_here() {
+    let way = Way::Tls13Ticket;
+    let clock = a_clock();
+    let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
+    let theirs = Plain::new(&clock, 1);
+    let client = Client::new(way);
+    ours.connect(&client);
+    ours.pass(1);
+    // From here on it carries a stamp.
+    assert!(ours.reconnect(&client).resumed());
+    for _ in 0..10 {
+        ours.pass(10);
+        assert!(theirs.reconnect(&client).resumed());
+    }
+    assert!(!ours.reconnect(&client).resumed(), "101 s");
+    assert_eq!(ours.stats().lineage_ended, 1);
+    ours.pass(1);
+    assert!(ours.reconnect(&client).resumed(), "a new one");
+}
+
+#[test]
+fn of_a_ticket_that_they_have_renewed_before_it_came_here_the_renewal_counts() {
+    // Nothing in it says more: a full handshake's tickets carry no stamp.
+    let way = Way::Tls13Ticket;
+    let clock = a_clock();
+    let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
+    let theirs = Plain::new(&clock, 1);
+    let client = Client::new(way);
+    ours.connect(&client);
+    ours.pass(20);
+    assert!(theirs.reconnect(&client).resumed());
+    for age in [25, 50, 75, 100] {
+        ours.pass(25);
+        assert!(ours.reconnect(&client).resumed());
+        assert!(age == LIMIT || told(&client) == TIMEOUT.min(LIMIT - age));
+    }
+    ours.pass(1);
+    assert!(!ours.reconnect(&client).resumed());
+}

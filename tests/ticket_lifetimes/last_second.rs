@@ -1,0 +1,196 @@
+//! A ticket opens as long as its client was told, and no longer, whatever somebody does to the time of day.
+
+use std::time::Duration;
+
+use openssl::ssl::SslSession;
+use proptest::prelude::*;
+use rekindle::Clock;
+use rekindle::openssl::ResumedBy;
+
+use crate::common::{Client, Way};
+use crate::machine::{
+    HOUR, Machine, TICKETS, a_clock, given_keys, hint, own_keys, rotating_keys, secs,
+};
+use crate::records::record;
+
+const TIMEOUT: u64 = 150;
+
+#[test]
+fn the_last_second_counts_and_the_next_does_not() {
+    for way in TICKETS {
+        // Wherever in a second it was sealed, and with whatever the time of day has done since.
+        for (born, step) in [(0, 0), (999, 0), (500, -900), (1, 900), (999, -86_400)] {
+            let clock = a_clock();
+            let machine = Machine::with(&clock, way, own_keys(&clock), |b| {
+                b.session_timeout(secs(TIMEOUT))
+            });
+            let client = Client::new(way);
+            clock.pass(Duration::from_millis(born));
+            machine.connect(&client);
+            let ticket = client.session();
+            assert_eq!(hint(&ticket), TIMEOUT);
+            clock.step(step);
+            for (age, opens) in [(0, true), (0, true), (999, true), (1_000, false)] {
+                let since_start = clock.now().as_millis() - 86_400_000 - born;
+                let wanted = if age == 0 {
+                    since_start + 30_000
+                } else {
+                    TIMEOUT * 1_000 + age
+                };
+                clock.pass(Duration::from_millis(wanted - since_start));
+                let again = machine.offer(&client, &ticket);
+                assert_eq!(
+                    again.resumed(),
+                    opens,
+                    "{way:?}, {born} ms, {step} s, {age}"
+                );
+            }
+            let stats = machine.stats();
+            assert_eq!((stats.opened, stats.expired, stats.unusable), (3, 1, 0));
+        }
+    }
+}
+
+#[test]
+fn a_key_opens_up_to_what_its_last_tickets_were_told() {
+    for way in TICKETS {
+        let clock = a_clock();
+        let machine = Machine::new(&clock, way, rotating_keys(&clock, 100, 60));
+        let client = Client::new(way);
+        clock.pass(Duration::from_millis(99_999));
+        machine.connect(&client);
+        let ticket = client.session();
+        assert_eq!(hint(&ticket), 60, "{way:?}");
+        machine.pass(60);
+        assert!(machine.offer(&client, &ticket).resumed(), "{way:?}");
+        machine.pass(1);
+        assert!(!machine.offer(&client, &ticket).resumed(), "{way:?}");
+        assert_eq!(machine.stats().retired_key, 1, "{way:?}");
+    }
+}
+
+#[test]
+fn tickets_from_elsewhere_go_by_the_time_of_day() {
+    for way in TICKETS {
+        let (a_clock, b_clock) = (a_clock(), a_clock());
+        let build = |clock| {
+            let ring = given_keys(clock, &record(1));
+            Machine::with(clock, way, ring, |b| b.session_timeout(secs(TIMEOUT)))
+        };
+        let (a, b) = (build(&a_clock), build(&b_clock));
+        let client = Client::new(way);
+        a.connect(&client);
+        let ticket = client.session();
+        // Where it comes to, much more time has passed, or less, by the clock that counts for its own.
+        b_clock.pass(secs(5 * HOUR));
+        b_clock.step(-5 * HOUR as i64 + TIMEOUT as i64);
+        assert!(b.offer(&client, &ticket).resumed(), "{way:?}");
+        b_clock.step(1);
+        assert!(!b.offer(&client, &ticket).resumed(), "{way:?}");
+        b_clock.step(-1_000);
+        assert!(b.offer(&client, &ticket).resumed(), "not born yet, {way:?}");
+        assert!(a.offer(&client, &ticket).resumed(), "{way:?}");
+        assert_eq!(b.stats().expired, 1, "{way:?}");
+    }
+}
+
+/// What a client and its surroundings may do.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// Time passes, so many milliseconds.
+    Pass(u64),
+    /// Somebody sets the time of day, by so many seconds.
+    Step(i64),
+    Maintain,
+    Connect,
+    /// Comes back with one of the last few tickets.
+    Offer(prop::sample::Index),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => (0_u64..40_000).prop_map(Act::Pass),
+        1 => (0_u64..1_500).prop_map(Act::Pass),
+        2 => (-600_i64..600).prop_map(Act::Step),
+        1 => Just(Act::Maintain),
+        1 => Just(Act::Connect),
+        6 => any::<prop::sample::Index>().prop_map(Act::Offer),
+    ]
+}
+
+/// A ticket, by what its client was told.
+struct Ticket {
+    session: SslSession,
+    /// By the clock that never steps.
+    born: u64,
+    told: u64,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn through_rotations_and_steps_of_the_time_of_day(
+        acts in prop::collection::vec(act(), 60),
+        period in 20_u64..100,
+        lifetime in 100_u64..250,
+        tls13 in any::<bool>(),
+    ) {
+        let way = if tls13 { Way::Tls13Ticket } else { Way::Tls12Ticket };
+        let clock = a_clock();
+        let ring = rotating_keys(&clock, period, lifetime);
+        let machine = Machine::with(&clock, way, ring, |b| b.session_timeout(secs(TIMEOUT)));
+        let client = Client::new(way);
+        let mut tickets: Vec<Ticket> = Vec::new();
+        for act in acts {
+            let now = clock.now().as_millis();
+            let fresh = |told| Ticket { session: client.session(), born: now, told };
+            match act {
+                Act::Pass(millis) => clock.pass(Duration::from_millis(millis)),
+                Act::Step(seconds) => clock.step(seconds),
+                Act::Maintain => machine.resumption.maintain().unwrap(),
+                Act::Connect => {
+                    machine.connect(&client);
+                    let told = hint(&client.session());
+                    prop_assert_eq!(told, TIMEOUT.min(lifetime));
+                    tickets.push(fresh(told));
+                }
+                Act::Offer(which) if !tickets.is_empty() => {
+                    let last = tickets.len().min(6);
+                    let at = tickets.len() - 1 - which.index(last);
+                    let Ticket { session, born, told } = &tickets[at];
+                    let (age, told) = (now - born, *told);
+                    let again = machine.offer(&client, session);
+                    if age <= told * 1_000 {
+                        prop_assert!(again.resumed(), "at {age} ms of {told} s");
+                    }
+                    if age >= (told + 1) * 1_000 {
+                        prop_assert!(!again.resumed(), "at {age} ms of {told} s");
+                    }
+                    match (again.resumed_by(), tls13) {
+                        // A life of its own.
+                        (Some(_), true) => {
+                            let told = hint(&client.session());
+                            prop_assert_eq!(told, TIMEOUT.min(lifetime));
+                            tickets.push(fresh(told));
+                        }
+                        // The same life goes on.
+                        (Some(ResumedBy::RenewedTicket), false) => {
+                            let session = again.server.ssl().session().unwrap();
+                            let told = TIMEOUT.min(age / 1_000 + lifetime);
+                            prop_assert_eq!(session.timeout(), told as i64);
+                            let born = *born;
+                            tickets.push(Ticket { born, ..fresh(told) });
+                        }
+                        (Some(_), false) => {}
+                        (None, _) => tickets.push(fresh(hint(&client.session()))),
+                    }
+                }
+                Act::Offer(_) => {}
+            }
+        }
+        let stats = machine.stats();
+        prop_assert_eq!((stats.unusable, stats.bad_mac, stats.unknown_key), (0, 0, 0));
+        prop_assert_eq!(stats.ages.iter().sum::<u64>(), stats.opened + stats.renewed);
+    }
+}

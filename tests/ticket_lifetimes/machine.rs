@@ -1,0 +1,162 @@
+//! A machine with a clock of its own, and what clients do to it.
+
+use std::ffi::{c_long, c_ulong};
+use std::sync::Arc;
+use std::time::Duration;
+
+use foreign_types_shared::ForeignTypeRef;
+use openssl::ssl::{SslContext, SslContextBuilder, SslSession, SslSessionRef};
+use openssl_sys::SSL_SESSION;
+use rekindle::openssl::{Resumption, ResumptionBuilder, TicketStats};
+use rekindle::tickets::{
+    At, Duty, GivenKey, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
+    TicketRingBuilder, TimeTable,
+};
+use rekindle::{CacheBuilder, Clock};
+
+use crate::clock::TwoClocks;
+use crate::common::{Client, Connection, Way, server_builder};
+use crate::day;
+
+unsafe extern "C" {
+    fn SSL_SESSION_get_ticket_lifetime_hint(session: *const SSL_SESSION) -> c_ulong;
+    fn SSL_SESSION_set_time(session: *mut SSL_SESSION, time: c_long) -> c_long;
+}
+
+pub(crate) const HOUR: u64 = 3_600;
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Up for a day; its time of day is the real one.
+pub(crate) fn a_clock() -> Arc<TwoClocks> {
+    // At a second's beginning, so that a test can say where in a second it is.
+    Arc::new(TwoClocks::new(secs(86_400), secs(day::real().as_secs())))
+}
+
+pub(crate) fn ring(clock: &Arc<TwoClocks>) -> TicketRingBuilder {
+    TicketRing::builder().clock(clock.clone())
+}
+
+pub(crate) fn own_keys(clock: &Arc<TwoClocks>) -> TicketRing {
+    ring(clock).with_own_keys().unwrap()
+}
+
+/// Keys that rotate once in `period` seconds, and open for `lifetime` seconds more.
+pub(crate) fn rotating_keys(clock: &Arc<TwoClocks>, period: u64, lifetime: u64) -> TicketRing {
+    let policy = TicketPolicy::default().period(secs(period));
+    let ring = ring(clock).policy(policy.lifetime(secs(lifetime)));
+    ring.unwrap().with_own_keys().unwrap()
+}
+
+pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
+    let keys = TicketKeys::parse(records).unwrap();
+    ring(clock).with_keys(&keys).unwrap()
+}
+
+/// A key by its times of day, in seconds from now on.
+pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i64) -> GivenKey {
+    let now = clock.unix_time().as_secs();
+    let at = |seconds| secs(now.checked_add_signed(seconds).expect("after 1970"));
+    let table = TimeTable {
+        seal_from: at(from),
+        seal_until: at(seal_until),
+        open_until: at(open_until),
+    };
+    let key = TicketKey::random(TicketCipher::Aes128).unwrap();
+    GivenKey::new(key, Duty::Timed(table), At::record(0))
+}
+
+pub(crate) struct Machine {
+    pub(crate) clock: Arc<TwoClocks>,
+    pub(crate) resumption: Resumption,
+    pub(crate) server: SslContext,
+}
+
+impl Machine {
+    pub(crate) fn new(clock: &Arc<TwoClocks>, way: Way, ring: TicketRing) -> Self {
+        Self::with(clock, way, ring, |builder| builder)
+    }
+
+    pub(crate) fn with(
+        clock: &Arc<TwoClocks>,
+        way: Way,
+        ring: TicketRing,
+        configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
+    ) -> Self {
+        Self::on(clock, way, ring, configure, |_, _| ())
+    }
+
+    pub(crate) fn on(
+        clock: &Arc<TwoClocks>,
+        way: Way,
+        ring: TicketRing,
+        configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
+        context: impl FnOnce(&mut SslContextBuilder, &Resumption),
+    ) -> Self {
+        day::is_by(clock);
+        let cache = CacheBuilder::new(100).clock(clock.clone()).build().unwrap();
+        let builder = Resumption::builder()
+            .cache(Arc::new(cache))
+            .ticket_ring(Arc::new(ring))
+            .stateless_tickets(way.stateless());
+        let resumption = configure(builder).build().unwrap();
+        let mut server = server_builder(b"tests");
+        resumption.install(&mut server).unwrap();
+        context(&mut server, &resumption);
+        Self {
+            clock: clock.clone(),
+            resumption,
+            server: server.build(),
+        }
+    }
+
+    /// Time passes on this machine.
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.clock.pass(secs(seconds));
+        self.resumption.maintain().unwrap();
+    }
+
+    /// A full handshake.
+    pub(crate) fn connect(&self, client: &Client) -> Connection {
+        day::is_by(&self.clock);
+        client.connect(&self.server)
+    }
+
+    /// A handshake that offers the session that the client was given last.
+    pub(crate) fn reconnect(&self, client: &Client) -> Connection {
+        self.offer(client, &client.session())
+    }
+
+    pub(crate) fn offer(&self, client: &Client, session: &SslSessionRef) -> Connection {
+        day::is_by(&self.clock);
+        client.offer(&self.server, &stubborn(&self.clock, session))
+    }
+
+    pub(crate) fn stats(&self) -> TicketStats {
+        self.resumption.ticket_stats()
+    }
+}
+
+/// The session in the hands of a client that does not care for how long it may offer it: OpenSSL's own
+/// would not show a ticket of TLS 1.3 after its lifetime.
+pub(crate) fn stubborn(clock: &TwoClocks, session: &SslSessionRef) -> SslSession {
+    let copy = SslSession::from_der(&session.to_der().unwrap()).unwrap();
+    // SAFETY: nobody else has the copy.
+    unsafe { SSL_SESSION_set_time(copy.as_ptr(), clock.unix_time().as_secs() as c_long) };
+    copy
+}
+
+/// The lifetime that came with the client's ticket, in seconds.
+pub(crate) fn told(client: &Client) -> u64 {
+    hint(&client.session())
+}
+
+pub(crate) fn hint(session: &SslSessionRef) -> u64 {
+    // SAFETY: a live session.
+    unsafe { SSL_SESSION_get_ticket_lifetime_hint(session.as_ptr()) as u64 }
+}
+
+/// Both kinds of tickets that carry their session.
+pub(crate) const TICKETS: [Way; 2] = [Way::Tls12Ticket, Way::Tls13Ticket];

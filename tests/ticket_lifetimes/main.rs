@@ -1,0 +1,20 @@
+//! How long tickets open, told and kept, and what is counted: real handshakes on fake clocks.
+#![allow(unsafe_code)] // OpenSSL's functions that rust-openssl lacks
+
+#[path = "../common/clock.rs"]
+mod clock;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/records.rs"]
+mod records;
+
+mod cached;
+mod day;
+mod fleet;
+mod foreign;
+mod forge;
+mod last_second;
+mod lineage;
+mod machine;
+mod outcomes;
+mod told;

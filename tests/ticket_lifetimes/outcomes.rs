@@ -1,0 +1,369 @@
+//! What is counted of each ticket that comes back, and that nothing else is.
+
+use std::time::Duration;
+
+use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionRef};
+use rekindle::openssl::{Resumption, TicketStats};
+use rekindle::tickets::{At, Duty, GivenKey, TicketKey, TicketKeys};
+
+use crate::common::{Client, Way, server_builder};
+use crate::day;
+use crate::forge::{forge, with_ticket};
+use crate::machine::{HOUR, Machine, TICKETS, a_clock, given_keys, ring, secs, stubborn};
+use crate::records::record;
+
+/// What has been counted meanwhile; every field.
+fn less(after: TicketStats, before: TicketStats) -> TicketStats {
+    let mut moved = TicketStats::default();
+    moved.sealed = after.sealed - before.sealed;
+    moved.opened = after.opened - before.opened;
+    moved.renewed = after.renewed - before.renewed;
+    moved.opened_by = std::array::from_fn(|i| after.opened_by[i] - before.opened_by[i]);
+    moved.ages = std::array::from_fn(|i| after.ages[i] - before.ages[i]);
+    moved.ages_sum = after.ages_sum - before.ages_sum;
+    moved.unknown_key = after.unknown_key - before.unknown_key;
+    moved.retired_key = after.retired_key - before.retired_key;
+    moved.bad_mac = after.bad_mac - before.bad_mac;
+    moved.malformed = after.malformed - before.malformed;
+    moved.expired = after.expired - before.expired;
+    moved.lineage_ended = after.lineage_ended - before.lineage_ended;
+    moved.context_differs = after.context_differs - before.context_differs;
+    moved.unusable = after.unusable - before.unusable;
+    moved
+}
+
+/// Changes of everything that is not named are none.
+macro_rules! counted {
+    ($($field:ident: $value:expr),* $(,)?) => {{
+        #[allow(unused_mut)]
+        let mut stats = TicketStats::default();
+        $(stats.$field = $value;)*
+        stats
+    }};
+}
+
+fn at<const N: usize>(place: usize) -> [u64; N] {
+    let mut places = [0; N];
+    places[place] = 1;
+    places
+}
+
+struct Scene {
+    way: Way,
+    machine: Machine,
+    client: Client,
+    ticket: SslSession,
+}
+
+impl Scene {
+    /// A ticket has come from a machine with these keys, and from a full handshake.
+    fn new(way: Way, records: &[u8]) -> Self {
+        let clock = a_clock();
+        let machine = Machine::new(&clock, way, given_keys(&clock, records));
+        let client = Client::new(way);
+        let before = machine.stats();
+        drop(machine.connect(&client));
+        let ticket = client.session();
+        let this = Self {
+            way,
+            machine,
+            client,
+            ticket,
+        };
+        this.check("full", before, counted!(sealed: this.full()));
+        this
+    }
+
+    /// Tickets that a full handshake seals.
+    fn full(&self) -> u64 {
+        if self.way == Way::Tls13Ticket { 2 } else { 1 }
+    }
+
+    /// Tickets that a resumption seals whose ticket needs no renewal.
+    fn again(&self) -> u64 {
+        u64::from(self.way == Way::Tls13Ticket)
+    }
+
+    fn check(&self, what: &str, before: TicketStats, expected: TicketStats) {
+        let moved = less(self.machine.stats(), before);
+        assert_eq!(moved, expected, "{:?}: {what}", self.way);
+    }
+
+    fn comes(&self, what: &str, session: &SslSessionRef, resumes: bool, expected: TicketStats) {
+        self.comes_to(&self.machine.server, what, session, resumes, expected);
+    }
+
+    fn comes_to(
+        &self,
+        server: &SslContext,
+        what: &str,
+        session: &SslSessionRef,
+        resumes: bool,
+        expected: TicketStats,
+    ) {
+        day::is_by(&self.machine.clock);
+        let before = self.machine.stats();
+        let session = stubborn(&self.machine.clock, session);
+        let again = self.client.offer(server, &session);
+        assert_eq!(again.resumed(), resumes, "{:?}: {what}", self.way);
+        drop(again);
+        self.check(what, before, expected);
+    }
+}
+
+#[test]
+fn opened_and_renewed_by_the_place_of_their_key() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(1));
+        let ring = scene.machine.resumption.ticket_ring();
+        // Key 1 seals, and then is one behind, two, and so on.
+        for behind in 0..10_usize {
+            let keys = (1..=behind as u8 + 1).rev().map(record);
+            let keys = keys.collect::<Vec<_>>().concat();
+            if behind > 0 {
+                ring.update(&keys).unwrap();
+            }
+            let mut expected = counted! {
+                opened_by: at((1 + behind).min(TicketStats::PLACES - 1)),
+                ages: at(0),
+            };
+            if behind == 0 {
+                (expected.opened, expected.sealed) = (1, scene.again());
+            } else {
+                (expected.renewed, expected.sealed) = (1, 1);
+            }
+            scene.comes("resumes", &scene.ticket, true, expected);
+        }
+    }
+}
+
+#[test]
+fn opened_by_a_key_that_is_to_come() {
+    for way in TICKETS {
+        // As in HAProxy's files: the next one, the one that seals.
+        let scene = Scene::new(way, &record(2));
+        let given = |number, duty, at| {
+            let record = record(number);
+            let name = *record.first_chunk().unwrap();
+            let key = TicketKey::new(name, &record[16..32], &record[32..]).unwrap();
+            GivenKey::new(key, duty, At::record(at))
+        };
+        let keys = vec![given(2, Duty::Next, 0), given(1, Duty::Seal, 1)];
+        let ring = scene.machine.resumption.ticket_ring();
+        ring.replace(&TicketKeys::new(keys).unwrap()).unwrap();
+        let expected = counted!(opened: 1, opened_by: at(0), ages: at(0), sealed: scene.again());
+        scene.comes("next", &scene.ticket, true, expected);
+    }
+}
+
+#[test]
+fn opened_at_every_age() {
+    for way in TICKETS {
+        let clock = a_clock();
+        let machine = Machine::with(&clock, way, given_keys(&clock, &record(1)), |b| {
+            b.session_timeout(secs(604_800))
+        });
+        let client = Client::new(way);
+        machine.connect(&client);
+        let ticket = client.session();
+        let mut ages: Vec<(u64, usize)> = vec![(0, 0)];
+        for (bucket, bound) in TicketStats::AGES.into_iter().enumerate() {
+            ages.push((bound, bucket));
+            if bound < 604_800 {
+                ages.push((bound + 1, bucket + 1));
+            }
+        }
+        ages.dedup_by_key(|(age, _)| *age);
+        let mut passed = 0;
+        for (age, bucket) in ages {
+            machine.pass(age - passed);
+            passed = age;
+            let before = machine.stats();
+            assert!(machine.offer(&client, &ticket).resumed(), "{way:?}, {age}");
+            let moved = less(machine.stats(), before);
+            assert_eq!(moved.ages, at(bucket), "{way:?}, {age}");
+            assert_eq!((moved.ages_sum, moved.opened), (age, 1), "{way:?}, {age}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_unknown_or_have_left() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(1));
+        let ring = scene.machine.resumption.ticket_ring();
+        ring.update(&record(2)).unwrap();
+        let expected = counted!(retired_key: 1, sealed: scene.full());
+        scene.comes("retired", &scene.ticket, false, expected);
+        let other = Scene::new(way, &record(3));
+        let expected = counted!(unknown_key: 1, sealed: scene.full());
+        other.comes("unknown", &scene.ticket, false, expected);
+    }
+}
+
+#[test]
+fn forged_damaged_and_cut_tickets() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(7));
+        let full = scene.full();
+        for byte in [16, 31, 32, 60, 150] {
+            let damaged = forge(&scene.ticket, 7, |ticket| ticket[byte] ^= 1);
+            let expected = counted!(bad_mac: 1, sealed: full);
+            scene.comes("damaged", &damaged, false, expected);
+        }
+        let named = forge(&scene.ticket, 7, |ticket| ticket[0] ^= 1);
+        scene.comes(
+            "named",
+            &named,
+            false,
+            counted!(unknown_key: 1, sealed: full),
+        );
+        // Under the same name, but another key.
+        let mut other = record(7);
+        other[40] ^= 1;
+        other[20] ^= 1;
+        let elsewhere = Scene::new(way, &other);
+        let expected = counted!(bad_mac: 1, sealed: full);
+        elsewhere.comes("another key", &scene.ticket, false, expected);
+        let whole = counted!(opened: 1, opened_by: at(1), ages: at(0), sealed: scene.again());
+        scene.comes("whole", &scene.ticket, true, whole);
+    }
+}
+
+#[test]
+fn what_is_too_short_to_be_a_ticket() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(7));
+        let short = with_ticket(&scene.ticket, 7, b"too short to be one");
+        let expected = counted!(malformed: 1, sealed: scene.full());
+        scene.comes("short", &short, false, expected);
+    }
+}
+
+#[test]
+fn those_that_are_too_old() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(1));
+        scene.machine.pass(2 * HOUR);
+        let ages_sum = 2 * HOUR;
+        let sealed = scene.again();
+        let bucket = TicketStats::AGES.iter().position(|age| *age == 3 * HOUR);
+        let ages = at(bucket.unwrap());
+        let expected =
+            counted!(opened: 1, opened_by: at(1), ages: ages, ages_sum: ages_sum, sealed: sealed);
+        scene.comes("in its last second", &scene.ticket, true, expected);
+        scene.machine.clock.pass(Duration::from_millis(999));
+        scene.comes("and at its end", &scene.ticket, true, expected);
+        scene.machine.clock.pass(Duration::from_millis(1));
+        let expected = counted!(expired: 1, sealed: scene.full());
+        scene.comes("expired", &scene.ticket, false, expected);
+    }
+}
+
+/// Another context with the same resumption.
+fn another(
+    scene: &Scene,
+    id_context: &[u8],
+    change: impl FnOnce(&mut SslContextBuilder),
+) -> SslContext {
+    let mut builder = server_builder(id_context);
+    scene.machine.resumption.install(&mut builder).unwrap();
+    change(&mut builder);
+    builder.build()
+}
+
+#[test]
+fn those_of_another_session_id_context() {
+    for way in TICKETS {
+        let scene = Scene::new(way, &record(1));
+        let other = another(&scene, b"others", |_| ());
+        let expected = counted! {
+            opened: 1, opened_by: at(1), ages: at(0), context_differs: 1, sealed: scene.full(),
+        };
+        scene.comes_to(&other, "context", &scene.ticket, false, expected);
+    }
+}
+
+#[test]
+fn those_of_another_digest_are_of_no_use() {
+    // A ticket of TLS 1.3 is good for suites with its digest only.
+    let scene = Scene::new(Way::Tls13Ticket, &record(1));
+    let suite = scene.ticket.to_der().unwrap();
+    let is_384 = suite.windows(4).any(|w| w == [0x04, 0x02, 0x13, 0x02]);
+    assert!(
+        is_384,
+        "OpenSSL's first choice has been TLS_AES_256_GCM_SHA384"
+    );
+    let other = another(&scene, b"tests", |builder| {
+        builder.set_ciphersuites("TLS_AES_128_GCM_SHA256").unwrap();
+    });
+    let expected = counted! {
+        opened: 1, opened_by: at(1), ages: at(0), unusable: 1, sealed: 2,
+    };
+    scene.comes_to(&other, "digest", &scene.ticket, false, expected);
+    // Another suite with the same one will do.
+    scene.comes_to(
+        &another(&scene, b"tests", |builder| {
+            builder
+                .set_ciphersuites("TLS_CHACHA20_POLY1305_SHA256")
+                .unwrap();
+        }),
+        "suite",
+        &scene.client.session(),
+        true,
+        counted!(opened: 1, opened_by: at(1), ages: at(0), sealed: 1),
+    );
+}
+
+#[test]
+fn those_without_an_extended_master_secret_are_of_no_use_to_who_has_one() {
+    const NO_EXTENDED_MASTER_SECRET: SslOptions = SslOptions::from_bits_retain(1);
+    let scene = Scene::new(Way::Tls12Ticket, &record(1));
+    let without = another(&scene, b"tests", |builder| {
+        builder.set_options(NO_EXTENDED_MASTER_SECRET);
+    });
+    drop(scene.client.connect(&without));
+    let expected = counted!(opened: 1, opened_by: at(1), ages: at(0), unusable: 1, sealed: 1);
+    scene.comes("no secret", &scene.client.session(), false, expected);
+}
+
+#[test]
+fn a_hello_retry_request_shows_the_ticket_twice() {
+    let scene = Scene::new(Way::Tls13Ticket, &record(1));
+    let retries = |resumption: &Resumption| {
+        let mut builder = server_builder(b"tests");
+        resumption.install(&mut builder).unwrap();
+        builder.set_groups_list("P-384").unwrap();
+        builder.build()
+    };
+    let server = retries(&scene.machine.resumption);
+    // The first look, at a hello that is answered by another question, is of no use.
+    let expected = counted! {
+        opened: 2, opened_by: at::<8>(1).map(|n| 2 * n), ages: at::<12>(0).map(|n| 2 * n),
+        unusable: 1, sealed: 1,
+    };
+    scene.comes_to(&server, "retried", &scene.ticket, true, expected);
+    let other = Scene::new(Way::Tls13Ticket, &record(2));
+    let server = retries(&other.machine.resumption);
+    let expected = counted!(unknown_key: 2, sealed: 2);
+    other.comes_to(
+        &server,
+        "retried and unknown",
+        &scene.ticket,
+        false,
+        expected,
+    );
+}
+
+#[test]
+fn sessions_in_the_cache_move_nothing() {
+    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+        let clock = a_clock();
+        let keys = ring(&clock).with_own_keys().unwrap();
+        let machine = Machine::new(&clock, way, keys);
+        let client = Client::new(way);
+        machine.connect(&client);
+        assert!(machine.reconnect(&client).resumed());
+        assert_eq!(machine.stats(), TicketStats::default(), "{way:?}");
+    }
+}
