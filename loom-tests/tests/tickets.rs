@@ -229,13 +229,7 @@ fn a_snapshot_keeps_its_keys_while_the_ring_is_replaced() {
 #[test]
 fn a_renewal_never_undoes_an_update() {
     model(None, || {
-        let clock = Arc::new(Leap::default());
-        let policy = TicketPolicy::default().period(Duration::from_secs(1));
-        let ring = TicketRing::builder().policy(policy).expect("in range");
-        let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
-        let ring = Arc::new(ring);
-        // Long after all keys have ceased to seal.
-        clock.0.store(100_000, Ordering::Relaxed);
+        let ring = long_overdue();
         let theirs = ring.clone();
         let thread = thread::spawn(move || {
             replace(&theirs, &[2]);
@@ -252,12 +246,7 @@ fn a_renewal_never_undoes_an_update() {
 #[test]
 fn two_renewals_at_once_are_one() {
     model(None, || {
-        let clock = Arc::new(Leap::default());
-        let policy = TicketPolicy::default().period(Duration::from_secs(1));
-        let ring = TicketRing::builder().policy(policy).expect("in range");
-        let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
-        let ring = Arc::new(ring);
-        clock.0.store(100_000, Ordering::Relaxed);
+        let ring = long_overdue();
         let theirs = ring.clone();
         let thread = thread::spawn(move || seal(&theirs).name);
         let ours = seal(&ring).name;
@@ -266,6 +255,17 @@ fn two_renewals_at_once_are_one() {
         let opens = ring.load();
         assert!(matches!(opens.opening(&ours, ring.now()), Named::Key(..)));
     });
+}
+
+/// A ring whose keys have long ceased to seal.
+fn long_overdue() -> Arc<TicketRing> {
+    let clock = Arc::new(Leap::default());
+    let second = Duration::from_secs(1);
+    let policy = TicketPolicy::default().period(second).lifetime(second);
+    let ring = TicketRing::builder().policy(policy).expect("in range");
+    let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
+    clock.0.store(100_000, Ordering::Relaxed);
+    Arc::new(ring)
 }
 
 /// A clock in milliseconds that leaps. Not one of loom's atomics: it is set while no thread runs beside.
