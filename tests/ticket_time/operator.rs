@@ -7,12 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rekindle::tickets::{
-    Fingerprint, KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketSecret, TimeTable,
-};
+use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketSecret, TimeTable};
 use tempfile::TempDir;
 
 use super::seconds;
+
+/// A key is told by its name: one goes with one key here.
+pub(crate) type Name = [u8; 16];
 
 /// Who provides the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(crate) struct Operator {
     edits: u64,
     /// Of a secret: as it is at the beginning of each period that was asked for.
     states: BTreeMap<u64, TicketSecret>,
-    derived: BTreeMap<u64, Fingerprint>,
+    derived: BTreeMap<u64, Name>,
 }
 
 impl Operator {
@@ -122,9 +123,9 @@ impl Operator {
     }
 
     /// Of a file without times: takes out those that `over` says.
-    pub(crate) fn retire(&mut self, over: impl Fn(Fingerprint) -> bool) {
+    pub(crate) fn retire(&mut self, over: impl Fn(Name) -> bool) {
         if self.provider == Provider::Records {
-            let out = |number: &u64| *number != self.numbers[0] && over(fingerprint(*number));
+            let out = |number: &u64| *number != self.numbers[0] && over(name_of(*number));
             let (out, left) = self.numbers.iter().partition(|number| out(number));
             self.numbers = left;
             let out: Vec<u64> = out;
@@ -175,17 +176,17 @@ impl Operator {
     }
 
     /// The keys that the file gives around a moment, and their times.
-    pub(crate) fn keys(&mut self, unix: Duration) -> Vec<(Fingerprint, Option<TimeTable>)> {
+    pub(crate) fn keys(&mut self, unix: Duration) -> Vec<(Name, Option<TimeTable>)> {
         let (period, lifetime) = (self.period, self.lifetime);
         match self.provider {
             Provider::Own => Vec::new(),
             Provider::Records => {
                 let numbers = self.numbers.iter();
-                numbers.map(|number| (fingerprint(*number), None)).collect()
+                numbers.map(|number| (name_of(*number), None)).collect()
             }
             Provider::Timed => {
                 let numbers = self.numbers.iter();
-                let key = |number| (fingerprint(number), Some(table(number, period, lifetime)));
+                let key = |number| (name_of(number), Some(table(number, period, lifetime)));
                 numbers.map(|number| key(*number)).collect()
             }
             Provider::Derived | Provider::Ratchet => {
@@ -204,7 +205,7 @@ impl Operator {
     }
 
     /// The key that is to seal, were there no ages, and whether it can be had by a new process.
-    pub(crate) fn current(&mut self, unix: Duration) -> (Fingerprint, bool) {
+    pub(crate) fn current(&mut self, unix: Duration) -> (Name, bool) {
         let index = self.secret.index(unix);
         (self.derive(index), self.can_start(unix))
     }
@@ -227,14 +228,14 @@ impl Operator {
         self.secret.index(unix)
     }
 
-    fn derive(&mut self, index: u64) -> Fingerprint {
+    fn derive(&mut self, index: u64) -> Name {
         if let Some(derived) = self.derived.get(&index) {
             return *derived;
         }
         let mut states = self.states.range(..=index);
         let (_, state) = states.next_back().expect("none asks for that long ago");
         let state = state.ratcheted(index).expect("it goes forward");
-        let derived = state.key(index).expect("a key").fingerprint();
+        let derived = *state.key(index).expect("a key").name();
         self.states.insert(index, state);
         self.derived.insert(index, derived);
         derived
@@ -248,7 +249,7 @@ impl Operator {
                 let ours = self.keys(unix);
                 assert_eq!(keys.len(), ours.len());
                 for key in keys.iter() {
-                    let ours = ours.iter().find(|ours| ours.0 == key.fingerprint());
+                    let ours = ours.iter().find(|ours| ours.0 == *key.name());
                     assert!(ours.is_some());
                 }
             }
@@ -277,9 +278,6 @@ fn bytes(number: u64) -> [u8; 48] {
     bytes
 }
 
-fn fingerprint(number: u64) -> Fingerprint {
-    let key = bytes(number);
-    let name = *key.first_chunk().expect("16 bytes");
-    let key = rekindle::tickets::TicketKey::new(name, &key[16..32], &key[32..]);
-    key.expect("a good key").fingerprint()
+fn name_of(number: u64) -> Name {
+    *bytes(number).first_chunk().expect("16 bytes")
 }
