@@ -10,7 +10,7 @@ use std::time::Duration;
 use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketSecret, TimeTable};
 use tempfile::TempDir;
 
-use super::seconds;
+use super::{DAY, seconds};
 
 /// A key is told by its name: one goes with one key here.
 pub(crate) type Name = [u8; 16];
@@ -49,8 +49,8 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub(crate) fn new(provider: Provider, period: u64, lifetime: u64, unix: Duration) -> Self {
-        // As from a file that was made long ago.
-        let from = unix - seconds(10 * period + 2 * lifetime);
+        // As from a file that was made long ago, before any time of day that a step leads back to.
+        let from = unix - seconds(10 * period + 2 * lifetime + 7 * DAY);
         let ratchet = (provider == Provider::Ratchet).then_some(from);
         let secret = TicketSecret::random(seconds(period), ratchet).expect("randomness");
         let states = [(secret.index(from), secret.clone())].into();
