@@ -50,7 +50,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 16,
+        cases: 12,
         // Each of the smaller cases takes its time, too.
         max_shrink_iters: 600,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
