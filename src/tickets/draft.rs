@@ -110,23 +110,27 @@ impl Draft {
         }
     }
 
-    /// Keys of the same secret that its ratchet has left behind still open.
+    /// Keys of the same secret are as old as they were and open as long as they were to, also those that its
+    /// ratchet, or the time of day, has left behind.
     pub(super) fn keep_derived(&mut self, before: Option<&KeyRing>) {
-        let before = before.map_or(&[][..], |ring| &ring.keys);
-        let index = |key: &RingKey| match key.origin {
-            Origin::Derived(index, _) => Some(index),
-            _ => None,
+        let Some(before) = before else { return };
+        let is_same = match (&self.source, &before.source) {
+            (Source::Derived(ours), Source::Derived(theirs)) => ours.is_same(theirs),
+            _ => false,
         };
-        let is_here = |theirs: &RingKey| {
-            let mut ours = self.keys.iter();
-            ours.any(|ours| index(ours).is_some() && ours.key.name() == theirs.key.name())
-        };
-        if before.iter().any(is_here) {
-            let open = |key: &&RingKey| index(key).is_some() && self.at.now < key.times.open_until;
-            let kept = before.iter().filter(open).filter(|key| !is_here(key));
-            let kept: Vec<RingKey> = kept.cloned().collect();
-            self.keys.extend(kept);
+        let is_derived = |key: &RingKey| matches!(key.origin, Origin::Derived(..));
+        for theirs in before.keys.iter().filter(|key| is_derived(key)) {
+            let here =
+                |ours: &&mut RingKey| is_derived(ours) && ours.key.name() == theirs.key.name();
+            match self.keys.iter_mut().find(here) {
+                Some(ours) => *ours = theirs.clone(),
+                None if is_same => self.keys.push(theirs.clone()),
+                None => {}
+            }
         }
+        // The time of day may have stepped since their times were made.
+        self.follow_the_day();
+        self.expire();
     }
 
     /// A step of the time of day moves what goes by it, but takes nothing back: what was to open, opens.

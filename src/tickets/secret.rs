@@ -218,6 +218,17 @@ impl TicketSecret {
         Ok(new)
     }
 
+    /// Whether both give the same keys, as far back as their ratchets let them.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let at = self.ratchet.max(other.ratchet).unwrap_or(0);
+        let (Ok(ours), Ok(theirs)) = (self.ratcheted(at), other.ratcheted(at)) else {
+            return false;
+        };
+        ours.period == theirs.period
+            && ours.ratchet == theirs.ratchet
+            && ours.secret == theirs.secret
+    }
+
     /// The number of the oldest period whose key may still open a ticket: one that was sealed `lifetime` ago
     /// by a machine whose clock is behind.
     #[must_use]

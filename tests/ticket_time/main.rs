@@ -1,0 +1,94 @@
+//! Ticket keys in time: months of it, by a clock whose time of day steps both ways.
+//!
+//! - [`months`]: whatever happens in whatever order, against the model in [`world`].
+//! - [`steps`]: single steps of the time of day, and ages; each was wrong once.
+//! - [`fleet`]: machines that share a secret, and whose clocks differ.
+//! - [`ratchet`]: what a secret gives, and what it does not give any more.
+
+#[path = "../common/clock.rs"]
+mod clock;
+mod fleet;
+mod months;
+mod operator;
+mod ratchet;
+mod steps;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::TwoClocks;
+use rekindle::tickets::{
+    At, Duty, GivenKey, Named, TicketCipher, TicketKey, TicketPolicy, TicketRing,
+    TicketRingBuilder, TimeTable,
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A full hour of 2027, in seconds since 1970: a multiple of every period here.
+const EPOCH: u64 = 1_800_000_000 / DAY * DAY;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A machine that came up `up` seconds ago, when it is `unix` seconds after 1970.
+fn clock(up: u64, unix: u64) -> Arc<TwoClocks> {
+    Arc::new(TwoClocks::new(seconds(up), seconds(unix)))
+}
+
+fn policy(period: u64, lifetime: u64, max_age: u64) -> TicketPolicy {
+    let policy = TicketPolicy::default().period(seconds(period));
+    policy.lifetime(seconds(lifetime)).max_age(seconds(max_age))
+}
+
+fn builder(clock: &Arc<TwoClocks>, policy: TicketPolicy) -> TicketRingBuilder {
+    let builder = TicketRing::builder().clock(clock.clone());
+    builder.policy(policy).expect("it can be lived by")
+}
+
+/// So many seconds, under a ring that is looked after every ten of them.
+fn pass(ring: &TicketRing, clock: &TwoClocks, time: u64) {
+    for _ in 0..time / 10 {
+        clock.pass(seconds(10));
+        ring.maintain().expect("randomness");
+    }
+    clock.pass(seconds(time % 10));
+    ring.maintain().expect("randomness");
+}
+
+/// The name of the key that seals now.
+fn sealing(ring: &TicketRing) -> [u8; 16] {
+    let (keys, now) = ring.load_to_seal();
+    *keys.sealing(now).expect("something seals").key().name()
+}
+
+fn opens(ring: &TicketRing, name: &[u8; 16]) -> bool {
+    matches!(ring.load().opening(name, ring.now()), Named::Key(..))
+}
+
+/// How long, in seconds, a key still opens; nothing if it does not.
+fn opens_for(ring: &TicketRing, name: &[u8; 16]) -> u64 {
+    let (keys, now) = (ring.load(), ring.now());
+    match keys.opening(name, now) {
+        Named::Key(key, _) => (key.times().open_until.as_millis() - now.as_millis()) / 1_000,
+        _ => 0,
+    }
+}
+
+fn random_key(duty: Duty, record: usize) -> GivenKey {
+    let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+    GivenKey::new(key, duty, At::record(record))
+}
+
+/// A key that seals and opens in these seconds of the time of day.
+fn timed(seal_from: u64, seal_until: u64, open_until: u64) -> GivenKey {
+    let table = TimeTable {
+        seal_from: seconds(seal_from),
+        seal_until: seconds(seal_until),
+        open_until: seconds(open_until),
+    };
+    random_key(Duty::Timed(table), 0)
+}

@@ -1,0 +1,84 @@
+//! Months in which time passes, the time of day steps, files change and processes start anew.
+
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use rekindle::tickets::TicketPolicy;
+
+use super::operator::Provider;
+use super::world::{Event, World};
+use super::{DAY, HOUR, MINUTE, policy};
+
+fn run(provider: Provider, policy: TicketPolicy, events: &[Event]) {
+    let mut world = World::new(provider, policy);
+    for event in events {
+        world.apply(event);
+    }
+}
+
+fn policies() -> impl Strategy<Value = TicketPolicy> {
+    prop_oneof![
+        Just(policy(HOUR, 2 * HOUR, 30 * DAY)),
+        Just(policy(HOUR, 2 * HOUR, 12 * HOUR)),
+        Just(policy(HOUR, HOUR, 2 * HOUR)),
+        Just(policy(10 * MINUTE, HOUR, 6 * HOUR)),
+        Just(policy(6 * HOUR, DAY, 3 * DAY)),
+    ]
+}
+
+/// Some hundreds of events; time passes by an hour or two on average.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let minutes = 10 * MINUTE as i64;
+    let hours = 4 * HOUR as i64;
+    let event = prop_oneof![
+        6 => (1..2 * MINUTE).prop_map(Event::Pass),
+        6 => (1..2 * HOUR).prop_map(Event::Pass),
+        4 => (1..12 * HOUR).prop_map(Event::Pass),
+        1 => (1..3 * DAY).prop_map(Event::Pass),
+        4 => (1..300_u64).prop_map(Event::Serve),
+        6 => Just(Event::Maintain),
+        4 => (-minutes..=minutes).prop_map(Event::Step),
+        1 => (-hours..=hours).prop_map(Event::Step),
+        2 => Just(Event::Reload),
+        2 => Just(Event::Retry),
+        4 => Just(Event::Rotate),
+        1 => Just(Event::Drop),
+        1 => Just(Event::BringBack),
+        1 => (0..3 * DAY).prop_map(Event::Restart),
+    ];
+    prop::collection::vec(event, 100..500)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        // Each of the smaller cases takes its time, too.
+        max_shrink_iters: 600,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn keys_of_our_own(policy in policies(), events in events()) {
+        run(Provider::Own, policy, &events);
+    }
+
+    #[test]
+    fn keys_from_a_file_without_times(policy in policies(), events in events()) {
+        run(Provider::Records, policy, &events);
+    }
+
+    #[test]
+    fn keys_from_a_file_with_times(policy in policies(), events in events()) {
+        run(Provider::Timed, policy, &events);
+    }
+
+    #[test]
+    fn keys_from_a_secret(policy in policies(), events in events()) {
+        run(Provider::Derived, policy, &events);
+    }
+
+    #[test]
+    fn keys_from_a_secret_with_a_ratchet(policy in policies(), events in events()) {
+        run(Provider::Ratchet, policy, &events);
+    }
+}

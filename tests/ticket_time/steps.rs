@@ -1,0 +1,261 @@
+//! Single steps of the time of day, and ages. Each test is named after what went wrong once.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+
+use rekindle::Clock;
+use rekindle::tickets::{
+    Duty, GivenKey, PolicyError, SecretError, TicketKeyFile, TicketKeyFormat, TicketKeys,
+    TicketPolicy, TicketRing, TicketSecret,
+};
+
+use super::{
+    DAY, EPOCH, HOUR, MINUTE, builder, clock, opens, opens_for, pass, policy, random_key, sealing,
+    seconds, timed,
+};
+
+fn secret(period: u64, ratchet_from: Option<u64>) -> TicketSecret {
+    TicketSecret::random(seconds(period), ratchet_from.map(seconds)).expect("randomness")
+}
+
+fn keys(keys: Vec<GivenKey>) -> TicketKeys {
+    TicketKeys::new(keys).expect("a good set")
+}
+
+fn default() -> TicketPolicy {
+    TicketPolicy::default()
+}
+
+#[test]
+fn a_derived_key_that_has_sealed_opens_after_a_step_back() {
+    for (period, back) in [(HOUR, 3 * HOUR), (MINUTE, 5 * MINUTE)] {
+        for ratchet in [None, Some(EPOCH - DAY)] {
+            let clock = clock(DAY, EPOCH + 10);
+            let secret = secret(period, ratchet);
+            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            let name = sealing(&ring);
+            clock.step(-(back as i64));
+            ring.maintain().unwrap();
+            assert!(opens(&ring, &name));
+            pass(&ring, &clock, period + 60);
+            assert!(opens(&ring, &name), "period {period}, {ratchet:?}");
+            pass(&ring, &clock, 2 * HOUR - period - 61);
+            assert!(opens(&ring, &name), "period {period}, {ratchet:?}");
+        }
+    }
+}
+
+#[test]
+fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
+    let clock = clock(DAY, EPOCH);
+    let policy = policy(HOUR, 2 * HOUR, 10 * HOUR);
+    let given = keys(vec![timed(
+        EPOCH - HOUR,
+        EPOCH + 100 * DAY,
+        EPOCH + 200 * DAY,
+    )]);
+    let ring = builder(&clock, policy).with_keys(&given).unwrap();
+    let name = sealing(&ring);
+    pass(&ring, &clock, 8 * HOUR - 1);
+    assert_eq!(sealing(&ring), name);
+    assert_eq!(opens_for(&ring, &name), 2 * HOUR + 1);
+    pass(&ring, &clock, 1);
+    assert_ne!(sealing(&ring), name);
+    assert!(ring.status().fallback);
+    pass(&ring, &clock, 2 * HOUR - 1);
+    assert!(opens(&ring, &name));
+    pass(&ring, &clock, 1);
+    assert!(!opens(&ring, &name));
+}
+
+/// A ring whose keys are known by the time of day cannot tell a glitch from the truth: it heals when the file
+/// is read again.
+#[test]
+fn timed_keys_that_a_glitch_of_days_has_ended_come_back_with_the_file() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("keys");
+    let given = keys(vec![
+        timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR),
+        timed(EPOCH + HOUR, EPOCH + 20 * HOUR, EPOCH + 20 * HOUR),
+    ]);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .unwrap();
+    file.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    let h2o = TicketKeyFormat::H2o;
+    file.write_all(&h2o.write(&given, seconds(EPOCH)).unwrap())
+        .unwrap();
+    let clock = clock(DAY, EPOCH);
+    let mut file = TicketKeyFile::keys(&path, h2o);
+    let ring = file.open(builder(&clock, default())).unwrap();
+    let name = sealing(&ring);
+    clock.step(2 * DAY as i64);
+    pass(&ring, &clock, 2);
+    clock.step(-(2 * DAY as i64));
+    pass(&ring, &clock, 2);
+    assert!(opens(&ring, &name), "it has sealed");
+    // The one that has sealed goes on; the one that was to come is gone.
+    assert!(!ring.status().fallback);
+    pass(&ring, &clock, 3 * HOUR);
+    assert!(ring.status().fallback);
+    let own = sealing(&ring);
+    assert!(!file.retry(&ring).unwrap().fallback);
+    let healed = sealing(&ring);
+    assert_eq!(healed, *given.iter().nth(1).unwrap().name());
+    // What was sealed meanwhile is good.
+    assert_eq!(opens_for(&ring, &own), 2 * HOUR);
+}
+
+#[test]
+fn the_greatest_age_is_not_forgotten_behind_keys_of_a_fallback() {
+    let clock = clock(DAY, EPOCH);
+    let given = keys(vec![random_key(Duty::Seal, 0)]);
+    let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
+        .with_keys(&given)
+        .unwrap();
+    for _ in 0..135 * 60 {
+        clock.pass(seconds(60));
+        ring.maintain().unwrap();
+    }
+    assert!(ring.replace(&given).unwrap().fallback);
+}
+
+#[test]
+fn the_greatest_age_is_not_forgotten_where_there_are_many_keys() {
+    let clock = clock(DAY, EPOCH);
+    let duty = |n| if n == 0 { Duty::Seal } else { Duty::Open };
+    let given = keys((0..70).map(|n| random_key(duty(n), n)).collect());
+    let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
+        .with_keys(&given)
+        .unwrap();
+    pass(&ring, &clock, 3 * HOUR + 10);
+    assert!(ring.status().fallback);
+    for _ in 0..3 {
+        pass(&ring, &clock, 10);
+        assert!(ring.replace(&given).unwrap().fallback);
+        assert!(ring.load().iter().all(|key| key.is_local()));
+    }
+}
+
+#[test]
+fn clocks_a_minute_apart_agree_whatever_the_period() {
+    let periods = [
+        (10, 60),
+        (25, 60),
+        (45, 60),
+        (59, 60),
+        (60, 60),
+        (61, 60),
+        (600, 60),
+        (3_600, 60),
+    ];
+    let pairs = periods
+        .into_iter()
+        .chain([(10, 30), (25, 30), (45, 30), (59, 30), (60, 59)]);
+    for (period, skew) in pairs {
+        let secret = secret(period, None);
+        let machine = |unix| {
+            let clock = clock(DAY, unix);
+            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            (clock, ring)
+        };
+        let ((a, ahead), (b, behind)) = (machine(EPOCH + skew), machine(EPOCH));
+        for second in 0..(3 * period + 130).min(4_000) {
+            let what = format!("period {period}, {skew} s apart, after {second} s");
+            assert!(opens(&behind, &sealing(&ahead)), "{what}: not known yet");
+            assert!(
+                opens(&ahead, &sealing(&behind)),
+                "{what}: not known any more"
+            );
+            for (clock, ring) in [(&a, &ahead), (&b, &behind)] {
+                clock.pass(seconds(1));
+                ring.maintain().unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reload_after_a_step_forward_keeps_what_was_promised() {
+    let clock = clock(DAY, EPOCH);
+    let key = timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR);
+    let ring = builder(&clock, default())
+        .with_keys(&keys(vec![key.clone()]))
+        .unwrap();
+    let name = sealing(&ring);
+    clock.step(DAY as i64);
+    pass(&ring, &clock, 2);
+    assert!(opens(&ring, &name));
+    let next = timed(EPOCH + DAY, EPOCH + 2 * DAY, EPOCH + 3 * DAY);
+    ring.replace(&keys(vec![key, next])).unwrap();
+    assert_eq!(opens_for(&ring, &name), 3 * HOUR - 2);
+}
+
+/// Looked after in between, or not; and of the keys that the reload gives again, too.
+#[test]
+fn the_same_secret_after_a_step_keeps_what_was_promised() {
+    let steps = [HOUR, 3 * HOUR, 3 * DAY].map(|step| step as i64);
+    for step in steps.into_iter().flat_map(|step| [step, -step]) {
+        for (ratchet, looked_after) in [(None, true), (None, false), (Some(EPOCH - 9 * DAY), false)]
+        {
+            let clock = clock(9 * DAY, EPOCH + 1_800);
+            let secret = secret(HOUR, ratchet);
+            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            let name = sealing(&ring);
+            clock.step(step);
+            if looked_after {
+                ring.maintain().unwrap();
+            }
+            ring.derive_from(&secret).unwrap();
+            let current = secret.key(secret.index(clock.unix_time())).unwrap();
+            assert_eq!(sealing(&ring), *current.name(), "step {step}");
+            pass(&ring, &clock, 2 * HOUR - 1);
+            assert!(
+                opens(&ring, &name),
+                "step {step}, {ratchet:?}, {looked_after}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_that_would_get_too_old_are_refused() {
+    let clock = clock(DAY, EPOCH);
+    let long = secret(30 * DAY, None);
+    let of_a_day = policy(HOUR, 2 * HOUR, DAY);
+    let ring = builder(&clock, of_a_day).with_secret(&long);
+    assert_eq!(ring.unwrap_err(), SecretError::MaxAge);
+    let ring = builder(&clock, of_a_day).with_own_keys().unwrap();
+    assert_eq!(ring.derive_from(&long).unwrap_err(), SecretError::MaxAge);
+    let refused = TicketRing::builder().policy(of_a_day.period(seconds(30 * DAY)));
+    assert_eq!(refused.unwrap_err(), PolicyError::MaxAge(seconds(DAY)));
+}
+
+#[test]
+fn of_keys_that_began_before_the_clock_did_the_newest_seals() {
+    for up in [600, DAY] {
+        let clock = clock(up, EPOCH);
+        let [older, newer] = [3, 1].map(|h| timed(EPOCH - h * HOUR, EPOCH + DAY, EPOCH + DAY));
+        let newest = *newer.key().name();
+        let ring = builder(&clock, default());
+        let ring = ring.with_keys(&keys(vec![older, newer])).unwrap();
+        assert_eq!(sealing(&ring), newest, "up for {up} s");
+    }
+}
+
+/// The adapter tells clients no more than a ticket lifetime; so much is left once the provider is back.
+#[test]
+fn the_end_of_a_fallback_cuts_no_ticket_short() {
+    let clock = clock(DAY, EPOCH);
+    let policy = policy(10 * HOUR, HOUR, 11 * HOUR);
+    let random = || keys(vec![random_key(Duty::Seal, 0)]);
+    let ring = builder(&clock, policy).with_keys(&random()).unwrap();
+    pass(&ring, &clock, 10 * HOUR + 60);
+    assert!(ring.status().fallback);
+    let own = sealing(&ring);
+    ring.replace(&random()).unwrap();
+    assert_eq!(opens_for(&ring, &own), HOUR);
+}

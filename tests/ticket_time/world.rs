@@ -1,0 +1,471 @@
+//! A process with a ring, its operator, and a model of what the ring has promised.
+//!
+//! The model counts true time: milliseconds since the beginning, whatever process and time of day.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::tickets::{
+    KeyRing, Named, Reload, RingKey, TicketFileError, TicketKeyFile, TicketPolicy, TicketRing,
+    TimeTable,
+};
+use rekindle::{Clock, Time};
+
+use super::clock::TwoClocks;
+use super::operator::{Name, Operator, Provider};
+use super::{EPOCH, builder, clock, seconds};
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// So many seconds in which nobody does anything.
+    Pass(u64),
+    /// So many minutes under a ring that is looked after.
+    Serve(u64),
+    Maintain,
+    /// Somebody sets the time of day, by so many seconds.
+    Step(i64),
+    /// The file is read again, as it is.
+    Reload,
+    /// And taken again.
+    Retry,
+    /// A key is added, or the ratchet moved, and keys without live tickets are taken out.
+    Rotate,
+    /// All keys but the first are taken out: their tickets are lost.
+    Drop,
+    /// A key that was taken out seals again.
+    BringBack,
+    /// A new process, on a machine that came up so many seconds ago.
+    Restart(u64),
+}
+
+/// What was promised to those who hold tickets of a key.
+struct Sealed {
+    /// The end of the longest promise.
+    until: i64,
+    local: bool,
+}
+
+pub(crate) struct World {
+    operator: Operator,
+    policy: TicketPolicy,
+    clock: Arc<TwoClocks>,
+    ring: TicketRing,
+    file: Option<TicketKeyFile>,
+    elapsed: i64,
+    /// The ring's time less the true one.
+    boot: i64,
+    /// The time of day less the true time, and from when on.
+    days: Vec<(i64, i64)>,
+    sealed: HashMap<Name, Sealed>,
+    /// When this process first had it.
+    seen: HashMap<Name, i64>,
+    /// Of the ring's own keys: when their turn was to begin.
+    own: HashMap<Name, i64>,
+    tables: HashMap<Name, TimeTable>,
+    /// When something was done that may have ended a key of the ring's own before its time.
+    changes: Vec<i64>,
+    /// Whether the file has been taken since the time of day stepped.
+    fresh: bool,
+    /// Whether the file has changed and could not be taken yet.
+    pending: bool,
+    /// The latest period that this process has been in.
+    latest: u64,
+}
+
+impl World {
+    pub(crate) fn new(provider: Provider, policy: TicketPolicy) -> Self {
+        let clock = clock(1_000_000, EPOCH);
+        let (period, lifetime) = (policy.period_of_keys(), policy.lifetime_of_tickets());
+        let unix = clock.unix_time();
+        let operator = Operator::new(provider, period.as_secs(), lifetime.as_secs(), unix);
+        let (ring, file) = start(&operator, &clock, policy).expect("a ring");
+        let mut world = Self {
+            operator,
+            policy,
+            boot: millis(clock.now()),
+            clock,
+            ring,
+            file,
+            elapsed: 0,
+            days: vec![(0, EPOCH as i64 * 1_000)],
+            sealed: HashMap::new(),
+            seen: HashMap::new(),
+            own: HashMap::new(),
+            tables: HashMap::new(),
+            changes: Vec::new(),
+            fresh: true,
+            pending: false,
+            latest: 0,
+        };
+        world.check();
+        world.check_provided();
+        world
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match *event {
+            Event::Pass(time) => self.pass(time),
+            Event::Serve(minutes) => {
+                for _ in 0..minutes.div_ceil(7) {
+                    self.pass(7 * 60);
+                    self.check_open();
+                    self.maintain();
+                    self.check();
+                }
+            }
+            Event::Maintain => self.maintain(),
+            Event::Step(time) => {
+                self.clock.step(time);
+                self.days.push((self.elapsed, self.day() + time * 1_000));
+                self.changes.push(self.elapsed);
+                self.fresh = false;
+            }
+            Event::Reload => {
+                let before = self.ring.load();
+                if self.pending {
+                    self.take_new();
+                } else if let Some(file) = &mut self.file {
+                    assert_eq!(
+                        file.reload(&self.ring).expect("the same"),
+                        Reload::Unchanged
+                    );
+                    assert!(same(&before, &self.ring.load()));
+                }
+            }
+            Event::Retry => self.take(|file, ring| file.retry(ring).map(drop)),
+            Event::Rotate => {
+                let (sealed, now) = (&self.sealed, self.elapsed);
+                let over = |key| sealed.get(&key).is_none_or(|key: &Sealed| key.until <= now);
+                self.operator.retire(over);
+                self.operator.add(self.unix());
+                self.write();
+                self.take_new();
+            }
+            Event::Drop => {
+                self.operator.retire(|_| true);
+                self.write();
+                self.take_new();
+            }
+            Event::BringBack => {
+                self.operator.bring_back();
+                self.write();
+                self.take_new();
+            }
+            Event::Restart(up) => self.restart(up),
+        }
+        self.check_open();
+        self.check();
+    }
+
+    fn pass(&mut self, time: u64) {
+        self.clock.pass(seconds(time));
+        self.elapsed += time as i64 * 1_000;
+    }
+
+    fn maintain(&mut self) {
+        self.ring.maintain().expect("randomness");
+        let after = self.ring.load();
+        // At the same moment there is nothing more to do.
+        self.ring.maintain().expect("randomness");
+        assert!(same(&after, &self.ring.load()), "{:?}", self.ring);
+        self.check_provided();
+    }
+
+    fn write(&mut self) {
+        self.operator.write();
+        self.operator.agrees(self.unix());
+        self.pending = true;
+    }
+
+    fn take_new(&mut self) {
+        self.take(|file, ring| match file.reload(ring)? {
+            Reload::Unchanged => panic!("the file has changed"),
+            Reload::Updated(_) => Ok(()),
+        });
+    }
+
+    /// The file is taken, unless it is ahead of the time of day.
+    fn take(
+        &mut self,
+        take: impl FnOnce(&mut TicketKeyFile, &TicketRing) -> Result<(), TicketFileError>,
+    ) {
+        let Some(file) = &mut self.file else { return };
+        let before = self.ring.load();
+        let taken = take(file, &self.ring);
+        if !self.operator.can_start(self.clock.unix_time()) {
+            taken.expect_err("the ratchet is past this");
+            assert!(same(&before, &self.ring.load()));
+            return;
+        }
+        taken.expect("a good file");
+        self.pending = false;
+        self.changes.push(self.elapsed);
+        self.fresh = true;
+        if !self.operator.is_derived() {
+            let given = self.operator.keys(self.clock.unix_time());
+            let is_given = |key| given.iter().any(|given| given.0 == key);
+            self.sealed
+                .retain(|key, sealed| sealed.local || is_given(*key));
+        }
+        self.look();
+        self.check_provided();
+    }
+
+    fn restart(&mut self, up: u64) {
+        let unix = self.unix();
+        let clock = clock(up, unix.as_secs());
+        if !self.operator.can_start(unix) {
+            assert!(start(&self.operator, &clock, self.policy).is_none());
+            return;
+        }
+        let (ring, file) = start(&self.operator, &clock, self.policy).expect("a ring");
+        (self.ring, self.file) = (ring, file);
+        self.boot = millis(clock.now()) - self.elapsed;
+        self.clock = clock;
+        let day = self.day();
+        self.days = vec![(self.elapsed, day)];
+        self.seen.clear();
+        self.own.clear();
+        self.changes.clear();
+        (self.fresh, self.pending) = (true, false);
+        self.latest = 0;
+        // The new process knows of no step: it goes by the time of day.
+        let (tables, operator) = (&self.tables, &self.operator);
+        self.sealed.retain(|key, sealed| {
+            let table = tables.get(key);
+            if let Some(table) = table {
+                let end = table.open_until.as_millis() as i64 - day;
+                sealed.until = sealed.until.min(end);
+            }
+            !sealed.local && table.is_none_or(|table| operator.gives(*table, unix))
+        });
+        self.look();
+        self.check_provided();
+    }
+
+    fn unix(&self) -> Duration {
+        self.clock.unix_time()
+    }
+
+    fn day(&self) -> i64 {
+        self.days.last().expect("never empty").1
+    }
+
+    /// The true time of a ring's.
+    fn at(&self, time: Time) -> i64 {
+        millis(time).saturating_sub(self.boot)
+    }
+
+    /// The least and the greatest day since then.
+    fn days_since(&self, since: i64) -> (i64, i64) {
+        // Less than: it may have stepped at this very moment, and after that.
+        let before = self.days.iter().rposition(|(from, _)| *from < since);
+        let days = self.days[before.unwrap_or(0)..].iter();
+        let days: Vec<i64> = days.map(|(_, day)| *day).collect();
+        let least = days.iter().min().expect("never empty");
+        (*least, *days.iter().max().expect("never empty"))
+    }
+
+    /// Every ticket opens while it is to, unless its key was taken away.
+    pub(crate) fn check_open(&mut self) {
+        let (keys, now) = (self.ring.load(), self.ring.now());
+        let elapsed = self.elapsed;
+        self.sealed.retain(|_, sealed| elapsed < sealed.until);
+        for (key, sealed) in &self.sealed {
+            let opens = matches!(keys.opening(key, now), Named::Key(..));
+            let left = (sealed.until - elapsed) / 1_000;
+            assert!(
+                opens,
+                "{key:02x?} was to open for {left} s more: {:?}",
+                *keys
+            );
+        }
+    }
+
+    /// Something seals, and is told the truth; no key does more than it may.
+    pub(crate) fn check(&mut self) {
+        let (keys, now) = self.ring.load_to_seal();
+        self.look();
+        let key = keys.sealing(now).expect("something seals");
+        assert!(matches!(
+            keys.opening(key.key().name(), now),
+            Named::Key(..)
+        ));
+        // As the OpenSSL adapter tells it.
+        let lifetime = self.policy.lifetime_of_tickets().as_millis() as i64;
+        let told = lifetime.min(self.at(key.times().open_until) - self.elapsed);
+        if self.operator.provider != Provider::Timed || key.is_local() {
+            assert_eq!(told, lifetime, "{key:?} is to open for a ticket's lifetime");
+        }
+        let until = self.elapsed + told;
+        let sealed = self.sealed.entry(*key.key().name());
+        let sealed = sealed.or_insert(Sealed {
+            until,
+            local: key.is_local(),
+        });
+        sealed.until = sealed.until.max(until);
+        self.check_bounds(&keys);
+        self.check_open();
+    }
+
+    /// Notes what has come.
+    fn look(&mut self) {
+        let keys = self.ring.load();
+        self.latest = self.latest.max(self.operator.index(self.unix()));
+        for key in keys.iter() {
+            let id = *key.key().name();
+            self.seen.entry(id).or_insert(self.elapsed);
+            if key.is_local() {
+                let from = self.at(key.times().seal_from);
+                self.own.entry(id).or_insert(from);
+            } else if self.operator.provider != Provider::Records && !self.tables.contains_key(&id)
+            {
+                for (id, table) in self.operator.keys(self.unix()) {
+                    self.tables.insert(id, table.expect("these have times"));
+                }
+                assert!(self.tables.contains_key(&id), "whose key is {key:?}?");
+            }
+        }
+    }
+
+    fn check_bounds(&self, keys: &KeyRing) {
+        for key in keys.iter() {
+            if key.is_local() {
+                self.check_own(key);
+            } else {
+                self.check_provided_key(key);
+            }
+        }
+        let most = self.most_keys(keys);
+        assert!(
+            keys.len() <= most,
+            "{} keys, more than {most}: {keys:?}",
+            keys.len()
+        );
+    }
+
+    fn check_own(&self, key: &RingKey) {
+        let (period, lifetime, _) = self.policy_millis();
+        let from = self.own[key.key().name()];
+        assert_eq!(self.at(key.times().seal_from), from);
+        assert!(self.at(key.times().seal_until) <= from + period);
+        assert!(self.at(key.times().open_until) <= from + period + lifetime);
+    }
+
+    fn check_provided_key(&self, key: &RingKey) {
+        let (_, lifetime, max_age) = self.policy_millis();
+        let (id, times) = (*key.key().name(), key.times());
+        let since = self.seen[&id];
+        let (seal_until, open_until) = (self.at(times.seal_until), self.at(times.open_until));
+        assert!(seal_until <= open_until, "{key:?}");
+        if !self.operator.is_derived() {
+            assert!(open_until <= since + max_age, "{key:?} gets too old");
+            let last_seal = since + max_age - lifetime;
+            assert!(seal_until <= last_seal, "{key:?} seals for too long");
+        }
+        if let Some(table) = self.tables.get(&id) {
+            // By the time of day when it was furthest back. What was before the clock began is its beginning.
+            let (least, _) = self.days_since(since);
+            let by_day = |time: Duration| (time.as_millis() as i64 - least).max(-self.boot);
+            assert!(
+                open_until <= by_day(table.open_until),
+                "{key:?} opens for too long"
+            );
+            assert!(
+                seal_until <= by_day(table.seal_until),
+                "{key:?} seals for too long"
+            );
+        }
+    }
+
+    fn policy_millis(&self) -> (i64, i64, i64) {
+        let millis = |duration: Duration| duration.as_millis() as i64;
+        (
+            millis(self.policy.period_of_keys()),
+            millis(self.policy.lifetime_of_tickets()),
+            millis(self.policy.max_age_of_keys()),
+        )
+    }
+
+    /// The most keys that a ring may have: those that are open at one time, some to come, one more for each
+    /// period that the time of day was moved by while they were here, and one of the ring's own for each
+    /// change that may have ended one early.
+    fn most_keys(&self, keys: &KeyRing) -> usize {
+        let (period, lifetime, _) = self.policy_millis();
+        let open = lifetime / period + 4;
+        let recent = self.elapsed - lifetime - 2 * period;
+        let changes = self.changes.iter().filter(|at| **at >= recent).count();
+        let provided = match self.operator.provider {
+            Provider::Own => 0,
+            Provider::Records | Provider::Timed => self.operator.numbers.len(),
+            Provider::Derived | Provider::Ratchet => {
+                let since = keys.iter().map(|key| self.at(key.since())).min();
+                let (least, greatest) = self.days_since(since.unwrap_or(0));
+                let span = (greatest - least + 120_000) / period;
+                (open + span) as usize
+            }
+        };
+        open as usize + provided + changes
+    }
+
+    /// The provider's key seals where it can, after the ring has been looked after at this moment.
+    fn check_provided(&mut self) {
+        self.look();
+        let (keys, now) = (self.ring.load(), self.ring.now());
+        let sealing = keys.sealing(now).expect("something seals");
+        let (_, lifetime, max_age) = self.policy_millis();
+        let unix = self.unix();
+        let here = |id| keys.iter().any(|key| *key.key().name() == id);
+        let due = match self.operator.provider {
+            Provider::Own => None,
+            Provider::Derived | Provider::Ratchet => {
+                let latest = self.latest == self.operator.index(unix);
+                let (due, can_start) = self.operator.current(unix);
+                let is_sure = self.operator.provider == Provider::Derived
+                    || latest
+                    || (self.fresh && can_start);
+                (is_sure || here(due)).then_some(due)
+            }
+            Provider::Records | Provider::Timed => {
+                let young = |id| self.elapsed < self.seen[&id] + max_age - lifetime;
+                let given = self.operator.keys(unix).into_iter().enumerate();
+                let given = given.filter(|(place, (_, table))| match table {
+                    Some(table) => table.seal_from <= unix && unix < table.seal_until,
+                    None => *place == 0,
+                });
+                let given = given.filter(|(_, (id, _))| self.fresh || here(*id));
+                let given = given.filter(|(_, (id, _))| young(*id));
+                let latest = given.max_by_key(|(_, (_, table))| table.map(|table| table.seal_from));
+                latest.map(|(_, (id, _))| id)
+            }
+        };
+        let id = *sealing.key().name();
+        match due {
+            Some(due) => assert_eq!(id, due, "{:?}", *keys),
+            None => assert!(sealing.is_local(), "{id:02x?} is not to seal: {:?}", *keys),
+        }
+    }
+}
+
+fn start(
+    operator: &Operator,
+    clock: &Arc<TwoClocks>,
+    policy: TicketPolicy,
+) -> Option<(TicketRing, Option<TicketKeyFile>)> {
+    let builder = builder(clock, policy);
+    let Some(mut file) = operator.file() else {
+        return Some((builder.with_own_keys().expect("randomness"), None));
+    };
+    let ring = file.open(builder).ok()?;
+    Some((ring, Some(file)))
+}
+
+fn same(one: &KeyRing, other: &KeyRing) -> bool {
+    std::ptr::eq(one, other)
+}
+
+fn millis(time: Time) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
