@@ -8,15 +8,18 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use records::record;
+use rekindle::ManualClock;
 use rekindle::tickets::{
-    At, KeyFault, Named, Place, Reload, TicketFileError, TicketKeyError, TicketKeyFile,
-    TicketKeyFormat, TicketKeys, TicketRing,
+    At, Duty, KeyFault, Named, Place, Reload, TicketFileError, TicketKeyError, TicketKeyFile,
+    TicketKeyFormat, TicketKeys, TicketPolicy, TicketRing, TicketSecret, TimeTable,
 };
 use tempfile::TempDir;
 
@@ -383,6 +386,92 @@ fn a_secret_in_a_file_is_read_again_and_named_when_it_is_bad() {
     fs::write(&path, secret(2)).unwrap();
     assert!(matches!(file.reload(&ring), Ok(Reload::Updated(_))));
     assert_ne!(sealing(), before);
+}
+
+#[test]
+fn text_that_another_reader_is_for_is_no_key() {
+    let ring = ring(&[record(1)]);
+    let secret = TicketSecret::random(Duration::from_secs(60), None).unwrap();
+    let keys = TicketKeys::parse(&[record(1), record(2), record(3)].concat()).unwrap();
+    let [first, second, third] = [0, 1, 2].map(|i| keys.given().nth(i).unwrap());
+    let three = [
+        first.with_duty(Duty::Next),
+        second.with_duty(Duty::Seal),
+        third.clone(),
+    ];
+    let three = TicketKeys::new(three.to_vec()).unwrap();
+    let now = Duration::from_secs(1_800_000_000);
+    let written = |format: TicketKeyFormat| format.write(&three, now).unwrap();
+    for (content, what) in [
+        (secret.to_text().as_bytes(), "a secret"),
+        (&written(TicketKeyFormat::Haproxy48)[..], "HAProxy"),
+        (&written(TicketKeyFormat::H2o)[..], "h2o"),
+    ] {
+        let error = ring.update(content).unwrap_err();
+        assert!(matches!(error, TicketKeyError::AnotherFormat(_)), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    assert_eq!(names(&ring), [1]);
+    // Text it may be.
+    ring.update(b"0123456789abcdefThe quick brown fox jumps over t\n")
+        .unwrap();
+}
+
+/// What the operator is told of keys that leave.
+#[test]
+fn a_key_is_dropped_only_while_its_tickets_may_live() {
+    let clock = Arc::new(ManualClock::new());
+    let builder = TicketRing::builder().clock(clock.clone());
+    let keys = |numbers: &[u8]| {
+        let records: Vec<u8> = numbers.iter().flat_map(|n| record(*n)).collect();
+        TicketKeys::parse(&records).unwrap()
+    };
+    let ring = builder.with_keys(&keys(&[1])).unwrap();
+    let lifetime = TicketPolicy::default().lifetime_of_tickets();
+    assert_eq!(ring.replace(&keys(&[2, 1])).unwrap().dropped, 0);
+    assert_eq!(ring.replace(&keys(&[2])).unwrap().dropped, 1);
+    assert_eq!(ring.replace(&keys(&[3, 2])).unwrap().dropped, 0);
+    clock.advance(lifetime - Duration::from_secs(1));
+    assert_eq!(ring.replace(&keys(&[4, 3, 2])).unwrap().dropped, 0);
+    assert_eq!(ring.replace(&keys(&[4, 3])).unwrap().dropped, 1);
+    clock.advance(lifetime);
+    assert_eq!(ring.replace(&keys(&[4])).unwrap().dropped, 0);
+}
+
+#[test]
+fn keys_whose_times_are_over_do_not_replace_good_ones() {
+    let ring = ring(&[record(1)]);
+    let now = ring.unix_time();
+    let hour = Duration::from_secs(3_600);
+    let table = TimeTable {
+        seal_from: now - 3 * hour,
+        seal_until: now - 2 * hour,
+        open_until: now + hour,
+    };
+    let old = TicketKeys::parse(&record(2)).unwrap();
+    let old = old.given().next().unwrap().with_duty(Duty::Timed(table));
+    let old = TicketKeys::new(vec![old]).unwrap();
+    assert_eq!(ring.replace(&old), Err(TicketKeyError::NothingSeals));
+    assert_eq!(names(&ring), [1]);
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_told_or_refused() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("key");
+    fs::write(&file, record(1)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let mode = |mode| fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+    mode(0o770);
+    let (keys, _) = open(dir.path());
+    assert_eq!(keys.exposed(), [dir.path().to_owned()]);
+    let strict = || {
+        let file = TicketKeyFile::keys(dir.path(), TicketKeyFormat::TrafficServer48);
+        file.refuse_exposed(true).read()
+    };
+    assert!(matches!(strict(), Err(TicketFileError::Exposed { .. })));
+    mode(0o750);
+    strict().unwrap();
 }
 
 #[test]

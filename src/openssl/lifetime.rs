@@ -111,12 +111,13 @@ impl Lifetimes {
         let age = age.unwrap_or(by_day);
         let lineage = stamp.map_or(0, |stamp| stamp.lineage_at(time));
         let lineage = Duration::from_millis(lineage.saturating_add(age));
-        if (age / 1_000) as i64 > timeout {
-            return Verdict::Expired;
-        }
+        // First, for at its lineage's end a ticket's lifetime ends as well.
         let Some(left) = self.lineage_limit.checked_sub(lineage) else {
             return Verdict::LineageEnded;
         };
+        if (age / 1_000) as i64 > timeout {
+            return Verdict::Expired;
+        }
         // OpenSSL is about to compare the session's time with the time of day, in whole seconds. Which of
         // them have begun may differ by one where no clock has stepped.
         if age / 1_000 != by_day / 1_000 {

@@ -64,6 +64,7 @@ impl Draft {
             times,
             since: since.unwrap_or(now),
             promise: was.map_or(BEGINNING, |was| was.promised(now)),
+            ceased: was.map_or(now, |was| was.ceased(now)),
             origin,
         };
         keep_promise(&mut new, self.policy);
@@ -142,6 +143,7 @@ impl Draft {
         let (now, soon) = (self.at.now, self.at.unix.saturating_add(period));
         for key in &mut self.keys {
             key.promise = key.promised(now);
+            key.ceased = key.ceased(now);
         }
         // Keys of a day that has turned out to be far off, and that have never sealed.
         self.keys.retain(|key| match key.origin {
@@ -241,6 +243,7 @@ impl Draft {
                 },
                 since: self.at.now,
                 promise: BEGINNING,
+                ceased: self.at.now,
                 origin: Origin::Local,
             });
             from = seal_until;
@@ -273,6 +276,7 @@ impl Draft {
                 times: self.at.times_of(table),
                 since: self.at.now,
                 promise: BEGINNING,
+                ceased: self.at.now,
                 origin: Origin::Derived(index, table),
             });
         }

@@ -92,6 +92,9 @@ pub enum TicketKeyError {
         /// What is wrong with it. Never quotes it: it may be a secret.
         reason: &'static str,
     },
+    /// It is text that another reader is for: as raw bytes it would make keys that anybody can guess, and
+    /// names that give secrets away.
+    AnotherFormat(&'static str),
     /// Two keys have one name.
     DuplicateName {
         /// The first of them.
@@ -129,6 +132,12 @@ impl fmt::Display for TicketKeyError {
             }
             Self::Bad { at, fault } => write!(f, "{at} {fault}"),
             Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
+            Self::AnotherFormat(what) => {
+                write!(
+                    f,
+                    "this looks like {what}, and was to be read as raw records"
+                )
+            }
             Self::DuplicateName { first, second } => {
                 write!(f, "{first} and {second} have the same name")
             }

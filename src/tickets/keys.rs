@@ -148,6 +148,15 @@ impl TicketKeys {
         Ok(Self { keys, trailing: 0 })
     }
 
+    /// Whether none of them seals at this time of day or later, by their tables.
+    pub(super) fn have_ended(&self, unix: Duration) -> bool {
+        self.keys.iter().all(|key| match key.duty {
+            Duty::Timed(table) => table.seal_until <= unix,
+            Duty::Seal => false,
+            Duty::Next | Duty::Open => true,
+        })
+    }
+
     pub(super) fn with_trailing(mut self, trailing: usize) -> Self {
         self.trailing = trailing;
         self

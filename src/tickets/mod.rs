@@ -92,8 +92,8 @@ pub struct Update {
     /// Bytes behind the last whole record, which were ignored: a text editor's newline, or a file
     /// that is not what it should be. Worth a warning unless zero.
     pub trailing: usize,
-    /// Keys that still opened tickets and are gone: clients that come back with those get a full
-    /// handshake.
+    /// Keys that are gone although tickets may live that they have sealed: clients that come back with
+    /// those get a full handshake.
     pub dropped: usize,
     /// Whether none of the keys that were given may seal now, so that one of our own does.
     pub fallback: bool,
@@ -140,8 +140,9 @@ impl TicketRing {
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and there is none of our own to be
-    /// had. The ring in use stays.
+    /// [`TicketKeyError::NothingSeals`] if by their tables none of the keys seals now or later, unless the
+    /// ring has fallen back to keys of its own already; [`TicketKeyError::NoRandomness`] if none may now, and there is
+    /// none of our own to be had. The ring in use stays.
     pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
         let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
         let mut update = self.swap_in(make)?;
@@ -335,10 +336,12 @@ impl TicketRingBuilder {
 
 impl Update {
     fn from(before: &KeyRing, ring: &KeyRing, now: Time) -> Self {
+        let lifetime = before.policy().lifetime_of_tickets();
         let is_gone = |key: &&RingKey| {
             let times = key.times();
             let opened = times.seal_from <= now && now < times.open_until;
-            opened && !matches!(ring.opening(key.key().name(), now), Named::Key(..))
+            let has_tickets = now < key.ceased(now).saturating_add(lifetime);
+            opened && has_tickets && !matches!(ring.opening(key.key().name(), now), Named::Key(..))
         };
         let sealing = ring.sealing(now).unwrap_or(&ring.keys[0]);
         Self {

@@ -36,6 +36,10 @@ impl KeyRing {
         for given in keys.given() {
             draft.give(given, before);
         }
+        // At the start there is nothing better; here there is.
+        if before.is_some_and(|ring| !ring.is_fallback(at.now)) && keys.have_ended(at.unix) {
+            return Err(TicketKeyError::NothingSeals);
+        }
         draft.replace(before);
         draft.top_up()?;
         Ok(draft.finish())

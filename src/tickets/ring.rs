@@ -38,6 +38,9 @@ pub struct RingKey {
     pub(super) since: Time,
     /// Until when it opens whatever the time of day does meanwhile: what it has sealed was promised that.
     pub(super) promise: Time,
+    /// When it was last known to seal, as far as its times do not tell: by another set, or by another time
+    /// of day. One that came to open only may have sealed elsewhere until then.
+    pub(super) ceased: Time,
     pub(super) origin: Origin,
 }
 
@@ -79,6 +82,15 @@ impl RingKey {
             self.promise.max(self.times.open_until)
         } else {
             self.promise
+        }
+    }
+
+    /// When it sealed for the last time, if that is not now.
+    pub(super) fn ceased(&self, now: Time) -> Time {
+        if self.times.seal_from <= now {
+            self.ceased.max(self.times.seal_until.min(now))
+        } else {
+            self.ceased
         }
     }
 

@@ -40,6 +40,9 @@ pub struct TicketSecret {
 }
 
 impl TicketSecret {
+    /// What a file with a secret begins with.
+    pub(super) const HEAD: &[u8] = b"# rekindle ticket secret";
+
     /// How many periods a ratchet goes forward at once: about a second's work. At one hour each that is
     /// more than a century.
     pub const MOST_STEPS: u64 = 1 << 20;

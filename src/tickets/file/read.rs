@@ -68,6 +68,9 @@ impl Reader {
         path: &Path,
         format: TicketKeyFormat,
     ) -> Result<TicketKeys, TicketFileError> {
+        let metadata = fs::metadata(path).map_err(|e| unreadable(path, e))?;
+        // Whoever may put a file into it puts the key in that seals.
+        self.expose(path, can_be_written(&metadata))?;
         let mut names = Vec::new();
         for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
             let name = entry.map_err(|e| unreadable(path, e))?.file_name();
@@ -110,6 +113,16 @@ impl Reader {
         Ok(keys.with_trailing(trailing))
     }
 
+    fn expose(&mut self, path: &Path, exposed: bool) -> Result<(), TicketFileError> {
+        if exposed && self.refuse_exposed {
+            return Err(TicketFileError::Exposed { path: path.into() });
+        }
+        if exposed {
+            self.exposed.push(path.into());
+        }
+        Ok(())
+    }
+
     fn file(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, TicketFileError> {
         // Before opening: that alone would wait for a pipe's other end.
         if !fs::metadata(path)
@@ -123,12 +136,7 @@ impl Reader {
         if !metadata.is_file() {
             return Err(TicketFileError::NotAFile { path: path.into() });
         }
-        if is_exposed(&metadata) {
-            if self.refuse_exposed {
-                return Err(TicketFileError::Exposed { path: path.into() });
-            }
-            self.exposed.push(path.into());
-        }
+        self.expose(path, is_exposed(&metadata))?;
         // Room for all at once: growing would leave copies of the keys behind.
         let mut content = Zeroizing::new(Vec::with_capacity(TicketKeyFile::MAX_LEN + 1));
         file.take(TicketKeyFile::MAX_LEN as u64 + 1)
@@ -179,8 +187,20 @@ fn is_exposed(metadata: &Metadata) -> bool {
     metadata.mode() & 0o066 != 0
 }
 
+/// By others than the owner.
+#[cfg(unix)]
+fn can_be_written(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mode() & 0o022 != 0
+}
+
 #[cfg(not(unix))]
 fn is_exposed(_metadata: &Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn can_be_written(_metadata: &Metadata) -> bool {
     false
 }
 

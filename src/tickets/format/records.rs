@@ -8,6 +8,7 @@ use super::write_error::WriteError;
 use crate::tickets::error::{At, TicketKeyError};
 use crate::tickets::key::{NAME, TicketCipher, TicketKey};
 use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+use crate::tickets::secret::TicketSecret;
 
 /// Bytes of the longest record.
 pub(super) const LONGEST: usize = NAME + 2 * 32;
@@ -94,6 +95,9 @@ impl Layout {
 /// The first seals, all open. Bytes behind the last whole record are ignored and counted: text editors
 /// leave a newline there.
 pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, TicketKeyError> {
+    if let Some(what) = another_format(content) {
+        return Err(TicketKeyError::AnotherFormat(what));
+    }
     let layout = Layout::of(format);
     let records = content.chunks_exact(layout.record());
     let trailing = records.remainder().len();
@@ -113,6 +117,27 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
     };
     let keys = records.enumerate().map(given).collect::<Result<_, _>>()?;
     Ok(TicketKeys::new(keys)?.with_trailing(trailing))
+}
+
+/// What a file is that is no file of records. Records may be text as well, but none that looks like this.
+fn another_format(content: &[u8]) -> Option<&'static str> {
+    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut lines = lines.filter(|line| !line.is_empty()).peekable();
+    let first = *lines.peek()?;
+    let is_base64 = |line: &[u8]| {
+        let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+        // 48 and 80 bytes.
+        [64, 108].contains(&line.len()) && line.iter().all(digit)
+    };
+    if first.starts_with(TicketSecret::HEAD) || content.starts_with(b"secret ") {
+        Some("a secret to derive ticket keys from")
+    } else if first.starts_with(b"- name:") {
+        Some("h2o's YAML")
+    } else if lines.all(is_base64) {
+        Some("lines of base64, as HAProxy has them")
+    } else {
+        None
+    }
 }
 
 /// The one that seals, those that are to come, those that have sealed.
