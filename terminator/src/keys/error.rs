@@ -11,6 +11,8 @@ use thiserror::Error;
 pub(super) enum KeysError {
     #[error(transparent)]
     Read(#[from] TicketFileError),
+    #[error("{path} has {bytes} bytes behind its last whole key: is the format right?")]
+    Trailing { path: PathBuf, bytes: usize },
     #[error("bad ticket secret in {path}: {source}")]
     Secret { path: PathBuf, source: SecretError },
     #[error("cannot make a secret: {0}")]

@@ -9,7 +9,7 @@ use rekindle::tickets::{
 
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
-use super::input::now;
+use super::input::{now, refuse_trailing};
 use super::output::replace;
 
 #[derive(Debug, Args)]
@@ -44,6 +44,7 @@ impl Rotate {
         let KeyMaterial::Keys(keys) = file.read()? else {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
+        refuse_trailing(&keys, &self.file, self.format)?;
         let keys: Vec<GivenKey> = keys.given().cloned().collect();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
         let (said, key, keys) = match &self.promote {

@@ -281,3 +281,50 @@ fn a_ratchet_forgets_what_is_not_needed_any_more() {
     let future = keys(&["fingerprint", &path, "--format", "secret"]);
     future.failed("the ratchet is past this period");
 }
+
+#[test]
+fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
+    let files = Files::new();
+    let (path, out) = (files.text("keys"), files.text("out"));
+    keys(&["generate", "--format", "nginx-80", "--out", &path]).expect(0);
+    let content = fs::read(&path).expect("it is there");
+    let fingerprint = ["fingerprint", &path, "--format", "nginx-48"];
+    let commands: [&[&str]; 5] = [
+        &["rotate", "--format", "nginx-48", "--stage", &path],
+        &[
+            "convert",
+            "--from",
+            "nginx-48",
+            "--to",
+            "apache-48",
+            &path,
+            "--out",
+            &out,
+        ],
+        &fingerprint,
+        &["show", &path, "--format", "nginx-48"],
+        &["show", &path, "--format", "nginx-48", "--reveal"],
+    ];
+    for command in commands {
+        let failed = keys(command).failed(&format!("{path} has 32 bytes behind its last"));
+        failed.failed("is the format right?").hides(&content[16..]);
+        assert_eq!(fs::read(&path).expect("it is there"), content);
+    }
+    assert!(!files.path("out").exists());
+
+    // A newline is none of a key's bytes, in each file of a folder.
+    fs::create_dir(files.path("folder")).expect("a folder");
+    for name in ["folder/1", "folder/2"] {
+        files.replace(name, &[&ticket_key()[..], b"\n"].concat());
+    }
+    let folder = files.text("folder");
+    let of_folder = ["fingerprint", &folder, "--format", "nginx-48"];
+    keys(&of_folder).expect(0);
+    files.replace("folder/2", &[&ticket_key()[..], b"\n\n"].concat());
+    keys(&of_folder).failed("folder/2 has 2 bytes behind its last whole key");
+    files.replace("keys", &[&ticket_key()[..], b"\n"].concat());
+    keys(&fingerprint).expect(0);
+    keys(commands[0]).expect(0);
+    files.replace("keys", &[&ticket_key()[..], b"x"].concat());
+    keys(&fingerprint).failed("keys has 1 bytes behind");
+}
