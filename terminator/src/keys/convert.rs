@@ -31,8 +31,8 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        self.output.check()?;
+        let place = self.output.open()?;
         let keys = self.from.keys(&self.path, self.lifetime)?;
-        self.output.put(&self.to.write(&keys, now())?)
+        place.put(&self.to.write(&keys, now())?)
     }
 }

@@ -23,6 +23,10 @@ pub(super) enum KeysError {
     Format(#[from] WriteError),
     #[error("cannot write {path}: {source}")]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot lock {path}: {source}")]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("{0} is no regular file: it is left as it is")]
+    NotAFile(PathBuf),
     #[error("{0} exists: --force overwrites it")]
     Exists(PathBuf),
     #[error(

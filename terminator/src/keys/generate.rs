@@ -43,10 +43,10 @@ pub(crate) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        self.output.check()?;
+        let place = self.output.open()?;
         match self.format {
-            Kind::Secret => self.output.put(self.secret()?.to_text().as_bytes()),
-            Kind::Keys(format) => self.output.put(&self.keys(format)?),
+            Kind::Secret => place.put(self.secret()?.to_text().as_bytes()),
+            Kind::Keys(format) => place.put(&self.keys(format)?),
         }
     }
 

@@ -10,7 +10,7 @@ use rekindle::tickets::{
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
 use super::input::{now, refuse_trailing};
-use super::output::replace;
+use super::output::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
@@ -41,6 +41,8 @@ impl Rotate {
         if self.file.is_dir() {
             return Err(KeysError::Flags("rotate takes a file, not a folder"));
         }
+        // Until the file is replaced: another rotation meanwhile would be lost.
+        let target = Target::lock(&self.file)?;
         let KeyMaterial::Keys(keys) = file.read()? else {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
@@ -59,7 +61,7 @@ impl Rotate {
             None => self.add(keys)?,
         };
         let keys = TicketKeys::new(keys)?;
-        replace(&self.file, &self.format.write(&keys, now())?)?;
+        target.replace(&self.format.write(&keys, now())?)?;
         println!("{said} {key}");
         Ok(())
     }

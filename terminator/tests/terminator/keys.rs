@@ -1,6 +1,9 @@
 //! `rekindle-terminator keys ...`: what each command does, its exit status, and that no secret is printed unasked.
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::process::Command;
+use std::thread;
 use std::time::SystemTime;
 
 use crate::common::Terminator;
@@ -327,4 +330,107 @@ fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
     keys(commands[0]).expect(0);
     files.replace("keys", &[&ticket_key()[..], b"x"].concat());
     keys(&fingerprint).failed("keys has 1 bytes behind");
+}
+
+#[test]
+fn what_a_killed_command_has_left_is_gone_after_the_next() {
+    let files = Files::new();
+    let (path, secret, stale) = (
+        files.text("keys"),
+        files.text("secret"),
+        files.path(".keys.new"),
+    );
+    let generate = ["generate", "--format", "envoy-80", "--out", &path];
+    let rotate = ["rotate", "--format", "envoy-80", "--stage", &path];
+    files.replace("secret", ticket_secret(LONGEST_PERIOD).as_bytes());
+    let convert = ["convert", "--from", "secret", "--to", "envoy-80", &secret];
+    let forced = ["--force", "--out", &path];
+    let commands = [
+        generate.to_vec(),
+        rotate.to_vec(),
+        [&convert[..], &forced].concat(),
+        [&generate[..3], &forced].concat(),
+    ];
+    for command in &commands {
+        fs::write(&stale, "half of a secret").expect("written");
+        keys(command).expect(0);
+        assert!(!stale.exists(), "{command:?}");
+        assert_eq!(mode(&path), 0o600);
+        keys(&["check", &path, "--format", "envoy-80"]).expect(0);
+    }
+    let stale_secret = files.path(".secret.new");
+    let text = format!("{}ratchet 1\n", ticket_secret(LONGEST_PERIOD));
+    files.replace("secret", text.as_bytes());
+    fs::write(&stale_secret, "half of a secret").expect("written");
+    keys(&["ratchet", &secret]).expect(0);
+    assert!(!stale_secret.exists());
+
+    // What cannot be removed is what the error names.
+    let content = fs::read(&path).expect("it is there");
+    fs::create_dir(&stale).expect("a folder");
+    keys(&rotate).failed("/.keys.new: ");
+    assert_eq!(fs::read(&path).expect("it is there"), content);
+}
+
+#[test]
+fn rotations_at_the_same_time_all_count() {
+    let files = Files::new();
+    let path = files.text("keys");
+    keys(&["generate", "--format", "envoy-80", "--out", &path]).expect(0);
+    let rotate = ["rotate", "--format", "envoy-80", "--stage", &path];
+    let staged: Vec<String> = thread::scope(|scope| {
+        let rotations = [(); 8].map(|()| scope.spawn(|| keys(&rotate).expect(0)));
+        let printed = rotations.map(|ran| ran.join().expect("it ran").out().to_owned());
+        printed.into()
+    });
+    let all = fingerprints(&path, "envoy-80");
+    assert_eq!(all.len(), 1 + staged.len());
+    for line in staged {
+        let key = line.trim().strip_prefix("staged ").expect("a fingerprint");
+        assert!(all.iter().any(|(_, of_file)| of_file == key), "{key}");
+    }
+    let left = fs::read_dir(files.path("")).expect("a folder").count();
+    assert_eq!(left, 1, "nothing is left behind");
+}
+
+#[test]
+fn only_regular_files_are_replaced() {
+    let files = Files::new();
+    let (source, fifo, folder) = (
+        files.text("source"),
+        files.text("fifo"),
+        files.text("folder"),
+    );
+    let (to_fifo, to_nothing) = (files.text("to-fifo"), files.text("to-nothing"));
+    keys(&["generate", "--format", "envoy-80", "--out", &source]).expect(0);
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo runs").success());
+    fs::create_dir(&folder).expect("a folder");
+    symlink(&fifo, &to_fifo).expect("a link");
+    symlink(files.path("nothing"), &to_nothing).expect("a link");
+    let generate = ["generate", "--format", "envoy-80", "--force", "--out"];
+    let convert = [
+        "convert", "--from", "envoy-80", "--to", "nginx-80", &source, "--force", "--out",
+    ];
+    for path in [&fifo, &folder, &to_fifo, &to_nothing] {
+        let path = path.as_str();
+        for command in [&generate[..], &convert] {
+            keys(&[command, &[path]].concat()).failed("is no regular file");
+        }
+        keys(&["ratchet", path]).failed("is no regular file");
+    }
+    for path in [&fifo, &to_fifo, &to_nothing] {
+        let rotate = ["rotate", "--format", "envoy-80", "--stage", path];
+        keys(&rotate).failed("is no regular file");
+    }
+    let kind = |path| fs::symlink_metadata(path).expect("there").file_type();
+    assert!(kind(&fifo).is_fifo() && kind(&folder).is_dir());
+    assert!(kind(&to_fifo).is_symlink() && kind(&to_nothing).is_symlink());
+    // A link to a file stays one: the file is replaced.
+    let to_source = files.text("to-source");
+    symlink(&source, &to_source).expect("a link");
+    let before = fs::read(&source).expect("it is there");
+    keys(&[&generate[..], &[&to_source]].concat()).expect(0);
+    assert!(kind(&to_source).is_symlink());
+    assert_ne!(fs::read(&source).expect("it is there"), before);
 }
