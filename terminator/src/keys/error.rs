@@ -33,6 +33,10 @@ pub(super) enum KeysError {
         "secrets go to a file (--out FILE), or to standard output if that is asked for (--reveal)"
     )]
     NotRevealed,
+    #[error(
+        "{path} has {keys} keys: let one seal that is staged (--promote FINGERPRINT), so that only --keep N are left"
+    )]
+    TooManyStaged { path: PathBuf, keys: usize },
     #[error("there is no key {key} in {path}")]
     NoSuchKey { path: PathBuf, key: String },
     #[error("key {0} seals already")]

@@ -70,6 +70,9 @@ impl Generate {
             return Err(KeysError::Flags(message));
         }
         let haproxy = is_haproxy(format);
+        if haproxy && self.count.is_some_and(|count| count < 3) {
+            return Err(KeysError::Flags("--count: HAProxy takes at least 3 keys"));
+        }
         let count = self.count.map_or(if haproxy { 3 } else { 1 }, usize::from);
         let keys = (0..count).map(|i| {
             let duty = match (haproxy, i) {

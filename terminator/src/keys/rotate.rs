@@ -12,6 +12,9 @@ use super::generate::{fresh, is_haproxy};
 use super::input::{now, refuse_trailing};
 use super::output::Target;
 
+/// How many keys a file may have with one that is staged, unless as many are to be kept.
+const MOST_STAGED: usize = 64;
+
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
     /// The file
@@ -68,6 +71,11 @@ impl Rotate {
 
     /// With a key that is to come.
     fn add(&self, keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
+        // Who stages and never promotes would otherwise never hear of it.
+        if self.stage && keys.len() >= MOST_STAGED.max(self.keep.into()) {
+            let (path, keys) = (self.file.clone(), keys.len());
+            return Err(KeysError::TooManyStaged { path, keys });
+        }
         let next = fresh(self.format, Duty::Next, At::record(keys.len()))?;
         let key = next.key().fingerprint();
         let mut all = vec![next];

@@ -89,10 +89,10 @@ fn how_many_are_generated_and_what_they_are_for() {
     refused(&["--format", "envoy-80", "--ratchet"], "--ratchet");
     refused(&["--format", "envoy-80", "--period", "60"], "--period");
     refused(&["--format", "secret", "--count", "2"], "--count");
-    refused(
-        &["--format", "haproxy-48", "--count", "2"],
-        "2 ticket keys where it takes 3",
-    );
+    for (format, count) in [("haproxy-48", "2"), ("haproxy-80", "1")] {
+        let few = ["--format", format, "--count", count];
+        refused(&few, "--count: HAProxy takes at least 3 keys");
+    }
 }
 
 #[test]
@@ -433,4 +433,61 @@ fn only_regular_files_are_replaced() {
     keys(&[&generate[..], &[&to_source]].concat()).expect(0);
     assert!(kind(&to_source).is_symlink());
     assert_ne!(fs::read(&source).expect("it is there"), before);
+}
+
+#[test]
+fn haproxy_gets_the_next_key_of_a_secret_and_none_behind_it() {
+    let files = Files::new();
+    let (secret, out) = (files.text("secret"), files.text("out"));
+    // Clocks may differ by several of these periods, whose keys are all known ahead.
+    files.replace("secret", ticket_secret(20).as_bytes());
+    let convert = [
+        "convert",
+        "--from",
+        "secret",
+        "--to",
+        "haproxy-80",
+        &secret,
+        "--out",
+        &out,
+        "--force",
+    ];
+    // Again if a period has ended meanwhile.
+    let derived = loop {
+        let before = fingerprints(&secret, "secret");
+        keys(&convert).expect(0);
+        if fingerprints(&secret, "secret") == before {
+            break before;
+        }
+    };
+    let sealing = derived.iter().position(|(word, _)| word == "sealing");
+    let sealing = sealing.expect("one seals");
+    assert!(sealing > 1, "there are several to come");
+    assert!(fs::read_to_string(&out).expect("text").lines().count() >= 3);
+    let written = fingerprints(&out, "haproxy-80");
+    assert_eq!([&written[0].0[..], &written[1].0], ["next", "sealing"]);
+    let keys_of = |printed: &[(String, String)]| -> Vec<String> {
+        printed.iter().map(|(_, key)| key.clone()).collect()
+    };
+    assert_eq!(keys_of(&written), keys_of(&derived[sealing - 1..]));
+}
+
+#[test]
+fn staging_without_promoting_comes_to_an_end() {
+    let files = Files::new();
+    let path = files.text("keys");
+    let generate = ["generate", "--format", "envoy-80", "--count", "63", "--out"];
+    keys(&[&generate[..], &[&path]].concat()).expect(0);
+    let stage = ["rotate", "--format", "envoy-80", "--stage", &path];
+    let staged = keys(&stage).expect(0);
+    let staged = staged.out().trim().trim_start_matches("staged ");
+    let content = fs::read(&path).expect("it is there");
+    keys(&stage).failed("keys has 64 keys: let one seal that is staged (--promote");
+    assert_eq!(fs::read(&path).expect("it is there"), content);
+    // Those that are to be kept are not in the way.
+    let promote = ["rotate", "--format", "envoy-80", "--promote", staged, &path];
+    keys(&[&promote[..], &["--keep", "64"]].concat()).expect(0);
+    keys(&stage).failed("64 keys");
+    keys(&[&stage[..], &["--keep", "65"]].concat()).expect(0);
+    assert_eq!(fingerprints(&path, "envoy-80").len(), 65);
 }
