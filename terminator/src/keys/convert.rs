@@ -1,11 +1,13 @@
 //! `keys convert`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::TicketKeyFormat;
+use rekindle::tickets::{Duty, GivenKey, TicketKeyFormat, TicketKeys};
 
 use super::error::KeysError;
+use super::generate::is_haproxy;
 use super::input::{Kind, Lifetime, now};
 use super::output::Output;
 
@@ -31,8 +33,25 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        self.output.check()?;
+        let place = self.output.open()?;
         let keys = self.from.keys(&self.path, self.lifetime)?;
-        self.output.put(&self.to.write(&keys, now())?)
+        let now = now();
+        let keys = match self.from {
+            Kind::Secret if is_haproxy(self.to) => nearest_next(&keys, now)?,
+            _ => keys,
+        };
+        place.put(&self.to.write(&keys, now)?)
     }
+}
+
+/// Without the keys behind the next one: HAProxy has room for one that is to come.
+fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysError> {
+    let begins = |key: &GivenKey| match key.duty() {
+        Duty::Timed(times) => times.seal_from,
+        Duty::Next | Duty::Seal | Duty::Open => Duration::ZERO,
+    };
+    let next = keys.given().map(begins).filter(|begin| *begin > now).min();
+    let until = next.unwrap_or(now);
+    let kept = keys.given().filter(|key| begins(key) <= until);
+    Ok(TicketKeys::new(kept.cloned().collect())?)
 }

@@ -11,6 +11,8 @@ use thiserror::Error;
 pub(super) enum KeysError {
     #[error(transparent)]
     Read(#[from] TicketFileError),
+    #[error("{path} has {bytes} bytes behind its last whole key: is the format right?")]
+    Trailing { path: PathBuf, bytes: usize },
     #[error("bad ticket secret in {path}: {source}")]
     Secret { path: PathBuf, source: SecretError },
     #[error("cannot make a secret: {0}")]
@@ -21,12 +23,20 @@ pub(super) enum KeysError {
     Format(#[from] WriteError),
     #[error("cannot write {path}: {source}")]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot lock {path}: {source}")]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("{0} is no regular file: it is left as it is")]
+    NotAFile(PathBuf),
     #[error("{0} exists: --force overwrites it")]
     Exists(PathBuf),
     #[error(
         "secrets go to a file (--out FILE), or to standard output if that is asked for (--reveal)"
     )]
     NotRevealed,
+    #[error(
+        "{path} has {keys} keys: let one seal that is staged (--promote FINGERPRINT), so that only --keep N are left"
+    )]
+    TooManyStaged { path: PathBuf, keys: usize },
     #[error("there is no key {key} in {path}")]
     NoSuchKey { path: PathBuf, key: String },
     #[error("key {0} seals already")]

@@ -43,10 +43,10 @@ pub(crate) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        self.output.check()?;
+        let place = self.output.open()?;
         match self.format {
-            Kind::Secret => self.output.put(self.secret()?.to_text().as_bytes()),
-            Kind::Keys(format) => self.output.put(&self.keys(format)?),
+            Kind::Secret => place.put(self.secret()?.to_text().as_bytes()),
+            Kind::Keys(format) => place.put(&self.keys(format)?),
         }
     }
 
@@ -70,6 +70,9 @@ impl Generate {
             return Err(KeysError::Flags(message));
         }
         let haproxy = is_haproxy(format);
+        if haproxy && self.count.is_some_and(|count| count < 3) {
+            return Err(KeysError::Flags("--count: HAProxy takes at least 3 keys"));
+        }
         let count = self.count.map_or(if haproxy { 3 } else { 1 }, usize::from);
         let keys = (0..count).map(|i| {
             let duty = match (haproxy, i) {

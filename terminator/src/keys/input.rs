@@ -1,12 +1,16 @@
 //! Files as they are read.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, value_parser};
-use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat};
+use rekindle::tickets::{
+    KeyMaterial, TicketFileError, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat,
+};
 
 use super::error::KeysError;
 
@@ -39,10 +43,59 @@ impl Kind {
         }
     }
 
-    /// The keys in a file or folder, or those that are derived around this moment.
+    /// The keys in a file or folder, and nothing else in it, or those that are derived around this moment.
     pub(super) fn keys(self, path: &Path, lifetime: Lifetime) -> Result<TicketKeys, KeysError> {
-        keys_of(&self.file(path).read()?, path, lifetime)
+        let keys = keys_of(&self.file(path).read()?, path, lifetime)?;
+        if let Self::Keys(format) = self {
+            refuse_trailing(&keys, path, format)?;
+        }
+        Ok(keys)
     }
+}
+
+/// Bytes behind the last whole key, other than a newline that an editor has left, are the end of a key of another format:
+/// then secrets would be taken for names, and cut off when the file is written again.
+pub(super) fn refuse_trailing(
+    keys: &TicketKeys,
+    path: &Path,
+    format: TicketKeyFormat,
+) -> Result<(), KeysError> {
+    let bytes = keys.trailing();
+    if bytes == 0 {
+        return Ok(());
+    }
+    let unreadable = |source| {
+        let path = path.into();
+        TicketFileError::Unreadable { path, source }
+    };
+    if path.is_dir() {
+        // Here it is the sum of all files: each may have a newline.
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let file = entry.path();
+            // As they are passed over when the folder is read.
+            if entry.file_name().as_encoded_bytes().starts_with(b".") || !file.is_file() {
+                continue;
+            }
+            if let KeyMaterial::Keys(keys) = TicketKeyFile::keys(&file, format).read()? {
+                refuse_trailing(&keys, &file, format)?;
+            }
+        }
+        return Ok(());
+    }
+    if bytes == 1 && last_byte(path).map_err(unreadable)? == b'\n' {
+        return Ok(());
+    }
+    let path = path.into();
+    Err(KeysError::Trailing { path, bytes })
+}
+
+fn last_byte(path: &Path) -> io::Result<u8> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last[0])
 }
 
 /// The keys themselves, or those that are derived around this moment.

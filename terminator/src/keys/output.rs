@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 
 use super::error::KeysError;
 
@@ -25,23 +27,34 @@ pub(super) struct Output {
     reveal: bool,
 }
 
+/// Where secrets are about to go.
+pub(super) enum Place {
+    File(Target),
+    StandardOutput,
+}
+
 impl Output {
     /// Before anything is made that nobody then could have.
-    pub(super) fn check(&self) -> Result<(), KeysError> {
+    pub(super) fn open(&self) -> Result<Place, KeysError> {
         match &self.out {
-            Some(path) if !self.force && path.symlink_metadata().is_ok() => {
-                Err(KeysError::Exists(path.clone()))
+            Some(path) => {
+                let target = Target::lock(path)?;
+                if !self.force && target.exists {
+                    return Err(KeysError::Exists(path.clone()));
+                }
+                Ok(Place::File(target))
             }
-            None if !self.reveal => Err(KeysError::NotRevealed),
-            _ => Ok(()),
+            None if self.reveal => Ok(Place::StandardOutput),
+            None => Err(KeysError::NotRevealed),
         }
     }
+}
 
+impl Place {
     pub(super) fn put(&self, secrets: &[u8]) -> Result<(), KeysError> {
-        self.check()?;
-        match &self.out {
-            Some(path) => replace(path, secrets),
-            None => {
+        match self {
+            Self::File(target) => target.replace(secrets),
+            Self::StandardOutput => {
                 let mut out = io::stdout().lock();
                 let written = out.write_all(secrets).and_then(|()| out.flush());
                 written.map_err(|source| KeysError::Write {
@@ -53,46 +66,103 @@ impl Output {
     }
 }
 
-/// Puts a file in place in one step. A file that was there before keeps its owner, who else could not read it any more.
-pub(super) fn replace(path: &Path, secrets: &[u8]) -> Result<(), KeysError> {
-    // What a link points to is the file, not the link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    write_aside(&target, secrets).map_err(|source| KeysError::Write {
-        path: path.into(),
-        source,
-    })
+/// A file that is to be put in place, while no other command does so in the same folder: what is read meanwhile is what
+/// is replaced.
+pub(super) struct Target {
+    path: PathBuf,
+    exists: bool,
+    /// The lock goes with it.
+    folder: File,
 }
 
-fn write_aside(target: &Path, secrets: &[u8]) -> io::Result<()> {
-    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    // Whoever reads the folder meanwhile passes over names that begin with a dot.
-    let mut aside = OsString::from(".");
-    aside.push(name);
-    aside.push(format!(".{}", std::process::id()));
-    let aside = target.with_file_name(aside);
-    let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)?;
-    let done = fill(file, target, secrets).and_then(|()| fs::rename(&aside, target));
-    if done.is_err() {
-        // What is left to say is why it failed.
-        let _ = fs::remove_file(&aside);
-        return done;
+impl Target {
+    /// Waits for those that are at it.
+    pub(super) fn lock(path: &Path) -> Result<Self, KeysError> {
+        // What a link points to is the file, not the link.
+        let path = match fs::canonicalize(path) {
+            Ok(target) => target,
+            Err(_) => path.into(),
+        };
+        let parent = path.parent().filter(|folder| *folder != Path::new(""));
+        let parent = parent.unwrap_or(Path::new("."));
+        let lock = |folder: &File| retry_on_intr(|| flock(folder, FlockOperation::LockExclusive));
+        let folder = File::open(parent).and_then(|folder| {
+            lock(&folder)?;
+            Ok(folder)
+        });
+        let folder = folder.map_err(|source| KeysError::Lock {
+            path: parent.into(),
+            source,
+        })?;
+        let exists = is_there(&path)?;
+        Ok(Self {
+            path,
+            exists,
+            folder,
+        })
     }
-    let folder = target.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
+
+    /// Puts it in place in one step. A file that was there before keeps its owner, who else could not read it any more.
+    pub(super) fn replace(&self, secrets: &[u8]) -> Result<(), KeysError> {
+        let Some(name) = self.path.file_name() else {
+            return Err(KeysError::NotAFile(self.path.clone()));
+        };
+        // Whoever reads the folder meanwhile passes over names that begin with a dot.
+        let mut aside = OsString::from(".");
+        aside.push(name);
+        aside.push(".new");
+        let aside = self.path.with_file_name(aside);
+        let filled = self.fill(&aside, secrets);
+        filled.map_err(|source| KeysError::Write {
+            path: aside.clone(),
+            source,
+        })?;
+        let placed = fs::rename(&aside, &self.path).inspect_err(|_| {
+            // What is left to say is why it failed.
+            let _ = fs::remove_file(&aside);
+        });
+        let placed = placed.and_then(|()| self.folder.sync_all());
+        placed.map_err(|source| KeysError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    fn fill(&self, aside: &Path, secrets: &[u8]) -> io::Result<()> {
+        // One that was killed has left it: nobody else is at it while the folder is locked.
+        match fs::remove_file(aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(0o600);
+        let file = options.open(aside)?;
+        self.write(file, secrets).inspect_err(|_| {
+            let _ = fs::remove_file(aside);
+        })
+    }
+
+    fn write(&self, mut file: File, secrets: &[u8]) -> io::Result<()> {
+        if self.exists {
+            let (before, ours) = (fs::metadata(&self.path)?, file.metadata()?);
+            if (before.uid(), before.gid()) != (ours.uid(), ours.gid()) {
+                fchown(&file, Some(before.uid()), Some(before.gid()))?;
+            }
+        }
+        file.write_all(secrets)?;
+        file.sync_all()
+    }
 }
 
-fn fill(mut file: File, target: &Path, secrets: &[u8]) -> io::Result<()> {
-    if let Ok(before) = fs::metadata(target) {
-        let ours = file.metadata()?;
-        if (before.uid(), before.gid()) != (ours.uid(), ours.gid()) {
-            fchown(&file, Some(before.uid()), Some(before.gid()))?;
+/// Whether there is a file. Anything else, such as a device or a link to nothing, is not to be replaced by one.
+fn is_there(path: &Path) -> Result<bool, KeysError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(KeysError::NotAFile(path.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => {
+            let path = path.into();
+            Err(KeysError::Write { path, source })
         }
     }
-    file.write_all(secrets)?;
-    file.sync_all()
 }

@@ -7,7 +7,7 @@ use rekindle::tickets::KeyMaterial;
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, now};
-use super::output::replace;
+use super::output::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct Ratchet {
@@ -20,6 +20,8 @@ pub(crate) struct Ratchet {
 
 impl Ratchet {
     pub(super) fn run(self) -> Result<(), KeysError> {
+        // Until the file is replaced: one that is moved further meanwhile would be moved back.
+        let target = Target::lock(&self.file)?;
         let KeyMaterial::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
             unreachable!("a secret was asked for");
         };
@@ -34,7 +36,7 @@ impl Ratchet {
         }
         let ratcheted = secret.ratcheted(oldest);
         let ratcheted = ratcheted.map_err(|source| KeysError::Secret { path, source })?;
-        replace(&self.file, ratcheted.to_text().as_bytes())?;
+        target.replace(ratcheted.to_text().as_bytes())?;
         println!("ratcheted: from period {at} to {oldest}");
         Ok(())
     }

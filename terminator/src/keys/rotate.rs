@@ -9,8 +9,11 @@ use rekindle::tickets::{
 
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
-use super::input::now;
-use super::output::replace;
+use super::input::{now, refuse_trailing};
+use super::output::Target;
+
+/// How many keys a file may have with one that is staged, unless as many are to be kept.
+const MOST_STAGED: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
@@ -41,9 +44,12 @@ impl Rotate {
         if self.file.is_dir() {
             return Err(KeysError::Flags("rotate takes a file, not a folder"));
         }
+        // Until the file is replaced: another rotation meanwhile would be lost.
+        let target = Target::lock(&self.file)?;
         let KeyMaterial::Keys(keys) = file.read()? else {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
+        refuse_trailing(&keys, &self.file, self.format)?;
         let keys: Vec<GivenKey> = keys.given().cloned().collect();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
         let (said, key, keys) = match &self.promote {
@@ -58,13 +64,18 @@ impl Rotate {
             None => self.add(keys)?,
         };
         let keys = TicketKeys::new(keys)?;
-        replace(&self.file, &self.format.write(&keys, now())?)?;
+        target.replace(&self.format.write(&keys, now())?)?;
         println!("{said} {key}");
         Ok(())
     }
 
     /// With a key that is to come.
     fn add(&self, keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
+        // Who stages and never promotes would otherwise never hear of it.
+        if self.stage && keys.len() >= MOST_STAGED.max(self.keep.into()) {
+            let (path, keys) = (self.file.clone(), keys.len());
+            return Err(KeysError::TooManyStaged { path, keys });
+        }
         let next = fresh(self.format, Duty::Next, At::record(keys.len()))?;
         let key = next.key().fingerprint();
         let mut all = vec![next];

@@ -1,6 +1,9 @@
 //! `rekindle-terminator keys ...`: what each command does, its exit status, and that no secret is printed unasked.
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::process::Command;
+use std::thread;
 use std::time::SystemTime;
 
 use crate::common::Terminator;
@@ -86,10 +89,10 @@ fn how_many_are_generated_and_what_they_are_for() {
     refused(&["--format", "envoy-80", "--ratchet"], "--ratchet");
     refused(&["--format", "envoy-80", "--period", "60"], "--period");
     refused(&["--format", "secret", "--count", "2"], "--count");
-    refused(
-        &["--format", "haproxy-48", "--count", "2"],
-        "2 ticket keys where it takes 3",
-    );
+    for (format, count) in [("haproxy-48", "2"), ("haproxy-80", "1")] {
+        let few = ["--format", format, "--count", count];
+        refused(&few, "--count: HAProxy takes at least 3 keys");
+    }
 }
 
 #[test]
@@ -280,4 +283,211 @@ fn a_ratchet_forgets_what_is_not_needed_any_more() {
     files.replace("secret", text(now / period + 2).as_bytes());
     let future = keys(&["fingerprint", &path, "--format", "secret"]);
     future.failed("the ratchet is past this period");
+}
+
+#[test]
+fn a_file_of_another_format_is_refused_and_stays_as_it_is() {
+    let files = Files::new();
+    let (path, out) = (files.text("keys"), files.text("out"));
+    keys(&["generate", "--format", "nginx-80", "--out", &path]).expect(0);
+    let content = fs::read(&path).expect("it is there");
+    let fingerprint = ["fingerprint", &path, "--format", "nginx-48"];
+    let commands: [&[&str]; 5] = [
+        &["rotate", "--format", "nginx-48", "--stage", &path],
+        &[
+            "convert",
+            "--from",
+            "nginx-48",
+            "--to",
+            "apache-48",
+            &path,
+            "--out",
+            &out,
+        ],
+        &fingerprint,
+        &["show", &path, "--format", "nginx-48"],
+        &["show", &path, "--format", "nginx-48", "--reveal"],
+    ];
+    for command in commands {
+        let failed = keys(command).failed(&format!("{path} has 32 bytes behind its last"));
+        failed.failed("is the format right?").hides(&content[16..]);
+        assert_eq!(fs::read(&path).expect("it is there"), content);
+    }
+    assert!(!files.path("out").exists());
+
+    // A newline is none of a key's bytes, in each file of a folder.
+    fs::create_dir(files.path("folder")).expect("a folder");
+    for name in ["folder/1", "folder/2"] {
+        files.replace(name, &[&ticket_key()[..], b"\n"].concat());
+    }
+    let folder = files.text("folder");
+    let of_folder = ["fingerprint", &folder, "--format", "nginx-48"];
+    keys(&of_folder).expect(0);
+    files.replace("folder/2", &[&ticket_key()[..], b"\n\n"].concat());
+    keys(&of_folder).failed("folder/2 has 2 bytes behind its last whole key");
+    files.replace("keys", &[&ticket_key()[..], b"\n"].concat());
+    keys(&fingerprint).expect(0);
+    keys(commands[0]).expect(0);
+    files.replace("keys", &[&ticket_key()[..], b"x"].concat());
+    keys(&fingerprint).failed("keys has 1 bytes behind");
+}
+
+#[test]
+fn what_a_killed_command_has_left_is_gone_after_the_next() {
+    let files = Files::new();
+    let (path, secret, stale) = (
+        files.text("keys"),
+        files.text("secret"),
+        files.path(".keys.new"),
+    );
+    let generate = ["generate", "--format", "envoy-80", "--out", &path];
+    let rotate = ["rotate", "--format", "envoy-80", "--stage", &path];
+    files.replace("secret", ticket_secret(LONGEST_PERIOD).as_bytes());
+    let convert = ["convert", "--from", "secret", "--to", "envoy-80", &secret];
+    let forced = ["--force", "--out", &path];
+    let commands = [
+        generate.to_vec(),
+        rotate.to_vec(),
+        [&convert[..], &forced].concat(),
+        [&generate[..3], &forced].concat(),
+    ];
+    for command in &commands {
+        fs::write(&stale, "half of a secret").expect("written");
+        keys(command).expect(0);
+        assert!(!stale.exists(), "{command:?}");
+        assert_eq!(mode(&path), 0o600);
+        keys(&["check", &path, "--format", "envoy-80"]).expect(0);
+    }
+    let stale_secret = files.path(".secret.new");
+    let text = format!("{}ratchet 1\n", ticket_secret(LONGEST_PERIOD));
+    files.replace("secret", text.as_bytes());
+    fs::write(&stale_secret, "half of a secret").expect("written");
+    keys(&["ratchet", &secret]).expect(0);
+    assert!(!stale_secret.exists());
+
+    // What cannot be removed is what the error names.
+    let content = fs::read(&path).expect("it is there");
+    fs::create_dir(&stale).expect("a folder");
+    keys(&rotate).failed("/.keys.new: ");
+    assert_eq!(fs::read(&path).expect("it is there"), content);
+}
+
+#[test]
+fn rotations_at_the_same_time_all_count() {
+    let files = Files::new();
+    let path = files.text("keys");
+    keys(&["generate", "--format", "envoy-80", "--out", &path]).expect(0);
+    let rotate = ["rotate", "--format", "envoy-80", "--stage", &path];
+    let staged: Vec<String> = thread::scope(|scope| {
+        let rotations = [(); 8].map(|()| scope.spawn(|| keys(&rotate).expect(0)));
+        let printed = rotations.map(|ran| ran.join().expect("it ran").out().to_owned());
+        printed.into()
+    });
+    let all = fingerprints(&path, "envoy-80");
+    assert_eq!(all.len(), 1 + staged.len());
+    for line in staged {
+        let key = line.trim().strip_prefix("staged ").expect("a fingerprint");
+        assert!(all.iter().any(|(_, of_file)| of_file == key), "{key}");
+    }
+    let left = fs::read_dir(files.path("")).expect("a folder").count();
+    assert_eq!(left, 1, "nothing is left behind");
+}
+
+#[test]
+fn only_regular_files_are_replaced() {
+    let files = Files::new();
+    let (source, fifo, folder) = (
+        files.text("source"),
+        files.text("fifo"),
+        files.text("folder"),
+    );
+    let (to_fifo, to_nothing) = (files.text("to-fifo"), files.text("to-nothing"));
+    keys(&["generate", "--format", "envoy-80", "--out", &source]).expect(0);
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo runs").success());
+    fs::create_dir(&folder).expect("a folder");
+    symlink(&fifo, &to_fifo).expect("a link");
+    symlink(files.path("nothing"), &to_nothing).expect("a link");
+    let generate = ["generate", "--format", "envoy-80", "--force", "--out"];
+    let convert = [
+        "convert", "--from", "envoy-80", "--to", "nginx-80", &source, "--force", "--out",
+    ];
+    for path in [&fifo, &folder, &to_fifo, &to_nothing] {
+        let path = path.as_str();
+        for command in [&generate[..], &convert] {
+            keys(&[command, &[path]].concat()).failed("is no regular file");
+        }
+        keys(&["ratchet", path]).failed("is no regular file");
+    }
+    for path in [&fifo, &to_fifo, &to_nothing] {
+        let rotate = ["rotate", "--format", "envoy-80", "--stage", path];
+        keys(&rotate).failed("is no regular file");
+    }
+    let kind = |path| fs::symlink_metadata(path).expect("there").file_type();
+    assert!(kind(&fifo).is_fifo() && kind(&folder).is_dir());
+    assert!(kind(&to_fifo).is_symlink() && kind(&to_nothing).is_symlink());
+    // A link to a file stays one: the file is replaced.
+    let to_source = files.text("to-source");
+    symlink(&source, &to_source).expect("a link");
+    let before = fs::read(&source).expect("it is there");
+    keys(&[&generate[..], &[&to_source]].concat()).expect(0);
+    assert!(kind(&to_source).is_symlink());
+    assert_ne!(fs::read(&source).expect("it is there"), before);
+}
+
+#[test]
+fn haproxy_gets_the_next_key_of_a_secret_and_none_behind_it() {
+    let files = Files::new();
+    let (secret, out) = (files.text("secret"), files.text("out"));
+    // Clocks may differ by several of these periods, whose keys are all known ahead.
+    files.replace("secret", ticket_secret(20).as_bytes());
+    let convert = [
+        "convert",
+        "--from",
+        "secret",
+        "--to",
+        "haproxy-80",
+        &secret,
+        "--out",
+        &out,
+        "--force",
+    ];
+    // Again if a period has ended meanwhile.
+    let derived = loop {
+        let before = fingerprints(&secret, "secret");
+        keys(&convert).expect(0);
+        if fingerprints(&secret, "secret") == before {
+            break before;
+        }
+    };
+    let sealing = derived.iter().position(|(word, _)| word == "sealing");
+    let sealing = sealing.expect("one seals");
+    assert!(sealing > 1, "there are several to come");
+    assert!(fs::read_to_string(&out).expect("text").lines().count() >= 3);
+    let written = fingerprints(&out, "haproxy-80");
+    assert_eq!([&written[0].0[..], &written[1].0], ["next", "sealing"]);
+    let keys_of = |printed: &[(String, String)]| -> Vec<String> {
+        printed.iter().map(|(_, key)| key.clone()).collect()
+    };
+    assert_eq!(keys_of(&written), keys_of(&derived[sealing - 1..]));
+}
+
+#[test]
+fn staging_without_promoting_comes_to_an_end() {
+    let files = Files::new();
+    let path = files.text("keys");
+    let generate = ["generate", "--format", "envoy-80", "--count", "63", "--out"];
+    keys(&[&generate[..], &[&path]].concat()).expect(0);
+    let stage = ["rotate", "--format", "envoy-80", "--stage", &path];
+    let staged = keys(&stage).expect(0);
+    let staged = staged.out().trim().trim_start_matches("staged ");
+    let content = fs::read(&path).expect("it is there");
+    keys(&stage).failed("keys has 64 keys: let one seal that is staged (--promote");
+    assert_eq!(fs::read(&path).expect("it is there"), content);
+    // Those that are to be kept are not in the way.
+    let promote = ["rotate", "--format", "envoy-80", "--promote", staged, &path];
+    keys(&[&promote[..], &["--keep", "64"]].concat()).expect(0);
+    keys(&stage).failed("64 keys");
+    keys(&[&stage[..], &["--keep", "65"]].concat()).expect(0);
+    assert_eq!(fingerprints(&path, "envoy-80").len(), 65);
 }
