@@ -244,7 +244,8 @@ impl Tickets {
             note::write(ssl, Note { found, ticket });
             is_tls13(ssl)
         };
-        if if tls13 { time_left } else { is_previous } {
+        let renew = if tls13 { time_left } else { is_previous };
+        if renew {
             ffi::SSL_TICKET_RETURN_USE_RENEW
         } else {
             ffi::SSL_TICKET_RETURN_USE
