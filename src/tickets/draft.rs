@@ -145,7 +145,7 @@ impl Draft {
             key.promise = key.promised(now);
             key.ceased = key.ceased(now);
         }
-        // Keys of a day that has turned out to be far off, and that have never sealed.
+        // Keys of a day that has turned out to be far off, and that nobody can have sealed with.
         self.keys.retain(|key| match key.origin {
             Origin::Derived(_, table) => now < key.promise || table.seal_from <= soon,
             _ => true,
@@ -271,11 +271,14 @@ impl Draft {
                 continue;
             };
             let table = secret.times_of(index, lifetime);
+            let times = self.at.times_of(table);
             self.keys.push(RingKey {
                 key: Arc::new(key),
-                times: self.at.times_of(table),
+                times,
                 since: self.at.now,
-                promise: BEGINNING,
+                // Also if it is still to come: another machine, or this one before it was started again,
+                // may have sealed with it by another time of day.
+                promise: times.open_until,
                 ceased: self.at.now,
                 origin: Origin::Derived(index, table),
             });
