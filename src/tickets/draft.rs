@@ -57,13 +57,19 @@ impl Draft {
                 (Origin::Given(None), times)
             }
         };
+        // One with times opens as it would by the time of day now, although that may step before its turn:
+        // another machine, or this one before it was started again, may have sealed with it.
+        let promise = match origin {
+            Origin::Given(Some(_)) => times.open_until,
+            _ => BEGINNING,
+        };
         let since = was.map(|was| was.since);
         let since = since.or_else(|| before?.was_here_since(&given.key));
         let mut new = RingKey {
             key: Arc::clone(&given.key),
             times,
             since: since.unwrap_or(now),
-            promise: was.map_or(BEGINNING, |was| was.promised(now)),
+            promise: was.map_or(promise, |was| was.promised(now)),
             ceased: was.map_or(now, |was| was.ceased(now)),
             origin,
         };
@@ -276,8 +282,7 @@ impl Draft {
                 key: Arc::new(key),
                 times,
                 since: self.at.now,
-                // Also if it is still to come: another machine, or this one before it was started again,
-                // may have sealed with it by another time of day.
+                // As in `give`.
                 promise: times.open_until,
                 ceased: self.at.now,
                 origin: Origin::Derived(index, table),

@@ -1,7 +1,7 @@
 //! Months in which time passes, the time of day steps, files change and processes start anew.
 
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
+use proptest::test_runner::{FileFailurePersistence, RngSeed};
 use rekindle::tickets::TicketPolicy;
 
 use super::operator::Provider;
@@ -48,14 +48,23 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 100..500)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 12,
+/// The same cases each time, for a gate has to say the same of the same code. `REKINDLE_MONTHS=1000` looks at
+/// so many others.
+fn config() -> ProptestConfig {
+    let others = std::env::var("REKINDLE_MONTHS").ok();
+    let others = others.map(|cases| cases.parse().expect("a number of cases"));
+    ProptestConfig {
+        cases: others.unwrap_or(12),
+        rng_seed: others.map_or(RngSeed::Fixed(2026), |_| RngSeed::Random),
         // Each of the smaller cases takes its time, too.
         max_shrink_iters: 600,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn keys_of_our_own(policy in policies(), events in events()) {

@@ -71,9 +71,8 @@ fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
 
 /// A ring whose keys are known by the time of day cannot tell a glitch from the truth: it heals when the file
 /// is read again.
-#[test]
-fn timed_keys_that_a_glitch_of_days_has_ended_come_back_with_the_file() {
-    let dir = tempfile::TempDir::new().unwrap();
+/// Two keys with times, one after the other, in h2o's format.
+fn file_of_two(dir: &tempfile::TempDir) -> (TicketKeyFile, [[u8; 16]; 2]) {
     let path = dir.path().join("keys");
     let given = keys(vec![
         timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR),
@@ -88,23 +87,41 @@ fn timed_keys_that_a_glitch_of_days_has_ended_come_back_with_the_file() {
     let h2o = TicketKeyFormat::H2o;
     file.write_all(&h2o.write(&given, seconds(EPOCH)).unwrap())
         .unwrap();
+    let names = [0, 1].map(|i| *given.iter().nth(i).unwrap().name());
+    (TicketKeyFile::keys(&path, h2o), names)
+}
+
+#[test]
+fn timed_keys_outlive_a_glitch_of_days() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (mut file, [first, second]) = file_of_two(&dir);
     let clock = clock(DAY, EPOCH);
-    let mut file = TicketKeyFile::keys(&path, h2o);
     let ring = file.open(builder(&clock, default())).unwrap();
-    let name = sealing(&ring);
+    assert_eq!(sealing(&ring), first);
     clock.step(2 * DAY as i64);
     pass(&ring, &clock, 2);
+    assert!(opens(&ring, &first) && opens(&ring, &second));
     clock.step(-(2 * DAY as i64));
     pass(&ring, &clock, 2);
-    assert!(opens(&ring, &name), "it has sealed");
-    // The one that has sealed goes on; the one that was to come is gone.
     assert!(!ring.status().fallback);
+    assert_eq!(sealing(&ring), first);
     pass(&ring, &clock, 3 * HOUR);
+    assert!(!ring.status().fallback);
+    assert_eq!(sealing(&ring), second);
+}
+
+#[test]
+fn timed_keys_that_were_over_at_the_start_come_back_with_the_file() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (mut file, [first, _]) = file_of_two(&dir);
+    let clock = clock(DAY, EPOCH + 365 * DAY);
+    let ring = file.open(builder(&clock, default())).unwrap();
     assert!(ring.status().fallback);
     let own = sealing(&ring);
+    clock.step(-(365 * DAY as i64));
+    pass(&ring, &clock, 2);
     assert!(!file.retry(&ring).unwrap().fallback);
-    let healed = sealing(&ring);
-    assert_eq!(healed, *given.iter().nth(1).unwrap().name());
+    assert_eq!(sealing(&ring), first);
     // What was sealed meanwhile is good.
     assert_eq!(opens_for(&ring, &own), 2 * HOUR);
 }

@@ -210,6 +210,7 @@ impl World {
             let over = |table: &Option<TimeTable>| table.is_some_and(|t| t.seal_until <= unix);
             assert!(keys.iter().all(|(_, table)| over(table)));
             assert!(same(&before, &self.ring.load()));
+            self.fresh = false;
             return;
         }
         taken.expect("a good file");
@@ -426,6 +427,12 @@ impl World {
     /// The provider's key seals where it can, after the ring has been looked after at this moment.
     fn check_provided(&mut self) {
         self.look();
+        if self.fresh && !self.operator.is_derived() {
+            // Also those that were over by the time of day: they get older all the same.
+            for (id, _) in self.operator.keys(self.clock.unix_time()) {
+                self.seen.entry(id).or_insert(self.elapsed);
+            }
+        }
         let (keys, now) = (self.ring.load(), self.ring.now());
         let sealing = keys.sealing(now).expect("something seals");
         let (_, lifetime, max_age) = self.policy_millis();
