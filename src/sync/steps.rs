@@ -112,7 +112,7 @@ macro_rules! atomics {
 }
 
 atomics! {
-    AtomicBool of bool: [compare_exchange];
+    AtomicBool of bool: [compare_exchange] swap;
     AtomicPtr<T> of *mut T: [compare_exchange] swap;
     AtomicU8 of u8: [];
     AtomicU32 of u32: [] fetch_add;
