@@ -61,6 +61,7 @@ impl Clock for MonotonicClock {
         Time(coarse_millis())
     }
 
+    #[cfg(target_os = "linux")]
     #[inline]
     fn unix_time(&self) -> Duration {
         coarse_unix_time()
@@ -82,11 +83,6 @@ fn coarse_unix_time() -> Duration {
     // Before 1970 it is 1970.
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, now.tv_nsec as u32)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn coarse_unix_time() -> Duration {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -164,7 +164,7 @@ impl TicketRing {
         make: impl Fn(&KeyRing, Moment) -> Result<KeyRing, E>,
     ) -> Result<Update, E> {
         loop {
-            let (before, at) = (self.keys.load(), self.moment());
+            let (before, at) = (self.keys.load(), Moment::of(&self.clock));
             let next = Arc::new(make(&before, at)?);
             // A renewal that came in between has made keys that the next ring is to know of.
             if swap::replace(&self.keys, &before, Arc::clone(&next)) {
@@ -217,7 +217,7 @@ impl TicketRing {
     /// ring in use stays, and the next call tries again.
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
         let keys = self.keys.load();
-        let at = self.moment();
+        let at = Moment::of(&self.clock);
         let next = keys.renewed(at);
         if let Ok(Some(next)) = next {
             // Should another ring have come in between, it is as new.
@@ -247,13 +247,6 @@ impl TicketRing {
     #[must_use]
     pub fn unix_time(&self) -> std::time::Duration {
         self.clock.unix_time()
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            now: self.clock.now(),
-            unix: self.clock.unix_time(),
-        }
     }
 }
 
@@ -291,7 +284,7 @@ impl TicketRingBuilder {
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn with_own_keys(self) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::local(self.policy, self.moment())?;
+        let first = KeyRing::local(self.policy, Moment::of(&self.clock))?;
         Ok(self.start(first))
     }
 
@@ -301,7 +294,7 @@ impl TicketRingBuilder {
     ///
     /// As [`TicketRing::new`].
     pub fn with_keys(self, keys: &TicketKeys) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::given(keys, None, self.policy, self.moment())?;
+        let first = KeyRing::given(keys, None, self.policy, Moment::of(&self.clock))?;
         Ok(self.start(first))
     }
 
@@ -311,15 +304,8 @@ impl TicketRingBuilder {
     ///
     /// [`SecretError`]: there is no key for this moment.
     pub fn with_secret(self, secret: &TicketSecret) -> Result<TicketRing, SecretError> {
-        let first = KeyRing::derived(secret.clone(), None, self.policy, self.moment())?;
+        let first = KeyRing::derived(secret.clone(), None, self.policy, Moment::of(&self.clock))?;
         Ok(self.start(first))
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            now: self.clock.now(),
-            unix: self.clock.unix_time(),
-        }
     }
 
     fn start(self, first: KeyRing) -> TicketRing {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keys::TimeTable;
 use super::ring::KeyTimes;
-use crate::clock::Time;
+use crate::clock::{ClockSource, Time};
 
 /// The moment at which a ring is made.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,13 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    pub(super) fn of(clock: &ClockSource) -> Self {
+        Self {
+            now: clock.now(),
+            unix: clock.unix_time(),
+        }
+    }
+
     /// The time of day less the clock's time, in milliseconds.
     pub(super) fn day(self) -> i128 {
         self.unix.as_millis() as i128 - i128::from(self.now.as_millis())
