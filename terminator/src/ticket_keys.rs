@@ -3,7 +3,7 @@
 mod upkeep;
 mod watch;
 
-use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketRing, Update};
+use rekindle::tickets::{TicketKeyFile, TicketRing, Update};
 use tracing::{info, warn};
 
 pub(crate) use self::upkeep::Upkeep;
@@ -43,10 +43,7 @@ pub(crate) fn open(
         .map(|key| key.key().fingerprint());
     let first = sealing.map(tracing::field::display);
     info!(keys = ring.load().len(), first, "ticket keys read");
-    warn_of_exposed(&file);
-    if let Ok(KeyMaterial::Keys(keys)) = file.read() {
-        warn_of_trailing_bytes(&file, keys.trailing());
-    }
+    warn_of_file(&file);
     Ok((ring, Some(KeySource { file, watch })))
 }
 
@@ -61,20 +58,17 @@ pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
     if update.fallback {
         warn!("ticket keys: none of those that were read may seal now");
     }
-    warn_of_exposed(file);
-    warn_of_trailing_bytes(file, update.trailing);
+    warn_of_file(file);
 }
 
-fn warn_of_exposed(file: &TicketKeyFile) {
+/// What an operator should know of the file itself. What does not fill a record is ignored, as by other servers that read
+/// such files: editors add a newline. More than that is a file cut short.
+fn warn_of_file(file: &TicketKeyFile) {
     for path in file.exposed() {
         let path = path.display();
         warn!(%path, "ticket keys: others than the file's owner can read or write it");
     }
-}
-
-/// What does not fill a record is ignored, as by other servers that read such files: editors add a newline. More than that
-/// is a file cut short.
-fn warn_of_trailing_bytes(file: &TicketKeyFile, trailing: usize) {
+    let trailing = file.trailing();
     if trailing > 0 {
         let path = file.path().display();
         warn!(%path, "ticket keys: ignored {trailing} bytes behind the last whole key");

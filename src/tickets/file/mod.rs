@@ -30,6 +30,7 @@ pub struct TicketKeyFile {
     /// Of the content that was last taken: the content itself is a secret.
     digest: Option<[u8; 32]>,
     exposed: Vec<PathBuf>,
+    trailing: usize,
 }
 
 /// What is in a file.
@@ -78,6 +79,7 @@ impl TicketKeyFile {
             refuse_exposed: false,
             digest: None,
             exposed: Vec::new(),
+            trailing: 0,
         }
     }
 
@@ -100,7 +102,7 @@ impl TicketKeyFile {
             KeyMaterial::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
             KeyMaterial::Secret(secret) => builder.with_secret(secret).map_err(|e| self.bad(e))?,
         };
-        self.taken(read.digest, read.exposed);
+        self.taken(read);
         Ok(ring)
     }
 
@@ -115,7 +117,7 @@ impl TicketKeyFile {
             return Ok(Reload::Unchanged);
         }
         let update = self.apply(&read.material, ring)?;
-        self.taken(read.digest, read.exposed);
+        self.taken(read);
         Ok(Reload::Updated(update))
     }
 
@@ -129,7 +131,7 @@ impl TicketKeyFile {
     pub fn retry(&mut self, ring: &TicketRing) -> Result<Update, TicketFileError> {
         let read = self.read_all()?;
         let update = self.apply(&read.material, ring)?;
-        self.taken(read.digest, read.exposed);
+        self.taken(read);
         Ok(update)
     }
 
@@ -158,9 +160,13 @@ impl TicketKeyFile {
         }
     }
 
-    fn taken(&mut self, digest: [u8; 32], exposed: Vec<PathBuf>) {
-        self.digest = Some(digest);
-        self.exposed = exposed;
+    fn taken(&mut self, read: read::ReadKeys) {
+        self.digest = Some(read.digest);
+        self.exposed = read.exposed;
+        self.trailing = match &read.material {
+            KeyMaterial::Keys(keys) => keys.trailing(),
+            KeyMaterial::Secret(_) => 0,
+        };
     }
 
     fn malformed(&self, source: super::TicketKeyError) -> TicketFileError {
@@ -181,6 +187,13 @@ impl TicketKeyFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes behind the last whole key of what was last taken, which were ignored. Worth a warning unless
+    /// zero.
+    #[must_use]
+    pub fn trailing(&self) -> usize {
+        self.trailing
     }
 
     /// Files, of those last taken, that others than their owner may read or write. Worth a warning.
