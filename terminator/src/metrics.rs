@@ -177,9 +177,6 @@ impl Metrics {
             self.reloads.clone(),
         );
         all.register_collector(Box::new(resumption::Collector::new(resumption.clone())));
-        all.register_collector(Box::new(tickets::Collector::new(resumption.clone())));
-        let ring = Arc::clone(resumption.ticket_ring());
-        all.register_collector(Box::new(ticket_keys::Collector::new(ring)));
         all.register_collector(Box::new(reuse::Collector::new(reuse)));
         self.registry = all;
         self

@@ -11,6 +11,8 @@ use prometheus_client::registry::Unit;
 use rekindle::Stats;
 use rekindle::openssl::Resumption;
 
+use super::{ticket_keys, tickets};
+
 #[derive(Debug)]
 pub(crate) struct Collector {
     resumption: Resumption,
@@ -36,7 +38,9 @@ impl collector::Collector for Collector {
             None,
             cache.capacity(),
         )?;
-        cache_sizes(out, &stats)
+        cache_sizes(out, &stats)?;
+        tickets::encode(out, &self.resumption.ticket_stats())?;
+        ticket_keys::encode(out, &self.resumption.ticket_ring().status())
     }
 }
 

@@ -1,67 +1,48 @@
 //! The ring of ticket keys, read at each scrape. Keys go by their fingerprints, which tell no secret.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use rekindle::tickets::{KeyStatus, Place, TicketRing};
+use rekindle::tickets::{KeyStatus, Place, RingStatus};
 
 use super::resumption::{counter, gauge};
 
 /// Keys that have series of their own, at most: a file may hold thousands.
 const LABELLED: usize = 16;
 
-#[derive(Debug)]
-pub(crate) struct Collector {
-    ring: Arc<TicketRing>,
-}
-
-impl Collector {
-    pub(crate) fn new(ring: Arc<TicketRing>) -> Self {
-        Self { ring }
-    }
-}
-
-impl collector::Collector for Collector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let status = self.ring.status();
-        let out = &mut encoder;
-        let keys = "Keys in the ring: those to come, the one that seals, and those that still open";
-        gauge(out, "ticket_keys", keys, None, status.keys.len())?;
-        let nearest = nearest(&status.keys);
-        let age = "Time since a key began to seal; 0 for one that is to come";
-        labelled(out, "ticket_key_age", age, nearest, |key| key.age)?;
-        let opens = "Time for which a key still opens tickets";
-        labelled(out, "ticket_key_opens_for", opens, nearest, |key| {
-            key.opens_for
-        })?;
-        let next = "Time until another key seals, if one is known that will";
-        seconds(out, "ticket_key_next_rotation", next, status.next_rotation)?;
-        let seals =
-            "Time for which there is a key that seals, of those known now; absent if for ever";
-        seconds(out, "ticket_key_seals_for", seals, status.seals_for)?;
-        let fallback = "Whether a key of this machine's own seals because no provided one may";
-        gauge(
-            out,
-            "ticket_key_fallback",
-            fallback,
-            None,
-            status.fallback.into(),
-        )?;
-        let fallbacks = "How often keys of this machine's own had to take over";
-        counter(out, "ticket_key_fallbacks", fallbacks, status.fallbacks)?;
-        let rotations = "How often another key began to seal, by time or by an update";
-        counter(out, "ticket_key_rotations", rotations, status.rotations)?;
-        let source = "Where keys come from: local (made here), given (a file), derived (a secret)";
-        let mut source =
-            out.encode_descriptor("ticket_key_source", source, None, MetricType::Gauge)?;
-        ConstGauge::new(1).encode(source.encode_family(&[("source", status.source.name())])?)
-    }
+pub(super) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fmt::Result {
+    let keys = "Keys in the ring: those to come, the one that seals, and those that still open";
+    gauge(out, "ticket_keys", keys, None, status.keys.len())?;
+    let nearest = nearest(&status.keys);
+    let age = "Time since a key began to seal; 0 for one that is to come";
+    labelled(out, "ticket_key_age", age, nearest, |key| key.age)?;
+    let opens = "Time for which a key still opens tickets";
+    labelled(out, "ticket_key_opens_for", opens, nearest, |key| {
+        key.opens_for
+    })?;
+    let next = "Time until another key seals, if one is known that will";
+    seconds(out, "ticket_key_next_rotation", next, status.next_rotation)?;
+    let seals = "Time for which there is a key that seals, of those known now; absent if for ever";
+    seconds(out, "ticket_key_seals_for", seals, status.seals_for)?;
+    let fallback = "Whether a key of this machine's own seals because no provided one may";
+    gauge(
+        out,
+        "ticket_key_fallback",
+        fallback,
+        None,
+        status.fallback.into(),
+    )?;
+    let fallbacks = "How often keys of this machine's own had to take over";
+    counter(out, "ticket_key_fallbacks", fallbacks, status.fallbacks)?;
+    let rotations = "How often another key began to seal, by time or by an update";
+    counter(out, "ticket_key_rotations", rotations, status.rotations)?;
+    let source = "Where keys come from: local (made here), given (a file), derived (a secret)";
+    let mut source = out.encode_descriptor("ticket_key_source", source, None, MetricType::Gauge)?;
+    ConstGauge::new(1).encode(source.encode_family(&[("source", status.source.name())])?)
 }
 
 /// Those around the one that seals.

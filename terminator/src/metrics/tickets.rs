@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
-use rekindle::openssl::{Resumption, TicketStats};
+use rekindle::openssl::TicketStats;
 
 use super::resumption::labelled;
 
@@ -22,40 +21,26 @@ const PLACES: [&str; TicketStats::PLACES] = [
     "older",
 ];
 
-#[derive(Debug)]
-pub(crate) struct Collector {
-    resumption: Resumption,
-}
-
-impl Collector {
-    pub(crate) fn new(resumption: Resumption) -> Self {
-        Self { resumption }
-    }
-}
-
-impl collector::Collector for Collector {
-    fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let stats = self.resumption.ticket_stats();
-        let events = [
-            ("sealed", stats.sealed),
-            ("opened", stats.opened),
-            ("renewed", stats.renewed),
-            ("unknown_key", stats.unknown_key),
-            ("retired_key", stats.retired_key),
-            ("bad_mac", stats.bad_mac),
-            ("malformed", stats.malformed),
-            ("expired", stats.expired),
-            ("lineage_ended", stats.lineage_ended),
-            ("context_differs", stats.context_differs),
-            ("unusable", stats.unusable),
-        ];
-        let what = "Stateless tickets, by what was done with them";
-        labelled(&mut out, "tickets", what, "event", &events)?;
-        let places: Vec<_> = PLACES.into_iter().zip(stats.opened_by).collect();
-        let what = "Stateless tickets opened or renewed, by the place of the key among those that seal one after the other";
-        labelled(&mut out, "tickets_opened_by", what, "place", &places)?;
-        ages(&mut out, &stats)
-    }
+pub(super) fn encode(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fmt::Result {
+    let events = [
+        ("sealed", stats.sealed),
+        ("opened", stats.opened),
+        ("renewed", stats.renewed),
+        ("unknown_key", stats.unknown_key),
+        ("retired_key", stats.retired_key),
+        ("bad_mac", stats.bad_mac),
+        ("malformed", stats.malformed),
+        ("expired", stats.expired),
+        ("lineage_ended", stats.lineage_ended),
+        ("context_differs", stats.context_differs),
+        ("unusable", stats.unusable),
+    ];
+    let what = "Stateless tickets, by what was done with them";
+    labelled(out, "tickets", what, "event", &events)?;
+    let places: Vec<_> = PLACES.into_iter().zip(stats.opened_by).collect();
+    let what = "Stateless tickets opened or renewed, by the place of the key among those that seal one after the other";
+    labelled(out, "tickets_opened_by", what, "place", &places)?;
+    ages(out, stats)
 }
 
 fn ages(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fmt::Result {
