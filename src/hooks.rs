@@ -14,8 +14,8 @@
 
 use std::fmt;
 
-use crate::engine::AppendList;
 use crate::id::SessionId;
+use crate::lockfree::AppendList;
 
 /// What a handshake is about to do or has done, numbered as Traffic Server numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -32,21 +32,21 @@
 // The engine's files and the OpenSSL adapter allow it, each for itself; `tests/house.rs` checks.
 #![deny(unsafe_code)]
 
-mod builder;
 mod cache;
 mod clock;
 mod engine;
 mod error;
 pub mod hooks;
 mod id;
+mod lockfree;
 #[cfg(feature = "openssl")]
 pub mod openssl;
+mod resume;
 mod stats;
 mod sync;
 pub mod tickets;
 
-pub use builder::CacheBuilder;
-pub use cache::{Cache, Copied, EntryView, Guard, Inserted};
+pub use cache::{Cache, CacheBuilder, Copied, EntryView, Guard, Inserted};
 pub use clock::{Clock, ManualClock, MonotonicClock, Time};
 pub use error::{ConfigError, InvalidSessionId, Refused};
 pub use id::SessionId;

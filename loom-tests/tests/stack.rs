@@ -2,10 +2,10 @@
 //! items on it, and that is too much to explore.
 #![cfg(loom)]
 
-#[path = "../../src/engine/stack.rs"]
+#[path = "../../src/lockfree/stack.rs"]
 mod stack;
 #[allow(dead_code, unused_imports, unused_macros)]
-#[path = "../../src/sync.rs"]
+#[path = "../../src/sync/mod.rs"]
 mod sync;
 
 use std::sync::Arc;

@@ -5,13 +5,14 @@ use std::ptr::NonNull;
 
 use crossbeam_epoch::Guard;
 
-use super::entry::{Entry, EntryRef, class_of, class_size};
-use super::mark::Mark;
-use super::ops::{Gone, Operation};
-use super::readers::thread_number;
-use super::table::{Change, Keep, Tagged, Want, slots_in};
-use super::{Engine, writers};
 use crate::clock::Time;
+use crate::engine::Engine;
+use crate::engine::change::{Gone, Operation};
+use crate::engine::entry::{Entry, EntryRef, class_of, class_size};
+use crate::engine::evict::recency::Mark;
+use crate::engine::reclaim::readers::thread_number;
+use crate::engine::reclaim::writers;
+use crate::engine::table::{Change, Keep, Tagged, Want, slots_in};
 use crate::error::Refused;
 use crate::id::SessionId;
 use crate::stats::Counter;
@@ -178,7 +179,7 @@ impl<V> Engine<V> {
 
     /// Marks the free slots of a line as young, so that the hand does not take what was there for an old
     /// entry.
-    pub(super) fn mark_free(&self, index: usize, free: u8) {
+    pub(crate) fn mark_free(&self, index: usize, free: u8) {
         // Under loom no entry ages.
         if !cfg!(loom) {
             let (lap, marks) = (self.aging.lap(), self.table.marks(index));

@@ -32,44 +32,31 @@
 //! reason: in between they are behind by at most one entry for each writer at work, and by as much
 //! the cache can overshoot its capacity.
 
-mod aging;
-mod append_list;
+mod change;
 mod entry;
+mod evict;
 mod insert;
-mod learning;
-mod lines;
-mod mark;
-mod ops;
-mod pool;
 mod prefetch;
-mod readers;
 mod reclaim;
 mod remove;
-mod stack;
-mod sweep;
 mod table;
-mod writers;
 
 use std::collections::TryReserveError;
 
 use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
-pub(crate) use append_list::AppendList;
+pub(crate) use change::Gone;
 pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_size};
+pub(crate) use evict::Mark;
 pub(crate) use insert::{New, Outcome};
-pub(crate) use mark::Mark;
-pub(crate) use ops::Gone;
-pub(crate) use readers::Pin;
 #[cfg(feature = "openssl")]
-pub(crate) use readers::thread_number;
+pub(crate) use reclaim::thread_number;
+pub(crate) use reclaim::{Pin, pin_writer};
 pub(crate) use table::Want;
-pub(crate) use writers::pin as pin_writer;
 
-use aging::Aging;
-use lines::LineStore;
-use pool::Pool;
-use reclaim::Retired;
+use evict::Aging;
+use reclaim::{LineStore, Pool, Retired};
 use table::Table;
 
 /// Threads that count in a shard of their own; any above share one.
@@ -120,9 +107,7 @@ struct Gauge(AtomicUsize);
 
 impl<V> Engine<V> {
     pub(crate) fn new(limits: Limits) -> Result<Self, TryReserveError> {
-        // Now, so that no lookup and no insert waits for another thread's first one.
-        readers::make_ready();
-        writers::make_ready();
+        reclaim::make_ready();
         let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
         Ok(Self {
             table: Table::new(lines)?,

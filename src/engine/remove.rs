@@ -2,13 +2,14 @@
 
 use crossbeam_epoch::Guard;
 
-use super::entry::EntryRef;
-use super::mark::Mark;
-use super::ops::Gone;
-use super::readers::thread_number;
-use super::table::{Protection, Snapshot, Want};
-use super::{Engine, writers};
 use crate::clock::Time;
+use crate::engine::Engine;
+use crate::engine::change::Gone;
+use crate::engine::entry::EntryRef;
+use crate::engine::evict::recency::Mark;
+use crate::engine::reclaim::readers::thread_number;
+use crate::engine::reclaim::writers;
+use crate::engine::table::{Protection, Snapshot, Want};
 use crate::id::SessionId;
 
 /// How often one call helps grace periods on; see [`Engine::reclaim_all`]. Few under loom: each
@@ -103,7 +104,7 @@ impl<V> Engine<V> {
     ///
     /// A grace period takes two advances of crossbeam's epoch, and one advances at most once for
     /// each time that we repin; one round more seals what was open, another collects it.
-    pub(super) fn reclaim_all(&self, guard: &mut Guard) {
+    pub(crate) fn reclaim_all(&self, guard: &mut Guard) {
         for _ in 0..ROUNDS {
             let mut again = false;
             self.pool.for_each_idle(|writer| {

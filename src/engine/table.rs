@@ -5,10 +5,10 @@ use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use super::entry::{ENTRY_ALIGN, Entry, EntryRef};
-use super::mark::Marks;
-use super::prefetch::{prefetch, prefetch_all};
-use super::readers::Pin;
+use crate::engine::entry::{ENTRY_ALIGN, Entry, EntryRef};
+use crate::engine::evict::recency::Marks;
+use crate::engine::prefetch::{prefetch, prefetch_all};
+use crate::engine::reclaim::readers::Pin;
 use crate::id::SessionId;
 use crate::sync::{AtomicPtr, Ordering, RaceProbe};
 

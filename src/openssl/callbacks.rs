@@ -10,7 +10,7 @@ use openssl::ssl::SslSession;
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi::{self, INDEXES};
-use super::note::{self, Note};
+use super::handshake_state::{self as note, Note};
 use super::resumption::{ResumedBy, Shared};
 use crate::SessionId;
 use crate::hooks::SessionEvent;

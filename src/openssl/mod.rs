@@ -24,14 +24,12 @@
 
 mod callbacks;
 mod ffi;
-mod lifetime;
-mod mark;
-mod note;
+mod handshake_state;
 mod resumption;
+mod sealer;
 mod session;
-mod ticket_stats;
-mod tickets;
+mod session_times;
 
+pub use crate::resume::TicketStats;
 pub use resumption::{BuildError, InstallError, ResumedBy, Resumption, ResumptionBuilder};
 pub use session::{SessionCache, StoreError};
-pub use ticket_stats::TicketStats;

@@ -13,12 +13,12 @@ use openssl_sys as sys;
 
 use super::callbacks;
 use super::ffi::{self, INDEXES};
-use super::lifetime::Lifetimes;
-use super::note;
+use super::handshake_state as note;
+use super::sealer::Tickets;
 use super::session::SessionCache;
-use super::ticket_stats::TicketStats;
-use super::tickets::Tickets;
+use super::session_times::Lifetimes;
 use crate::hooks::SessionHooks;
+use crate::resume::ticket_stats::TicketStats;
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::{TicketKeyError, TicketPolicy, TicketRing};
 use crate::{Cache, ConfigError};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::file::KeyMaterial;
 use super::key::Fingerprint;
-use super::keys::{Duty, TicketKeys};
+use super::key_set::{Duty, TicketKeys};
 use super::secret::SecretError;
 
 /// Judges a set of keys that is to be put in place.

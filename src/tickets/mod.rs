@@ -23,19 +23,17 @@
 //! ```
 
 mod check;
-mod draft;
+mod clock_reading;
 mod error;
 mod file;
 mod format;
 mod key;
-mod keys;
-mod moment;
+mod key_ring;
+mod key_set;
 mod policy;
-mod renew;
-mod ring;
+mod rotation;
 mod secret;
 mod status;
-mod swap;
 
 use std::fmt;
 use std::ops::Deref;
@@ -46,15 +44,15 @@ pub use error::{At, KeyFault, TicketKeyError};
 pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
 pub use format::{TicketKeyFormat, UnknownFormat, WriteError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
-pub use keys::{Duty, GivenKey, TicketKeys, TimeTable};
+pub use key_ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
+pub use key_set::{Duty, GivenKey, TicketKeys, TimeTable};
 pub use policy::{PolicyError, TicketPolicy};
-pub use ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
 pub use secret::{SecretError, TicketSecret};
 pub use status::{KeyStatus, RingStatus};
 
-use moment::Moment;
+use crate::sync::arc_swap::{self as swap, ArcSwap};
+use clock_reading::Moment;
 use status::Watch;
-use swap::ArcSwap;
 
 use crate::clock::{Clock, ClockSource, Time};
 use crate::sync::{AtomicBool, Ordering};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::keys::TicketKeys;
+use super::key_set::TicketKeys;
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;

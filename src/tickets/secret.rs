@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::error::{At, KeyFault};
 use super::key::{NAME, TicketCipher, TicketKey};
-use super::keys::{Duty, GivenKey, TicketKeys, TimeTable};
+use super::key_set::{Duty, GivenKey, TicketKeys, TimeTable};
 
 const SALT: &[u8] = b"rekindle ticket secret";
 

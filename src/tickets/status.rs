@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::key::Fingerprint;
-use super::ring::{KeyRing, KeySource, KeyTimes, Named, Place};
+use super::key_ring::{KeyRing, KeySource, KeyTimes, Named, Place};
 use super::{RingKey, TicketRing};
 use crate::clock::Time;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};

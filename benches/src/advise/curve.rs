@@ -20,7 +20,7 @@ impl Curve {
     ///
     /// The estimate is off by the few sessions that are looked up most: the sample has them or has them
     /// not. They are found in any cache, so what is missing belongs to the lookups that any cache finds
-    /// (SHARDS-adj, in the paper that terminator/src/reuse.rs names).
+    /// (SHARDS-adj, in the paper that crates/terminator/src/reuse.rs names).
     pub(super) fn new(samples: &Samples, lookups: f64) -> Result<Self, MetricsError> {
         let wrong = || MetricsError::Histogram(HISTOGRAM.to_owned());
         let mut points = Vec::new();

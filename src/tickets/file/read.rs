@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{KeyMaterial, Kind, TicketFileError, TicketKeyFile};
-use crate::tickets::keys::{Duty, GivenKey, TicketKeys, twins};
+use crate::tickets::key_set::{Duty, GivenKey, TicketKeys, twins};
 use crate::tickets::{TicketKey, TicketKeyError, TicketKeyFormat, TicketSecret};
 
 /// The end of a file's name in a folder whose keys are known before they seal.

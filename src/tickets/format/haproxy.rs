@@ -9,7 +9,7 @@ use super::records::{LONGEST, Layout};
 use super::write_error::WriteError;
 use crate::tickets::error::{At, TicketKeyError};
 use crate::tickets::key::TicketKey;
-use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+use crate::tickets::key_set::{Duty, GivenKey, TicketKeys};
 
 /// HAProxy's own number of keys (`TLS_TICKETS_NO`): the last ones of a file, of which it wants that many.
 const LEAST: usize = 3;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::TicketKeyError;
 use super::key::TicketCipher;
-use super::keys::TicketKeys;
+use super::key_set::TicketKeys;
 use plan::Plan;
 pub use write_error::WriteError;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::write_error::WriteError;
 use crate::tickets::key::TicketKey;
-use crate::tickets::keys::{Duty, TicketKeys, TimeTable};
+use crate::tickets::key_set::{Duty, TicketKeys, TimeTable};
 
 /// A set of keys as a ring would have it at that moment, without keys that do not open any more.
 pub(super) struct Plan<'a> {

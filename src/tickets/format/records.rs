@@ -7,7 +7,7 @@ use super::plan::{Entry, Plan};
 use super::write_error::WriteError;
 use crate::tickets::error::{At, TicketKeyError};
 use crate::tickets::key::{NAME, TicketCipher, TicketKey};
-use crate::tickets::keys::{Duty, GivenKey, TicketKeys};
+use crate::tickets::key_set::{Duty, GivenKey, TicketKeys};
 use crate::tickets::secret::TicketSecret;
 
 /// Bytes of the longest record.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::tickets::error::{At, TicketKeyError};
 use crate::tickets::key::{NAME, TicketCipher, TicketKey};
-use crate::tickets::keys::{Duty, GivenKey, TicketKeys, TimeTable};
+use crate::tickets::key_set::{Duty, GivenKey, TicketKeys, TimeTable};
 
 pub(super) use write::write;
 use yaml::{Item, Value, Word};

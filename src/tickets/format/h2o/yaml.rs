@@ -5,7 +5,7 @@
 //! Nothing is copied here.
 
 use crate::tickets::error::TicketKeyError;
-use crate::tickets::keys::TicketKeys;
+use crate::tickets::key_set::TicketKeys;
 
 /// What h2o says of a key.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,4 @@
+//! How one ring of keys follows from another.
+
+mod next_ring;
+mod renew;
