@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rekindle::tickets::{
-    At, Duty, Finding, Fingerprint, GivenKey, KeyCheck, KeyMaterial, TicketCipher, TicketKey,
-    TicketKeyFormat, TicketKeys, TicketSecret, TimeTable,
+    Fingerprint, KeyCheck, KeyEntry, KeyFileContent, KeyLocation, KeyRole, TicketCipher, TicketKey,
+    TicketKeyFormat, TicketKeys, TicketSecret, Validity, Warning,
 };
 
 const HOUR: u64 = 3_600;
@@ -30,67 +30,68 @@ fn fingerprint(number: u8) -> Fingerprint {
     key(number).fingerprint()
 }
 
-fn set(keys: &[(u8, Duty)]) -> KeyMaterial {
+fn set(keys: &[(u8, KeyRole)]) -> KeyFileContent {
     let given = keys.iter().enumerate();
-    let given = given.map(|(i, (number, duty))| GivenKey::new(key(*number), *duty, At::record(i)));
-    KeyMaterial::Keys(TicketKeys::new(given.collect()).expect("a good set"))
+    let given =
+        given.map(|(i, (number, role))| KeyEntry::new(key(*number), *role, KeyLocation::record(i)));
+    KeyFileContent::Keys(TicketKeys::new(given.collect()).expect("a good set"))
 }
 
 /// As h2o has it: seconds from now on.
-fn valid(from: i64, until: i64) -> Duty {
+fn valid(from: i64, until: i64) -> KeyRole {
     let at = |offset: i64| seconds(NOW.checked_add_signed(offset).expect("a time"));
-    Duty::Timed(TimeTable {
+    KeyRole::Timed(Validity {
         seal_from: at(from),
         seal_until: at(until),
         open_until: at(until),
     })
 }
 
-fn judge(new: &KeyMaterial, old: Option<&KeyMaterial>) -> Vec<Finding> {
-    CHECK.judge(new, old).expect("both can be judged")
+fn dry_run(new: &KeyFileContent, old: Option<&KeyFileContent>) -> Vec<Warning> {
+    CHECK.dry_run(new, old).expect("both can be judged")
 }
 
 #[test]
 fn nothing_is_said_of_a_rotation_in_two_steps() {
     let steps = [
-        set(&[(1, Duty::Seal), (9, Duty::Open)]),
-        set(&[(1, Duty::Seal), (9, Duty::Open), (2, Duty::Open)]),
-        set(&[(2, Duty::Seal), (1, Duty::Open), (9, Duty::Open)]),
+        set(&[(1, KeyRole::Seal), (9, KeyRole::Open)]),
+        set(&[(1, KeyRole::Seal), (9, KeyRole::Open), (2, KeyRole::Open)]),
+        set(&[(2, KeyRole::Seal), (1, KeyRole::Open), (9, KeyRole::Open)]),
     ];
-    assert_eq!(judge(&steps[0], None), []);
+    assert_eq!(dry_run(&steps[0], None), []);
     for step in steps.windows(2) {
-        assert_eq!(judge(&step[1], Some(&step[0])), []);
+        assert_eq!(dry_run(&step[1], Some(&step[0])), []);
     }
     let next = set(&[
-        (3, Duty::Next),
-        (2, Duty::Seal),
-        (1, Duty::Open),
-        (9, Duty::Open),
+        (3, KeyRole::Next),
+        (2, KeyRole::Seal),
+        (1, KeyRole::Open),
+        (9, KeyRole::Open),
     ]);
-    assert_eq!(judge(&next, Some(&steps[2])), []);
+    assert_eq!(dry_run(&next, Some(&steps[2])), []);
 }
 
 #[test]
 fn a_key_that_seals_before_others_open_it() {
-    let old = set(&[(1, Duty::Seal)]);
-    let new = set(&[(2, Duty::Seal), (1, Duty::Open)]);
+    let old = set(&[(1, KeyRole::Seal)]);
+    let new = set(&[(2, KeyRole::Seal), (1, KeyRole::Open)]);
     let key = fingerprint(2);
-    assert_eq!(judge(&new, Some(&old)), [Finding::NotDistributed { key }]);
+    assert_eq!(dry_run(&new, Some(&old)), [Warning::NotDistributed { key }]);
 }
 
 #[test]
 fn keys_that_are_gone_while_their_tickets_live() {
-    let old = set(&[(3, Duty::Next), (1, Duty::Seal), (2, Duty::Open)]);
-    let new = set(&[(1, Duty::Seal)]);
-    let dropped = |number, left| Finding::Dropped {
+    let old = set(&[(3, KeyRole::Next), (1, KeyRole::Seal), (2, KeyRole::Open)]);
+    let new = set(&[(1, KeyRole::Seal)]);
+    let dropped = |number, left| Warning::Dropped {
         key: fingerprint(number),
         left: seconds(left),
     };
     // The next one has sealed nothing.
-    assert_eq!(judge(&new, Some(&old)), [dropped(2, 2 * HOUR)]);
-    let new = set(&[(3, Duty::Seal)]);
+    assert_eq!(dry_run(&new, Some(&old)), [dropped(2, 2 * HOUR)]);
+    let new = set(&[(3, KeyRole::Seal)]);
     let both = [dropped(1, 2 * HOUR), dropped(2, 2 * HOUR)];
-    assert_eq!(judge(&new, Some(&old)), both);
+    assert_eq!(dry_run(&new, Some(&old)), both);
 }
 
 #[test]
@@ -103,49 +104,52 @@ fn a_key_whose_tickets_have_ended_may_go() {
         (3, valid(-90_000, 90_000)),
     ]);
     let new = set(&[(1, valid(first, 90_000))]);
-    let dropped = Finding::Dropped {
+    let dropped = Warning::Dropped {
         key: fingerprint(2),
         left: seconds(HOUR),
     };
-    assert_eq!(judge(&new, Some(&old)), [dropped]);
+    assert_eq!(dry_run(&new, Some(&old)), [dropped]);
 }
 
 #[test]
 fn times_in_which_nothing_seals() {
-    let gap = |after, lasts: Option<u64>| Finding::NothingSeals {
+    let gap = |after, lasts: Option<u64>| Warning::NothingSeals {
         after: seconds(after),
         lasts: lasts.map(seconds),
     };
     let far = 90_000;
     assert_eq!(
-        judge(&set(&[(1, valid(60, far))]), None),
+        dry_run(&set(&[(1, valid(60, far))]), None),
         [gap(0, Some(60))]
     );
-    assert_eq!(judge(&set(&[(1, valid(-60, 0))]), None), [gap(0, None)]);
+    assert_eq!(dry_run(&set(&[(1, valid(-60, 0))]), None), [gap(0, None)]);
     let later = [(1, valid(-60, 600)), (2, valid(900, far))];
-    let cut_short = Finding::CutShort {
+    let cut_short = Warning::CutShort {
         key: fingerprint(1),
         by: seconds(2 * HOUR),
     };
-    assert_eq!(judge(&set(&later), None), [gap(600, Some(300)), cut_short]);
+    assert_eq!(
+        dry_run(&set(&later), None),
+        [gap(600, Some(300)), cut_short]
+    );
     // An hour is all that was asked for.
     let in_time = [(1, valid(-60, 3 * 3_600))];
-    assert_eq!(judge(&set(&in_time), None), []);
+    assert_eq!(dry_run(&set(&in_time), None), []);
 }
 
 #[test]
 fn keys_that_end_before_their_tickets() {
-    let cut_short = |number, by| Finding::CutShort {
+    let cut_short = |number, by| Warning::CutShort {
         key: fingerprint(number),
         by: seconds(by),
     };
     // Taken over from in ten minutes, and open for an hour after that where tickets live for two.
     let new = set(&[(1, valid(-60, 600 + 3_600)), (2, valid(600, 90_000))]);
-    assert_eq!(judge(&new, None), [cut_short(1, HOUR)]);
+    assert_eq!(dry_run(&new, None), [cut_short(1, HOUR)]);
     // It has sealed for a long time, and now it is to end sooner than its last tickets.
     let old = set(&[(1, valid(-9_000, 90_000)), (2, valid(600, 90_000))]);
     let new = set(&[(1, valid(-9_000, 3_600)), (2, valid(0, 90_000))]);
-    assert_eq!(judge(&new, Some(&old)), [cut_short(1, HOUR)]);
+    assert_eq!(dry_run(&new, Some(&old)), [cut_short(1, HOUR)]);
 }
 
 #[test]
@@ -154,11 +158,11 @@ fn a_secret_goes_on_from_itself_and_breaks_with_another() {
         let text = format!("secret {byte}{}\nperiod 3600\n", "17".repeat(31));
         TicketSecret::parse(text.as_bytes()).expect("a good secret")
     };
-    let [ours, other] = ["01", "02"].map(|byte| KeyMaterial::Secret(secret(byte)));
-    assert_eq!(judge(&ours, None), []);
-    assert_eq!(judge(&ours, Some(&ours)), []);
-    let findings = judge(&other, Some(&ours));
-    let words: Vec<_> = findings.iter().map(Finding::word).collect();
+    let [ours, other] = ["01", "02"].map(|byte| KeyFileContent::Secret(secret(byte)));
+    assert_eq!(dry_run(&ours, None), []);
+    assert_eq!(dry_run(&ours, Some(&ours)), []);
+    let findings = dry_run(&other, Some(&ours));
+    let words: Vec<_> = findings.iter().map(Warning::word).collect();
     // The period that now lies in, and the two before it within a lifetime.
     let expected = ["dropped", "dropped", "dropped", "not-distributed"];
     assert_eq!(words, expected);
@@ -167,7 +171,7 @@ fn a_secret_goes_on_from_itself_and_breaks_with_another() {
     let file = TicketKeyFormat::Envoy80.write(&exported.expect("keys"), CHECK.now);
     let file = TicketKeyFormat::Envoy80.parse(&file.expect("it can be written"));
     assert_eq!(
-        judge(&KeyMaterial::Keys(file.expect("keys")), Some(&ours)),
+        dry_run(&KeyFileContent::Keys(file.expect("keys")), Some(&ours)),
         []
     );
 }
@@ -180,14 +184,15 @@ fn a_ratchet_that_has_gone_past_keys_in_force() {
     );
     let secret = TicketSecret::parse(text.as_bytes()).expect("a good secret");
     let current = secret.index(CHECK.now);
-    let ratcheted = |index| KeyMaterial::Secret(secret.ratcheted(index).expect("it goes forward"));
-    let old = KeyMaterial::Secret(secret.clone());
+    let ratcheted =
+        |index| KeyFileContent::Secret(secret.ratcheted(index).expect("it goes forward"));
+    let old = KeyFileContent::Secret(secret.clone());
     let needed = secret.oldest_open(CHECK.now, CHECK.lifetime);
-    assert_eq!(judge(&ratcheted(needed), Some(&old)), []);
-    let findings = judge(&ratcheted(current), Some(&old));
-    let words: Vec<_> = findings.iter().map(Finding::word).collect();
+    assert_eq!(dry_run(&ratcheted(needed), Some(&old)), []);
+    let findings = dry_run(&ratcheted(current), Some(&old));
+    let words: Vec<_> = findings.iter().map(Warning::word).collect();
     assert_eq!(words, ["dropped", "dropped"]);
-    assert!(CHECK.judge(&ratcheted(current + 1), None).is_err());
+    assert!(CHECK.dry_run(&ratcheted(current + 1), None).is_err());
 }
 
 #[test]
@@ -195,11 +200,11 @@ fn bytes_behind_the_last_key() {
     let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
     let record = [&key.name()[..], key.hmac_secret(), key.aes_key(), b"\n"].concat();
     let keys = TicketKeys::parse(&record).expect("a good record");
-    let findings = judge(&KeyMaterial::Keys(keys), None);
-    assert_eq!(findings, [Finding::Trailing { bytes: 1 }]);
+    let findings = dry_run(&KeyFileContent::Keys(keys), None);
+    assert_eq!(findings, [Warning::TrailingBytes { bytes: 1 }]);
     let said = findings[0].to_string();
     assert_eq!(
         said,
-        "trailing: 1 bytes behind the last whole key are ignored"
+        "trailing_bytes: 1 bytes behind the last whole key are ignored"
     );
 }

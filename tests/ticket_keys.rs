@@ -18,8 +18,9 @@ use proptest::test_runner::FileFailurePersistence;
 use records::record;
 use rekindle::ManualClock;
 use rekindle::tickets::{
-    At, Duty, KeyFault, Named, Place, Reload, TicketFileError, TicketKeyError, TicketKeyFile,
-    TicketKeyFormat, TicketKeys, TicketPolicy, TicketRing, TicketSecret, TimeTable,
+    KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, Reload, TicketFileError,
+    TicketKeyError, TicketKeyFile, TicketKeyFormat, TicketKeys, TicketPolicy, TicketRing,
+    TicketSecret, Validity,
 };
 use tempfile::TempDir;
 
@@ -41,12 +42,12 @@ fn the_first_record_seals_and_all_open() {
     assert_eq!(sealing.hmac_secret(), &record(7)[16..32]);
     assert_eq!(sealing.aes_key(), &record(7)[32..]);
     let opening = |name| match keys.opening(&[name; 16], now) {
-        Named::Key(key, place) => Some((key.key().aes_key().to_vec(), place)),
-        Named::Retired | Named::Unknown => None,
+        KeyLookup::Key(key, place) => Some((key.key().aes_key().to_vec(), place)),
+        KeyLookup::Retired | KeyLookup::Unknown => None,
     };
     let place_of = |name| opening(name).map(|(_, place)| place);
-    assert_eq!(place_of(7), Some(Place::Sealing));
-    let second = (record(8)[32..].to_vec(), Place::Previous(1));
+    assert_eq!(place_of(7), Some(KeyPosition::Sealing));
+    let second = (record(8)[32..].to_vec(), KeyPosition::Previous(1));
     assert_eq!(opening(8), Some(second));
     assert_eq!(opening(9), None);
 }
@@ -59,7 +60,7 @@ fn bad_records_are_refused_and_the_ring_stays() {
     assert_eq!(refused(&[]), too_short(0));
     assert_eq!(refused(&[5; 47]), too_short(47));
     let bad = |record, fault| TicketKeyError::Bad {
-        at: At::record(record),
+        at: KeyLocation::record(record),
         fault,
     };
     assert_eq!(refused(&[0; 48]), bad(0, KeyFault::AllZero));
@@ -81,7 +82,7 @@ fn bad_records_are_refused_and_the_ring_stays() {
     let equal = [record(3), equal].concat();
     assert_eq!(refused(&equal), bad(1, KeyFault::EqualSecrets));
     let twins = [record(2), record(3), record(2)].concat();
-    let (first, second) = (At::record(0), At::record(2));
+    let (first, second) = (KeyLocation::record(0), KeyLocation::record(2));
     assert_eq!(
         refused(&twins),
         TicketKeyError::DuplicateName { first, second }
@@ -108,8 +109,8 @@ fn bad_records_are_refused_and_the_ring_stays() {
 fn what_is_behind_the_last_record_is_ignored_and_counted() {
     let ring = TicketRing::random().unwrap();
     let update = ring.update(&[&record(1)[..], b"\n"].concat()).unwrap();
-    assert_eq!((update.keys, update.trailing), (1, 1));
-    assert_eq!(ring.update(&record(1)).unwrap().trailing, 0);
+    assert_eq!((update.keys, update.trailing_bytes), (1, 1));
+    assert_eq!(ring.update(&record(1)).unwrap().trailing_bytes, 0);
 }
 
 #[test]
@@ -305,7 +306,7 @@ fn of_a_folder_the_greatest_name_seals_and_next_ones_only_open() {
     let is_next = |name| {
         matches!(
             ring.load().opening(&[name; 16], ring.now()),
-            Named::Key(_, Place::Next)
+            KeyLookup::Key(_, KeyPosition::Next)
         )
     };
     assert!(is_next(3));
@@ -395,8 +396,8 @@ fn text_that_another_reader_is_for_is_no_key() {
     let keys = TicketKeys::parse(&[record(1), record(2), record(3)].concat()).unwrap();
     let [first, second, third] = [0, 1, 2].map(|i| keys.given().nth(i).unwrap());
     let three = [
-        first.with_duty(Duty::Next),
-        second.with_duty(Duty::Seal),
+        first.with_role(KeyRole::Next),
+        second.with_role(KeyRole::Seal),
         third.clone(),
     ];
     let three = TicketKeys::new(three.to_vec()).unwrap();
@@ -443,13 +444,13 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
     let ring = ring(&[record(1)]);
     let now = ring.unix_time();
     let hour = Duration::from_secs(3_600);
-    let table = TimeTable {
+    let table = Validity {
         seal_from: now - 3 * hour,
         seal_until: now - 2 * hour,
         open_until: now + hour,
     };
     let old = TicketKeys::parse(&record(2)).unwrap();
-    let old = old.given().next().unwrap().with_duty(Duty::Timed(table));
+    let old = old.given().next().unwrap().with_role(KeyRole::Timed(table));
     let old = TicketKeys::new(vec![old]).unwrap();
     assert_eq!(ring.replace(&old), Err(TicketKeyError::NothingSeals));
     assert_eq!(names(&ring), [1]);
@@ -521,7 +522,7 @@ proptest! {
         match TicketKeys::parse(&bytes) {
             Ok(keys) => {
                 prop_assert_eq!(keys.len(), records.len());
-                prop_assert_eq!(keys.trailing(), bytes.len() % 48);
+                prop_assert_eq!(keys.trailing_bytes(), bytes.len() % 48);
                 prop_assert_eq!(names.len(), records.len());
                 for (key, record) in keys.iter().zip(&records) {
                     prop_assert!(!weak(record));

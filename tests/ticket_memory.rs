@@ -157,12 +157,18 @@ fn use_keys(ring: &Arc<TicketRing>) {
 
 /// A key file's content, written by ourselves and then wiped.
 fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
-    use rekindle::tickets::{At, Duty, GivenKey, TicketKey};
+    use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey};
     let cipher = format
         .cipher()
         .unwrap_or(rekindle::tickets::TicketCipher::Aes256);
-    let given = |(i, duty)| GivenKey::new(TicketKey::random(cipher).unwrap(), duty, At::record(i));
-    let duties = [Duty::Next, Duty::Seal, Duty::Open];
+    let given = |(i, role)| {
+        KeyEntry::new(
+            TicketKey::random(cipher).unwrap(),
+            role,
+            KeyLocation::record(i),
+        )
+    };
+    let duties = [KeyRole::Next, KeyRole::Seal, KeyRole::Open];
     let keys = TicketKeys::new(duties.into_iter().enumerate().map(given).collect()).unwrap();
     let now = Duration::from_secs(1_800_000_000);
     let now = match format {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rekindle::ManualClock;
 use rekindle::tickets::{
-    At, Duty, GivenKey, Place, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
-    TicketSecret,
+    KeyEntry, KeyLocation, KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
+    TicketRing, TicketSecret,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -61,7 +61,7 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
         assert!(!status.fallback);
         let own: Vec<_> = status.keys.iter().filter(|key| key.local).collect();
         assert_eq!(own.len(), 1, "the one that was to come has gone");
-        assert!(matches!(own[0].place, Place::Previous(_)));
+        assert!(matches!(own[0].place, KeyPosition::Previous(_)));
         assert_eq!(own[0].opens_for, 2 * HOUR);
         let own = own[0].fingerprint;
         let is_open = || ring.status().keys.iter().any(|key| key.fingerprint == own);
@@ -79,24 +79,28 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
 fn a_key_that_goes_on_sealing_gets_older() {
     let clock = Arc::new(ManualClock::new());
     let [one, two] = [(); 2].map(|()| TicketKey::random(TicketCipher::Aes128).expect("randomness"));
-    let set = |duties: [Duty; 2]| {
+    let set = |duties: [KeyRole; 2]| {
         let record =
             |key: &TicketKey| TicketKey::new(*key.name(), key.hmac_secret(), key.aes_key());
         let given = [&one, &two].into_iter().zip(duties).enumerate();
-        let given = given.map(|(i, (key, duty))| {
-            GivenKey::new(record(key).expect("a good key"), duty, At::record(i))
+        let given = given.map(|(i, (key, role))| {
+            KeyEntry::new(
+                record(key).expect("a good key"),
+                role,
+                KeyLocation::record(i),
+            )
         });
         TicketKeys::new(given.collect()).expect("a good set")
     };
     let builder = TicketRing::builder().clock(clock.clone());
     let ring = builder
-        .with_keys(&set([Duty::Seal, Duty::Open]))
+        .with_keys(&set([KeyRole::Seal, KeyRole::Open]))
         .expect("a ring");
     let age = || {
         let status = ring.status();
         let mut keys = status.keys.into_iter();
         let sealing = keys
-            .find(|key| key.place == Place::Sealing)
+            .find(|key| key.place == KeyPosition::Sealing)
             .expect("one seals");
         (sealing.fingerprint, sealing.age)
     };
@@ -104,19 +108,19 @@ fn a_key_that_goes_on_sealing_gets_older() {
         clock.advance(HOUR);
         ring.replace(&set(duties)).expect("a good set");
     };
-    replace([Duty::Seal, Duty::Next]);
+    replace([KeyRole::Seal, KeyRole::Next]);
     assert_eq!(age(), (one.fingerprint(), HOUR));
-    replace([Duty::Open, Duty::Seal]);
+    replace([KeyRole::Open, KeyRole::Seal]);
     assert_eq!(age(), (two.fingerprint(), Duration::ZERO));
-    replace([Duty::Open, Duty::Seal]);
+    replace([KeyRole::Open, KeyRole::Seal]);
     assert_eq!(age(), (two.fingerprint(), HOUR));
     // Back again: a new beginning.
-    replace([Duty::Seal, Duty::Open]);
+    replace([KeyRole::Seal, KeyRole::Open]);
     assert_eq!(age(), (one.fingerprint(), Duration::ZERO));
     // Of several the first one seals, whoever has done so for longer.
-    replace([Duty::Open, Duty::Seal]);
-    replace([Duty::Seal, Duty::Seal]);
+    replace([KeyRole::Open, KeyRole::Seal]);
+    replace([KeyRole::Seal, KeyRole::Seal]);
     assert_eq!(age().0, one.fingerprint());
-    replace([Duty::Seal, Duty::Seal]);
+    replace([KeyRole::Seal, KeyRole::Seal]);
     assert_eq!(age(), (one.fingerprint(), HOUR));
 }

@@ -277,8 +277,8 @@ impl Model {
 }
 
 /// The first key seals.
-fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing: usize) {
-    assert_eq!((update.keys, update.trailing), (records.len(), trailing));
+fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing_bytes: usize) {
+    assert_eq!((update.keys, update.trailing_bytes), (records.len(), trailing));
     assert!(!update.fallback);
     let (now, keys) = (ring.now(), ring.load());
     let sealing = keys.sealing(now).expect("a key that seals").key();

@@ -5,7 +5,7 @@
 mod rules;
 
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{At, Duty, Named, Place, TicketKeyError, TicketKeys, TicketRing};
+use rekindle::tickets::{KeyLocation, KeyRole, KeyLookup, KeyPosition, TicketKeyError, TicketKeys, TicketRing};
 
 use rules::{fault, name, secrets, twins};
 
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!((len, record), (bytes.len(), RECORD));
         }
         Err(TicketKeyError::Bad { at, fault: is }) => {
-            assert_eq!(Some(at), weak.map(At::record));
+            assert_eq!(Some(at), weak.map(KeyLocation::record));
             assert_eq!(Some(is), fault(records[at.record]));
         }
         Err(TicketKeyError::DuplicateName { first, second }) => {
@@ -54,10 +54,10 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!records.is_empty() && weak.is_none());
             assert!(names.is_empty() && secrets.is_empty());
             let left = bytes.len() % RECORD;
-            assert_eq!((keys.len(), keys.trailing()), (records.len(), left));
+            assert_eq!((keys.len(), keys.trailing_bytes()), (records.len(), left));
             for (i, (given, record)) in keys.given().zip(&records).enumerate() {
-                let duty = if i == 0 { Duty::Seal } else { Duty::Open };
-                assert_eq!(given.duty(), duty);
+                let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
+                assert_eq!(given.role(), role);
                 let key = given.key();
                 assert_eq!(
                     [&key.name()[..], key.hmac_secret(), key.aes_key()].concat(),
@@ -80,8 +80,8 @@ fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
     let ring = good_ring();
     let update = ring.update(bytes).expect("parses");
     assert_eq!(
-        (update.keys, update.trailing),
-        (keys.len(), keys.trailing())
+        (update.keys, update.trailing_bytes),
+        (keys.len(), keys.trailing_bytes())
     );
     let named = |name: &[u8; 16]| records.iter().position(|record| record[..16] == *name);
     let old = GOOD.first_chunk::<16>().expect("a name");
@@ -109,12 +109,12 @@ fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
         stranger[0] ^= 1;
         for name in [name, stranger, *old] {
             match (ring.opening(&name, now), named(&name)) {
-                (Named::Key(key, Place::Sealing), Some(0)) => assert_eq!(key.key().name(), &name),
-                (Named::Key(key, Place::Previous(place)), Some(i)) => {
+                (KeyLookup::Key(key, KeyPosition::Sealing), Some(0)) => assert_eq!(key.key().name(), &name),
+                (KeyLookup::Key(key, KeyPosition::Previous(place)), Some(i)) => {
                     assert_eq!((key.key().name(), place), (&name, i));
                 }
-                (Named::Retired, None) => assert_eq!(name, *old),
-                (Named::Unknown, None) => assert_ne!(name, *old),
+                (KeyLookup::Retired, None) => assert_eq!(name, *old),
+                (KeyLookup::Unknown, None) => assert_ne!(name, *old),
                 (found, place) => panic!("{found:?}, but {place:?}"),
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loom::thread;
-use rekindle::tickets::{Fingerprint, KeyRing, Named, Place, TicketKeys, TicketPolicy, TicketRing};
+use rekindle::tickets::{Fingerprint, KeyRing, KeyLookup, KeyPosition, TicketKeys, TicketPolicy, TicketRing};
 use rekindle::{Clock, Time};
 use rekindle_loom_tests::model;
 
@@ -48,15 +48,15 @@ fn seal(ring: &TicketRing) -> Ticket {
 /// As the adapter opens: the number and the place of the key that did.
 fn open(ring: &TicketRing, ticket: &Ticket) -> Option<(u8, usize)> {
     let keys = ring.load();
-    let Named::Key(key, place) = keys.opening(&ticket.name, ring.now()) else {
+    let KeyLookup::Key(key, place) = keys.opening(&ticket.name, ring.now()) else {
         return None;
     };
     let mac = key.key().fingerprint();
     assert_eq!(mac, ticket.mac, "another key's ticket");
     let place = match place {
-        Place::Sealing => 0,
-        Place::Previous(n) => n,
-        Place::Next => panic!("no key is to come"),
+        KeyPosition::Sealing => 0,
+        KeyPosition::Previous(n) => n,
+        KeyPosition::Next => panic!("no key is to come"),
     };
     Some((ticket.name[0], place))
 }
@@ -250,7 +250,7 @@ fn two_renewals_at_once_are_one() {
         let theirs = thread.join().expect("loom stops at a panic");
         assert_eq!(ours, theirs);
         let opens = ring.load();
-        assert!(matches!(opens.opening(&ours, ring.now()), Named::Key(..)));
+        assert!(matches!(opens.opening(&ours, ring.now()), KeyLookup::Key(..)));
     });
 }
 

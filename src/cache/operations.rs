@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::cache::CacheBuilder;
 use crate::clock::{ClockSource, Time};
-use crate::engine::{Engine, EntryRef, Gone, Mark, New, Outcome, Pin, Want, pin_writer};
+use crate::engine::{Engine, EntryRef, Mark, New, Outcome, Pin, RemovalCause, Want, pin_writer};
 use crate::error::{ConfigError, Refused};
 use crate::id::SessionId;
 use crate::stats::Stats;
@@ -199,7 +199,8 @@ impl<V, S: BuildHasher> Cache<V, S> {
     ///
     /// No lookup that starts after this has returned finds it.
     pub fn remove(&self, id: &SessionId) -> bool {
-        self.with_removed(id, Gone::Removed, |_| ()).is_some()
+        self.with_removed(id, RemovalCause::Removed, |_| ())
+            .is_some()
     }
 
     /// Removes the entry under an id and hands its value out, in one step: of any number of callers
@@ -208,7 +209,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
     where
         V: Clone,
     {
-        self.with_removed(id, Gone::Taken, V::clone)
+        self.with_removed(id, RemovalCause::Taken, V::clone)
     }
 
     fn do_insert(
@@ -229,7 +230,12 @@ impl<V, S: BuildHasher> Cache<V, S> {
         self.engine.insert(new, value, self.now())
     }
 
-    fn with_removed<R>(&self, id: &SessionId, reason: Gone, f: impl FnOnce(&V) -> R) -> Option<R> {
+    fn with_removed<R>(
+        &self,
+        id: &SessionId,
+        reason: RemovalCause,
+        f: impl FnOnce(&V) -> R,
+    ) -> Option<R> {
         let guard = pin_writer();
         let (hash, now) = (self.hash(id), self.now());
         let entry = self.engine.remove(hash, id, now, reason, &guard)?;
@@ -285,7 +291,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
         self.cache
             .engine
-            .remove(hash, id, now, Gone::Taken, &self.pin)
+            .remove(hash, id, now, RemovalCause::Taken, &self.pin)
             .map(EntryRef::value)
     }
 

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::engine::entry::EntryRef;
 use crate::engine::evict::recency::Mark;
 use crate::engine::prefetch::prefetch_all;
-use crate::engine::reclaim::pool::Checkout;
+use crate::engine::reclaim::pool::WriterLease;
 use crate::engine::reclaim::readers::Pin;
 use crate::engine::table::{Change, Protection, Snapshot, Want, slots_in};
 use crate::engine::{Engine, Gauges};
@@ -15,7 +15,7 @@ use crate::stats::Counter;
 
 /// Why entries left the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
+pub(crate) enum RemovalCause {
     Removed,
     Taken,
     EvictedExpired,
@@ -26,7 +26,7 @@ pub(crate) enum Gone {
 
 /// One writing operation: the writer that it has to itself, and who counts.
 pub(crate) struct Operation<'e, V> {
-    pub(crate) writer: Checkout<'e, V>,
+    pub(crate) writer: WriterLease<'e, V>,
     pub(crate) thread: usize,
     gauges: &'e Gauges,
     /// Entries and bytes that came (or, wrapping, left) in this operation, not yet in the gauges:
@@ -158,7 +158,7 @@ impl<V> Engine<V> {
         op: &mut Operation<'_, V>,
         snapshot: &Snapshot<'_, V>,
         leaving: u8,
-        reason: Gone,
+        reason: RemovalCause,
     ) -> usize {
         if !self.exchange(op, snapshot, Change::Drop(leaving)) {
             return 0;
@@ -207,7 +207,7 @@ impl<V> Engine<V> {
     }
 }
 
-impl Gone {
+impl RemovalCause {
     pub(crate) fn counter(self) -> Counter {
         match self {
             Self::Removed => Counter::Removed,

@@ -7,7 +7,7 @@ use crossbeam_epoch::Guard;
 
 use crate::clock::Time;
 use crate::engine::Engine;
-use crate::engine::change::{Gone, Operation};
+use crate::engine::change::{Operation, RemovalCause};
 use crate::engine::entry::{Entry, EntryRef, class_of, class_size};
 use crate::engine::evict::recency::Mark;
 use crate::engine::reclaim::readers::thread_number;
@@ -120,7 +120,7 @@ impl<V> Engine<V> {
             // Who makes way, where, and why; nobody while the line has a free slot.
             let (slot, leaving) = match found {
                 Some(slot) if snapshot.entry(slot).get().is_expired(now) => {
-                    (slot, Some(Gone::EvictedExpired))
+                    (slot, Some(RemovalCause::EvictedExpired))
                 }
                 Some(_) if new.if_absent => return Outcome::Present,
                 Some(slot) => (slot, None),

@@ -46,7 +46,7 @@ use std::collections::TryReserveError;
 use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
-pub(crate) use change::Gone;
+pub(crate) use change::RemovalCause;
 pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_size};
 pub(crate) use evict::Mark;
 pub(crate) use insert::{New, Outcome};

@@ -4,7 +4,7 @@ use crossbeam_epoch::Guard;
 
 use crate::clock::Time;
 use crate::engine::Engine;
-use crate::engine::change::Gone;
+use crate::engine::change::RemovalCause;
 use crate::engine::entry::EntryRef;
 use crate::engine::evict::recency::Mark;
 use crate::engine::reclaim::readers::thread_number;
@@ -25,7 +25,7 @@ impl<V> Engine<V> {
         hash: u64,
         id: &SessionId,
         now: Time,
-        reason: Gone,
+        reason: RemovalCause,
         protection: &'g impl Protection,
     ) -> Option<EntryRef<'g, V>> {
         let place = self.table.place(hash);
@@ -39,9 +39,13 @@ impl<V> Engine<V> {
             };
             let entry = snapshot.entry(slot);
             let live = !entry.get().is_expired(now);
-            let reason = if live { reason } else { Gone::EvictedExpired };
+            let reason = if live {
+                reason
+            } else {
+                RemovalCause::EvictedExpired
+            };
             if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
-                if reason == Gone::Taken {
+                if reason == RemovalCause::Taken {
                     self.learn_take(&snapshot, slot, op.thread);
                 }
                 break live.then_some(entry);
@@ -69,7 +73,7 @@ impl<V> Engine<V> {
             let mut op = self.begin(thread_number());
             loop {
                 let snapshot = self.table.load(index, &guard);
-                let unlinked = self.unlink(&mut op, &snapshot, u8::MAX, Gone::Removed);
+                let unlinked = self.unlink(&mut op, &snapshot, u8::MAX, RemovalCause::Removed);
                 if unlinked > 0 || snapshot.is_empty() {
                     removed += unlinked;
                     break;

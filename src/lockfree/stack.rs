@@ -251,7 +251,7 @@ mod tests {
             }
         });
         assert!(stack.pop().is_none());
-        assert_eq!(sum.into_inner(), (0..THREADS * ITEMS).sum());
+        assert_eq!(sum.into_inner(), (0..THREADS * ITEMS).sum::<usize>());
         assert_eq!(
             stack.nodes.added.load(Ordering::Relaxed),
             (THREADS * ITEMS) as u32

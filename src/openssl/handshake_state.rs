@@ -14,11 +14,11 @@ pub(super) struct Note {
     /// How the session was found.
     pub(super) found: Option<ResumedBy>,
     /// How far the last ticket has come.
-    pub(super) ticket: TicketNote,
+    pub(super) ticket: TicketState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum TicketNote {
+pub(super) enum TicketState {
     /// There was none, or its outcome has been counted.
     #[default]
     None,
@@ -54,8 +54,8 @@ pub(super) fn hash(id_context: &[u8]) -> usize {
 }
 
 /// Of the ticket only: what was found before is not what the handshake goes by.
-impl From<TicketNote> for Note {
-    fn from(ticket: TicketNote) -> Self {
+impl From<TicketState> for Note {
+    fn from(ticket: TicketState) -> Self {
         Self {
             found: None,
             ticket,
@@ -67,12 +67,12 @@ impl Note {
     fn to_number(self) -> usize {
         let found = self.found.map_or(0, |found| found as usize);
         let (ticket, rest) = match self.ticket {
-            TicketNote::None => (0, 0),
-            TicketNote::NoKey => (1, 0),
-            TicketNote::Foreign(place) => (2, place),
-            TicketNote::Own(place) => (3, place),
-            TicketNote::Opened(hash) => (4, hash),
-            TicketNote::Full => (5, 0),
+            TicketState::None => (0, 0),
+            TicketState::NoKey => (1, 0),
+            TicketState::Foreign(place) => (2, place),
+            TicketState::Own(place) => (3, place),
+            TicketState::Opened(hash) => (4, hash),
+            TicketState::Full => (5, 0),
         };
         found | ticket << FOUND | rest << (FOUND + TICKET)
     }
@@ -82,12 +82,12 @@ impl Note {
         Self {
             found: ResumedBy::from_number(number & ((1 << FOUND) - 1)),
             ticket: match number >> FOUND & ((1 << TICKET) - 1) {
-                1 => TicketNote::NoKey,
-                2 => TicketNote::Foreign(rest),
-                3 => TicketNote::Own(rest),
-                4 => TicketNote::Opened(rest),
-                5 => TicketNote::Full,
-                _ => TicketNote::None,
+                1 => TicketState::NoKey,
+                2 => TicketState::Foreign(rest),
+                3 => TicketState::Own(rest),
+                4 => TicketState::Opened(rest),
+                5 => TicketState::Full,
+                _ => TicketState::None,
             },
         }
     }
@@ -139,13 +139,13 @@ mod tests {
     #[test]
     fn a_note_reads_as_it_was_written() {
         let tickets = [
-            TicketNote::None,
-            TicketNote::NoKey,
-            TicketNote::Foreign(0),
-            TicketNote::Own(7),
-            TicketNote::Full,
-            TicketNote::Opened(hash(b"")),
-            TicketNote::Opened(hash(b"tests")),
+            TicketState::None,
+            TicketState::NoKey,
+            TicketState::Foreign(0),
+            TicketState::Own(7),
+            TicketState::Full,
+            TicketState::Opened(hash(b"")),
+            TicketState::Opened(hash(b"tests")),
         ];
         for found in [
             None,

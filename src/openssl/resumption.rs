@@ -52,7 +52,7 @@ pub struct ResumptionBuilder {
     ring: Option<Arc<TicketRing>>,
     stateless_tickets: Option<bool>,
     session_timeout: Option<Duration>,
-    lineage_limit: Duration,
+    full_handshake_max_age: Duration,
 }
 
 impl Resumption {
@@ -65,7 +65,7 @@ impl Resumption {
             ring: None,
             stateless_tickets: None,
             session_timeout: None,
-            lineage_limit: SEVEN_DAYS,
+            full_handshake_max_age: SEVEN_DAYS,
         }
     }
 
@@ -321,8 +321,8 @@ impl ResumptionBuilder {
     /// How long a client may go on resuming after its last full handshake, however often its ticket was
     /// renewed: OpenSSL's tickets of TLS 1.3 would go on for ever. In whole seconds, one second to seven
     /// days, by default seven days.
-    pub fn lineage_limit(mut self, limit: Duration) -> Self {
-        self.lineage_limit = limit;
+    pub fn full_handshake_max_age(mut self, limit: Duration) -> Self {
+        self.full_handshake_max_age = limit;
         self
     }
 
@@ -341,14 +341,14 @@ impl ResumptionBuilder {
             Some(Ok(seconds)) if seconds > 0 => Some(seconds),
             Some(_) => return Err(BuildError::SessionTimeout),
         };
-        if self.lineage_limit.as_secs() == 0 || self.lineage_limit > SEVEN_DAYS {
-            return Err(BuildError::LineageLimit);
+        if self.full_handshake_max_age.as_secs() == 0 || self.full_handshake_max_age > SEVEN_DAYS {
+            return Err(BuildError::FullHandshakeMaxAge);
         }
         let ring = match self.ring {
             Some(ring) => ring,
             None => Arc::new(own_ring(session_timeout).map_err(BuildError::TicketKey)?),
         };
-        let lifetimes = Lifetimes::new(self.lineage_limit, session_timeout);
+        let lifetimes = Lifetimes::new(self.full_handshake_max_age, session_timeout);
         Ok(Resumption {
             shared: Arc::new(Shared {
                 cache,
@@ -384,7 +384,7 @@ pub enum BuildError {
     /// The session timeout is below one second, or beyond what OpenSSL can hold.
     SessionTimeout,
     /// The limit of a chain of renewals is below one second, or above seven days.
-    LineageLimit,
+    FullHandshakeMaxAge,
     /// OpenSSL has no AES-CBC.
     OpenSsl(ErrorStack),
 }
@@ -395,7 +395,9 @@ impl fmt::Display for BuildError {
             Self::Cache(error) => error.fmt(f),
             Self::TicketKey(error) => error.fmt(f),
             Self::SessionTimeout => f.write_str("the session timeout is out of range"),
-            Self::LineageLimit => f.write_str("the limit of a lineage must be 1 second to 7 days"),
+            Self::FullHandshakeMaxAge => {
+                f.write_str("the limit of a lineage must be 1 second to 7 days")
+            }
             Self::OpenSsl(_) => f.write_str("OpenSSL has no AES-CBC"),
         }
     }
@@ -405,7 +407,10 @@ impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::OpenSsl(stack) => Some(stack),
-            Self::Cache(_) | Self::TicketKey(_) | Self::SessionTimeout | Self::LineageLimit => None,
+            Self::Cache(_)
+            | Self::TicketKey(_)
+            | Self::SessionTimeout
+            | Self::FullHandshakeMaxAge => None,
         }
     }
 }

@@ -10,12 +10,12 @@ use openssl_sys::{
 };
 
 use super::ffi;
-use super::handshake_state::{self as note, Note, TicketNote};
+use super::handshake_state::{self as note, Note, TicketState};
 use super::resumption::ResumedBy;
 use super::session_times::{Beginning, Lifetimes, Verdict, age_by_day};
 use crate::resume::iv_timestamp::Marks;
 use crate::resume::ticket_stats::{self, Outcome, TicketCounters, TicketStats};
-use crate::tickets::{Named, TicketCipher, TicketKey, TicketRing};
+use crate::tickets::{KeyLookup, TicketCipher, TicketKey, TicketRing};
 
 pub(super) struct Tickets {
     pub(super) ring: Arc<TicketRing>,
@@ -122,7 +122,7 @@ impl Tickets {
         mac: *mut EVP_MAC_CTX,
     ) -> c_int {
         // SAFETY: by contract.
-        if let TicketNote::Opened(_) = unsafe { note::read(ssl) }.ticket {
+        if let TicketState::Opened(_) = unsafe { note::read(ssl) }.ticket {
             // The one before, of several or in the client's first try, was of no use.
             self.counters.count(Outcome::Unusable);
         }
@@ -131,13 +131,13 @@ impl Tickets {
         let missing = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.
-            unsafe { note::write(ssl, TicketNote::NoKey.into()) };
+            unsafe { note::write(ssl, TicketState::NoKey.into()) };
             0
         };
         let (key, place) = match keys.opening(name, now) {
-            Named::Key(key, place) => (key.key(), ticket_stats::number(place)),
-            Named::Retired => return missing(Some(Outcome::RetiredKey)),
-            Named::Unknown => return missing(Some(Outcome::UnknownKey)),
+            KeyLookup::Key(key, place) => (key.key(), ticket_stats::number(place)),
+            KeyLookup::Retired => return missing(Some(Outcome::RetiredKey)),
+            KeyLookup::Unknown => return missing(Some(Outcome::UnknownKey)),
         };
         // SAFETY: as in `seal`.
         if !unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) } {
@@ -149,9 +149,9 @@ impl Tickets {
             Some(age) => {
                 // SAFETY: by contract.
                 unsafe { note::write_since(ssl, now.wrapping_sub(age)) };
-                TicketNote::Own(place)
+                TicketState::Own(place)
             }
-            None => TicketNote::Foreign(place),
+            None => TicketState::Foreign(place),
         };
         // SAFETY: by contract.
         unsafe { note::write(ssl, note.into()) };
@@ -184,9 +184,9 @@ impl Tickets {
         // SAFETY: by contract.
         let (place, known) = match unsafe { note::read(ssl) }.ticket {
             // SAFETY: by contract.
-            TicketNote::Own(place) => (place, Some(unsafe { note::since(ssl, now) })),
-            TicketNote::Foreign(place) => (place, None),
-            TicketNote::NoKey => return refuse(None),
+            TicketState::Own(place) => (place, Some(unsafe { note::since(ssl, now) })),
+            TicketState::Foreign(place) => (place, None),
+            TicketState::NoKey => return refuse(None),
             _ if status == ffi::SSL_TICKET_NO_DECRYPT => return refuse(Some(Outcome::Malformed)),
             _ => return refuse(None),
         };
@@ -239,7 +239,7 @@ impl Tickets {
         };
         // SAFETY: by contract.
         let tls13 = unsafe {
-            let ticket = TicketNote::Opened(note::hash(ffi::id_context(session)));
+            let ticket = TicketState::Opened(note::hash(ffi::id_context(session)));
             let found = Some(found);
             note::write(ssl, Note { found, ticket });
             is_tls13(ssl)
@@ -278,14 +278,14 @@ impl Tickets {
                 return;
             }
             let lineage = match note.ticket {
-                TicketNote::Opened(_) if reused => Some(note::since(ssl, now)),
-                TicketNote::Full => Some(note::since(ssl, now)),
+                TicketState::Opened(_) if reused => Some(note::since(ssl, now)),
+                TicketState::Full => Some(note::since(ssl, now)),
                 _ if reused => None,
                 ticket => {
-                    if let TicketNote::Opened(id_context) = ticket {
+                    if let TicketState::Opened(id_context) = ticket {
                         self.not_used(id_context, ffi::id_context(session));
                     }
-                    note::write(ssl, TicketNote::Full.into());
+                    note::write(ssl, TicketState::Full.into());
                     note::write_since(ssl, now);
                     Some(0)
                 }
@@ -324,7 +324,7 @@ impl Tickets {
                 return now;
             }
             let age = match note::read(ssl).ticket {
-                TicketNote::Opened(_) => note::since(ssl, now),
+                TicketState::Opened(_) => note::since(ssl, now),
                 // A session of the cache.
                 _ => {
                     let session = sys::SSL_get_session(ssl);

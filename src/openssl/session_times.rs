@@ -59,7 +59,7 @@ impl Stamp {
 /// Judges and limits lives.
 pub(super) struct Lifetimes {
     /// How long a chain of renewals may go on after its full handshake.
-    lineage_limit: Duration,
+    full_handshake_max_age: Duration,
     /// How long sessions live, if not as their context has it.
     session_timeout: Option<c_long>,
 }
@@ -80,9 +80,9 @@ pub(super) enum Verdict {
 }
 
 impl Lifetimes {
-    pub(super) fn new(lineage_limit: Duration, session_timeout: Option<c_long>) -> Self {
+    pub(super) fn new(full_handshake_max_age: Duration, session_timeout: Option<c_long>) -> Self {
         Self {
-            lineage_limit,
+            full_handshake_max_age,
             session_timeout,
         }
     }
@@ -112,7 +112,7 @@ impl Lifetimes {
         let lineage = stamp.map_or(0, |stamp| stamp.lineage_at(time));
         let lineage = Duration::from_millis(lineage.saturating_add(age));
         // First, for at its lineage's end a ticket's lifetime ends as well.
-        let Some(left) = self.lineage_limit.checked_sub(lineage) else {
+        let Some(left) = self.full_handshake_max_age.checked_sub(lineage) else {
             return Verdict::LineageEnded;
         };
         if (age / 1_000) as i64 > timeout {
@@ -163,7 +163,7 @@ impl Lifetimes {
                 let time = sys::SSL_SESSION_get_time(session) as i64;
                 write_stamp(session, Stamp { time, lineage });
             }
-            let mut left = self.lineage_limit.as_millis() as u64;
+            let mut left = self.full_handshake_max_age.as_millis() as u64;
             left = left.saturating_sub(lineage);
             if !beginning.stateful {
                 left = left.min(left_of_key(ring));
@@ -200,7 +200,7 @@ impl Lifetimes {
         // SAFETY: by contract.
         unsafe {
             let left = left_of_certificate(session, || unix(ring)) / 1_000;
-            let left = left.min(self.lineage_limit.as_secs());
+            let left = left.min(self.full_handshake_max_age.as_secs());
             let left = c_long::try_from(left).unwrap_or(c_long::MAX).max(1);
             if left < sys::SSL_SESSION_get_timeout(session) {
                 ffi::SSL_SESSION_set_timeout(session, left);
@@ -225,7 +225,7 @@ impl Lifetimes {
         stamp.is_some_and(|stamp| {
             let lineage = stamp.lineage_at(time);
             let lineage = lineage.saturating_add(age_by_day(ring, time));
-            Duration::from_millis(lineage) > self.lineage_limit
+            Duration::from_millis(lineage) > self.full_handshake_max_age
         })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::thread_number;
 use crate::stats::Sharded;
-use crate::tickets::Place;
+use crate::tickets::KeyPosition;
 
 /// What has become of tickets that carry their session.
 ///
@@ -124,11 +124,11 @@ impl TicketCounters {
 }
 
 /// The number of a place in [`TicketStats::opened_by`].
-pub(crate) fn number(place: Place) -> usize {
+pub(crate) fn number(place: KeyPosition) -> usize {
     match place {
-        Place::Next => 0,
-        Place::Sealing => SEALING,
-        Place::Previous(n) => (SEALING + n).min(TicketStats::PLACES - 1),
+        KeyPosition::Next => 0,
+        KeyPosition::Sealing => SEALING,
+        KeyPosition::Previous(n) => (SEALING + n).min(TicketStats::PLACES - 1),
     }
 }
 

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
-use super::file::KeyMaterial;
+use super::file::KeyFileContent;
 use super::key::Fingerprint;
-use super::key_set::{Duty, TicketKeys};
+use super::key_set::{KeyRole, TicketKeys};
 use super::secret::SecretError;
 
 /// Judges a set of keys that is to be put in place.
@@ -24,7 +24,7 @@ pub struct KeyCheck {
 /// what does is an error of whoever reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Finding {
+pub enum Warning {
     /// Nothing seals for some time: until then no client gets a ticket that other machines open.
     NothingSeals {
         /// Beginning after so long.
@@ -53,7 +53,7 @@ pub enum Finding {
         key: Fingerprint,
     },
     /// Bytes behind the last whole record are ignored.
-    Trailing {
+    TrailingBytes {
         /// How many.
         bytes: usize,
     },
@@ -65,11 +65,11 @@ impl KeyCheck {
     /// # Errors
     ///
     /// [`SecretError`]: one of the two is a secret that gives no key at this moment.
-    pub fn judge(
+    pub fn dry_run(
         &self,
-        new: &KeyMaterial,
-        old: Option<&KeyMaterial>,
-    ) -> Result<Vec<Finding>, SecretError> {
+        new: &KeyFileContent,
+        old: Option<&KeyFileContent>,
+    ) -> Result<Vec<Warning>, SecretError> {
         let new = Plan::new(new, self)?;
         let mut findings = Vec::new();
         self.gaps(&new, &mut findings);
@@ -77,7 +77,7 @@ impl KeyCheck {
             new.spans
                 .iter()
                 .for_each(|span| self.ends(span, self.now, &new, &mut findings));
-            findings.extend(new.trailing());
+            findings.extend(new.trailing_bytes());
             return Ok(findings);
         };
         let old = Plan::new(old, self)?;
@@ -90,7 +90,7 @@ impl KeyCheck {
                 && new.opener(span.key, self.now).is_none()
             {
                 let key = span.key;
-                findings.push(Finding::Dropped { key, left });
+                findings.push(Warning::Dropped { key, left });
             }
         }
         for span in &new.spans {
@@ -102,9 +102,9 @@ impl KeyCheck {
         if let Some(sealing) = new.sealing(self.now)
             && old.opener(sealing.key, self.now).is_none()
         {
-            findings.push(Finding::NotDistributed { key: sealing.key });
+            findings.push(Warning::NotDistributed { key: sealing.key });
         }
-        findings.extend(new.trailing());
+        findings.extend(new.trailing_bytes());
         Ok(findings)
     }
 
@@ -116,7 +116,7 @@ impl KeyCheck {
 
     /// Whether a key opens until its tickets have ended: those that it has sealed, which live until `lived`,
     /// and those that it will seal while the set is to last.
-    fn ends(&self, span: &Span, lived: Duration, plan: &Plan, findings: &mut Vec<Finding>) {
+    fn ends(&self, span: &Span, lived: Duration, plan: &Plan, findings: &mut Vec<Warning>) {
         let horizon = self.now.saturating_add(plan.lasting);
         let end = plan.ceases_to_seal(span).min(horizon);
         let seals = span.seal_from < end && self.now < end;
@@ -128,11 +128,11 @@ impl KeyCheck {
         let by = last.max(lived).saturating_sub(span.open_until);
         if !by.is_zero() && span.open_until > self.now {
             let key = span.key;
-            findings.push(Finding::CutShort { key, by });
+            findings.push(Warning::CutShort { key, by });
         }
     }
 
-    fn gaps(&self, plan: &Plan, findings: &mut Vec<Finding>) {
+    fn gaps(&self, plan: &Plan, findings: &mut Vec<Warning>) {
         let horizon = self.now.saturating_add(plan.lasting);
         let mut from = self.now;
         while from < horizon {
@@ -144,7 +144,7 @@ impl KeyCheck {
             let until = begin
                 .filter(|begin| *begin > from && *begin < Duration::MAX)
                 .min();
-            findings.push(Finding::NothingSeals {
+            findings.push(Warning::NothingSeals {
                 after: from - self.now,
                 lasts: until.map(|until| until - from),
             });
@@ -158,7 +158,7 @@ struct Plan {
     spans: Vec<Span>,
     /// How long it is asked to last.
     lasting: Duration,
-    trailing: usize,
+    trailing_bytes: usize,
 }
 
 struct Span {
@@ -169,26 +169,26 @@ struct Span {
 }
 
 impl Plan {
-    fn new(material: &KeyMaterial, check: &KeyCheck) -> Result<Self, SecretError> {
+    fn new(material: &KeyFileContent, check: &KeyCheck) -> Result<Self, SecretError> {
         let (keys, lasting): (&TicketKeys, _) = match material {
-            KeyMaterial::Keys(keys) => (keys, check.period),
+            KeyFileContent::Keys(keys) => (keys, check.period),
             // It makes keys for as long as it is there.
-            KeyMaterial::Secret(secret) => (
+            KeyFileContent::Secret(secret) => (
                 &secret.keys_around(check.now, check.lifetime)?,
                 check.period.min(secret.period()),
             ),
         };
         let mut spans: Vec<Span> = keys
             .given()
-            .map(|given| Span::new(given.key().fingerprint(), given.duty(), check.now))
+            .map(|given| Span::new(given.key().fingerprint(), given.role(), check.now))
             .collect();
         // Stable, as in a ring: of keys that seal from the same time on, the first one does.
         spans.sort_by_key(|span| Reverse(span.seal_from));
-        let trailing = keys.trailing();
+        let trailing_bytes = keys.trailing_bytes();
         Ok(Self {
             spans,
             lasting,
-            trailing,
+            trailing_bytes,
         })
     }
 
@@ -212,20 +212,20 @@ impl Plan {
         span.seal_until.min(taken_over.unwrap_or(Duration::MAX))
     }
 
-    fn trailing(&self) -> Option<Finding> {
-        let bytes = self.trailing;
-        (bytes > 0).then_some(Finding::Trailing { bytes })
+    fn trailing_bytes(&self) -> Option<Warning> {
+        let bytes = self.trailing_bytes;
+        (bytes > 0).then_some(Warning::TrailingBytes { bytes })
     }
 }
 
 impl Span {
-    fn new(key: Fingerprint, duty: Duty, now: Duration) -> Self {
-        let (seal_from, seal_until, open_until) = match duty {
-            Duty::Next => (Duration::MAX, Duration::MAX, Duration::MAX),
-            Duty::Seal => (now, Duration::MAX, Duration::MAX),
+    fn new(key: Fingerprint, role: KeyRole, now: Duration) -> Self {
+        let (seal_from, seal_until, open_until) = match role {
+            KeyRole::Next => (Duration::MAX, Duration::MAX, Duration::MAX),
+            KeyRole::Seal => (now, Duration::MAX, Duration::MAX),
             // Nobody knows when it ceased: at the latest now.
-            Duty::Open => (Duration::ZERO, now, Duration::MAX),
-            Duty::Timed(table) => (table.seal_from, table.seal_until, table.open_until),
+            KeyRole::Open => (Duration::ZERO, now, Duration::MAX),
+            KeyRole::Timed(table) => (table.seal_from, table.seal_until, table.open_until),
         };
         Self {
             key,
@@ -244,7 +244,7 @@ impl Span {
     }
 }
 
-impl Finding {
+impl Warning {
     /// A stable word for scripts, such as `dropped`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -253,13 +253,13 @@ impl Finding {
             Self::Dropped { .. } => "dropped",
             Self::CutShort { .. } => "cut-short",
             Self::NotDistributed { .. } => "not-distributed",
-            Self::Trailing { .. } => "trailing",
+            Self::TrailingBytes { .. } => "trailing",
         }
     }
 }
 
 /// The word, and a sentence for people.
-impl fmt::Display for Finding {
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.word())?;
         match self {
@@ -288,7 +288,7 @@ impl fmt::Display for Finding {
                 "key {key} seals at once, and machines with the set in force do not open it: let all \
                  of them open it first"
             ),
-            Self::Trailing { bytes } => {
+            Self::TrailingBytes { bytes } => {
                 write!(f, "{bytes} bytes behind the last whole key are ignored")
             }
         }

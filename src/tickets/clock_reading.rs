@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use super::key_ring::KeyTimes;
-use super::key_set::TimeTable;
+use super::key_set::Validity;
 use crate::clock::{ClockSource, Time};
 
 /// The moment at which a ring is made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct ClockReading {
     pub(crate) now: Time,
     /// The time of day, since 1970.
     pub(crate) unix: Duration,
 }
 
-impl Moment {
+impl ClockReading {
     pub(crate) fn of(clock: &ClockSource) -> Self {
         Self {
             now: clock.now(),
@@ -33,7 +33,7 @@ impl Moment {
         Time::from_millis(millis.clamp(0, i128::from(u64::MAX)) as u64)
     }
 
-    pub(crate) fn times_of(self, table: TimeTable) -> KeyTimes {
+    pub(crate) fn times_of(self, table: Validity) -> KeyTimes {
         KeyTimes {
             seal_from: self.time_of(table.seal_from),
             seal_until: self.time_of(table.seal_until),

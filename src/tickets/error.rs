@@ -5,14 +5,14 @@ use std::fmt;
 
 /// Where in a file or buffer a key is: which record, counted from 0, and in text files the line, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct KeyLocation {
     /// The record's number, counted from 0.
     pub record: usize,
     /// The line that it begins on, counted from 1; `None` in binary formats.
     pub line: Option<usize>,
 }
 
-impl At {
+impl KeyLocation {
     /// A record of a binary format.
     #[must_use]
     pub const fn record(record: usize) -> Self {
@@ -30,7 +30,7 @@ impl At {
 }
 
 /// Counted from 1, as people do.
-impl fmt::Display for At {
+impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ticket key {}", self.record + 1)?;
         match self.line {
@@ -81,7 +81,7 @@ pub enum TicketKeyError {
     /// A key is weak, or no key.
     Bad {
         /// Which one.
-        at: At,
+        at: KeyLocation,
         /// Why.
         fault: KeyFault,
     },
@@ -98,16 +98,16 @@ pub enum TicketKeyError {
     /// Two keys have one name.
     DuplicateName {
         /// The first of them.
-        first: At,
+        first: KeyLocation,
         /// The second.
-        second: At,
+        second: KeyLocation,
     },
     /// Two keys have the same secrets, under different names.
     DuplicateMaterial {
         /// The first of them.
-        first: At,
+        first: KeyLocation,
         /// The second.
-        second: At,
+        second: KeyLocation,
     },
     /// There are fewer keys than the format's own server starts with.
     TooFew {

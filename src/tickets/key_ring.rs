@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::{Fingerprint, NAME, TicketKey};
-use super::key_set::TimeTable;
+use super::key_set::Validity;
 use super::policy::TicketPolicy;
 use super::secret::TicketSecret;
 use crate::clock::Time;
@@ -50,9 +50,9 @@ pub(super) enum Origin {
     /// Made here, nobody else has it.
     Local,
     /// From a file or through the API.
-    Given(Option<TimeTable>),
+    Given(Option<Validity>),
     /// From a secret, for that period.
-    Derived(u64, TimeTable),
+    Derived(u64, Validity),
 }
 
 impl RingKey {
@@ -174,9 +174,9 @@ pub struct KeyRing {
 
 /// What a name in a ticket stands for.
 #[derive(Clone, Copy, Debug)]
-pub enum Named<'a> {
+pub enum KeyLookup<'a> {
     /// A key that opens.
-    Key(&'a RingKey, Place),
+    Key(&'a RingKey, KeyPosition),
     /// A key that did, and does not any more.
     Retired,
     /// No key that this ring knows of.
@@ -185,7 +185,7 @@ pub enum Named<'a> {
 
 /// Where a key stands in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum KeyPosition {
     /// Its turn to seal is to come: a machine that is ahead seals with it.
     Next,
     /// It seals now.
@@ -206,7 +206,7 @@ impl KeyRing {
     /// The key that opens tickets with this name at this time.
     #[inline]
     #[must_use]
-    pub fn opening(&self, name: &[u8; 16], now: Time) -> Named<'_> {
+    pub fn opening(&self, name: &[u8; 16], now: Time) -> KeyLookup<'_> {
         // Names are public: comparing them needs no constant time.
         let mut sealing = None;
         for (i, key) in self.keys.iter().enumerate() {
@@ -215,25 +215,25 @@ impl KeyRing {
             }
             if key.key.name() == name {
                 if now >= key.times.open_until {
-                    return Named::Retired;
+                    return KeyLookup::Retired;
                 }
-                return Named::Key(key, self.place(i, sealing, now));
+                return KeyLookup::Key(key, self.place(i, sealing, now));
             }
         }
         if self.retired.iter().any(|retired| retired.name == *name) {
-            return Named::Retired;
+            return KeyLookup::Retired;
         }
-        Named::Unknown
+        KeyLookup::Unknown
     }
 
     /// The place of the key at `i`, when that at `sealing`, if any up to `i`, is the one that seals.
-    fn place(&self, i: usize, sealing: Option<usize>, now: Time) -> Place {
+    fn place(&self, i: usize, sealing: Option<usize>, now: Time) -> KeyPosition {
         match sealing {
-            Some(sealing) if sealing == i => Place::Sealing,
-            Some(sealing) => Place::Previous(i - sealing),
-            None if self.keys[i].times.seal_from > now => Place::Next,
+            Some(sealing) if sealing == i => KeyPosition::Sealing,
+            Some(sealing) => KeyPosition::Previous(i - sealing),
+            None if self.keys[i].times.seal_from > now => KeyPosition::Next,
             // Nothing seals, or an older key does: this one has had its turn.
-            None => Place::Previous(1),
+            None => KeyPosition::Previous(1),
         }
     }
 

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{At, TicketKeyError};
+use super::error::{KeyLocation, TicketKeyError};
 use super::format::TicketKeyFormat;
 use super::key::{TicketCipher, TicketKey};
 
 /// What a key of a set is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum KeyRole {
     /// It will seal one day, when another set says so: until then it opens what faster machines seal.
     Next,
     /// It seals and opens.
@@ -19,12 +19,12 @@ pub enum Duty {
     /// It opens what it sealed in the past.
     Open,
     /// It does both when its times say so.
-    Timed(TimeTable),
+    Timed(Validity),
 }
 
 /// When a key does what, by the time of day: durations since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeTable {
+pub struct Validity {
     /// Seals from then on, unless a later key does as well.
     pub seal_from: Duration,
     /// Seals until then.
@@ -35,28 +35,28 @@ pub struct TimeTable {
 
 /// A key and what it is for.
 #[derive(Clone)]
-pub struct GivenKey {
+pub struct KeyEntry {
     pub(super) key: Arc<TicketKey>,
-    pub(super) duty: Duty,
-    at: At,
+    pub(super) role: KeyRole,
+    at: KeyLocation,
 }
 
-impl GivenKey {
+impl KeyEntry {
     /// A key for that duty, found at that place.
     #[must_use]
-    pub fn new(key: TicketKey, duty: Duty, at: At) -> Self {
+    pub fn new(key: TicketKey, role: KeyRole, at: KeyLocation) -> Self {
         Self {
             key: Arc::new(key),
-            duty,
+            role,
             at,
         }
     }
 
     /// The same key for another duty.
     #[must_use]
-    pub fn with_duty(&self, duty: Duty) -> Self {
+    pub fn with_role(&self, role: KeyRole) -> Self {
         Self {
-            duty,
+            role,
             ..self.clone()
         }
     }
@@ -69,17 +69,17 @@ impl GivenKey {
 
     /// What it is for.
     #[must_use]
-    pub fn duty(&self) -> Duty {
-        self.duty
+    pub fn role(&self) -> KeyRole {
+        self.role
     }
 }
 
 /// Shows the fingerprint, not the key.
-impl fmt::Debug for GivenKey {
+impl fmt::Debug for KeyEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GivenKey")
+        f.debug_struct("KeyEntry")
             .field("key", &self.key)
-            .field("duty", &self.duty)
+            .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
@@ -88,8 +88,8 @@ impl fmt::Debug for GivenKey {
 /// to key.
 #[derive(Clone)]
 pub struct TicketKeys {
-    keys: Vec<GivenKey>,
-    trailing: usize,
+    keys: Vec<KeyEntry>,
+    trailing_bytes: usize,
 }
 
 impl TicketKeys {
@@ -114,7 +114,11 @@ impl TicketKeys {
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random() -> Result<Self, TicketKeyError> {
         let key = TicketKey::random(TicketCipher::Aes128)?;
-        Self::new(vec![GivenKey::new(key, Duty::Seal, At::record(0))])
+        Self::new(vec![KeyEntry::new(
+            key,
+            KeyRole::Seal,
+            KeyLocation::record(0),
+        )])
     }
 
     /// A set of these keys.
@@ -124,7 +128,7 @@ impl TicketKeys {
     /// [`DuplicateName`](TicketKeyError::DuplicateName),
     /// [`DuplicateMaterial`](TicketKeyError::DuplicateMaterial),
     /// [`NothingSeals`](TicketKeyError::NothingSeals), [`TooMany`](TicketKeyError::TooMany).
-    pub fn new(keys: Vec<GivenKey>) -> Result<Self, TicketKeyError> {
+    pub fn new(keys: Vec<KeyEntry>) -> Result<Self, TicketKeyError> {
         if keys.len() > Self::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
         }
@@ -141,24 +145,27 @@ impl TicketKeys {
             let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateMaterial { first, second });
         }
-        let seals = |key: &GivenKey| matches!(key.duty, Duty::Seal | Duty::Timed(_));
+        let seals = |key: &KeyEntry| matches!(key.role, KeyRole::Seal | KeyRole::Timed(_));
         if !keys.iter().any(seals) {
             return Err(TicketKeyError::NothingSeals);
         }
-        Ok(Self { keys, trailing: 0 })
+        Ok(Self {
+            keys,
+            trailing_bytes: 0,
+        })
     }
 
     /// Whether none of them seals at this time of day or later, by their tables.
     pub(super) fn have_ended(&self, unix: Duration) -> bool {
-        self.keys.iter().all(|key| match key.duty {
-            Duty::Timed(table) => table.seal_until <= unix,
-            Duty::Seal => false,
-            Duty::Next | Duty::Open => true,
+        self.keys.iter().all(|key| match key.role {
+            KeyRole::Timed(table) => table.seal_until <= unix,
+            KeyRole::Seal => false,
+            KeyRole::Next | KeyRole::Open => true,
         })
     }
 
-    pub(super) fn with_trailing(mut self, trailing: usize) -> Self {
-        self.trailing = trailing;
+    pub(super) fn with_trailing(mut self, trailing_bytes: usize) -> Self {
+        self.trailing_bytes = trailing_bytes;
         self
     }
 
@@ -170,25 +177,25 @@ impl TicketKeys {
     }
 
     /// The keys and their duties, in the order in which they came.
-    pub fn given(&self) -> impl ExactSizeIterator<Item = &GivenKey> + DoubleEndedIterator {
+    pub fn given(&self) -> impl ExactSizeIterator<Item = &KeyEntry> + DoubleEndedIterator {
         self.keys.iter()
     }
 
     /// The keys, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &TicketKey> + DoubleEndedIterator {
-        self.keys.iter().map(GivenKey::key)
+        self.keys.iter().map(KeyEntry::key)
     }
 
     /// Bytes behind the last whole record that the format's [`parse`](TicketKeyFormat::parse) ignored.
     #[must_use]
-    pub fn trailing(&self) -> usize {
-        self.trailing
+    pub fn trailing_bytes(&self) -> usize {
+        self.trailing_bytes
     }
 }
 
 /// The places of two keys that `order` finds equal, the lesser first.
 pub(super) fn twins(
-    keys: &[GivenKey],
+    keys: &[KeyEntry],
     order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
 ) -> Option<(usize, usize)> {
     let mut sorted: Vec<usize> = (0..keys.len()).collect();

@@ -39,20 +39,20 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use check::{Finding, KeyCheck};
-pub use error::{At, KeyFault, TicketKeyError};
-pub use file::{KeyMaterial, Reload, TicketFileError, TicketKeyFile};
+pub use check::{KeyCheck, Warning};
+pub use error::{KeyFault, KeyLocation, TicketKeyError};
+pub use file::{KeyFileContent, Reload, TicketFileError, TicketKeyFile};
 pub use format::{TicketKeyFormat, UnknownFormat, WriteError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
-pub use key_ring::{KeyRing, KeySource, KeyTimes, Named, Place, RingKey};
-pub use key_set::{Duty, GivenKey, TicketKeys, TimeTable};
+pub use key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes, RingKey};
+pub use key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
 pub use policy::{PolicyError, TicketPolicy};
 pub use secret::{SecretError, TicketSecret};
 pub use status::{KeyStatus, RingStatus};
 
 use crate::sync::arc_swap::{self as swap, ArcSwap};
-use clock_reading::Moment;
-use status::Watch;
+use clock_reading::ClockReading;
+use status::RotationCounters;
 
 use crate::clock::{Clock, ClockSource, Time};
 use crate::sync::{AtomicBool, Ordering};
@@ -69,7 +69,7 @@ pub struct TicketRing {
     keys: ArcSwap<KeyRing>,
     policy: TicketPolicy,
     clock: ClockSource,
-    watch: Watch,
+    watch: RotationCounters,
     /// Whether a handshake is renewing it.
     renewing: AtomicBool,
 }
@@ -89,7 +89,7 @@ pub struct Update {
     pub sealing: Fingerprint,
     /// Bytes behind the last whole record, which were ignored: a text editor's newline, or a file
     /// that is not what it should be. Worth a warning unless zero.
-    pub trailing: usize,
+    pub trailing_bytes: usize,
     /// Keys that are gone although tickets may live that they have sealed: clients that come back with
     /// those get a full handshake.
     pub dropped: usize,
@@ -144,7 +144,7 @@ impl TicketRing {
     pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
         let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
         let mut update = self.swap_in(make)?;
-        update.trailing = keys.trailing();
+        update.trailing_bytes = keys.trailing_bytes();
         Ok(update)
     }
 
@@ -159,14 +159,14 @@ impl TicketRing {
 
     fn swap_in<E>(
         &self,
-        make: impl Fn(&KeyRing, Moment) -> Result<KeyRing, E>,
+        make: impl Fn(&KeyRing, ClockReading) -> Result<KeyRing, E>,
     ) -> Result<Update, E> {
         loop {
-            let (before, at) = (self.keys.load(), Moment::of(&self.clock));
+            let (before, at) = (self.keys.load(), ClockReading::of(&self.clock));
             let next = Arc::new(make(&before, at)?);
             // A renewal that came in between has made keys that the next ring is to know of.
             if swap::replace(&self.keys, &before, Arc::clone(&next)) {
-                self.watch.look_at(&next, at.now);
+                self.watch.observe(&next, at.now);
                 return Ok(Update::from(&before, &next, at.now));
             }
         }
@@ -215,16 +215,16 @@ impl TicketRing {
     /// ring in use stays, and the next call tries again.
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
         let keys = self.keys.load();
-        let at = Moment::of(&self.clock);
+        let at = ClockReading::of(&self.clock);
         let next = keys.renewed(at);
         if let Ok(Some(next)) = next {
             // Should another ring have come in between, it is as new.
             let _ = swap::replace(&self.keys, &keys, Arc::new(next));
             let (keys, now) = (self.keys.load(), self.now());
-            self.watch.look_at(&keys, now);
+            self.watch.observe(&keys, now);
             return Ok(());
         }
-        self.watch.look_at(&keys, at.now);
+        self.watch.observe(&keys, at.now);
         next.map(drop)
     }
 
@@ -282,7 +282,7 @@ impl TicketRingBuilder {
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn with_own_keys(self) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::local(self.policy, Moment::of(&self.clock))?;
+        let first = KeyRing::local(self.policy, ClockReading::of(&self.clock))?;
         Ok(self.start(first))
     }
 
@@ -292,7 +292,7 @@ impl TicketRingBuilder {
     ///
     /// As [`TicketRing::new`].
     pub fn with_keys(self, keys: &TicketKeys) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::given(keys, None, self.policy, Moment::of(&self.clock))?;
+        let first = KeyRing::given(keys, None, self.policy, ClockReading::of(&self.clock))?;
         Ok(self.start(first))
     }
 
@@ -302,12 +302,17 @@ impl TicketRingBuilder {
     ///
     /// [`SecretError`]: there is no key for this moment.
     pub fn with_secret(self, secret: &TicketSecret) -> Result<TicketRing, SecretError> {
-        let first = KeyRing::derived(secret.clone(), None, self.policy, Moment::of(&self.clock))?;
+        let first = KeyRing::derived(
+            secret.clone(),
+            None,
+            self.policy,
+            ClockReading::of(&self.clock),
+        )?;
         Ok(self.start(first))
     }
 
     fn start(self, first: KeyRing) -> TicketRing {
-        let watch = Watch::new(&first, self.clock.now());
+        let watch = RotationCounters::new(&first, self.clock.now());
         TicketRing {
             keys: ArcSwap::from_pointee(first),
             policy: self.policy,
@@ -325,13 +330,15 @@ impl Update {
             let times = key.times();
             let opened = times.seal_from <= now && now < times.open_until;
             let has_tickets = now < key.ceased(now).saturating_add(lifetime);
-            opened && has_tickets && !matches!(ring.opening(key.key().name(), now), Named::Key(..))
+            opened
+                && has_tickets
+                && !matches!(ring.opening(key.key().name(), now), KeyLookup::Key(..))
         };
         let sealing = ring.sealing(now).unwrap_or(&ring.keys[0]);
         Self {
             keys: ring.len(),
             sealing: sealing.key().fingerprint(),
-            trailing: 0,
+            trailing_bytes: 0,
             dropped: before.iter().filter(is_gone).count(),
             fallback: ring.is_fallback(now),
         }

@@ -20,9 +20,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::error::{At, KeyFault};
+use super::error::{KeyFault, KeyLocation};
 use super::key::{NAME, TicketCipher, TicketKey};
-use super::key_set::{Duty, GivenKey, TicketKeys, TimeTable};
+use super::key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
 
 const SALT: &[u8] = b"rekindle ticket secret";
 
@@ -268,17 +268,21 @@ impl TicketSecret {
         for (record, index) in (oldest..=newest).enumerate() {
             ratcheted = ratcheted.ratcheted(index)?;
             let table = self.times_of(index, lifetime);
-            let at = At::record(record);
-            keys.push(GivenKey::new(ratcheted.key(index)?, Duty::Timed(table), at));
+            let at = KeyLocation::record(record);
+            keys.push(KeyEntry::new(
+                ratcheted.key(index)?,
+                KeyRole::Timed(table),
+                at,
+            ));
         }
         keys.reverse();
         Ok(TicketKeys::new(keys).expect("derived keys differ"))
     }
 
     /// When a period's key does what.
-    pub(super) fn times_of(&self, index: u64, lifetime: Duration) -> TimeTable {
+    pub(super) fn times_of(&self, index: u64, lifetime: Duration) -> Validity {
         let end = self.start(index.saturating_add(1));
-        TimeTable {
+        Validity {
             seal_from: self.start(index),
             seal_until: end,
             open_until: end.saturating_add(lifetime + Self::SKEW),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::key::Fingerprint;
-use super::key_ring::{KeyRing, KeySource, KeyTimes, Named, Place};
+use super::key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes};
 use super::{RingKey, TicketRing};
 use crate::clock::Time;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub struct KeyStatus {
     /// Tells it apart.
     pub fingerprint: Fingerprint,
     /// Whether it seals, or when.
-    pub place: Place,
+    pub place: KeyPosition,
     /// Whether it was made here.
     pub local: bool,
     /// Time since it began to seal here or, if that is not known, since this process first had it; zero
@@ -54,7 +54,7 @@ impl TicketRing {
     #[must_use]
     pub fn status(&self) -> RingStatus {
         let (keys, now) = (self.load(), self.now());
-        self.watch.look_at(&keys, now);
+        self.watch.observe(&keys, now);
         let until = |time: Time| (time != Time::NEVER).then(|| since(time, now));
         RingStatus {
             source: keys.source(),
@@ -69,7 +69,7 @@ impl TicketRing {
 }
 
 fn of(key: &RingKey, ring: &KeyRing, now: Time) -> Option<KeyStatus> {
-    let Named::Key(_, place) = ring.opening(key.key().name(), now) else {
+    let KeyLookup::Key(_, place) = ring.opening(key.key().name(), now) else {
         return None;
     };
     let times = key.times();
@@ -95,7 +95,7 @@ fn since(later: Time, earlier: Time) -> Duration {
 }
 
 /// What was seen last, and how often it changed.
-pub(super) struct Watch {
+pub(super) struct RotationCounters {
     /// Of the key that sealed when somebody last looked: the beginning of its name.
     sealing: AtomicU64,
     fallback: AtomicBool,
@@ -103,7 +103,7 @@ pub(super) struct Watch {
     fallbacks: AtomicU64,
 }
 
-impl Watch {
+impl RotationCounters {
     pub(super) fn new(first: &KeyRing, now: Time) -> Self {
         let fallback = first.is_fallback(now);
         Self {
@@ -116,7 +116,7 @@ impl Watch {
 
     /// Notes what has changed since somebody last looked. Relaxed: counters, of which each change is
     /// counted once.
-    pub(super) fn look_at(&self, ring: &KeyRing, now: Time) {
+    pub(super) fn observe(&self, ring: &KeyRing, now: Time) {
         let (sealing, fallback) = (mark(ring, now), ring.is_fallback(now));
         if self.sealing.swap(sealing, Ordering::Relaxed) != sealing {
             self.rotations.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rekindle::steps::Step;
 
@@ -38,12 +38,28 @@ const MANY: &str = "only above 128 threads: a read, and an exchange that all who
 /// where a function has several.
 pub(crate) struct Sites(BTreeMap<(String, u32), String>);
 
+/// The files of the engine.
+fn sources() -> Vec<PathBuf> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![src.join("engine"), src.join("lockfree")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
 impl Sites {
     pub(crate) fn read() -> Self {
-        let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine");
         let mut sites = BTreeMap::new();
-        for entry in fs::read_dir(engine).unwrap() {
-            let path = entry.unwrap().path();
+        for path in sources() {
             let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
             let code = &text[..text.find("#[cfg(all(test").unwrap_or(text.len())];
@@ -67,7 +83,7 @@ impl Sites {
     /// The name of a step; none outside the engine.
     pub(crate) fn name(&self, step: &Step) -> Option<&str> {
         let file = Path::new(step.at.file());
-        if !file.parent()?.ends_with("engine") {
+        if !file.starts_with("src/engine") && !file.starts_with("src/lockfree") {
             return None;
         }
         let stem = file.file_stem()?.to_str()?.to_owned();

@@ -1,7 +1,8 @@
 //! What no format takes, and where the error says it is.
 
 use rekindle::tickets::{
-    At, Duty, GivenKey, KeyFault, TicketKey, TicketKeyError, TicketKeyFormat as Format, TicketKeys,
+    KeyEntry, KeyFault, KeyLocation, KeyRole, TicketKey, TicketKeyError, TicketKeyFormat as Format,
+    TicketKeys,
 };
 
 use crate::raw::{Raw, file, hex, is_haproxy, key, secret};
@@ -9,11 +10,11 @@ use crate::raw::{Raw, file, hex, is_haproxy, key, secret};
 const LINES_OF_H2O: usize = 6;
 
 /// Where key `record` of [`file`] is.
-fn at(format: Format, record: usize) -> At {
+fn at(format: Format, record: usize) -> KeyLocation {
     match format {
-        Format::H2o => At::line(record, LINES_OF_H2O * record + 1),
-        _ if is_haproxy(format) => At::line(record, record + 1),
-        _ => At::record(record),
+        Format::H2o => KeyLocation::line(record, LINES_OF_H2O * record + 1),
+        _ if is_haproxy(format) => KeyLocation::line(record, record + 1),
+        _ => KeyLocation::record(record),
     }
 }
 
@@ -125,11 +126,11 @@ fn a_mac_secret_and_the_same_with_zeros_behind_it_are_one() {
     let keys = [(name, &mac[..16]), ([7; 16], &padded)];
     let keys = keys.into_iter().enumerate().map(|(record, (name, mac))| {
         let key = TicketKey::new(name, mac, &aes).unwrap();
-        GivenKey::new(key, Duty::Seal, At::record(record))
+        KeyEntry::new(key, KeyRole::Seal, KeyLocation::record(record))
     });
     let expected = TicketKeyError::DuplicateMaterial {
-        first: At::record(0),
-        second: At::record(1),
+        first: KeyLocation::record(0),
+        second: KeyLocation::record(1),
     };
     assert_eq!(TicketKeys::new(keys.collect()).unwrap_err(), expected);
 }

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use rekindle::tickets::{Duty, TicketKeyFormat as Format, TicketKeys, TimeTable};
+use rekindle::tickets::{KeyRole, TicketKeyFormat as Format, TicketKeys, Validity};
 
 /// Name, MAC secret, encryption key and duty of each key, in the order of the set.
 #[track_caller]
-fn check(keys: &TicketKeys, expected: &[(&str, &str, &str, Duty)]) {
+fn check(keys: &TicketKeys, expected: &[(&str, &str, &str, KeyRole)]) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let found = keys.given().map(|given| {
         let key = given.key();
         let secrets = (text(key.hmac_secret()), text(key.aes_key()));
-        (text(key.name()), secrets.0, secrets.1, given.duty())
+        (text(key.name()), secrets.0, secrets.1, given.role())
     });
-    let expected = expected.iter().map(|(name, mac, aes, duty)| {
+    let expected = expected.iter().map(|(name, mac, aes, role)| {
         let text = |text: &&str| (*text).to_owned();
-        (text(name), text(mac), text(aes), *duty)
+        (text(name), text(mac), text(aes), *role)
     });
     assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
@@ -31,17 +31,17 @@ fn traffic_server_and_apache_have_the_mac_secret_first() {
                 "ticket key no 01",
                 "mac secret no 01",
                 "encrypt key no 1",
-                Duty::Seal,
+                KeyRole::Seal,
             ),
             (
                 "ticket key no 02",
                 "mac secret no 02",
                 "encrypt key no 2",
-                Duty::Open,
+                KeyRole::Open,
             ),
         ];
         check(&keys, &expected);
-        assert_eq!(keys.trailing(), 1);
+        assert_eq!(keys.trailing_bytes(), 1);
     }
 }
 
@@ -55,10 +55,10 @@ fn nginx_48_has_the_encryption_key_first() {
             "ticket key no 01",
             "mac secret no 01",
             "encrypt key no 1",
-            Duty::Seal,
+            KeyRole::Seal,
         )],
     );
-    assert_eq!(keys.trailing(), 0);
+    assert_eq!(keys.trailing_bytes(), 0);
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn nginx_80_openssl_and_envoy_have_the_mac_secret_first() {
                 "ticket key no 01",
                 "a mac secret of 32 bytes, no. 01",
                 "encryption key of 32 bytes no 01",
-                Duty::Seal,
+                KeyRole::Seal,
             ),
             (
                 "ticket key no 02",
                 "a mac secret of 32 bytes, no. 02",
                 "encryption key of 32 bytes no 02",
-                Duty::Open,
+                KeyRole::Open,
             ),
         ];
         check(&format.parse(file).unwrap(), &expected);
@@ -95,19 +95,19 @@ fn haproxy_48_has_the_next_key_last_and_seals_with_the_one_before() {
             "ticket key no 03",
             "mac secret no 03",
             "encrypt key no 3",
-            Duty::Next,
+            KeyRole::Next,
         ),
         (
             "ticket key no 02",
             "mac secret no 02",
             "encrypt key no 2",
-            Duty::Seal,
+            KeyRole::Seal,
         ),
         (
             "ticket key no 01",
             "mac secret no 01",
             "encrypt key no 1",
-            Duty::Open,
+            KeyRole::Open,
         ),
     ];
     check(&Format::Haproxy48.parse(file).unwrap(), &expected);
@@ -124,19 +124,19 @@ fn haproxy_80_has_the_encryption_key_first() {
             "ticket key no 03",
             "a mac secret of 32 bytes, no. 03",
             "encryption key of 32 bytes no 03",
-            Duty::Next,
+            KeyRole::Next,
         ),
         (
             "ticket key no 02",
             "a mac secret of 32 bytes, no. 02",
             "encryption key of 32 bytes no 02",
-            Duty::Seal,
+            KeyRole::Seal,
         ),
         (
             "ticket key no 01",
             "a mac secret of 32 bytes, no. 01",
             "encryption key of 32 bytes no 01",
-            Duty::Open,
+            KeyRole::Open,
         ),
     ];
     check(&Format::Haproxy80.parse(file).unwrap(), &expected);
@@ -161,7 +161,7 @@ fn h2o_has_the_encryption_key_first_and_includes_its_last_second() {
         \x20 not_after: 18446744073709551615\n";
     let mac = "a mac secret as long as a block of SHA-256 is, which is 64 bytes";
     let timed = |from: u64, until: Duration| {
-        Duty::Timed(TimeTable {
+        KeyRole::Timed(Validity {
             seal_from: Duration::from_secs(from),
             seal_until: until,
             open_until: until,

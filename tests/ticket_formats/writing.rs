@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::tickets::{
-    At, Duty, Fingerprint, GivenKey, TicketKey, TicketKeyFormat as Format, TicketKeys, TicketRing,
-    TimeTable, WriteError,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeyFormat as Format, TicketKeys,
+    TicketRing, Validity, WriteError,
 };
 use rekindle::{Clock, Time};
 
@@ -25,16 +25,17 @@ fn secret(n: u8, len: usize) -> Vec<u8> {
     (0..len as u8).map(|i| n.wrapping_mul(7) ^ i).collect()
 }
 
-fn set(keys: impl IntoIterator<Item = (TicketKey, Duty)>) -> TicketKeys {
+fn set(keys: impl IntoIterator<Item = (TicketKey, KeyRole)>) -> TicketKeys {
     let given = keys.into_iter().enumerate();
-    let given = given.map(|(record, (key, duty))| GivenKey::new(key, duty, At::record(record)));
+    let given =
+        given.map(|(record, (key, role))| KeyEntry::new(key, role, KeyLocation::record(record)));
     TicketKeys::new(given.collect()).unwrap()
 }
 
 /// Seals from and until so many seconds from now, and opens so much longer.
-fn timed(from: i64, until: i64, longer: i64) -> Duty {
+fn timed(from: i64, until: i64, longer: i64) -> KeyRole {
     let time = |seconds: i64| Duration::from_secs(NOW.as_secs().saturating_add_signed(seconds));
-    Duty::Timed(TimeTable {
+    KeyRole::Timed(Validity {
         seal_from: time(from),
         seal_until: time(until),
         open_until: time(until + longer),
@@ -83,17 +84,17 @@ pub(crate) fn ring(
 #[test]
 fn records_hold_the_key_that_seals_and_then_those_to_come() {
     let keys = set([
-        (short(9), Duty::Next),
-        (short(8), Duty::Next),
-        (short(7), Duty::Seal),
-        (short(6), Duty::Open),
-        (short(5), Duty::Seal),
+        (short(9), KeyRole::Next),
+        (short(8), KeyRole::Next),
+        (short(7), KeyRole::Seal),
+        (short(6), KeyRole::Open),
+        (short(5), KeyRole::Seal),
     ]);
     for format in [Format::TrafficServer48, Format::Nginx48, Format::Apache48] {
         let written = through(format, &keys);
         // A second one to seal never does: it only opens.
         assert_eq!(names(&written), [7, 9, 8, 5, 6]);
-        assert_eq!(written.trailing(), 0);
+        assert_eq!(written.trailing_bytes(), 0);
     }
 }
 
@@ -131,9 +132,9 @@ fn times_decide_where_there_are_none_to_write() {
 fn haproxy_has_the_oldest_first_and_the_next_one_last() {
     let keys = set([
         (short(9), timed(10, 20, 0)),
-        (short(7), Duty::Open),
+        (short(7), KeyRole::Open),
         (short(8), timed(-10, 10, 10)),
-        (short(6), Duty::Open),
+        (short(6), KeyRole::Open),
     ]);
     let text = Format::Haproxy48.write(&keys, NOW).unwrap();
     let firsts: Vec<_> = text
@@ -148,9 +149,9 @@ fn haproxy_has_the_oldest_first_and_the_next_one_last() {
 
 #[test]
 fn haproxy_wants_three_keys_and_exactly_one_to_come() {
-    let (next, seal, open) = (Duty::Next, Duty::Seal, Duty::Open);
-    let error = |duties: &[Duty]| {
-        let keys = duties.iter().zip(1..).map(|(duty, n)| (short(n), *duty));
+    let (next, seal, open) = (KeyRole::Next, KeyRole::Seal, KeyRole::Open);
+    let error = |duties: &[KeyRole]| {
+        let keys = duties.iter().zip(1..).map(|(role, n)| (short(n), *role));
         Format::Haproxy48.write(&set(keys), NOW).err()
     };
     assert_eq!(
@@ -186,9 +187,9 @@ fn what_a_format_has_no_room_for_is_named() {
             let key = sized(2, mac, aes);
             let fingerprint = key.fingerprint();
             let keys = set([
-                (sized(1, len, len), Duty::Next),
-                (key, Duty::Seal),
-                (sized(3, len, len), Duty::Open),
+                (sized(1, len, len), KeyRole::Next),
+                (key, KeyRole::Seal),
+                (sized(3, len, len), KeyRole::Open),
             ]);
             let error = format.write(&keys, NOW).err()?;
             let shown = error.to_string();
@@ -233,7 +234,7 @@ fn what_a_format_has_no_room_for_is_named() {
 fn a_shorter_mac_secret_is_the_same_with_zeros_behind_it() {
     let key = sized(2, 16, 32);
     let fingerprint = key.fingerprint();
-    let keys = set([(key, Duty::Seal)]);
+    let keys = set([(key, KeyRole::Seal)]);
     let file = Format::Nginx80.write(&keys, NOW).unwrap();
     assert_eq!(file[16..48], [&secret(2, 16)[..], &[0; 16]].concat());
     for format in [
@@ -250,7 +251,9 @@ fn a_shorter_mac_secret_is_the_same_with_zeros_behind_it() {
 #[test]
 fn h2o_is_written_as_h2o_writes_it() {
     let key = TicketKey::new([0xAB; 16], &[1, 2].repeat(16), &[3, 4].repeat(16)).unwrap();
-    let text = Format::H2o.write(&set([(key, Duty::Seal)]), NOW).unwrap();
+    let text = Format::H2o
+        .write(&set([(key, KeyRole::Seal)]), NOW)
+        .unwrap();
     let expected = format!(
         "- name: {}\n  cipher: AES-256-CBC\n  hash: SHA256\n  key: {}{}{}\n  \
          not_before: 1700000000\n  not_after: 1702592000\n",
@@ -293,11 +296,11 @@ fn h2o_times(keys: &TicketKeys, now: Duration) -> Result<Vec<(u8, i64, i64)>, Wr
 #[test]
 fn keys_without_times_get_some_in_h2o() {
     let keys = set([
-        (short(9), Duty::Next),
-        (short(8), Duty::Next),
-        (short(7), Duty::Seal),
-        (short(6), Duty::Open),
-        (short(5), Duty::Open),
+        (short(9), KeyRole::Next),
+        (short(8), KeyRole::Next),
+        (short(7), KeyRole::Seal),
+        (short(6), KeyRole::Open),
+        (short(5), KeyRole::Open),
     ]);
     let (turn, span) = (15 * DAY as i64, 30 * DAY as i64);
     let expected = vec![
@@ -320,7 +323,7 @@ fn times_of_their_own_are_kept_in_h2o_unless_another_key_would_seal() {
         (short(5), timed(10, 100, 7)),
         (short(6), timed(10, 100, 0)),
         (short(7), timed(-50, -10, 1000)),
-        (short(8), Duty::Open),
+        (short(8), KeyRole::Open),
     ]);
     let expected = vec![
         (5, 10, 106),
@@ -338,7 +341,10 @@ fn times_of_their_own_are_kept_in_h2o_unless_another_key_would_seal() {
 #[test]
 fn a_key_without_times_takes_over_later_than_now_in_h2o() {
     let long_ago = -(100 * DAY as i64);
-    let keys = set([(short(2), Duty::Next), (short(1), timed(long_ago, 1000, 0))]);
+    let keys = set([
+        (short(2), KeyRole::Next),
+        (short(1), timed(long_ago, 1000, 0)),
+    ]);
     let turn = 15 * DAY as i64;
     let expected = vec![(2, turn, turn + 30 * DAY as i64), (1, long_ago, 999)];
     assert_eq!(h2o_times(&keys, NOW), Ok(expected));
@@ -362,7 +368,7 @@ fn a_key_that_ends_before_it_seals_only_opens() {
 fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
     let duration = |seconds: f64| NOW + Duration::from_secs_f64(seconds);
     let table = |from, until| {
-        Duty::Timed(TimeTable {
+        KeyRole::Timed(Validity {
             seal_from: duration(from),
             seal_until: duration(until),
             open_until: duration(until),
@@ -385,9 +391,9 @@ fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
         place: 1,
         fingerprint,
     };
-    let keys = set([(short(1), Duty::Seal), (short(2), Duty::Open)]);
+    let keys = set([(short(1), KeyRole::Seal), (short(2), KeyRole::Open)]);
     assert_eq!(h2o_times(&keys, Duration::ZERO), Err(no_second));
-    let keys = set([(short(1), Duty::Seal), (short(2), Duty::Next)]);
+    let keys = set([(short(1), KeyRole::Seal), (short(2), KeyRole::Next)]);
     assert_eq!(h2o_times(&keys, Duration::MAX), Err(no_second));
     let shown = no_second.to_string();
     assert!(

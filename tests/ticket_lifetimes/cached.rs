@@ -51,7 +51,8 @@ fn clock_until(clock: &TwoClocks, seconds: u64) -> u64 {
 fn the_session_behind_a_stateful_ticket_is_never_written_to() {
     let clock = a_clock();
     let machine = Machine::with(&clock, Way::Tls13Stateful, own_keys(&clock), |b| {
-        b.session_timeout(secs(100)).lineage_limit(secs(150))
+        b.session_timeout(secs(100))
+            .full_handshake_max_age(secs(150))
     });
     let client = Client::new(Way::Tls13Stateful);
     drop(machine.connect(&client));

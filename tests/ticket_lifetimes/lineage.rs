@@ -22,7 +22,7 @@ pub(crate) const TIMEOUT: u64 = 30;
 
 pub(crate) fn limits(builder: ResumptionBuilder) -> ResumptionBuilder {
     let builder = builder.session_timeout(secs(TIMEOUT));
-    builder.lineage_limit(secs(LIMIT))
+    builder.full_handshake_max_age(secs(LIMIT))
 }
 
 /// Resumes again and again, each time with the last ticket, on machines by turns, whose clocks are one.
@@ -145,7 +145,8 @@ fn a_ticket_at_the_end_of_its_lineage_is_counted() {
     let build = |limit| {
         let ring = given_keys(&clock, &record(1));
         Machine::with(&clock, Way::Tls13Ticket, ring, |b| {
-            b.session_timeout(secs(TIMEOUT)).lineage_limit(secs(limit))
+            b.session_timeout(secs(TIMEOUT))
+                .full_handshake_max_age(secs(limit))
         })
     };
     let (strict, lax) = (build(LIMIT), build(7 * 86_400));
@@ -178,7 +179,8 @@ fn rotations_do_not_prolong_a_life_of_tls_1_2() {
         let ring = rotating_keys(&clock, 5, 400);
         let timeout = if shorter { TIMEOUT } else { 5_000 };
         let machine = Machine::with(&clock, Way::Tls12Ticket, ring, |b| {
-            b.session_timeout(secs(timeout)).lineage_limit(secs(LIMIT))
+            b.session_timeout(secs(timeout))
+                .full_handshake_max_age(secs(LIMIT))
         });
         let client = Client::new(Way::Tls12Ticket);
         machine.connect(&client);

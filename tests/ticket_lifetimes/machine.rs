@@ -9,8 +9,8 @@ use openssl::ssl::{SslContext, SslContextBuilder, SslSession, SslSessionRef};
 use openssl_sys::SSL_SESSION;
 use rekindle::openssl::{Resumption, ResumptionBuilder, TicketStats};
 use rekindle::tickets::{
-    At, Duty, GivenKey, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
-    TicketRingBuilder, TimeTable,
+    KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
+    TicketRingBuilder, Validity,
 };
 use rekindle::{CacheBuilder, Clock};
 
@@ -56,16 +56,16 @@ pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
 }
 
 /// A key by its times of day, in seconds from now on.
-pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i64) -> GivenKey {
+pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i64) -> KeyEntry {
     let now = clock.unix_time().as_secs();
     let at = |seconds| secs(now.checked_add_signed(seconds).expect("after 1970"));
-    let table = TimeTable {
+    let table = Validity {
         seal_from: at(from),
         seal_until: at(seal_until),
         open_until: at(open_until),
     };
     let key = TicketKey::random(TicketCipher::Aes128).unwrap();
-    GivenKey::new(key, Duty::Timed(table), At::record(0))
+    KeyEntry::new(key, KeyRole::Timed(table), KeyLocation::record(0))
 }
 
 pub(crate) struct Machine {

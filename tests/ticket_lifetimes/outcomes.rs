@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionRef};
 use rekindle::openssl::{Resumption, TicketStats};
-use rekindle::tickets::{At, Duty, GivenKey, TicketKey, TicketKeys};
+use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys};
 
 use crate::common::{Client, Way, server_builder};
 use crate::day;
@@ -142,13 +142,13 @@ fn opened_by_a_key_that_is_to_come() {
     for way in TICKETS {
         // As in HAProxy's files: the next one, the one that seals.
         let scene = Scene::new(way, &record(2));
-        let given = |number, duty, at| {
+        let given = |number, role, at| {
             let record = record(number);
             let name = *record.first_chunk().unwrap();
             let key = TicketKey::new(name, &record[16..32], &record[32..]).unwrap();
-            GivenKey::new(key, duty, At::record(at))
+            KeyEntry::new(key, role, KeyLocation::record(at))
         };
-        let keys = vec![given(2, Duty::Next, 0), given(1, Duty::Seal, 1)];
+        let keys = vec![given(2, KeyRole::Next, 0), given(1, KeyRole::Seal, 1)];
         let ring = scene.machine.resumption.ticket_ring();
         ring.replace(&TicketKeys::new(keys).unwrap()).unwrap();
         let expected = counted!(opened: 1, opened_by: at(0), ages: at(0), sealed: scene.again());

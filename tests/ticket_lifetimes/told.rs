@@ -60,7 +60,7 @@ proptest! {
         let keys = TicketKeys::new(vec![timed(&clock, -10, key as i64, key as i64)]).unwrap();
         let ring = ring(&clock).with_keys(&keys).unwrap();
         let configure = |builder: rekindle::openssl::ResumptionBuilder| {
-            builder.session_timeout(secs(timeout)).lineage_limit(secs(lineage))
+            builder.session_timeout(secs(timeout)).full_handshake_max_age(secs(lineage))
         };
         let machine = Machine::on(&clock, way, ring, configure, mutual);
         let until = clock.unix_time().as_secs() + certificate;

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use clock::TwoClocks;
 use rekindle::tickets::{
-    At, Duty, GivenKey, Named, TicketCipher, TicketKey, TicketPolicy, TicketRing,
-    TicketRingBuilder, TimeTable,
+    KeyEntry, KeyLocation, KeyLookup, KeyRole, TicketCipher, TicketKey, TicketPolicy, TicketRing,
+    TicketRingBuilder, Validity,
 };
 
 const MINUTE: u64 = 60;
@@ -66,29 +66,29 @@ fn sealing(ring: &TicketRing) -> [u8; 16] {
 }
 
 fn opens(ring: &TicketRing, name: &[u8; 16]) -> bool {
-    matches!(ring.load().opening(name, ring.now()), Named::Key(..))
+    matches!(ring.load().opening(name, ring.now()), KeyLookup::Key(..))
 }
 
 /// How long, in seconds, a key still opens; nothing if it does not.
 fn opens_for(ring: &TicketRing, name: &[u8; 16]) -> u64 {
     let (keys, now) = (ring.load(), ring.now());
     match keys.opening(name, now) {
-        Named::Key(key, _) => (key.times().open_until.as_millis() - now.as_millis()) / 1_000,
+        KeyLookup::Key(key, _) => (key.times().open_until.as_millis() - now.as_millis()) / 1_000,
         _ => 0,
     }
 }
 
-fn random_key(duty: Duty, record: usize) -> GivenKey {
+fn random_key(role: KeyRole, record: usize) -> KeyEntry {
     let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
-    GivenKey::new(key, duty, At::record(record))
+    KeyEntry::new(key, role, KeyLocation::record(record))
 }
 
 /// A key that seals and opens in these seconds of the time of day.
-fn timed(seal_from: u64, seal_until: u64, open_until: u64) -> GivenKey {
-    let table = TimeTable {
+fn timed(seal_from: u64, seal_until: u64, open_until: u64) -> KeyEntry {
+    let table = Validity {
         seal_from: seconds(seal_from),
         seal_until: seconds(seal_until),
         open_until: seconds(open_until),
     };
-    random_key(Duty::Timed(table), 0)
+    random_key(KeyRole::Timed(table), 0)
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rekindle::tickets::{KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketSecret, TimeTable};
+use rekindle::tickets::{KeyFileContent, TicketKeyFile, TicketKeyFormat, TicketSecret, Validity};
 use tempfile::TempDir;
 
 use super::{DAY, seconds};
@@ -176,7 +176,7 @@ impl Operator {
     }
 
     /// The keys that the file gives around a moment, and their times.
-    pub(crate) fn keys(&mut self, unix: Duration) -> Vec<(Name, Option<TimeTable>)> {
+    pub(crate) fn keys(&mut self, unix: Duration) -> Vec<(Name, Option<Validity>)> {
         let (period, lifetime) = (self.period, self.lifetime);
         match self.provider {
             Provider::Own => Vec::new(),
@@ -217,7 +217,7 @@ impl Operator {
     }
 
     /// Whether a new process would have the key with these times.
-    pub(crate) fn gives(&self, times: TimeTable, unix: Duration) -> bool {
+    pub(crate) fn gives(&self, times: Validity, unix: Duration) -> bool {
         let index = self.secret.index(times.seal_from);
         let newest = self.secret.index(unix + seconds(self.period + 60));
         !self.is_derived()
@@ -245,7 +245,7 @@ impl Operator {
     pub(crate) fn agrees(&mut self, unix: Duration) {
         let Some(file) = self.file() else { return };
         match file.read().expect("a good file") {
-            KeyMaterial::Keys(keys) => {
+            KeyFileContent::Keys(keys) => {
                 let ours = self.keys(unix);
                 assert_eq!(keys.len(), ours.len());
                 for key in keys.iter() {
@@ -253,15 +253,15 @@ impl Operator {
                     assert!(ours.is_some());
                 }
             }
-            KeyMaterial::Secret(secret) => assert_eq!(secret.ratchet(), self.secret.ratchet()),
+            KeyFileContent::Secret(secret) => assert_eq!(secret.ratchet(), self.secret.ratchet()),
         }
     }
 }
 
 /// Of h2o: a key seals from its period on, until the next one does, and opens for a lifetime more.
-fn table(number: u64, period: u64, lifetime: u64) -> TimeTable {
+fn table(number: u64, period: u64, lifetime: u64) -> Validity {
     let end = seconds((number + 1) * period + lifetime);
-    TimeTable {
+    Validity {
         seal_from: seconds(number * period),
         seal_until: end,
         open_until: end,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rekindle::Clock;
 use rekindle::tickets::{
-    Duty, GivenKey, PolicyError, SecretError, TicketKeyFile, TicketKeyFormat, TicketKeys,
+    KeyEntry, KeyRole, PolicyError, SecretError, TicketKeyFile, TicketKeyFormat, TicketKeys,
     TicketPolicy, TicketRing, TicketSecret,
 };
 
@@ -19,7 +19,7 @@ fn secret(period: u64, ratchet_from: Option<u64>) -> TicketSecret {
     TicketSecret::random(seconds(period), ratchet_from.map(seconds)).expect("randomness")
 }
 
-fn keys(keys: Vec<GivenKey>) -> TicketKeys {
+fn keys(keys: Vec<KeyEntry>) -> TicketKeys {
     TicketKeys::new(keys).expect("a good set")
 }
 
@@ -129,7 +129,7 @@ fn timed_keys_that_were_over_at_the_start_come_back_with_the_file() {
 #[test]
 fn the_greatest_age_is_not_forgotten_behind_keys_of_a_fallback() {
     let clock = clock(DAY, EPOCH);
-    let given = keys(vec![random_key(Duty::Seal, 0)]);
+    let given = keys(vec![random_key(KeyRole::Seal, 0)]);
     let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
         .with_keys(&given)
         .unwrap();
@@ -143,8 +143,8 @@ fn the_greatest_age_is_not_forgotten_behind_keys_of_a_fallback() {
 #[test]
 fn the_greatest_age_is_not_forgotten_where_there_are_many_keys() {
     let clock = clock(DAY, EPOCH);
-    let duty = |n| if n == 0 { Duty::Seal } else { Duty::Open };
-    let given = keys((0..70).map(|n| random_key(duty(n), n)).collect());
+    let role = |n| if n == 0 { KeyRole::Seal } else { KeyRole::Open };
+    let given = keys((0..70).map(|n| random_key(role(n), n)).collect());
     let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
         .with_keys(&given)
         .unwrap();
@@ -268,7 +268,7 @@ fn of_keys_that_began_before_the_clock_did_the_newest_seals() {
 fn the_end_of_a_fallback_cuts_no_ticket_short() {
     let clock = clock(DAY, EPOCH);
     let policy = policy(10 * HOUR, HOUR, 11 * HOUR);
-    let random = || keys(vec![random_key(Duty::Seal, 0)]);
+    let random = || keys(vec![random_key(KeyRole::Seal, 0)]);
     let ring = builder(&clock, policy).with_keys(&random()).unwrap();
     pass(&ring, &clock, 10 * HOUR + 60);
     assert!(ring.status().fallback);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::tickets::{
-    KeyRing, Named, Reload, RingKey, TicketFileError, TicketKeyError, TicketKeyFile, TicketPolicy,
-    TicketRing, TimeTable,
+    KeyLookup, KeyRing, Reload, RingKey, TicketFileError, TicketKeyError, TicketKeyFile,
+    TicketPolicy, TicketRing, Validity,
 };
 use rekindle::{Clock, Time};
 
@@ -63,7 +63,7 @@ pub(crate) struct World {
     seen: HashMap<Name, i64>,
     /// Of the ring's own keys: when their turn was to begin.
     own: HashMap<Name, i64>,
-    tables: HashMap<Name, TimeTable>,
+    tables: HashMap<Name, Validity>,
     /// When something was done that may have ended a key of the ring's own before its time.
     changes: Vec<i64>,
     /// Whether the file has been taken since the time of day stepped.
@@ -207,7 +207,7 @@ impl World {
             // The time of day is so far ahead that all keys of the file are over.
             let unix = self.clock.unix_time();
             let keys = self.operator.keys(unix);
-            let over = |table: &Option<TimeTable>| table.is_some_and(|t| t.seal_until <= unix);
+            let over = |table: &Option<Validity>| table.is_some_and(|t| t.seal_until <= unix);
             assert!(keys.iter().all(|(_, table)| over(table)));
             assert!(same(&before, &self.ring.load()));
             self.fresh = false;
@@ -288,7 +288,7 @@ impl World {
         let elapsed = self.elapsed;
         self.sealed.retain(|_, sealed| elapsed < sealed.until);
         for (key, sealed) in &self.sealed {
-            let opens = matches!(keys.opening(key, now), Named::Key(..));
+            let opens = matches!(keys.opening(key, now), KeyLookup::Key(..));
             let left = (sealed.until - elapsed) / 1_000;
             assert!(
                 opens,
@@ -305,7 +305,7 @@ impl World {
         let key = keys.sealing(now).expect("something seals");
         assert!(matches!(
             keys.opening(key.key().name(), now),
-            Named::Key(..)
+            KeyLookup::Key(..)
         ));
         // As the OpenSSL adapter tells it.
         let lifetime = self.policy.lifetime_of_tickets().as_millis() as i64;

@@ -111,7 +111,7 @@ struct rekindle_config {
      * How long a client may go on resuming by tickets after its last full handshake, however often they
      * were renewed, in seconds, up to 7 days. 0: 7 days.
      */
-    uint32_t ticket_lineage_limit;
+    uint32_t full_handshake_max_age;
     /**
      * Must be zero.
      */

@@ -46,7 +46,7 @@ pub struct rekindle_config {
     pub ticket_key_max_age: u32,
     /// How long a client may go on resuming by tickets after its last full handshake, however often they
     /// were renewed, in seconds, up to 7 days. 0: 7 days.
-    pub ticket_lineage_limit: u32,
+    pub full_handshake_max_age: u32,
     /// Must be zero.
     pub reserved_2: u32,
 }
@@ -65,7 +65,7 @@ impl rekindle_config {
         reserved: 0,
         ticket_key_period: 0,
         ticket_key_max_age: 0,
-        ticket_lineage_limit: 0,
+        full_handshake_max_age: 0,
         reserved_2: 0,
     };
 
@@ -115,8 +115,8 @@ impl rekindle_config {
         if let Some(timeout) = seconds(self.session_timeout) {
             resumption = resumption.session_timeout(timeout);
         }
-        if let Some(limit) = seconds(self.ticket_lineage_limit) {
-            resumption = resumption.lineage_limit(limit);
+        if let Some(limit) = seconds(self.full_handshake_max_age) {
+            resumption = resumption.full_handshake_max_age(limit);
         }
         Ok(resumption.build()?)
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rekindle::openssl::Resumption;
-use rekindle::tickets::Place;
+use rekindle::tickets::KeyPosition;
 
 use crate::call::call;
 use crate::failure::{COUNTS, Failure};
@@ -153,7 +153,7 @@ fn collect(service: &Resumption) -> rekindle_stats {
     let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
     let ring = service.ticket_ring().status();
     let mut keys = ring.keys.iter();
-    let sealing = keys.find(|key| key.place == Place::Sealing);
+    let sealing = keys.find(|key| key.place == KeyPosition::Sealing);
     let seconds = |time: Option<Duration>| time.map_or(u64::MAX, |time| time.as_secs());
     rekindle_stats {
         size: 0,

@@ -227,7 +227,7 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
         service::with(|service| {
             // SAFETY: by contract.
             let records = unsafe { slice::from_raw_parts(ticketData.cast::<u8>(), len) };
-            trailing = service.ticket_ring().update(records)?.trailing;
+            trailing = service.ticket_ring().update(records)?.trailing_bytes;
             Ok(TS_SUCCESS)
         })
     });

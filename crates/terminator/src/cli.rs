@@ -67,7 +67,7 @@ pub(crate) struct Cli {
     /// How long a client may go on resuming by tickets after its last full handshake, however often they were renewed, in
     /// seconds, 1 to 604800 (seven days)
     #[arg(long, value_name = "SECONDS", default_value = "604800", value_parser = value_parser!(u64).range(1..=604_800))]
-    lineage_limit: u64,
+    full_handshake_max_age: u64,
 
     /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A ticket of another server
     /// resumes only where this is the same
@@ -112,7 +112,7 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     pub(crate) stateless_tickets: bool,
     pub(crate) tickets: TicketSettings,
-    pub(crate) lineage_limit: Duration,
+    pub(crate) full_handshake_max_age: Duration,
     pub(crate) session_id_context: SessionIdContext,
     pub(crate) threads: Option<usize>,
     pub(crate) handshake_timeout: Duration,
@@ -163,7 +163,7 @@ impl Cli {
             session_timeout,
             stateless_tickets: self.tickets == Switch::On,
             tickets,
-            lineage_limit: Duration::from_secs(self.lineage_limit),
+            full_handshake_max_age: Duration::from_secs(self.full_handshake_max_age),
             session_id_context: self.session_id_context,
             threads: self.threads.map(usize::from),
             handshake_timeout: Duration::from_secs(self.handshake_timeout),

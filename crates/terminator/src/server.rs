@@ -109,7 +109,7 @@ fn resumption(settings: &Settings) -> Result<(Option<KeySource>, Resumption), St
     let resumption = Resumption::builder()
         .sessions(settings.sessions)
         .session_timeout(settings.session_timeout)
-        .lineage_limit(settings.lineage_limit)
+        .full_handshake_max_age(settings.full_handshake_max_age)
         .stateless_tickets(settings.stateless_tickets)
         .ticket_ring(Arc::new(ring))
         .build()?;

@@ -68,7 +68,7 @@ fn warn_of_file(file: &TicketKeyFile) {
         let path = path.display();
         warn!(%path, "ticket keys: others than the file's owner can read or write it");
     }
-    let trailing = file.trailing();
+    let trailing = file.trailing_bytes();
     if trailing > 0 {
         let path = file.path().display();
         warn!(%path, "ticket keys: ignored {trailing} bytes behind the last whole key");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{Duty, Fingerprint, GivenKey, TicketKeyFormat, TicketKeys, WriteError};
+use rekindle::tickets::{KeyRole, Fingerprint, KeyEntry, TicketKeyFormat, TicketKeys, WriteError};
 
 use file::File;
 
@@ -46,17 +46,17 @@ fn moment(u: &mut Unstructured<'_>) -> Duration {
 fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: Duration) {
     assert!((1..=TicketKeys::MAX_KEYS).contains(&keys.len()));
     // By the rules of h2o, told again: none of the others has times.
-    let table = |key: &GivenKey| match key.duty() {
-        Duty::Timed(table) => Some(table),
+    let table = |key: &KeyEntry| match key.role() {
+        KeyRole::Timed(table) => Some(table),
         _ => None,
     };
     let is_h2o = format == TicketKeyFormat::H2o;
     assert!(keys.given().all(|key| table(key).is_some() == is_h2o));
-    let seals = |key: &GivenKey| match table(key) {
+    let seals = |key: &KeyEntry| match table(key) {
         Some(table) => table.seal_from <= now && now < table.seal_until,
-        None => key.duty() == Duty::Seal,
+        None => key.role() == KeyRole::Seal,
     };
-    let opens = |key: &&GivenKey| table(key).is_none_or(|table| now < table.open_until);
+    let opens = |key: &&KeyEntry| table(key).is_none_or(|table| now < table.open_until);
     let sealing = keys.given().find(|key| seals(key));
     let open = sorted(keys.given().filter(opens));
 
@@ -70,7 +70,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
             let left: Vec<_> = keys.given().filter(opens).collect();
             for (before, after) in left.iter().zip(again.given()) {
                 assert_eq!(before.key().fingerprint(), after.key().fingerprint());
-                assert_eq!(before.duty(), after.duty());
+                assert_eq!(before.role(), after.role());
             }
             assert_eq!(
                 format.write(&again, now).expect("once more")[..],
@@ -97,7 +97,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
         }
         Err(WriteError::NothingSeals) => assert!(sealing.is_none()),
         Err(WriteError::Cipher { fingerprint, .. }) => {
-            let of_key = |key: &&GivenKey| key.key().fingerprint() == fingerprint;
+            let of_key = |key: &&KeyEntry| key.key().fingerprint() == fingerprint;
             let key = keys.given().find(of_key).expect("one of them").key();
             assert_ne!(Some(key.cipher()), to.cipher());
         }
@@ -109,14 +109,14 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
     }
 }
 
-fn seals_by_time(key: &GivenKey, now: Duration) -> bool {
-    match key.duty() {
-        Duty::Timed(table) => table.seal_from <= now && now < table.seal_until,
+fn seals_by_time(key: &KeyEntry, now: Duration) -> bool {
+    match key.role() {
+        KeyRole::Timed(table) => table.seal_from <= now && now < table.seal_until,
         _ => false,
     }
 }
 
-fn sorted<'a>(keys: impl Iterator<Item = &'a GivenKey>) -> Vec<Fingerprint> {
+fn sorted<'a>(keys: impl Iterator<Item = &'a KeyEntry>) -> Vec<Fingerprint> {
     let mut fingerprints: Vec<_> = keys.map(|key| key.key().fingerprint()).collect();
     fingerprints.sort_by_key(|fingerprint| fingerprint.to_string());
     fingerprints

@@ -23,7 +23,7 @@ use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use openssl::ssl::{SslContext, SslSession, SslVersion};
 use rekindle::openssl::{ResumedBy, Resumption, TicketStats};
-use rekindle::tickets::Named;
+use rekindle::tickets::KeyLookup;
 
 use hello::Hello;
 
@@ -257,7 +257,7 @@ impl Harness {
     fn is_retired(&self, name: &[u8; 16]) -> bool {
         let ring = self.resumption.ticket_ring();
         let (now, keys) = (ring.now(), ring.load());
-        let is_retired = matches!(keys.opening(name, now), Named::Retired);
+        let is_retired = matches!(keys.opening(name, now), KeyLookup::Retired);
         assert!(!is_retired || KEYS[..7].iter().any(|key| key[..16] == *name));
         is_retired
     }

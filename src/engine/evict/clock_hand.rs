@@ -14,7 +14,7 @@ use crossbeam_epoch::Guard;
 
 use crate::clock::Time;
 use crate::engine::Engine;
-use crate::engine::change::{Gone, Operation};
+use crate::engine::change::{Operation, RemovalCause};
 use crate::engine::evict::rank::LINES_PER_VICTIM;
 use crate::engine::evict::recency::{AGES, Mark};
 use crate::engine::prefetch::prefetch;
@@ -101,7 +101,7 @@ impl<V> Engine<V> {
             return 0;
         }
         op.writer.hand.curiosity = CURIOSITY;
-        self.unlink(op, snapshot, expired, Gone::EvictedExpired)
+        self.unlink(op, snapshot, expired, RemovalCause::EvictedExpired)
     }
 
     /// Unlinks the entry of a line that ranks lowest, if that is low enough; if it has expired, all
@@ -132,9 +132,9 @@ impl<V> Engine<V> {
             return 0;
         }
         let reason = if mark.was_resumed() {
-            Gone::EvictedIdle
+            RemovalCause::EvictedIdle
         } else {
-            Gone::EvictedUnused
+            RemovalCause::EvictedUnused
         };
         self.unlink(op, snapshot, 1 << slot, reason)
     }
@@ -151,14 +151,14 @@ impl<V> Engine<V> {
     }
 
     /// The slot that a full line gives up, and why.
-    pub(crate) fn give_up(&self, snapshot: &Snapshot<'_, V>, now: Time) -> (usize, Gone) {
+    pub(crate) fn give_up(&self, snapshot: &Snapshot<'_, V>, now: Time) -> (usize, RemovalCause) {
         let slot = slots_in(snapshot.occupied())
             .min_by_key(|slot| self.worth(snapshot, *slot, now))
             .expect("a full line has entries");
         if snapshot.entry(slot).get().is_expired(now) {
-            (slot, Gone::EvictedExpired)
+            (slot, RemovalCause::EvictedExpired)
         } else {
-            (slot, Gone::EvictedLineFull)
+            (slot, RemovalCause::EvictedLineFull)
         }
     }
 

@@ -31,7 +31,7 @@ const LAPS_BETWEEN: usize = 4;
 const INSERTS_BETWEEN: usize = 256;
 
 /// What of a count is left after a lesson, in 64ths.
-const FADING: u64 = 60;
+const DECAY: u64 = 60;
 
 /// Counts are kept with so many binary places, so that they can fade.
 const PLACES: u32 = 10;
@@ -47,13 +47,13 @@ pub(crate) struct Learning {
     /// Hits by kind and step.
     hits: Sharded<{ KINDS * STEPS }>,
     /// By kind and step. Written by whoever begins a lap, one thread at a time.
-    lessons: [Lesson; KINDS * STEPS],
+    lessons: [HazardSample; KINDS * STEPS],
     inserts_per_lap: usize,
     /// Laps between two lessons.
     laps: usize,
 }
 
-struct Lesson {
+struct HazardSample {
     /// Hits at the last lesson.
     hits_before: AtomicU64,
     hits: AtomicU64,
@@ -81,7 +81,7 @@ impl Learning {
     pub(crate) fn new(inserts_per_lap: usize) -> Self {
         Self {
             hits: Sharded::new(),
-            lessons: std::array::from_fn(|_| Lesson {
+            lessons: std::array::from_fn(|_| HazardSample {
                 hits_before: AtomicU64::new(0),
                 hits: AtomicU64::new(0),
                 found_among: AtomicU64::new(0),
@@ -128,11 +128,11 @@ impl Learning {
             let new = sum.wrapping_sub(lesson.hits_before.load(Ordering::Relaxed));
             lesson.hits_before.store(sum, Ordering::Relaxed);
             all += new;
-            let faded = lesson.hits.load(Ordering::Relaxed) * FADING / 64;
+            let faded = lesson.hits.load(Ordering::Relaxed) * DECAY / 64;
             lesson
                 .hits
                 .store(faded + (new << PLACES), Ordering::Relaxed);
-            let faded = lesson.found_among.load(Ordering::Relaxed) * FADING / 64;
+            let faded = lesson.found_among.load(Ordering::Relaxed) * DECAY / 64;
             lesson.found_among.store(faded, Ordering::Relaxed);
         }
         all

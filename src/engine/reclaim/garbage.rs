@@ -20,7 +20,7 @@ use crate::clock::Time;
 use crate::engine::entry::{self, Block, CLASSES, Entry};
 use crate::engine::evict::clock_hand::Hand;
 use crate::engine::reclaim::lines::{self, LineStore, Spare};
-use crate::engine::reclaim::readers::Stragglers;
+use crate::engine::reclaim::readers::PinnedReaders;
 use crate::engine::table::{Change, Line, Snapshot};
 use crate::id::SessionId;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, pause_point};
@@ -87,7 +87,7 @@ pub(crate) struct Writer<V> {
     waiting: Garbage<V>,
     /// Set by a closure that crossbeam-epoch runs when its grace period is over.
     writers_gone: Arc<AtomicBool>,
-    stragglers: Stragglers,
+    stragglers: PinnedReaders,
     /// Operations since the epoch was last helped on.
     waited: u32,
     /// Objects and bytes in `open` that the cache's gauge does not know of yet.
@@ -103,7 +103,7 @@ impl<V> Writer<V> {
             open: Garbage::new(),
             waiting: Garbage::new(),
             writers_gone: Arc::new(AtomicBool::new(false)),
-            stragglers: Stragglers::default(),
+            stragglers: PinnedReaders::default(),
             waited: 0,
             unreported: (0, 0),
             hand: Hand::default(),
@@ -244,7 +244,7 @@ impl<V> Writer<V> {
         if !self.open.is_empty() && self.waiting.is_empty() {
             self.seal(guard, retired);
         }
-        !self.waiting.is_empty() && self.stragglers.all_gone()
+        !self.waiting.is_empty() && self.stragglers.grace_period_over()
     }
 
     /// Starts a grace period for all that is in `open`.
@@ -266,7 +266,7 @@ impl<V> Writer<V> {
     }
 
     fn reclaim_waiting(&mut self, retired: &Retired, store: &LineStore<V>) {
-        if !self.writers_gone.load(Ordering::Acquire) || !self.stragglers.all_gone() {
+        if !self.writers_gone.load(Ordering::Acquire) || !self.stragglers.grace_period_over() {
             return;
         }
         // Told to the gauge when it goes out of scope, also when a value's destructor panics.

@@ -9,7 +9,9 @@ pub(crate) mod writers;
 pub(super) use garbage::Retired;
 pub(super) use lines::LineStore;
 pub(super) use pool::Pool;
-pub(crate) use readers::{Pin, thread_number};
+pub(crate) use readers::Pin;
+#[cfg(feature = "openssl")]
+pub(crate) use readers::thread_number;
 pub(crate) use writers::pin as pin_writer;
 
 /// Makes what all threads share, so that no lookup and no insert waits for another thread's first one.

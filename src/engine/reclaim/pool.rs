@@ -40,13 +40,13 @@ impl<V> Pool<V> {
     }
 
     /// Takes an idle writer, or makes one.
-    pub(crate) fn check_out(&self, thread: usize) -> Checkout<'_, V> {
+    pub(crate) fn check_out(&self, thread: usize) -> WriterLease<'_, V> {
         let thread = thread % SEATS;
         let writer = self
             .sit_out(thread, SEATS)
             .or_else(|| self.standing.pop())
             .unwrap_or_else(|| Box::new(Writer::new()));
-        Checkout {
+        WriterLease {
             pool: self,
             writer: Some(writer),
             thread,
@@ -56,7 +56,7 @@ impl<V> Pool<V> {
     /// Calls `f` with every writer that is idle now, one at a time.
     pub(crate) fn for_each_idle(&self, mut f: impl FnMut(&mut Writer<V>)) {
         let mut visit = |writer, thread| {
-            let mut checkout = Checkout {
+            let mut checkout = WriterLease {
                 pool: self,
                 writer: Some(writer),
                 thread,
@@ -126,14 +126,14 @@ impl<V> Drop for Pool<V> {
 }
 
 /// A writer that belongs to the calling thread until this is dropped.
-pub(crate) struct Checkout<'p, V> {
+pub(crate) struct WriterLease<'p, V> {
     pool: &'p Pool<V>,
     /// Always there, until it is given back.
     writer: Option<Box<Writer<V>>>,
     thread: usize,
 }
 
-impl<V> Deref for Checkout<'_, V> {
+impl<V> Deref for WriterLease<'_, V> {
     type Target = Writer<V>;
 
     fn deref(&self) -> &Writer<V> {
@@ -141,13 +141,13 @@ impl<V> Deref for Checkout<'_, V> {
     }
 }
 
-impl<V> DerefMut for Checkout<'_, V> {
+impl<V> DerefMut for WriterLease<'_, V> {
     fn deref_mut(&mut self) -> &mut Writer<V> {
         self.writer.as_mut().expect("not given back yet")
     }
 }
 
-impl<V> Drop for Checkout<'_, V> {
+impl<V> Drop for WriterLease<'_, V> {
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.pool.give_back(writer, self.thread);

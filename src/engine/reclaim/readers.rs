@@ -27,7 +27,7 @@
 //! which Rust has taken over). Each access and fence with SeqCst in `src/`:
 //!
 //! - R1, the swap in `Slot::announce`; R2, the load in `Table::load`; W2, the fence in
-//!   `Stragglers::remember`. Say that W3 finds a number older than R1's. What comes after a fence and
+//!   `PinnedReaders::remember`. Say that W3 finds a number older than R1's. What comes after a fence and
 //!   misses a SeqCst write puts the fence before that write: W2 is before R1 in the order. R1 is before
 //!   R2, as in the program. If R2 missed W1, or what came in its place, that would put R2 before W2,
 //!   for W1 happens before the fence: a circle. So R2 finds X gone. W1 itself needs no SeqCst, as long
@@ -346,13 +346,13 @@ impl Drop for Pin {
 
 /// Readers that were pinned at some moment and have not been seen to unpin since.
 #[derive(Debug, Default)]
-pub(crate) struct Stragglers {
+pub(crate) struct PinnedReaders {
     pinned: Vec<(&'static Slot, u64)>,
 }
 
-impl Stragglers {
+impl PinnedReaders {
     /// Remembers who is pinned now (W2 and W3). What was unlinked before is out of everybody's
-    /// reach once [`all_gone`](Self::all_gone) says so.
+    /// reach once [`grace_period_over`](Self::grace_period_over) says so.
     pub(crate) fn remember(&mut self) {
         self.pinned.clear();
         fence(Ordering::SeqCst);
@@ -367,7 +367,7 @@ impl Stragglers {
     }
 
     /// W4.
-    pub(crate) fn all_gone(&mut self) -> bool {
+    pub(crate) fn grace_period_over(&mut self) -> bool {
         self.pinned
             .retain(|(slot, seq)| slot.seq.load(Ordering::Acquire) == *seq);
         self.pinned.is_empty()

@@ -30,7 +30,7 @@ pub struct TicketKeyFile {
     /// Of the content that was last taken: the content itself is a secret.
     digest: Option<[u8; 32]>,
     exposed: Vec<PathBuf>,
-    trailing: usize,
+    trailing_bytes: usize,
 }
 
 /// What is in a file.
@@ -42,7 +42,7 @@ enum Kind {
 
 /// What a file has given.
 #[derive(Clone, Debug)]
-pub enum KeyMaterial {
+pub enum KeyFileContent {
     /// Keys.
     Keys(TicketKeys),
     /// A secret to derive keys from.
@@ -79,7 +79,7 @@ impl TicketKeyFile {
             refuse_exposed: false,
             digest: None,
             exposed: Vec::new(),
-            trailing: 0,
+            trailing_bytes: 0,
         }
     }
 
@@ -99,8 +99,10 @@ impl TicketKeyFile {
     pub fn open(&mut self, builder: TicketRingBuilder) -> Result<TicketRing, TicketFileError> {
         let read = self.read_all()?;
         let ring = match &read.material {
-            KeyMaterial::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
-            KeyMaterial::Secret(secret) => builder.with_secret(secret).map_err(|e| self.bad(e))?,
+            KeyFileContent::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
+            KeyFileContent::Secret(secret) => {
+                builder.with_secret(secret).map_err(|e| self.bad(e))?
+            }
         };
         self.taken(read);
         Ok(ring)
@@ -140,7 +142,7 @@ impl TicketKeyFile {
     /// # Errors
     ///
     /// [`TicketFileError`] names the file and the reason.
-    pub fn read(&self) -> Result<KeyMaterial, TicketFileError> {
+    pub fn read(&self) -> Result<KeyFileContent, TicketFileError> {
         Ok(self.read_all()?.material)
     }
 
@@ -153,19 +155,23 @@ impl TicketKeyFile {
         Ok(self.read_all()?.exposed)
     }
 
-    fn apply(&self, material: &KeyMaterial, ring: &TicketRing) -> Result<Update, TicketFileError> {
+    fn apply(
+        &self,
+        material: &KeyFileContent,
+        ring: &TicketRing,
+    ) -> Result<Update, TicketFileError> {
         match material {
-            KeyMaterial::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
-            KeyMaterial::Secret(secret) => ring.derive_from(secret).map_err(|e| self.bad(e)),
+            KeyFileContent::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
+            KeyFileContent::Secret(secret) => ring.derive_from(secret).map_err(|e| self.bad(e)),
         }
     }
 
     fn taken(&mut self, read: read::ReadKeys) {
         self.digest = Some(read.digest);
         self.exposed = read.exposed;
-        self.trailing = match &read.material {
-            KeyMaterial::Keys(keys) => keys.trailing(),
-            KeyMaterial::Secret(_) => 0,
+        self.trailing_bytes = match &read.material {
+            KeyFileContent::Keys(keys) => keys.trailing_bytes(),
+            KeyFileContent::Secret(_) => 0,
         };
     }
 
@@ -192,8 +198,8 @@ impl TicketKeyFile {
     /// Bytes behind the last whole key of what was last taken, which were ignored. Worth a warning unless
     /// zero.
     #[must_use]
-    pub fn trailing(&self) -> usize {
-        self.trailing
+    pub fn trailing_bytes(&self) -> usize {
+        self.trailing_bytes
     }
 
     /// Files, of those last taken, that others than their owner may read or write. Worth a warning.

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, Kind, TicketFileError, TicketKeyFile};
-use crate::tickets::key_set::{Duty, GivenKey, TicketKeys, twins};
+use super::{KeyFileContent, Kind, TicketFileError, TicketKeyFile};
+use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys, twins};
 use crate::tickets::{TicketKey, TicketKeyError, TicketKeyFormat, TicketSecret};
 
 /// The end of a file's name in a folder whose keys are known before they seal.
 const NEXT: &str = ".next";
 
 pub(super) struct ReadKeys {
-    pub(super) material: KeyMaterial,
+    pub(super) material: KeyFileContent,
     pub(super) digest: [u8; 32],
     pub(super) exposed: Vec<PathBuf>,
 }
@@ -31,12 +31,12 @@ impl TicketKeyFile {
             Kind::Secret => {
                 let content = reader.file(&self.path)?;
                 let secret = TicketSecret::parse(&content).map_err(|e| self.bad(e))?;
-                KeyMaterial::Secret(secret)
+                KeyFileContent::Secret(secret)
             }
             Kind::Keys(format) if self.path.is_dir() => {
-                KeyMaterial::Keys(reader.folder(&self.path, format)?)
+                KeyFileContent::Keys(reader.folder(&self.path, format)?)
             }
-            Kind::Keys(format) => KeyMaterial::Keys(reader.keys(&self.path, format)?),
+            Kind::Keys(format) => KeyFileContent::Keys(reader.keys(&self.path, format)?),
         };
         Ok(ReadKeys {
             material,
@@ -92,15 +92,15 @@ impl Reader {
             let name = name.as_encoded_bytes();
             self.digest.update((name.len() as u64).to_le_bytes());
             self.digest.update(name);
-            trailing += of_file.trailing();
+            trailing += of_file.trailing_bytes();
             for key in of_file.given() {
-                let duty = match key.duty() {
-                    Duty::Timed(table) => Duty::Timed(table),
-                    _ if next => Duty::Next,
-                    duty if seals => duty,
-                    _ => Duty::Open,
+                let role = match key.role() {
+                    KeyRole::Timed(table) => KeyRole::Timed(table),
+                    _ if next => KeyRole::Next,
+                    role if seals => role,
+                    _ => KeyRole::Open,
                 };
-                keys.push(key.with_duty(duty));
+                keys.push(key.with_role(role));
                 files.push(file.clone());
             }
             seals &= next;
@@ -152,7 +152,7 @@ impl Reader {
 }
 
 /// Each file's own keys have been looked at; here those of different files are.
-fn no_twins(keys: &[GivenKey], files: &[PathBuf]) -> Result<(), TicketFileError> {
+fn no_twins(keys: &[KeyEntry], files: &[PathBuf]) -> Result<(), TicketFileError> {
     let error = |(first, second): (usize, usize), of| TicketFileError::Twins {
         first: files[first].clone(),
         second: files[second].clone(),

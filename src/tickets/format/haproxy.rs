@@ -7,9 +7,9 @@ use super::TicketKeyFormat as Format;
 use super::plan::Plan;
 use super::records::{LONGEST, Layout};
 use super::write_error::WriteError;
-use crate::tickets::error::{At, TicketKeyError};
+use crate::tickets::error::{KeyLocation, TicketKeyError};
 use crate::tickets::key::TicketKey;
-use crate::tickets::key_set::{Duty, GivenKey, TicketKeys};
+use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys};
 
 /// HAProxy's own number of keys (`TLS_TICKETS_NO`): the last ones of a file, of which it wants that many.
 const LEAST: usize = 3;
@@ -25,7 +25,7 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
         if keys.len() == TicketKeys::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
         }
-        let at = At::line(keys.len(), number);
+        let at = KeyLocation::line(keys.len(), number);
         keys.push((key(line, number, layout, at)?, at));
     }
     if keys.len() < LEAST {
@@ -34,17 +34,22 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
             least: LEAST,
         });
     }
-    let duties = [Duty::Next, Duty::Seal].into_iter();
-    let duties = duties.chain(std::iter::repeat(Duty::Open));
+    let duties = [KeyRole::Next, KeyRole::Seal].into_iter();
+    let duties = duties.chain(std::iter::repeat(KeyRole::Open));
     let newest_first = keys.into_iter().rev().zip(duties);
     TicketKeys::new(
         newest_first
-            .map(|((key, at), duty)| GivenKey::new(key, duty, at))
+            .map(|((key, at), role)| KeyEntry::new(key, role, at))
             .collect(),
     )
 }
 
-fn key(text: &[u8], line: usize, layout: Layout, at: At) -> Result<TicketKey, TicketKeyError> {
+fn key(
+    text: &[u8],
+    line: usize,
+    layout: Layout,
+    at: KeyLocation,
+) -> Result<TicketKey, TicketKeyError> {
     let syntax = |reason| TicketKeyError::Syntax { line, reason };
     let mut record = Zeroizing::new([0; LONGEST]);
     match Base64::decode(text, &mut *record) {

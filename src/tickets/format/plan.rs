@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::write_error::WriteError;
 use crate::tickets::key::TicketKey;
-use crate::tickets::key_set::{Duty, TicketKeys, TimeTable};
+use crate::tickets::key_set::{KeyRole, TicketKeys, Validity};
 
 /// A set of keys as a ring would have it at that moment, without keys that do not open any more.
 pub(super) struct Plan<'a> {
@@ -23,16 +23,16 @@ pub(super) struct Entry<'a> {
     /// In the set, counted from 0.
     pub(super) place: usize,
     pub(super) key: &'a TicketKey,
-    duty: Duty,
+    role: KeyRole,
 }
 
 impl<'a> Plan<'a> {
     /// The plan at `now`, since 1970.
     pub(super) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
-        let entry = |(place, given): (_, &'a crate::tickets::GivenKey)| Entry {
+        let entry = |(place, given): (_, &'a crate::tickets::KeyEntry)| Entry {
             place,
             key: given.key(),
-            duty: given.duty(),
+            role: given.role(),
         };
         let entries = keys.given().enumerate().map(entry);
         let mut entries: Vec<_> = entries.filter(|entry| entry.opens(now)).collect();
@@ -56,10 +56,10 @@ impl<'a> Plan<'a> {
 
 impl Entry<'_> {
     /// Its times, if it has any of its own.
-    pub(super) fn table(&self) -> Option<TimeTable> {
-        match self.duty {
-            Duty::Timed(table) => Some(table),
-            Duty::Next | Duty::Seal | Duty::Open => None,
+    pub(super) fn table(&self) -> Option<Validity> {
+        match self.role {
+            KeyRole::Timed(table) => Some(table),
+            KeyRole::Next | KeyRole::Seal | KeyRole::Open => None,
         }
     }
 
@@ -68,29 +68,29 @@ impl Entry<'_> {
     }
 
     fn seals_from(&self, now: Duration) -> Duration {
-        match self.duty {
-            Duty::Next => Duration::MAX,
-            Duty::Seal => now,
-            Duty::Open => Duration::ZERO,
-            Duty::Timed(table) => table.seal_from,
+        match self.role {
+            KeyRole::Next => Duration::MAX,
+            KeyRole::Seal => now,
+            KeyRole::Open => Duration::ZERO,
+            KeyRole::Timed(table) => table.seal_from,
         }
     }
 
     fn seals(&self, now: Duration) -> bool {
-        match self.duty {
-            Duty::Timed(table) => table.seal_from <= now && now < seal_until(table),
-            duty => duty == Duty::Seal,
+        match self.role {
+            KeyRole::Timed(table) => table.seal_from <= now && now < seal_until(table),
+            role => role == KeyRole::Seal,
         }
     }
 
     fn is_next(&self, now: Duration) -> bool {
-        match self.duty {
-            Duty::Timed(table) => now < table.seal_from && table.seal_from < seal_until(table),
-            duty => duty == Duty::Next,
+        match self.role {
+            KeyRole::Timed(table) => now < table.seal_from && table.seal_from < seal_until(table),
+            role => role == KeyRole::Next,
         }
     }
 }
 
-fn seal_until(table: TimeTable) -> Duration {
+fn seal_until(table: Validity) -> Duration {
     table.seal_until.min(table.open_until)
 }

@@ -5,9 +5,9 @@ use zeroize::Zeroizing;
 use super::TicketKeyFormat as Format;
 use super::plan::{Entry, Plan};
 use super::write_error::WriteError;
-use crate::tickets::error::{At, TicketKeyError};
+use crate::tickets::error::{KeyLocation, TicketKeyError};
 use crate::tickets::key::{NAME, TicketCipher, TicketKey};
-use crate::tickets::key_set::{Duty, GivenKey, TicketKeys};
+use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys};
 use crate::tickets::secret::TicketSecret;
 
 /// Bytes of the longest record.
@@ -39,7 +39,7 @@ impl Layout {
     }
 
     /// Reads one record.
-    pub(super) fn parse(self, record: &[u8], at: At) -> Result<TicketKey, TicketKeyError> {
+    pub(super) fn parse(self, record: &[u8], at: KeyLocation) -> Result<TicketKey, TicketKeyError> {
         let (name, secrets) = record
             .split_first_chunk::<NAME>()
             .expect("a record begins with a name");
@@ -111,9 +111,13 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
         return Err(TicketKeyError::TooMany);
     }
     let given = |(record, bytes)| {
-        let duty = if record == 0 { Duty::Seal } else { Duty::Open };
-        let at = At::record(record);
-        Ok(GivenKey::new(layout.parse(bytes, at)?, duty, at))
+        let role = if record == 0 {
+            KeyRole::Seal
+        } else {
+            KeyRole::Open
+        };
+        let at = KeyLocation::record(record);
+        Ok(KeyEntry::new(layout.parse(bytes, at)?, role, at))
     };
     let keys = records.enumerate().map(given).collect::<Result<_, _>>()?;
     Ok(TicketKeys::new(keys)?.with_trailing(trailing))

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::clock::Time;
-use crate::tickets::clock_reading::Moment;
+use crate::tickets::clock_reading::ClockReading;
 use crate::tickets::error::TicketKeyError;
 use crate::tickets::key::{TicketCipher, TicketKey};
 use crate::tickets::key_ring::{KeyRing, KeyTimes, Origin, RETIRED, Retired, RingKey, Source};
-use crate::tickets::key_set::{Duty, GivenKey, TicketKeys};
+use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys};
 use crate::tickets::policy::TicketPolicy;
 use crate::tickets::secret::TicketSecret;
 
@@ -17,16 +17,16 @@ const SKEW: std::time::Duration = TicketSecret::SKEW;
 const BEGINNING: Time = Time::from_millis(0);
 
 /// A ring in the making.
-pub(crate) struct Draft {
+pub(crate) struct NextRing {
     pub(crate) keys: Vec<RingKey>,
     pub(crate) retired: Vec<Retired>,
     pub(crate) source: Source,
     pub(crate) policy: TicketPolicy,
-    pub(crate) at: Moment,
+    pub(crate) at: ClockReading,
 }
 
-impl Draft {
-    pub(crate) fn new(source: Source, policy: TicketPolicy, at: Moment) -> Self {
+impl NextRing {
+    pub(crate) fn new(source: Source, policy: TicketPolicy, at: ClockReading) -> Self {
         Self {
             keys: Vec::new(),
             retired: Vec::new(),
@@ -37,15 +37,15 @@ impl Draft {
     }
 
     /// Takes a key that somebody provides, unless it is too old.
-    pub(crate) fn give(&mut self, given: &GivenKey, before: Option<&KeyRing>) {
+    pub(crate) fn give(&mut self, given: &KeyEntry, before: Option<&KeyRing>) {
         let now = self.at.now;
         let was = before.and_then(|ring| ring.here(&given.key));
-        let (origin, times) = match given.duty {
-            Duty::Timed(table) => (Origin::Given(Some(table)), self.at.times_of(table)),
-            duty => {
-                let (seal_from, seal_until) = match duty {
-                    Duty::Next => (Time::NEVER, Time::NEVER),
-                    Duty::Open => (BEGINNING, BEGINNING),
+        let (origin, times) = match given.role {
+            KeyRole::Timed(table) => (Origin::Given(Some(table)), self.at.times_of(table)),
+            role => {
+                let (seal_from, seal_until) = match role {
+                    KeyRole::Next => (Time::NEVER, Time::NEVER),
+                    KeyRole::Open => (BEGINNING, BEGINNING),
                     // If it does so already, it has not begun again.
                     _ => (self.sealed_from(was), Time::NEVER),
                 };

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::next_ring::Draft;
+use super::next_ring::NextRing;
 use crate::clock::Time;
-use crate::tickets::clock_reading::Moment;
+use crate::tickets::clock_reading::ClockReading;
 use crate::tickets::error::TicketKeyError;
 use crate::tickets::key::TicketKey;
 use crate::tickets::key_ring::{KeyRing, Origin, RingKey, Source};
-use crate::tickets::key_set::{TicketKeys, TimeTable};
+use crate::tickets::key_set::{TicketKeys, Validity};
 use crate::tickets::policy::TicketPolicy;
 use crate::tickets::secret::{SecretError, TicketSecret};
 
@@ -19,8 +19,8 @@ const STEP: i128 = 500;
 
 impl KeyRing {
     /// A ring that makes its own keys.
-    pub(crate) fn local(policy: TicketPolicy, at: Moment) -> Result<Self, TicketKeyError> {
-        let mut draft = Draft::new(Source::Local, policy, at);
+    pub(crate) fn local(policy: TicketPolicy, at: ClockReading) -> Result<Self, TicketKeyError> {
+        let mut draft = NextRing::new(Source::Local, policy, at);
         draft.top_up()?;
         Ok(draft.finish())
     }
@@ -30,9 +30,9 @@ impl KeyRing {
         keys: &TicketKeys,
         before: Option<&Self>,
         policy: TicketPolicy,
-        at: Moment,
+        at: ClockReading,
     ) -> Result<Self, TicketKeyError> {
-        let mut draft = Draft::new(Source::Given, policy, at);
+        let mut draft = NextRing::new(Source::Given, policy, at);
         for given in keys.given() {
             draft.give(given, before);
         }
@@ -50,7 +50,7 @@ impl KeyRing {
         secret: TicketSecret,
         before: Option<&Self>,
         policy: TicketPolicy,
-        at: Moment,
+        at: ClockReading,
     ) -> Result<Self, SecretError> {
         secret.check_number(policy.lifetime_of_tickets())?;
         let lives = secret.period() + policy.lifetime_of_tickets();
@@ -60,7 +60,7 @@ impl KeyRing {
         // What it cannot give now is an error now; later it would be a fallback.
         let current = secret.index(at.unix);
         secret.key(current)?;
-        let mut draft = Draft::new(Source::Derived(Arc::new(secret)), policy, at);
+        let mut draft = NextRing::new(Source::Derived(Arc::new(secret)), policy, at);
         let failed = |e: TicketKeyError| SecretError::NoRandomness(e.to_string());
         draft.top_up().map_err(failed)?;
         draft.keep_derived(before);
@@ -71,14 +71,14 @@ impl KeyRing {
     }
 
     /// The ring that follows from this one when some time has passed; none if it can stay.
-    pub(crate) fn renewed(&self, at: Moment) -> Result<Option<Self>, TicketKeyError> {
+    pub(crate) fn renewed(&self, at: ClockReading) -> Result<Option<Self>, TicketKeyError> {
         let stepped = (at.day() - self.day).abs() >= STEP;
         let by_day = matches!(self.source, Source::Derived(_))
             || self.keys.iter().any(|key| key.origin.table().is_some());
         if at.now < self.renew_at && !(stepped && by_day) {
             return Ok(None);
         }
-        let mut draft = Draft {
+        let mut draft = NextRing {
             keys: self.keys.to_vec(),
             retired: self.retired.to_vec(),
             source: self.source.clone(),
@@ -108,7 +108,7 @@ impl KeyRing {
 }
 
 impl Origin {
-    pub(crate) fn table(self) -> Option<TimeTable> {
+    pub(crate) fn table(self) -> Option<Validity> {
         match self {
             Self::Local | Self::Given(None) => None,
             Self::Given(table) => table,
@@ -118,7 +118,7 @@ impl Origin {
 }
 
 impl KeyRing {
-    pub(crate) fn next_renewal(&self, at: Moment) -> Time {
+    pub(crate) fn next_renewal(&self, at: ClockReading) -> Time {
         let first_end = self.keys.iter().map(|key| key.times.open_until).min();
         let own = self.keys.iter().filter(|key| key.is_local());
         let last_own = own.map(|key| key.times.seal_from).max();
@@ -133,7 +133,7 @@ impl KeyRing {
     }
 
     /// When a provider may have a key again, or the next one: the beginning of the next period.
-    fn next_try(&self, at: Moment) -> Time {
+    fn next_try(&self, at: ClockReading) -> Time {
         match &self.source {
             Source::Derived(secret) => {
                 at.time_of(secret.start(secret.index(at.unix).saturating_add(1)))

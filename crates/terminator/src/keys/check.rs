@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use rekindle::tickets::{KeyCheck, KeyMaterial, TicketKeyFormat};
+use rekindle::tickets::{KeyCheck, KeyFileContent, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, keys_of, now};
@@ -61,13 +61,13 @@ impl Check {
     }
 
     /// What is in a file, if it gives keys now.
-    fn read(&self, path: &Path, kind: Kind) -> Result<KeyMaterial, KeysError> {
+    fn read(&self, path: &Path, kind: Kind) -> Result<KeyFileContent, KeysError> {
         let material = kind.file(path).read()?;
         keys_of(&material, path, self.lifetime)?;
         Ok(material)
     }
 
-    fn findings(&self, new: &KeyMaterial) -> Result<Vec<String>, KeysError> {
+    fn findings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
         let exposed = self.format.file(&self.path).exposed_now()?;
         let exposed = exposed.iter().map(|path| {
             let path = path.display();
@@ -82,7 +82,7 @@ impl Check {
             lifetime: self.lifetime.of_tickets(),
             period: Duration::from_secs(self.period),
         };
-        let judged = check.judge(new, old.as_ref());
+        let judged = check.dry_run(new, old.as_ref());
         let judged = judged.map_err(|source| KeysError::Secret {
             path: self.path.clone(),
             source,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::{Duty, GivenKey, TicketKeyFormat, TicketKeys};
+use rekindle::tickets::{KeyEntry, KeyRole, TicketKeyFormat, TicketKeys};
 
 use super::error::KeysError;
 use super::generate::is_haproxy;
@@ -46,9 +46,9 @@ impl Convert {
 
 /// Without the keys behind the next one: HAProxy has room for one that is to come.
 fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysError> {
-    let begins = |key: &GivenKey| match key.duty() {
-        Duty::Timed(times) => times.seal_from,
-        Duty::Next | Duty::Seal | Duty::Open => Duration::ZERO,
+    let begins = |key: &KeyEntry| match key.role() {
+        KeyRole::Timed(times) => times.seal_from,
+        KeyRole::Next | KeyRole::Seal | KeyRole::Open => Duration::ZERO,
     };
     let next = keys.given().map(begins).filter(|begin| *begin > now).min();
     let until = next.unwrap_or(now);

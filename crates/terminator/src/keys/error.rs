@@ -12,7 +12,7 @@ pub(super) enum KeysError {
     #[error(transparent)]
     Read(#[from] TicketFileError),
     #[error("{path} has {bytes} bytes behind its last whole key: is the format right?")]
-    Trailing { path: PathBuf, bytes: usize },
+    TrailingBytes { path: PathBuf, bytes: usize },
     #[error("bad ticket secret in {path}: {source}")]
     Secret { path: PathBuf, source: SecretError },
     #[error("cannot make a secret: {0}")]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{
-    At, Duty, GivenKey, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys, TicketSecret,
-    TimeTable,
+    KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys,
+    TicketSecret, Validity,
 };
 use zeroize::Zeroizing;
 
@@ -75,26 +75,26 @@ impl Generate {
         }
         let count = self.count.map_or(if haproxy { 3 } else { 1 }, usize::from);
         let keys = (0..count).map(|i| {
-            let duty = match (haproxy, i) {
+            let role = match (haproxy, i) {
                 // The newest first.
-                (true, 0) | (false, 1..) => Duty::Next,
-                (true, 1) | (false, 0) => Duty::Seal,
-                (true, _) => Duty::Open,
+                (true, 0) | (false, 1..) => KeyRole::Next,
+                (true, 1) | (false, 0) => KeyRole::Seal,
+                (true, _) => KeyRole::Open,
             };
-            let duty = self
+            let role = self
                 .period
-                .map_or(duty, |period| self.turn(i as u64, period));
-            fresh(format, duty, At::record(i))
+                .map_or(role, |period| self.turn(i as u64, period));
+            fresh(format, role, KeyLocation::record(i))
         });
         let keys = TicketKeys::new(keys.collect::<Result<_, _>>()?)?;
         Ok(format.write(&keys, now())?)
     }
 
     /// The times of the key that seals after so many others.
-    fn turn(&self, number: u64, period: u64) -> Duty {
+    fn turn(&self, number: u64, period: u64) -> KeyRole {
         let begin = now().as_secs() + number * period;
         let end = Duration::from_secs(begin + period);
-        Duty::Timed(TimeTable {
+        KeyRole::Timed(Validity {
             seal_from: Duration::from_secs(begin),
             seal_until: end,
             open_until: end + self.lifetime.of_tickets(),
@@ -110,7 +110,11 @@ pub(super) fn is_haproxy(format: TicketKeyFormat) -> bool {
 }
 
 /// A random key of the format's size.
-pub(super) fn fresh(format: TicketKeyFormat, duty: Duty, at: At) -> Result<GivenKey, KeysError> {
+pub(super) fn fresh(
+    format: TicketKeyFormat,
+    role: KeyRole,
+    at: KeyLocation,
+) -> Result<KeyEntry, KeysError> {
     let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
-    Ok(GivenKey::new(TicketKey::random(cipher)?, duty, at))
+    Ok(KeyEntry::new(TicketKey::random(cipher)?, role, at))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{
-    KeyMaterial, TicketFileError, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat,
+    KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat,
 };
 
 use super::error::KeysError;
@@ -60,7 +60,7 @@ pub(super) fn refuse_trailing(
     path: &Path,
     format: TicketKeyFormat,
 ) -> Result<(), KeysError> {
-    let bytes = keys.trailing();
+    let bytes = keys.trailing_bytes();
     if bytes == 0 {
         return Ok(());
     }
@@ -77,7 +77,7 @@ pub(super) fn refuse_trailing(
             if entry.file_name().as_encoded_bytes().starts_with(b".") || !file.is_file() {
                 continue;
             }
-            if let KeyMaterial::Keys(keys) = TicketKeyFile::keys(&file, format).read()? {
+            if let KeyFileContent::Keys(keys) = TicketKeyFile::keys(&file, format).read()? {
                 refuse_trailing(&keys, &file, format)?;
             }
         }
@@ -87,7 +87,7 @@ pub(super) fn refuse_trailing(
         return Ok(());
     }
     let path = path.into();
-    Err(KeysError::Trailing { path, bytes })
+    Err(KeysError::TrailingBytes { path, bytes })
 }
 
 fn last_byte(path: &Path) -> io::Result<u8> {
@@ -100,13 +100,13 @@ fn last_byte(path: &Path) -> io::Result<u8> {
 
 /// The keys themselves, or those that are derived around this moment.
 pub(super) fn keys_of(
-    material: &KeyMaterial,
+    material: &KeyFileContent,
     path: &Path,
     lifetime: Lifetime,
 ) -> Result<TicketKeys, KeysError> {
     match material {
-        KeyMaterial::Keys(keys) => Ok(keys.clone()),
-        KeyMaterial::Secret(secret) => {
+        KeyFileContent::Keys(keys) => Ok(keys.clone()),
+        KeyFileContent::Secret(secret) => {
             let path = PathBuf::from(path);
             let keys = secret.keys_around(now(), lifetime.of_tickets());
             keys.map_err(|source| KeysError::Secret { path, source })

@@ -28,29 +28,29 @@ pub(super) struct Output {
 }
 
 /// Where secrets are about to go.
-pub(super) enum Place {
+pub(super) enum KeyPosition {
     File(Target),
     StandardOutput,
 }
 
 impl Output {
     /// Before anything is made that nobody then could have.
-    pub(super) fn open(&self) -> Result<Place, KeysError> {
+    pub(super) fn open(&self) -> Result<KeyPosition, KeysError> {
         match &self.out {
             Some(path) => {
                 let target = Target::lock(path)?;
                 if !self.force && target.exists {
                     return Err(KeysError::Exists(path.clone()));
                 }
-                Ok(Place::File(target))
+                Ok(KeyPosition::File(target))
             }
-            None if self.reveal => Ok(Place::StandardOutput),
+            None if self.reveal => Ok(KeyPosition::StandardOutput),
             None => Err(KeysError::NotRevealed),
         }
     }
 }
 
-impl Place {
+impl KeyPosition {
     pub(super) fn put(&self, secrets: &[u8]) -> Result<(), KeysError> {
         match self {
             Self::File(target) => target.replace(secrets),

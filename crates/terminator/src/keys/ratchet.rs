@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rekindle::tickets::KeyMaterial;
+use rekindle::tickets::KeyFileContent;
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, now};
@@ -22,7 +22,7 @@ impl Ratchet {
     pub(super) fn run(self) -> Result<(), KeysError> {
         // Until the file is replaced: one that is moved further meanwhile would be moved back.
         let target = Target::lock(&self.file)?;
-        let KeyMaterial::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
+        let KeyFileContent::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
             unreachable!("a secret was asked for");
         };
         let path = self.file.clone();

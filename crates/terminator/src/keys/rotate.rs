@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{
-    At, Duty, GivenKey, KeyMaterial, TicketKeyFile, TicketKeyFormat, TicketKeys,
+    KeyEntry, KeyFileContent, KeyLocation, KeyRole, TicketKeyFile, TicketKeyFormat, TicketKeys,
 };
 
 use super::error::KeysError;
@@ -46,11 +46,11 @@ impl Rotate {
         }
         // Until the file is replaced: another rotation meanwhile would be lost.
         let target = Target::lock(&self.file)?;
-        let KeyMaterial::Keys(keys) = file.read()? else {
+        let KeyFileContent::Keys(keys) = file.read()? else {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
         refuse_trailing(&keys, &self.file, self.format)?;
-        let keys: Vec<GivenKey> = keys.given().cloned().collect();
+        let keys: Vec<KeyEntry> = keys.given().cloned().collect();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
         let (said, key, keys) = match &self.promote {
             _ if two_steps != (self.stage || self.promote.is_some()) => {
@@ -70,19 +70,19 @@ impl Rotate {
     }
 
     /// With a key that is to come.
-    fn add(&self, keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
+    fn add(&self, keys: Vec<KeyEntry>) -> Result<Rotated, KeysError> {
         // Who stages and never promotes would otherwise never hear of it.
         if self.stage && keys.len() >= MOST_STAGED.max(self.keep.into()) {
             let (path, keys) = (self.file.clone(), keys.len());
             return Err(KeysError::TooManyStaged { path, keys });
         }
-        let next = fresh(self.format, Duty::Next, At::record(keys.len()))?;
+        let next = fresh(self.format, KeyRole::Next, KeyLocation::record(keys.len()))?;
         let key = next.key().fingerprint();
         let mut all = vec![next];
         let haproxy = is_haproxy(self.format);
-        all.extend(keys.into_iter().map(|key| match key.duty() {
-            Duty::Next if haproxy => key.with_duty(Duty::Seal),
-            Duty::Seal if haproxy => key.with_duty(Duty::Open),
+        all.extend(keys.into_iter().map(|key| match key.role() {
+            KeyRole::Next if haproxy => key.with_role(KeyRole::Seal),
+            KeyRole::Seal if haproxy => key.with_role(KeyRole::Open),
             _ => key,
         }));
         if haproxy {
@@ -92,8 +92,8 @@ impl Rotate {
         Ok((if self.stage { "staged" } else { "next" }, key, all))
     }
 
-    fn promote(&self, promoted: &str, mut keys: Vec<GivenKey>) -> Result<Rotated, KeysError> {
-        let is_it = |key: &GivenKey| key.key().fingerprint().to_string() == promoted;
+    fn promote(&self, promoted: &str, mut keys: Vec<KeyEntry>) -> Result<Rotated, KeysError> {
+        let is_it = |key: &KeyEntry| key.key().fingerprint().to_string() == promoted;
         let Some(place) = keys.iter().position(is_it) else {
             let path = self.file.clone();
             let key = promoted.into();
@@ -104,12 +104,12 @@ impl Rotate {
         if place == 0 {
             return Err(KeysError::SealsAlready(key));
         }
-        let mut all = vec![chosen.with_duty(Duty::Seal)];
-        all.extend(keys.iter().map(|key| key.with_duty(Duty::Open)));
+        let mut all = vec![chosen.with_role(KeyRole::Seal)];
+        all.extend(keys.iter().map(|key| key.with_role(KeyRole::Open)));
         all.truncate(self.keep.into());
         Ok(("sealing", key, all))
     }
 }
 
 /// What has become of which key, and the set with it.
-type Rotated = (&'static str, rekindle::tickets::Fingerprint, Vec<GivenKey>);
+type Rotated = (&'static str, rekindle::tickets::Fingerprint, Vec<KeyEntry>);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::{Duty, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys};
+use rekindle::tickets::{KeyRole, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys};
 use zeroize::Zeroizing;
 
 use self::time::rfc3339;
@@ -55,9 +55,9 @@ impl Fingerprint {
 
 impl Show {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        self.source.print(|line, key, duty| {
+        self.source.print(|line, key, role| {
             push_hex(line, " name=", key.name());
-            push_times(line, duty);
+            push_times(line, role);
             if self.reveal {
                 push_hex(line, " hmac=", key.hmac_secret());
                 push_hex(line, " aes=", key.aes_key());
@@ -68,7 +68,7 @@ impl Show {
 
 impl Source {
     /// A line for each key, of which `more` writes the rest.
-    fn print(&self, more: impl Fn(&mut String, &TicketKey, Duty)) -> Result<(), KeysError> {
+    fn print(&self, more: impl Fn(&mut String, &TicketKey, KeyRole)) -> Result<(), KeysError> {
         let path: &Path = &self.path;
         let keys = self.format.keys(path, self.lifetime)?;
         let mut out = io::stdout().lock();
@@ -81,7 +81,7 @@ impl Source {
             // Room for all at once: growing would leave copies of secrets behind.
             let mut line = Zeroizing::new(String::with_capacity(ROOM));
             let _ = write!(line, "{word} {} {cipher}", key.fingerprint());
-            more(&mut line, key, given.duty());
+            more(&mut line, key, given.role());
             line.push('\n');
             debug_assert!(line.len() <= ROOM);
             out.write_all(line.as_bytes())
@@ -96,30 +96,30 @@ impl Source {
 
 /// What each key does at a moment, since 1970.
 fn words(keys: &TicketKeys, now: Duration) -> Vec<&'static str> {
-    let seals_from = |duty| match duty {
-        Duty::Seal => Some(now),
-        Duty::Timed(times) if times.seal_from <= now && now < times.seal_until => {
+    let seals_from = |role| match role {
+        KeyRole::Seal => Some(now),
+        KeyRole::Timed(times) if times.seal_from <= now && now < times.seal_until => {
             Some(times.seal_from)
         }
-        Duty::Next | Duty::Open | Duty::Timed(_) => None,
+        KeyRole::Next | KeyRole::Open | KeyRole::Timed(_) => None,
     };
-    let duties: Vec<Duty> = keys.given().map(|given| given.duty()).collect();
+    let duties: Vec<KeyRole> = keys.given().map(|given| given.role()).collect();
     // The latest to begin seals; of several, the first.
     let candidates = duties.iter().enumerate().rev();
-    let candidates = candidates.filter_map(|(i, duty)| Some((seals_from(*duty)?, i)));
+    let candidates = candidates.filter_map(|(i, role)| Some((seals_from(*role)?, i)));
     let sealing = candidates.max_by_key(|(from, _)| *from).map(|(_, i)| i);
-    let word = |(i, duty): (usize, &Duty)| match duty {
+    let word = |(i, role): (usize, &KeyRole)| match role {
         _ if sealing == Some(i) => "sealing",
-        Duty::Next => "next",
-        Duty::Timed(times) if now >= times.open_until => "ended",
-        Duty::Timed(times) if now < times.seal_from => "next",
-        Duty::Seal | Duty::Open | Duty::Timed(_) => "opening",
+        KeyRole::Next => "next",
+        KeyRole::Timed(times) if now >= times.open_until => "ended",
+        KeyRole::Timed(times) if now < times.seal_from => "next",
+        KeyRole::Seal | KeyRole::Open | KeyRole::Timed(_) => "opening",
     };
     duties.iter().enumerate().map(word).collect()
 }
 
-fn push_times(line: &mut String, duty: Duty) {
-    let Duty::Timed(times) = duty else { return };
+fn push_times(line: &mut String, role: KeyRole) {
+    let KeyRole::Timed(times) = role else { return };
     let _ = write!(
         line,
         " seals={}/{} opens-until={}",

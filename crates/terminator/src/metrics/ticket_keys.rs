@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use rekindle::tickets::{KeyStatus, Place, RingStatus};
+use rekindle::tickets::{KeyPosition, KeyStatus, RingStatus};
 
 use super::resumption::{counter, gauge};
 
@@ -47,7 +47,9 @@ pub(super) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fm
 
 /// Those around the one that seals.
 fn nearest(keys: &[KeyStatus]) -> &[KeyStatus] {
-    let sealing = keys.iter().position(|key| key.place == Place::Sealing);
+    let sealing = keys
+        .iter()
+        .position(|key| key.place == KeyPosition::Sealing);
     let first = sealing.unwrap_or(0).saturating_sub(LABELLED / 2);
     let end = keys.len().min(first + LABELLED);
     &keys[end.saturating_sub(LABELLED)..end]
@@ -65,9 +67,9 @@ fn labelled(
     for key in keys {
         let fingerprint = key.fingerprint.to_string();
         let place = match key.place {
-            Place::Next => "next",
-            Place::Sealing => "sealing",
-            Place::Previous(_) => "previous",
+            KeyPosition::Next => "next",
+            KeyPosition::Sealing => "sealing",
+            KeyPosition::Previous(_) => "previous",
         };
         let labels = [("key", fingerprint.as_str()), ("place", place)];
         whole_seconds(value(key)).encode(family.encode_family(&labels)?)?;

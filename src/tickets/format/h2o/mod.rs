@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::tickets::error::{At, TicketKeyError};
+use crate::tickets::error::{KeyLocation, TicketKeyError};
 use crate::tickets::key::{NAME, TicketCipher, TicketKey};
-use crate::tickets::key_set::{Duty, GivenKey, TicketKeys, TimeTable};
+use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
 
 pub(super) use write::write;
 use yaml::{Item, Value, Word};
@@ -29,8 +29,8 @@ pub(super) fn parse(content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
     TicketKeys::new(keys.into_iter().map(|(_, given)| given).collect())
 }
 
-fn given(item: &Item<'_>, record: usize) -> Result<(u64, GivenKey), TicketKeyError> {
-    let at = At::line(record, item.line);
+fn given(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyError> {
+    let at = KeyLocation::line(record, item.line);
     let key = key(item, at)?;
     let not_before = number(item.value(Word::NotBefore)?)?;
     let end = item.value(Word::NotAfter)?;
@@ -40,15 +40,15 @@ fn given(item: &Item<'_>, record: usize) -> Result<(u64, GivenKey), TicketKeyErr
     }
     // The second that it names is part of it.
     let end = Duration::from_secs(not_after).saturating_add(Duration::from_secs(1));
-    let table = TimeTable {
+    let table = Validity {
         seal_from: Duration::from_secs(not_before),
         seal_until: end,
         open_until: end,
     };
-    Ok((not_before, GivenKey::new(key, Duty::Timed(table), at)))
+    Ok((not_before, KeyEntry::new(key, KeyRole::Timed(table), at)))
 }
 
-fn key(item: &Item<'_>, at: At) -> Result<TicketKey, TicketKeyError> {
+fn key(item: &Item<'_>, at: KeyLocation) -> Result<TicketKey, TicketKeyError> {
     let mut name = [0; NAME];
     digits(
         item.value(Word::Name)?,

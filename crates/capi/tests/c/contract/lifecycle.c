@@ -55,7 +55,7 @@ static void init_refuses_what_is_out_of_range(void) {
     CHECK(rekindle_init(&period) == -1 && said("period"));
     rekindle_config age = {.size = right, .ticket_key_max_age = 600, .session_timeout = 600};
     CHECK(rekindle_init(&age) == -1 && said("maximum age"));
-    rekindle_config lineage = {.size = right, .ticket_lineage_limit = 8 * 24 * 60 * 60};
+    rekindle_config lineage = {.size = right, .full_handshake_max_age = 8 * 24 * 60 * 60};
     CHECK(rekindle_init(&lineage) == -1 && said("lineage"));
     CHECK(TSSslSessionGet(NULL) == NULL);
 }
