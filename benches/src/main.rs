@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use rekindle_benches::record::Recorder;
 use rekindle_benches::{
-    advise, all, engine, handshake, hit_ratio, loopback, memory, report, tail, tickets,
+    all, engine, handshake, hit_ratio, loopback, memory, report, tail, tickets,
 };
 
 #[derive(Parser)]
@@ -27,8 +27,6 @@ enum Command {
     All(all::Options),
     /// The report again, from a record.
     Report(report::Options),
-    /// How large a cache should be, from a stream of requests or a running terminator's metrics.
-    Advise(advise::Options),
     /// One measurement of `memory`, in a process of its own.
     #[command(name = memory::JOB, hide = true)]
     MemoryJob(memory::Job),
@@ -65,7 +63,6 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::All(options) => all::run(options),
         Command::Report(options) => report::run(options).map(|()| true),
-        Command::Advise(options) => return advise::main(options),
         Command::MemoryJob(job) => return memory::serve(job),
         Command::Part(part) => run_part(part, cli.json.as_deref()).map(|()| true),
     };

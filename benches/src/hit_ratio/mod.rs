@@ -29,7 +29,7 @@ pub struct Options {
     /// a single use).
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
     pub capacities: Vec<u32>,
-    /// Run a recorded stream instead: a file with the id of a session on each line, as for `advise`.
+    /// Run a recorded stream instead: a file with the id of a session on each line, as for `rekindle-terminator advise`.
     #[arg(long = "trace", value_name = "FILE", value_parser = trace::Load)]
     pub traces: Vec<Trace>,
     /// Hours over which a recorded stream is spread, evenly.

@@ -19,11 +19,7 @@ pub struct Trace {
 
 impl Trace {
     /// Reads a file of [requests]. Their times, if they have any, are not used.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, or is none.
-    pub fn load(path: &Path) -> Result<Self, RequestsError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, RequestsError> {
         let requests = requests::read(path, false)?;
         Ok(Self {
             name: path.display().to_string(),

@@ -1,28 +1,16 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain bytes to an upstream.
 //!
-//! The modules, outside in: [`cli`] turns arguments into [`settings`](cli::Settings); [`server`] assembles everything and
-//! lives through start, reload and drain; [`ticket_keys`] looks after the keys; [`accept`] takes connections and runs the handshake in [`tls`]; a connection then
-//! belongs to [`tunnel`] (a real upstream) or to [`demo`] (answers by itself). [`keys`] serves nobody: it is the commands for
-//! files of ticket keys.
+//! [`cli`] turns arguments into [`Settings`]; [`serve`] lives by them, with its ticket keys from
+//! [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how
+//! large a cache should be, from live lookups or from a log.
 
-mod accept;
 mod admin;
 mod cli;
-mod demo;
+mod commands;
 mod error;
-mod http;
-mod identity;
-mod keys;
-mod limits;
-mod metrics;
-mod reload;
-mod reuse;
-mod server;
-mod session_id_context;
-mod signals;
-mod ticket_keys;
-mod tls;
-mod tunnel;
+mod key_source;
+mod serve;
+mod sizing;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -35,7 +23,7 @@ use crate::error::StartError;
 
 fn main() -> ExitCode {
     let mut cli = Cli::parse();
-    if let Some(command) = cli.keys_command() {
+    if let Some(command) = cli.take_command() {
         return command.run();
     }
     let settings = cli.into_settings();
@@ -55,7 +43,7 @@ fn run(settings: Settings) -> Result<(), StartError> {
         builder.worker_threads(threads);
     }
     let runtime = builder.enable_all().build().map_err(StartError::Runtime)?;
-    let result = runtime.block_on(server::run(settings));
+    let result = runtime.block_on(serve::run(settings));
     // A name that is still being looked up for an upstream must not hold back the exit.
     runtime.shutdown_background();
     result

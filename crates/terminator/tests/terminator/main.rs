@@ -4,6 +4,7 @@
 //! broken terminator reaches.
 
 mod admin;
+mod advise;
 mod certificate;
 mod common;
 mod drain;

@@ -1,0 +1,35 @@
+//! The collector that a registry holds.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use rekindle::openssl::Resumption;
+
+use crate::{cache, ticket_keys, tickets};
+
+/// Reads the statistics of a [`Resumption`] at each scrape: cache, tickets and ticket keys.
+///
+/// It holds the resumption for as long as the registry holds the collector.
+#[derive(Debug)]
+pub struct ResumptionCollector {
+    resumption: Resumption,
+}
+
+impl ResumptionCollector {
+    /// A collector to register with
+    /// [`Registry::register_collector`](prometheus_client::registry::Registry::register_collector).
+    #[must_use]
+    pub fn new(resumption: Resumption) -> Self {
+        Self { resumption }
+    }
+}
+
+impl Collector for ResumptionCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let cache = self.resumption.cache();
+        cache::encode(&mut encoder, &cache.stats(), cache.capacity())?;
+        tickets::encode(&mut encoder, &self.resumption.ticket_stats())?;
+        ticket_keys::encode(&mut encoder, &self.resumption.ticket_ring().status())
+    }
+}

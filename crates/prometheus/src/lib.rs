@@ -1,0 +1,55 @@
+//! A [`prometheus_client`] collector over a [`Resumption`](rekindle::openssl::Resumption).
+//!
+//! Each scrape reads the library's own counters. A handshake pays nothing for it.
+//!
+//! ```
+//! use prometheus_client::encoding::text;
+//! use prometheus_client::registry::Registry;
+//! use rekindle::openssl::Resumption;
+//! use rekindle_prometheus::ResumptionCollector;
+//!
+//! let resumption = Resumption::builder().sessions(10_000).build()?;
+//! // The prefix is the embedder's choice. `rekindle-terminator` has this one.
+//! let mut registry = Registry::with_prefix("rekindle");
+//! registry.register_collector(Box::new(ResumptionCollector::new(resumption)));
+//!
+//! let mut scrape = String::new();
+//! text::encode(&mut scrape, &registry)?;
+//! assert!(scrape.contains("rekindle_cache_capacity 10000\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Series
+//!
+//! The names that follow come after the registry's prefix. Times are in seconds.
+//!
+//! | series | labels |
+//! |---|---|
+//! | `cache_lookups_total` | `result`: hit, miss, expired |
+//! | `cache_inserts_total`, `cache_replaced_total` | |
+//! | `cache_removed_total`, `cache_taken_total` | |
+//! | `cache_evictions_total` | `reason`: expired, unused, idle, line_full |
+//! | `cache_refusals_total` | `reason`: too_large, over_budget, reclamation |
+//! | `cache_capacity`, `cache_entries`, `cache_size_bytes` | |
+//! | `cache_retired_objects`, `cache_retired_bytes` | |
+//! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
+//! | `tickets_opened_by_total` | `place`: which key of the ring opened a ticket |
+//! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
+//! | `ticket_keys` | keys in the ring |
+//! | `ticket_key_age_seconds`, `ticket_key_opens_for_seconds` | `key`: fingerprint; `place`: next, sealing, previous |
+//! | `ticket_key_next_rotation_seconds`, `ticket_key_seals_for_seconds` | absent if unknown or for ever |
+//! | `ticket_key_rotations_total`, `ticket_key_fallbacks_total` | |
+//! | `ticket_key_fallback` | 1 while a key of this machine's own seals for want of a provided one |
+//! | `ticket_key_source` | `source`: local, given, derived |
+//!
+//! No series contains a session id, a key or a key's name: a fingerprint is a truncated MAC.
+//!
+//! [`TicketStats`]: rekindle::openssl::TicketStats
+
+mod cache;
+mod collector;
+mod encode;
+mod ticket_keys;
+mod tickets;
+
+pub use self::collector::ResumptionCollector;

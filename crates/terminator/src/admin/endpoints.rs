@@ -1,0 +1,75 @@
+//! `/metrics` and `/healthz` over plain HTTP, on an address of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::http::{self, Answer, answer};
+use super::metrics::Metrics;
+
+/// Scrapers and health checks are few. More than this at one time wait.
+const CONNECTIONS: usize = 64;
+const PAUSE: Duration = Duration::from_millis(100);
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    metrics: Arc<Metrics>,
+    drain: CancellationToken,
+}
+
+impl Admin {
+    pub(crate) fn new(metrics: Arc<Metrics>, drain: CancellationToken) -> Self {
+        Self { metrics, drain }
+    }
+
+    /// Answers for as long as the process lives, during the drain as well: that is when health checks matter most.
+    pub(crate) async fn run(self, listener: TcpListener) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        // Never closed, so this ends only with the process.
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            let (tcp, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "cannot accept admin connections");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let admin = self.clone();
+            tokio::spawn(async move {
+                let _slot = slot;
+                let never = CancellationToken::new();
+                let served =
+                    http::serve(tcp, &never, |request| admin.respond(request.uri().path())).await;
+                if let Err(error) = served {
+                    debug!(%peer, %error, "admin connection");
+                }
+            });
+        }
+    }
+
+    fn respond(&self, path: &str) -> Answer {
+        match path {
+            "/metrics" => match self.metrics.encode() {
+                Ok(text) => answer(StatusCode::OK, OPEN_METRICS, text),
+                Err(error) => answer(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    TEXT,
+                    format!("{error}\n"),
+                ),
+            },
+            "/healthz" if self.drain.is_cancelled() => {
+                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n".into())
+            }
+            "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".into()),
+            _ => http::not_found(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What operators and browsers read: the admin endpoints, the metrics, the demo's page.
+
+mod endpoints;
+mod http;
+mod metrics;
+mod page;
+mod reuse_distances;
+
+pub(crate) use self::endpoints::Admin;
+pub(crate) use self::http::{Answer, answer, not_found, serve as serve_http};
+pub(crate) use self::metrics::{Metrics, ReloadOf, ReloadResult};
+pub(crate) use self::page::{Visit, html, json};

@@ -1,0 +1,135 @@
+//! `keys fingerprint` and `keys show`
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use rekindle::tickets::{KeyRole, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys};
+use zeroize::Zeroizing;
+
+use super::error::KeysError;
+use super::input::{Kind, Lifetime, now};
+use super::rfc3339::rfc3339;
+
+/// The most bytes of a line: three words, a name, three times, and a key of 32 bytes with a MAC secret of 64.
+const ROOM: usize = 512;
+
+#[derive(Debug, Args)]
+pub(crate) struct Fingerprint {
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    source: Source,
+
+    /// Print secrets as well
+    #[arg(long)]
+    reveal: bool,
+}
+
+#[derive(Debug, Args)]
+struct Source {
+    /// The file or folder
+    path: PathBuf,
+
+    /// Its format, or `secret`: then the keys around now are shown
+    #[arg(long, value_name = "NAME", default_value_t = Kind::Keys(TicketKeyFormat::TrafficServer48))]
+    format: Kind,
+
+    #[command(flatten)]
+    lifetime: Lifetime,
+}
+
+impl Fingerprint {
+    pub(super) fn run(self) -> Result<(), KeysError> {
+        self.source.print(|_, _, _| ())
+    }
+}
+
+impl Show {
+    pub(super) fn run(self) -> Result<(), KeysError> {
+        self.source.print(|line, key, role| {
+            push_hex(line, " name=", key.name());
+            push_times(line, role);
+            if self.reveal {
+                push_hex(line, " hmac=", key.hmac_secret());
+                push_hex(line, " aes=", key.aes_key());
+            }
+        })
+    }
+}
+
+impl Source {
+    /// A line for each key, of which `more` writes the rest.
+    fn print(&self, more: impl Fn(&mut String, &TicketKey, KeyRole)) -> Result<(), KeysError> {
+        let path: &Path = &self.path;
+        let keys = self.format.keys(path, self.lifetime)?;
+        let mut out = io::stdout().lock();
+        for (given, word) in keys.given().zip(words(&keys, now())) {
+            let key = given.key();
+            let cipher = match key.cipher() {
+                TicketCipher::Aes128 => "aes-128",
+                TicketCipher::Aes256 => "aes-256",
+            };
+            // Room for all at once: growing would leave copies of secrets behind.
+            let mut line = Zeroizing::new(String::with_capacity(ROOM));
+            let _ = write!(line, "{word} {} {cipher}", key.fingerprint());
+            more(&mut line, key, given.role());
+            line.push('\n');
+            debug_assert!(line.len() <= ROOM);
+            out.write_all(line.as_bytes())
+                .map_err(|source| KeysError::Write {
+                    path: "standard output".into(),
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+}
+
+/// What each key does at a moment, since 1970.
+fn words(keys: &TicketKeys, now: Duration) -> Vec<&'static str> {
+    let seals_from = |role| match role {
+        KeyRole::Seal => Some(now),
+        KeyRole::Timed(times) if times.seal_from <= now && now < times.seal_until => {
+            Some(times.seal_from)
+        }
+        KeyRole::Next | KeyRole::Open | KeyRole::Timed(_) => None,
+    };
+    let duties: Vec<KeyRole> = keys.given().map(|given| given.role()).collect();
+    // The latest to begin seals; of several, the first.
+    let candidates = duties.iter().enumerate().rev();
+    let candidates = candidates.filter_map(|(i, role)| Some((seals_from(*role)?, i)));
+    let sealing = candidates.max_by_key(|(from, _)| *from).map(|(_, i)| i);
+    let word = |(i, role): (usize, &KeyRole)| match role {
+        _ if sealing == Some(i) => "sealing",
+        KeyRole::Next => "next",
+        KeyRole::Timed(times) if now >= times.open_until => "ended",
+        KeyRole::Timed(times) if now < times.seal_from => "next",
+        KeyRole::Seal | KeyRole::Open | KeyRole::Timed(_) => "opening",
+    };
+    duties.iter().enumerate().map(word).collect()
+}
+
+fn push_times(line: &mut String, role: KeyRole) {
+    let KeyRole::Timed(times) = role else { return };
+    let _ = write!(
+        line,
+        " seals={}/{} opens-until={}",
+        rfc3339(times.seal_from),
+        rfc3339(times.seal_until),
+        rfc3339(times.open_until)
+    );
+}
+
+fn push_hex(line: &mut String, word: &str, bytes: &[u8]) {
+    line.push_str(word);
+    for byte in bytes {
+        let _ = write!(line, "{byte:02x}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands that run once and exit, instead of serving.
+
+mod advise;
+mod keys;
+
+pub(crate) use self::advise::{Advise, advise};
+pub(crate) use self::keys::KeysCommand;

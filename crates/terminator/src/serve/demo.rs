@@ -1,0 +1,90 @@
+//! The demo: answers by itself and tells each visitor how the handshake went.
+
+use hyper::body::Incoming;
+use hyper::header::ACCEPT;
+use hyper::{Request, StatusCode};
+use openssl::ssl::SslRef;
+use rekindle::openssl::{ResumedBy, Resumption};
+use tokio::io::AsyncWriteExt;
+
+use super::identity::hex;
+use super::shutdown::Shutdown;
+use super::tls::{TlsStream, handshake_kind};
+use crate::admin::{self, Answer, Visit, answer};
+
+/// Enough of a session id to tell two apart. The whole id would let who reads over the shoulder ask for the session.
+const SESSION_ID_SHOWN: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Demo {
+    resumption: Resumption,
+}
+
+impl Demo {
+    pub(crate) fn new(resumption: Resumption) -> Self {
+        Self { resumption }
+    }
+
+    pub(crate) async fn serve(
+        &self,
+        mut stream: TlsStream,
+        resumed: Option<ResumedBy>,
+        shutdown: &Shutdown,
+    ) -> hyper::Result<()> {
+        let visit = visit(stream.ssl(), resumed);
+        let exchange = admin::serve_http(&mut stream, &shutdown.drain, |request| {
+            self.respond(&visit, request)
+        });
+        let served = tokio::select! {
+            served = exchange => served,
+            () = shutdown.abort.cancelled() => return Ok(()),
+        };
+        if served.is_err() {
+            // hyper says goodbye itself where all went well. A client that sent no request at all gets one too.
+            let _ = stream.shutdown().await;
+        }
+        served
+    }
+
+    fn respond(&self, visit: &Visit, request: &Request<Incoming>) -> Answer {
+        if request.uri().path() != "/" {
+            return admin::not_found();
+        }
+        let stats = self.resumption.cache().stats();
+        let tickets = self.resumption.ticket_stats();
+        if wants_html(request) {
+            answer(
+                StatusCode::OK,
+                "text/html; charset=utf-8",
+                admin::html(visit, &stats, &tickets),
+            )
+        } else {
+            answer(
+                StatusCode::OK,
+                "application/json",
+                admin::json(visit, &stats, &tickets),
+            )
+        }
+    }
+}
+
+fn visit(ssl: &SslRef, resumed: Option<ResumedBy>) -> Visit {
+    let session = ssl.session();
+    let id = session.map(|session| session.id());
+    let id = id.filter(|id| !id.is_empty());
+    Visit {
+        protocol: ssl.version_str(),
+        cipher: ssl.current_cipher().map_or("none", |cipher| cipher.name()),
+        resumed: resumed.is_some(),
+        kind: handshake_kind(resumed),
+        session_id: id.map(|id| hex(&id[..id.len().min(SESSION_ID_SHOWN)])),
+    }
+}
+
+fn wants_html(request: &Request<Incoming>) -> bool {
+    let accept = request.headers().get_all(ACCEPT);
+    accept
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"))
+}

@@ -1,0 +1,23 @@
+//! The running terminator: start, serve, reload and drain.
+//!
+//! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
+//! connections and runs the handshake in [`tls`]. A connection then belongs to [`tunnel`], which
+//! forwards it to the upstream, or to [`demo`], which answers by itself.
+
+mod accept;
+mod demo;
+mod demo_instructions;
+mod identity;
+mod limits;
+mod reload;
+mod server;
+mod session_id_context;
+mod shutdown;
+mod signals;
+mod sockets;
+mod tls;
+mod tunnel;
+
+pub(crate) use self::server::run;
+pub(crate) use self::session_id_context::SessionIdContext;
+pub(crate) use self::tls::HandshakeError;

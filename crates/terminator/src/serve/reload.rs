@@ -1,0 +1,167 @@
+//! SIGHUP: reads the certificate and the ticket keys again, each on its own; ticket keys also when their file has changed.
+//! What cannot be read changes nothing.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rekindle::tickets::{Reload, Update};
+use tokio::signal::unix::Signal;
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info};
+
+use super::identity::{Identity, IdentityFiles};
+use super::tls::TlsFront;
+use crate::admin::{Metrics, ReloadOf, ReloadResult};
+use crate::key_source::{WatchedKeyFile, warn_of};
+
+/// How often the file of ticket keys is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is read again while it gives no key that seals.
+const RETRY: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    identity: Identity,
+    files: Option<IdentityFiles>,
+    ticket_keys: Option<WatchedKeyFile>,
+    retried: Instant,
+    /// What the last retry came to, so that the log hears of it once.
+    retry_error: Option<String>,
+    tls: Arc<TlsFront>,
+    metrics: Arc<Metrics>,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        identity: Identity,
+        files: Option<IdentityFiles>,
+        ticket_keys: Option<WatchedKeyFile>,
+        tls: Arc<TlsFront>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            identity,
+            files,
+            ticket_keys,
+            retried: Instant::now(),
+            retry_error: None,
+            tls,
+            metrics,
+        }
+    }
+
+    /// Reloads at each signal and at each change of the ticket keys, for as long as the process lives.
+    pub(crate) async fn run(mut self, mut signal: Signal) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // Files may be on a disk that hangs: handshakes go on meanwhile, on other threads.
+            tokio::select! {
+                signal = signal.recv() => match signal {
+                    Some(()) => tokio::task::block_in_place(|| self.reload()),
+                    None => return,
+                },
+                _ = look.tick(), if self.ticket_keys.is_some() => {
+                    tokio::task::block_in_place(|| self.look_at_ticket_keys());
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        if self.files.is_none() && self.ticket_keys.is_none() {
+            info!("reload: there are no files to read");
+        }
+        self.reload_certificate();
+        if let Some(source) = &mut self.ticket_keys {
+            source.watch.taken();
+        }
+        self.reload_ticket_keys("SIGHUP");
+    }
+
+    fn reload_certificate(&mut self) {
+        let Some(files) = &self.files else { return };
+        let identity = match Identity::load(files) {
+            Ok(identity) => identity,
+            Err(error) => return self.failed(ReloadOf::Certificate, &error),
+        };
+        if identity.same_as(&self.identity) {
+            self.metrics
+                .reloaded(ReloadOf::Certificate, ReloadResult::Unchanged);
+            return info!("certificate reload: unchanged");
+        }
+        if let Err(error) = self.tls.replace(&identity) {
+            return self.failed(ReloadOf::Certificate, &error);
+        }
+        self.metrics
+            .reloaded(ReloadOf::Certificate, ReloadResult::Updated);
+        info!(
+            sha256 = identity.fingerprint(),
+            "certificate reload: updated"
+        );
+        self.identity = identity;
+    }
+
+    fn look_at_ticket_keys(&mut self) {
+        let Some(source) = &mut self.ticket_keys else {
+            return;
+        };
+        if source.watch.has_changed() {
+            self.reload_ticket_keys("the file has changed");
+        } else if source.watch.is_settled() && self.retried.elapsed() >= RETRY {
+            self.retried = Instant::now();
+            self.retry_ticket_keys();
+        }
+    }
+
+    fn reload_ticket_keys(&mut self, cause: &'static str) {
+        let Some(WatchedKeyFile { file, .. }) = &mut self.ticket_keys else {
+            return;
+        };
+        let ring = self.tls.resumption().ticket_ring();
+        match file.reload(ring) {
+            Ok(Reload::Unchanged) => {
+                self.metrics
+                    .reloaded(ReloadOf::TicketKeys, ReloadResult::Unchanged);
+                info!(cause, "ticket key reload: unchanged");
+            }
+            Ok(Reload::Updated(update)) => {
+                self.metrics
+                    .reloaded(ReloadOf::TicketKeys, ReloadResult::Updated);
+                let Update { keys, sealing, .. } = &update;
+                info!(keys, first = %sealing, cause, "ticket key reload: updated");
+                warn_of(file, &update);
+            }
+            Err(error) => self.failed(ReloadOf::TicketKeys, &error),
+        }
+    }
+
+    /// While keys of our own seal for want of others, the same file may have more to say by now.
+    fn retry_ticket_keys(&mut self) {
+        let ring = self.tls.resumption().ticket_ring();
+        let Some(WatchedKeyFile { file, .. }) = &mut self.ticket_keys else {
+            return;
+        };
+        if !ring.load().is_fallback(ring.now()) {
+            self.retry_error = None;
+            return;
+        }
+        let error = file.retry(ring).err().map(|error| error.to_string());
+        if let Some(error) = &error
+            && self.retry_error.as_ref() != Some(error)
+        {
+            error!("ticket keys: still none to take over again: {error}");
+        }
+        self.retry_error = error;
+    }
+
+    fn failed(&self, what: ReloadOf, error: &dyn Display) {
+        self.metrics.reloaded(what, ReloadResult::Failed);
+        error!(
+            "{} reload failed, what was in use stays in use: {error}",
+            what.words()
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! The life of the process: start, serve, drain.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekindle::openssl::Resumption;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::accept::{Frontend, Service};
+use super::demo::Demo;
+use super::demo_instructions::instructions;
+use super::identity::{Identity, IdentityFiles};
+use super::limits;
+use super::reload::Reloader;
+use super::shutdown::Shutdown;
+use super::signals::{Signals, StopSignals};
+use super::tls::TlsFront;
+use super::tunnel::Tunnel;
+use crate::admin::{Admin, Metrics};
+use crate::cli::{Address, KeysFrom, ServiceSettings, Settings};
+use crate::error::StartError;
+use crate::key_source::{self, Maintenance, WatchedKeyFile};
+use crate::sizing::ReuseEstimator;
+
+const MAINTENANCE: Duration = Duration::from_secs(1);
+
+/// How the process ends when an impatient operator interrupts it twice; the shell's number for SIGINT.
+const INTERRUPTED: i32 = 130;
+
+pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
+    // First of all, so that a SIGHUP or SIGTERM while we start is not lost.
+    let signals = Signals::install().map_err(StartError::Signals)?;
+    let (key_source, resumption) = resumption(&settings)?;
+    let (identity, files) = identity(&settings.service)?;
+    let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
+    let metrics = Arc::new(Metrics::new(&resumption, reuse));
+    let tls = Arc::new(TlsFront::new(
+        &identity,
+        resumption.clone(),
+        settings.session_id_context.clone(),
+        settings.handshake_timeout,
+    )?);
+    let reloader = Reloader::new(
+        identity,
+        files,
+        key_source,
+        Arc::clone(&tls),
+        Arc::clone(&metrics),
+    );
+
+    let listener = bind("--listen", &settings.listen).await?;
+    let admin = match &settings.admin {
+        Some(address) => Some(bind("--admin", address).await?),
+        None => None,
+    };
+    let listening = local(&listener, "--listen", &settings.listen)?;
+    limits::raise_open_files(settings.max_connections, files_each(&settings.service));
+
+    let shutdown = Shutdown::default();
+    let connections = TaskTracker::new();
+    let frontend = Frontend {
+        tls,
+        service: service(settings.service, &resumption, &metrics),
+        metrics: Arc::clone(&metrics),
+        slots: Arc::new(Semaphore::new(settings.max_connections)),
+        connections: connections.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let demo = matches!(frontend.service, Service::Demo(_));
+
+    tokio::spawn(reloader.run(signals.reload));
+    tokio::spawn(maintain(resumption));
+    let mut admin_at = None;
+    if let Some(admin) = admin {
+        admin_at = admin.local_addr().ok();
+        tokio::spawn(Admin::new(metrics, shutdown.drain.clone()).run(admin));
+    }
+    let accepting = tokio::spawn(Arc::new(frontend).run(listener));
+    announce(listening, admin_at, demo);
+
+    let mut stop = signals.stop;
+    let signal = stop.received().await;
+    info!(
+        signal,
+        open = connections.len(),
+        seconds = settings.drain_timeout.as_secs(),
+        "draining"
+    );
+    shutdown.drain.cancel();
+    // After this the listener is closed and no connection can be added.
+    let _ = accepting.await;
+    connections.close();
+    drain(&connections, &shutdown, settings.drain_timeout, &mut stop).await;
+    Ok(())
+}
+
+/// The cache and the ring of ticket keys.
+fn resumption(settings: &Settings) -> Result<(Option<WatchedKeyFile>, Resumption), StartError> {
+    let (ring, source) = key_source::open(&settings.tickets)?;
+    if !settings.stateless_tickets && !matches!(settings.tickets.from, KeysFrom::Here) {
+        warn!("ticket keys have no effect while --tickets is off");
+    }
+    let resumption = Resumption::builder()
+        .sessions(settings.sessions)
+        .session_timeout(settings.session_timeout)
+        .full_handshake_max_age(settings.full_handshake_max_age)
+        .stateless_tickets(settings.stateless_tickets)
+        .ticket_ring(Arc::new(ring))
+        .build()?;
+    Ok((source, resumption))
+}
+
+fn identity(service: &ServiceSettings) -> Result<(Identity, Option<IdentityFiles>), StartError> {
+    match service {
+        ServiceSettings::Proxy { cert, key, .. } => {
+            let files = IdentityFiles {
+                certificate: cert.clone(),
+                key: key.clone(),
+            };
+            Ok((Identity::load(&files)?, Some(files)))
+        }
+        ServiceSettings::Demo => Ok((Identity::self_signed()?, None)),
+    }
+}
+
+fn service(settings: ServiceSettings, resumption: &Resumption, metrics: &Arc<Metrics>) -> Service {
+    match settings {
+        ServiceSettings::Proxy { upstream, .. } => {
+            Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)))
+        }
+        ServiceSettings::Demo => Service::Demo(Demo::new(resumption.clone())),
+    }
+}
+
+fn files_each(service: &ServiceSettings) -> u64 {
+    match service {
+        ServiceSettings::Proxy { .. } => 2,
+        ServiceSettings::Demo => 1,
+    }
+}
+
+async fn bind(flag: &'static str, address: &Address) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address.as_str()).await;
+    bound.map_err(|source| StartError::Bind {
+        flag,
+        address: address.as_str().into(),
+        source,
+    })
+}
+
+fn local(
+    listener: &TcpListener,
+    flag: &'static str,
+    address: &Address,
+) -> Result<SocketAddr, StartError> {
+    let local = listener.local_addr();
+    local.map_err(|source| StartError::Bind {
+        flag,
+        address: address.as_str().into(),
+        source,
+    })
+}
+
+/// Tells scripts and people where we are. Who closed our standard output does not want to know.
+fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
+    let mut out = io::stdout().lock();
+    if let Some(admin) = admin {
+        let _ = writeln!(out, "admin on {admin}");
+    }
+    let _ = writeln!(out, "listening on {listening}");
+    if demo {
+        let _ = writeln!(out, "{}", instructions(listening, admin));
+    }
+    let _ = out.flush();
+}
+
+/// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no handshake does it in passing.
+async fn maintain(resumption: Resumption) {
+    let mut tick = tokio::time::interval(MAINTENANCE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut maintenance = Maintenance::new(resumption.ticket_ring());
+    loop {
+        tick.tick().await;
+        resumption.cache().maintain();
+        maintenance.tick(resumption.ticket_ring());
+    }
+}
+
+async fn drain(
+    connections: &TaskTracker,
+    shutdown: &Shutdown,
+    limit: Duration,
+    stop: &mut StopSignals,
+) {
+    let finished = tokio::time::timeout(limit, connections.wait());
+    let finished = or_exit(finished, stop).await;
+    if finished.is_err() {
+        warn!(
+            open = connections.len(),
+            "drain timeout: cutting the connections that are left"
+        );
+        shutdown.abort.cancel();
+        or_exit(connections.wait(), stop).await;
+    }
+    info!("drained");
+}
+
+/// A second SIGINT means now.
+async fn or_exit<F: Future>(future: F, stop: &mut StopSignals) -> F::Output {
+    tokio::select! {
+        output = future => output,
+        () = stop.interrupted() => {
+            warn!("interrupted again: exit");
+            std::process::exit(INTERRUPTED)
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The server's side of the handshake: the `SSL_CTX` in use, and how it is replaced while connections go on.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use openssl::error::ErrorStack;
+use openssl::ssl::{ErrorCode, Ssl, SslAcceptor, SslContext, SslMethod, SslOptions, SslRef};
+use rekindle::openssl::{ResumedBy, Resumption};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+use super::identity::{Identity, first_reason};
+use super::session_id_context::SessionIdContext;
+use crate::error::TlsError;
+
+/// The TLS context that new connections get. Those that are open keep the one they began with.
+#[derive(Debug)]
+pub(crate) struct TlsFront {
+    context: ArcSwap<SslContext>,
+    resumption: Resumption,
+    /// The same for every context made here: a session made under one certificate resumes under the next.
+    session_id_context: SessionIdContext,
+    handshake_timeout: Duration,
+}
+
+impl TlsFront {
+    pub(crate) fn new(
+        identity: &Identity,
+        resumption: Resumption,
+        session_id_context: SessionIdContext,
+        handshake_timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        let context = context(identity, &resumption, &session_id_context)?;
+        Ok(Self {
+            context: ArcSwap::from_pointee(context),
+            resumption,
+            session_id_context,
+            handshake_timeout,
+        })
+    }
+
+    /// New connections get `identity` from now on. On an error nothing has changed.
+    pub(crate) fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
+        let context = context(identity, &self.resumption, &self.session_id_context)?;
+        self.context.store(Arc::new(context));
+        Ok(())
+    }
+
+    pub(crate) fn resumption(&self) -> &Resumption {
+        &self.resumption
+    }
+
+    pub(crate) async fn accept(&self, tcp: TcpStream) -> Result<TlsStream, HandshakeError> {
+        let ssl = Ssl::new(&self.context.load())?;
+        let mut stream = SslStream::new(ssl, tcp)?;
+        let handshake = Pin::new(&mut stream).accept();
+        tokio::time::timeout(self.handshake_timeout, handshake)
+            .await
+            .map_err(|_| HandshakeError::Timeout)??;
+        Ok(TlsStream(stream))
+    }
+}
+
+/// A connection whose handshake is done. Reading to its end succeeds only if the peer said that it is the end.
+///
+/// `SslStream` reports a TCP connection that ended without `close_notify` as the end of the data. Whoever can send a FIN in
+/// the client's name could then cut a message short without anyone's notice.
+#[derive(Debug)]
+pub(crate) struct TlsStream(SslStream<TcpStream>);
+
+impl TlsStream {
+    pub(crate) fn ssl(&self) -> &SslRef {
+        self.0.ssl()
+    }
+
+    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
+        self.0.get_mut()
+    }
+
+    /// OpenSSL keeps what ended the last read, so asking again tells one end from the other.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.0).poll_peek(cx, &mut [0])) {
+            Err(error) if error.code() == ErrorCode::ZERO_RETURN => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "closed without close_notify",
+            ))),
+        }
+    }
+}
+
+/// A client that hangs up without `close_notify`, as many do, keeps its session all the same.
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        Resumption::keep_session(self.ssl());
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.remaining();
+        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        if before > 0 && buf.remaining() == before {
+            self.poll_end(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// How a handshake went, as the metrics and the demo name it.
+pub(super) fn handshake_kind(resumed: Option<ResumedBy>) -> &'static str {
+    resumed.map_or("full", ResumedBy::name)
+}
+
+/// Why a handshake did not come to its end.
+#[derive(Debug, Error)]
+pub(crate) enum HandshakeError {
+    /// The peer was too slow, or silent.
+    #[error("timed out")]
+    Timeout,
+    /// The peer hung up in the middle. Health checks of load balancers do this all day.
+    #[error("the peer closed the connection")]
+    Closed,
+    /// The connection broke.
+    #[error("i/o: {0}")]
+    Io(io::Error),
+    /// The two sides did not agree, or one did not speak TLS.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// OpenSSL has no memory for another connection.
+    #[error("cannot set up a connection: {0}")]
+    Setup(#[from] ErrorStack),
+}
+
+impl HandshakeError {
+    pub(crate) const REASONS: [&str; 5] = ["timeout", "closed", "io", "tls", "setup"];
+
+    /// The label in the metrics, one of [`Self::REASONS`].
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Io(_) => "io",
+            Self::Tls(_) => "tls",
+            Self::Setup(_) => "setup",
+        }
+    }
+}
+
+impl From<openssl::ssl::Error> for HandshakeError {
+    fn from(error: openssl::ssl::Error) -> Self {
+        if is_unexpected_eof(&error) {
+            return Self::Closed;
+        }
+        match error.into_io_error() {
+            Ok(error) => Self::Io(error),
+            Err(error) => Self::Tls(
+                error
+                    .ssl_error()
+                    .map_or_else(|| error.to_string(), first_reason),
+            ),
+        }
+    }
+}
+
+/// The peer's TCP connection ended and no `close_notify` came before. OpenSSL 3 has a reason of its own for it, earlier ones
+/// report a system call that failed without an error.
+fn is_unexpected_eof(error: &openssl::ssl::Error) -> bool {
+    match error.code() {
+        ErrorCode::SYSCALL => error.io_error().is_none(),
+        ErrorCode::SSL => error
+            .ssl_error()
+            .is_some_and(|stack| first_reason(stack) == "unexpected eof while reading"),
+        _ => false,
+    }
+}
+
+fn context(
+    identity: &Identity,
+    resumption: &Resumption,
+    session_id_context: &SessionIdContext,
+) -> Result<SslContext, TlsError> {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    // A client could otherwise make us repeat the most expensive part of the handshake on one connection, for ever.
+    builder.set_options(SslOptions::NO_RENEGOTIATION);
+    // One read for all that has come, where OpenSSL would make two for each record: its header, then the rest. Its buffer
+    // takes a whole record either way.
+    builder.set_read_ahead(true);
+    builder.set_certificate(identity.leaf())?;
+    for certificate in identity.intermediates() {
+        builder.add_extra_chain_cert(certificate.clone())?;
+    }
+    builder.set_private_key(identity.key())?;
+    builder.check_private_key()?;
+    builder.set_session_id_context(session_id_context.as_bytes())?;
+    resumption.install(&mut builder)?;
+    Ok(builder.build().into_context())
+}

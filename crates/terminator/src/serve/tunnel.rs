@@ -1,0 +1,196 @@
+//! Forwards bytes between a TLS client and the upstream, until both have said that they are done.
+//!
+//! The end of one direction is passed on (`close_notify` becomes FIN, FIN becomes `close_notify`) while the other goes on. A
+//! connection that breaks is passed on as broken: the other side gets a reset, so that it cannot take the part that it has
+//! for the whole.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use thiserror::Error;
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes,
+};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::sockets;
+use super::tls::TlsStream;
+use crate::admin::Metrics;
+use crate::cli::Address;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One TLS record.
+const BUFFER: usize = 16 * 1024;
+/// How long a client whose upstream is down may take to read that we said goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The way to the upstream.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    upstream: Address,
+    metrics: Arc<Metrics>,
+}
+
+/// Why a connection did not end well.
+#[derive(Debug, Error)]
+pub(crate) enum TunnelError {
+    #[error("cannot connect to upstream {0}: {1}")]
+    Connect(String, io::Error),
+    #[error("{0}")]
+    Broken(io::Error),
+    #[error("cut at the end of the drain")]
+    Aborted,
+}
+
+impl Tunnel {
+    pub(crate) fn new(upstream: Address, metrics: Arc<Metrics>) -> Self {
+        Self { upstream, metrics }
+    }
+
+    pub(crate) async fn serve(
+        &self,
+        client: TlsStream,
+        abort: &CancellationToken,
+    ) -> Result<(), TunnelError> {
+        let upstream = tokio::select! {
+            upstream = self.connect() => upstream,
+            () = abort.cancelled() => return Err(TunnelError::Aborted),
+        };
+        match upstream {
+            Ok(upstream) => self.forward(client, upstream, abort).await,
+            Err(error) => {
+                farewell(client).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<TcpStream, TunnelError> {
+        let address = self.upstream.as_str();
+        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+        let connected = attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        match connected.and_then(|upstream| sockets::set_options(&upstream).map(|()| upstream)) {
+            Ok(upstream) => Ok(upstream),
+            Err(error) => {
+                self.metrics.upstream_unreachable.inc();
+                Err(TunnelError::Connect(address.to_owned(), error))
+            }
+        }
+    }
+
+    async fn forward(
+        &self,
+        client: TlsStream,
+        upstream: TcpStream,
+        abort: &CancellationToken,
+    ) -> Result<(), TunnelError> {
+        let mut client = Metered::new(
+            "client",
+            client,
+            &self.metrics.bytes_from_client,
+            &self.metrics.client_broken,
+        );
+        let mut upstream = Metered::new(
+            "upstream",
+            upstream,
+            &self.metrics.bytes_from_upstream,
+            &self.metrics.upstream_broken,
+        );
+        let outcome = tokio::select! {
+            copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
+                copied.map(|_| ()).map_err(TunnelError::Broken)
+            }
+            () = abort.cancelled() => Err(TunnelError::Aborted),
+        };
+        if outcome.is_err() {
+            reset_on_close(client.stream.tcp());
+            reset_on_close(&upstream.stream);
+        }
+        outcome
+    }
+}
+
+/// Says goodbye to a client that we cannot serve: `close_notify`, then FIN, then its own words unread. Closing while some are
+/// on the way would turn our goodbye into a reset.
+async fn farewell(mut client: TlsStream) {
+    let goodbye = async {
+        client.shutdown().await?;
+        let mut ignored = [0; 4096];
+        while client.tcp().read(&mut ignored).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whoever does not listen now would not listen later either.
+    let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+}
+
+fn reset_on_close(tcp: &TcpStream) {
+    // The peer is told by a reset rather than by FIN; where that cannot be set it still sees no `close_notify`.
+    let _ = tcp.set_zero_linger();
+}
+
+/// Counts what is read while it is read, for a connection may last for days; and says which side an error came from.
+struct Metered<'a, S> {
+    side: &'static str,
+    stream: S,
+    received: &'a Counter,
+    broken: &'a Counter,
+}
+
+impl<'a, S> Metered<'a, S> {
+    fn new(side: &'static str, stream: S, received: &'a Counter, broken: &'a Counter) -> Self {
+        Self {
+            side,
+            stream,
+            received,
+            broken,
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> io::Error {
+        self.broken.inc();
+        io::Error::new(error.kind(), format!("{}: {error}", self.side))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<'_, S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        self.received.inc_by((buf.filled().len() - before) as u64);
+        Poll::Ready(outcome.map_err(|error| self.failed(error)))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<'_, S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        Poll::Ready(outcome.map_err(|error| self.failed(error)))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        Poll::Ready(outcome.map_err(|error| self.failed(error)))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+        // A peer that is gone already needs no goodbye.
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            outcome => Poll::Ready(outcome.map_err(|error| self.failed(error))),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+use super::*;
+
+/// SipHash under a key of zeros: the same sample on every run.
+type FixedHash = BuildHasherDefault<DefaultHasher>;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// An estimator, and the terminator around it: a cache without bounds whose sessions do not end.
+struct Watched {
+    reuse: ReuseEstimator<FixedHash>,
+    inserted: Vec<bool>,
+    now: Time,
+}
+
+impl Watched {
+    fn new(capacity: usize) -> Self {
+        Self {
+            reuse: ReuseEstimator::new(capacity, HOUR, FixedHash::default()),
+            inserted: Vec::new(),
+            now: Time::from_millis(0),
+        }
+    }
+
+    fn see(&self, session: usize, used: Use) {
+        let id = SessionId::new(&session.to_le_bytes()).unwrap();
+        if let Some(key) = self.reuse.sampled(&id) {
+            self.reuse.note(key, used, self.now);
+        }
+    }
+
+    /// A client offers a session, and gets it if there is none.
+    fn request(&mut self, session: usize) {
+        if self.inserted.len() <= session {
+            self.inserted.resize(session + 1, false);
+        }
+        let held = std::mem::replace(&mut self.inserted[session], true);
+        self.see(session, Use::LookedUp { held });
+        if !held {
+            self.see(session, Use::Inserted);
+        }
+    }
+
+    /// The number of lookups in each bucket that is not empty.
+    fn counts(&self) -> Vec<(f64, u64)> {
+        let buckets = self.reuse.estimate().histogram.buckets();
+        buckets
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    fn followed(&self) -> usize {
+        self.reuse.sample.lock().unwrap().followed()
+    }
+}
+
+const COLD: f64 = f64::INFINITY;
+
+#[test]
+fn a_distance_counts_each_session_in_between_once() {
+    let mut watched = Watched::new(4);
+    for session in [1, 2, 3, 2, 3, 1, 1] {
+        watched.request(session);
+    }
+    assert_eq!(watched.counts(), [(1.0, 1), (2.0, 2), (3.0, 1), (COLD, 3)]);
+}
+
+#[test]
+fn a_session_that_has_ended_is_cold_and_in_nobodys_way() {
+    let mut watched = Watched::new(4);
+    watched.see(1, Use::Inserted);
+    watched.now = watched.now.saturating_add(HOUR / 2);
+    watched.see(2, Use::Inserted);
+    watched.see(1, Use::LookedUp { held: true });
+    watched.now = watched
+        .now
+        .saturating_add(HOUR / 2 + Duration::from_millis(1));
+    // A lookup does not prolong it.
+    watched.see(1, Use::LookedUp { held: false });
+    watched.see(2, Use::LookedUp { held: true });
+    assert_eq!(watched.counts(), [(1.0, 1), (2.0, 1), (COLD, 1)]);
+    assert_eq!(watched.followed(), 1);
+}
+
+#[test]
+fn many_that_have_ended_are_let_go_little_by_little() {
+    let mut watched = Watched::new(4);
+    for session in 0..1_000 {
+        watched.see(session, Use::Inserted);
+    }
+    watched.now = watched.now.saturating_add(HOUR * 2);
+    // Still among those that are followed, and cold all the same.
+    watched.see(999, Use::LookedUp { held: false });
+    assert_eq!(watched.counts(), [(COLD, 1)]);
+    assert!((900..999).contains(&watched.followed()));
+    for _ in 0..100 {
+        watched.see(1_000, Use::Inserted);
+    }
+    assert_eq!(watched.followed(), 1);
+}
+
+#[test]
+fn who_is_not_found_makes_room_for_its_successor() {
+    let watched = Watched::new(4);
+    watched.see(1, Use::Inserted);
+    watched.see(2, Use::Inserted);
+    watched.see(1, Use::LookedUp { held: false });
+    watched.see(3, Use::Inserted);
+    watched.see(2, Use::LookedUp { held: true });
+    // Sessions 2 and 3, without the first.
+    assert_eq!(watched.counts(), [(2.0, 2)]);
+}
+
+#[test]
+fn ids_that_nobody_was_given_are_not_followed() {
+    let mut watched = Watched::new(4);
+    for session in 0..100 {
+        watched.see(session, Use::LookedUp { held: false });
+    }
+    watched.request(100);
+    watched.see(100, Use::Removed);
+    watched.see(100, Use::LookedUp { held: false });
+    assert_eq!(watched.counts(), [(COLD, 102)]);
+    assert_eq!(watched.followed(), 0);
+}
+
+#[test]
+fn a_use_is_dropped_rather_than_waited_for() {
+    let mut watched = Watched::new(4);
+    {
+        let _held = watched.reuse.sample.lock().unwrap();
+        watched.see(1, Use::Inserted);
+    }
+    assert_eq!(watched.reuse.estimate().dropped, 1);
+    // Its distance is not known, but it is not taken for a session that no cache could find.
+    watched.see(1, Use::LookedUp { held: true });
+    assert_eq!(watched.counts(), []);
+    watched.request(2);
+    watched.see(1, Use::LookedUp { held: true });
+    assert_eq!(watched.counts(), [(2.0, 1), (COLD, 1)]);
+}
+
+/// The share of requests that an LRU cache finds.
+fn exact_lru(requests: &[usize], capacity: usize) -> f64 {
+    let (mut last_use, mut by_use) = (HashMap::new(), BTreeMap::new());
+    let mut hits = 0;
+    for (now, session) in requests.iter().enumerate() {
+        if let Some(before) = last_use.insert(session, now) {
+            by_use.remove(&before);
+            hits += 1;
+        }
+        by_use.insert(now, session);
+        if by_use.len() > capacity
+            && let Some((_, oldest)) = by_use.pop_first()
+        {
+            last_use.remove(oldest);
+        }
+    }
+    hits as f64 / requests.len() as f64
+}
+
+/// Clients of whom some come far more often than others: rank `r` with a frequency of `1 / r^0.8`.
+fn zipf(clients: usize, requests: usize) -> Vec<usize> {
+    let mut sum = 0.0;
+    let upto = (1..=clients).map(|rank| {
+        sum += (rank as f64).powf(-0.8);
+        sum
+    });
+    let upto: Vec<f64> = upto.collect();
+    let mut state = 7u64;
+    let mut draw = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let unit = (state >> 11) as f64 / (1u64 << 53) as f64;
+        upto.partition_point(|upto| *upto <= unit * sum)
+    };
+    (0..requests).map(|_| draw()).collect()
+}
+
+/// The same from the estimate, with the correction that its reader makes: requests that the sample has too many or too
+/// few of are those of the few busiest clients, which any cache finds.
+fn estimated(watched: &Watched, requests: usize) -> Vec<(f64, f64)> {
+    let buckets = watched.reuse.estimate().histogram.buckets();
+    let seen: u64 = buckets.iter().map(|(_, count)| count).sum();
+    let mut hits = requests as f64 - seen as f64;
+    let share = |(bound, count): (f64, u64)| {
+        hits += count as f64;
+        (bound, hits / requests as f64)
+    };
+    buckets.into_iter().map(share).collect()
+}
+
+#[test]
+fn the_estimate_is_close_to_exact_lru() {
+    let requests = zipf(60_000, 100_000);
+    let mut watched = Watched::new(10_000);
+    for request in &requests {
+        watched.request(*request);
+    }
+    let share = watched.reuse.estimate().sampled;
+    assert!((0.1..0.5).contains(&share), "a sample: {share}");
+    assert!(watched.followed() <= 8_192);
+
+    let bounded = |(capacity, _): &(f64, f64)| capacity.is_finite();
+    let estimated = estimated(&watched, requests.len());
+    for (capacity, estimated) in estimated.into_iter().filter(bounded).step_by(2) {
+        let exact = exact_lru(&requests, capacity as usize);
+        // Small capacities are what a sample cannot resolve: it has a few of their sessions.
+        let tolerance = if capacity < 1_250.0 { 0.03 } else { 0.012 };
+        assert!(
+            (estimated - exact).abs() < tolerance,
+            "at {capacity}: {estimated} for {exact}"
+        );
+    }
+}
+
+#[test]
+fn a_flood_leaves_enough_of_a_sample() {
+    let capacity = 4_096;
+    let watched = Watched::new(capacity);
+    for session in 0..200_000 {
+        watched.see(session, Use::Inserted);
+    }
+    assert_eq!(watched.followed(), 8_192);
+    let share = watched.reuse.estimate().sampled;
+    assert!((0.24..=0.25).contains(&share), "{share}");
+    // Those that were let go were not used for longest: up to eight times the capacity is known.
+    for (session, reach) in [(199_000, true), (170_000, true), (160_000, false)] {
+        let before = watched.counts();
+        for session in session..session + 500 {
+            watched.see(session, Use::LookedUp { held: false });
+        }
+        let mut after = watched.counts();
+        after.retain(|bucket| !before.contains(bucket));
+        let distances: Vec<f64> = after.iter().map(|(bound, _)| *bound).collect();
+        assert_eq!(!distances.contains(&COLD), reach, "{session}: {after:?}");
+    }
+}
