@@ -463,3 +463,37 @@ fn debug_shows_no_encoded_bytes_and_no_whole_id() {
     );
     assert!(!shown.contains("ababababab"), "{shown}");
 }
+
+/// The ids of a cache in the order of its lines, in which a client with the hash's key could choose
+/// ids for one line.
+fn ids_by_line() -> String {
+    let cache = Cache::new(1_000).unwrap();
+    for n in 0..32 {
+        let id = SessionId::new(&[n; 8]).unwrap();
+        cache.insert(&id, (), b"", Time::NEVER).unwrap();
+    }
+    let guard = cache.pin();
+    let firsts = guard.iter().map(|entry| entry.id().as_bytes()[0]);
+    format!("order: {:?}", firsts.collect::<Vec<_>>())
+}
+
+#[test]
+fn each_process_hashes_ids_with_a_key_of_its_own() {
+    let name = "each_process_hashes_ids_with_a_key_of_its_own";
+    if std::env::var_os(name).is_some() {
+        println!("{}", ids_by_line());
+        return;
+    }
+    let order = || {
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+        process
+            .args(["--exact", name, "--nocapture"])
+            .env(name, "1");
+        let out = String::from_utf8(process.output().unwrap().stdout).unwrap();
+        let line = out
+            .lines()
+            .find_map(|line| Some(&line[line.find("order: ")?..]));
+        line.expect("the child prints its order").to_owned()
+    };
+    assert_ne!(order(), order());
+}
