@@ -13,7 +13,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rekindle::hooks::SessionEvent;
@@ -86,9 +86,19 @@ impl<S: BuildHasher> ReuseEstimator<S> {
     }
 
     fn note(&self, key: u64, used: Use, now: Time) {
-        let Ok(mut sample) = self.sample.try_lock() else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+        let mut sample = match self.sample.try_lock() {
+            Ok(sample) => sample,
+            Err(TryLockError::WouldBlock) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            // A thread has panicked in the middle of a change: its sessions may not fit together.
+            Err(TryLockError::Poisoned(poisoned)) => {
+                let mut sample = poisoned.into_inner();
+                sample.follow_none();
+                self.sample.clear_poison();
+                sample
+            }
         };
         sample.note(key, used, now);
         self.threshold.store(sample.threshold(), Ordering::Relaxed);

@@ -63,6 +63,13 @@ impl Sample {
         }
     }
 
+    /// Forgets which sessions were used; what was counted stays.
+    pub(super) fn follow_none(&mut self) {
+        self.followed.clear();
+        self.by_end.clear();
+        self.recency = Recency::new(MOST);
+    }
+
     /// Sessions whose hash is at most this are followed.
     pub(super) fn threshold(&self) -> u64 {
         self.threshold

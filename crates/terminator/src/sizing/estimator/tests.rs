@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 
@@ -141,6 +142,22 @@ fn a_use_is_dropped_rather_than_waited_for() {
     watched.request(2);
     watched.see(1, Use::LookedUp { held: true });
     assert_eq!(watched.counts(), [(2.0, 1), (COLD, 1)]);
+}
+
+#[test]
+fn a_panic_of_one_handshake_does_not_end_the_estimate() {
+    let mut watched = Watched::new(4);
+    watched.request(1);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _held = watched.reuse.sample.lock().unwrap();
+        panic!("in the middle of a change");
+    }));
+    assert!(panicked.is_err());
+    for session in [2, 3, 2] {
+        watched.request(session);
+    }
+    assert_eq!(watched.counts(), [(2.0, 1), (COLD, 3)]);
+    assert_eq!(watched.reuse.estimate().dropped, 0);
 }
 
 /// The share of requests that an LRU cache finds.
