@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -54,16 +55,20 @@ impl KeyPosition {
     pub(super) fn put(&self, secrets: &[u8]) -> Result<(), KeysError> {
         match self {
             Self::File(target) => target.replace(secrets),
-            Self::StandardOutput => {
-                let mut out = io::stdout().lock();
-                let written = out.write_all(secrets).and_then(|()| out.flush());
-                written.map_err(|source| KeysError::Write {
-                    path: "standard output".into(),
-                    source,
-                })
-            }
+            Self::StandardOutput => print_secrets(secrets),
         }
     }
+}
+
+/// Writes to standard output past the buffer that `std::io::stdout` keeps: the buffer is never
+/// wiped.
+pub(super) fn print_secrets(secrets: &[u8]) -> Result<(), KeysError> {
+    let descriptor = io::stdout().as_fd().try_clone_to_owned();
+    let written = descriptor.and_then(|descriptor| File::from(descriptor).write_all(secrets));
+    written.map_err(|source| KeysError::Write {
+        path: "standard output".into(),
+        source,
+    })
 }
 
 /// A file that is to be put in place, while no other command does so in the same folder: what is read meanwhile is what
@@ -164,5 +169,64 @@ fn is_there(path: &Path) -> Result<bool, KeysError> {
             let path = path.into();
             Err(KeysError::Write { path, source })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::os::unix::fs::FileExt;
+    use std::process::Command;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const CHILD: &str = "REKINDLE_TEST_PRINTS_A_SECRET";
+
+    /// The inverted secret: the secret itself is to be in memory only where it was left behind.
+    fn inverted() -> [u8; 48] {
+        std::array::from_fn(|i| 0x11 + 3 * i as u8)
+    }
+
+    #[test]
+    fn a_printed_secret_stays_nowhere_in_memory() {
+        if env::var_os(CHILD).is_some() {
+            let secret = inverted().iter().map(|byte| !byte).collect();
+            let secret: Zeroizing<Vec<u8>> = Zeroizing::new(secret);
+            KeyPosition::StandardOutput.put(&secret).unwrap();
+            drop(secret);
+            assert_eq!(copies_in_memory(), 0);
+            return;
+        }
+        let test = "commands::keys::output::tests::a_printed_secret_stays_nowhere_in_memory";
+        let mut child = Command::new(env::current_exe().unwrap());
+        let child = child.args(["--exact", "--nocapture", test]).env(CHILD, "1");
+        let output = child.output().unwrap();
+        let printed: Vec<u8> = output.stdout.iter().map(|byte| !byte).collect();
+        assert!(printed.windows(48).any(|part| part == inverted()));
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn copies_in_memory() -> usize {
+        let memory = File::open("/proc/self/mem").unwrap();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let writable = maps.lines().filter(|line| line.contains(" rw"));
+        let copies = writable.map(|line| {
+            let range = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            let number = |text| u64::from_str_radix(text, 16).unwrap();
+            let (start, end) = range
+                .map(|(start, end)| (number(start), number(end)))
+                .unwrap();
+            let mut bytes = vec![0; (end - start) as usize];
+            // Some regions, such as guard pages, cannot be read.
+            let _ = memory.read_exact_at(&mut bytes, start);
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            bytes.windows(48).filter(|part| *part == inverted()).count()
+        });
+        copies.sum()
     }
 }

@@ -1,7 +1,6 @@
 //! `keys fingerprint` and `keys show`
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, now};
+use super::output::print_secrets;
 use super::rfc3339::rfc3339;
 
 /// The most bytes of a line: three words, a name, three times, and a key of 32 bytes with a MAC secret of 64.
@@ -69,7 +69,6 @@ impl Source {
     fn print(&self, more: impl Fn(&mut String, &TicketKey, KeyRole)) -> Result<(), KeysError> {
         let path: &Path = &self.path;
         let keys = self.format.keys(path, self.lifetime)?;
-        let mut out = io::stdout().lock();
         for (given, word) in keys.given().zip(words(&keys, now())) {
             let key = given.key();
             let cipher = match key.cipher() {
@@ -82,11 +81,7 @@ impl Source {
             more(&mut line, key, given.role());
             line.push('\n');
             debug_assert!(line.len() <= ROOM);
-            out.write_all(line.as_bytes())
-                .map_err(|source| KeysError::Write {
-                    path: "standard output".into(),
-                    source,
-                })?;
+            print_secrets(line.as_bytes())?;
         }
         Ok(())
     }
