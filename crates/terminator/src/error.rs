@@ -13,6 +13,8 @@ use thiserror::Error;
 pub(crate) enum StartError {
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
+    #[error("cannot start a background thread: {0}")]
+    Thread(io::Error),
     #[error("cannot install signal handlers: {0}")]
     Signals(io::Error),
     #[error("{flag}: {source}")]

@@ -5,6 +5,7 @@
 //! forwards it to the upstream, or to [`demo`], which answers by itself.
 
 mod accept;
+mod background;
 mod demo;
 mod demo_instructions;
 mod identity;

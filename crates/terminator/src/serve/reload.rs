@@ -6,17 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rekindle::tickets::{Reload, Update};
-use tokio::signal::unix::Signal;
-use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
 use super::identity::{Identity, IdentityFiles};
 use super::tls::TlsFront;
 use crate::admin::{Metrics, ReloadOf, ReloadResult};
 use crate::key_source::{WatchedKeyFile, warn_of};
-
-/// How often the file of ticket keys is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// How often it is read again while it gives no key that seals.
 const RETRY: Duration = Duration::from_secs(10);
@@ -52,25 +47,8 @@ impl Reloader {
         }
     }
 
-    /// Reloads at each signal and at each change of the ticket keys, for as long as the process lives.
-    pub(crate) async fn run(mut self, mut signal: Signal) {
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            // Files may be on a disk that hangs: handshakes go on meanwhile, on other threads.
-            tokio::select! {
-                signal = signal.recv() => match signal {
-                    Some(()) => tokio::task::block_in_place(|| self.reload()),
-                    None => return,
-                },
-                _ = look.tick(), if self.ticket_keys.is_some() => {
-                    tokio::task::block_in_place(|| self.look_at_ticket_keys());
-                }
-            }
-        }
-    }
-
-    fn reload(&mut self) {
+    /// Reads all files again, at SIGHUP.
+    pub(super) fn reload(&mut self) {
         if self.files.is_none() && self.ticket_keys.is_none() {
             info!("reload: there are no files to read");
         }
@@ -104,7 +82,8 @@ impl Reloader {
         self.identity = identity;
     }
 
-    fn look_at_ticket_keys(&mut self) {
+    /// Reads the ticket keys again if they have changed.
+    pub(super) fn look_at_ticket_keys(&mut self) {
         let Some(source) = &mut self.ticket_keys else {
             return;
         };

@@ -4,16 +4,18 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use rekindle::openssl::Resumption;
 use tokio::net::TcpListener;
+use tokio::signal::unix::Signal;
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::accept::{Frontend, Service};
+use super::background::{self, Turn};
 use super::demo::Demo;
 use super::demo_instructions::instructions;
 use super::identity::{Identity, IdentityFiles};
@@ -28,8 +30,6 @@ use crate::cli::{Address, KeysFrom, ServiceSettings, Settings};
 use crate::error::StartError;
 use crate::key_source::{self, Maintenance, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
-
-const MAINTENANCE: Duration = Duration::from_secs(1);
 
 /// How the process ends when an impatient operator interrupts it twice; the shell's number for SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -75,8 +75,10 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     };
     let demo = matches!(frontend.service, Service::Demo(_));
 
-    tokio::spawn(reloader.run(signals.reload));
-    tokio::spawn(maintain(resumption));
+    let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
+    tokio::spawn(forward(signals.reload, reload));
+    // Kept for as long as the process serves: the thread ends with it.
+    let _maintenance = spawn_maintenance(resumption).map_err(StartError::Thread)?;
     let mut admin_at = None;
     if let Some(admin) = admin {
         admin_at = admin.local_addr().ok();
@@ -181,16 +183,31 @@ fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
     let _ = out.flush();
 }
 
-/// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no handshake does it in passing.
-async fn maintain(resumption: Resumption) {
-    let mut tick = tokio::time::interval(MAINTENANCE);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no
+/// handshake does it in passing.
+fn spawn_maintenance(resumption: Resumption) -> io::Result<Sender<()>> {
+    let (sender, receiver) = channel();
     let mut maintenance = Maintenance::new(resumption.ticket_ring());
-    loop {
-        tick.tick().await;
+    background::spawn("maintenance", receiver, move |_| {
         resumption.cache().maintain();
         maintenance.tick(resumption.ticket_ring());
-    }
+    })?;
+    Ok(sender)
+}
+
+/// Reloads at each message, and looks at the files of ticket keys once a second.
+fn spawn_reloader(mut reloader: Reloader) -> io::Result<Sender<()>> {
+    let (sender, receiver) = channel();
+    background::spawn("reload", receiver, move |turn| match turn {
+        Turn::Asked => reloader.reload(),
+        Turn::Tick => reloader.look_at_ticket_keys(),
+    })?;
+    Ok(sender)
+}
+
+/// Tells a background thread of each signal.
+async fn forward(mut signal: Signal, sender: Sender<()>) {
+    while signal.recv().await.is_some() && sender.send(()).is_ok() {}
 }
 
 async fn drain(

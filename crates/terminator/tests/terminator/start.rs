@@ -197,6 +197,15 @@ fn addresses_that_are_taken() {
 }
 
 #[test]
+fn maintenance_and_key_files_are_no_work_for_the_threads_of_connections() {
+    let terminator = Terminator::demo(&["--threads", "1"]);
+    let names = terminator.thread_names();
+    for name in ["maintenance", "reload"] {
+        assert!(names.lines().any(|line| line == name), "{name}: {names}");
+    }
+}
+
+#[test]
 fn flags_that_make_no_sense() {
     refused(2, &[], &["--listen"]);
     refused(2, &["--listen", "127.0.0.1:0"], &["--upstream"]);

@@ -96,6 +96,13 @@ impl Terminator {
         kill_process(pid, signal).expect("the terminator is alive");
     }
 
+    pub(crate) fn thread_names(&self) -> String {
+        let script = format!("cat /proc/{}/task/*/comm", self.child.id());
+        let output = Command::new("sh").args(["-c", &script]).output();
+        let names = output.expect("sh runs").stdout;
+        String::from_utf8(names).expect("names are text")
+    }
+
     /// SIGHUP, and waits until `done` is in the log once more than before.
     pub(crate) fn reload(&self, done: &str) {
         self.reload_after(|| (), done);
