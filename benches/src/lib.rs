@@ -12,12 +12,6 @@ pub mod memory;
 pub mod peers;
 pub mod record;
 pub mod report;
-#[allow(
-    dead_code,
-    reason = "`rekindle-terminator advise`, whose file this is, uses the rest"
-)]
-#[path = "../../crates/terminator/src/sizing/requests.rs"]
-mod requests;
 mod resident;
 pub mod scale;
 pub mod tail;

@@ -1,14 +1,16 @@
 //! Streams that were recorded.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 
 use super::streams::{Stream, evenly};
-use crate::requests::{self, RequestsError};
 
 /// The sessions that a recorded stream names, in order.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,13 +20,21 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads a file of [requests]. Their times, if they have any, are not used.
-    pub(crate) fn load(path: &Path) -> Result<Self, RequestsError> {
-        let requests = requests::read(path, false)?;
-        Ok(Self {
-            name: path.display().to_string(),
-            sessions: requests.sessions,
-        })
+    /// Reads a line for each request, as `rekindle-terminator advise` does: the session's id,
+    /// behind a time or alone. Times are not used.
+    pub(crate) fn load(path: &Path) -> io::Result<Self> {
+        let (mut sessions, mut numbers) = (Vec::new(), HashMap::new());
+        for line in BufReader::new(File::open(path)?).lines() {
+            if let Some(id) = line?.split_whitespace().last() {
+                let next = numbers.len() as u32;
+                sessions.push(*numbers.entry(id.to_owned()).or_insert(next));
+            }
+        }
+        if sessions.is_empty() {
+            return Err(io::Error::other("no requests"));
+        }
+        let name = path.display().to_string();
+        Ok(Self { name, sessions })
     }
 
     /// Its requests, evenly over `hours`, for sessions that live for `timeout`.
@@ -57,8 +67,8 @@ impl TypedValueParser for Load {
         _: Option<&clap::Arg>,
         path: &OsStr,
     ) -> Result<Trace, clap::Error> {
-        let failed = |error: RequestsError| {
-            let message = format!("{error}\n");
+        let failed = |error: io::Error| {
+            let message = format!("{}: {error}\n", path.display());
             clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
         };
         Trace::load(Path::new(path)).map_err(failed)
