@@ -7,14 +7,14 @@ use rekindle::openssl::ResumedBy;
 use rekindle::tickets::TicketKeys;
 use rekindle::{Clock, SessionId};
 
+use crate::advertised_lifetime::mutual;
 use crate::clock::TwoClocks;
 use crate::common::{Client, Way};
-use crate::day;
 use crate::machine::{
     HOUR, Machine, TICKETS, a_clock, given_keys, own_keys, ring, secs, stubborn, timed, told,
 };
 use crate::records::record;
-use crate::told::mutual;
+use crate::wall_clock;
 
 #[test]
 fn the_session_in_the_cache_is_never_written_to() {
@@ -203,7 +203,7 @@ fn many_that_resume_one_cached_session_at_once_do_not_meet() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                day::is_by(&machine.clock);
+                wall_clock::is_by(&machine.clock);
                 let client = Client::new(Way::Tls12Ticket);
                 let session = openssl::ssl::SslSession::from_der(&session).unwrap();
                 for _ in 0..50 {

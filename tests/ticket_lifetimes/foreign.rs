@@ -10,10 +10,10 @@ use rekindle::tickets::{TicketKeyFormat, TicketRing};
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Connection, Way, server_builder};
-use crate::day;
 use crate::lineage::{LIMIT, TIMEOUT, limits};
 use crate::machine::{Machine, TICKETS, a_clock, ring, stubborn, told};
 use crate::records::long_record;
+use crate::wall_clock;
 
 unsafe extern "C" {
     fn SSL_CTX_ctrl(context: *mut SSL_CTX, cmd: c_int, larg: c_long, parg: *mut c_void) -> c_long;
@@ -30,7 +30,7 @@ struct Plain {
 impl Plain {
     fn new(clock: &Arc<TwoClocks>, number: u8) -> Self {
         let mut builder = server_builder(b"tests");
-        crate::told::set_timeout(&mut builder, TIMEOUT as c_long);
+        crate::advertised_lifetime::set_timeout(&mut builder, TIMEOUT as c_long);
         let mut key = long_record(number);
         // SAFETY: a live context; OpenSSL copies the key.
         let set = unsafe {
@@ -45,12 +45,12 @@ impl Plain {
     }
 
     fn connect(&self, client: &Client) -> Connection {
-        day::is_by(&self.clock);
+        wall_clock::is_by(&self.clock);
         client.connect(&self.server)
     }
 
     fn reconnect(&self, client: &Client) -> Connection {
-        day::is_by(&self.clock);
+        wall_clock::is_by(&self.clock);
         client.offer(&self.server, &stubborn(&self.clock, &client.session()))
     }
 }

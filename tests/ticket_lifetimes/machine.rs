@@ -16,7 +16,7 @@ use rekindle::{CacheBuilder, Clock};
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Connection, Way, server_builder};
-use crate::day;
+use crate::wall_clock;
 
 unsafe extern "C" {
     fn SSL_SESSION_get_ticket_lifetime_hint(session: *const SSL_SESSION) -> c_ulong;
@@ -32,7 +32,10 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
 /// Up for a day; its time of day is the real one.
 pub(crate) fn a_clock() -> Arc<TwoClocks> {
     // At a second's beginning, so that a test can say where in a second it is.
-    Arc::new(TwoClocks::new(secs(86_400), secs(day::real().as_secs())))
+    Arc::new(TwoClocks::new(
+        secs(86_400),
+        secs(wall_clock::real().as_secs()),
+    ))
 }
 
 pub(crate) fn ring(clock: &Arc<TwoClocks>) -> TicketRingBuilder {
@@ -95,7 +98,7 @@ impl Machine {
         configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
         context: impl FnOnce(&mut SslContextBuilder, &Resumption),
     ) -> Self {
-        day::is_by(clock);
+        wall_clock::is_by(clock);
         let cache = CacheBuilder::new(100).clock(clock.clone()).build().unwrap();
         let builder = Resumption::builder()
             .cache(Arc::new(cache))
@@ -120,7 +123,7 @@ impl Machine {
 
     /// A full handshake.
     pub(crate) fn connect(&self, client: &Client) -> Connection {
-        day::is_by(&self.clock);
+        wall_clock::is_by(&self.clock);
         client.connect(&self.server)
     }
 
@@ -130,7 +133,7 @@ impl Machine {
     }
 
     pub(crate) fn offer(&self, client: &Client, session: &SslSessionRef) -> Connection {
-        day::is_by(&self.clock);
+        wall_clock::is_by(&self.clock);
         client.offer(&self.server, &stubborn(&self.clock, session))
     }
 

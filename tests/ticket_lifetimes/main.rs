@@ -8,8 +8,8 @@ mod common;
 #[path = "../common/records.rs"]
 mod records;
 
+mod advertised_lifetime;
 mod cached;
-mod day;
 mod fleet;
 mod foreign;
 mod forge;
@@ -17,4 +17,4 @@ mod last_second;
 mod lineage;
 mod machine;
 mod outcomes;
-mod told;
+mod wall_clock;

@@ -7,10 +7,10 @@ use rekindle::openssl::{Resumption, TicketStats};
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys};
 
 use crate::common::{Client, Way, server_builder};
-use crate::day;
 use crate::forge::{forge, with_ticket};
 use crate::machine::{HOUR, Machine, TICKETS, a_clock, given_keys, ring, secs, stubborn};
 use crate::records::record;
+use crate::wall_clock;
 
 /// What has been counted meanwhile; every field.
 fn less(after: TicketStats, before: TicketStats) -> TicketStats {
@@ -101,7 +101,7 @@ impl Scene {
         resumes: bool,
         expected: TicketStats,
     ) {
-        day::is_by(&self.machine.clock);
+        wall_clock::is_by(&self.machine.clock);
         let before = self.machine.stats();
         let session = stubborn(&self.machine.clock, session);
         let again = self.client.offer(server, &session);
