@@ -5,6 +5,7 @@
 //!   nothing of TLS.
 //! - [`tickets`] holds the keys that seal and open session tickets.
 //! - [`hooks`] tell others what handshakes do with sessions.
+//! - [`resume`] counts what became of tickets, for every adapter to a TLS library.
 //! - `openssl` (a feature) puts all of it behind the callbacks of an `SSL_CTX`.
 //!
 //! ```
@@ -31,6 +32,7 @@
 
 // The engine's files and the OpenSSL adapter allow it, each for itself; `tests/house.rs` checks.
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
 mod clock;
@@ -40,8 +42,9 @@ pub mod hooks;
 mod id;
 mod lockfree;
 #[cfg(feature = "openssl")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openssl")))]
 pub mod openssl;
-mod resume;
+pub mod resume;
 mod stats;
 mod sync;
 pub mod tickets;

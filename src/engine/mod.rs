@@ -50,9 +50,7 @@ pub(crate) use change::RemovalCause;
 pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_size};
 pub(crate) use evict::Mark;
 pub(crate) use insert::{New, Outcome};
-#[cfg(feature = "openssl")]
-pub(crate) use reclaim::thread_number;
-pub(crate) use reclaim::{Pin, pin_writer};
+pub(crate) use reclaim::{Pin, pin_writer, thread_number};
 pub(crate) use table::Want;
 
 use evict::Aging;

@@ -1,26 +1,20 @@
-//! The callbacks that OpenSSL calls in the middle of handshakes. None of them may panic across the
-//! border, block, or leave its reference counts wrong.
+//! The callbacks that OpenSSL calls in the middle of handshakes. None of them unwinds into C,
+//! blocks, or leaves a reference count wrong.
 
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{mem, ptr, slice};
 
 use foreign_types_shared::ForeignType;
 use openssl::ssl::SslSession;
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
-use super::ffi::{self, INDEXES};
-use super::handshake_state::{self as note, Note};
-use super::resumption::{ResumedBy, Shared};
+use super::cipher::Contexts;
+use super::ffi;
+use super::handshake_state::HandshakeState;
+use super::shared::{Shared, guarded};
 use crate::SessionId;
 use crate::hooks::SessionEvent;
-
-/// Runs what must not unwind into C; a panic has said what it has to say by then, and turns into
-/// the result that harms nobody.
-pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
-    // A panic leaves no broken state behind: the cache's changes are single exchanges.
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or(harmless)
-}
+use crate::resume::ResumedBy;
 
 /// A handshake has made a session. Returns 0: the reference that came with it stays OpenSSL's.
 pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
@@ -30,15 +24,16 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         let (Some(shared), true) = (shared, stateful) else {
             return;
         };
-        // SAFETY: as above; nobody else has the session yet, and the clone takes a reference of its own.
+        // SAFETY: as above; no other connection has the session yet, and the clone takes a
+        // reference of its own.
         let session = unsafe {
-            let tickets = &shared.tickets;
-            tickets.lifetimes.limit_cached(session, &tickets.ring);
+            let sealer = &shared.sealer;
+            sealer.lifetimes.limit_cached(session, &sealer.ring);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };
         if let Ok(id) = SessionId::new(session.id())
-            // What is refused is counted by the cache; the handshake goes on without.
+            // The cache counts what it refuses; the handshake goes on without.
             && shared.cache.insert_session(&id, session).is_ok()
         {
             if shared.was_closed_meanwhile() {
@@ -79,23 +74,17 @@ pub(super) unsafe extern "C" fn get_session(
         };
         // SAFETY: as above.
         unsafe {
-            let tickets = &shared.tickets;
-            if tickets.lifetimes.has_ended(session.as_ptr(), &tickets.ring) {
+            let sealer = &shared.sealer;
+            if sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring) {
                 return ptr::null_mut();
             }
-            let how = if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
+            let mut state = HandshakeState::read(ssl);
+            state.found = Some(if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
                 ResumedBy::StatefulTicket
             } else {
                 ResumedBy::SessionId
-            };
-            let found = Some(how);
-            note::write(
-                ssl,
-                Note {
-                    found,
-                    ..note::read(ssl)
-                },
-            );
+            });
+            state.write(ssl);
         }
         let raw = session.as_ptr();
         mem::forget(session);
@@ -111,8 +100,7 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
             let mut len: c_uint = 0;
             let id = sys::SSL_SESSION_get_id(session, &mut len);
             let id = slice::from_raw_parts(id, len as usize);
-            let shared = sys::SSL_CTX_get_ex_data(ctx, INDEXES.ctx);
-            (shared.cast::<Shared>().as_ref(), SessionId::new(id))
+            (Shared::of_context(ctx), SessionId::new(id))
         };
         let shared = shared.filter(|shared| !shared.is_closed());
         if let (Some(shared), Ok(id)) = (shared, id) {
@@ -124,7 +112,7 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
     });
 }
 
-/// A ticket is to be sealed (`enc` is 1) or opened (0).
+/// A ticket is to be sealed (`enc` is 1) or opened (`enc` is 0).
 pub(super) unsafe extern "C" fn ticket_key(
     ssl: *mut SSL,
     name: *mut c_uchar,
@@ -133,29 +121,30 @@ pub(super) unsafe extern "C" fn ticket_key(
     mac: *mut EVP_MAC_CTX,
     enc: c_int,
 ) -> c_int {
-    // In OpenSSL's terms -1 is an error, and 0 when opening a ticket that nobody can open.
+    // In OpenSSL's terms -1 is an error, and 0 a ticket that no key opens.
     let harmless = if enc == 1 { -1 } else { 0 };
     guarded(harmless, || {
         // SAFETY: OpenSSL hands in a live connection.
-        let Some(shared) = (unsafe { shared_of(ssl) }) else {
+        let Some(shared) = (unsafe { Shared::of_connection(ssl) }) else {
             return harmless;
         };
-        // SAFETY: OpenSSL hands in 16 bytes for the name, at least as many for the
-        // initialisation vector, and two contexts that are this call's alone.
+        let (name, iv) = (name.cast::<[u8; 16]>(), iv.cast::<[u8; 16]>());
+        let contexts = Contexts { cipher, mac };
+        // SAFETY: OpenSSL hands in 16 bytes for the name, at least as many for the IV, and two
+        // contexts that only this call uses. When opening, the bytes are those of the client's
+        // ticket, which OpenSSL holds as const: no exclusive reference is made to them.
         unsafe {
-            let name = &mut *name.cast::<[u8; 16]>();
-            let iv = &mut *iv.cast::<[u8; 16]>();
             if enc == 1 {
-                shared.tickets.seal(ssl, name, iv, cipher, mac)
+                shared.sealer.seal(ssl, &mut *name, &mut *iv, contexts)
             } else {
-                shared.tickets.open(ssl, name, iv, cipher, mac)
+                shared.sealer.open(ssl, &*name, &*iv, contexts)
             }
         }
     })
 }
 
 /// OpenSSL has tried to open a ticket: `session` is what was in it, if it could.
-pub(super) unsafe extern "C" fn ticket_tried(
+pub(super) unsafe extern "C" fn on_decrypted(
     ssl: *mut SSL,
     session: *mut SSL_SESSION,
     _name: *const c_uchar,
@@ -166,65 +155,48 @@ pub(super) unsafe extern "C" fn ticket_tried(
     // A full handshake, and a ticket for the next time.
     let harmless = ffi::SSL_TICKET_RETURN_IGNORE_RENEW;
     guarded(harmless, || {
-        // SAFETY: OpenSSL hands in a live connection, and a session that nobody else has yet.
+        // SAFETY: OpenSSL hands in a live connection, and a session that no other connection has.
         unsafe {
-            let Some(shared) = shared_of(ssl) else {
+            let Some(shared) = Shared::of_connection(ssl) else {
                 return harmless;
             };
-            shared.tickets.tried(ssl, status, session)
+            shared.sealer.on_decrypted(ssl, status, session)
         }
     })
 }
 
-/// A session is about to become a ticket, or the session behind one that is but an id. Returns 1: 0
-/// would end the handshake.
-pub(super) unsafe extern "C" fn ticket_begins(ssl: *mut SSL, context: *mut c_void) -> c_int {
+/// OpenSSL is about to issue a NewSessionTicket, stateless or stateful. Returns 1: 0 would end the
+/// handshake.
+pub(super) unsafe extern "C" fn on_issue(ssl: *mut SSL, context: *mut c_void) -> c_int {
     guarded((), || {
         // SAFETY: OpenSSL hands in a live connection, and the context whose callback this is.
         unsafe {
             let session = sys::SSL_get_session(ssl);
-            let (Some(shared), false) = (shared_of(ssl), session.is_null()) else {
+            let (Some(shared), false) = (Shared::of_connection(ssl), session.is_null()) else {
                 return;
             };
             let stateful = is_stateful(ssl) && sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
             let context = context.cast::<SSL_CTX>();
-            shared.tickets.begins(ssl, context, session, stateful);
+            shared.sealer.on_issue(ssl, context, session, stateful);
         }
     });
     1
 }
 
-/// Runs the hooks, outside every critical step: nothing is pinned, no callback is half done. What
-/// the handshake is about to do does not depend on them.
+/// Runs the hooks outside every critical step: nothing is pinned, no callback is half done. What
+/// the handshake does next does not depend on them.
 fn run_hooks(shared: &Shared, event: SessionEvent, id: &SessionId) {
     guarded((), || shared.hooks.run(event, id));
 }
 
-/// As [`shared_of`], but nothing when that has been closed.
+/// As [`Shared::of_connection`], but nothing when that has been closed.
 ///
 /// # Safety
 ///
-/// As [`shared_of`].
+/// As [`Shared::of_connection`].
 unsafe fn open_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
     // SAFETY: by contract.
-    unsafe { shared_of(ssl) }.filter(|shared| !shared.is_closed())
-}
-
-/// What is installed on the context that a connection was made from.
-///
-/// # Safety
-///
-/// `ssl` is a live connection, and outlives `'a`.
-unsafe fn shared_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
-    // SAFETY: the index holds null or a pointer that `Shared::into_raw` returned, kept alive by the
-    // connection's first context. A connection older than the installation has null there.
-    unsafe {
-        let mut raw = sys::SSL_get_ex_data(ssl, INDEXES.ssl);
-        if raw.is_null() {
-            raw = sys::SSL_CTX_get_ex_data(sys::SSL_get_SSL_CTX(ssl), INDEXES.ctx);
-        }
-        raw.cast::<Shared>().as_ref()
-    }
+    unsafe { Shared::of_connection(ssl) }.filter(|shared| !shared.is_closed())
 }
 
 /// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with

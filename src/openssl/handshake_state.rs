@@ -1,19 +1,21 @@
-//! What a connection remembers of its session between callbacks: a few numbers in place of a pointer.
+//! What a connection remembers of its session between callbacks: two numbers, in the places that
+//! ex_data has for pointers, so that a handshake allocates nothing.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::LazyLock;
 
-use openssl_sys::{self as sys, SSL};
+use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL};
 
-use super::ffi::INDEXES;
-use super::resumption::ResumedBy;
+use super::ffi;
+use crate::resume::{PositionIndex, ResumedBy};
 
-/// Noted on a connection.
+/// The state of a connection's handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct HandshakeState {
     /// How the session was found.
     pub(super) found: Option<ResumedBy>,
-    /// How far the last ticket has come.
+    /// What became of the last ticket that the client showed.
     pub(super) ticket: TicketState,
 }
 
@@ -22,26 +24,62 @@ pub(super) enum TicketState {
     /// There was none, or its outcome has been counted.
     #[default]
     None,
-    /// Its key is not there, which has been counted.
+    /// The ring lacks its key, which has been counted.
     NoKey,
-    /// It names the key at the place with this number, and is of another process.
-    Foreign(usize),
-    /// The same, but it is our own; [`since`] tells when its session was born.
-    Own(usize),
-    /// It was opened, and its session is of the id context with this hash; [`since`] tells when its
-    /// lineage began.
+    /// Its key is at that position; this process did not seal it.
+    Foreign(PositionIndex),
+    /// Its key is at that position, and its IV says that this process sealed it;
+    /// [`age`](HandshakeState::age) is its session's.
+    Own(PositionIndex),
+    /// It was opened, and its session belongs to the id context with this hash;
+    /// [`age`](HandshakeState::age) is its lineage's.
     Opened(usize),
-    /// The handshake was a full one; [`since`] tells when the lineage began.
+    /// The handshake is a full one; [`age`](HandshakeState::age) is the lineage's.
     Full,
 }
 
-/// Bits of how the session was found, and of how far the ticket has come.
+/// The indexes of the two numbers. Negative: OpenSSL gave none.
+pub(super) struct Indexes {
+    /// Of the state.
+    state: c_int,
+    /// Of a moment by the ring's clock, in milliseconds.
+    began: c_int,
+}
+
+pub(super) static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
+    // SAFETY: no callbacks; OpenSSL never looks at the numbers.
+    let index = || unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None) };
+    Indexes {
+        state: index(),
+        began: index(),
+    }
+});
+
+impl Indexes {
+    pub(super) fn all(&self) -> [c_int; 2] {
+        [self.state, self.began]
+    }
+
+    /// Makes room in a new connection's ex_data now rather than in a lookup.
+    ///
+    /// # Safety
+    ///
+    /// `ad` is the ex_data of a live connection.
+    pub(super) unsafe fn make_room(&self, ad: *mut CRYPTO_EX_DATA) {
+        for index in self.all() {
+            // SAFETY: by contract.
+            unsafe { ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut()) };
+        }
+    }
+}
+
+/// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
 const FOUND: u32 = 4;
 const TICKET: u32 = 4;
 
-/// An id context's hash, as far as a note has room for it.
+/// The hash of a session id context, in as many bits as the number has left.
 pub(super) fn hash(id_context: &[u8]) -> usize {
-    // Contexts are the operator's, and a clash does no more than count a ticket in the wrong place.
+    // The operator chooses contexts, and a clash only counts a ticket under the wrong reason.
     let hash = id_context
         .chunks(8)
         .fold(id_context.len() as u64, |hash, chunk| {
@@ -53,8 +91,8 @@ pub(super) fn hash(id_context: &[u8]) -> usize {
     (hash as usize) >> (FOUND + TICKET)
 }
 
-/// Of the ticket only: what was found before is not what the handshake goes by.
-impl From<TicketState> for Note {
+/// A state in which no session has been found yet.
+impl From<TicketState> for HandshakeState {
     fn from(ticket: TicketState) -> Self {
         Self {
             found: None,
@@ -63,14 +101,14 @@ impl From<TicketState> for Note {
     }
 }
 
-impl Note {
+impl HandshakeState {
     fn to_number(self) -> usize {
         let found = self.found.map_or(0, |found| found as usize);
         let (ticket, rest) = match self.ticket {
             TicketState::None => (0, 0),
             TicketState::NoKey => (1, 0),
-            TicketState::Foreign(place) => (2, place),
-            TicketState::Own(place) => (3, place),
+            TicketState::Foreign(position) => (2, position.0),
+            TicketState::Own(position) => (3, position.0),
             TicketState::Opened(hash) => (4, hash),
             TicketState::Full => (5, 0),
         };
@@ -83,53 +121,53 @@ impl Note {
             found: ResumedBy::from_number(number & ((1 << FOUND) - 1)),
             ticket: match number >> FOUND & ((1 << TICKET) - 1) {
                 1 => TicketState::NoKey,
-                2 => TicketState::Foreign(rest),
-                3 => TicketState::Own(rest),
+                2 => TicketState::Foreign(PositionIndex(rest)),
+                3 => TicketState::Own(PositionIndex(rest)),
                 4 => TicketState::Opened(rest),
                 5 => TicketState::Full,
                 _ => TicketState::None,
             },
         }
     }
-}
 
-/// # Safety
-///
-/// `ssl` is a live connection.
-pub(super) unsafe fn read(ssl: *const SSL) -> Note {
-    // SAFETY: by contract; the index holds small numbers, never a pointer.
-    let found = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.found) };
-    Note::from_number(found.addr())
-}
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn read(ssl: *const SSL) -> Self {
+        // SAFETY: by contract; the index holds a number, never a pointer.
+        let state = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.state) };
+        Self::from_number(state.addr())
+    }
 
-/// # Safety
-///
-/// `ssl` is a live connection.
-pub(super) unsafe fn write(ssl: *mut SSL, note: Note) {
-    let number = ptr::without_provenance_mut::<c_void>(note.to_number());
-    // SAFETY: by contract. Should there be no memory for it, nothing but the note is lost.
-    unsafe { sys::SSL_set_ex_data(ssl, INDEXES.found, number) };
-}
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn write(self, ssl: *mut SSL) {
+        let number = ptr::without_provenance_mut::<c_void>(self.to_number());
+        // SAFETY: by contract. Without memory for it, nothing but the state is lost.
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES.state, number) };
+    }
 
-/// How long ago, in milliseconds, what the note says began.
-///
-/// # Safety
-///
-/// `ssl` is a live connection.
-pub(super) unsafe fn since(ssl: *const SSL, now: u64) -> u64 {
-    // SAFETY: as in `read`.
-    let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.since) };
-    // Where pointers have 32 bits, what began less than 49 days ago.
-    (now as usize).wrapping_sub(began.addr()) as u64
-}
+    /// How many milliseconds before `now` the session or its lineage began.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn age(ssl: *const SSL, now: u64) -> u64 {
+        // SAFETY: as in `read`.
+        let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.began) };
+        // Where pointers have 32 bits, ages below 49 days are right.
+        (now as usize).wrapping_sub(began.addr()) as u64
+    }
 
-/// # Safety
-///
-/// `ssl` is a live connection.
-pub(super) unsafe fn write_since(ssl: *mut SSL, began: u64) {
-    let number = ptr::without_provenance_mut::<c_void>(began as usize);
-    // SAFETY: as in `write`.
-    unsafe { sys::SSL_set_ex_data(ssl, INDEXES.since, number) };
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn write_age(ssl: *mut SSL, now: u64, age: u64) {
+        let number = ptr::without_provenance_mut::<c_void>(now.wrapping_sub(age) as usize);
+        // SAFETY: as in `write`.
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES.began, number) };
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -137,12 +175,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_reads_as_it_was_written() {
+    fn a_state_reads_as_it_was_written() {
         let tickets = [
             TicketState::None,
             TicketState::NoKey,
-            TicketState::Foreign(0),
-            TicketState::Own(7),
+            TicketState::Foreign(PositionIndex(0)),
+            TicketState::Own(PositionIndex(7)),
             TicketState::Full,
             TicketState::Opened(hash(b"")),
             TicketState::Opened(hash(b"tests")),
@@ -153,10 +191,10 @@ mod tests {
             Some(ResumedBy::RenewedTicket),
         ] {
             for ticket in tickets {
-                let note = Note { found, ticket };
-                assert_eq!(Note::from_number(note.to_number()), note);
+                let state = HandshakeState { found, ticket };
+                assert_eq!(HandshakeState::from_number(state.to_number()), state);
             }
         }
-        assert_eq!(Note::from_number(0), Note::default());
+        assert_eq!(HandshakeState::from_number(0), HandshakeState::default());
     }
 }

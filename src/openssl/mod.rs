@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use openssl::ssl::{SslContext, SslMethod};
 //! use rekindle::openssl::Resumption;
+//! use rekindle::openssl::openssl::ssl::{SslContext, SslMethod};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let resumption = Resumption::builder()
@@ -13,6 +13,7 @@
 //! let mut context = SslContext::builder(SslMethod::tls_server())?;
 //! context.set_session_id_context(b"my service")?;
 //! resumption.install(&mut context)?;
+//! resumption.spawn_maintenance()?;
 //! // .. certificate and key; then `context.build()` accepts connections and resumes them.
 //! # Ok(())
 //! # }
@@ -22,14 +23,26 @@
 //! or, with tickets off, by stateful ones from the cache. Works with OpenSSL 3.0 and later.
 #![allow(unsafe_code)]
 
+mod builder;
 mod callbacks;
+mod cipher;
+mod errors;
 mod ffi;
 mod handshake_state;
+mod keep_session;
+mod maintenance;
 mod resumption;
 mod sealer;
 mod session;
 mod session_times;
+mod shared;
 
-pub use crate::resume::TicketStats;
-pub use resumption::{BuildError, InstallError, ResumedBy, Resumption, ResumptionBuilder};
-pub use session::{SessionCache, StoreError};
+/// The crate whose types appear here, in the version that this was built with.
+pub use ::openssl;
+
+pub use crate::resume::{ResumedBy, TicketStats};
+pub use builder::ResumptionBuilder;
+pub use errors::{BuildError, InstallError, StoreError};
+pub use keep_session::KeepSession;
+pub use resumption::Resumption;
+pub use session::SessionCache;

@@ -1,94 +1,80 @@
-//! Sealing and opening tickets with the keys of a ring: AES-CBC and HMAC-SHA256.
+//! Tickets that carry their session: sealed and opened with the keys of a ring.
+//!
+//! OpenSSL asks in this order. A ticket that a client shows: [`Sealer::open`], then
+//! [`Sealer::on_decrypted`]. A ticket that the server issues: [`Sealer::on_issue`], then
+//! [`Sealer::seal`], on the same thread with nothing but OpenSSL in between.
 
-use std::ffi::{CStr, c_int};
-use std::ptr;
+use std::cell::Cell;
+use std::ffi::c_int;
 use std::sync::Arc;
 
-use openssl::error::ErrorStack;
-use openssl_sys::{
-    self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION,
-};
+use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
+use super::cipher::{Ciphers, Contexts, Direction};
 use super::ffi;
-use super::handshake_state::{self as note, Note, TicketState};
-use super::resumption::ResumedBy;
-use super::session_times::{Beginning, Lifetimes, Verdict, age_by_day};
-use crate::resume::iv_timestamp::Marks;
-use crate::resume::ticket_stats::{self, Outcome, TicketCounters, TicketStats};
-use crate::tickets::{KeyLookup, TicketCipher, TicketKey, TicketRing};
+use super::handshake_state::{HandshakeState, TicketState, hash};
+use super::session_times::{Lifetimes, left_of_key, times};
+use crate::Time;
+use crate::resume::{
+    AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
+};
+use crate::tickets::{KeyLookup, Snapshot, TicketRing};
 
-pub(super) struct Tickets {
+pub(super) struct Sealer {
     pub(super) ring: Arc<TicketRing>,
     pub(super) lifetimes: Lifetimes,
-    marks: Marks,
-    counters: TicketCounters,
-    /// Fetched once: looking an algorithm up takes locks.
-    aes128: Cipher,
-    aes256: Cipher,
+    pub(super) counters: TicketCounters,
+    timestamps: IvTimestamps,
+    ciphers: Ciphers,
 }
 
-struct Cipher(*mut EVP_CIPHER);
-
-/// As `EVP_CipherInit_ex` numbers it.
-#[derive(Clone, Copy)]
-enum Direction {
-    Open = 0,
-    Seal = 1,
+/// The keys and the time that decided a ticket's lifetime: the same decide which key seals it.
+struct Decided {
+    ssl: *mut SSL,
+    keys: Snapshot,
+    now: Time,
 }
 
-// SAFETY: an EVP_CIPHER is immutable and counts its references atomically.
-unsafe impl Send for Cipher {}
-// SAFETY: as above.
-unsafe impl Sync for Cipher {}
-
-impl Cipher {
-    fn fetch(name: &CStr) -> Result<Self, ErrorStack> {
-        // SAFETY: a name that ends in zero, and the default library context.
-        let cipher = unsafe { sys::EVP_CIPHER_fetch(ptr::null_mut(), name.as_ptr(), ptr::null()) };
-        if cipher.is_null() {
-            return Err(ErrorStack::get());
-        }
-        Ok(Self(cipher))
-    }
+thread_local! {
+    /// From [`Sealer::on_issue`] to [`Sealer::seal`]. Should OpenSSL fail in between, it stays
+    /// until the thread's next ticket.
+    static DECIDED: Cell<Option<Decided>> = const { Cell::new(None) };
 }
 
-impl Drop for Cipher {
-    fn drop(&mut self) {
-        // SAFETY: fetched in `fetch`, freed nowhere else.
-        unsafe { sys::EVP_CIPHER_free(self.0) };
-    }
-}
-
-impl Tickets {
-    pub(super) fn new(ring: Arc<TicketRing>, lifetimes: Lifetimes) -> Result<Self, ErrorStack> {
-        Ok(Self {
+impl Sealer {
+    pub(super) fn new(
+        ring: Arc<TicketRing>,
+        lifetimes: Lifetimes,
+        timestamps: IvTimestamps,
+        ciphers: Ciphers,
+    ) -> Self {
+        Self {
             ring,
             lifetimes,
-            marks: Marks::new(),
             counters: TicketCounters::new(),
-            aes128: Cipher::fetch(c"AES-128-CBC")?,
-            aes256: Cipher::fetch(c"AES-256-CBC")?,
-        })
+            timestamps,
+            ciphers,
+        }
     }
 
-    pub(super) fn stats(&self) -> TicketStats {
-        self.counters.sum()
-    }
-
-    /// Prepares to seal a ticket with the key whose turn it is. 1, or -1 when OpenSSL fails.
+    /// Prepares to seal a ticket. 1, or -1 when OpenSSL fails.
     ///
     /// # Safety
     ///
-    /// `ssl` is a live connection; `cipher` and `mac` are live contexts that nobody else uses.
+    /// - `ssl` is a live connection.
+    /// - `contexts` are alive, and no other thread uses them.
     pub(super) unsafe fn seal(
         &self,
         ssl: *mut SSL,
         name: &mut [u8; 16],
         iv: &mut [u8; 16],
-        cipher: *mut EVP_CIPHER_CTX,
-        mac: *mut EVP_MAC_CTX,
+        contexts: Contexts,
     ) -> c_int {
-        let (keys, now) = self.ring.load_to_seal();
+        let decided = DECIDED.try_with(Cell::take).ok().flatten();
+        let (keys, now) = match decided.filter(|decided| decided.ssl == ssl) {
+            Some(decided) => (decided.keys, decided.now),
+            None => self.ring.load_to_seal(),
+        };
         let Some(key) = keys.sealing(now) else {
             return -1;
         };
@@ -96,9 +82,11 @@ impl Tickets {
         *name = *key.name();
         // SAFETY: by contract; OpenSSL fills no more bytes than the vector has.
         let ready = unsafe {
-            let random = sys::RAND_bytes(iv.as_mut_ptr(), Marks::RANDOM as c_int) == 1;
-            self.marks.put(self.born(ssl, now.as_millis()), iv);
-            random && self.set_keys(key, iv, cipher, mac, Direction::Seal)
+            let random = sys::RAND_bytes(iv.as_mut_ptr(), IvTimestamps::RANDOM as c_int) == 1;
+            let time = sys::SSL_SESSION_get_time(sys::SSL_get_session(ssl)) as i64;
+            self.timestamps
+                .write(self.issued_at(ssl, now.as_millis()), time, iv);
+            random && self.ciphers.set_key(contexts, key, iv, Direction::Seal)
         };
         if !ready {
             return -1;
@@ -107,8 +95,8 @@ impl Tickets {
         1
     }
 
-    /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for a key that seals or
-    /// will, 2 for one that has ceased to (renew the ticket), 0 for none (full handshake).
+    /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for a key that
+    /// seals or will, 2 for one that no longer does (renew the ticket), 0 for none (full handshake).
     ///
     /// # Safety
     ///
@@ -118,12 +106,11 @@ impl Tickets {
         ssl: *mut SSL,
         name: &[u8; 16],
         iv: &[u8; 16],
-        cipher: *mut EVP_CIPHER_CTX,
-        mac: *mut EVP_MAC_CTX,
+        contexts: Contexts,
     ) -> c_int {
         // SAFETY: by contract.
-        if let TicketState::Opened(_) = unsafe { note::read(ssl) }.ticket {
-            // The one before, of several or in the client's first try, was of no use.
+        if let TicketState::Opened(_) = unsafe { HandshakeState::read(ssl) }.ticket {
+            // The ticket before, of several or in the client's first hello, was of no use.
             self.counters.count(Outcome::Unusable);
         }
         let keys = self.ring.load();
@@ -131,44 +118,41 @@ impl Tickets {
         let missing = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.
-            unsafe { note::write(ssl, TicketState::NoKey.into()) };
+            unsafe { HandshakeState::from(TicketState::NoKey).write(ssl) };
             0
         };
-        let (key, place) = match keys.opening(name, now) {
-            KeyLookup::Key(key, place) => (key.key(), ticket_stats::number(place)),
+        let (key, position) = match keys.opening(name, now) {
+            KeyLookup::Key(key, position) => (key.key(), PositionIndex::from(position)),
             KeyLookup::Retired => return missing(Some(Outcome::RetiredKey)),
             KeyLookup::Unknown => return missing(Some(Outcome::UnknownKey)),
         };
         // SAFETY: as in `seal`.
-        if !unsafe { self.set_keys(key, iv, cipher, mac, Direction::Open) } {
+        if !unsafe { self.ciphers.set_key(contexts, key, iv, Direction::Open) } {
             // An error would end the handshake; a full one may still succeed.
             return missing(None);
         }
         let now = now.as_millis();
-        let note = match self.marks.age(iv, now) {
+        let ticket = match self.timestamps.age(iv, now) {
             Some(age) => {
                 // SAFETY: by contract.
-                unsafe { note::write_since(ssl, now.wrapping_sub(age)) };
-                TicketState::Own(place)
+                unsafe { HandshakeState::write_age(ssl, now, age) };
+                TicketState::Own(position)
             }
-            None => TicketState::Foreign(place),
+            None => TicketState::Foreign(position),
         };
         // SAFETY: by contract.
-        unsafe { note::write(ssl, note.into()) };
-        if ticket_stats::is_previous(place) {
-            2
-        } else {
-            1
-        }
+        unsafe { HandshakeState::from(ticket).write(ssl) };
+        1 + c_int::from(position.is_previous())
     }
 
-    /// What to do with a ticket that OpenSSL has tried to open, `session` being what was in it if it could.
-    /// Of a TLS 1.3 ticket the client is to get a new one in any case: they are for one use.
+    /// What OpenSSL is to do with a ticket that it has tried to open; `session` is what was in it,
+    /// or null. In TLS 1.3 the client gets a new ticket in any case: each is for one use.
     ///
     /// # Safety
     ///
-    /// `ssl` is a live connection; `session` is null, or alive and this call's alone.
-    pub(super) unsafe fn tried(
+    /// - `ssl` is a live connection.
+    /// - `session` is null, or alive and out of reach of other threads.
+    pub(super) unsafe fn on_decrypted(
         &self,
         ssl: *mut SSL,
         status: c_int,
@@ -177,15 +161,13 @@ impl Tickets {
         let refuse = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.
-            unsafe { note::write(ssl, Note::default()) };
+            unsafe { HandshakeState::default().write(ssl) };
             ffi::SSL_TICKET_RETURN_IGNORE_RENEW
         };
-        let now = self.ring.now().as_millis();
         // SAFETY: by contract.
-        let (place, known) = match unsafe { note::read(ssl) }.ticket {
-            // SAFETY: by contract.
-            TicketState::Own(place) => (place, Some(unsafe { note::since(ssl, now) })),
-            TicketState::Foreign(place) => (place, None),
+        let ticket = unsafe { HandshakeState::read(ssl) }.ticket;
+        let position = match ticket {
+            TicketState::Own(position) | TicketState::Foreign(position) => position,
             TicketState::NoKey => return refuse(None),
             _ if status == ffi::SSL_TICKET_NO_DECRYPT => return refuse(Some(Outcome::Malformed)),
             _ => return refuse(None),
@@ -194,57 +176,73 @@ impl Tickets {
         if session.is_null() || !opens.contains(&status) {
             return refuse(Some(Outcome::BadMac));
         }
+        let (now, unix) = (self.ring.now().as_millis(), self.ring.unix_time());
         // SAFETY: by contract.
-        match unsafe { self.lifetimes.judge(session, &self.ring, known) } {
-            Verdict::Expired => refuse(Some(Outcome::Expired)),
-            Verdict::LineageEnded => refuse(Some(Outcome::LineageEnded)),
-            Verdict::Alive {
+        let (times, own_age) = unsafe {
+            let own_age = match ticket {
+                TicketState::Own(_) => Some(HandshakeState::age(ssl, now)),
+                _ => None,
+            };
+            (times(session), own_age)
+        };
+        let is_own = |age: &u64| self.timestamps.is_own(now.wrapping_sub(*age), times.time);
+        let age = own_age.filter(is_own);
+        let age = age.unwrap_or_else(|| times.age_by_wall_clock(unix));
+        // SAFETY: by contract.
+        let check = unsafe { self.lifetimes.check(session, &times, age, unix) };
+        let (age, lineage, renewable) = match check {
+            AgeCheck::Expired => return refuse(Some(Outcome::Expired)),
+            AgeCheck::LineageEnded => return refuse(Some(Outcome::LineageEnded)),
+            AgeCheck::Valid {
                 age,
                 lineage,
-                renew,
-            } => {
-                self.counters.opened(place, age);
-                let lineage = lineage.as_millis() as u64;
-                // SAFETY: by contract.
-                unsafe {
-                    if !fits_suite(ssl, session) {
-                        // OpenSSL would leave it, tell nobody, and give the client no other.
-                        return refuse(Some(Outcome::Unusable));
-                    }
-                    // Of a ticket that is the first of its lineage, this is noted already.
-                    if known != Some(lineage) {
-                        note::write_since(ssl, now.wrapping_sub(lineage));
-                    }
-                    self.take(ssl, session, place, renew)
-                }
+                renewable,
+            } => (age, lineage, renewable),
+        };
+        self.counters.opened(position, age);
+        // SAFETY: by contract.
+        unsafe {
+            if !fits_suite(ssl, session) {
+                // OpenSSL would ignore the ticket, call nothing, and give the client no other.
+                return refuse(Some(Outcome::Unusable));
             }
+            let lineage = lineage.as_millis() as u64;
+            // The ticket of a full handshake has its lineage's age, which `open` has written.
+            if own_age != Some(lineage) {
+                HandshakeState::write_age(ssl, now, lineage);
+            }
+            self.accept(ssl, session, position, renewable)
         }
     }
 
     /// # Safety
     ///
-    /// As [`tried`](Self::tried).
-    unsafe fn take(
+    /// As [`on_decrypted`](Self::on_decrypted), and `session` is not null.
+    unsafe fn accept(
         &self,
         ssl: *mut SSL,
         session: *mut SSL_SESSION,
-        place: usize,
-        time_left: bool,
+        position: PositionIndex,
+        renewable: bool,
     ) -> c_int {
-        let is_previous = ticket_stats::is_previous(place);
-        let found = if is_previous {
+        let found = if position.is_previous() {
             ResumedBy::RenewedTicket
         } else {
             ResumedBy::Ticket
         };
         // SAFETY: by contract.
-        let tls13 = unsafe {
-            let ticket = TicketState::Opened(note::hash(ffi::id_context(session)));
-            let found = Some(found);
-            note::write(ssl, Note { found, ticket });
-            is_tls13(ssl)
+        let renew = unsafe {
+            let state = HandshakeState {
+                found: Some(found),
+                ticket: TicketState::Opened(hash(id_context(session))),
+            };
+            state.write(ssl);
+            if is_tls13(ssl) {
+                renewable
+            } else {
+                position.is_previous()
+            }
         };
-        let renew = if tls13 { time_left } else { is_previous };
         if renew {
             ffi::SSL_TICKET_RETURN_USE_RENEW
         } else {
@@ -252,117 +250,109 @@ impl Tickets {
         }
     }
 
-    /// A session is about to become a ticket, or the session behind one that is but an id.
+    /// Called before OpenSSL issues a NewSessionTicket, stateless or stateful: limits the session's
+    /// lifetime.
     ///
     /// # Safety
     ///
-    /// `ssl` is a live connection, `context` the one that it was made from, and `session` its session.
-    pub(super) unsafe fn begins(
+    /// `ssl` is a live connection, `context` the one that it was made from, and `session` its
+    /// session.
+    pub(super) unsafe fn on_issue(
         &self,
         ssl: *mut SSL,
         context: *const SSL_CTX,
         session: *mut SSL_SESSION,
         stateful: bool,
     ) {
+        let mut decided = None;
+        // SAFETY: by contract.
+        unsafe {
+            let state = HandshakeState::read(ssl);
+            let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
+            let of_cache = state.found.is_some_and(ResumedBy::is_cached);
+            // Not the session in the cache itself, which other connections use: its lifetime stays.
+            if !(reused && of_cache && !tls13) {
+                let issuance = Issuance {
+                    lineage: self.lineage(ssl, session, state.ticket, reused),
+                    continues: reused && !tls13,
+                    renews: reused && tls13,
+                    stateful,
+                };
+                let mut left = u64::MAX;
+                if !stateful {
+                    let (keys, now) = self.ring.load_to_seal();
+                    left = left_of_key(&keys, now);
+                    decided = Some(Decided { ssl, keys, now });
+                }
+                self.lifetimes
+                    .limit(ssl, context, session, issuance, left, &self.ring);
+            }
+        }
+        // Without a place for it, `seal` loads the ring by itself.
+        let _ = DECIDED.try_with(|place| place.set(decided));
+    }
+
+    /// How old the lineage of a session is that is about to be issued, in milliseconds. Begins one
+    /// after a full handshake.
+    ///
+    /// # Safety
+    ///
+    /// As [`on_issue`](Self::on_issue).
+    unsafe fn lineage(
+        &self,
+        ssl: *mut SSL,
+        session: *mut SSL_SESSION,
+        ticket: TicketState,
+        reused: bool,
+    ) -> u64 {
         let now = self.ring.now().as_millis();
         // SAFETY: by contract.
         unsafe {
-            let note = note::read(ssl);
-            let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
-            let of_cache = matches!(
-                note.found,
-                Some(ResumedBy::SessionId | ResumedBy::StatefulTicket)
-            );
-            if reused && of_cache && !tls13 {
-                // The session in the cache itself: others look at it. Its lifetime goes on.
-                return;
-            }
-            let lineage = match note.ticket {
-                TicketState::Opened(_) if reused => Some(note::since(ssl, now)),
-                TicketState::Full => Some(note::since(ssl, now)),
-                _ if reused => None,
+            match ticket {
+                TicketState::Opened(_) if reused => HandshakeState::age(ssl, now),
+                TicketState::Full => HandshakeState::age(ssl, now),
+                // From the cache: the record has come along, and the session's time is new.
+                _ if reused => times(session).lineage_before(),
                 ticket => {
-                    if let TicketState::Opened(id_context) = ticket {
-                        self.not_used(id_context, ffi::id_context(session));
+                    if let TicketState::Opened(id_context_of_ticket) = ticket {
+                        self.count_as_not_used(id_context_of_ticket, id_context(session));
                     }
-                    note::write(ssl, TicketState::Full.into());
-                    note::write_since(ssl, now);
-                    Some(0)
+                    HandshakeState::from(TicketState::Full).write(ssl);
+                    HandshakeState::write_age(ssl, now, 0);
+                    0
                 }
-            };
-            let beginning = Beginning {
-                lineage,
-                goes_on: reused && !tls13,
-                renews: reused && tls13,
-                stateful,
-            };
-            self.lifetimes
-                .limit(ssl, context, session, &self.ring, beginning);
+            }
         }
     }
 
-    /// A full handshake is about to end in a new session although a ticket was opened: why it was not used.
-    fn not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
+    /// A full handshake has made a new session although a ticket was opened: counts why.
+    fn count_as_not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
         self.counters
-            .count(if id_context_of_ticket == note::hash(id_context) {
+            .count(if id_context_of_ticket == hash(id_context) {
                 Outcome::Unusable
             } else {
                 Outcome::ContextDiffers
             });
     }
 
-    /// When the session that a ticket is sealed for was born, by the ring's clock: now, but in TLS 1.2 a
-    /// life goes on with a renewed ticket.
+    /// When the session of a ticket was issued, by the ring's clock in milliseconds: now, unless a
+    /// renewed ticket of TLS 1.2 continues an older session.
     ///
     /// # Safety
     ///
     /// `ssl` is a live connection.
-    unsafe fn born(&self, ssl: *mut SSL, now: u64) -> u64 {
+    unsafe fn issued_at(&self, ssl: *mut SSL, now: u64) -> u64 {
         // SAFETY: by contract.
         unsafe {
             if is_tls13(ssl) || sys::SSL_session_reused(ssl) != 1 {
                 return now;
             }
-            let age = match note::read(ssl).ticket {
-                TicketState::Opened(_) => note::since(ssl, now),
+            let age = match HandshakeState::read(ssl).ticket {
+                TicketState::Opened(_) => HandshakeState::age(ssl, now),
                 // A session of the cache.
-                _ => {
-                    let session = sys::SSL_get_session(ssl);
-                    age_by_day(&self.ring, sys::SSL_SESSION_get_time(session) as i64)
-                }
+                _ => times(sys::SSL_get_session(ssl)).age_by_wall_clock(self.ring.unix_time()),
             };
             now.wrapping_sub(age)
-        }
-    }
-
-    /// Gives OpenSSL's contexts the keys that a ticket is sealed or opened with.
-    ///
-    /// # Safety
-    ///
-    /// As [`seal`](Self::seal).
-    unsafe fn set_keys(
-        &self,
-        key: &TicketKey,
-        iv: &[u8; 16],
-        cipher: *mut EVP_CIPHER_CTX,
-        mac: *mut EVP_MAC_CTX,
-        direction: Direction,
-    ) -> bool {
-        let algorithm = match key.cipher() {
-            TicketCipher::Aes128 => &self.aes128,
-            TicketCipher::Aes256 => &self.aes256,
-        };
-        // SAFETY: by contract; key and vector are as long as the cipher takes them.
-        unsafe {
-            sys::EVP_CipherInit_ex(
-                cipher,
-                algorithm.0,
-                ptr::null_mut(),
-                key.aes_key().as_ptr(),
-                iv.as_ptr(),
-                direction as c_int,
-            ) == 1
-                && set_mac_key(mac, key)
         }
     }
 }
@@ -375,20 +365,32 @@ unsafe fn is_tls13(ssl: *mut SSL) -> bool {
     unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION }
 }
 
-/// Whether a session can go on with the cipher suite of the handshake at hand: in TLS 1.3 with those of its
-/// own suite's hash (RFC 8446, 4.2.11). OpenSSL chooses the suite before it opens tickets there; in TLS 1.2
-/// it takes the session's.
+/// The id context that a session was made in.
+///
+/// # Safety
+///
+/// `session` is alive for `'a`, and keeps its id context.
+unsafe fn id_context<'a>(session: *const SSL_SESSION) -> &'a [u8] {
+    let mut len = 0;
+    // SAFETY: by contract; the context is a field of the session.
+    unsafe {
+        let context = ffi::SSL_SESSION_get0_id_context(session, &mut len);
+        std::slice::from_raw_parts(context, len as usize)
+    }
+}
+
+/// Whether a session fits the cipher suite of the handshake: TLS 1.3 asks for the same hash (RFC
+/// 8446, section 4.2.11). OpenSSL chooses the suite before it opens tickets there; in TLS 1.2 it
+/// takes the session's.
 ///
 /// # Safety
 ///
 /// `ssl` is a live connection, `session` is alive.
 unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) -> bool {
-    // SAFETY: by contract; suites and digests are OpenSSL's own and for ever.
+    // SAFETY: by contract; OpenSSL never frees suites and digests.
     unsafe {
-        let (pending, own) = (
-            ffi::SSL_get_pending_cipher(ssl),
-            ffi::SSL_SESSION_get0_cipher(session),
-        );
+        let pending = ffi::SSL_get_pending_cipher(ssl);
+        let own = ffi::SSL_SESSION_get0_cipher(session);
         if sys::SSL_version(ssl) != sys::TLS1_3_VERSION || pending == own {
             return true;
         }
@@ -397,30 +399,5 @@ unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) -> bool {
         }
         let hash = |suite| sys::EVP_MD_get_type(sys::SSL_CIPHER_get_handshake_digest(suite));
         hash(pending) == hash(own)
-    }
-}
-
-/// Sets key and digest of OpenSSL's own HMAC context, which it has fetched itself. The digest goes
-/// by its name: there is no way to hand a fetched one in. (The key could be a parameter as well, but
-/// looking parameters up costs more than all the rest of this.)
-///
-/// # Safety
-///
-/// `mac` is a live context that nobody else uses.
-unsafe fn set_mac_key(mac: *mut EVP_MAC_CTX, key: &TicketKey) -> bool {
-    let secret = key.hmac_secret();
-    let digest = c"SHA256";
-    // SAFETY: OpenSSL reads key and digest, the latter through a pointer that is mutable only because the
-    // same structure serves for getting parameters, and copies both.
-    unsafe {
-        let params = [
-            ffi::OSSL_PARAM_construct_utf8_string(
-                c"digest".as_ptr(),
-                digest.as_ptr().cast_mut(),
-                digest.count_bytes(),
-            ),
-            sys::OSSL_PARAM_construct_end(),
-        ];
-        ffi::EVP_MAC_init(mac, secret.as_ptr(), secret.len(), params.as_ptr()) == 1
     }
 }

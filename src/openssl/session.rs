@@ -1,49 +1,19 @@
 //! TLS sessions in a cache: the live `SSL_SESSION` and its DER encoding.
 
-use std::error::Error;
-use std::fmt;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
-use openssl::error::ErrorStack;
 use openssl::ssl::{SslSession, SslSessionRef};
 use zeroize::Zeroizing;
 
-use crate::{Cache, Inserted, Refused, SessionId, Time};
+use super::errors::StoreError;
+use crate::{Cache, Inserted, SessionId, Time};
 
 /// A cache of TLS sessions. Its encoded bytes are what `i2d_SSL_SESSION` writes (DER), so
 /// `get_buffer` neither parses nor encodes; `get` hands out a reference to the live session.
 ///
 /// A session in the cache is shared: treat it as read-only.
 pub type SessionCache = Cache<SslSession>;
-
-/// Why a session was not stored.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// OpenSSL could not encode it.
-    Encode(ErrorStack),
-    /// The cache refused it.
-    Refused(Refused),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(_) => f.write_str("the session cannot be encoded"),
-            Self::Refused(refused) => refused.fmt(f),
-        }
-    }
-}
-
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Encode(stack) => Some(stack),
-            Self::Refused(_) => None,
-        }
-    }
-}
 
 impl<S: BuildHasher> Cache<SslSession, S> {
     /// Inserts a session under an id until the end of its life: session time + session timeout,
@@ -58,10 +28,9 @@ impl<S: BuildHasher> Cache<SslSession, S> {
         id: &SessionId,
         session: SslSession,
     ) -> Result<Inserted, StoreError> {
-        let encoded = Zeroizing::new(session.to_der().map_err(StoreError::Encode)?);
+        let encoded = Zeroizing::new(session.to_der()?);
         let expires_at = end_of_life(&session, self.now(), self.unix_time());
-        self.insert(id, session, &encoded, expires_at)
-            .map_err(StoreError::Refused)
+        Ok(self.insert(id, session, &encoded, expires_at)?)
     }
 }
 
@@ -72,6 +41,6 @@ fn end_of_life(session: &SslSessionRef, now: Time, unix_now: Duration) -> Time {
     let ends = (session.time() as i128 + i128::from(session.timeout()) + 1) * 1_000 - 1;
     let left = ends - unix_now.as_millis() as i128;
     let end = i128::from(now.as_millis()) + left;
-    // A session without an end has no place on our scale; one that has ended is in the past.
+    // A session without an end exceeds the scale; one that has ended is in the past.
     Time::from_millis(end.clamp(0, i128::from(u64::MAX)) as u64)
 }

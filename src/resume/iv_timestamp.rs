@@ -1,91 +1,175 @@
-//! When a ticket's session was born, in the ticket's initialisation vector.
+//! When a ticket's session was issued, hidden in the ticket's initialisation vector (IV).
 //!
-//! A vector has to be unique and not to be guessed, no more. So its first half is random, and its second
-//! half the moment of birth by the ring's clock under a mask that only this process can make from the first
-//! half. To everybody else the whole of it looks random. That costs some nanoseconds; in the session it
-//! would be encoded, encrypted, decrypted and decoded with it, for a twentieth of a ticket's time.
+//! An IV for CBC has to be unique and unpredictable, no more (NIST SP 800-38A, appendix C). So its
+//! first half is random, and its second half is the moment of issue by the ring's clock, masked
+//! with SipHash-2-4 of the first half under a random key of this process. To everyone without that
+//! key the whole IV looks random. The mask costs some nanoseconds; a field in the session would be
+//! encoded, encrypted, decrypted and decoded with it, for a twentieth of a ticket's time.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use std::io;
+
+use siphasher::sip::SipHasher24;
+
+use super::lineage::millis;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Bits of a moment, in milliseconds: 34 years, then they begin anew.
-const MOMENT: u32 = 40;
-const MOMENTS: u64 = (1 << MOMENT) - 1;
+const MOMENT_BITS: u32 = 40;
+const MOMENTS: u64 = (1 << MOMENT_BITS) - 1;
 
-/// Half a vector.
+/// How far a moment may lie ahead: the clocks of two threads may differ by a tick.
+const AHEAD: u64 = 1_000;
+
+/// Bytes of half an IV.
 const HALF: usize = 8;
 
-/// Makes and reads the marks of one process.
-pub(crate) struct Marks {
-    /// SipHash, keyed at random.
-    mask: RandomState,
+/// Writes and reads the timestamps of one process.
+pub(crate) struct IvTimestamps {
+    prf: SipHasher24,
+    /// The least and the greatest wall offset of the tickets issued so far, as [`ordered`] numbers.
+    /// A ticket's wall offset is its session's time, by the wall clock, less its timestamp, by the
+    /// ring's clock: it changes when the wall clock steps.
+    offsets: [AtomicU64; 2],
 }
 
-impl Marks {
-    pub(crate) fn new() -> Self {
-        Self {
-            mask: RandomState::new(),
-        }
-    }
-
-    /// Bytes at the beginning of a vector that have to be random.
+impl IvTimestamps {
+    /// Bytes at the beginning of an IV that have to be random.
     pub(crate) const RANDOM: usize = HALF;
 
-    /// Puts a moment into a vector that begins with random bytes.
-    pub(crate) fn put(&self, born: u64, vector: &mut [u8; 16]) {
-        let (random, rest) = vector.split_first_chunk_mut::<HALF>().expect("16 bytes");
-        let marked = (born & MOMENTS) ^ self.mask(*random);
-        rest.copy_from_slice(&marked.to_ne_bytes());
-    }
-
-    /// How long ago the session was born, if this process has made the vector. One of another maker's is
-    /// taken for ours once in 16 million times.
-    pub(crate) fn age(&self, vector: &[u8; 16], now: u64) -> Option<u64> {
-        let (random, rest) = vector.split_first_chunk::<HALF>().expect("16 bytes");
-        let rest: &[u8; HALF] = rest.try_into().expect("16 bytes");
-        let born = u64::from_ne_bytes(*rest) ^ self.mask(*random);
-        (born >> MOMENT == 0).then(|| {
-            let age = now.wrapping_sub(born) & MOMENTS;
-            // Clocks of two threads may differ by a tick.
-            if age > MOMENTS / 2 { 0 } else { age }
+    /// # Errors
+    ///
+    /// The operating system's, if it gives no random bytes.
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::other(error.to_string()),
+        })?;
+        Ok(Self {
+            prf: SipHasher24::new_with_key(&key),
+            offsets: [u64::MAX, 0].map(AtomicU64::new),
         })
     }
 
-    fn mask(&self, random: [u8; HALF]) -> u64 {
-        self.mask.hash_one(u64::from_ne_bytes(random))
+    /// Completes an IV that begins with random bytes, for a session of that time (in seconds since
+    /// 1970) that was issued at `issued_at` (in milliseconds by the ring's clock).
+    pub(crate) fn write(&self, issued_at: u64, session_time: i64, iv: &mut [u8; 16]) {
+        let offset = wall_offset(session_time, issued_at);
+        let [least, greatest] = &self.offsets;
+        // Relaxed: the ticket itself comes back later by far than either change is seen.
+        if offset < least.load(Ordering::Relaxed) {
+            least.fetch_min(offset, Ordering::Relaxed);
+        }
+        if offset > greatest.load(Ordering::Relaxed) {
+            greatest.fetch_max(offset, Ordering::Relaxed);
+        }
+        let (random, rest) = iv.split_first_chunk_mut::<HALF>().expect("16 bytes");
+        let masked = (issued_at & MOMENTS) ^ self.prf.hash(random);
+        rest.copy_from_slice(&masked.to_ne_bytes());
     }
+
+    /// How long before `now` the session was issued, in milliseconds, if this process has written
+    /// the IV. One of 2^24 foreign IVs passes; [`is_own`](Self::is_own) refuses most of those.
+    pub(crate) fn age(&self, iv: &[u8; 16], now: u64) -> Option<u64> {
+        let (random, rest) = iv.split_first_chunk::<HALF>().expect("16 bytes");
+        let rest: &[u8; HALF] = rest.try_into().expect("16 bytes");
+        let issued_at = u64::from_ne_bytes(*rest) ^ self.prf.hash(random);
+        if issued_at >> MOMENT_BITS != 0 {
+            return None;
+        }
+        if issued_at.wrapping_sub(now) & MOMENTS <= AHEAD {
+            return Some(0);
+        }
+        let age = now.wrapping_sub(issued_at) & MOMENTS;
+        (age <= MOMENTS / 2).then_some(age)
+    }
+
+    /// Whether a session of that time can be one that this process issued at `issued_at`: whether
+    /// its wall offset is within those of the tickets that it did issue. A foreign ticket that
+    /// passes is younger than the wall clock says by no more than the wall clock has stepped.
+    pub(crate) fn is_own(&self, issued_at: u64, session_time: i64) -> bool {
+        let offset = wall_offset(session_time, issued_at);
+        let [least, greatest] = self.offsets.each_ref().map(|o| o.load(Ordering::Relaxed));
+        // A timestamp ahead of the clock reads as now, and shifts the offset.
+        (least.saturating_sub(AHEAD)..=greatest.saturating_add(AHEAD)).contains(&offset)
+    }
+}
+
+/// A wall offset in milliseconds, as a number whose order is that of the signed offsets.
+fn wall_offset(session_time: i64, issued_at: u64) -> u64 {
+    let offset = (millis(session_time) as i64).wrapping_sub(issued_at as i64);
+    offset as u64 ^ 1 << 63
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
+    fn iv(n: u64) -> [u8; 16] {
+        let mut iv = [0; 16];
+        iv[..HALF].copy_from_slice(&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_ne_bytes());
+        iv
+    }
+
     #[test]
-    fn a_mark_tells_the_age_to_its_own_process_only() {
-        let (ours, theirs) = (Marks::new(), Marks::new());
+    fn a_timestamp_tells_the_age_to_its_own_process_only() {
+        let (ours, theirs) = (IvTimestamps::new().unwrap(), IvTimestamps::new().unwrap());
         let mut read_by_others = 0;
         for n in 0..10_000_u64 {
-            let mut vector = [0; 16];
-            vector[..HALF].copy_from_slice(&n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_ne_bytes());
-            let born = n << 25;
-            ours.put(born, &mut vector);
-            assert_eq!(ours.age(&vector, born), Some(0));
-            assert_eq!(ours.age(&vector, born + 7_200_000), Some(7_200_000));
-            assert_eq!(ours.age(&vector, born.saturating_sub(4)), Some(0));
-            read_by_others += u64::from(theirs.age(&vector, born).is_some());
+            let mut iv = iv(n);
+            let issued_at = n << 25;
+            ours.write(issued_at, 0, &mut iv);
+            assert_eq!(ours.age(&iv, issued_at), Some(0));
+            assert_eq!(ours.age(&iv, issued_at + 7_200_000), Some(7_200_000));
+            assert_eq!(ours.age(&iv, issued_at.saturating_sub(4)), Some(0));
+            read_by_others += u64::from(theirs.age(&iv, issued_at).is_some());
         }
         assert!(read_by_others < 10, "{read_by_others}");
     }
 
     #[test]
-    fn marked_vectors_differ_where_the_random_half_does() {
-        let marks = Marks::new();
+    fn ivs_differ_where_their_random_halves_do() {
+        let timestamps = IvTimestamps::new().unwrap();
         let mut seen = std::collections::HashSet::new();
         for n in 0..10_000_u64 {
-            let mut vector = [0; 16];
-            vector[..HALF].copy_from_slice(&n.to_ne_bytes());
-            marks.put(1, &mut vector);
-            assert!(seen.insert(vector[HALF..].to_vec()), "the same mask twice");
+            let mut iv = iv(n);
+            timestamps.write(1, 0, &mut iv);
+            assert!(seen.insert(iv[HALF..].to_vec()), "the same mask twice");
         }
+    }
+
+    #[test]
+    fn the_mask_is_siphash_2_4() {
+        // The reference implementation's vector for the key 00 01 .. 0f and the bytes 00 01 .. 07.
+        let prf = SipHasher24::new_with_key(&std::array::from_fn(|i| i as u8));
+        let input: [u8; 8] = std::array::from_fn(|i| i as u8);
+        assert_eq!(prf.hash(&input), 0x93f5_f579_9a93_2462);
+    }
+
+    #[test]
+    fn a_timestamp_that_lies_ahead_is_none() {
+        let (timestamps, now, mut iv) = (IvTimestamps::new().unwrap(), 1 << 30, iv(1));
+        timestamps.write(now + AHEAD, 0, &mut iv);
+        assert_eq!(timestamps.age(&iv, now), Some(0));
+        for ahead in [AHEAD + 1, 3_600_000, MOMENTS / 2 - 1] {
+            timestamps.write(now + ahead, 0, &mut iv);
+            assert_eq!(timestamps.age(&iv, now), None, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn only_wall_offsets_of_tickets_that_were_issued_are_our_own() {
+        let timestamps = IvTimestamps::new().unwrap();
+        assert!(!timestamps.is_own(5_000, 1_000), "none was issued");
+        timestamps.write(5_000, 1_000, &mut iv(1));
+        // One issued later, whose session is later by as much; and one whose session is older.
+        assert!(timestamps.is_own(65_000, 1_060));
+        assert!(!timestamps.is_own(65_000, 1_000));
+        assert!(!timestamps.is_own(5_000, 1_060));
+        // The wall clock steps back.
+        timestamps.write(65_000, 1_000, &mut iv(2));
+        assert!(timestamps.is_own(65_000, 1_000));
+        assert!(timestamps.is_own(65_000, 1_060));
+        assert!(!timestamps.is_own(65_000, 900));
     }
 }

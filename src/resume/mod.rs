@@ -1,8 +1,18 @@
-//! What adapters to a TLS library share: how long a ticket may be used, and what becomes of it.
+//! What every adapter to a TLS library needs: how old a ticket's session is, how long a chain of
+//! renewals may go on, how a session was resumed, and what became of tickets.
+//!
+//! Knows the cache and the ticket ring, but no TLS library.
 
-#[cfg(feature = "openssl")]
-pub(crate) mod iv_timestamp;
-#[cfg(feature = "openssl")]
-pub(crate) mod ticket_stats;
-#[cfg(feature = "openssl")]
+// Without an adapter nothing uses the private half of this module.
+#![cfg_attr(not(feature = "openssl"), allow(dead_code, unused_imports))]
+
+mod iv_timestamp;
+mod lineage;
+mod resumed_by;
+mod ticket_stats;
+
+pub(crate) use iv_timestamp::IvTimestamps;
+pub(crate) use lineage::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
+pub use resumed_by::ResumedBy;
 pub use ticket_stats::TicketStats;
+pub(crate) use ticket_stats::{Outcome, PositionIndex, TicketCounters};

@@ -1,4 +1,4 @@
-//! What has become of tickets, counted.
+//! Counters of what became of tickets.
 
 use std::time::Duration;
 
@@ -6,50 +6,51 @@ use crate::engine::thread_number;
 use crate::stats::Sharded;
 use crate::tickets::KeyPosition;
 
-/// What has become of tickets that carry their session.
+/// What became of tickets that carry their session.
 ///
-/// Each ticket that a client shows has one outcome: opened, renewed, or one of the reasons for a full
-/// handshake. `context_differs` and `unusable` are the exception: those were opened first. A client that is
-/// answered with a HelloRetryRequest shows its ticket twice, and both count; the first, if it was opened, as
-/// `unusable`.
+/// Each ticket that a client shows has one outcome: opened, renewed, or one of the reasons for a
+/// full handshake. `context_differs` and `unusable` are the exception: those were opened first. A
+/// client that is answered with a HelloRetryRequest shows its ticket twice, and both count; the
+/// first, if it was opened, as `unusable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TicketStats {
     /// Tickets sealed. TLS 1.3 seals two for each full handshake and one for each resumption.
     pub sealed: u64,
-    /// Tickets opened by the key that seals now, or one to come.
+    /// Tickets opened by the key that seals now, or by one that will seal later.
     pub opened: u64,
-    /// Tickets opened by a key that has ceased to seal; the client gets a new ticket.
+    /// Tickets opened by a key that no longer seals; the client gets a new ticket.
     pub renewed: u64,
-    /// The same tickets, opened or renewed, by the key's place: one to come, the one that seals, those
-    /// that sealed before, the latest first; the last number is of that key and all older ones.
+    /// The same tickets, opened or renewed, by their key's position: the next one, the one that
+    /// seals, those that sealed before, the latest first. The last number includes all older keys.
     pub opened_by: [u64; Self::PLACES],
-    /// The same tickets by their age: each number is of those as old as the bound of
-    /// [`AGES`](Self::AGES) or younger, but older than the bound before; the last of those above all.
+    /// The same tickets by their age. Each number counts ages up to the bound of
+    /// [`AGES`](Self::AGES) at its index and above the bound before; the last one, ages above all.
     pub ages: [u64; Self::AGES.len() + 1],
     /// The sum of their ages, in seconds.
     pub ages_sum: u64,
-    /// Tickets that named no key of the ring, nor one that it remembers.
+    /// Tickets that named a key which the ring neither holds nor remembers.
     pub unknown_key: u64,
     /// Tickets that named a key which has left the ring.
     pub retired_key: u64,
     /// Tickets that named a key but were not made with it: damaged or forged.
     pub bad_mac: u64,
-    /// Too short to be a ticket.
+    /// Tickets that are too short to be one.
     pub malformed: u64,
     /// Tickets whose lifetime was over.
     pub expired: u64,
     /// Tickets at the end of a chain of renewals that began too long ago.
     pub lineage_ended: u64,
-    /// Of those opened or renewed: not used, as the session is of another session id context.
+    /// Of those opened or renewed: not used, because the session belongs to another session id
+    /// context.
     pub context_differs: u64,
-    /// Of those opened or renewed: not used, as the session is of another version, cipher suite or the
-    /// like than the handshake at hand.
+    /// Of those opened or renewed: not used, because the session's version, cipher suite or the
+    /// like is not that of the handshake.
     pub unusable: u64,
 }
 
 impl TicketStats {
-    /// How many places [`opened_by`](Self::opened_by) tells apart.
+    /// How many positions [`opened_by`](Self::opened_by) tells apart.
     pub const PLACES: usize = 8;
 
     /// The bounds of [`ages`](Self::ages), in seconds.
@@ -76,9 +77,6 @@ const OPENED_BY: usize = AGES_SUM + 1;
 const AGES: usize = OPENED_BY + TicketStats::PLACES;
 const COUNTERS: usize = AGES + TicketStats::AGES.len() + 1;
 
-/// The place of the key that seals, in [`TicketStats::opened_by`]; one to come is before it.
-const SEALING: usize = 1;
-
 pub(crate) struct TicketCounters(Sharded<COUNTERS>);
 
 impl TicketCounters {
@@ -90,20 +88,20 @@ impl TicketCounters {
         self.0.add(thread_number(), outcome as usize, 1);
     }
 
-    /// A ticket of that age was opened by a key at that place.
-    pub(crate) fn opened(&self, place: usize, age: Duration) {
+    /// Counts a ticket of that age that was opened by a key at that position.
+    pub(crate) fn opened(&self, position: PositionIndex, age: Duration) {
         let (thread, age) = (thread_number(), age.as_secs());
         let bucket = TicketStats::AGES.iter().position(|bound| age <= *bound);
         let bucket = bucket.unwrap_or(TicketStats::AGES.len());
-        self.0.add(thread, OPENED_BY + place, 1);
+        self.0.add(thread, OPENED_BY + position.0, 1);
         self.0.add(thread, AGES + bucket, 1);
         self.0.add(thread, AGES_SUM, age);
     }
 
     pub(crate) fn sum(&self) -> TicketStats {
         let of = |outcome: Outcome| self.0.sum(outcome as usize);
-        let opened_by = std::array::from_fn(|place| self.0.sum(OPENED_BY + place));
-        let (newer, older) = opened_by.split_at(SEALING + 1);
+        let opened_by = std::array::from_fn(|index| self.0.sum(OPENED_BY + index));
+        let (newer, older) = opened_by.split_at(PositionIndex::SEALING + 1);
         TicketStats {
             sealed: of(Outcome::Sealed),
             opened: newer.iter().sum(),
@@ -123,16 +121,26 @@ impl TicketCounters {
     }
 }
 
-/// The number of a place in [`TicketStats::opened_by`].
-pub(crate) fn number(place: KeyPosition) -> usize {
-    match place {
-        KeyPosition::Next => 0,
-        KeyPosition::Sealing => SEALING,
-        KeyPosition::Previous(n) => (SEALING + n).min(TicketStats::PLACES - 1),
+/// A key's position as an index of [`TicketStats::opened_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PositionIndex(pub(crate) usize);
+
+impl PositionIndex {
+    /// The key that seals; the next one is before it.
+    const SEALING: usize = 1;
+
+    /// Whether the key no longer seals, so that its ticket is to be renewed.
+    pub(crate) fn is_previous(self) -> bool {
+        self.0 > Self::SEALING
     }
 }
 
-/// Whether a ticket of the key with that number deserves a new one.
-pub(crate) fn is_previous(number: usize) -> bool {
-    number > SEALING
+impl From<KeyPosition> for PositionIndex {
+    fn from(position: KeyPosition) -> Self {
+        Self(match position {
+            KeyPosition::Next => 0,
+            KeyPosition::Sealing => Self::SEALING,
+            KeyPosition::Previous(n) => (Self::SEALING + n).min(TicketStats::PLACES - 1),
+        })
+    }
 }

@@ -10,7 +10,6 @@ pub(super) use garbage::Retired;
 pub(super) use lines::LineStore;
 pub(super) use pool::Pool;
 pub(crate) use readers::Pin;
-#[cfg(feature = "openssl")]
 pub(crate) use readers::thread_number;
 pub(crate) use writers::pin as pin_writer;
 

@@ -1,0 +1,178 @@
+//! The configuration of a resumption.
+
+use std::ffi::c_long;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cipher::Ciphers;
+use super::errors::BuildError;
+use super::resumption::Resumption;
+use super::sealer::Sealer;
+use super::session::SessionCache;
+use super::session_times::Lifetimes;
+use super::shared::Shared;
+use crate::Cache;
+use crate::resume::{IvTimestamps, Limits};
+use crate::tickets::{TicketPolicy, TicketRing, TicketSecret};
+
+/// TLS 1.3 allows no ticket a longer life (RFC 8446, section 4.6.1), and chains of renewals end
+/// there by default: seven days.
+const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Configures a [`Resumption`].
+#[derive(Debug)]
+#[must_use]
+pub struct ResumptionBuilder {
+    sessions: usize,
+    cache: Option<Arc<SessionCache>>,
+    ring: Option<Arc<TicketRing>>,
+    policy: Option<TicketPolicy>,
+    secret: Option<TicketSecret>,
+    stateless_tickets: Option<bool>,
+    session_timeout: Option<Duration>,
+    full_handshake_max_age: Duration,
+}
+
+impl Resumption {
+    /// Starts from the defaults: room for 100,000 sessions, tickets under a random key, session
+    /// timeout and kind of tickets as each context has them.
+    pub fn builder() -> ResumptionBuilder {
+        ResumptionBuilder {
+            sessions: 100_000,
+            cache: None,
+            ring: None,
+            policy: None,
+            secret: None,
+            stateless_tickets: None,
+            session_timeout: None,
+            full_handshake_max_age: SEVEN_DAYS,
+        }
+    }
+}
+
+impl ResumptionBuilder {
+    /// The number of sessions that fit. Ignored when a [`cache`](Self::cache) is given.
+    pub fn sessions(mut self, capacity: usize) -> Self {
+        self.sessions = capacity;
+        self
+    }
+
+    /// Uses a cache that was configured elsewhere.
+    pub fn cache(mut self, cache: Arc<SessionCache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Uses a ring of ticket keys that was configured elsewhere, with its own policy; excludes
+    /// [`ticket_policy`](Self::ticket_policy) and [`ticket_secret`](Self::ticket_secret).
+    ///
+    /// A ticket lives for [`session_timeout`](Self::session_timeout), but no longer than its key
+    /// opens: with keys that the ring made, for its policy's
+    /// [`lifetime`](TicketPolicy::lifetime). Clients are told the shorter of the two.
+    pub fn ticket_ring(mut self, ring: Arc<TicketRing>) -> Self {
+        self.ring = Some(ring);
+        self
+    }
+
+    /// How long ticket keys seal and how old they get. The policy's
+    /// [`lifetime`](TicketPolicy::lifetime) counts only where no
+    /// [`session_timeout`](Self::session_timeout) is set: keys open for as long as sessions live.
+    pub fn ticket_policy(mut self, policy: TicketPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Derives the ticket keys from a secret and the wall clock, so that machines which share the
+    /// secret resume each other's tickets.
+    pub fn ticket_secret(mut self, secret: TicketSecret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Whether clients get tickets that carry their session, or sessions stay in the cache: by
+    /// session id in TLS 1.2, by stateful tickets in TLS 1.3. By default a context's own option
+    /// decides (`SSL_OP_NO_TICKET`; OpenSSL's default are tickets that carry the session).
+    pub fn stateless_tickets(mut self, on: bool) -> Self {
+        self.stateless_tickets = Some(on);
+        self
+    }
+
+    /// How long a session may be resumed, in whole seconds, at least one. By default each
+    /// context's own timeout (`SSL_CTX_set_timeout`). A ticket ends no later than seven days after
+    /// it was issued (RFC 8446, section 4.6.1).
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a client may go on resuming after its last full handshake, however often its ticket
+    /// was renewed: OpenSSL's tickets of TLS 1.3 would go on for ever. In whole seconds, one second
+    /// to seven days, by default seven days.
+    pub fn full_handshake_max_age(mut self, limit: Duration) -> Self {
+        self.full_handshake_max_age = limit;
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what is wrong.
+    pub fn build(self) -> Result<Resumption, BuildError> {
+        let session_timeout = match self
+            .session_timeout
+            .map(|timeout| (timeout, seconds(timeout)))
+        {
+            None => None,
+            Some((_, Some(seconds))) => Some(seconds),
+            Some((timeout, None)) => return Err(BuildError::SessionTimeout(timeout)),
+        };
+        let max_age = self.full_handshake_max_age;
+        if seconds(max_age).is_none() || max_age > SEVEN_DAYS {
+            return Err(BuildError::FullHandshakeMaxAge(max_age));
+        }
+        let lifetimes = Lifetimes {
+            limits: Limits {
+                full_handshake_max_age: max_age,
+            },
+            session_timeout,
+        };
+        let ring = self.ticket_keys()?;
+        let cache = match self.cache {
+            Some(cache) => cache,
+            None => Arc::new(Cache::new(self.sessions)?),
+        };
+        let timestamps = IvTimestamps::new().map_err(BuildError::Randomness)?;
+        let sealer = Sealer::new(ring, lifetimes, timestamps, Ciphers::fetch()?);
+        let shared = Shared::new(cache, sealer, self.stateless_tickets, session_timeout);
+        Ok(Resumption {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The ring, with the ticket lifetime matched to the session timeout.
+    fn ticket_keys(&self) -> Result<Arc<TicketRing>, BuildError> {
+        if let Some(ring) = &self.ring {
+            if self.policy.is_some() || self.secret.is_some() {
+                return Err(BuildError::ConflictingTicketKeys);
+            }
+            // Its keys' times are made already: each ticket is limited to its key's instead.
+            return Ok(Arc::clone(ring));
+        }
+        let mut policy = self.policy.unwrap_or_default();
+        if let Some(timeout) = self.session_timeout {
+            policy = policy.lifetime(timeout.min(SEVEN_DAYS));
+        }
+        let builder = TicketRing::builder().policy(policy)?;
+        Ok(Arc::new(match &self.secret {
+            Some(secret) => builder.with_secret(secret)?,
+            None => builder.with_own_keys()?,
+        }))
+    }
+}
+
+/// A duration as OpenSSL takes it: whole seconds, at least one.
+fn seconds(duration: Duration) -> Option<c_long> {
+    let seconds = c_long::try_from(duration.as_secs()).ok()?;
+    (duration.subsec_nanos() == 0 && seconds > 0).then_some(seconds)
+}

@@ -1,0 +1,243 @@
+//! What is installed on contexts, and where OpenSSL's objects hold it.
+
+use std::ffi::{c_int, c_long, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::thread::Thread;
+
+use openssl_sys::{
+    CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index, SSL_get_SSL_CTX,
+    SSL_get_ex_data, SSL_get_ex_new_index,
+};
+
+use super::sealer::Sealer;
+use super::session::SessionCache;
+use super::{ffi, handshake_state};
+use crate::hooks::SessionHooks;
+use crate::sync::{AtomicBool, Ordering, fence};
+use crate::tickets::TicketKeyError;
+
+/// What the callbacks work on.
+pub(super) struct Shared {
+    pub(super) cache: Arc<SessionCache>,
+    pub(super) sealer: Sealer,
+    pub(super) hooks: SessionHooks,
+    pub(super) stateless_tickets: Option<bool>,
+    pub(super) session_timeout: Option<c_long>,
+    closed: AtomicBool,
+    /// The thread that calls [`maintain`](Self::maintain), if one was asked for.
+    pub(super) maintainer: OnceLock<Thread>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        cache: Arc<SessionCache>,
+        sealer: Sealer,
+        stateless_tickets: Option<bool>,
+        session_timeout: Option<c_long>,
+    ) -> Self {
+        Self {
+            cache,
+            sealer,
+            hooks: SessionHooks::new(),
+            stateless_tickets,
+            session_timeout,
+            closed: AtomicBool::new(false),
+            maintainer: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn maintain(&self) -> Result<(), TicketKeyError> {
+        self.cache.maintain();
+        self.sealer.ring.maintain()
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // SeqCst, paired with the fence in `was_closed_meanwhile`. This thread stores the flag,
+        // fences, and reads the table; a handshake inserts, fences, and reads the flag. One fence
+        // is first in the order of all SeqCst operations, and the thread of the other sees what was
+        // written before it: either the handshake sees the flag, or this thread finds what the
+        // handshake inserted. No loom model covers this, since it would have to run OpenSSL.
+        fence(Ordering::SeqCst);
+        self.cache.clear();
+    }
+
+    /// Relaxed: a handshake that comes a moment too late is served.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// After an insert: whether [`close`](Self::close) may have emptied the cache before it.
+    pub(super) fn was_closed_meanwhile(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_closed()
+    }
+
+    /// One reference, as a pointer for ex_data.
+    pub(super) fn into_raw(self: Arc<Self>) -> *mut c_void {
+        Arc::into_raw(self).cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`into_raw`](Self::into_raw) and was not turned back before.
+    pub(super) unsafe fn from_raw(raw: *mut c_void) -> Arc<Self> {
+        // SAFETY: by contract.
+        unsafe { Arc::from_raw(raw.cast_const().cast()) }
+    }
+
+    /// What is installed on a context.
+    ///
+    /// # Safety
+    ///
+    /// `ctx` is a live context, and outlives `'a`.
+    pub(super) unsafe fn of_context<'a>(ctx: *const SSL_CTX) -> Option<&'a Self> {
+        // SAFETY: by contract; the index holds null or a pointer that `into_raw` returned, which
+        // the context keeps alive.
+        unsafe {
+            SSL_CTX_get_ex_data(ctx, INDEXES.context)
+                .cast::<Self>()
+                .as_ref()
+        }
+    }
+
+    /// What is installed on the context that a connection was made from.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection, and outlives `'a`.
+    pub(super) unsafe fn of_connection<'a>(ssl: *const SSL) -> Option<&'a Self> {
+        // SAFETY: by contract; the index holds null or a pointer that `into_raw` returned, which
+        // the connection's first context keeps alive. A connection that is older than the
+        // installation has null there.
+        unsafe {
+            let raw = SSL_get_ex_data(ssl, INDEXES.connection);
+            if raw.is_null() {
+                return Self::of_context(SSL_get_SSL_CTX(ssl));
+            }
+            raw.cast::<Self>().as_ref()
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(maintainer) = self.maintainer.get() {
+            maintainer.unpark();
+        }
+    }
+}
+
+/// Runs what must not unwind into C. The panic's message has been printed by then; `harmless` is
+/// the result that ends in a full handshake at worst.
+pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
+    // A panic leaves no broken state behind: the cache's changes are single exchanges.
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or(harmless)
+}
+
+/// Where OpenSSL's objects hold what is installed. Negative: OpenSSL gave no index.
+struct Indexes {
+    /// On an `SSL_CTX`: an `Arc<Shared>` as a raw pointer, dropped with the context.
+    context: c_int,
+    /// On an `SSL`: the `Shared` of the context that it was made from, borrowed. OpenSSL asks that
+    /// context's callbacks for sessions and tickets, also when SNI has swapped the context since
+    /// (`SSL_get_SSL_CTX` is the new one then), and the connection keeps it alive.
+    connection: c_int,
+}
+
+static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
+    // SAFETY: registers callbacks with the signatures that OpenSSL asks for.
+    unsafe {
+        Indexes {
+            context: SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_shared)),
+            connection: SSL_get_ex_new_index(
+                0,
+                ptr::null_mut(),
+                Some(remember_shared),
+                Some(keep_own_shared),
+                None,
+            ),
+        }
+    }
+});
+
+/// The index of an `SSL_CTX` that holds an `Arc<Shared>`, or nothing if OpenSSL lacked memory for
+/// any of the indexes that callbacks use.
+pub(super) fn context_index() -> Option<c_int> {
+    let [state, began] = handshake_state::INDEXES.all();
+    if_all_were_given([INDEXES.context, INDEXES.connection, state, began])
+}
+
+/// The first of some indexes.
+fn if_all_were_given<const N: usize>(indexes: [c_int; N]) -> Option<c_int> {
+    indexes.iter().all(|index| *index >= 0).then(|| indexes[0])
+}
+
+/// `SSL_new`: the connection remembers what is installed on its context.
+unsafe extern "C" fn remember_shared(
+    ssl: *mut c_void,
+    _value: *mut c_void,
+    ad: *mut CRYPTO_EX_DATA,
+    idx: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) {
+    // SAFETY: OpenSSL calls this from `SSL_new`, with the connection, after its context was set.
+    unsafe {
+        let ctx = SSL_get_SSL_CTX(ssl.cast());
+        if !ctx.is_null() {
+            ffi::CRYPTO_set_ex_data(ad, idx, SSL_CTX_get_ex_data(ctx, INDEXES.context));
+        }
+        handshake_state::INDEXES.make_room(ad);
+    }
+}
+
+/// `SSL_dup`: the copy was made by `SSL_new`, and keeps what that remembered. The original's
+/// context may be another one, which the copy does not keep alive.
+unsafe extern "C" fn keep_own_shared(
+    to: *mut CRYPTO_EX_DATA,
+    _from: *const CRYPTO_EX_DATA,
+    value: *mut *mut c_void,
+    idx: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) -> c_int {
+    // SAFETY: OpenSSL hands in valid pointers; `value` points to what the copy will get.
+    unsafe { *value = ffi::CRYPTO_get_ex_data(to, idx) };
+    1
+}
+
+/// `SSL_CTX_free`.
+unsafe extern "C" fn drop_shared(
+    _ctx: *mut c_void,
+    value: *mut c_void,
+    _ad: *mut CRYPTO_EX_DATA,
+    _idx: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) {
+    if !value.is_null() {
+        // SAFETY: the index holds null or what `Shared::into_raw` returned; the context is being
+        // freed, so this is the last use of it.
+        let shared = unsafe { Shared::from_raw(value) };
+        guarded((), || drop(shared));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_index_that_openssl_did_not_give_is_noticed() {
+        assert_eq!(if_all_were_given([3, 4, 5, 6]), Some(3));
+        for missing in 0..4 {
+            let mut indexes = [3, 4, 5, 6];
+            indexes[missing] = -1;
+            assert_eq!(if_all_were_given(indexes), None, "{missing}");
+        }
+        assert!(context_index().is_some());
+    }
+}
