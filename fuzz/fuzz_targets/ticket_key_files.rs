@@ -278,7 +278,7 @@ impl Model {
 
 /// The first key seals.
 fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing_bytes: usize) {
-    assert_eq!((update.keys, update.trailing_bytes), (records.len(), trailing));
+    assert_eq!((update.keys, update.trailing_bytes), (records.len(), trailing_bytes));
     assert!(!update.fallback);
     let (now, keys) = (ring.now(), ring.load());
     let sealing = keys.sealing(now).expect("a key that seals").key();
