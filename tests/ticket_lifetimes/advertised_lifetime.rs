@@ -2,19 +2,20 @@
 
 use std::ffi::c_long;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use openssl_sys::SSL_CTX;
 use proptest::prelude::*;
-use rekindle::Clock;
 use rekindle::openssl::{ResumedBy, Resumption};
 use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing};
+use rekindle::{Clock, Time};
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Way, server_builder};
 use crate::machine::{
-    HOUR, Machine, TICKETS, a_clock, own_keys, ring, rotating_keys, secs, timed, told,
+    HOUR, Machine, TICKETS, a_clock, hint, own_keys, ring, rotating_keys, secs, timed, told,
 };
 use crate::records::record;
 
@@ -41,6 +42,54 @@ fn two_timed_keys(clock: &Arc<TwoClocks>) -> TicketRing {
     ];
     let keys = TicketKeys::new(keys).unwrap();
     ring(clock).with_keys(&keys).unwrap()
+}
+
+/// A clock that a millisecond passes by at one of its readings.
+struct PassesAtReading {
+    clock: Arc<TwoClocks>,
+    left: AtomicUsize,
+}
+
+impl Clock for PassesAtReading {
+    fn now(&self) -> Time {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.clock.pass(Duration::from_millis(1));
+        }
+        self.clock.now()
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.clock.unix_time()
+    }
+}
+
+#[test]
+fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime() {
+    for (way, reading) in TICKETS
+        .into_iter()
+        .flat_map(|way| (1..12).map(move |n| (way, n)))
+    {
+        let clock = a_clock();
+        // The second key takes over at 100 seconds, and opens for 20 seconds only.
+        let keys = vec![timed(&clock, -10, 100, 1_000), timed(&clock, 100, 110, 120)];
+        let passes = Arc::new(PassesAtReading {
+            clock: clock.clone(),
+            left: AtomicUsize::new(0),
+        });
+        let ring = TicketRing::builder().clock(passes.clone());
+        let ring = ring.with_keys(&TicketKeys::new(keys).unwrap()).unwrap();
+        let machine = Machine::new(&clock, way, ring);
+        clock.pass(Duration::from_millis(99_999));
+        passes.left.store(reading, Ordering::SeqCst);
+        let client = Client::new(way);
+        machine.connect(&client);
+        let ticket = client.session();
+        machine.pass(hint(&ticket) - 1);
+        assert!(
+            machine.offer(&client, &ticket).resumed(),
+            "{way:?}, {reading}"
+        );
+    }
 }
 
 proptest! {

@@ -8,6 +8,7 @@ use rekindle::Clock;
 use rekindle::openssl::ResumedBy;
 
 use crate::common::{Client, Way};
+use crate::forge::older_by;
 use crate::machine::{
     HOUR, Machine, TICKETS, a_clock, given_keys, hint, own_keys, rotating_keys, secs,
 };
@@ -91,6 +92,27 @@ fn tickets_from_elsewhere_go_by_the_time_of_day() {
         assert!(b.offer(&client, &ticket).resumed(), "not born yet, {way:?}");
         assert!(a.offer(&client, &ticket).resumed(), "{way:?}");
         assert_eq!(b.stats().expired, 1, "{way:?}");
+    }
+}
+
+#[test]
+fn a_foreign_ticket_that_passes_for_our_own_is_as_old_as_the_wall_clock_says() {
+    for way in TICKETS {
+        let clock = a_clock();
+        let machine = Machine::with(&clock, way, given_keys(&clock, &record(1)), |b| {
+            b.session_timeout(secs(TIMEOUT))
+        });
+        let client = Client::new(way);
+        machine.connect(&client);
+        let ticket = client.session();
+        // The IV says that this process has just sealed it, as one of 2^24 foreign ones does.
+        let foreign = older_by(TIMEOUT as u32 - 10, &ticket, 1);
+        assert!(machine.offer(&client, &foreign).resumed(), "{way:?}");
+        assert_eq!(machine.stats().ages_sum, TIMEOUT - 10);
+        machine.pass(11);
+        assert!(!machine.offer(&client, &foreign).resumed(), "{way:?}");
+        assert_eq!(machine.stats().expired, 1);
+        assert!(machine.offer(&client, &ticket).resumed(), "{way:?}");
     }
 }
 
