@@ -7,13 +7,16 @@ mod records;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use common::{Client, Way, mutual_tls_server, server, server_builder, server_with_id_context};
 use openssl::ssl::{NameType, SslContext, SslSession, SslSessionRef};
 use records::record;
-use rekindle::openssl::{InstallError, ResumedBy, Resumption};
-use rekindle::tickets::TicketRing;
+use rekindle::openssl::{
+    BuildError, InstallError, KeepSession, ResumedBy, Resumption, ResumptionBuilder,
+};
+use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketSecret};
 use rekindle::{CacheBuilder, Clock, ManualClock, SessionId, Time};
 
 fn resumption(way: Way) -> Resumption {
@@ -235,14 +238,20 @@ fn sessions_resume_when_sni_swaps_the_context() {
 
 #[test]
 fn servers_with_the_same_keys_resume_each_others_tickets() {
-    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+    let secret = TicketSecret::random(Duration::from_secs(3_600), None).unwrap();
+    let secret = &secret;
+    let ways = [Way::Tls12Ticket, Way::Tls13Ticket];
+    for (way, derived) in ways.into_iter().flat_map(|way| [(way, true), (way, false)]) {
         let build = || {
-            let ring = TicketRing::random().unwrap();
-            ring.update(&record(1)).unwrap();
-            Resumption::builder()
-                .ticket_ring(Arc::new(ring))
-                .build()
-                .unwrap()
+            let builder = Resumption::builder();
+            let builder = if derived {
+                builder.ticket_secret(secret.clone())
+            } else {
+                let ring = TicketRing::random().unwrap();
+                ring.update(&record(1)).unwrap();
+                builder.ticket_ring(Arc::new(ring))
+            };
+            builder.build().unwrap()
         };
         let (a, b) = (build(), build());
         let (server_a, server_b) = (server(&a), server(&b));
@@ -440,7 +449,7 @@ fn a_connection_that_just_ends_may_keep_its_session() {
             let mut connection = client.connect(&server);
             connection.rude = true;
             if keep {
-                Resumption::keep_session(connection.server.ssl());
+                drop(KeepSession::new(&mut connection.server, |s| s.ssl()));
             }
             let session = client.session();
             drop(connection);
@@ -448,4 +457,150 @@ fn a_connection_that_just_ends_may_keep_its_session() {
             assert_eq!(client.offer(&server, &session).resumed(), keep, "{way:?}");
         }
     }
+}
+
+#[test]
+fn fractions_of_a_second_are_refused() {
+    let builds = |configure: fn(ResumptionBuilder, Duration) -> ResumptionBuilder, millis| {
+        let duration = Duration::from_millis(millis);
+        match configure(Resumption::builder(), duration).build() {
+            Ok(_) => true,
+            Err(BuildError::SessionTimeout(given) | BuildError::FullHandshakeMaxAge(given)) => {
+                assert_eq!(given, duration);
+                false
+            }
+            Err(BuildError::TicketPolicy(_)) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for (millis, whole) in [
+        (0, false),
+        (999, false),
+        (1_000, true),
+        (1_500, false),
+        (2_000, true),
+    ] {
+        assert_eq!(builds(ResumptionBuilder::session_timeout, millis), whole);
+        assert_eq!(
+            builds(ResumptionBuilder::full_handshake_max_age, millis),
+            whole
+        );
+        let policies: [fn(TicketPolicy, Duration) -> TicketPolicy; 2] =
+            [TicketPolicy::period, TicketPolicy::lifetime];
+        for set in policies {
+            // The other value so that both may be as short.
+            let policy = set(TicketPolicy::default(), Duration::from_millis(millis));
+            let policy = policy.max_age(Duration::from_secs(86_400));
+            let built = Resumption::builder().ticket_policy(policy).build();
+            let refused = matches!(built, Err(BuildError::TicketPolicy(_)));
+            assert_eq!(refused, policy.check().is_err(), "{millis}");
+            assert!(whole || refused, "{millis}");
+        }
+    }
+}
+
+#[test]
+fn ticket_keys_open_for_as_long_as_sessions_live() {
+    let secs = Duration::from_secs;
+    let policy = TicketPolicy::default()
+        .period(secs(100))
+        .lifetime(secs(200));
+    let (days, secret) = (86_400, TicketSecret::random(secs(3_600), None).unwrap());
+    // (session timeout, ticket lifetime)
+    let lifetimes = [(None, 200), (Some(60), 60), (Some(3_000), 3_000)];
+    for (timeout, expected) in lifetimes {
+        for secret in [None, Some(secret.clone())] {
+            let mut builder = Resumption::builder().ticket_policy(policy);
+            if let Some(secret) = secret {
+                builder = builder.ticket_secret(secret);
+            }
+            if let Some(timeout) = timeout {
+                builder = builder.session_timeout(secs(timeout));
+            }
+            let lifetime = |r: Resumption| r.ticket_ring().load().policy().lifetime_of_tickets();
+            assert_eq!(lifetime(builder.build().unwrap()), secs(expected));
+        }
+    }
+    // No ticket opens for longer than seven days.
+    let month = Resumption::builder().session_timeout(secs(30 * days));
+    let policy = month.build().unwrap().ticket_ring().load().policy();
+    assert_eq!(policy.lifetime_of_tickets(), secs(7 * days));
+    // A policy that the session timeout makes impossible.
+    let policy = TicketPolicy::default().period(secs(1));
+    let built = Resumption::builder()
+        .ticket_policy(policy)
+        .session_timeout(secs(days));
+    assert!(matches!(
+        built.build(),
+        Err(BuildError::TicketPolicy(PolicyError::TooManyKeys(_)))
+    ));
+}
+
+#[test]
+fn a_ticket_ring_excludes_other_ticket_keys() {
+    let with_ring = || Resumption::builder().ticket_ring(Arc::new(TicketRing::random().unwrap()));
+    let secret = TicketSecret::random(Duration::from_secs(60), None).unwrap();
+    for builder in [
+        with_ring().ticket_secret(secret),
+        with_ring().ticket_policy(TicketPolicy::default()),
+    ] {
+        let built = builder.build();
+        assert!(matches!(built, Err(BuildError::ConflictingTicketKeys)));
+    }
+}
+
+/// Threads of this process that maintain a resumption.
+fn maintainers() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name == "rekindle\n").count()
+}
+
+/// Waits until something is true; panics after a long time.
+fn wait_until(what: impl Fn() -> bool) {
+    let began = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    while !what() {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        assert!(now.saturating_sub(began) < Duration::from_secs(20));
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn the_maintenance_thread_sweeps_and_ends_with_the_resumption() {
+    // So small that a second's share of the sweep is all of it.
+    let resumption = Resumption::builder().sessions(8).stateless_tickets(false);
+    let resumption = resumption.build().unwrap();
+    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    resumption.spawn_maintenance().unwrap();
+    resumption.spawn_maintenance().unwrap();
+    wait_until(|| maintainers() == 1);
+    // An entry that has expired leaves without another call.
+    let session = client
+        .connect(&server)
+        .server
+        .ssl()
+        .session()
+        .unwrap()
+        .to_owned();
+    let id = SessionId::new(b"expired").unwrap();
+    let expired = Time::from_millis(0);
+    resumption
+        .cache()
+        .insert(&id, session, b"", expired)
+        .unwrap();
+    wait_until(|| resumption.cache().stats().evicted.expired == 1);
+    let cache = Arc::downgrade(resumption.cache());
+    drop(resumption);
+    assert_eq!(maintainers(), 1, "the context still uses it");
+    drop(server);
+    let began = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    wait_until(|| maintainers() == 0);
+    let took = SystemTime::UNIX_EPOCH.elapsed().unwrap() - began;
+    assert!(
+        took < Duration::from_millis(900),
+        "{took:?}: it ends at once"
+    );
+    assert!(cache.upgrade().is_none());
 }
