@@ -32,6 +32,12 @@ impl Time {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
     }
+
+    /// The time that has passed since `earlier`; zero where `earlier` is later.
+    #[must_use]
+    pub const fn duration_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
 }
 
 /// Where a cache takes its time from.
@@ -42,8 +48,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
 
     /// The time of day, as a duration since 1970-01-01 00:00 UTC. Asked when a TLS session is
-    /// stored or opened, to learn how much of its life is left, and for ticket keys that go by it. May
-    /// step, both ways.
+    /// stored or opened, to learn how much of its life is left, and for ticket keys that go by it.
+    /// May step, both ways.
     fn unix_time(&self) -> Duration {
         SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
     }

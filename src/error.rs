@@ -1,5 +1,6 @@
 //! Why the cache says no.
 
+use std::collections::TryReserveError;
 use std::error::Error;
 use std::fmt;
 
@@ -19,10 +20,11 @@ impl fmt::Display for InvalidSessionId {
 impl Error for InvalidSessionId {}
 
 /// The configuration's fault: a value of the builder is out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The capacity in entries is zero or above [`MAX_CAPACITY`](crate::CacheBuilder::MAX_CAPACITY).
+    /// The capacity in entries is zero or above
+    /// [`MAX_CAPACITY`](crate::CacheBuilder::MAX_CAPACITY).
     Capacity(usize),
     /// The limit for one encoded session is zero or above
     /// [`MAX_ENCODED_LEN`](crate::CacheBuilder::MAX_ENCODED_LEN).
@@ -31,8 +33,13 @@ pub enum ConfigError {
     MaxBytes(usize),
     /// The limit of retired objects is zero.
     RetiredLimit,
-    /// There is not the memory for the table of so many entries.
-    OutOfMemory(usize),
+    /// There is no memory for the table.
+    OutOfMemory {
+        /// The capacity, in entries.
+        capacity: usize,
+        /// What the allocator said.
+        source: TryReserveError,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -44,12 +51,21 @@ impl fmt::Display for ConfigError {
             }
             Self::MaxBytes(n) => write!(f, "a limit of {n} bytes does not hold a single entry"),
             Self::RetiredLimit => f.write_str("the limit of retired objects is zero"),
-            Self::OutOfMemory(n) => write!(f, "there is no memory for a table of {n} entries"),
+            Self::OutOfMemory { capacity, .. } => {
+                write!(f, "there is no memory for a table of {capacity} entries")
+            }
         }
     }
 }
 
-impl Error for ConfigError {}
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::OutOfMemory { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
 
 /// Why an insert was refused. The cache is as it was before, and the refusal is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

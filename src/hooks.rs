@@ -17,19 +17,19 @@ use std::fmt;
 use crate::id::SessionId;
 use crate::lockfree::AppendList;
 
-/// What a handshake is about to do or has done, numbered as Traffic Server numbers it.
+/// What a handshake is about to do or has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SessionEvent {
     /// A client has named a session, and the handshake is about to look it up: what a hook inserts
     /// under the id now is found.
-    Get = 2000,
+    Get,
     /// The handshake has inserted a new session: a hook finds it in the cache. Not called when the
     /// cache refused it.
-    New = 2001,
+    New,
     /// The handshake is about to remove a session from the cache: a hook can still look it up. Not
     /// called when there is none to remove.
-    Remove = 2002,
+    Remove,
 }
 
 type Hook = Box<dyn Fn(SessionEvent, &SessionId) + Send + Sync>;

@@ -8,10 +8,10 @@ use crate::error::InvalidSessionId;
 /// A TLS session id: 1 to 32 bytes (RFC 5246, section 7.4.1.2).
 ///
 /// Ids come from the network. Two ids are equal when their lengths and all their bytes are:
-/// `"ab"` and `"ab\0"` are two ids.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// `"ab"` and `"ab\0"` are two ids. They are ordered as their bytes are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId {
-    /// Zero beyond `len`, so that derived equality and fixed-length hashing are right.
+    /// Zero beyond `len`, so that derived equality, derived order and fixed-length hashing are right.
     bytes: [u8; Self::MAX_LEN],
     len: u8,
 }
@@ -69,7 +69,16 @@ impl TryFrom<&[u8]> for SessionId {
     }
 }
 
-/// Shows the first four bytes only: who knows a whole session id of TLS 1.2 can watch for it.
+/// Shows all bytes in hexadecimal, in lower case.
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.as_bytes().iter();
+        bytes.try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Shows the first four bytes only: an observer who knows a whole session id of TLS 1.2 can
+/// recognise its connections.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(")?;

@@ -271,7 +271,7 @@ impl<S: BuildHasher> Model<S> {
 
 fn check<S: BuildHasher>(capacity: usize, max_bytes: Option<usize>, hasher: S, ops: &[Op]) {
     let clock = Arc::new(ManualClock::new());
-    let mut builder = CacheBuilder::new(capacity).clock(clock.clone());
+    let mut builder = Cache::builder().capacity(capacity).clock(clock.clone());
     if let Some(bytes) = max_bytes {
         builder = builder.max_bytes(bytes);
     }
@@ -369,9 +369,10 @@ fn sessions_that_were_resumed_once_do_not_stay_for_good() {
 #[test]
 fn expired_entries_go_before_live_ones() {
     let clock = Arc::new(ManualClock::new());
-    let cache = CacheBuilder::new(100)
+    let cache = Cache::builder()
+        .capacity(100)
         .clock(clock.clone())
-        .build::<u64>()
+        .build()
         .unwrap();
     for n in 0..50 {
         let soon = cache.now().saturating_add(Duration::from_secs(1));
@@ -392,9 +393,10 @@ fn expired_entries_go_before_live_ones() {
 #[test]
 fn maintaining_sweeps_the_whole_table_in_sixty_calls() {
     let clock = Arc::new(ManualClock::new());
-    let cache = CacheBuilder::new(10_000)
+    let cache = Cache::builder()
+        .capacity(10_000)
         .clock(clock.clone())
-        .build::<u64>()
+        .build()
         .unwrap();
     let soon = cache.now().saturating_add(Duration::from_secs(1));
     for n in 0..5_000 {
@@ -433,8 +435,8 @@ fn an_id_has_one_to_32_bytes() {
 
 #[test]
 fn bad_configurations_are_refused() {
-    let build = |builder: CacheBuilder| builder.build::<u64>().unwrap_err();
-    let new = CacheBuilder::new;
+    let build = |builder: CacheBuilder<u64>| builder.build().unwrap_err();
+    let new = |capacity| Cache::builder().capacity(capacity);
     assert_eq!(build(new(0)), ConfigError::Capacity(0));
     assert_eq!(build(new(usize::MAX)), ConfigError::Capacity(usize::MAX));
     assert_eq!(build(new(1).max_encoded_len(0)), ConfigError::EncodedLen(0));
@@ -445,6 +447,40 @@ fn bad_configurations_are_refused() {
     );
     assert_eq!(build(new(1).max_bytes(63)), ConfigError::MaxBytes(63));
     assert_eq!(build(new(1).retired_limit(0)), ConfigError::RetiredLimit);
+}
+
+#[test]
+fn an_entry_that_the_caller_refuses_counts_as_expired() {
+    let cache = Cache::new(10).unwrap();
+    let id = SessionId::new(b"id").unwrap();
+    cache.insert(&id, 5u64, b"encoded", Time::NEVER).unwrap();
+    let guard = cache.pin();
+    assert_eq!(guard.get_if(&id, |value| *value == 4), None);
+    assert!(!guard.iter().next().unwrap().was_resumed());
+    assert_eq!(guard.get_if(&id, |value| *value == 5), Some(&5));
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.expired), (1, 0, 1));
+}
+
+#[test]
+fn a_take_on_a_guard_gives_the_encoded_bytes() {
+    let cache = Cache::new(10).unwrap();
+    let id = SessionId::new(b"id").unwrap();
+    cache.insert(&id, 5u64, b"encoded", Time::NEVER).unwrap();
+    let guard = cache.pin();
+    let taken = guard.take(&id).unwrap();
+    assert_eq!(
+        (taken.id(), taken.value(), taken.encoded()),
+        (&id, &5, &b"encoded"[..])
+    );
+    assert!(!taken.was_resumed() && guard.take(&id).is_none());
+}
+
+#[test]
+fn ids_are_shown_in_hexadecimal_and_ordered_by_their_bytes() {
+    let id = |bytes: &[u8]| SessionId::new(bytes).unwrap();
+    assert_eq!(id(&[0, 0xAB, 9]).to_string(), "00ab09");
+    assert!(id(b"ab") < id(b"ab\0") && id(b"ab\0") < id(b"ac") && id(b"ac") < id(b"b"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use common::{Client, Way, server};
 use openssl::ssl::SslSession;
 use rekindle::hooks::SessionEvent::{self, Get, New, Remove};
 use rekindle::openssl::{Resumption, SessionCache};
-use rekindle::{CacheBuilder, SessionId};
+use rekindle::{Cache, SessionId};
 
 /// The ways whose sessions stay in the cache: others run no hook.
 const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
@@ -126,7 +126,11 @@ fn what_is_not_there_is_not_removed() {
 
 #[test]
 fn a_refused_session_is_not_announced() {
-    let cache: SessionCache = CacheBuilder::new(10).max_encoded_len(1).build().unwrap();
+    let cache: SessionCache = Cache::builder()
+        .capacity(10)
+        .max_encoded_len(1)
+        .build()
+        .unwrap();
     let resumption = Resumption::builder()
         .cache(Arc::new(cache))
         .stateless_tickets(false)

@@ -17,7 +17,7 @@ use foreign_types_shared::ForeignType;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession};
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_SESSION};
 use rekindle::openssl::{Resumption, SessionCache, StoreError};
-use rekindle::{CacheBuilder, Refused, SessionId};
+use rekindle::{Cache, Refused, SessionId};
 
 /// The ways whose sessions are looked up in the cache.
 const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
@@ -215,7 +215,7 @@ fn watched_server(resumption: &Resumption) -> SslContext {
 }
 
 fn resumption() -> Resumption {
-    let cache = CacheBuilder::new(200).build().unwrap();
+    let cache = Cache::builder().capacity(200).build().unwrap();
     Resumption::builder()
         .cache(Arc::new(cache))
         .stateless_tickets(false)

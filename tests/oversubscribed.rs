@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use rekindle::{Cache, CacheBuilder, Inserted, Refused, SessionId, Time};
+use rekindle::{Cache, Inserted, Refused, SessionId, Time};
 
 const READERS: usize = 16;
 const WRITERS: usize = 16;
@@ -298,7 +298,8 @@ fn write(shared: &Shared, me: usize) -> u64 {
 fn readers_wait_for_no_writer_and_all_answers_are_right() {
     use_two_processors();
     let shared = Shared {
-        cache: CacheBuilder::new(CAPACITY)
+        cache: Cache::builder()
+            .capacity(CAPACITY)
             .retired_limit(RETIRED_LIMIT)
             .build()
             .unwrap(),

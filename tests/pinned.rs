@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use rekindle::{CacheBuilder, Refused, SessionId, Time};
+use rekindle::{Cache, Refused, SessionId, Time};
 
 /// One test at a time: they would hold each other back.
 #[allow(clippy::disallowed_types)] // not library code
@@ -23,9 +23,10 @@ fn a_thread_that_stays_pinned_for_good_bounds_memory_and_stops_no_removes() {
     let _alone = alone();
     const CAPACITY: usize = 10_000;
     const LIMIT: usize = 20_000;
-    let cache = CacheBuilder::new(CAPACITY)
+    let cache = Cache::builder()
+        .capacity(CAPACITY)
         .retired_limit(LIMIT)
-        .build::<usize>()
+        .build()
         .unwrap();
     let guard = cache.pin();
     let mut refused = 0;
@@ -77,9 +78,10 @@ fn a_thread_that_stays_pinned_for_good_bounds_memory_and_stops_no_removes() {
 #[test]
 fn an_insert_by_itself_recovers_once_the_thread_unpins() {
     let _alone = alone();
-    let cache = CacheBuilder::new(100)
+    let cache = Cache::builder()
+        .capacity(100)
         .retired_limit(200)
-        .build::<usize>()
+        .build()
         .unwrap();
     let guard = cache.pin();
     let insert = |n| cache.insert(&id(n), n, b"", Time::NEVER);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
 
-use rekindle::{Cache, CacheBuilder, Refused, SessionId, Time};
+use rekindle::{Cache, Refused, SessionId, Time};
 
 /// Counts what each thread asks of the allocator.
 struct Counting;
@@ -169,7 +169,11 @@ fn every_value_is_dropped_exactly_once() {
         }
     }
     let drops = Arc::new(AtomicUsize::new(0));
-    let cache = CacheBuilder::new(50).max_encoded_len(100).build().unwrap();
+    let cache = Cache::builder()
+        .capacity(50)
+        .max_encoded_len(100)
+        .build()
+        .unwrap();
     let mut made = 0;
     let mut value = || {
         made += 1;

@@ -17,7 +17,7 @@ use rekindle::openssl::{
     BuildError, InstallError, KeepSession, ResumedBy, Resumption, ResumptionBuilder,
 };
 use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketSecret};
-use rekindle::{CacheBuilder, Clock, ManualClock, SessionId, Time};
+use rekindle::{Cache, Clock, ManualClock, SessionId, Time};
 
 fn resumption(way: Way) -> Resumption {
     Resumption::builder()
@@ -120,7 +120,11 @@ fn another_session_id_context_never_resumes() {
 fn an_expired_session_is_not_resumed() {
     for way in [Way::Tls12Id, Way::Tls13Stateful] {
         let clock = Arc::new(ManualClock::new());
-        let cache = CacheBuilder::new(10).clock(clock.clone()).build().unwrap();
+        let cache = Cache::builder()
+            .capacity(10)
+            .clock(clock.clone())
+            .build()
+            .unwrap();
         let resumption = Resumption::builder()
             .cache(Arc::new(cache))
             .stateless_tickets(way.stateless())
@@ -159,7 +163,8 @@ fn a_session_lives_up_to_and_including_its_last_second() {
     // millisecond, and then `timeout - 10` seconds to go until it is `timeout` seconds old, which
     // is still good for a whole second.
     let clock = Fixed(Duration::from_millis((time + 10) * 1_000 + 999));
-    let cache = CacheBuilder::new(10)
+    let cache = Cache::builder()
+        .capacity(10)
         .clock(Arc::new(clock))
         .build()
         .unwrap();
@@ -334,7 +339,11 @@ fn a_damaged_ticket_falls_back_to_a_full_handshake() {
 
 #[test]
 fn tickets_work_when_the_cache_has_no_room() {
-    let cache = CacheBuilder::new(1).max_encoded_len(1).build().unwrap();
+    let cache = Cache::builder()
+        .capacity(1)
+        .max_encoded_len(1)
+        .build()
+        .unwrap();
     let resumption = Resumption::builder()
         .cache(Arc::new(cache))
         .build()
@@ -346,7 +355,11 @@ fn tickets_work_when_the_cache_has_no_room() {
 
 #[test]
 fn a_session_above_the_limit_is_refused_and_counted() {
-    let cache = CacheBuilder::new(10).max_encoded_len(100).build().unwrap();
+    let cache = Cache::builder()
+        .capacity(10)
+        .max_encoded_len(100)
+        .build()
+        .unwrap();
     let resumption = Resumption::builder()
         .cache(Arc::new(cache))
         .stateless_tickets(false)
@@ -419,7 +432,11 @@ fn a_panic_in_a_callback_ends_in_a_full_handshake() {
         }
     }
     let clock = Arc::new(Broken::default());
-    let cache = CacheBuilder::new(10).clock(clock.clone()).build().unwrap();
+    let cache = Cache::builder()
+        .capacity(10)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
     let resumption = Resumption::builder()
         .cache(Arc::new(cache))
         .stateless_tickets(false)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Client, Way, server};
 use records::record;
 use rekindle::openssl::Resumption;
-use rekindle::{CacheBuilder, ManualClock, SessionId};
+use rekindle::{Cache, ManualClock, SessionId};
 
 const ROUNDS: usize = 300;
 const SESSIONS: usize = 20;
@@ -40,7 +40,8 @@ fn visit(way: Way, resumption: &Resumption) -> usize {
 #[test]
 fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
     let clock = Arc::new(ManualClock::new());
-    let cache = CacheBuilder::new(SESSIONS)
+    let cache = Cache::builder()
+        .capacity(SESSIONS)
         .clock(clock.clone())
         .build()
         .unwrap();

@@ -81,11 +81,11 @@ impl Subject {
     /// A cache for up to `capacity` entries, one line for every three, that holds value 0 under
     /// each of some ids.
     pub fn new(capacity: usize, keys: &[u8]) -> Self {
-        Self::build(CacheBuilder::new(capacity), keys)
+        Self::build(Cache::builder().capacity(capacity), keys)
     }
 
     /// As [`new`](Self::new), with other limits.
-    pub fn build(builder: CacheBuilder, keys: &[u8]) -> Self {
+    pub fn build(builder: CacheBuilder<Value>, keys: &[u8]) -> Self {
         let clock = Arc::new(ManualClock::new());
         let cache = builder.clock(clock.clone()).hasher(FirstByte).build();
         let subject = Self {

@@ -1,7 +1,7 @@
 //! Threads that make room against each other.
 #![cfg(loom)]
 
-use rekindle::{CacheBuilder, Inserted};
+use rekindle::{Cache, Inserted};
 use rekindle_loom_tests::{A, B, ENTRY, Subject, Z, explore, explore_alike};
 
 /// Two inserts of sessions of different lengths into a full cache of one: both succeed, and what is in
@@ -101,7 +101,7 @@ fn an_entry_is_evicted_before_or_after_it_is_replaced() {
 fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
     explore(
         1, // with two it takes minutes
-        || Subject::build(CacheBuilder::new(3).max_bytes(2 * ENTRY), &[A, B]),
+        || Subject::build(Cache::builder().capacity(3).max_bytes(2 * ENTRY), &[A, B]),
         |s| s.insert(A, 10).expect("fits"),
         |s| s.remove(B),
         |s, inserted, removed| {

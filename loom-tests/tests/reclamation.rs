@@ -1,7 +1,7 @@
 //! Memory that left the table against whoever may still look at it.
 #![cfg(loom)]
 
-use rekindle::{CacheBuilder, Inserted, Refused};
+use rekindle::{Cache, Inserted, Refused};
 use rekindle_loom_tests::{
     A, B, M, Subject, Value, Z, explore, explore_alike, explore_from_cold, explore_newcomers,
     explore_thread_end, get_buffer, id,
@@ -250,7 +250,7 @@ fn two_writers_have_memory_of_their_own() {
 fn an_insert_above_the_bound_is_refused_until_the_guard_is_gone() {
     explore(
         2,
-        || Subject::build(CacheBuilder::new(1).retired_limit(1), &[A]),
+        || Subject::build(Cache::builder().capacity(1).retired_limit(1), &[A]),
         |s| {
             let guard = s.cache.pin();
             guard.get(&id(A)).map(Value::get)
@@ -282,7 +282,7 @@ fn two_inserts_above_the_bound_do_not_block_each_other_for_good() {
     explore_alike(
         1, // with two it takes minutes
         || {
-            let s = Subject::build(CacheBuilder::new(1).retired_limit(1), &[A]);
+            let s = Subject::build(Cache::builder().capacity(1).retired_limit(1), &[A]);
             s.remove(A);
             s
         },

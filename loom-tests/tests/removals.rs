@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 use rekindle::Inserted;
-use rekindle_loom_tests::{A, B, Subject, Value, explore, explore_alike, id};
+use rekindle_loom_tests::{A, B, Subject, explore, explore_alike, id};
 
 fn with_a() -> Subject {
     Subject::new(1, &[A])
@@ -22,7 +22,7 @@ fn of_two_takes_one_wins() {
         3,
         with_a,
         |s| s.take(A),
-        |s| s.cache.pin().take(&id(A)).map(Value::get),
+        |s| s.cache.pin().take(&id(A)).map(|entry| entry.value().get()),
         |s, first, second| {
             assert!(
                 matches!((first, second), (Some(0), None) | (None, Some(0))),

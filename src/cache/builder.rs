@@ -1,30 +1,57 @@
 //! How a cache is configured.
 
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ahash::RandomState;
 
-use crate::cache::Cache;
+use crate::cache::operations::Cache;
 use crate::clock::{Clock, ClockSource};
 use crate::engine::{CLASSES, Engine, Entry, Limits, block_size, class_of, class_size};
 use crate::error::ConfigError;
 
-/// Configures a [`Cache`].
+/// Configures a [`Cache`]. Made by [`Cache::builder`].
 ///
 /// Every value has a default; [`build`](Self::build) says what is out of range.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct CacheBuilder<S = RandomState> {
+pub struct CacheBuilder<V, S = RandomState> {
     capacity: usize,
     max_bytes: Option<usize>,
     max_encoded_len: usize,
     retired_limit: Option<usize>,
     clock: ClockSource,
     hasher: S,
+    _values: PhantomData<fn() -> V>,
 }
 
-impl CacheBuilder {
+impl<V: Send + Sync> Cache<V> {
+    /// A cache for `capacity` entries, with defaults for everything else.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Capacity`] for a capacity of 0 or above [`CacheBuilder::MAX_CAPACITY`].
+    pub fn new(capacity: usize) -> Result<Self, ConfigError> {
+        Self::builder().capacity(capacity).build()
+    }
+
+    /// A builder with defaults for everything.
+    pub fn builder() -> CacheBuilder<V> {
+        CacheBuilder {
+            capacity: CacheBuilder::DEFAULT_CAPACITY,
+            max_bytes: None,
+            max_encoded_len: CacheBuilder::DEFAULT_ENCODED_LEN,
+            retired_limit: None,
+            clock: ClockSource::default(),
+            hasher: RandomState::new(),
+            _values: PhantomData,
+        }
+    }
+}
+
+/// Limits and defaults, the same for all values.
+impl CacheBuilder<()> {
     /// The largest capacity, in entries.
     pub const MAX_CAPACITY: usize = if usize::BITS < 64 {
         1 << 24
@@ -32,27 +59,25 @@ impl CacheBuilder {
         1 << (usize::BITS / 2)
     };
 
+    /// The default capacity, in entries.
+    pub const DEFAULT_CAPACITY: usize = 100_000;
+
     /// The largest limit for one encoded session, in bytes.
     pub const MAX_ENCODED_LEN: usize = 1 << 20;
 
     /// The default limit for one encoded session, in bytes. Sessions with client certificates have
     /// 500 to 5,000.
     pub const DEFAULT_ENCODED_LEN: usize = 16 << 10;
-
-    /// Starts from the defaults, with room for `capacity` entries.
-    pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            max_bytes: None,
-            max_encoded_len: Self::DEFAULT_ENCODED_LEN,
-            retired_limit: None,
-            clock: ClockSource::default(),
-            hasher: RandomState::new(),
-        }
-    }
 }
 
-impl<S: BuildHasher> CacheBuilder<S> {
+impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
+    /// Limits the number of entries: 1 to [`MAX_CAPACITY`](CacheBuilder::MAX_CAPACITY), by default
+    /// [`DEFAULT_CAPACITY`](CacheBuilder::DEFAULT_CAPACITY).
+    pub fn capacity(mut self, entries: usize) -> Self {
+        self.capacity = entries;
+        self
+    }
+
     /// Limits the bytes of all entries together ([`Stats::bytes`](crate::Stats::bytes)). Off by
     /// default. With several writers at work it can be exceeded by one entry for each.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
@@ -73,11 +98,11 @@ impl<S: BuildHasher> CacheBuilder<S> {
     /// limit inserts are refused until it falls; removes and takes go on. By default four times the
     /// capacity, but at least 262,144.
     ///
-    /// It grows while some thread is pinned and does not get on: because it keeps a guard, or
-    /// because it was preempted in the middle of an operation and waits for a processor. With more
-    /// threads than processors, all inserting as fast as they can, that is most of the time. Each
-    /// writer counts up to 64 objects on its own before it tells the others, so so many more there
-    /// may be for each.
+    /// It grows while a pinned thread does not move on: because the thread keeps a guard, or
+    /// because the kernel preempted it in the middle of an operation. With more threads than
+    /// processors, all inserting as fast as they can, that is most of the time. Each writer counts
+    /// up to 64 objects on its own before it adds them to the shared count, so the limit can be
+    /// exceeded by 64 objects for each writer.
     pub fn retired_limit(mut self, objects: usize) -> Self {
         self.retired_limit = Some(objects);
         self
@@ -89,9 +114,9 @@ impl<S: BuildHasher> CacheBuilder<S> {
         self
     }
 
-    /// Hashes with `hasher`. The default is ahash with keys that are random in each process: ids
-    /// come from the network, so whatever is put here must be keyed as well.
-    pub fn hasher<T: BuildHasher>(self, hasher: T) -> CacheBuilder<T> {
+    /// Hashes with `hasher`. The default is ahash with keys that are random in each process. Ids
+    /// come from the network, so any other hasher must be keyed as well.
+    pub fn hasher<T: BuildHasher>(self, hasher: T) -> CacheBuilder<V, T> {
         CacheBuilder {
             capacity: self.capacity,
             max_bytes: self.max_bytes,
@@ -99,16 +124,17 @@ impl<S: BuildHasher> CacheBuilder<S> {
             retired_limit: self.retired_limit,
             clock: self.clock,
             hasher,
+            _values: PhantomData,
         }
     }
 
-    /// Makes the cache. Its table is sized for good: 6 bytes for each entry of capacity, and 21 more
-    /// of address space, of which pages are taken as they are needed.
+    /// Makes the cache. Its table is sized for good: 6 bytes for each entry of capacity, and 21
+    /// more of address space, whose pages the kernel maps as they are needed.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for the first value that is out of its range.
-    pub fn build<V: Send + Sync>(self) -> Result<Cache<V, S>, ConfigError> {
+    pub fn build(self) -> Result<Cache<V, S>, ConfigError> {
         if self.capacity == 0 || self.capacity > CacheBuilder::MAX_CAPACITY {
             return Err(ConfigError::Capacity(self.capacity));
         }
@@ -138,7 +164,10 @@ impl<S: BuildHasher> CacheBuilder<S> {
             retired,
             retired_bytes: retired.saturating_mul(128).max(64 << 20),
         })
-        .map_err(|_| ConfigError::OutOfMemory(self.capacity))?;
+        .map_err(|source| ConfigError::OutOfMemory {
+            capacity: self.capacity,
+            source,
+        })?;
         Ok(Cache::from_parts(engine, self.clock, self.hasher))
     }
 }

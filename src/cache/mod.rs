@@ -1,7 +1,12 @@
 //! The public face of the engine: a cache, guards on it, and its builder.
 
 mod builder;
+mod entry_view;
+mod guard;
 mod operations;
 
+pub(crate) use crate::engine::thread_number;
 pub use builder::CacheBuilder;
-pub use operations::{Cache, Copied, EntryView, Guard, Inserted};
+pub use entry_view::EntryView;
+pub use guard::{Copied, Guard};
+pub use operations::{Cache, Inserted};

@@ -1,14 +1,16 @@
-//! The public face of the engine: a cache, and guards on it.
+//! A cache, and what needs no guard: inserts, removals, statistics, upkeep.
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use ahash::RandomState;
 
-use crate::cache::CacheBuilder;
 use crate::clock::{ClockSource, Time};
-use crate::engine::{Engine, EntryRef, Mark, New, Outcome, Pin, RemovalCause, Want, pin_writer};
-use crate::error::{ConfigError, Refused};
+use crate::engine::{
+    Engine, EntryRef, Mark, New, Outcome, Pin, Protection, RemovalCause, pin_writer,
+};
+use crate::error::Refused;
 use crate::id::SessionId;
 use crate::stats::Stats;
 
@@ -18,26 +20,16 @@ use crate::stats::Stats;
 /// reference or in an `Arc`.
 ///
 /// Every operation exists twice: here, where it pins the calling thread by itself, and on the
-/// [`Guard`] that [`pin`](Self::pin) returns, where that is done already.
+/// [`Guard`](crate::Guard) that [`pin`](Self::pin) returns, where that is done already.
 ///
 /// Values are dropped by threads that insert, remove, take, clear or maintain, some time after they
-/// left, in the middle of such a call. A destructor may call the cache, but must not block: it would
-/// hold the memory of every cache of the process back. The same holds for `V::clone`, which
+/// left, in the middle of such a call. A destructor may call the cache, but must not block: it
+/// would hold the memory of every cache of the process back. The same holds for `V::clone`, which
 /// [`get`](Self::get) and [`take`](Self::take) call.
 pub struct Cache<V, S = RandomState> {
     engine: Engine<V>,
     clock: ClockSource,
     hasher: S,
-}
-
-/// What [`Guard::get_buffer`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
-    /// Length of the encoded session, in bytes.
-    pub needed: usize,
-    /// Bytes that were stored: the smaller of `needed` and the buffer's length. Where it is less
-    /// than `needed` the buffer holds a useless part of the session.
-    pub stored: usize,
 }
 
 /// What an insert did.
@@ -49,19 +41,8 @@ pub enum Inserted {
     Replaced,
 }
 
-impl<V: Send + Sync> Cache<V> {
-    /// A cache for `capacity` entries, with defaults for everything else.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Capacity`] for a capacity of 0 or above [`CacheBuilder::MAX_CAPACITY`].
-    pub fn new(capacity: usize) -> Result<Self, ConfigError> {
-        CacheBuilder::new(capacity).build()
-    }
-}
-
 impl<V, S> Cache<V, S> {
-    pub(crate) fn from_parts(engine: Engine<V>, clock: ClockSource, hasher: S) -> Self {
+    pub(super) fn from_parts(engine: Engine<V>, clock: ClockSource, hasher: S) -> Self {
         Self {
             engine,
             clock,
@@ -69,19 +50,9 @@ impl<V, S> Cache<V, S> {
         }
     }
 
-    /// Pins the calling thread: what it can reach in this cache is not reclaimed until the guard
-    /// is dropped.
-    ///
-    /// The first pin of a thread registers it, which may allocate; after that, pinning is one atomic
-    /// read-modify-write. Pin for the length of a request or a batch, not for good: a guard holds back the memory of
-    /// everything that leaves any cache of this process meanwhile, and once that reaches its
-    /// bound, inserts are refused ([`Refused::ReclamationHeldBack`]).
     #[inline]
-    pub fn pin(&self) -> Guard<'_, V, S> {
-        Guard {
-            cache: self,
-            pin: Pin::new(),
-        }
+    pub(super) fn engine(&self) -> &Engine<V> {
+        &self.engine
     }
 
     /// Number of entries, those included that have expired and are not swept yet.
@@ -94,7 +65,7 @@ impl<V, S> Cache<V, S> {
         self.len() == 0
     }
 
-    /// Number of entries that fit; with a byte limit, at most so many.
+    /// Number of entries that fit at most. A byte limit can lower it.
     pub fn capacity(&self) -> usize {
         self.engine.limits().entries
     }
@@ -110,8 +81,8 @@ impl<V, S> Cache<V, S> {
         self.clock.now()
     }
 
-    #[cfg(feature = "openssl")]
-    pub(crate) fn unix_time(&self) -> std::time::Duration {
+    /// The time of day, as this cache sees it: a duration since 1970-01-01 00:00 UTC.
+    pub fn unix_time(&self) -> Duration {
         self.clock.unix_time()
     }
 
@@ -133,23 +104,8 @@ impl<V, S> Cache<V, S> {
 }
 
 impl<V, S: BuildHasher> Cache<V, S> {
-    /// See [`Guard::get`]. Clones the value.
-    #[inline]
-    pub fn get(&self, id: &SessionId) -> Option<V>
-    where
-        V: Clone,
-    {
-        self.pin().get(id).cloned()
-    }
-
-    /// See [`Guard::get_buffer`].
-    #[inline]
-    pub fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<Copied> {
-        self.pin().get_buffer(id, buffer)
-    }
-
-    /// Whether there is a live entry under the id. Wait-free; unlike the lookups it neither counts nor
-    /// keeps the entry from eviction.
+    /// Whether there is a live entry under the id. Wait-free; unlike the lookups it neither counts
+    /// nor keeps the entry from eviction.
     pub fn contains(&self, id: &SessionId) -> bool {
         self.engine
             .contains(self.hash(id), id, self.now(), &Pin::new())
@@ -158,9 +114,10 @@ impl<V, S: BuildHasher> Cache<V, S> {
     /// Inserts a value and its encoded bytes under an id until `expires_at`, that time included.
     /// An entry under the same id is replaced in one atomic step: no reader sees neither or both.
     ///
-    /// When the cache is full, others are evicted: those of which the least is to be expected, by their
-    /// age and by what the cache has learned from its own hits, and expired ones found on the way. While
-    /// next to nobody is found, those that nobody ever looked up go first.
+    /// When the cache is full, it evicts other entries: those that are least likely to be found
+    /// again, by their age and by what the cache has learned from its own hits, and expired ones
+    /// that it meets on the way. While lookups find hardly anything, entries that no lookup ever
+    /// found go first.
     ///
     /// # Errors
     ///
@@ -199,17 +156,19 @@ impl<V, S: BuildHasher> Cache<V, S> {
     ///
     /// No lookup that starts after this has returned finds it.
     pub fn remove(&self, id: &SessionId) -> bool {
-        self.with_removed(id, RemovalCause::Removed, |_| ())
+        self.unlink(id, RemovalCause::Removed, &pin_writer())
             .is_some()
     }
 
     /// Removes the entry under an id and hands its value out, in one step: of any number of callers
-    /// exactly one receives it.
+    /// exactly one receives it. [`Guard::take`](crate::Guard::take) also gives the encoded bytes.
     pub fn take(&self, id: &SessionId) -> Option<V>
     where
         V: Clone,
     {
-        self.with_removed(id, RemovalCause::Taken, V::clone)
+        let guard = pin_writer();
+        let (entry, _) = self.unlink(id, RemovalCause::Taken, &guard)?;
+        Some(entry.value().clone())
     }
 
     fn do_insert(
@@ -230,165 +189,19 @@ impl<V, S: BuildHasher> Cache<V, S> {
         self.engine.insert(new, value, self.now())
     }
 
-    fn with_removed<R>(
-        &self,
+    pub(super) fn unlink<'g>(
+        &'g self,
         id: &SessionId,
-        reason: RemovalCause,
-        f: impl FnOnce(&V) -> R,
-    ) -> Option<R> {
-        let guard = pin_writer();
+        cause: RemovalCause,
+        protection: &'g impl Protection,
+    ) -> Option<(EntryRef<'g, V>, Mark)> {
         let (hash, now) = (self.hash(id), self.now());
-        let entry = self.engine.remove(hash, id, now, reason, &guard)?;
-        Some(f(entry.value()))
+        self.engine.remove(hash, id, now, cause, protection)
     }
 
     #[inline]
-    fn hash(&self, id: &SessionId) -> u64 {
+    pub(super) fn hash(&self, id: &SessionId) -> u64 {
         self.hasher.hash_one(id)
-    }
-}
-
-/// A pinned thread's view of a [`Cache`].
-///
-/// Lookups on it cost no further pinning and lend values out for as long as the guard lives.
-pub struct Guard<'c, V, S = RandomState> {
-    cache: &'c Cache<V, S>,
-    pin: Pin,
-}
-
-impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
-    /// Looks a live entry up and counts a hit, a miss or an expired one. Wait-free: no lock, no
-    /// retry, no allocation.
-    #[inline]
-    pub fn get(&self, id: &SessionId) -> Option<&V> {
-        self.lookup(id, Want::Header).map(EntryRef::value)
-    }
-
-    /// Copies the encoded bytes of a live entry into `buffer`, as many as fit, and counts as
-    /// [`get`](Self::get) does. `None` leaves the buffer alone. Wait-free like `get`.
-    ///
-    /// An empty buffer asks for the length.
-    #[inline]
-    pub fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<Copied> {
-        let encoded = self.get_encoded(id)?;
-        let stored = encoded.len().min(buffer.len());
-        buffer[..stored].copy_from_slice(&encoded[..stored]);
-        Some(Copied {
-            needed: encoded.len(),
-            stored,
-        })
-    }
-
-    /// Lends the encoded bytes of a live entry, and counts as [`get`](Self::get) does. Wait-free like
-    /// `get`.
-    #[inline]
-    pub fn get_encoded(&self, id: &SessionId) -> Option<&[u8]> {
-        self.lookup(id, Want::Encoded).map(EntryRef::encoded)
-    }
-
-    /// As [`Cache::take`], without cloning the value.
-    pub fn take(&self, id: &SessionId) -> Option<&V> {
-        let (hash, now) = (self.cache.hash(id), self.cache.now());
-        self.cache
-            .engine
-            .remove(hash, id, now, RemovalCause::Taken, &self.pin)
-            .map(EntryRef::value)
-    }
-
-    /// See [`Cache::remove`].
-    pub fn remove(&self, id: &SessionId) -> bool {
-        self.cache.remove(id)
-    }
-
-    /// See [`Cache::insert`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Cache::insert`].
-    pub fn insert(
-        &self,
-        id: &SessionId,
-        value: V,
-        encoded: &[u8],
-        expires_at: Time,
-    ) -> Result<Inserted, Refused> {
-        self.cache.insert(id, value, encoded, expires_at)
-    }
-
-    /// See [`Cache::insert_if_absent`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Cache::insert_if_absent`].
-    pub fn insert_if_absent(
-        &self,
-        id: &SessionId,
-        value: V,
-        encoded: &[u8],
-        expires_at: Time,
-    ) -> Result<bool, Refused> {
-        self.cache.insert_if_absent(id, value, encoded, expires_at)
-    }
-
-    #[inline]
-    fn lookup(&self, id: &SessionId, want: Want) -> Option<EntryRef<'_, V>> {
-        let (hash, now) = (self.cache.hash(id), self.cache.now());
-        self.cache.engine.get(hash, id, now, want, &self.pin)
-    }
-}
-
-impl<'c, V, S> Guard<'c, V, S> {
-    /// Walks over all entries, for diagnostics: those that have expired included, in no order, each
-    /// line of eight as it is at one moment. Neither counts nor keeps anything from eviction.
-    pub fn iter(&self) -> impl Iterator<Item = EntryView<'_, V>> {
-        let lines = 0..self.cache.engine.lines();
-        lines
-            .flat_map(|line| self.cache.engine.line(line, &self.pin))
-            .map(|(entry, mark)| EntryView { entry, mark })
-    }
-
-    /// Unpins and pins anew, so that what left the cache before can be reclaimed. Does nothing
-    /// while the thread has another guard.
-    pub fn repin(&mut self) {
-        self.pin.repin();
-    }
-
-    /// The cache that this is a guard on.
-    pub fn cache(&self) -> &'c Cache<V, S> {
-        self.cache
-    }
-}
-
-/// An entry as [`Guard::iter`] shows it.
-pub struct EntryView<'g, V> {
-    entry: EntryRef<'g, V>,
-    mark: Mark,
-}
-
-impl<'g, V> EntryView<'g, V> {
-    /// The session id.
-    pub fn id(&self) -> &'g SessionId {
-        self.entry.get().id()
-    }
-
-    /// The value.
-    pub fn value(&self) -> &'g V {
-        self.entry.value()
-    }
-
-    /// The encoded bytes: a secret.
-    pub fn encoded(&self) -> &'g [u8] {
-        self.entry.encoded()
-    }
-
-    /// The last moment at which the entry is live.
-    pub fn expires_at(&self) -> Time {
-        self.entry.get().expires_at()
-    }
-
-    /// Whether anybody ever looked it up.
-    pub fn was_resumed(&self) -> bool {
-        self.mark.was_resumed()
     }
 }
 
@@ -398,24 +211,6 @@ impl<V, S> fmt::Debug for Cache<V, S> {
             .field("limits", self.engine.limits())
             .field("stats", &self.stats())
             .field("clock", &self.clock)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<V, S> fmt::Debug for Guard<'_, V, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").finish_non_exhaustive()
-    }
-}
-
-/// Shows neither value nor encoded bytes.
-impl<V> fmt::Debug for EntryView<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EntryView")
-            .field("id", self.id())
-            .field("encoded_len", &self.encoded().len())
-            .field("expires_at", &self.expires_at())
-            .field("was_resumed", &self.was_resumed())
             .finish_non_exhaustive()
     }
 }

@@ -74,7 +74,7 @@ impl<V> Drop for Operation<'_, V> {
 }
 
 impl<V> Engine<V> {
-    /// Looks up a live entry, and counts.
+    /// Looks up a live entry that `accept` does not refuse, and counts.
     #[inline]
     pub(crate) fn get<'g>(
         &self,
@@ -82,13 +82,16 @@ impl<V> Engine<V> {
         id: &SessionId,
         now: Time,
         want: Want,
+        accept: impl FnOnce(&V) -> bool,
         pin: &'g Pin,
     ) -> Option<EntryRef<'g, V>> {
         let place = self.table.place(hash);
         let found = self.table.find(place, id, want, pin);
         let (counter, live) = match found {
             None => (Counter::Misses, None),
-            Some(found) if found.entry.get().is_expired(now) => (Counter::Expired, None),
+            Some(found) if found.entry.get().is_expired(now) || !accept(found.entry.value()) => {
+                (Counter::Expired, None)
+            }
             Some(found) => {
                 self.touch(place.index, found.slot, pin.thread());
                 (Counter::Hits, Some(found.entry))
@@ -98,16 +101,25 @@ impl<V> Engine<V> {
         live
     }
 
-    /// Somebody came back. Writes only when that changes something, so that a popular session's
+    /// Marks an entry as used. Writes only when that changes something, so that a popular session's
     /// cache line stays shared.
     #[inline]
     fn touch(&self, index: usize, slot: usize, thread: usize) {
-        let (lap, marks) = (self.aging.lap(), self.table.marks(index));
-        let mark = marks.get(slot);
-        if mark != Mark::resumed(lap) {
-            marks.set(slot, Mark::resumed(lap));
-            self.aging.learn_hit(thread, mark, lap);
+        let marks = self.table.marks(index);
+        if let Some(now) = self.learn_use(marks.get(slot), thread) {
+            marks.set(slot, now);
         }
+    }
+
+    /// Learns that an entry with this mark was found or taken. Its mark now, if that is another.
+    #[inline]
+    pub(crate) fn learn_use(&self, mark: Mark, thread: usize) -> Option<Mark> {
+        let lap = self.aging.lap();
+        let now = Mark::resumed(lap);
+        (mark != now).then(|| {
+            self.aging.learn_hit(thread, mark, lap);
+            now
+        })
     }
 
     /// Whether there is a live entry. Leaves no trace.

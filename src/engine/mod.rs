@@ -51,7 +51,7 @@ pub(crate) use entry::{CLASSES, Entry, EntryRef, block_size, class_of, class_siz
 pub(crate) use evict::Mark;
 pub(crate) use insert::{New, Outcome};
 pub(crate) use reclaim::{Pin, pin_writer, thread_number};
-pub(crate) use table::Want;
+pub(crate) use table::{Protection, Want};
 
 use evict::Aging;
 use reclaim::{LineStore, Pool, Retired};

@@ -9,7 +9,7 @@ use crate::engine::entry::EntryRef;
 use crate::engine::evict::recency::Mark;
 use crate::engine::reclaim::readers::thread_number;
 use crate::engine::reclaim::writers;
-use crate::engine::table::{Protection, Snapshot, Want};
+use crate::engine::table::{Protection, Want};
 use crate::id::SessionId;
 
 /// How often one call helps grace periods on; see [`Engine::reclaim_all`]. Few under loom: each
@@ -27,7 +27,7 @@ impl<V> Engine<V> {
         now: Time,
         reason: RemovalCause,
         protection: &'g impl Protection,
-    ) -> Option<EntryRef<'g, V>> {
+    ) -> Option<(EntryRef<'g, V>, Mark)> {
         let place = self.table.place(hash);
         self.table.find(place, id, Want::Header, protection)?;
         let mut op = self.begin(thread_number());
@@ -44,24 +44,17 @@ impl<V> Engine<V> {
             } else {
                 RemovalCause::EvictedExpired
             };
+            let mark = self.table.marks(place.index).get(slot);
             if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
                 if reason == RemovalCause::Taken {
-                    self.learn_take(&snapshot, slot, op.thread);
+                    self.learn_use(mark, op.thread);
                 }
-                break live.then_some(entry);
+                break live.then_some((entry, mark));
             }
         };
         op.writer
             .step(&writers::pin(), &self.retired, &self.pool.lines);
         removed
-    }
-
-    /// Whoever takes a session came back for it.
-    fn learn_take(&self, from: &Snapshot<'_, V>, slot: usize, thread: usize) {
-        let (lap, mark) = (self.aging.lap(), self.table.marks(from.index()).get(slot));
-        if mark != Mark::resumed(lap) {
-            self.aging.learn_hit(thread, mark, lap);
-        }
     }
 
     /// Unlinks every entry, line by line; the number of those.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::thread_number;
+use crate::cache::thread_number;
 use crate::stats::Sharded;
 use crate::tickets::KeyPosition;
 

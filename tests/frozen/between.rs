@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use rekindle::CacheBuilder;
+use rekindle::Cache;
 use rekindle::steps::watch;
 
 use crate::history::{Call, Op, Ret, is_linearizable};
@@ -76,7 +76,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Makes one call whole before a certain step of another. False when that has fewer steps.
 fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool {
-    let subject: Arc<Subject> = Arc::new(subject(CacheBuilder::new(capacity)));
+    let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(capacity)));
     for op in state {
         assert_ne!(make(&subject, *op), Ret::Refused);
     }

@@ -1,6 +1,6 @@
 //! What the thread is doing when it is frozen.
 
-use rekindle::{Cache, CacheBuilder, Time};
+use rekindle::{Cache, Time};
 
 use crate::calls::Numbered;
 use crate::history::{CacheSpec, IDS, Op, Ret};
@@ -127,7 +127,7 @@ fn put(subject: &Subject, op: Op) {
 }
 
 fn empty() -> Subject {
-    subject(CacheBuilder::new(ROOM))
+    subject(Cache::builder().capacity(ROOM))
 }
 
 fn alone() -> Subject {
@@ -166,7 +166,7 @@ fn fill(subject: &Subject, len: usize, until: Time) {
 }
 
 fn full() -> Subject {
-    let subject = subject(CacheBuilder::new(LITTLE));
+    let subject = subject(Cache::builder().capacity(LITTLE));
     fill(&subject, 20, Time::NEVER);
     subject
 }
@@ -179,13 +179,17 @@ fn full_and_in_use() -> Subject {
 }
 
 fn full_of_expired() -> Subject {
-    let subject = subject(CacheBuilder::new(LITTLE));
+    let subject = subject(Cache::builder().capacity(LITTLE));
     fill(&subject, 20, Time::from_millis(0));
     subject
 }
 
 fn full_of_bytes() -> Subject {
-    let subject = subject(CacheBuilder::new(4 * LITTLE).max_bytes(LITTLE * 128));
+    let subject = subject(
+        Cache::builder()
+            .capacity(4 * LITTLE)
+            .max_bytes(LITTLE * 128),
+    );
     fill(&subject, 20, Time::NEVER);
     subject
 }

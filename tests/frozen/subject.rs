@@ -77,7 +77,7 @@ impl Hasher for FirstByteHasher {
 
 pub(crate) type Subject = Cache<Value, FirstByte>;
 
-pub(crate) fn subject(builder: CacheBuilder) -> Subject {
+pub(crate) fn subject(builder: CacheBuilder<Value>) -> Subject {
     let builder = builder.hasher(FirstByte).retired_limit(RETIRED_LIMIT);
     builder.build().expect("in range")
 }

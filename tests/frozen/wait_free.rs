@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 
 use libtest_mimic::Trial;
-use rekindle::CacheBuilder;
+use rekindle::Cache;
 use rekindle::steps::{Step, watch};
 
 use crate::calls::{Numbered, get_buffer};
@@ -67,7 +67,7 @@ fn is_exchange(step: &Step) -> bool {
 /// The longest of some lookups. If they are to be disturbed, another thread completes an operation at
 /// each of their steps.
 fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
-    let subject = Arc::new(subject(CacheBuilder::new(100)));
+    let subject = Arc::new(subject(Cache::builder().capacity(100)));
     make(&subject, Op::Insert { id: 0, n: 0 });
     drop(subject.pin());
 

@@ -12,7 +12,7 @@ use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
     TicketRingBuilder, Validity,
 };
-use rekindle::{CacheBuilder, Clock};
+use rekindle::{Cache, Clock};
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Connection, Way, server_builder};
@@ -99,7 +99,11 @@ impl Machine {
         context: impl FnOnce(&mut SslContextBuilder, &Resumption),
     ) -> Self {
         wall_clock::is_by(clock);
-        let cache = CacheBuilder::new(100).clock(clock.clone()).build().unwrap();
+        let cache = Cache::builder()
+            .capacity(100)
+            .clock(clock.clone())
+            .build()
+            .unwrap();
         let builder = Resumption::builder()
             .cache(Arc::new(cache))
             .ticket_ring(Arc::new(ring))

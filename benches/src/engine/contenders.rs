@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
-use rekindle::{CacheBuilder, SessionId};
+use rekindle::{Cache, SessionId};
 
 use super::internal::Internal;
 use super::loads::Load;
@@ -267,6 +267,6 @@ pub(super) fn build(
 }
 
 fn cache(capacity: usize) -> Rekindle {
-    let cache = CacheBuilder::new(capacity).build();
+    let cache = Cache::builder().capacity(capacity).build();
     Rekindle::new(Arc::new(cache.expect("a valid capacity")))
 }

@@ -7,7 +7,7 @@ use std::io;
 use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use rekindle::{CacheBuilder, SessionId};
+use rekindle::{Cache, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::peers::{
@@ -73,7 +73,10 @@ pub(super) struct Contender {
 /// All of them; ratios are to the first.
 pub(super) static CONTENDERS: [Contender; 9] = [
     cache("rekindle", |room| {
-        let cache = CacheBuilder::new(room).build().expect("a valid capacity");
+        let cache = Cache::builder()
+            .capacity(room)
+            .build()
+            .expect("a valid capacity");
         Box::new(Rekindle::new(cache.into()))
     }),
     map("dashmap", |room| Box::new(Dash::new(room))),

@@ -85,7 +85,7 @@ impl<S: BuildHasher> Peer for Guard<'_, u64, S> {
 
     #[inline]
     fn take(&self, id: &SessionId) -> Option<u64> {
-        Guard::take(self, id).copied()
+        Guard::take(self, id).map(|entry| *entry.value())
     }
 }
 

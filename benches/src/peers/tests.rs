@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rekindle::CacheBuilder;
+use rekindle::Cache;
 
 use super::*;
 use crate::workload::{SHORTEST, churned};
 
 fn each(test: impl Fn(&str, &(dyn SharedPeer + '_))) {
-    let cache = CacheBuilder::new(1_000).build().expect("valid");
+    let cache = Cache::builder().capacity(1_000).build().expect("valid");
     test("rekindle", &Rekindle::new(Arc::new(cache)));
     test("dashmap", &Dash::new(1_000));
     test("scc", &Scc::new(1_000));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{ptr, slice};
 
-use rekindle::CacheBuilder;
+use rekindle::Cache;
 use rekindle::openssl::Resumption;
 use rekindle::tickets::{TicketPolicy, TicketRing};
 
@@ -101,7 +101,7 @@ impl rekindle_config {
             0 => 100_000,
             sessions => sessions,
         };
-        let mut cache = CacheBuilder::new(sessions);
+        let mut cache = Cache::builder().capacity(sessions);
         if self.max_bytes != 0 {
             cache = cache.max_bytes(self.max_bytes);
         }

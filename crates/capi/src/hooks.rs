@@ -21,12 +21,6 @@ pub const REKINDLE_SESSION_NEW: c_int = 2001;
 /// There is none if no such session is in the cache (TS_EVENT_SSL_SESSION_REMOVE).
 pub const REKINDLE_SESSION_REMOVE: c_int = 2002;
 
-const _: () = assert!(
-    REKINDLE_SESSION_GET == SessionEvent::Get as c_int
-        && REKINDLE_SESSION_NEW == SessionEvent::New as c_int
-        && REKINDLE_SESSION_REMOVE == SessionEvent::Remove as c_int
-);
-
 /// A session hook. `event` is one of REKINDLE_SESSION_GET, _NEW, _REMOVE, and others in later versions;
 /// `id` is the session's id, valid during the call only; `data` is what rekindle_session_hook_add() was
 /// given.
@@ -63,8 +57,15 @@ pub unsafe extern "C" fn rekindle_session_hook_add(
         service::with(|service| {
             service.hooks().add(move |event, id| {
                 let Data(data) = &data;
+                let event = match event {
+                    SessionEvent::Get => REKINDLE_SESSION_GET,
+                    SessionEvent::New => REKINDLE_SESSION_NEW,
+                    SessionEvent::Remove => REKINDLE_SESSION_REMOVE,
+                    // This version of the header has no number for it.
+                    _ => return,
+                };
                 // SAFETY: by contract; the id lives as long as the call.
-                unsafe { hook(event as c_int, &ts::to_c(id), *data) };
+                unsafe { hook(event, &ts::to_c(id), *data) };
             });
             Ok(0)
         })

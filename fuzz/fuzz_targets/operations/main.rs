@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libfuzzer_sys::fuzz_target;
-use rekindle::{CacheBuilder, ManualClock};
+use rekindle::{Cache, ManualClock};
 
 use input::Input;
 use oracle::{ALIVE, Oracle};
 
 fuzz_target!(|input: Input| {
     let clock = Arc::new(ManualClock::new());
-    let mut builder = CacheBuilder::new(input.capacity)
+    let mut builder = Cache::builder()
+        .capacity(input.capacity)
         .max_encoded_len(input.max_encoded_len)
         .clock(clock.clone())
         .hasher(input.hashes);

@@ -200,7 +200,7 @@ impl<'c> Oracle<'c> {
             Operation::Take { id: n, on_guard } => {
                 let live = self.leave(&id(n)).map(|entry| entry.value);
                 let taken = if on_guard {
-                    cache.pin().take(&id(n)).map(|value| value.0)
+                    cache.pin().take(&id(n)).map(|entry| entry.value().0)
                 } else {
                     cache.take(&id(n)).map(|value| value.0)
                 };

@@ -9,7 +9,7 @@ use ahash::RandomState;
 use lru::LruCache;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache as Quick, DefaultLifecycle};
-use rekindle::{Cache, CacheBuilder, Clock, ManualClock, SessionId, Time};
+use rekindle::{Cache, Clock, ManualClock, SessionId, Time};
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tinyufo::TinyUfo;
 
@@ -24,7 +24,10 @@ pub(super) struct Rekindle {
 impl Rekindle {
     pub(super) fn new(capacity: usize) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let cache = CacheBuilder::new(capacity).clock(clock.clone()).build();
+        let cache = Cache::builder()
+            .capacity(capacity)
+            .clock(clock.clone())
+            .build();
         Self {
             cache: cache.expect("a valid capacity"),
             clock,

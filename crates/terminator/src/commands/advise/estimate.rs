@@ -15,7 +15,9 @@ pub(super) const TABLE_BYTES: f64 = 24.0;
 
 /// The cache's own memory for each session of so many encoded bytes.
 pub(super) fn bytes_each(encoded: u32) -> Result<f64, AdviseError> {
-    let builder = CacheBuilder::new(1).max_encoded_len(CacheBuilder::MAX_ENCODED_LEN);
+    let builder = Cache::builder()
+        .capacity(1)
+        .max_encoded_len(CacheBuilder::MAX_ENCODED_LEN);
     let cache: Cache<u64> = builder.build().map_err(|source| AdviseError::Cache {
         capacity: 1,
         source,

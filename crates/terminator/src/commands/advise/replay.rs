@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
-use rekindle::{Cache, CacheBuilder, ManualClock, SessionId, Time};
+use rekindle::{Cache, ManualClock, SessionId, Time};
 
 use super::error::AdviseError;
 use crate::sizing::Requests;
@@ -23,7 +23,8 @@ pub(super) fn hits(
     timeout: Option<u64>,
 ) -> Result<u64, AdviseError> {
     let clock = Arc::new(ManualClock::new());
-    let builder = CacheBuilder::new(capacity)
+    let builder = Cache::builder()
+        .capacity(capacity)
         .clock(Arc::clone(&clock) as _)
         .hasher(RandomState::with_seeds(1, 2, 3, 4));
     let cache: Cache<(), _> =
