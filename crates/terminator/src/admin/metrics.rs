@@ -7,7 +7,7 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
 
@@ -15,7 +15,7 @@ use super::reuse_distances;
 use crate::serve::HandshakeError;
 use crate::sizing::ReuseEstimator;
 
-/// All counters. They are bumped without a lock; families take one only to look up a label.
+/// All metrics. A counter takes no lock; a family takes one to look up its labels.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -35,25 +35,61 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(resumption: &Resumption, reuse: Arc<ReuseEstimator>) -> Self {
-        let broken = Family::<SideLabel, Counter>::default();
-        let bytes = Family::<SideLabel, Counter>::default();
-        let metrics = Self {
+        let mut all = Registry::with_prefix("rekindle");
+        let all = &mut all;
+        let mut metrics = Self {
             registry: Registry::default(),
-            connections_accepted: Counter::default(),
-            connections_refused: Counter::default(),
-            connections_active: Gauge::default(),
-            accept_errors: Counter::default(),
-            handshakes: Family::default(),
-            handshake_failures: Family::default(),
-            upstream_unreachable: Counter::default(),
-            client_broken: broken.get_or_create_owned(&SideLabel { side: "client" }),
-            upstream_broken: broken.get_or_create_owned(&SideLabel { side: "upstream" }),
-            bytes_from_client: bytes.get_or_create_owned(&SideLabel { side: "client" }),
-            bytes_from_upstream: bytes.get_or_create_owned(&SideLabel { side: "upstream" }),
+            connections_accepted: new(all, "connections_accepted", "Connections accepted"),
+            connections_refused: new(
+                all,
+                "connections_refused",
+                "Connections closed at once because --max-connections was reached",
+            ),
+            connections_active: new(
+                all,
+                "connections_active",
+                "Connections open now, handshakes included",
+            ),
+            accept_errors: new(
+                all,
+                "accept_errors",
+                "Failures to accept a connection: no file descriptor or no memory left",
+            ),
+            handshakes: new(
+                all,
+                "handshakes",
+                "Handshakes completed, by protocol and by the kind of resumption",
+            ),
+            handshake_failures: new(
+                all,
+                "handshake_failures",
+                "Handshakes not completed, by reason",
+            ),
+            upstream_unreachable: new(
+                all,
+                "upstream_connect_failures",
+                "Connections closed because the upstream could not be reached",
+            ),
+            client_broken: Counter::default(),
+            upstream_broken: Counter::default(),
+            bytes_from_client: Counter::default(),
+            bytes_from_upstream: Counter::default(),
             reloads: Family::default(),
         };
+        let help = "Connections broken while forwarding, by the side that broke";
+        let broken = new(all, "connections_broken", help);
+        (metrics.client_broken, metrics.upstream_broken) = of_both_sides(&broken);
+        let bytes = Family::default();
+        let help = "Plain bytes forwarded, by the side that they came from";
+        all.register_with_unit("received", help, Unit::Bytes, bytes.clone());
+        (metrics.bytes_from_client, metrics.bytes_from_upstream) = of_both_sides(&bytes);
+        let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
+        metrics.reloads = new(all, "reloads", help);
         metrics.start_at_zero();
-        metrics.registered(broken, bytes, resumption, reuse)
+        all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
+        all.register_collector(Box::new(reuse_distances::Collector::new(reuse)));
+        metrics.registry = std::mem::take(all);
+        metrics
     }
 
     /// Counts a connection as active for as long as the result lives.
@@ -63,26 +99,19 @@ impl Metrics {
     }
 
     pub(crate) fn handshake_done(&self, protocol: &'static str, kind: &'static str) {
-        self.handshakes
-            .get_or_create(&HandshakeLabels { protocol, kind })
-            .inc();
+        let labels = HandshakeLabels { protocol, kind };
+        self.handshakes.get_or_create(&labels).inc();
     }
 
     pub(crate) fn handshake_failed(&self, error: &HandshakeError) {
-        self.handshake_failures
-            .get_or_create(&ReasonLabel {
-                reason: error.reason(),
-            })
-            .inc();
+        let reason = error.reason();
+        let labels = ReasonLabel { reason };
+        self.handshake_failures.get_or_create(&labels).inc();
     }
 
     pub(crate) fn reloaded(&self, of: ReloadOf, result: ReloadResult) {
-        self.reloads
-            .get_or_create(&ReloadLabels {
-                of: of.label(),
-                result: result.label(),
-            })
-            .inc();
+        let labels = ReloadLabels::new(of, result);
+        self.reloads.get_or_create(&labels).inc();
     }
 
     /// OpenMetrics text, which Prometheus reads.
@@ -95,89 +124,28 @@ impl Metrics {
     /// A rate over a series that begins with its first event misses that event.
     fn start_at_zero(&self) {
         for reason in HandshakeError::REASONS {
-            drop(
-                self.handshake_failures
-                    .get_or_create(&ReasonLabel { reason }),
-            );
+            let labels = ReasonLabel { reason };
+            drop(self.handshake_failures.get_or_create(&labels));
         }
         for of in [ReloadOf::Certificate, ReloadOf::TicketKeys] {
-            for result in [
-                ReloadResult::Updated,
-                ReloadResult::Unchanged,
-                ReloadResult::Failed,
-            ] {
-                drop(self.reloads.get_or_create(&ReloadLabels {
-                    of: of.label(),
-                    result: result.label(),
-                }));
+            for result in ReloadResult::ALL {
+                drop(self.reloads.get_or_create(&ReloadLabels::new(of, result)));
             }
         }
     }
+}
 
-    fn registered(
-        mut self,
-        broken: Family<SideLabel, Counter>,
-        bytes: Family<SideLabel, Counter>,
-        resumption: &Resumption,
-        reuse: Arc<ReuseEstimator>,
-    ) -> Self {
-        let mut all = Registry::with_prefix("rekindle");
-        all.register(
-            "connections_accepted",
-            "Connections accepted",
-            self.connections_accepted.clone(),
-        );
-        all.register(
-            "connections_refused",
-            "Connections closed at once because --max-connections was reached",
-            self.connections_refused.clone(),
-        );
-        all.register(
-            "connections_active",
-            "Connections open now, handshakes included",
-            self.connections_active.clone(),
-        );
-        all.register(
-            "accept_errors",
-            "Failures to accept for want of files or memory",
-            self.accept_errors.clone(),
-        );
-        all.register(
-            "handshakes",
-            "Handshakes completed, by protocol and by the way of resumption",
-            self.handshakes.clone(),
-        );
-        all.register(
-            "handshake_failures",
-            "Handshakes not completed, by reason",
-            self.handshake_failures.clone(),
-        );
-        all.register(
-            "upstream_connect_failures",
-            "Connections closed because the upstream could not be reached",
-            self.upstream_unreachable.clone(),
-        );
-        all.register(
-            "connections_broken",
-            "Connections broken while forwarding, by the side that broke",
-            broken,
-        );
-        all.register_with_unit(
-            "received",
-            "Plain bytes forwarded, by the side they came from",
-            Unit::Bytes,
-            bytes,
-        );
-        all.register(
-            "reloads",
-            "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result",
-            self.reloads.clone(),
-        );
-        all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
-        all.register_collector(Box::new(reuse_distances::Collector::new(reuse)));
-        self.registry = all;
-        self
-    }
+/// A new metric that is in the registry.
+fn new<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    all.register(name, help, metric.clone());
+    metric
+}
+
+/// The series of the client and of the upstream.
+fn of_both_sides(family: &Family<SideLabel, Counter>) -> (Counter, Counter) {
+    let of = |side| family.get_or_create_owned(&SideLabel { side });
+    (of("client"), of("upstream"))
 }
 
 /// One connection in the gauge of active ones.
@@ -198,14 +166,7 @@ pub(crate) enum ReloadOf {
 }
 
 impl ReloadOf {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::TicketKeys => "ticket_keys",
-        }
-    }
-
-    /// As the log says it.
+    /// As the log names it.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
@@ -222,13 +183,7 @@ pub(crate) enum ReloadResult {
 }
 
 impl ReloadResult {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-            Self::Failed => "failed",
-        }
-    }
+    const ALL: [Self; 3] = [Self::Updated, Self::Unchanged, Self::Failed];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -251,4 +206,19 @@ struct SideLabel {
 struct ReloadLabels {
     of: &'static str,
     result: &'static str,
+}
+
+impl ReloadLabels {
+    fn new(of: ReloadOf, result: ReloadResult) -> Self {
+        let of = match of {
+            ReloadOf::Certificate => "certificate",
+            ReloadOf::TicketKeys => "ticket_keys",
+        };
+        let result = match result {
+            ReloadResult::Updated => "updated",
+            ReloadResult::Unchanged => "unchanged",
+            ReloadResult::Failed => "failed",
+        };
+        Self { of, result }
+    }
 }

@@ -5,13 +5,15 @@ const STEP: f64 = std::f64::consts::SQRT_2;
 /// Eight doublings below the capacity: where the first bound lies.
 const BELOW: f64 = 256.0;
 
-/// Counts weighted lookups in buckets whose bounds are the capacity of the cache, and from there half doublings up and down:
-/// for the capacity itself, its halves and its doubles nothing has to be interpolated.
+/// Counts weighted lookups in buckets.
+///
+/// The bounds are the capacity of the cache and half doublings from there, up and down. So the
+/// capacity itself, its halves and its doubles need no interpolation.
 #[derive(Debug, Clone)]
 pub(crate) struct Histogram {
     /// Upper bounds, ascending, the last one infinite.
     bounds: Vec<f64>,
-    /// Never fall, as counters must not: what was counted is not scaled again when the sampled share changes.
+    /// They never fall, as counters must not: a change of the sampled share scales no old count.
     weights: Vec<f64>,
     sum: f64,
 }
@@ -23,7 +25,7 @@ impl Histogram {
         let lowest = (capacity / BELOW).max(1.0);
         let down = std::iter::successors(Some(capacity), |bound| Some(bound / STEP));
         let up = std::iter::successors(Some(capacity), |bound| Some(bound * STEP));
-        // A little room: after twice two steps a float is almost, not quite, its fourfold.
+        // A little room: four steps make almost, not quite, the fourfold of a float.
         let mut bounds: Vec<f64> = (down.take_while(|bound| *bound > lowest * 0.99))
             .chain(up.take_while(|bound| *bound < longest as f64 * 1.01))
             .map(f64::round)
@@ -38,7 +40,7 @@ impl Histogram {
         }
     }
 
-    /// Counts a lookup that stands for `weight` lookups. `None`: no cache finds it, however large.
+    /// Counts a lookup that stands for `weight` lookups. `None`: no cache finds it.
     pub(super) fn add(&mut self, distance: Option<f64>, weight: f64) {
         let bucket = distance.map_or(self.bounds.len() - 1, |distance| {
             self.bounds.partition_point(|bound| *bound < distance)

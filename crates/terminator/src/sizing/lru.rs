@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::recency::Recency;
 use super::requests::Requests;
 
 /// The hits of LRU caches.
@@ -15,10 +16,11 @@ impl Lru {
     /// Sends the requests through, in `n log n` steps.
     ///
     /// With a `timeout` in milliseconds, a session ends that long after it was inserted, and takes
-    /// nobody's room from then on. It is inserted when a cache without bounds would insert it: a small one,
-    /// which evicts it and inserts it again, keeps it longer, so that for those this is close, not exact.
+    /// no room from then on. It counts as inserted when a cache without bounds would insert it. A
+    /// small cache, which evicts it and inserts it again, keeps it longer, so for small capacities
+    /// the result is close, not exact.
     pub(crate) fn new(requests: &Requests, timeout: Option<u64>) -> Self {
-        let mut stack = Stack::new(requests);
+        let mut stack = Stack::new(requests.distinct);
         let mut ends = VecDeque::new();
         let mut hits = vec![0; requests.distinct + 1];
         for (now, session) in requests.sessions.iter().enumerate() {
@@ -29,11 +31,11 @@ impl Lru {
                 stack.remove(ended);
                 ends.pop_front();
             }
-            match stack.distance(*session) {
+            match stack.remove(*session) {
                 Some(distance) => hits[distance] += 1,
                 None => ends.extend(timeout.map(|timeout| (time + timeout, *session))),
             }
-            stack.push(*session, now);
+            stack.push(*session);
         }
         for capacity in 1..hits.len() {
             hits[capacity] += hits[capacity - 1];
@@ -52,57 +54,38 @@ impl Lru {
     }
 }
 
-/// Sessions by their last use: for each request a one if it was the last of its session, in a tree of
-/// partial sums (Fenwick, 1994).
+/// Sessions in the order of their last use.
 struct Stack {
-    sums: Vec<u32>,
-    /// For each session, its last request, counted from one; zero if it is not there.
-    last: Vec<u32>,
+    recency: Recency,
+    /// For each session that is there, the tick of its last use.
+    ticks: Vec<Option<usize>>,
 }
 
 impl Stack {
-    fn new(requests: &Requests) -> Self {
+    fn new(distinct: usize) -> Self {
         Self {
-            sums: vec![0; requests.sessions.len() + 1],
-            last: vec![0; requests.distinct],
+            recency: Recency::new(distinct),
+            ticks: vec![None; distinct],
         }
     }
 
-    /// The sessions used since this one was, itself included.
-    fn distance(&self, session: u32) -> Option<usize> {
-        let at = self.last[session as usize];
-        (at != 0).then(|| (self.upto(self.sums.len() - 1) - self.upto(at as usize - 1)) as usize)
-    }
-
-    /// Puts it on top.
-    fn push(&mut self, session: u32, request: usize) {
-        self.remove(session);
-        self.last[session as usize] = request as u32 + 1;
-        self.add(request + 1, 1);
-    }
-
-    fn remove(&mut self, session: u32) {
-        let at = std::mem::take(&mut self.last[session as usize]);
-        if at != 0 {
-            // Minus one.
-            self.add(at as usize, u32::MAX);
+    /// Puts a session on top that is not there.
+    fn push(&mut self, session: u32) {
+        if self.recency.is_used_up() {
+            let moved = self.recency.compact();
+            for tick in self.ticks.iter_mut().flatten() {
+                *tick = moved[*tick];
+            }
         }
+        self.ticks[session as usize] = Some(self.recency.push(session.into()));
     }
 
-    fn add(&mut self, mut at: usize, what: u32) {
-        while let Some(sum) = self.sums.get_mut(at) {
-            *sum = sum.wrapping_add(what);
-            at += at & at.wrapping_neg();
-        }
-    }
-
-    fn upto(&self, mut at: usize) -> u32 {
-        let mut sum = 0u32;
-        while at > 0 {
-            sum = sum.wrapping_add(self.sums[at]);
-            at &= at - 1;
-        }
-        sum
+    /// Takes a session away, and returns how many were used since it was, itself included.
+    fn remove(&mut self, session: u32) -> Option<usize> {
+        let tick = self.ticks[session as usize].take()?;
+        let distance = 1 + self.recency.after(tick);
+        self.recency.remove(tick);
+        Some(distance)
     }
 }
 
@@ -110,7 +93,7 @@ impl Stack {
 mod tests {
     use super::*;
 
-    /// An LRU cache, session by session, the most recent last, each with the time at which it ends.
+    /// An LRU cache: sessions, the most recent last, each with the time at which it ends.
     fn brute(requests: &Requests, capacity: usize, timeout: Option<u64>) -> u64 {
         let mut kept: Vec<(u32, u64)> = Vec::new();
         let mut hits = 0;

@@ -1,4 +1,4 @@
-//! The sessions that are followed.
+//! The sample: the sessions whose uses are followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::recency::Recency;
 
 /// Most sessions that are followed.
 const MOST: usize = 8_192;
-/// Reuse distances are known up to so many times the capacity at least.
+/// Reuse distances are known up to at least this many times the capacity.
 const REACH: usize = 8;
-/// Most expired sessions that one use lets go.
+/// Most expired sessions that one use drops from the sample.
 const EXPIRED_AT_ONCE: usize = 32;
 
 /// What happened to a session.
@@ -26,10 +26,11 @@ pub(super) enum Use {
     Removed,
 }
 
-/// Follows all sessions until there are too many, then a smaller and smaller share of them: those with the lowest hashes.
+/// Follows all sessions while they are few, then a smaller and smaller share of them: those with
+/// the lowest hashes.
 ///
-/// The share falls no further than it has to for the reach. After that, the session that was not used for the longest time
-/// is let go, so that a flood of sessions that nobody resumes does not leave the sample too small for good.
+/// The share falls no further than the reach needs. After that, the least recently used session is
+/// dropped, so a flood of sessions that are never resumed leaves the sample large enough.
 #[derive(Debug)]
 pub(super) struct Sample {
     followed: BTreeMap<u64, Followed>,
@@ -88,7 +89,7 @@ impl Sample {
         if key > self.threshold {
             return;
         }
-        self.let_expired_go(now);
+        self.drop_expired(now);
         let known = self.forget(key).filter(|known| known.end >= now);
         let end = now.saturating_add(self.timeout);
         match used {
@@ -100,11 +101,11 @@ impl Sample {
                         let distance = self.distance(known.tick);
                         self.histogram.add(Some(distance), weight);
                     }
-                    // Its insert was dropped: the distance cannot be told, only that there is one.
+                    // Its insert was dropped, so its distance is unknown.
                     None if held => {}
                     None => self.histogram.add(None, weight),
                 }
-                // A client whose session is not found gets a new one, which takes its place here too.
+                // A client whose session is not found gets a new one, which takes its place.
                 if held {
                     self.follow(key, known.map_or(end, |known| known.end));
                 }
@@ -138,9 +139,9 @@ impl Sample {
         Some(known)
     }
 
-    /// The cache lets them go as well: they take nobody's room. A few at each use are enough to be done
-    /// soon, and no handshake has to let all of them go after a quiet night.
-    fn let_expired_go(&mut self, now: Time) {
+    /// Expired sessions take no room in the cache either. Each use drops a few, so that no handshake
+    /// has to drop all of them after a quiet night.
+    fn drop_expired(&mut self, now: Time) {
         for _ in 0..EXPIRED_AT_ONCE {
             match self.by_end.first().copied() {
                 Some((end, key)) if end < now => self.forget(key),

@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
+use crate::sizing::{Curve, Lru, Requests};
 
 /// SipHash under a key of zeros: the same sample on every run.
 type FixedHash = BuildHasherDefault<DefaultHasher>;
@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An estimator, and the terminator around it: a cache without bounds whose sessions do not end.
 struct Watched {
-    reuse: ReuseEstimator<FixedHash>,
+    estimator: ReuseEstimator<FixedHash>,
     inserted: Vec<bool>,
     now: Time,
 }
@@ -19,7 +19,7 @@ struct Watched {
 impl Watched {
     fn new(capacity: usize) -> Self {
         Self {
-            reuse: ReuseEstimator::new(capacity, HOUR, FixedHash::default()),
+            estimator: ReuseEstimator::new(capacity, HOUR, FixedHash::default()),
             inserted: Vec::new(),
             now: Time::from_millis(0),
         }
@@ -27,8 +27,8 @@ impl Watched {
 
     fn see(&self, session: usize, used: Use) {
         let id = SessionId::new(&session.to_le_bytes()).unwrap();
-        if let Some(key) = self.reuse.sampled(&id) {
-            self.reuse.note(key, used, self.now);
+        if let Some(key) = self.estimator.sampled(&id) {
+            self.estimator.note(key, used, self.now);
         }
     }
 
@@ -44,17 +44,18 @@ impl Watched {
         }
     }
 
+    fn buckets(&self) -> Vec<(f64, u64)> {
+        self.estimator.estimate().histogram.buckets()
+    }
+
     /// The number of lookups in each bucket that is not empty.
     fn counts(&self) -> Vec<(f64, u64)> {
-        let buckets = self.reuse.estimate().histogram.buckets();
-        buckets
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        let buckets = self.buckets().into_iter();
+        buckets.filter(|(_, count)| *count > 0).collect()
     }
 
     fn followed(&self) -> usize {
-        self.reuse.sample.lock().unwrap().followed()
+        self.estimator.sample.lock().unwrap().followed()
     }
 }
 
@@ -70,7 +71,7 @@ fn a_distance_counts_each_session_in_between_once() {
 }
 
 #[test]
-fn a_session_that_has_ended_is_cold_and_in_nobodys_way() {
+fn a_session_that_has_ended_is_cold_and_takes_no_room() {
     let mut watched = Watched::new(4);
     watched.see(1, Use::Inserted);
     watched.now = watched.now.saturating_add(HOUR / 2);
@@ -104,7 +105,7 @@ fn many_that_have_ended_are_let_go_little_by_little() {
 }
 
 #[test]
-fn who_is_not_found_makes_room_for_its_successor() {
+fn a_session_that_is_not_found_makes_room_for_its_successor() {
     let watched = Watched::new(4);
     watched.see(1, Use::Inserted);
     watched.see(2, Use::Inserted);
@@ -116,7 +117,7 @@ fn who_is_not_found_makes_room_for_its_successor() {
 }
 
 #[test]
-fn ids_that_nobody_was_given_are_not_followed() {
+fn ids_that_no_client_was_given_are_not_followed() {
     let mut watched = Watched::new(4);
     for session in 0..100 {
         watched.see(session, Use::LookedUp { held: false });
@@ -132,10 +133,10 @@ fn ids_that_nobody_was_given_are_not_followed() {
 fn a_use_is_dropped_rather_than_waited_for() {
     let mut watched = Watched::new(4);
     {
-        let _held = watched.reuse.sample.lock().unwrap();
+        let _held = watched.estimator.sample.lock().unwrap();
         watched.see(1, Use::Inserted);
     }
-    assert_eq!(watched.reuse.estimate().dropped, 1);
+    assert_eq!(watched.estimator.estimate().dropped, 1);
     // Its distance is not known, but it is not taken for a session that no cache could find.
     watched.see(1, Use::LookedUp { held: true });
     assert_eq!(watched.counts(), []);
@@ -149,7 +150,7 @@ fn a_panic_of_one_handshake_does_not_end_the_estimate() {
     let mut watched = Watched::new(4);
     watched.request(1);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _held = watched.reuse.sample.lock().unwrap();
+        let _held = watched.estimator.sample.lock().unwrap();
         panic!("in the middle of a change");
     }));
     assert!(panicked.is_err());
@@ -157,58 +158,26 @@ fn a_panic_of_one_handshake_does_not_end_the_estimate() {
         watched.request(session);
     }
     assert_eq!(watched.counts(), [(2.0, 1), (COLD, 3)]);
-    assert_eq!(watched.reuse.estimate().dropped, 0);
+    assert_eq!(watched.estimator.estimate().dropped, 0);
 }
 
-/// The share of requests that an LRU cache finds.
-fn exact_lru(requests: &[usize], capacity: usize) -> f64 {
-    let (mut last_use, mut by_use) = (HashMap::new(), BTreeMap::new());
-    let mut hits = 0;
-    for (now, session) in requests.iter().enumerate() {
-        if let Some(before) = last_use.insert(session, now) {
-            by_use.remove(&before);
-            hits += 1;
-        }
-        by_use.insert(now, session);
-        if by_use.len() > capacity
-            && let Some((_, oldest)) = by_use.pop_first()
-        {
-            last_use.remove(oldest);
-        }
-    }
-    hits as f64 / requests.len() as f64
-}
-
-/// Clients of whom some come far more often than others: rank `r` with a frequency of `1 / r^0.8`.
+/// Clients of which some come far more often: the one of rank `r` with a frequency of `1 / r^0.8`.
 fn zipf(clients: usize, requests: usize) -> Vec<usize> {
     let mut sum = 0.0;
     let upto = (1..=clients).map(|rank| {
         sum += (rank as f64).powf(-0.8);
         sum
     });
-    let upto: Vec<f64> = upto.collect();
+    let sums: Vec<f64> = upto.collect();
     let mut state = 7u64;
     let mut draw = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let unit = (state >> 11) as f64 / (1u64 << 53) as f64;
-        upto.partition_point(|upto| *upto <= unit * sum)
+        sums.partition_point(|upto| *upto <= unit * sum)
     };
     (0..requests).map(|_| draw()).collect()
-}
-
-/// The same from the estimate, with the correction that its reader makes: requests that the sample has too many or too
-/// few of are those of the few busiest clients, which any cache finds.
-fn estimated(watched: &Watched, requests: usize) -> Vec<(f64, f64)> {
-    let buckets = watched.reuse.estimate().histogram.buckets();
-    let seen: u64 = buckets.iter().map(|(_, count)| count).sum();
-    let mut hits = requests as f64 - seen as f64;
-    let share = |(bound, count): (f64, u64)| {
-        hits += count as f64;
-        (bound, hits / requests as f64)
-    };
-    buckets.into_iter().map(share).collect()
 }
 
 #[test]
@@ -218,16 +187,29 @@ fn the_estimate_is_close_to_exact_lru() {
     for request in &requests {
         watched.request(*request);
     }
-    let share = watched.reuse.estimate().sampled;
+    let share = watched.estimator.estimate().sampled;
     assert!((0.1..0.5).contains(&share), "a sample: {share}");
     assert!(watched.followed() <= 8_192);
 
-    let bounded = |(capacity, _): &(f64, f64)| capacity.is_finite();
-    let estimated = estimated(&watched, requests.len());
-    for (capacity, estimated) in estimated.into_iter().filter(bounded).step_by(2) {
-        let exact = exact_lru(&requests, capacity as usize);
-        // Small capacities are what a sample cannot resolve: it has a few of their sessions.
-        let tolerance = if capacity < 1_250.0 { 0.03 } else { 0.012 };
+    let mut found = 0.0;
+    let up_to = |(capacity, count): (f64, u64)| {
+        found += count as f64;
+        (capacity, found)
+    };
+    let buckets: Vec<_> = watched.buckets().into_iter().map(up_to).collect();
+    let curve = Curve::new(buckets.clone(), requests.len() as f64).unwrap();
+    let requests = Requests {
+        sessions: requests.iter().map(|session| *session as u32).collect(),
+        distinct: 60_000,
+        times: Vec::new(),
+    };
+    let lru = Lru::new(&requests, None);
+    for (capacity, _) in &buckets[..buckets.len() - 1] {
+        let capacity = *capacity as usize;
+        let estimated = curve.share(capacity);
+        let exact = lru.hits(capacity) as f64 / requests.sessions.len() as f64;
+        // A sample cannot resolve small capacities: it has a few of their sessions.
+        let tolerance = if capacity < 1_250 { 0.03 } else { 0.012 };
         assert!(
             (estimated - exact).abs() < tolerance,
             "at {capacity}: {estimated} for {exact}"
@@ -243,9 +225,9 @@ fn a_flood_leaves_enough_of_a_sample() {
         watched.see(session, Use::Inserted);
     }
     assert_eq!(watched.followed(), 8_192);
-    let share = watched.reuse.estimate().sampled;
+    let share = watched.estimator.estimate().sampled;
     assert!((0.24..=0.25).contains(&share), "{share}");
-    // Those that were let go were not used for longest: up to eight times the capacity is known.
+    // Eviction took the least recently used: distances up to eight times the capacity are known.
     for (session, reach) in [(199_000, true), (170_000, true), (160_000, false)] {
         let before = watched.counts();
         for session in session..session + 500 {
