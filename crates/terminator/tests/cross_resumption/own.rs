@@ -16,14 +16,12 @@ impl Own<'_> {
         let files = Files::new();
         files.replace("tickets", &self.format.file(self.keys));
         // They are read before it listens, and the files need not stay.
-        Terminator::demo(&[
-            "--ticket-keys",
-            &files.text("tickets"),
-            "--ticket-keys-format",
+        Terminator::demo(&format!(
+            "--ticket-keys {} --ticket-keys-format {} --session-id-context hex:{}",
+            files.text("tickets"),
             self.format.name,
-            "--session-id-context",
-            &format!("hex:{}", hex(self.context)),
-        ])
+            hex(self.context),
+        ))
     }
 }
 

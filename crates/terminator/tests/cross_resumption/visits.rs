@@ -33,19 +33,21 @@ impl Session<'_> {
 pub(crate) fn first_visit(address: SocketAddr, protocol: &str) -> Session<'_> {
     let file = NamedTempFile::new().expect("a temporary file");
     let session = Session { protocol, file };
-    let printed = visit(address, &[protocol, "-sess_out", session.path()]);
+    let printed = visit(address, &format!("{protocol} -sess_out {}", session.path()));
     assert_eq!(printed.reused(), [false], "{}", printed.0);
     session
 }
 
 /// A handshake with that session, full or resumed.
 pub(crate) fn second_visit(address: SocketAddr, session: &Session<'_>) -> Printed {
-    visit(address, &[session.protocol, "-sess_in", session.path()])
+    visit(
+        address,
+        &format!("{} -sess_in {}", session.protocol, session.path()),
+    )
 }
 
-fn visit(address: SocketAddr, arguments: &[&str]) -> Printed {
-    let arguments = [&["-servername", "localhost"], arguments].concat();
-    let printed = s_client_get(address, &arguments);
+fn visit(address: SocketAddr, words: &str) -> Printed {
+    let printed = s_client_get(address, &format!("-servername localhost {words}"));
     printed.assert_no_error();
     printed
 }

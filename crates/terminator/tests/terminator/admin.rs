@@ -1,12 +1,11 @@
 //! `/metrics` and `/healthz`.
 
 use crate::common::Terminator;
-use crate::common::client::{s_client, s_client_get};
 use crate::common::files::Files;
 
 #[test]
 fn health() {
-    let terminator = Terminator::demo(&[]);
+    let terminator = Terminator::demo("");
     let (status, body) = terminator.admin("/healthz");
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert_eq!(body, "ok\n");
@@ -15,9 +14,9 @@ fn health() {
 
 #[test]
 fn metrics_tell_what_happened() {
-    let terminator = Terminator::demo(&["--tickets", "off"]);
-    s_client(terminator.address, &["-tls1_2", "-reconnect"]);
-    s_client_get(terminator.address, &["-tls1_3"]);
+    let terminator = Terminator::demo("--tickets off");
+    terminator.s_client("-tls1_2 -reconnect");
+    terminator.get("-tls1_3");
     terminator.wait_for_metric("rekindle_connections_active", 0);
 
     for (series, value) in [
@@ -47,7 +46,7 @@ fn metrics_tell_what_happened() {
 
 #[test]
 fn metrics_are_well_formed_and_complete() {
-    let terminator = Terminator::demo(&[]);
+    let terminator = Terminator::demo("");
     let (status, text) = terminator.admin("/metrics");
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(text.ends_with("# EOF\n"));
@@ -106,43 +105,44 @@ fn metrics_are_well_formed_and_complete() {
 
 #[test]
 fn reuse_distances_tell_which_capacity_finds_a_session() {
-    let arguments = ["--tickets", "off", "--sessions", "2", "--threads", "1"];
-    let terminator = Terminator::demo(&arguments);
+    let terminator = Terminator::demo("--tickets off --sessions 2 --threads 1");
     assert_eq!(terminator.metric("rekindle_cache_capacity"), 2);
     let files = Files::new();
     let (first, other) = (files.text("first"), files.text("other"));
-    let visit = |arguments: &[&str]| {
-        let printed = s_client_get(terminator.address, &[&["-tls1_2"], arguments].concat());
+    let visit = |words: &str| {
+        let printed = terminator.get(&format!("-tls1_2 {words}"));
         printed.assert_no_error().reused() == [true]
     };
+    let keep = |session: &str| visit(&format!("-sess_out {session}"));
+    let show = |session: &str| visit(&format!("-sess_in {session}"));
     let finds = |sessions| {
         let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{sessions}\"}}");
         terminator.metric(&bucket)
     };
 
-    assert!(!visit(&["-sess_out", &first]));
-    assert!(visit(&["-sess_in", &first]), "nobody came in between");
+    assert!(!keep(&first));
+    assert!(show(&first), "no other came in between");
     assert_eq!((finds("1.0"), finds("+Inf")), (1, 1));
 
-    assert!(!visit(&["-sess_out", &other]));
-    assert!(visit(&["-sess_in", &first]), "one other came in between");
+    assert!(!keep(&other));
+    assert!(show(&first), "one other came in between");
     assert_eq!((finds("1.0"), finds("2.0"), finds("+Inf")), (1, 2, 2));
 
     // Never resumed, the other makes room for a third; that it was asked for is known all the same.
-    assert!(!visit(&[]));
-    assert!(!visit(&["-sess_in", &other]));
+    assert!(!visit(""));
+    assert!(!show(&other));
     let found = [finds("1.0"), finds("2.0"), finds("3.0"), finds("+Inf")];
     assert_eq!(found, [1, 2, 3, 3]);
 }
 
 #[test]
 fn a_stateful_ticket_has_a_reuse_distance() {
-    let terminator = Terminator::demo(&["--tickets", "off"]);
+    let terminator = Terminator::demo("--tickets off");
     let files = Files::new();
     let session = files.text("session");
-    s_client_get(terminator.address, &["-tls1_3", "-sess_out", &session]);
-    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_in", &session]);
-    assert_eq!(printed.assert_no_error().reused(), [true]);
+    terminator.get(&format!("-tls1_3 -sess_out {session}"));
+    let printed = terminator.get(&format!("-tls1_3 -sess_in {session}"));
+    printed.expect_reused([true]);
     for found_by in ["100000.0", "+Inf"] {
         let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
         assert_eq!(terminator.metric(&bucket), 1, "{found_by}");
@@ -151,8 +151,8 @@ fn a_stateful_ticket_has_a_reuse_distance() {
 
 #[test]
 fn reuse_distances_are_those_of_the_cache_not_of_tickets() {
-    let terminator = Terminator::demo(&[]);
-    s_client(terminator.address, &["-tls1_2", "-reconnect"]);
+    let terminator = Terminator::demo("");
+    terminator.s_client("-tls1_2 -reconnect");
     let resumed = r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="ticket"}"#;
     terminator.wait_for_metric(resumed, 5);
     let count = "rekindle_cache_reuse_distance_sessions_count";

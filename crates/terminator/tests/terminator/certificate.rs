@@ -4,42 +4,42 @@ use std::fs;
 use std::io::{Read, Write};
 
 use crate::common::Terminator;
-use crate::common::client::{common_name, s_client, tls_connect};
-use crate::common::files::{Files, ticket_key};
+use crate::common::client::{common_name, tls_connect};
+use crate::common::files::{Files, read, ticket_key};
 use crate::common::upstream::echo;
 
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";
 const FAILED: &str = "certificate reload failed";
 
+fn reloads(result: &str) -> String {
+    format!("rekindle_reloads_total{{of=\"certificate\",result=\"{result}\"}}")
+}
+
 #[test]
 fn new_connections_get_the_new_certificate_and_everything_else_goes_on() {
     let files = Files::with_certificate("before");
-    let terminator = Terminator::proxy(echo(), &files, &[]);
+    let terminator = Terminator::proxy(echo(), &files, "");
     let mut open = tls_connect(terminator.address);
     assert_eq!(common_name(&open), "before");
 
     // Sessions from before the reload, one in the cache and one in a ticket.
-    let ways: [&[&str]; 2] = [&["-tls1_2", "-no_ticket"], &["-tls1_2"]];
-    let session = |i: usize| files.text(&format!("session-{i}"));
-    for (i, way) in ways.iter().enumerate() {
-        let printed = s_client(
-            terminator.address,
-            &[way, &["-sess_out", &session(i)][..]].concat(),
-        );
-        assert_eq!(printed.reused(), [false], "{}", printed.0);
+    let kinds = [
+        ("-tls1_2 -no_ticket", files.text("in-the-cache")),
+        ("-tls1_2", files.text("in-a-ticket")),
+    ];
+    for (kind, session) in &kinds {
+        let printed = terminator.s_client(&format!("{kind} -sess_out {session}"));
+        printed.expect_reused([false]);
     }
 
     files.make_certificate("after");
     terminator.reload(UPDATED);
 
     assert_eq!(common_name(&tls_connect(terminator.address)), "after");
-    for (i, way) in ways.iter().enumerate() {
-        let printed = s_client(
-            terminator.address,
-            &[way, &["-sess_in", &session(i)][..]].concat(),
-        );
-        assert_eq!(printed.reused(), [true], "{}", printed.0);
+    for (kind, session) in &kinds {
+        let printed = terminator.s_client(&format!("{kind} -sess_in {session}"));
+        printed.expect_reused([true]);
     }
     open.write_all(b"still here")
         .expect("the open connection takes bytes");
@@ -48,38 +48,26 @@ fn new_connections_get_the_new_certificate_and_everything_else_goes_on() {
     assert_eq!(&echoed, b"still here");
 
     terminator.reload(UNCHANGED);
-    assert_eq!(
-        terminator.metric(r#"rekindle_reloads_total{of="certificate",result="updated"}"#),
-        1
-    );
-    assert_eq!(
-        terminator.metric(r#"rekindle_reloads_total{of="certificate",result="unchanged"}"#),
-        1
-    );
+    for result in ["updated", "unchanged"] {
+        assert_eq!(terminator.metric(&reloads(result)), 1, "{result}");
+    }
 }
 
 #[test]
 fn a_bad_certificate_or_key_keeps_the_old_ones() {
     let files = Files::with_certificate("good");
     let other = Files::with_certificate("other");
-    let read = |path: String| fs::read(path).expect("it can be read");
-    let (cert, key) = (read(files.cert()), read(files.key()));
-    let terminator = Terminator::proxy(echo(), &files, &[]);
+    let (cert, key) = (read(&files.cert()), read(&files.key()));
+    let (other_cert, other_key) = (read(&other.cert()), read(&other.key()));
+    let mismatch = "does not belong to the certificate";
+    let terminator = Terminator::proxy(echo(), &files, "");
 
     let bad: [(&str, &[u8], &[u8]); 5] = [
         ("holds no certificate", b"no PEM at all", &key),
         ("certificate file", &cert[..cert.len() / 2], &key),
         ("holds no private key", &cert, b"no PEM at all"),
-        (
-            "does not belong to the certificate",
-            &cert,
-            &read(other.key()),
-        ),
-        (
-            "does not belong to the certificate",
-            &read(other.cert()),
-            &key,
-        ),
+        (mismatch, &cert, &other_key),
+        (mismatch, &other_cert, &key),
     ];
     for (count, (reason, bad_cert, bad_key)) in bad.into_iter().enumerate() {
         files.replace("cert.pem", bad_cert);
@@ -87,10 +75,7 @@ fn a_bad_certificate_or_key_keeps_the_old_ones() {
         terminator.reload(FAILED);
         assert!(terminator.logged(reason) > 0, "{reason}");
         assert_eq!(common_name(&tls_connect(terminator.address)), "good");
-        assert_eq!(
-            terminator.metric(r#"rekindle_reloads_total{of="certificate",result="failed"}"#),
-            count as u64 + 1
-        );
+        assert_eq!(terminator.metric(&reloads("failed")), count as u64 + 1);
     }
     fs::remove_file(files.cert()).expect("the file was there");
     terminator.reload(FAILED);
@@ -105,11 +90,8 @@ fn a_bad_certificate_or_key_keeps_the_old_ones() {
 fn certificate_and_ticket_keys_reload_independently() {
     let files = Files::with_certificate("before");
     files.replace("tickets.key", &ticket_key());
-    let terminator = Terminator::proxy(
-        echo(),
-        &files,
-        &["--ticket-keys", &files.text("tickets.key")],
-    );
+    let keys = files.text("tickets.key");
+    let terminator = Terminator::proxy(echo(), &files, &format!("--ticket-keys {keys}"));
 
     let change = || {
         files.replace("tickets.key", b"short");

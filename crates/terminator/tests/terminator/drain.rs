@@ -13,8 +13,8 @@ use crate::common::{Terminator, eventually};
 
 const LARGE: usize = 1024 * 1024;
 
-fn proxy(arguments: &[&str]) -> Terminator {
-    Terminator::proxy(echo(), &Files::with_certificate("drain"), arguments)
+fn proxy(words: &str) -> Terminator {
+    Terminator::proxy(echo(), &Files::with_certificate("drain"), words)
 }
 
 /// Sends and gets back `total` bytes.
@@ -43,7 +43,7 @@ fn assert_draining(terminator: &Terminator) {
 #[test]
 fn an_open_connection_finishes_its_transfer() {
     for signal in [Signal::TERM, Signal::INT] {
-        let terminator = proxy(&[]);
+        let terminator = proxy("");
         let mut stream = tls_connect(terminator.address);
         transfer(&mut stream, LARGE);
         terminator.signal(signal);
@@ -60,14 +60,14 @@ fn an_open_connection_finishes_its_transfer() {
 
 #[test]
 fn without_connections_the_drain_is_over_at_once() {
-    let terminator = proxy(&["--drain-timeout", "86400"]);
+    let terminator = proxy("--drain-timeout 86400");
     terminator.signal(Signal::TERM);
     assert_eq!(terminator.wait_for_exit().code(), Some(0));
 }
 
 #[test]
 fn what_is_left_when_the_time_is_over_is_cut() {
-    let terminator = proxy(&["--drain-timeout", "1"]);
+    let terminator = proxy("--drain-timeout 1");
     let mut stream = tls_connect(terminator.address);
     transfer(&mut stream, LARGE);
     terminator.signal(Signal::TERM);
@@ -80,7 +80,7 @@ fn what_is_left_when_the_time_is_over_is_cut() {
 
 #[test]
 fn a_second_interrupt_ends_the_drain() {
-    let terminator = proxy(&["--drain-timeout", "86400"]);
+    let terminator = proxy("--drain-timeout 86400");
     let mut stream = tls_connect(terminator.address);
     transfer(&mut stream, LARGE);
     terminator.signal(Signal::INT);
@@ -91,7 +91,7 @@ fn a_second_interrupt_ends_the_drain() {
 
 #[test]
 fn the_demo_closes_idle_connections_politely() {
-    let terminator = Terminator::demo(&["--drain-timeout", "86400"]);
+    let terminator = Terminator::demo("--drain-timeout 86400");
     let mut stream = tls_connect(terminator.address);
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n")

@@ -1,13 +1,12 @@
-//! `keys check` and `keys rotate`: what a new set of keys would do, and how to come to one that does no harm.
+//! `keys check` and `keys rotate`: what a new set of keys would do, and how to rotate without harm.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
 
 use crate::common::Terminator;
-use crate::common::client::s_client_get;
 use crate::common::files::{Files, hex, ticket_key, ticket_secret};
-use crate::common::keys::{fingerprints, keys, mode};
+use crate::common::keys::{fingerprints, keys, keys_of, mode, run_keys};
 
 #[test]
 fn a_check_says_what_a_file_would_do() {
@@ -18,7 +17,7 @@ fn a_check_says_what_a_file_would_do() {
         files.replace("new", new);
         files.replace("old", old);
         let (new, old) = (files.text("new"), files.text("old"));
-        let ran = keys(&["check", &new, "--against", &old]);
+        let ran = keys!("check {new} --against {old}");
         [one, two, three].iter().for_each(|key| {
             ran.hides(&key[16..32]).hides(&key[32..]);
         });
@@ -33,24 +32,18 @@ fn a_check_says_what_a_file_would_do() {
     assert_eq!(check(&one, &one), nothing);
     assert_eq!(check(&[one, two].concat(), &one), nothing);
     assert_eq!(check(&[two, one].concat(), &[one, two].concat()), nothing);
-    assert_eq!(
-        check(&[two, one].concat(), &one),
-        said(&["not-distributed"])
-    );
+    let promoted = [two, one].concat();
+    assert_eq!(check(&promoted, &one), said(&["not-distributed"]));
     assert_eq!(check(&one, &[one, two].concat()), said(&["dropped"]));
-    assert_eq!(
-        check(&three, &[one, two].concat()),
-        said(&["dropped", "dropped", "not-distributed"])
-    );
-    assert_eq!(
-        check(&[&one[..], b"\n"].concat(), &one),
-        said(&["trailing"])
-    );
+    let all_new = said(&["dropped", "dropped", "not-distributed"]);
+    assert_eq!(check(&three, &[one, two].concat()), all_new);
+    let with_newline = [&one[..], b"\n"].concat();
+    assert_eq!(check(&with_newline, &one), said(&["trailing"]));
     let refused = |new: &[u8]| {
         let (status, words) = check(new, &one);
         assert_eq!((status, words), (2, vec!["refused".to_owned()]));
         let path = files.text("new");
-        let ran = keys(&["check", &path]).expect(2);
+        let ran = keys!("check {path}").expect(2);
         assert!(ran.out().contains(&path), "it names the file");
         ran.out().to_owned()
     };
@@ -62,10 +55,10 @@ fn a_check_says_what_a_file_would_do() {
 
     files.replace("new", &one);
     fs::set_permissions(files.path("new"), Permissions::from_mode(0o644)).expect("it is ours");
-    let ran = keys(&["check", &files.text("new")]).expect(1);
+    let (new, missing) = (files.text("new"), files.text("missing"));
+    let ran = keys!("check {new}").expect(1);
     assert!(ran.out().starts_with("exposed: "));
-    let missing = files.text("missing");
-    keys(&["check", &files.text("new"), "--against", &missing]).expect(2);
+    keys!("check {new} --against {missing}").expect(2);
 }
 
 #[test]
@@ -77,102 +70,89 @@ fn a_check_knows_times_folders_and_secrets() {
         .as_secs();
     let h2o = |turns: &[(u64, u64)]| {
         let entry = |(from, until): &(u64, u64)| {
-            let (name, key) = (
-                hex(&ticket_key()[..16]),
-                hex(&[ticket_key(), ticket_key()].concat()),
-            );
+            let name = hex(&ticket_key()[..16]);
+            let key = hex(&[ticket_key(), ticket_key()].concat());
             format!(
                 "- name: {name}\n  cipher: AES-256-CBC\n  hash: SHA256\n  key: {key}\n  \
                  not_before: {from}\n  not_after: {until}\n"
             )
         };
-        files.replace(
-            "h2o",
-            turns.iter().map(entry).collect::<String>().as_bytes(),
-        );
-        keys(&["check", &files.text("h2o"), "--format", "h2o"])
+        let content: String = turns.iter().map(entry).collect();
+        files.replace("h2o", content.as_bytes());
+        let path = files.text("h2o");
+        keys!("check {path} --format h2o")
     };
     h2o(&[(now - 60, now + 90_000)]).expect(0);
     let later = h2o(&[(now + 600, now + 90_000)]).expect(1);
-    assert!(
-        later
-            .out()
-            .starts_with("nothing-seals: no key seals from now on, for ")
-    );
+    let nothing_seals = "nothing-seals: no key seals from now on, for ";
+    assert!(later.out().starts_with(nothing_seals));
     let short = h2o(&[(now - 60, now + 3_900)]).expect(1);
     assert!(short.out().starts_with("cut-short: "));
 
     fs::create_dir(files.path("keys")).expect("the name is free");
     let folder = files.text("keys");
-    keys(&["check", &folder]).expect(2);
+    keys!("check {folder}").expect(2);
     let (one, two) = (ticket_key(), ticket_key());
     files.replace("keys/1", &one);
     files.replace("keys/2.next", &two);
-    keys(&["check", &folder]).expect(0);
+    keys!("check {folder}").expect(0);
     let words: Vec<_> = fingerprints(&folder, "traffic-server-48");
     assert_eq!([&words[0].0[..], &words[1].0], ["next", "sealing"]);
     files.replace("keys/3", &one);
-    let twins = keys(&["check", &folder]).expect(2);
-    assert!(twins.out().contains("keys/3") && twins.out().contains("keys/1"));
+    let duplicates = keys!("check {folder}").expect(2);
+    let out = duplicates.out();
+    assert!(out.contains("keys/3") && out.contains("keys/1"));
 
     // From a file to a secret, all that is in force goes.
     files.replace("secret", ticket_secret(3600).as_bytes());
     files.replace("old", &one);
     let (new, old) = (files.text("secret"), files.text("old"));
-    let change = ["check", &new, "--format", "secret", "--against", &old];
-    let ran = keys(&[&change[..], &["--against-format", "apache-48"]].concat()).expect(1);
-    let words: Vec<_> = ran
-        .out()
-        .lines()
-        .map(|line| line.split(':').next())
-        .collect();
-    assert_eq!(words, [Some("dropped"), Some("not-distributed")]);
+    let ran = keys!("check {new} --format secret --against {old} --against-format apache-48");
+    let ran = ran.expect(1);
+    let words = ran.out().lines().map(|line| line.split(':').next());
+    assert!(words.eq([Some("dropped"), Some("not-distributed")]));
 }
 
 #[test]
 fn a_rotation_in_two_steps_while_a_terminator_serves() {
     let files = Files::new();
     let (path, old, session) = (files.text("keys"), files.text("old"), files.text("session"));
-    keys(&["generate", "--format", "envoy-80", "--out", &path]).expect(0);
-    let flags = ["--ticket-keys", &path, "--ticket-keys-format", "envoy-80"];
+    keys!("generate --format envoy-80 --out {path}").expect(0);
+    let flags = format!("--ticket-keys {path} --ticket-keys-format envoy-80");
     let terminator = Terminator::demo(&flags);
-    let visit = |arguments: &[&str]| {
-        let printed = s_client_get(terminator.address, &[&["-tls1_2"], arguments].concat());
+    let visit = |option| {
+        let printed = terminator.get(&format!("-tls1_2 {option} {session}"));
         printed.assert_no_error().handshake().to_owned()
     };
-    assert_eq!(visit(&["-sess_out", &session]), "full");
+    assert_eq!(visit("-sess_out"), "full");
     let first = fingerprints(&path, "envoy-80");
 
-    let rotate = |arguments: &[&str]| {
+    let rotate = |words: &str| {
         fs::copy(&path, &old).expect("it is there");
-        let rotate = ["rotate", "--format", "envoy-80", &path];
-        keys(&[&rotate[..], arguments].concat())
+        keys!("rotate --format envoy-80 {path} {words}")
     };
     let says_nothing = || {
-        let check = ["check", &path, "--format", "envoy-80", "--against", &old];
-        keys(&check).expect(0);
+        keys!("check {path} --format envoy-80 --against {old}").expect(0);
     };
-    rotate(&[]).failed("--stage");
-    let staged = rotate(&["--stage"]).expect(0);
-    let staged = staged
-        .out()
-        .trim()
-        .strip_prefix("staged ")
-        .expect("a fingerprint");
+    rotate("").failed("--stage");
+    let staged = rotate("--stage").expect(0);
+    let staged = staged.out().trim().strip_prefix("staged ");
+    let staged = staged.expect("a fingerprint");
+    let promote = format!("--promote {staged}");
     says_nothing();
     let opening = ("opening".to_owned(), staged.to_owned());
     assert_eq!(fingerprints(&path, "envoy-80"), [first[0].clone(), opening]);
-    rotate(&["--promote", "0123456789abcdef"]).failed("there is no key 0123456789abcdef");
-    rotate(&["--promote", staged]).expect(0);
+    rotate("--promote 0123456789abcdef").failed("there is no key 0123456789abcdef");
+    rotate(&promote).expect(0);
     says_nothing();
-    rotate(&["--promote", staged]).failed("seals already");
+    rotate(&promote).failed("seals already");
     let words = fingerprints(&path, "envoy-80");
     assert_eq!(words[0], ("sealing".to_owned(), staged.to_owned()));
     assert_eq!(words[1], ("opening".to_owned(), first[0].1.clone()));
     assert_eq!(mode(&path), 0o600);
 
     terminator.wait_for_log(&format!("first={staged}"));
-    assert_eq!(visit(&["-sess_in", &session]), "renewed_ticket");
+    assert_eq!(visit("-sess_in"), "renewed_ticket");
 }
 
 #[test]
@@ -180,43 +160,29 @@ fn rotations_in_one_step() {
     let files = Files::new();
     let (path, old) = (files.text("keys"), files.text("old"));
     for format in ["haproxy-48", "haproxy-80", "h2o"] {
-        keys(&["generate", "--format", format, "--out", &path, "--force"]).expect(0);
+        keys!("generate --format {format} --out {path} --force").expect(0);
         let before = fingerprints(&path, format);
         fs::copy(&path, &old).expect("it is there");
-        let rotate = ["rotate", "--format", format, &path];
-        keys(&[&rotate[..], &["--stage"]].concat()).failed("--stage");
-        keys(&rotate).expect(0);
+        let rotate = format!("rotate --format {format} {path}");
+        keys!("{rotate} --stage").failed("--stage");
+        run_keys(&rotate).expect(0);
         let after = fingerprints(&path, format);
-        assert!(
-            !before.contains(&after[0]),
-            "{format}: the new one is the next"
-        );
+        assert!(!before.contains(&after[0]), "{format}: the new one is next");
         assert_eq!(after[0].0, "next");
-        let keys_of = |printed: &[(String, String)]| {
-            printed
-                .iter()
-                .map(|(_, key)| key.clone())
-                .collect::<Vec<_>>()
-        };
-        let check = ["check", &path, "--format", format, "--against", &old];
+        let check = format!("check {path} --format {format} --against {old}");
         if format == "h2o" {
             assert_eq!(after[1..], before[..], "it seals when its time has come");
-            keys(&check).expect(0);
+            run_keys(&check).expect(0);
         } else {
             assert_eq!(keys_of(&after)[1..], keys_of(&before)[..2]);
             assert_eq!([&after[1].0[..], &after[2].0], ["sealing", "opening"]);
             // Three keys are all that HAProxy has: the oldest goes, and its tickets with it.
-            let dropped = keys(&check).expect(1);
-            assert!(
-                dropped
-                    .out()
-                    .starts_with(&format!("dropped: key {}", before[2].1))
-            );
-            keys(&[&rotate[..], &["--keep", "4"]].concat()).expect(0);
-            assert_eq!(
-                keys_of(&fingerprints(&path, format))[1..],
-                keys_of(&after)[..]
-            );
+            let dropped = run_keys(&check).expect(1);
+            let oldest = format!("dropped: key {}", before[2].1);
+            assert!(dropped.out().starts_with(&oldest));
+            keys!("{rotate} --keep 4").expect(0);
+            let four = fingerprints(&path, format);
+            assert_eq!(keys_of(&four)[1..], keys_of(&after)[..]);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use openssl::rand::rand_bytes;
 
-use crate::common::client::{connector, s_client, tls_connect};
+use crate::common::client::{connector, tls_connect};
 use crate::common::files::Files;
 use crate::common::upstream::echo;
 use crate::common::{BINARY, Terminator, connect, eventually};
@@ -22,7 +22,7 @@ fn is_closed(tcp: &mut TcpStream) -> bool {
 
 #[test]
 fn a_silent_client_is_closed_after_the_handshake_timeout() {
-    let terminator = Terminator::demo(&["--handshake-timeout", "1"]);
+    let terminator = Terminator::demo("--handshake-timeout 1");
     let mut silent = connect(terminator.address);
     assert!(is_closed(&mut silent));
     terminator.wait_for_metric(&failures("timeout"), 1);
@@ -31,7 +31,7 @@ fn a_silent_client_is_closed_after_the_handshake_timeout() {
 
 #[test]
 fn connections_above_the_limit_are_refused_and_counted() {
-    let terminator = Terminator::demo(&["--max-connections", "1"]);
+    let terminator = Terminator::demo("--max-connections 1");
     let first = tls_connect(terminator.address);
     assert!(is_closed(&mut connect(terminator.address)));
     terminator.wait_for_metric("rekindle_connections_refused_total", 1);
@@ -45,8 +45,8 @@ fn connections_above_the_limit_are_refused_and_counted() {
 }
 
 #[test]
-fn what_is_not_tls_is_counted_and_harms_nobody() {
-    let terminator = Terminator::demo(&[]);
+fn what_is_not_tls_is_counted_and_harms_no_other_client() {
+    let terminator = Terminator::demo("");
     let mut plain = connect(terminator.address);
     plain
         .write_all(b"GET / HTTP/1.1\r\n\r\n")
@@ -68,23 +68,17 @@ fn what_is_not_tls_is_counted_and_harms_nobody() {
         eventually("the end of it", || is_closed(&mut tcp));
     }
     // TLS 1.1 is over.
-    let printed = s_client(
-        terminator.address,
-        &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
-    );
-    assert!(
-        printed.0.contains("alert protocol version"),
-        "{}",
-        printed.0
-    );
+    let printed = terminator.s_client("-tls1_1 -cipher DEFAULT@SECLEVEL=0");
+    let alert = "alert protocol version";
+    assert!(printed.0.contains(alert), "{}", printed.0);
 
-    assert_eq!(s_client(terminator.address, &["-tls1_2"]).reused(), [false]);
+    assert_eq!(terminator.s_client("-tls1_2").reused(), [false]);
     assert_eq!(terminator.logged("panicked"), 0);
 }
 
 #[test]
 fn the_demo_takes_any_bytes_inside_tls() {
-    let terminator = Terminator::demo(&[]);
+    let terminator = Terminator::demo("");
     let requests: [&[u8]; 5] = [
         b"\r\n\r\n\r\n\r\n",
         b"\x00\xff\xfe garbage\r\n\r\n",
@@ -101,7 +95,7 @@ fn the_demo_takes_any_bytes_inside_tls() {
     }
     terminator.wait_for_metric("rekindle_connections_active", 0);
     assert_eq!(terminator.logged("panicked"), 0);
-    assert_eq!(s_client(terminator.address, &["-tls1_2"]).reused(), [false]);
+    assert_eq!(terminator.s_client("-tls1_2").reused(), [false]);
 }
 
 #[test]
@@ -110,21 +104,12 @@ fn out_of_files_accepting_pauses_and_recovers() {
     let mut command = Command::new("sh");
     command
         .args(["-c", "ulimit -n 48; exec \"$0\" \"$@\"", BINARY])
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--admin",
-            "127.0.0.1:0",
-            "--upstream",
-            &echo().to_string(),
-            "--cert",
-            &files.cert(),
-            "--key",
-            &files.key(),
-        ]);
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--upstream", &echo().to_string()])
+        .args(["--cert", &files.cert(), "--key", &files.key()]);
     let terminator = Terminator::spawn(command);
     let too_few = "more open files than the hard limit allows";
-    // The log comes by another way than the line that says it is ready.
+    // The log and the line on standard output come by different pipes.
     terminator.wait_for_log(too_few);
     assert_eq!(terminator.logged(too_few), 1);
     // The system takes these for us, whether the terminator accepts them or not.

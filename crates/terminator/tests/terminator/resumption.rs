@@ -5,7 +5,6 @@ use std::process::Command;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslSession, SslVersion};
 use serde_json::Value;
 
-use crate::common::client::{s_client, s_client_get};
 use crate::common::files::Files;
 use crate::common::upstream::echo;
 use crate::common::{Terminator, connect};
@@ -14,14 +13,14 @@ const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 
 /// OpenSSL gives a session of TLS 1.2 to the cache after it has sent its last message: with more threads
 /// one that comes back at once may be faster than its session.
-const ONE_THREAD: [&str; 2] = ["--threads", "1"];
+const ONE_THREAD: &str = "--threads 1";
 
 #[test]
 fn tls12_by_session_id() {
-    let terminator = Terminator::demo(&ONE_THREAD);
-    let printed = s_client(terminator.address, &["-tls1_2", "-no_ticket", "-reconnect"]);
+    let terminator = Terminator::demo(ONE_THREAD);
+    let printed = terminator.s_client("-tls1_2 -no_ticket -reconnect");
     printed.assert_no_error();
-    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    printed.expect_reused(ONE_NEW_FIVE_REUSED);
     let ids = printed.session_ids();
     assert_eq!(ids.len(), 6);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
@@ -37,10 +36,10 @@ fn tls12_by_session_id() {
 
 #[test]
 fn tls12_by_ticket() {
-    let terminator = Terminator::demo(&[]);
-    let printed = s_client(terminator.address, &["-tls1_2", "-reconnect"]);
+    let terminator = Terminator::demo("");
+    let printed = terminator.s_client("-tls1_2 -reconnect");
     printed.assert_no_error();
-    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    printed.expect_reused(ONE_NEW_FIVE_REUSED);
     terminator.wait_for_metric(
         r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="ticket"}"#,
         5,
@@ -54,9 +53,9 @@ fn tls12_by_ticket() {
 
 #[test]
 fn tls12_without_tickets_falls_back_to_session_ids() {
-    let terminator = Terminator::demo(&[&ONE_THREAD[..], &["--tickets", "off"]].concat());
-    let printed = s_client(terminator.address, &["-tls1_2", "-reconnect"]);
-    assert_eq!(printed.reused(), ONE_NEW_FIVE_REUSED, "{}", printed.0);
+    let terminator = Terminator::demo("--threads 1 --tickets off");
+    let printed = terminator.s_client("-tls1_2 -reconnect");
+    printed.expect_reused(ONE_NEW_FIVE_REUSED);
     terminator.wait_for_metric(
         r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="session_id"}"#,
         5,
@@ -74,21 +73,18 @@ fn tls13_by_stateful_ticket() {
 }
 
 fn tls13(tickets: &str, kind: &str) {
-    let terminator = Terminator::demo(&["--tickets", tickets]);
+    let terminator = Terminator::demo(&format!("--tickets {tickets}"));
     let files = Files::new();
     let (first, second) = (files.text("first"), files.text("second"));
 
-    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_out", &first]);
-    assert_eq!(printed.assert_no_error().reused(), [false]);
+    let printed = terminator.get(&format!("-tls1_3 -sess_out {first}"));
+    printed.expect_reused([false]);
     assert_eq!(printed.handshake(), "full");
 
     // The ticket that came with the resumed connection resumes as well.
     for (given, kept) in [(&first, &second), (&second, &first)] {
-        let printed = s_client_get(
-            terminator.address,
-            &["-tls1_3", "-sess_in", given, "-sess_out", kept],
-        );
-        assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+        let printed = terminator.get(&format!("-tls1_3 -sess_in {given} -sess_out {kept}"));
+        printed.expect_reused([true]);
         assert_eq!(printed.handshake(), kind);
     }
 }
@@ -96,20 +92,14 @@ fn tls13(tickets: &str, kind: &str) {
 #[test]
 fn an_expired_session_is_swept_and_not_resumed() {
     // The sweep goes round once a minute, however large the cache is; a small one it is through with at once.
-    let terminator = Terminator::demo(&["--session-timeout", "1", "--sessions", "1"]);
+    let terminator = Terminator::demo("--session-timeout 1 --sessions 1");
     let files = Files::new();
     let session = files.text("session");
-    s_client_get(
-        terminator.address,
-        &["-tls1_2", "-no_ticket", "-sess_out", &session],
-    );
+    terminator.get(&format!("-tls1_2 -no_ticket -sess_out {session}"));
     // The cache sweeps what has expired by itself, also when no handshake comes by.
     terminator.wait_for_metric("rekindle_cache_entries", 0);
-    let printed = s_client_get(
-        terminator.address,
-        &["-tls1_2", "-no_ticket", "-sess_in", &session],
-    );
-    assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
+    let printed = terminator.get(&format!("-tls1_2 -no_ticket -sess_in {session}"));
+    printed.expect_reused([false]);
 }
 
 #[test]
@@ -121,7 +111,7 @@ fn curl_with_two_connections() {
         ("on", &["--tlsv1.3"], "ticket"),
         ("off", &["--tlsv1.3"], "stateful_ticket"),
     ] {
-        let terminator = Terminator::demo(&["--tickets", tickets]);
+        let terminator = Terminator::demo(&format!("--tickets {tickets}"));
         let url = format!("https://{}/", terminator.address);
         let output = Command::new("curl")
             .args([
@@ -160,7 +150,7 @@ fn curl_with_two_connections() {
 
 #[test]
 fn a_client_that_hangs_up_without_close_notify_keeps_its_session() {
-    let terminator = Terminator::proxy(echo(), &Files::with_certificate("rude"), &[]);
+    let terminator = Terminator::proxy(echo(), &Files::with_certificate("rude"), "");
     let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
     builder
         .set_max_proto_version(Some(SslVersion::TLS1_2))

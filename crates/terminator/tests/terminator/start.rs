@@ -176,7 +176,7 @@ fn ticket_keys_that_others_can_read() {
             &["--ticket-keys", &path, "others than its owner"],
         );
     }
-    let terminator = Terminator::demo(&["--ticket-keys", &path]);
+    let terminator = Terminator::demo(&format!("--ticket-keys {path}"));
     terminator.wait_for_log("others than the file's owner");
 }
 
@@ -198,7 +198,7 @@ fn addresses_that_are_taken() {
 
 #[test]
 fn maintenance_and_key_files_are_no_work_for_the_threads_of_connections() {
-    let terminator = Terminator::demo(&["--threads", "1"]);
+    let terminator = Terminator::demo("--threads 1");
     let names = terminator.thread_names();
     for name in ["maintenance", "reload"] {
         assert!(names.lines().any(|line| line == name), "{name}: {names}");

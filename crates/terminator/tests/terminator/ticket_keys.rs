@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use crate::common::client::{s_client, s_client_get};
 use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
 use crate::common::{Terminator, eventually};
 
@@ -13,13 +12,13 @@ const FAILED: &str = "ticket key reload failed";
 const PROTOCOLS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
 fn terminator(files: &Files) -> Terminator {
-    Terminator::demo(&["--ticket-keys", &files.text(KEYS)])
+    Terminator::demo(&format!("--ticket-keys {}", files.text(KEYS)))
 }
 
 /// A full handshake that leaves its session in a file.
 fn first_visit(terminator: &Terminator, protocol: &str, session: &str) {
-    let printed = s_client_get(terminator.address, &[protocol, "-sess_out", session]);
-    assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
+    let printed = terminator.get(&format!("{protocol} -sess_out {session}"));
+    printed.expect_reused([false]);
 }
 
 #[test]
@@ -31,8 +30,8 @@ fn two_terminators_with_one_file_resume_each_other() {
         let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
             first_visit(made_by, protocol, &session);
-            let printed = s_client_get(shown_to.address, &[protocol, "-sess_in", &session]);
-            assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
+            printed.expect_reused([true]);
             assert_eq!(printed.handshake(), "ticket");
         }
     }
@@ -40,13 +39,13 @@ fn two_terminators_with_one_file_resume_each_other() {
 
 #[test]
 fn two_terminators_without_a_file_do_not() {
-    let (a, b) = (Terminator::demo(&[]), Terminator::demo(&[]));
+    let (a, b) = (Terminator::demo(""), Terminator::demo(""));
     let files = Files::new();
     for protocol in PROTOCOLS {
         let session = files.text(protocol);
         first_visit(&a, protocol, &session);
-        let printed = s_client_get(b.address, &[protocol, "-sess_in", &session]);
-        assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
+        let printed = b.get(&format!("{protocol} -sess_in {session}"));
+        printed.expect_reused([false]);
     }
 }
 
@@ -56,7 +55,9 @@ fn a_session_resumes_where_its_context_is_the_same() {
     files.replace(KEYS, &ticket_key());
     let keys = files.text(KEYS);
     let with = |context: &str| {
-        Terminator::demo(&["--ticket-keys", &keys, "--session-id-context", context])
+        Terminator::demo(&format!(
+            "--ticket-keys {keys} --session-id-context {context}"
+        ))
     };
     // Twice the same, once as digits, and another.
     let (a, b, other) = (with("shop"), with("hex:73686f70"), with("shop\u{1}"));
@@ -64,7 +65,7 @@ fn a_session_resumes_where_its_context_is_the_same() {
         let session = files.text(protocol);
         first_visit(&a, protocol, &session);
         for (shown_to, kind) in [(&b, "ticket"), (&other, "full")] {
-            let printed = s_client_get(shown_to.address, &[protocol, "-sess_in", &session]);
+            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
             printed.assert_no_error();
             assert_eq!(printed.handshake(), kind, "{}", printed.0);
         }
@@ -88,8 +89,8 @@ fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &s
     let gone = "keys are gone that still opened tickets";
     terminator.wait_for_log(gone);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 1);
-    let printed = s_client_get(terminator.address, &[protocol, "-sess_in", session]);
-    assert_eq!(printed.assert_no_error().reused(), [false], "{}", printed.0);
+    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
+    printed.expect_reused([false]);
     assert_eq!(printed.handshake(), "full");
     assert_eq!(
         terminator.metric(r#"rekindle_tickets_total{event="retired_key"}"#),
@@ -103,16 +104,8 @@ fn tls12_rotation_renews_old_tickets_until_their_key_is_gone() {
     let session = files.text("session");
     let (terminator, new) = rotated(&files, "-tls1_2", &session);
     // The first of the six shows the old ticket and gets a new one, which the other five show.
-    let printed = s_client(
-        terminator.address,
-        &["-tls1_2", "-reconnect", "-sess_in", &session],
-    );
-    assert_eq!(
-        printed.assert_no_error().reused(),
-        [true; 6],
-        "{}",
-        printed.0
-    );
+    let printed = terminator.s_client(&format!("-tls1_2 -reconnect -sess_in {session}"));
+    printed.expect_reused([true; 6]);
     let kind =
         |kind: &str| format!("rekindle_handshakes_total{{protocol=\"TLSv1.2\",kind=\"{kind}\"}}");
     terminator.wait_for_metric(&kind("renewed_ticket"), 1);
@@ -125,13 +118,12 @@ fn tls13_rotation_renews_old_tickets_until_their_key_is_gone() {
     let files = Files::new();
     let (session, renewed) = (files.text("session"), files.text("renewed"));
     let (terminator, new) = rotated(&files, "-tls1_3", &session);
-    let arguments = ["-tls1_3", "-sess_in", &session, "-sess_out", &renewed];
-    let printed = s_client_get(terminator.address, &arguments);
-    assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+    let printed = terminator.get(&format!("-tls1_3 -sess_in {session} -sess_out {renewed}"));
+    printed.expect_reused([true]);
     assert_eq!(printed.handshake(), "renewed_ticket");
     drop_old_key(&terminator, &files, &new, "-tls1_3", &session);
-    let printed = s_client_get(terminator.address, &["-tls1_3", "-sess_in", &renewed]);
-    assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+    let printed = terminator.get(&format!("-tls1_3 -sess_in {renewed}"));
+    printed.expect_reused([true]);
     assert_eq!(printed.handshake(), "ticket");
 }
 
@@ -144,7 +136,7 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
     let session = files.text("session");
     first_visit(&terminator, "-tls1_2", &session);
     let still_resumes = |why: &str| {
-        let printed = s_client_get(terminator.address, &["-tls1_2", "-sess_in", &session]);
+        let printed = terminator.get(&format!("-tls1_2 -sess_in {session}"));
         assert_eq!(
             printed.assert_no_error().reused(),
             [true],
@@ -201,14 +193,14 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
 /// The client comes back with a ticket from before, and gets the kind of handshake that is expected.
 #[track_caller]
 fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
-    let printed = s_client_get(terminator.address, &[protocol, "-sess_in", session]);
+    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
     assert_eq!(printed.assert_no_error().handshake(), handshake);
 }
 
 #[test]
 fn keys_made_here_rotate_and_open_what_they_sealed() {
     let files = Files::new();
-    let terminator = Terminator::demo(&["--ticket-key-period", "2", "--session-timeout", "600"]);
+    let terminator = Terminator::demo("--ticket-key-period 2 --session-timeout 600");
     for protocol in PROTOCOLS {
         first_visit(&terminator, protocol, &files.text(protocol));
     }
@@ -263,7 +255,7 @@ fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
     fs::create_dir(files.path("keys")).expect("the name is free");
     files.replace("keys/2026-10.key", &ticket_key());
     files.replace("keys/2026-11.key", &ticket_key());
-    let terminator = Terminator::demo(&["--ticket-keys", &files.text("keys")]);
+    let terminator = Terminator::demo(&format!("--ticket-keys {}", files.text("keys")));
     let keys = |place: &str| {
         let (_, text) = terminator.admin("/metrics");
         let series = text
@@ -297,7 +289,7 @@ fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
     let files = Files::new();
     files.replace("secret", ticket_secret(3600).as_bytes());
     files.replace("other", ticket_secret(3600).as_bytes());
-    let start = |name| Terminator::demo(&["--ticket-secret", &files.text(name)]);
+    let start = |name| Terminator::demo(&format!("--ticket-secret {}", files.text(name)));
     let (a, b, other) = (start("secret"), start("secret"), start("other"));
     assert_eq!(
         a.metric(r#"rekindle_ticket_key_source{source="derived"}"#),
@@ -307,8 +299,8 @@ fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
         let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
             first_visit(made_by, protocol, &session);
-            let printed = s_client_get(shown_to.address, &[protocol, "-sess_in", &session]);
-            assert_eq!(printed.assert_no_error().reused(), [true], "{}", printed.0);
+            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
+            printed.expect_reused([true]);
         }
         comes_back(&other, protocol, &session, "full");
     }
@@ -319,15 +311,8 @@ fn keys_that_nobody_replaces_give_way_to_keys_made_here_until_somebody_does() {
     let files = Files::new();
     files.replace(KEYS, &ticket_key());
     let path = files.text(KEYS);
-    let ages = [
-        "--session-timeout",
-        "60",
-        "--ticket-key-max-age",
-        "62",
-        "--ticket-key-period",
-        "2",
-    ];
-    let terminator = Terminator::demo(&[&["--ticket-keys", &path][..], &ages].concat());
+    let ages = "--session-timeout 60 --ticket-key-max-age 62 --ticket-key-period 2";
+    let terminator = Terminator::demo(&format!("--ticket-keys {path} {ages}"));
     terminator.wait_for_metric("rekindle_ticket_key_fallback", 1);
     terminator.wait_for_log("the keys that were given are too old");
     let session = files.text("session");

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use openssl::ssl::{ShutdownResult, SslStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::client::{connector, s_client, tls_connect};
+use crate::common::client::{connector, tls_connect};
 use crate::common::files::Files;
 use crate::common::upstream::{echo, nobody, serve};
 use crate::common::{DEADLINE, Terminator};
@@ -36,7 +36,7 @@ fn send_close_notify(stream: &mut SslStream<TcpStream>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_transfer_both_ways_at_once() {
-    let terminator = Terminator::proxy(echo(), &Files::with_certificate("echo"), &[]);
+    let terminator = Terminator::proxy(echo(), &Files::with_certificate("echo"), "");
     let sent = pattern(LARGE);
     let transfer = async {
         let tcp = tokio::net::TcpStream::connect(terminator.address)
@@ -90,7 +90,7 @@ fn the_client_ends_first_and_still_gets_its_answer() {
         received.reverse();
         tcp.write_all(&received)
     });
-    let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), &[]);
+    let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), "");
     let sent = pattern(LARGE);
     let mut stream = tls_connect(terminator.address);
     stream.write_all(&sent).expect("all is sent");
@@ -114,7 +114,7 @@ fn the_upstream_ends_first_and_still_gets_the_rest() {
         let _ = sender.send(received);
         Ok(())
     });
-    let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), &[]);
+    let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), "");
     let mut stream = tls_connect(terminator.address);
     let mut received = Vec::new();
     stream
@@ -136,7 +136,7 @@ fn the_upstream_ends_first_and_still_gets_the_rest() {
 
 #[test]
 fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
-    let terminator = Terminator::proxy(nobody(), &Files::with_certificate("down"), &[]);
+    let terminator = Terminator::proxy(nobody(), &Files::with_certificate("down"), "");
     let mut stream = tls_connect(terminator.address);
     // What the client has already sent must not turn the goodbye into a reset.
     stream
@@ -161,7 +161,7 @@ fn a_client_cut_off_without_close_notify_reaches_the_upstream_as_broken() {
         let _ = sender.send(outcome);
         Ok(())
     });
-    let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), &[]);
+    let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), "");
     let mut stream = tls_connect(terminator.address);
     stream
         .write_all(b"the first half of a long")
@@ -186,7 +186,7 @@ fn an_upstream_that_breaks_reaches_the_client_as_broken() {
         tcp.read_exact(&mut request)?;
         socket2::SockRef::from(&tcp).set_linger(Some(std::time::Duration::ZERO))
     });
-    let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), &[]);
+    let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), "");
     let mut stream = tls_connect(terminator.address);
     let mut received = [0; 24];
     stream
@@ -202,16 +202,7 @@ fn an_upstream_that_breaks_reaches_the_client_as_broken() {
 
 #[test]
 fn sessions_resume_through_a_proxy_as_well() {
-    let terminator = Terminator::proxy(
-        echo(),
-        &Files::with_certificate("echo"),
-        &["--threads", "1"],
-    );
-    let printed = s_client(terminator.address, &["-tls1_2", "-no_ticket", "-reconnect"]);
-    assert_eq!(
-        printed.reused(),
-        [false, true, true, true, true, true],
-        "{}",
-        printed.0
-    );
+    let terminator = Terminator::proxy(echo(), &Files::with_certificate("echo"), "--threads 1");
+    let printed = terminator.s_client("-tls1_2 -no_ticket -reconnect");
+    printed.expect_reused([false, true, true, true, true, true]);
 }

@@ -1,4 +1,5 @@
-//! TLS clients: the `openssl` command line, and a stream of our own where a test needs both ends of a half-closed connection.
+//! TLS clients: the `openssl` command line, and a stream of the test's own where it needs both ends
+//! of a half-closed connection.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -47,29 +48,35 @@ impl Printed {
         assert!(!self.0.contains("alert"), "{}", self.0);
         self
     }
+
+    /// No error, and handshakes that were resumed or not, in this order.
+    #[track_caller]
+    pub(crate) fn expect_reused<const N: usize>(&self, reused: [bool; N]) -> &Self {
+        self.assert_no_error();
+        assert_eq!(self.reused(), reused, "{}", self.0);
+        self
+    }
 }
 
 /// Connects, and hangs up when the handshake is done.
-pub(crate) fn s_client(address: SocketAddr, arguments: &[&str]) -> Printed {
-    run_s_client(address, arguments, "")
+pub(crate) fn s_client(address: SocketAddr, words: &str) -> Printed {
+    run_s_client(address, words, "")
 }
 
-/// Connects, asks the demo how the handshake was, and waits for the answer: with it come the tickets of TLS 1.3.
-pub(crate) fn s_client_get(address: SocketAddr, arguments: &[&str]) -> Printed {
-    let arguments = [&["-ign_eof"], arguments].concat();
-    run_s_client(address, &arguments, "GET / HTTP/1.0\r\n\r\n")
+/// Connects, asks the demo how the handshake was, and waits for the answer: with it come the tickets
+/// of TLS 1.3.
+pub(crate) fn s_client_get(address: SocketAddr, words: &str) -> Printed {
+    run_s_client(
+        address,
+        &format!("-ign_eof {words}"),
+        "GET / HTTP/1.0\r\n\r\n",
+    )
 }
 
-fn run_s_client(address: SocketAddr, arguments: &[&str], input: &str) -> Printed {
+fn run_s_client(address: SocketAddr, words: &str, input: &str) -> Printed {
+    let command = format!("60 openssl s_client -connect {address} {words}");
     let mut child = Command::new("timeout")
-        .args([
-            "60",
-            "openssl",
-            "s_client",
-            "-connect",
-            &address.to_string(),
-        ])
-        .args(arguments)
+        .args(command.split_whitespace())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

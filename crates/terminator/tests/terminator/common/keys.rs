@@ -77,16 +77,25 @@ fn forms(secret: &[u8]) -> [(&'static str, Vec<u8>); 5] {
     ]
 }
 
-pub(crate) fn keys(arguments: &[&str]) -> Ran {
+/// Runs `keys` with the words between spaces of a format string.
+macro_rules! keys {
+    ($($words:tt)*) => {
+        $crate::common::keys::run_keys(&format!($($words)*))
+    };
+}
+#[allow(unused_imports, reason = "cross_resumption runs no such command")]
+pub(crate) use keys;
+
+pub(crate) fn run_keys(words: &str) -> Ran {
+    let command = format!("60 {BINARY} keys {words}");
+    let output = Command::new("timeout")
+        .args(command.split_whitespace())
+        .output();
     let Output {
         status,
         stdout,
         stderr,
-    } = Command::new("timeout")
-        .args(["60", BINARY, "keys"])
-        .args(arguments)
-        .output()
-        .expect("the binary starts");
+    } = output.expect("the binary starts");
     Ran {
         status: status.code().expect("it was not killed"),
         stdout,
@@ -97,7 +106,7 @@ pub(crate) fn keys(arguments: &[&str]) -> Ran {
 /// What each key is for, and its fingerprint.
 #[track_caller]
 pub(crate) fn fingerprints(path: &str, format: &str) -> Vec<(String, String)> {
-    let ran = keys(&["fingerprint", path, "--format", format]).expect(0);
+    let ran = keys!("fingerprint {path} --format {format}").expect(0);
     let words = |line: &str| {
         let mut words = line.split(' ').map(str::to_owned);
         (
@@ -106,6 +115,11 @@ pub(crate) fn fingerprints(path: &str, format: &str) -> Vec<(String, String)> {
         )
     };
     ran.out().lines().map(words).collect()
+}
+
+/// The fingerprints alone.
+pub(crate) fn keys_of(printed: &[(String, String)]) -> Vec<&str> {
+    printed.iter().map(|(_, key)| key.as_str()).collect()
 }
 
 pub(crate) fn mode(path: &str) -> u32 {

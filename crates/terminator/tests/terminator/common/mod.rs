@@ -1,4 +1,4 @@
-//! Starts terminators and talks to them.
+//! Starts terminators and talks to them. Arguments are words between spaces: no path has a space.
 
 pub(crate) mod client;
 pub(crate) mod files;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Far longer than anything here takes on a slow machine that does ten other things.
+/// Far longer than anything takes here, on a slow machine with other work.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
@@ -27,32 +27,39 @@ pub(crate) struct Terminator {
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
-    /// Read no further, but kept open: a program whose output is closed may behave in its own ways.
+    /// Kept open, because a program whose output is closed may behave differently.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Terminator {
-    /// The demo, with `arguments` in addition.
-    pub(crate) fn demo(arguments: &[&str]) -> Self {
-        let mut all = vec!["--demo"];
-        all.extend(arguments);
-        Self::start(&all)
+    /// The demo, with `words` in addition.
+    pub(crate) fn demo(words: &str) -> Self {
+        Self::start(&format!("--demo {words}"))
     }
 
     /// A proxy to `upstream`, with a certificate from `files`.
-    pub(crate) fn proxy(upstream: SocketAddr, files: &files::Files, arguments: &[&str]) -> Self {
-        let (upstream, cert, key) = (upstream.to_string(), files.cert(), files.key());
-        let mut all = vec!["--upstream", &upstream, "--cert", &cert, "--key", &key];
-        all.extend(arguments);
-        Self::start(&all)
+    pub(crate) fn proxy(upstream: SocketAddr, files: &files::Files, words: &str) -> Self {
+        let (cert, key) = (files.cert(), files.key());
+        Self::start(&format!(
+            "--upstream {upstream} --cert {cert} --key {key} {words}"
+        ))
     }
 
-    fn start(arguments: &[&str]) -> Self {
+    fn start(words: &str) -> Self {
+        let words = format!("--listen 127.0.0.1:0 --admin 127.0.0.1:0 {words}");
         let mut command = Command::new(BINARY);
-        command
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(arguments);
+        command.args(words.split_whitespace());
         Self::spawn(command)
+    }
+
+    /// Connects with `openssl s_client`, and hangs up when the handshake is done.
+    pub(crate) fn s_client(&self, words: &str) -> client::Printed {
+        client::s_client(self.address, words)
+    }
+
+    /// Connects with `openssl s_client`, and asks the demo how the handshake was.
+    pub(crate) fn get(&self, words: &str) -> client::Printed {
+        client::s_client_get(self.address, words)
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {
@@ -108,8 +115,8 @@ impl Terminator {
         self.reload_after(|| (), done);
     }
 
-    /// Changes files, sends SIGHUP, and waits until `done` is in the log once more than before: because of the signal or, on
-    /// a slow machine, because the change was noticed first.
+    /// Changes files, sends SIGHUP, and waits until `done` is in the log once more than before:
+    /// because of the signal or, on a slow machine, because the change was noticed first.
     pub(crate) fn reload_after(&self, change: impl FnOnce(), done: &str) {
         let before = self.logged(done);
         change();
