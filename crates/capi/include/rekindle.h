@@ -16,14 +16,15 @@
  * rekindle_ts.h. examples/terminator.c is a whole server.
  *
  * Functions that return int return 0 for success and -1 for failure; rekindle_last_error() says why.
- * Every function may be called from any thread, and from session hooks. None throws. Pointers are
- * read during the call only unless a function says otherwise.
+ * Any thread may call any function, also in a session hook. No function throws. The library reads
+ * pointers during the call only, unless a function says otherwise. Times are in seconds.
  *
- * - A thread's first call must not come from a destructor of pthread_key_create(): what the call sets
- *   up for the thread would never be freed.
- * - fork() while no other thread is in a call or a handshake, or call rekindle_init() in the child.
- * - dlclose() does not unload the library: OpenSSL keeps pointers to its functions. So a plugin that
- *   contains the archive must not be unloaded either.
+ * - A thread must not make its first call in a destructor of pthread_key_create(): the memory that
+ *   the call sets up for the thread would leak.
+ * - Call fork() while no other thread is in a call or a handshake, or call rekindle_init() in the
+ *   child.
+ * - dlclose() does not unload the library: OpenSSL keeps pointers to its functions. For the same
+ *   reason a plugin that contains the archive must stay loaded.
  *
  * Generated from crates/capi/src by cbindgen: `make -C crates/capi headers`. Do not edit.
  */
@@ -40,279 +41,162 @@ struct TSSslSessionID_s;
 
 typedef struct rekindle_config rekindle_config;
 
-/**
- * Event of a session hook: a client has named a session, and the handshake is about to look it up. What
- * the hook inserts under that id now is found (TS_EVENT_SSL_SESSION_GET).
- */
+/// Event of a session hook: a client has named a session, and the handshake is about to look it up.
+/// The lookup finds what the hook inserts under that id now (TS_EVENT_SSL_SESSION_GET).
 #define REKINDLE_SESSION_GET 2000
 
-/**
- * Event of a session hook: the handshake has inserted a new session, and the hook finds it in the cache.
- * There is none for a session that the cache refused (TS_EVENT_SSL_SESSION_NEW).
- */
+/// Event of a session hook: the handshake has inserted a new session, and the hook can look it up.
+/// A session that the cache refused causes no event (TS_EVENT_SSL_SESSION_NEW).
 #define REKINDLE_SESSION_NEW 2001
 
-/**
- * Event of a session hook: the handshake is about to remove a session, which the hook can still look up.
- * There is none if no such session is in the cache (TS_EVENT_SSL_SESSION_REMOVE).
- */
+/// Event of a session hook: the handshake is about to remove a session, which the hook can still
+/// look up. A session that is not in the cache causes no event (TS_EVENT_SSL_SESSION_REMOVE).
 #define REKINDLE_SESSION_REMOVE 2002
 
-/**
- * What rekindle_init() is told. Set every byte to zero and `size` to
- * `sizeof(struct rekindle_config)`, then what should not be as by default.
- *
- * The structure grows at its end. A program that was compiled against an older header works with a
- * newer library; one that was compiled against a newer header works with an older library as long as it
- * leaves the fields that the library does not know zero.
- */
+/// The configuration that rekindle_init() reads. Set every byte to zero, `size` to
+/// `sizeof(struct rekindle_config)`, and then each field that should differ from its default.
+///
+/// The structure grows at its end. A program that was compiled against an older header works with a
+/// newer library. A program that was compiled against a newer header works with an older library as
+/// long as the fields that the library does not know are zero; otherwise rekindle_init() fails.
 struct rekindle_config {
-    /**
-     * `sizeof(struct rekindle_config)`, in bytes.
-     */
+    /// `sizeof(struct rekindle_config)`, in bytes.
     size_t size;
-    /**
-     * Sessions that fit, 1 to 2^32. 0: 100,000. Memory for the table is set aside at once, 24
-     * bytes for each, and touched as it is needed; a session takes some 130 bytes beside its
-     * encoding and OpenSSL's own object.
-     */
+    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each at
+    /// once and touches them as needed. A session takes about 130 bytes beside its encoding and
+    /// OpenSSL's own object.
     size_t sessions;
-    /**
-     * Bytes that the cache's entries may take, OpenSSL's own objects not included. 0: no limit
-     * but `sessions`.
-     */
+    /// Limit of all entries together, in bytes, OpenSSL's own objects not included. 0: no limit but
+    /// `sessions`.
     size_t max_bytes;
-    /**
-     * The longest encoded session that is accepted, in bytes, up to 1 MiB. 0: 16,384, which is
-     * room for client certificates.
-     */
+    /// Longest encoded session that the cache accepts, in bytes, up to 1 MiB. 0: 16,384, which is
+    /// enough for client certificates.
     size_t max_session_bytes;
-    /**
-     * How long a session may be resumed, in seconds, on every context that is attached. 0: as each
-     * context says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200).
-     */
+    /// How long a session may be resumed, in seconds, on every attached context. 0: as each context
+    /// says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200). Tickets that
+    /// carry their session live 7 days at most.
     uint32_t session_timeout;
-    /**
-     * Must be zero.
-     */
+    /// Must be zero.
     uint32_t reserved;
-    /**
-     * How long each of the library's own ticket keys seals before a new one takes over, in seconds, up
-     * to 30 days. 0: one hour.
-     */
+    /// How long each of the library's own ticket keys seals before the next one takes over, in
+    /// seconds, up to 30 days. 0: one hour.
     uint32_t ticket_key_period;
-    /**
-     * How old the keys of TSSslTicketKeyUpdate() may get, in seconds, up to 400 days and more than
-     * sessions live. If no others have come by then, the library's own take over until some do. 0: 30
-     * days.
-     */
+    /// Maximum age of the keys of TSSslTicketKeyUpdate(), in seconds, up to 400 days and above the
+    /// session timeout. When they reach it without an update, the library's own keys take over until
+    /// the next update. 0: 30 days.
     uint32_t ticket_key_max_age;
-    /**
-     * How long a client may go on resuming by tickets after its last full handshake, however often they
-     * were renewed, in seconds, up to 7 days. 0: 7 days.
-     */
+    /// How long a client may resume by tickets after its last full handshake, however often its
+    /// tickets were renewed, in seconds, up to 7 days. 0: 7 days.
     uint32_t full_handshake_max_age;
-    /**
-     * Must be zero.
-     */
+    /// Must be zero.
     uint32_t reserved_2;
 };
 
-/**
- * A session hook. `event` is one of REKINDLE_SESSION_GET, _NEW, _REMOVE, and others in later versions;
- * `id` is the session's id, valid during the call only; `data` is what rekindle_session_hook_add() was
- * given.
- *
- * It runs on the handshake's thread, on several at the same time, and the handshake waits for it. It
- * may call everything in this header and in rekindle_ts.h. It must not throw or longjmp() out.
- */
+/// A session hook. `event` is REKINDLE_SESSION_GET, _NEW or _REMOVE; later versions may add events.
+/// `id` is the session's id, valid during the call only. `data` is the pointer that
+/// rekindle_session_hook_add() was given.
+///
+/// A hook runs on the handshake's thread, on several threads at the same time, and the handshake
+/// waits for it. It may call every function of this header and of rekindle_ts.h. It must not throw
+/// and must not leave by longjmp().
 typedef void (*rekindle_session_hook)(int event, const struct TSSslSessionID_s *id, void *data);
 
-/**
- * What the cache has done since rekindle_init(), and what it holds. Counters only grow; each is exact
- * once the threads that count are quiet.
- */
+/// Counters since rekindle_init(), and the present state. Counters only grow; each is exact once the
+/// threads that count are idle.
 struct rekindle_stats {
-    /**
-     * `sizeof(struct rekindle_stats)`, in bytes, set by the caller: the structure grows at its end, and
-     * no more than this is written. What the library does not know is zero afterwards.
-     */
+    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller. The structure grows at its end,
+    /// and the library writes no more than this; it sets fields that it does not know to zero.
     uint64_t size;
-    /**
-     * Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
-     */
+    /// Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
     uint64_t hits;
-    /**
-     * Lookups that found nothing.
-     */
+    /// Lookups that found no session.
     uint64_t misses;
-    /**
-     * Lookups that found a session whose life had ended. Not counted as misses.
-     */
+    /// Lookups that found an expired session. Not counted as misses.
     uint64_t expired;
-    /**
-     * Sessions inserted under an id that had none.
-     */
+    /// Sessions inserted under an id that had none.
     uint64_t inserts;
-    /**
-     * Sessions that took the place of another under the same id.
-     */
+    /// Sessions that replaced another under the same id.
     uint64_t replaced;
-    /**
-     * Sessions removed.
-     */
+    /// Sessions removed.
     uint64_t removed;
-    /**
-     * Sessions handed out by rekindle_session_take().
-     */
+    /// Sessions that rekindle_session_take() handed out.
     uint64_t taken;
-    /**
-     * Sessions that the cache threw out since their life had ended.
-     */
+    /// Sessions evicted after they had expired.
     uint64_t evicted_expired;
-    /**
-     * Sessions that nobody had ever resumed, thrown out for room.
-     */
+    /// Sessions evicted for room that no client had ever resumed.
     uint64_t evicted_unused;
-    /**
-     * Sessions that nobody had resumed lately, thrown out for room.
-     */
+    /// Sessions evicted for room that no client had resumed lately.
     uint64_t evicted_idle;
-    /**
-     * Sessions thrown out since their line of eight was full.
-     */
+    /// Sessions evicted because their line of eight was full.
     uint64_t evicted_line_full;
-    /**
-     * Inserts refused: the encoded session was above the limit for one.
-     */
+    /// Inserts refused: the encoded session was longer than `max_session_bytes`.
     uint64_t refused_too_large;
-    /**
-     * Inserts refused: the entry alone was above the limit for all.
-     */
+    /// Inserts refused: the entry alone was larger than `max_bytes`.
     uint64_t refused_over_budget;
-    /**
-     * Inserts refused: memory that left the cache could not be reclaimed, since some thread did not get
-     * on.
-     */
+    /// Inserts refused: a stalled thread held back the reclamation of retired memory.
     uint64_t refused_reclamation;
-    /**
-     * Inserts refused: OpenSSL could not encode the session. Of the process, not of this cache.
-     */
+    /// Inserts refused: OpenSSL could not encode the session. Of the process, not of this cache.
     uint64_t refused_not_encodable;
-    /**
-     * Calls refused: an argument was NULL or invalid. Of the process, not of this cache.
-     */
+    /// Calls refused: an argument was NULL or invalid. Of the process, not of this cache.
     uint64_t refused_invalid;
-    /**
-     * Calls refused: there was no cache. Of the process, not of this cache.
-     */
+    /// Calls refused: there was no cache. Of the process, not of this cache.
     uint64_t refused_disabled;
-    /**
-     * Sessions that fit.
-     */
+    /// Capacity of the cache, in sessions.
     uint64_t capacity;
-    /**
-     * Sessions in the cache now, those included that have expired and are not swept yet.
-     */
+    /// Sessions in the cache, expired ones that are not swept yet included.
     uint64_t entries;
-    /**
-     * Bytes of those, OpenSSL's own objects not included.
-     */
+    /// Bytes of those sessions, OpenSSL's own objects not included.
     uint64_t bytes;
-    /**
-     * Objects that have left the cache and wait until nobody can be looking at them.
-     */
+    /// Objects that have left the cache and wait for the end of their grace period.
     uint64_t retired;
-    /**
-     * Bytes of those.
-     */
+    /// Bytes of those objects.
     uint64_t retired_bytes;
-    /**
-     * Tickets sealed.
-     */
+    /// Tickets sealed.
     uint64_t tickets_sealed;
-    /**
-     * Tickets opened by the key that seals now, or one to come.
-     */
+    /// Tickets opened by the key that seals, or by a later one.
     uint64_t tickets_opened;
-    /**
-     * Tickets opened by a key that has ceased to seal; the client got a new one.
-     */
+    /// Tickets opened by a key that seals no more; the client got a new ticket.
     uint64_t tickets_renewed;
-    /**
-     * Tickets that named no key that is or was known; the client got a full handshake, as for all below.
-     */
+    /// Tickets of a key that the ring never had; the client got a full handshake, as for the next
+    /// ones.
     uint64_t tickets_unknown_key;
-    /**
-     * Tickets that named a key which has left the ring.
-     */
+    /// Tickets of a key that has left the ring.
     uint64_t tickets_retired_key;
-    /**
-     * Tickets that named a key but were not made with it: damaged or forged.
-     */
+    /// Tickets that were not made with the key that they name: damaged or forged.
     uint64_t tickets_bad_mac;
-    /**
-     * Too short to be a ticket.
-     */
+    /// Tickets that were too short.
     uint64_t tickets_malformed;
-    /**
-     * Tickets whose lifetime was over.
-     */
+    /// Tickets whose lifetime was over.
     uint64_t tickets_expired;
-    /**
-     * Tickets at the end of a chain of renewals that began too long ago.
-     */
+    /// Tickets of clients whose last full handshake was longer ago than `full_handshake_max_age`.
     uint64_t tickets_lineage_ended;
-    /**
-     * Of those opened or renewed: not used, as the session is of another session id context.
-     */
+    /// Tickets opened or renewed but not used: the session is of another session id context.
     uint64_t tickets_context_differs;
-    /**
-     * Of those opened or renewed: not used, as the session is of another version, cipher suite or the
-     * like than the handshake at hand.
-     */
+    /// Tickets opened or renewed but not used: the session's version, cipher suite or the like does
+    /// not fit the handshake.
     uint64_t tickets_unusable;
-    /**
-     * Tickets opened or renewed by the place of their key: one to come, the one that seals, the last
-     * one before that, and so on; the last number is of that key and all older ones.
-     */
+    /// Tickets opened or renewed, by the position of their key: a later key, the key that seals, the
+    /// last one before it, and so on. The last number counts that key and all older ones.
     uint64_t tickets_opened_by[8];
-    /**
-     * Tickets opened or renewed by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200, 86,400,
-     * 259,200 and 604,800 seconds (each without those before it), and above.
-     */
+    /// Tickets opened or renewed, by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200,
+    /// 86,400, 259,200 and 604,800 seconds (each without the ones before), and above.
     uint64_t ticket_ages[12];
-    /**
-     * The sum of those ages, in seconds.
-     */
+    /// Sum of those ages, in seconds.
     uint64_t ticket_ages_sum;
-    /**
-     * Ticket keys: those to come, the one that seals, those that open still.
-     */
+    /// Ticket keys: later ones, the one that seals, the ones that still open.
     uint64_t ticket_keys;
-    /**
-     * How long the key that seals has done so, in seconds.
-     */
+    /// How long the present key has been sealing, in seconds.
     uint64_t ticket_key_age;
-    /**
-     * Seconds until another key that is known already begins to seal. UINT64_MAX: none is known.
-     */
+    /// Seconds until another known key begins to seal. UINT64_MAX: none is known.
     uint64_t ticket_key_next_rotation;
-    /**
-     * Seconds for which the keys that are known already can seal. UINT64_MAX: for ever.
-     */
+    /// Seconds for which the known keys can seal. UINT64_MAX: without end.
     uint64_t ticket_key_seals_for;
-    /**
-     * 1 if the library's own keys seal since those of TSSslTicketKeyUpdate() are too old, else 0.
-     */
+    /// 1 while the library's own keys seal as a fallback, since those of TSSslTicketKeyUpdate() are
+    /// too old; else 0.
     uint64_t ticket_key_fallback;
-    /**
-     * How often that has begun.
-     */
+    /// How often the fallback has begun.
     uint64_t ticket_key_fallbacks;
-    /**
-     * How often another key began to seal.
-     */
+    /// How often another key began to seal.
     uint64_t ticket_key_rotations;
 };
 
@@ -320,102 +204,90 @@ struct rekindle_stats {
 extern "C" {
 #endif // __cplusplus
 
-/**
- * Makes the process's session cache and a random ticket key. Before that every call behaves as though
- * caching were switched off.
- *
- * `config` is read during the call only; NULL stands for the defaults.
- *
- * Returns 0, or -1 if there is a cache already, a value of `config` is out of its range, or there is not
- * the memory. From any thread; of several callers one succeeds.
- */
+/// Makes the process's session cache and a random ticket key. Before this call every other call
+/// behaves as if caching were switched off.
+///
+/// The library reads `config` during the call only. NULL stands for the defaults.
+///
+/// Returns 0, or -1 if there is a cache already, a value of `config` is out of its range, or memory is
+/// short. Any thread may call it; of several callers one succeeds.
 int rekindle_init(const struct rekindle_config *config);
 
-/**
- * Puts the cache and the ticket keys behind a server's context: its callbacks for new sessions, lookups,
- * removals and ticket keys; OpenSSL's own cache off; the configured session timeout, if any. Any number
- * of contexts share the cache.
- *
- * Call it before the context's first connection, on a context that no other thread uses; what else is set
- * on it may be set before or after. Set the session id context (SSL_CTX_set_session_id_context()) yourself: OpenSSL resumes no session under another one,
- * and with client certificates none at all without. SSL_OP_NO_TICKET decides, as always, whether clients
- * get tickets that carry their session or sessions stay in the cache. Leave early data off
- * (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
- *
- * If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by tickets
- * only. The context keeps what it needs: it may outlive rekindle_shutdown(), and be freed at any time.
- *
- * Returns 0, or -1 if `ctx` is NULL or attached already (to a cache that is gone, perhaps), or there is no
- * cache.
- */
+/// Puts the cache and the ticket keys behind a server's context. It sets the callbacks for new
+/// sessions, lookups, removals and ticket keys, switches OpenSSL's own cache off, and sets the
+/// configured session timeout, if any. Any number of contexts share the cache.
+///
+/// Call it before the context's first connection, on a context that no other thread uses. Other
+/// settings of the context may come before or after. Set the session id context yourself
+/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and without one
+/// it resumes no session with a client certificate. SSL_OP_NO_TICKET decides, as always, whether
+/// clients get tickets that carry their session or sessions stay in the cache. Leave early data off
+/// (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
+///
+/// If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by
+/// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the program
+/// may free it at any time.
+///
+/// Returns 0, or -1 if `ctx` is NULL, `ctx` is attached already (to this cache or to an earlier one),
+/// or there is no cache.
 int rekindle_attach(SSL_CTX *ctx);
 
-/**
- * Looks after the cache and the ticket keys: sweeps out sessions that have expired, gives memory back,
- * makes the ticket keys that are to come, overwrites those whose time is over. For once a second, from
- * any thread.
- *
- * Nothing has to call it: inserts sweep as well, and a handshake that finds a ticket key missing makes
- * it, once each period. Where something does, no handshake has to, and keys are gone when their time is
- * over although nobody comes.
- *
- * Returns 0, or -1 if there is no cache, or if a key is to be made and the operating system gives no
- * random bytes; the keys in use stay then, and the next call tries again.
- */
+/// Maintains the cache and the ticket keys: removes sessions that have expired, gives memory back,
+/// makes the next ticket keys, and overwrites the keys whose lifetime is over. Call it about once a
+/// second, from any thread.
+///
+/// Calling it is optional: inserts remove expired sessions as well, and a handshake that finds a
+/// ticket key missing makes it, once each period. A program that calls it spares handshakes that
+/// work, and a key's memory is overwritten on time even when no client connects.
+///
+/// Returns 0, or -1 if there is no cache, or if a key is due and the operating system gives no random
+/// bytes; the keys in use stay then, and the next call tries again.
 int rekindle_maintain(void);
 
-/**
- * Says why the calling thread's last call failed, or what it warns of, in English; empty if there is
- * nothing to say. Never NULL. The text is the library's, and valid until the thread's next call or end.
- */
+/// Says why the calling thread's last call failed, or what it warns of, in English. Empty if the call
+/// succeeded without a warning. Never NULL. The library owns the text, which is valid until the
+/// thread's next call or end.
 const char *rekindle_last_error(void);
 
-/**
- * Empties the cache and ends it: every call behaves as before rekindle_init(), which may be called again.
- * Calls in flight on other threads finish safely.
- *
- * Contexts that are attached keep working without a cache: they store no session and find none, whatever
- * is initialised later; tickets that carry their session go on with the keys that are in use. Hooks end,
- * but for handshakes that have begun to look a session up or to store one: those may still call them.
- *
- * Does nothing if there is no cache. From any thread. Takes as long as it takes to free all sessions (a
- * second for 500,000), and waits some milliseconds at the most for calls in flight. Programs need not call
- * it at their end; if they do, before OpenSSL's own clean-up, which is at exit().
- */
+/// Empties the cache and ends it: every call behaves as before rekindle_init(), which the program may
+/// call again. Calls in flight on other threads finish safely.
+///
+/// Attached contexts keep working without a cache: they store no session and find none, also after a
+/// later rekindle_init(). Tickets that carry their session go on with the keys in use. Hooks end; a
+/// handshake that has begun to look a session up or to store one may still call them.
+///
+/// Does nothing if there is no cache. Any thread may call it. It frees all sessions (500,000 a second)
+/// and waits a few milliseconds at most for calls in flight. A program need not call it at its end; if
+/// it does, it must do so before OpenSSL's own clean-up, which is at exit().
 void rekindle_shutdown(void);
 
-/**
- * Adds a session hook behind those that are there, for every context that is or will be attached. It
- * stays until rekindle_shutdown(). Calls to this library run no hooks: only handshakes do.
- *
- * `data` is passed on as it is, to several threads at a time. Handshakes that run during
- * rekindle_shutdown() may call the hook a last time after it; so free `data` after the handshakes. A hook
- * that is added by a hook has its turn at the next event.
- *
- * Returns 0, or -1 if `hook` is NULL or there is no cache. From any thread, while handshakes run.
- */
+/// Adds a session hook behind the existing ones, for every context that is or will be attached. The
+/// hook stays until rekindle_shutdown(). Only handshakes run hooks; calls to this library run none.
+///
+/// The library passes `data` on unchanged, on several threads at a time. A handshake that runs during
+/// rekindle_shutdown() may call the hook a last time after it: free `data` after the handshakes. A
+/// hook that another hook adds runs from the next event on.
+///
+/// Returns 0, or -1 if `hook` is NULL or there is no cache. Any thread may call it, while handshakes
+/// run.
 int rekindle_session_hook_add(rekindle_session_hook hook,
                               void *data);
 
-/**
- * Removes the session under an id from the cache and hands it out, in one step: of any number of
- * callers exactly one receives it. That makes sessions single-use.
- *
- * Returns the session with a reference that is the caller's: free it with SSL_SESSION_free(). Others may
- * have got it before, so treat it as read-only.
- *
- * NULL: there is no live session under that id, there is no cache, or `id` is NULL or invalid;
- * rekindle_last_error() is empty in the first case. Runs no hook. From any thread; lock-free.
- */
+/// Removes the session under an id from the cache and hands it out, in one step: of any number of
+/// callers exactly one receives it. This makes sessions single-use.
+///
+/// Returns the session with a reference that the caller owns: free it with SSL_SESSION_free(). Earlier
+/// lookups may have handed out the same session: treat it as read-only.
+///
+/// NULL: there is no live session under that id, there is no cache, or `id` is NULL or invalid;
+/// rekindle_last_error() is empty in the first case. Runs no hook. Any thread may call it; lock-free.
 SSL_SESSION *rekindle_session_take(const struct TSSslSessionID_s *id);
 
-/**
- * Reads the counters. `out->size` must be set. (In C the structure is `struct rekindle_stats`: a
- * typedef would be in the way of this function.)
- *
- * Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched then.
- * From any thread. Reads a few kilobytes: for once a second, not for each request.
- */
+/// Reads the counters. Set `out->size` before. (In C the structure is `struct rekindle_stats`: a
+/// typedef of that name would hide this function.)
+///
+/// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched
+/// then. Any thread may call it. It reads a few kilobytes: call it once a second, not once a request.
 int rekindle_stats(struct rekindle_stats *out);
 
 #ifdef __cplusplus

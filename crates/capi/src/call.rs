@@ -1,4 +1,4 @@
-//! The way in from C, and each thread's last error.
+//! What every call from C goes through, and each thread's last error.
 
 use std::cell::RefCell;
 use std::ffi::c_char;
@@ -7,13 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::failure::Failure;
 
-/// Runs the body of a call. An error or a panic becomes `failed`, and is what `rekindle_last_error`
-/// tells until the thread's next call.
+/// Runs the body of a call. An error or a panic becomes the return value `failed`, and
+/// `rekindle_last_error` tells the reason until the thread's next call.
 pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R {
     // A panic leaves no broken state behind: the library's changes are single exchanges.
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(result)) => {
-            // Afterwards: a session's destructor, which is C, may have called us in between.
+            // Afterwards: a session's destructor, which is C, may have made calls in between.
             LAST_ERROR.with_borrow_mut(Message::clear);
             return result;
         }
@@ -25,7 +25,7 @@ pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R
     failed
 }
 
-/// Says something about a call that has ended, whether it failed or not.
+/// Sets the thread's message about a call that has ended.
 pub(crate) fn tell(what: &impl fmt::Display) {
     LAST_ERROR.with_borrow_mut(|message| {
         message.clear();
@@ -48,7 +48,7 @@ thread_local! {
     };
 }
 
-/// Text of fixed room: errors on the handshake path allocate nothing.
+/// Text in a fixed buffer: errors on the handshake path allocate nothing.
 struct Message {
     text: [u8; Self::ROOM],
     len: usize,
@@ -66,7 +66,7 @@ impl Message {
 
 impl Write for Message {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        // One byte stays for the NUL. A character may be cut in two: messages are ASCII.
+        // One byte stays for the NUL. Cutting anywhere is safe: messages are ASCII.
         let room = Self::ROOM - 1 - self.len;
         let bytes = &s.as_bytes()[..s.len().min(room)];
         self.text[self.len..self.len + bytes.len()].copy_from_slice(bytes);
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn said() -> String {
+    fn message() -> String {
         // SAFETY: the thread's own message, which ends in NUL.
         let text = unsafe { CStr::from_ptr(last_error()) };
         text.to_str().unwrap().to_owned()
@@ -95,16 +95,16 @@ mod tests {
         let result = call(-1, || panic!("in a call"));
         std::panic::set_hook(quiet);
         assert_eq!(result, -1);
-        assert!(said().contains("panicked"));
+        assert!(message().contains("panicked"));
         assert_eq!(call(-1, || Ok(0)), 0);
-        assert_eq!(said(), "");
+        assert_eq!(message(), "");
     }
 
     #[test]
     fn a_message_that_is_too_long_is_cut_off() {
         tell(&"x".repeat(1_000));
-        assert_eq!(said(), "x".repeat(255));
+        assert_eq!(message(), "x".repeat(255));
         tell(&"short");
-        assert_eq!(said(), "short");
+        assert_eq!(message(), "short");
     }
 }

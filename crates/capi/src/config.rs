@@ -1,4 +1,4 @@
-//! `rekindle_config`: what C may choose.
+//! `rekindle_config`: what a C program configures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,47 +11,48 @@ use rekindle::tickets::{TicketPolicy, TicketRing};
 use crate::failure::Failure;
 use crate::size;
 
-/// What rekindle_init() is told. Set every byte to zero and `size` to
-/// `sizeof(struct rekindle_config)`, then what should not be as by default.
+/// The configuration that rekindle_init() reads. Set every byte to zero, `size` to
+/// `sizeof(struct rekindle_config)`, and then each field that should differ from its default.
 ///
 /// The structure grows at its end. A program that was compiled against an older header works with a
-/// newer library; one that was compiled against a newer header works with an older library as long as it
-/// leaves the fields that the library does not know zero.
+/// newer library. A program that was compiled against a newer header works with an older library as
+/// long as the fields that the library does not know are zero; otherwise rekindle_init() fails.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct rekindle_config {
     /// `sizeof(struct rekindle_config)`, in bytes.
     pub size: usize,
-    /// Sessions that fit, 1 to 2^32. 0: 100,000. Memory for the table is set aside at once, 24
-    /// bytes for each, and touched as it is needed; a session takes some 130 bytes beside its
-    /// encoding and OpenSSL's own object.
+    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each
+    /// at once and touches them as needed. A session takes about 130 bytes beside its encoding and
+    /// OpenSSL's own object.
     pub sessions: usize,
-    /// Bytes that the cache's entries may take, OpenSSL's own objects not included. 0: no limit
-    /// but `sessions`.
+    /// Limit of all entries together, in bytes, OpenSSL's own objects not included. 0: no limit but
+    /// `sessions`.
     pub max_bytes: usize,
-    /// The longest encoded session that is accepted, in bytes, up to 1 MiB. 0: 16,384, which is
-    /// room for client certificates.
+    /// Longest encoded session that the cache accepts, in bytes, up to 1 MiB. 0: 16,384, which is
+    /// enough for client certificates.
     pub max_session_bytes: usize,
-    /// How long a session may be resumed, in seconds, on every context that is attached. 0: as each
-    /// context says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200).
+    /// How long a session may be resumed, in seconds, on every attached context. 0: as each context
+    /// says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200). Tickets
+    /// that carry their session live 7 days at most.
     pub session_timeout: u32,
     /// Must be zero.
     pub reserved: u32,
-    /// How long each of the library's own ticket keys seals before a new one takes over, in seconds, up
-    /// to 30 days. 0: one hour.
+    /// How long each of the library's own ticket keys seals before the next one takes over, in
+    /// seconds, up to 30 days. 0: one hour.
     pub ticket_key_period: u32,
-    /// How old the keys of TSSslTicketKeyUpdate() may get, in seconds, up to 400 days and more than
-    /// sessions live. If no others have come by then, the library's own take over until some do. 0: 30
-    /// days.
+    /// Maximum age of the keys of TSSslTicketKeyUpdate(), in seconds, up to 400 days and above the
+    /// session timeout. When they reach it without an update, the library's own keys take over
+    /// until the next update. 0: 30 days.
     pub ticket_key_max_age: u32,
-    /// How long a client may go on resuming by tickets after its last full handshake, however often they
-    /// were renewed, in seconds, up to 7 days. 0: 7 days.
+    /// How long a client may resume by tickets after its last full handshake, however often its
+    /// tickets were renewed, in seconds, up to 7 days. 0: 7 days.
     pub full_handshake_max_age: u32,
     /// Must be zero.
     pub reserved_2: u32,
 }
 
-/// What the structure of version 0.1 has: four sizes and two numbers.
+/// Bytes of the first version's structure: four sizes and two numbers.
 const FIRST_SIZE: usize = 4 * size_of::<usize>() + 8;
 const _: () = assert!(size_of::<rekindle_config>() >= FIRST_SIZE);
 
@@ -69,7 +70,7 @@ impl rekindle_config {
         reserved_2: 0,
     };
 
-    /// Copies what C points to, as much of it as both sides know.
+    /// Copies the fields that both sides know.
     ///
     /// # Safety
     ///
@@ -85,7 +86,8 @@ impl rekindle_config {
         let bytes = unsafe { slice::from_raw_parts(config.cast::<u8>(), given) };
         let (known, unknown) = bytes.split_at(given.min(size_of::<Self>()));
         let mut ours = Self::DEFAULT;
-        // SAFETY: the structure is numbers without padding: any bytes will do, and as many fit.
+        // SAFETY: the structure is numbers without padding, so that any bytes are valid; `known` is
+        // not longer than it.
         unsafe {
             let start = (&raw mut ours).cast::<u8>();
             ptr::copy_nonoverlapping(known.as_ptr(), start, known.len());
@@ -137,7 +139,7 @@ impl rekindle_config {
     }
 }
 
-/// What C has chosen, if it has.
+/// A number of seconds. `None`: zero, which stands for the default.
 fn seconds(given: u32) -> Option<Duration> {
     (given != 0).then(|| Duration::from_secs(given.into()))
 }

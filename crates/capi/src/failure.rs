@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     /// Before `rekindle_init` or after `rekindle_shutdown`.
     Disabled,
     AlreadyInitialized,
-    /// A structure's size field says less than its first version has, or something absurd.
+    /// A structure's size field is below its first version's size, or above any later one's.
     Size {
         given: u64,
         least: u64,
@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
             Self::AlreadyInitialized => f.write_str("rekindle_init has been called already"),
             Self::Size { given, least } => write!(
                 f,
-                "the size field says {given} bytes; it must be the structure's sizeof, at least {least}"
+                "the size field says {given} bytes, not the structure's sizeof, {least} or more"
             ),
             Self::NewerConfig => {
                 f.write_str("the configuration uses a field that this version does not know")
@@ -78,7 +78,7 @@ from! {
     PolicyError => TicketPolicy,
 }
 
-/// Failures that no cache can count, since they never get to one: for the whole process, for good.
+/// Failures that no cache counts, since they reach none. Of the whole process, never reset.
 #[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) invalid: AtomicU64,
@@ -93,7 +93,7 @@ pub(crate) static COUNTS: Counts = Counts {
 };
 
 impl Failure {
-    /// Counts it, unless it is an error of set-up or the cache has counted it.
+    /// Counts the failure, unless it is one of set-up or the cache has counted it.
     pub(crate) fn count(&self) {
         let counter = match self {
             Self::Null(_) | Self::InvalidId(_) | Self::NegativeLength(_) | Self::TicketKeys(_) => {

@@ -9,43 +9,46 @@ use crate::failure::Failure;
 use crate::service;
 use crate::ts::{self, TSSslSessionID_s};
 
-/// Event of a session hook: a client has named a session, and the handshake is about to look it up. What
-/// the hook inserts under that id now is found (TS_EVENT_SSL_SESSION_GET).
+/// Event of a session hook: a client has named a session, and the handshake is about to look it up.
+/// The lookup finds what the hook inserts under that id now (TS_EVENT_SSL_SESSION_GET).
 pub const REKINDLE_SESSION_GET: c_int = 2000;
 
-/// Event of a session hook: the handshake has inserted a new session, and the hook finds it in the cache.
-/// There is none for a session that the cache refused (TS_EVENT_SSL_SESSION_NEW).
+/// Event of a session hook: the handshake has inserted a new session, and the hook can look it up.
+/// A session that the cache refused causes no event (TS_EVENT_SSL_SESSION_NEW).
 pub const REKINDLE_SESSION_NEW: c_int = 2001;
 
-/// Event of a session hook: the handshake is about to remove a session, which the hook can still look up.
-/// There is none if no such session is in the cache (TS_EVENT_SSL_SESSION_REMOVE).
+/// Event of a session hook: the handshake is about to remove a session, which the hook can still
+/// look up. A session that is not in the cache causes no event (TS_EVENT_SSL_SESSION_REMOVE).
 pub const REKINDLE_SESSION_REMOVE: c_int = 2002;
 
-/// A session hook. `event` is one of REKINDLE_SESSION_GET, _NEW, _REMOVE, and others in later versions;
-/// `id` is the session's id, valid during the call only; `data` is what rekindle_session_hook_add() was
-/// given.
+/// A session hook. `event` is REKINDLE_SESSION_GET, _NEW or _REMOVE; later versions may add events.
+/// `id` is the session's id, valid during the call only. `data` is the pointer that
+/// rekindle_session_hook_add() was given.
 ///
-/// It runs on the handshake's thread, on several at the same time, and the handshake waits for it. It
-/// may call everything in this header and in rekindle_ts.h. It must not throw or longjmp() out.
+/// A hook runs on the handshake's thread, on several threads at the same time, and the handshake
+/// waits for it. It may call every function of this header and of rekindle_ts.h. It must not throw
+/// and must not leave by longjmp().
 pub type rekindle_session_hook =
     Option<unsafe extern "C" fn(event: c_int, id: *const TSSslSessionID_s, data: *mut c_void)>;
 
-/// What the hook is given back: its owner says that threads may share it.
+/// The pointer that each call of a hook passes on.
 struct Data(*mut c_void);
 
-// SAFETY: by the contract of `rekindle_session_hook_add`; we never look behind the pointer.
+// SAFETY: the contract of `rekindle_session_hook_add` says that threads share the pointer, and this
+// library never reads what it points to.
 unsafe impl Send for Data {}
 // SAFETY: as above.
 unsafe impl Sync for Data {}
 
-/// Adds a session hook behind those that are there, for every context that is or will be attached. It
-/// stays until rekindle_shutdown(). Calls to this library run no hooks: only handshakes do.
+/// Adds a session hook behind the existing ones, for every context that is or will be attached. The
+/// hook stays until rekindle_shutdown(). Only handshakes run hooks; calls to this library run none.
 ///
-/// `data` is passed on as it is, to several threads at a time. Handshakes that run during
-/// rekindle_shutdown() may call the hook a last time after it; so free `data` after the handshakes. A hook
-/// that is added by a hook has its turn at the next event.
+/// The library passes `data` on unchanged, on several threads at a time. A handshake that runs
+/// during rekindle_shutdown() may call the hook a last time after it: free `data` after the
+/// handshakes. A hook that another hook adds runs from the next event on.
 ///
-/// Returns 0, or -1 if `hook` is NULL or there is no cache. From any thread, while handshakes run.
+/// Returns 0, or -1 if `hook` is NULL or there is no cache. Any thread may call it, while
+/// handshakes run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_session_hook_add(
     hook: rekindle_session_hook,

@@ -1,9 +1,9 @@
-//! The C API of rekindle. Its documentation is in the headers that are made from this source:
-//! `include/rekindle.h` from everything but `ts.rs`, `include/rekindle_ts.h` from that.
+//! The C API of rekindle. The headers hold its documentation and are generated from this source:
+//! `include/rekindle_ts.h` from `ts.rs`, `include/rekindle.h` from the other files.
 //!
 //! Every call goes through [`call::call`], which turns errors and panics into return values.
 
-// C calls with raw pointers; each function's contract is in its header.
+// C passes raw pointers; each function's contract is in its header.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 // C's names.
 #![allow(non_camel_case_types)]

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 static SERVICE: ArcSwapOption<Resumption> = ArcSwapOption::const_empty();
 
-/// How often a shutdown yields to others before it leaves the rest to the next one.
+/// How often a shutdown yields to other threads before it leaves the rest to the next shutdown.
 const PATIENCE: usize = 1_000;
 
 /// Runs `f` on the cache, if there is one. Wait-free but for `f`.
@@ -29,9 +29,9 @@ pub(crate) fn start(make: impl FnOnce() -> Result<Resumption, Failure>) -> Resul
     }
     release_what_is_left();
     let new = Some(Arc::new(make()?));
-    let nobody: Option<Arc<Resumption>> = None;
+    let none: Option<Arc<Resumption>> = None;
     // Of several threads that got here, one is first.
-    match &*SERVICE.compare_and_swap(&nobody, new) {
+    match &*SERVICE.compare_and_swap(&none, new) {
         None => Ok(()),
         Some(_) => Err(Failure::AlreadyInitialized),
     }
@@ -47,8 +47,9 @@ pub(crate) fn stop() {
     release_what_is_left();
 }
 
-/// Caches that have been shut down, until nobody uses them: the memory of one is never freed by the
-/// call that happens to be the last, on a handshake's thread. Only set-up and shutdown take the lock.
+/// Caches that have been shut down and that calls may still use. Keeping them here makes sure that
+/// the last call, which may run on a handshake's thread, never frees a cache's memory. Only set-up
+/// and shutdown take the lock.
 #[allow(clippy::disallowed_types)]
 static LEFT: Mutex<Vec<Arc<Resumption>>> = Mutex::new(Vec::new());
 
@@ -57,7 +58,7 @@ fn left() -> MutexGuard<'static, Vec<Arc<Resumption>>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets go of the caches that nobody calls any more. Contexts may keep one; it is empty then.
+/// Frees the caches that no call uses any more. Contexts may keep one; it is empty then.
 fn release_what_is_left() {
     // Not under the lock: destructors of sessions may call anything.
     let mut services = std::mem::take(&mut *left());

@@ -1,4 +1,4 @@
-//! `rekindle_stats`: what the cache has done, and what it holds.
+//! `rekindle_stats`: counters and present state.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -13,42 +13,41 @@ use crate::failure::{COUNTS, Failure};
 use crate::service;
 use crate::size;
 
-/// What the cache has done since rekindle_init(), and what it holds. Counters only grow; each is exact
-/// once the threads that count are quiet.
+/// Counters since rekindle_init(), and the present state. Counters only grow; each is exact once
+/// the threads that count are idle.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct rekindle_stats {
-    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller: the structure grows at its end, and
-    /// no more than this is written. What the library does not know is zero afterwards.
+    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller. The structure grows at its
+    /// end, and the library writes no more than this; it sets fields that it does not know to zero.
     pub size: u64,
     /// Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
     pub hits: u64,
-    /// Lookups that found nothing.
+    /// Lookups that found no session.
     pub misses: u64,
-    /// Lookups that found a session whose life had ended. Not counted as misses.
+    /// Lookups that found an expired session. Not counted as misses.
     pub expired: u64,
     /// Sessions inserted under an id that had none.
     pub inserts: u64,
-    /// Sessions that took the place of another under the same id.
+    /// Sessions that replaced another under the same id.
     pub replaced: u64,
     /// Sessions removed.
     pub removed: u64,
-    /// Sessions handed out by rekindle_session_take().
+    /// Sessions that rekindle_session_take() handed out.
     pub taken: u64,
-    /// Sessions that the cache threw out since their life had ended.
+    /// Sessions evicted after they had expired.
     pub evicted_expired: u64,
-    /// Sessions that nobody had ever resumed, thrown out for room.
+    /// Sessions evicted for room that no client had ever resumed.
     pub evicted_unused: u64,
-    /// Sessions that nobody had resumed lately, thrown out for room.
+    /// Sessions evicted for room that no client had resumed lately.
     pub evicted_idle: u64,
-    /// Sessions thrown out since their line of eight was full.
+    /// Sessions evicted because their line of eight was full.
     pub evicted_line_full: u64,
-    /// Inserts refused: the encoded session was above the limit for one.
+    /// Inserts refused: the encoded session was longer than `max_session_bytes`.
     pub refused_too_large: u64,
-    /// Inserts refused: the entry alone was above the limit for all.
+    /// Inserts refused: the entry alone was larger than `max_bytes`.
     pub refused_over_budget: u64,
-    /// Inserts refused: memory that left the cache could not be reclaimed, since some thread did not get
-    /// on.
+    /// Inserts refused: a stalled thread held back the reclamation of retired memory.
     pub refused_reclamation: u64,
     /// Inserts refused: OpenSSL could not encode the session. Of the process, not of this cache.
     pub refused_not_encodable: u64,
@@ -56,72 +55,75 @@ pub struct rekindle_stats {
     pub refused_invalid: u64,
     /// Calls refused: there was no cache. Of the process, not of this cache.
     pub refused_disabled: u64,
-    /// Sessions that fit.
+    /// Capacity of the cache, in sessions.
     pub capacity: u64,
-    /// Sessions in the cache now, those included that have expired and are not swept yet.
+    /// Sessions in the cache, expired ones that are not swept yet included.
     pub entries: u64,
-    /// Bytes of those, OpenSSL's own objects not included.
+    /// Bytes of those sessions, OpenSSL's own objects not included.
     pub bytes: u64,
-    /// Objects that have left the cache and wait until nobody can be looking at them.
+    /// Objects that have left the cache and wait for the end of their grace period.
     pub retired: u64,
-    /// Bytes of those.
+    /// Bytes of those objects.
     pub retired_bytes: u64,
     /// Tickets sealed.
     pub tickets_sealed: u64,
-    /// Tickets opened by the key that seals now, or one to come.
+    /// Tickets opened by the key that seals, or by a later one.
     pub tickets_opened: u64,
-    /// Tickets opened by a key that has ceased to seal; the client got a new one.
+    /// Tickets opened by a key that seals no more; the client got a new ticket.
     pub tickets_renewed: u64,
-    /// Tickets that named no key that is or was known; the client got a full handshake, as for all below.
+    /// Tickets of a key that the ring never had; the client got a full handshake, as for the next
+    /// ones.
     pub tickets_unknown_key: u64,
-    /// Tickets that named a key which has left the ring.
+    /// Tickets of a key that has left the ring.
     pub tickets_retired_key: u64,
-    /// Tickets that named a key but were not made with it: damaged or forged.
+    /// Tickets that were not made with the key that they name: damaged or forged.
     pub tickets_bad_mac: u64,
-    /// Too short to be a ticket.
+    /// Tickets that were too short.
     pub tickets_malformed: u64,
     /// Tickets whose lifetime was over.
     pub tickets_expired: u64,
-    /// Tickets at the end of a chain of renewals that began too long ago.
+    /// Tickets of clients whose last full handshake was longer ago than `full_handshake_max_age`.
     pub tickets_lineage_ended: u64,
-    /// Of those opened or renewed: not used, as the session is of another session id context.
+    /// Tickets opened or renewed but not used: the session is of another session id context.
     pub tickets_context_differs: u64,
-    /// Of those opened or renewed: not used, as the session is of another version, cipher suite or the
-    /// like than the handshake at hand.
+    /// Tickets opened or renewed but not used: the session's version, cipher suite or the like does
+    /// not fit the handshake.
     pub tickets_unusable: u64,
-    /// Tickets opened or renewed by the place of their key: one to come, the one that seals, the last
-    /// one before that, and so on; the last number is of that key and all older ones.
+    /// Tickets opened or renewed, by the position of their key: a later key, the key that seals,
+    /// the last one before it, and so on. The last number counts that key and all older ones.
     pub tickets_opened_by: [u64; 8],
-    /// Tickets opened or renewed by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200, 86,400,
-    /// 259,200 and 604,800 seconds (each without those before it), and above.
+    /// Tickets opened or renewed, by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200,
+    /// 86,400, 259,200 and 604,800 seconds (each without the ones before), and above.
     pub ticket_ages: [u64; 12],
-    /// The sum of those ages, in seconds.
+    /// Sum of those ages, in seconds.
     pub ticket_ages_sum: u64,
-    /// Ticket keys: those to come, the one that seals, those that open still.
+    /// Ticket keys: later ones, the one that seals, the ones that still open.
     pub ticket_keys: u64,
-    /// How long the key that seals has done so, in seconds.
+    /// How long the present key has been sealing, in seconds.
     pub ticket_key_age: u64,
-    /// Seconds until another key that is known already begins to seal. UINT64_MAX: none is known.
+    /// Seconds until another known key begins to seal. UINT64_MAX: none is known.
     pub ticket_key_next_rotation: u64,
-    /// Seconds for which the keys that are known already can seal. UINT64_MAX: for ever.
+    /// Seconds for which the known keys can seal. UINT64_MAX: without end.
     pub ticket_key_seals_for: u64,
-    /// 1 if the library's own keys seal since those of TSSslTicketKeyUpdate() are too old, else 0.
+    /// 1 while the library's own keys seal as a fallback, since those of TSSslTicketKeyUpdate() are
+    /// too old; else 0.
     pub ticket_key_fallback: u64,
-    /// How often that has begun.
+    /// How often the fallback has begun.
     pub ticket_key_fallbacks: u64,
     /// How often another key began to seal.
     pub ticket_key_rotations: u64,
 }
 
-/// What the structure of version 0.1 has.
+/// Bytes of the first version's structure.
 const FIRST_SIZE: u64 = 27 * 8;
 const _: () = assert!(size_of::<rekindle_stats>() as u64 >= FIRST_SIZE);
 
-/// Reads the counters. `out->size` must be set. (In C the structure is `struct rekindle_stats`: a
-/// typedef would be in the way of this function.)
+/// Reads the counters. Set `out->size` before. (In C the structure is `struct rekindle_stats`: a
+/// typedef of that name would hide this function.)
 ///
-/// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched then.
-/// From any thread. Reads a few kilobytes: for once a second, not for each request.
+/// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched
+/// then. Any thread may call it. It reads a few kilobytes: call it once a second, not once a
+/// request.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
     call(-1, || {
@@ -137,7 +139,7 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
                 ..collect(service)
             };
             let known = room.min(size_of::<rekindle_stats>());
-            // SAFETY: by contract there are so many bytes; the structure is numbers without padding.
+            // SAFETY: by contract `out` has `room` bytes; the structure is numbers without padding.
             unsafe {
                 let start = out.cast::<u8>();
                 ptr::write_bytes(start, 0, room);

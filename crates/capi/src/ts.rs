@@ -1,5 +1,5 @@
-//! The calls of Traffic Server's manual page TSSslSession, with its names and types: what
-//! `rekindle_ts.h` is made from.
+//! The calls of Traffic Server's manual page TSSslSession, with its names and types: the source of
+//! `rekindle_ts.h`.
 
 use std::ffi::{c_char, c_int};
 use std::{mem, ptr, slice};
@@ -43,13 +43,13 @@ pub struct tsapi_ssl_obj(());
 /// A pointer to an `SSL` of OpenSSL: cast freely.
 pub type TSSslConnection = *mut tsapi_ssl_obj;
 
-/// What calls return that can fail; rekindle_last_error() says why.
+/// Result of a call that can fail; rekindle_last_error() says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum TSReturnCode {
-    /// It failed, and changed nothing.
+    /// Failure; nothing has changed.
     TS_ERROR = -1,
-    /// It succeeded.
+    /// Success.
     TS_SUCCESS = 0,
 }
 
@@ -69,15 +69,15 @@ use TSReturnCode::{TS_ERROR, TS_SUCCESS};
 
 /// Looks a session up.
 ///
-/// Returns the session, an `SSL_SESSION *`, with a reference that is the caller's: free it with
+/// Returns the session, an `SSL_SESSION *`, with a reference that the caller owns: free it with
 /// SSL_SESSION_free(). The session is shared with the cache and with handshakes: treat it as
-/// read-only, and change a copy (SSL_SESSION_dup()). It stays valid whatever becomes of the cache.
+/// read-only, and change a copy (SSL_SESSION_dup()). It stays valid after the cache has ended.
 ///
-/// NULL: there is no live session under that id, there is no cache, or `sessionid` is NULL or invalid;
-/// rekindle_last_error() is empty in the first case.
+/// NULL: there is no live session under that id, there is no cache, or `sessionid` is NULL or
+/// invalid; rekindle_last_error() is empty in the first case.
 ///
-/// `sessionid` is read during the call only. From any thread. Wait-free, and allocates nothing but
-/// what a thread's first call sets up.
+/// The library reads `sessionid` during the call only. Any thread may call it. Wait-free; it
+/// allocates nothing but what a thread's first call sets up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSSslSessionGet(sessionid: *const TSSslSessionID) -> TSSslSession {
     call(ptr::null_mut(), || {
@@ -87,24 +87,24 @@ pub unsafe extern "C" fn TSSslSessionGet(sessionid: *const TSSslSessionID) -> TS
     })
 }
 
-/// Copies a session in its encoded form (DER, as i2d_SSL_SESSION() writes it), which other processes
-/// and machines can read.
+/// Copies a session in its encoded form (DER, as i2d_SSL_SESSION() writes it), which other
+/// processes and machines can read.
 ///
-/// `*len_ptr` says how many bytes there are room for in `buffer`. Returns the length of the encoded
-/// session in bytes, however much of it was stored:
+/// `*len_ptr` is the length of `buffer` in bytes. Returns the length of the encoded session in
+/// bytes, however much of it was stored:
 ///
-/// - it fits: all of it is stored, and `*len_ptr` is its length;
-/// - it does not: the first `*len_ptr` bytes are stored and `*len_ptr` stays. Ignore the buffer, and
-///   come back with one as long as the value returned;
-/// - `buffer` is NULL or `*len_ptr` is negative: nothing is stored, and `*len_ptr` is 0. That asks for
-///   the length.
+/// - it fits: the call stores all of it, and sets `*len_ptr` to its length;
+/// - it does not fit: the call stores the first `*len_ptr` bytes and leaves `*len_ptr`. Ignore the
+///   buffer, and call again with one as long as the value returned;
+/// - `buffer` is NULL or `*len_ptr` is negative: the call stores nothing, and sets `*len_ptr` to 0.
+///   This is how to ask for the length.
 ///
 /// 0: there is no live session under that id, there is no cache, `sessionid` is NULL or invalid or
-/// `len_ptr` is NULL; `*len_ptr` and `buffer` are untouched, and rekindle_last_error() is empty in the
-/// first case.
+/// `len_ptr` is NULL; `*len_ptr` and `buffer` are untouched, and rekindle_last_error() is empty in
+/// the first case.
 ///
-/// From any thread. Wait-free, and allocates nothing but what a thread's first call sets up. The
-/// encoded session is a secret.
+/// Any thread may call it. Wait-free; it allocates nothing but what a thread's first call sets up.
+/// The encoded session is a secret.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSSslSessionGetBuffer(
     sessionid: *const TSSslSessionID,
@@ -122,31 +122,32 @@ pub unsafe extern "C" fn TSSslSessionGetBuffer(
             let Some(encoded) = guard.get_encoded(&id) else {
                 return Ok(0);
             };
-            // SAFETY: by contract. No more is claimed of the buffer than what is written to it.
+            // SAFETY: by contract. The call claims no more of the buffer than it writes.
             unsafe {
                 let room = if buffer.is_null() { -1 } else { *len_ptr };
                 let stored = usize::try_from(room).unwrap_or(0).min(encoded.len());
                 ptr::copy_nonoverlapping(encoded.as_ptr(), buffer.cast(), stored);
                 *len_ptr = stored as c_int;
             }
-            // The longest encoding that the cache takes has 1 MiB.
+            // The longest encoding that the cache accepts has 1 MiB.
             Ok(encoded.len() as c_int)
         })
     })
 }
 
-/// Inserts a session under an id, until session time + session timeout. A session that is there under
-/// that id is replaced, in one atomic step.
+/// Inserts a session under an id, until session time + session timeout. It replaces a session under
+/// the same id in one atomic step.
 ///
-/// The cache takes a reference of its own; the caller keeps theirs, and must not change the session any
-/// more. `ssl_conn` is not used and may be NULL. `sessionid` is read during the call only.
+/// The cache takes a reference of its own. The caller keeps its reference, and must not change the
+/// session any more. The library ignores `ssl_conn`, which may be NULL, and reads `sessionid`
+/// during the call only.
 ///
-/// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its encoding is
-/// above the configured limit, or there is no cache. Nothing has changed; rekindle_last_error() says
-/// why, and rekindle_stats() counts it. (If it cannot be encoded, OpenSSL's error queue of the thread is
-/// emptied.)
+/// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its
+/// encoding is above the configured limit, or there is no cache. Nothing has changed;
+/// rekindle_last_error() says why, and rekindle_stats() counts it. (If the session cannot be
+/// encoded, the call empties the thread's OpenSSL error queue.)
 ///
-/// Runs no hook. From any thread; lock-free.
+/// Runs no hook. Any thread may call it; lock-free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSSslSessionInsert(
     sessionid: *const TSSslSessionID,
@@ -173,13 +174,13 @@ pub unsafe extern "C" fn TSSslSessionInsert(
     })
 }
 
-/// Removes the session under an id, if there is one. No lookup that starts after this has returned finds
-/// it.
+/// Removes the session under an id, if there is one. No lookup that starts after this call has
+/// returned finds it.
 ///
-/// TS_ERROR: `sessionid` is NULL or invalid, or there is no cache. TS_SUCCESS also when there was no
-/// such session.
+/// TS_ERROR: `sessionid` is NULL or invalid, or there is no cache. TS_SUCCESS also when there was
+/// no such session.
 ///
-/// Runs no hook. From any thread; lock-free.
+/// Runs no hook. Any thread may call it; lock-free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSSslSessionRemove(sessionid: *const TSSslSessionID) -> TSReturnCode {
     call(TS_ERROR, || {
@@ -192,24 +193,26 @@ pub unsafe extern "C" fn TSSslSessionRemove(sessionid: *const TSSslSessionID) ->
     })
 }
 
-/// Replaces the session ticket keys, in one atomic step, of every context that is attached to the cache.
-/// (Contexts that were attached before a shutdown keep what they had.)
+/// Replaces the session ticket keys of every context that is attached to the cache, in one atomic
+/// step. (Contexts that were attached before a shutdown keep their keys.)
 ///
-/// `ticketData` is `ticketDataLength` bytes of records of 48: name (16), HMAC secret (16), AES key (16),
-/// as in Traffic Server's key files. The first record seals new tickets, all of them open tickets. The
-/// keys are copied; overwrite yours.
+/// `ticketData` holds `ticketDataLength` bytes: records of 48 bytes, each a name (16), an HMAC
+/// secret (16) and an AES key (16), as in Traffic Server's key files. The key of the first record
+/// seals new tickets; the keys of all records open tickets. The library copies the keys; overwrite
+/// yours.
 ///
-/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one of them
-/// is one repeated byte or both are the same, two records have one name or the same secrets, there are
-/// more than 4,096, or there is no cache. The keys in use stay; rekindle_last_error() names the record.
-/// Bytes behind the last whole record are ignored, with a warning: rekindle_last_error() is not empty
-/// then, although the call succeeded.
+/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one
+/// of them is one repeated byte or both are the same, two records have one name or the same
+/// secrets, there are more than 4,096 records, or there is no cache. The keys in use stay;
+/// rekindle_last_error() names the record. The call ignores bytes behind the last whole record,
+/// with a warning: rekindle_last_error() is not empty then, although the call succeeded.
 ///
-/// Keys get too old: `ticket_key_max_age` after a key was first given here it opens nothing any more, and
-/// one session timeout before that it ceases to seal. If no others have been given by then, the library
-/// makes its own until some are, and rekindle_stats() says so.
+/// Keys have a maximum age, `ticket_key_max_age`, from the first call that passed them. A key of
+/// that age opens no ticket, and it stops sealing one session timeout before. If no other keys have
+/// come by then, the library seals with keys of its own until some do, and rekindle_stats() says
+/// so.
 ///
-/// From any thread, while handshakes run.
+/// Any thread may call it, while handshakes run.
 #[allow(non_snake_case)] // as the manual page has it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSSslTicketKeyUpdate(
