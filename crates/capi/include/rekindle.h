@@ -15,9 +15,9 @@
  * The calls of Traffic Server's manual page TSSslSession, which read and change the cache, are in
  * rekindle_ts.h. examples/terminator.c is a whole server.
  *
- * Functions that return int return 0 for success and -1 for failure; rekindle_last_error() says why.
- * Any thread may call any function, also in a session hook. No function throws. The library reads
- * pointers during the call only, unless a function says otherwise. Times are in seconds.
+ * Functions that return int return 0 for success and -1 for failure; rekindle_last_error() says
+ * why. Any thread may call any function, also in a session hook. No function throws. The library
+ * reads pointers during the call only, unless a function says otherwise. Times are in seconds.
  *
  * - A thread must not make its first call in a destructor of pthread_key_create(): the memory that
  *   the call sets up for the thread would leak.
@@ -62,8 +62,8 @@ typedef struct rekindle_config rekindle_config;
 struct rekindle_config {
     /// `sizeof(struct rekindle_config)`, in bytes.
     size_t size;
-    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each at
-    /// once and touches them as needed. A session takes about 130 bytes beside its encoding and
+    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each
+    /// at once and touches them as needed. A session takes about 130 bytes beside its encoding and
     /// OpenSSL's own object.
     size_t sessions;
     /// Limit of all entries together, in bytes, OpenSSL's own objects not included. 0: no limit but
@@ -73,8 +73,8 @@ struct rekindle_config {
     /// enough for client certificates.
     size_t max_session_bytes;
     /// How long a session may be resumed, in seconds, on every attached context. 0: as each context
-    /// says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200). Tickets that
-    /// carry their session live 7 days at most.
+    /// says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200). Tickets
+    /// that carry their session live 7 days at most.
     uint32_t session_timeout;
     /// Must be zero.
     uint32_t reserved;
@@ -82,8 +82,8 @@ struct rekindle_config {
     /// seconds, up to 30 days. 0: one hour.
     uint32_t ticket_key_period;
     /// Maximum age of the keys of TSSslTicketKeyUpdate(), in seconds, up to 400 days and above the
-    /// session timeout. When they reach it without an update, the library's own keys take over until
-    /// the next update. 0: 30 days.
+    /// session timeout. When they reach it without an update, the library's own keys take over
+    /// until the next update. 0: 30 days.
     uint32_t ticket_key_max_age;
     /// How long a client may resume by tickets after its last full handshake, however often its
     /// tickets were renewed, in seconds, up to 7 days. 0: 7 days.
@@ -101,11 +101,11 @@ struct rekindle_config {
 /// and must not leave by longjmp().
 typedef void (*rekindle_session_hook)(int event, const struct TSSslSessionID_s *id, void *data);
 
-/// Counters since rekindle_init(), and the present state. Counters only grow; each is exact once the
-/// threads that count are idle.
+/// Counters since rekindle_init(), and the present state. Counters only grow; each is exact once
+/// the threads that count are idle.
 struct rekindle_stats {
-    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller. The structure grows at its end,
-    /// and the library writes no more than this; it sets fields that it does not know to zero.
+    /// `sizeof(struct rekindle_stats)`, in bytes, set by the caller. The structure grows at its
+    /// end, and the library writes no more than this; it sets fields that it does not know to zero.
     uint64_t size;
     /// Lookups that found a live session: handshakes, TSSslSessionGet(), TSSslSessionGetBuffer().
     uint64_t hits;
@@ -175,8 +175,8 @@ struct rekindle_stats {
     /// Tickets opened or renewed but not used: the session's version, cipher suite or the like does
     /// not fit the handshake.
     uint64_t tickets_unusable;
-    /// Tickets opened or renewed, by the position of their key: a later key, the key that seals, the
-    /// last one before it, and so on. The last number counts that key and all older ones.
+    /// Tickets opened or renewed, by the position of their key: a later key, the key that seals,
+    /// the last one before it, and so on. The last number counts that key and all older ones.
     uint64_t tickets_opened_by[8];
     /// Tickets opened or renewed, by their age: up to 1, 10, 60, 300, 900, 3,600, 10,800, 43,200,
     /// 86,400, 259,200 and 604,800 seconds (each without the ones before), and above.
@@ -209,8 +209,8 @@ extern "C" {
 ///
 /// The library reads `config` during the call only. NULL stands for the defaults.
 ///
-/// Returns 0, or -1 if there is a cache already, a value of `config` is out of its range, or memory is
-/// short. Any thread may call it; of several callers one succeeds.
+/// Returns 0, or -1 if there is a cache already, a value of `config` is out of its range, or memory
+/// is short. Any thread may call it; of several callers one succeeds.
 int rekindle_init(const struct rekindle_config *config);
 
 /// Puts the cache and the ticket keys behind a server's context. It sets the callbacks for new
@@ -219,17 +219,17 @@ int rekindle_init(const struct rekindle_config *config);
 ///
 /// Call it before the context's first connection, on a context that no other thread uses. Other
 /// settings of the context may come before or after. Set the session id context yourself
-/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and without one
-/// it resumes no session with a client certificate. SSL_OP_NO_TICKET decides, as always, whether
-/// clients get tickets that carry their session or sessions stay in the cache. Leave early data off
-/// (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
+/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and without
+/// one it resumes no session with a client certificate. SSL_OP_NO_TICKET decides, as always,
+/// whether clients get tickets that carry their session or sessions stay in the cache. Leave early
+/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
 ///
 /// If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by
-/// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the program
-/// may free it at any time.
+/// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the
+/// program may free it at any time.
 ///
-/// Returns 0, or -1 if `ctx` is NULL, `ctx` is attached already (to this cache or to an earlier one),
-/// or there is no cache.
+/// Returns 0, or -1 if `ctx` is NULL, `ctx` is attached already (to this cache or to an earlier
+/// one), or there is no cache.
 int rekindle_attach(SSL_CTX *ctx);
 
 /// Maintains the cache and the ticket keys: removes sessions that have expired, gives memory back,
@@ -240,54 +240,55 @@ int rekindle_attach(SSL_CTX *ctx);
 /// ticket key missing makes it, once each period. A program that calls it spares handshakes that
 /// work, and a key's memory is overwritten on time even when no client connects.
 ///
-/// Returns 0, or -1 if there is no cache, or if a key is due and the operating system gives no random
-/// bytes; the keys in use stay then, and the next call tries again.
+/// Returns 0, or -1 if there is no cache, or if a key is due and the operating system gives no
+/// random bytes; the keys in use stay then, and the next call tries again.
 int rekindle_maintain(void);
 
-/// Says why the calling thread's last call failed, or what it warns of, in English. Empty if the call
-/// succeeded without a warning. Never NULL. The library owns the text, which is valid until the
-/// thread's next call or end.
+/// Says why the calling thread's last call failed, or what it warns of, in English. Empty if the
+/// call succeeded without a warning. Never NULL. The library owns the text, which is valid until
+/// the thread's next call or end.
 const char *rekindle_last_error(void);
 
-/// Empties the cache and ends it: every call behaves as before rekindle_init(), which the program may
-/// call again. Calls in flight on other threads finish safely.
+/// Empties the cache and ends it: every call behaves as before rekindle_init(), which the program
+/// may call again. Calls in flight on other threads finish safely.
 ///
-/// Attached contexts keep working without a cache: they store no session and find none, also after a
-/// later rekindle_init(). Tickets that carry their session go on with the keys in use. Hooks end; a
-/// handshake that has begun to look a session up or to store one may still call them.
+/// Attached contexts keep working without a cache: they store no session and find none, also after
+/// a later rekindle_init(). Tickets that carry their session go on with the keys in use. Hooks end;
+/// a handshake that has begun to look a session up or to store one may still call them.
 ///
-/// Does nothing if there is no cache. Any thread may call it. It frees all sessions (500,000 a second)
-/// and waits a few milliseconds at most for calls in flight. A program need not call it at its end; if
-/// it does, it must do so before OpenSSL's own clean-up, which is at exit().
+/// Does nothing if there is no cache. Any thread may call it. It frees all sessions (500,000 a
+/// second) and waits a few milliseconds at most for calls in flight. A program need not call it at
+/// its end; if it does, it must do so before OpenSSL's own clean-up, which is at exit().
 void rekindle_shutdown(void);
 
 /// Adds a session hook behind the existing ones, for every context that is or will be attached. The
 /// hook stays until rekindle_shutdown(). Only handshakes run hooks; calls to this library run none.
 ///
-/// The library passes `data` on unchanged, on several threads at a time. A handshake that runs during
-/// rekindle_shutdown() may call the hook a last time after it: free `data` after the handshakes. A
-/// hook that another hook adds runs from the next event on.
+/// The library passes `data` on unchanged, on several threads at a time. A handshake that runs
+/// during rekindle_shutdown() may call the hook a last time after it: free `data` after the
+/// handshakes. A hook that another hook adds runs from the next event on.
 ///
-/// Returns 0, or -1 if `hook` is NULL or there is no cache. Any thread may call it, while handshakes
-/// run.
-int rekindle_session_hook_add(rekindle_session_hook hook,
-                              void *data);
+/// Returns 0, or -1 if `hook` is NULL or there is no cache. Any thread may call it, while
+/// handshakes run.
+int rekindle_session_hook_add(rekindle_session_hook hook, void *data);
 
 /// Removes the session under an id from the cache and hands it out, in one step: of any number of
 /// callers exactly one receives it. This makes sessions single-use.
 ///
-/// Returns the session with a reference that the caller owns: free it with SSL_SESSION_free(). Earlier
-/// lookups may have handed out the same session: treat it as read-only.
+/// Returns the session with a reference that the caller owns: free it with SSL_SESSION_free().
+/// Earlier lookups may have handed out the same session: treat it as read-only.
 ///
 /// NULL: there is no live session under that id, there is no cache, or `id` is NULL or invalid;
-/// rekindle_last_error() is empty in the first case. Runs no hook. Any thread may call it; lock-free.
+/// rekindle_last_error() is empty in the first case. Runs no hook. Any thread may call it;
+/// lock-free.
 SSL_SESSION *rekindle_session_take(const struct TSSslSessionID_s *id);
 
 /// Reads the counters. Set `out->size` before. (In C the structure is `struct rekindle_stats`: a
 /// typedef of that name would hide this function.)
 ///
 /// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched
-/// then. Any thread may call it. It reads a few kilobytes: call it once a second, not once a request.
+/// then. Any thread may call it. It reads a few kilobytes: call it once a second, not once a
+/// request.
 int rekindle_stats(struct rekindle_stats *out);
 
 #ifdef __cplusplus

@@ -68,18 +68,18 @@ extern "C" {
 /// SSL_SESSION_free(). The session is shared with the cache and with handshakes: treat it as
 /// read-only, and change a copy (SSL_SESSION_dup()). It stays valid after the cache has ended.
 ///
-/// NULL: there is no live session under that id, there is no cache, or `sessionid` is NULL or invalid;
-/// rekindle_last_error() is empty in the first case.
+/// NULL: there is no live session under that id, there is no cache, or `sessionid` is NULL or
+/// invalid; rekindle_last_error() is empty in the first case.
 ///
-/// The library reads `sessionid` during the call only. Any thread may call it. Wait-free; it allocates
-/// nothing but what a thread's first call sets up.
+/// The library reads `sessionid` during the call only. Any thread may call it. Wait-free; it
+/// allocates nothing but what a thread's first call sets up.
 TSSslSession TSSslSessionGet(const TSSslSessionID *sessionid);
 
-/// Copies a session in its encoded form (DER, as i2d_SSL_SESSION() writes it), which other processes
-/// and machines can read.
+/// Copies a session in its encoded form (DER, as i2d_SSL_SESSION() writes it), which other
+/// processes and machines can read.
 ///
-/// `*len_ptr` is the length of `buffer` in bytes. Returns the length of the encoded session in bytes,
-/// however much of it was stored:
+/// `*len_ptr` is the length of `buffer` in bytes. Returns the length of the encoded session in
+/// bytes, however much of it was stored:
 ///
 /// - it fits: the call stores all of it, and sets `*len_ptr` to its length;
 /// - it does not fit: the call stores the first `*len_ptr` bytes and leaves `*len_ptr`. Ignore the
@@ -88,61 +88,60 @@ TSSslSession TSSslSessionGet(const TSSslSessionID *sessionid);
 ///   This is how to ask for the length.
 ///
 /// 0: there is no live session under that id, there is no cache, `sessionid` is NULL or invalid or
-/// `len_ptr` is NULL; `*len_ptr` and `buffer` are untouched, and rekindle_last_error() is empty in the
-/// first case.
+/// `len_ptr` is NULL; `*len_ptr` and `buffer` are untouched, and rekindle_last_error() is empty in
+/// the first case.
 ///
-/// Any thread may call it. Wait-free; it allocates nothing but what a thread's first call sets up. The
-/// encoded session is a secret.
-int TSSslSessionGetBuffer(const TSSslSessionID *sessionid,
-                          char *buffer,
-                          int *len_ptr);
+/// Any thread may call it. Wait-free; it allocates nothing but what a thread's first call sets up.
+/// The encoded session is a secret.
+int TSSslSessionGetBuffer(const TSSslSessionID *sessionid, char *buffer, int *len_ptr);
 
 /// Inserts a session under an id, until session time + session timeout. It replaces a session under
 /// the same id in one atomic step.
 ///
 /// The cache takes a reference of its own. The caller keeps its reference, and must not change the
-/// session any more. The library ignores `ssl_conn`, which may be NULL, and reads `sessionid` during
-/// the call only.
+/// session any more. The library ignores `ssl_conn`, which may be NULL, and reads `sessionid`
+/// during the call only.
 ///
-/// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its encoding
-/// is above the configured limit, or there is no cache. Nothing has changed; rekindle_last_error() says
-/// why, and rekindle_stats() counts it. (If the session cannot be encoded, the call empties the
-/// thread's OpenSSL error queue.)
+/// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its
+/// encoding is above the configured limit, or there is no cache. Nothing has changed;
+/// rekindle_last_error() says why, and rekindle_stats() counts it. (If the session cannot be
+/// encoded, the call empties the thread's OpenSSL error queue.)
 ///
 /// Runs no hook. Any thread may call it; lock-free.
 enum TSReturnCode TSSslSessionInsert(const TSSslSessionID *sessionid,
                                      TSSslSession add_session,
                                      TSSslConnection ssl_conn);
 
-/// Removes the session under an id, if there is one. No lookup that starts after this call has returned
-/// finds it.
+/// Removes the session under an id, if there is one. No lookup that starts after this call has
+/// returned finds it.
 ///
-/// TS_ERROR: `sessionid` is NULL or invalid, or there is no cache. TS_SUCCESS also when there was no
-/// such session.
+/// TS_ERROR: `sessionid` is NULL or invalid, or there is no cache. TS_SUCCESS also when there was
+/// no such session.
 ///
 /// Runs no hook. Any thread may call it; lock-free.
 enum TSReturnCode TSSslSessionRemove(const TSSslSessionID *sessionid);
 
-/// Replaces the session ticket keys of every context that is attached to the cache, in one atomic step.
-/// (Contexts that were attached before a shutdown keep their keys.)
+/// Replaces the session ticket keys of every context that is attached to the cache, in one atomic
+/// step. (Contexts that were attached before a shutdown keep their keys.)
 ///
-/// `ticketData` holds `ticketDataLength` bytes: records of 48 bytes, each a name (16), an HMAC secret
-/// (16) and an AES key (16), as in Traffic Server's key files. The key of the first record seals new
-/// tickets; the keys of all records open tickets. The library copies the keys; overwrite yours.
+/// `ticketData` holds `ticketDataLength` bytes: records of 48 bytes, each a name (16), an HMAC
+/// secret (16) and an AES key (16), as in Traffic Server's key files. The key of the first record
+/// seals new tickets; the keys of all records open tickets. The library copies the keys; overwrite
+/// yours.
 ///
-/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one of
-/// them is one repeated byte or both are the same, two records have one name or the same secrets, there
-/// are more than 4,096 records, or there is no cache. The keys in use stay; rekindle_last_error() names
-/// the record. The call ignores bytes behind the last whole record, with a warning:
-/// rekindle_last_error() is not empty then, although the call succeeded.
+/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one
+/// of them is one repeated byte or both are the same, two records have one name or the same
+/// secrets, there are more than 4,096 records, or there is no cache. The keys in use stay;
+/// rekindle_last_error() names the record. The call ignores bytes behind the last whole record,
+/// with a warning: rekindle_last_error() is not empty then, although the call succeeded.
 ///
-/// Keys have a maximum age, `ticket_key_max_age`, from the first call that passed them. A key of that
-/// age opens no ticket, and it stops sealing one session timeout before. If no other keys have come by
-/// then, the library seals with keys of its own until some do, and rekindle_stats() says so.
+/// Keys have a maximum age, `ticket_key_max_age`, from the first call that passed them. A key of
+/// that age opens no ticket, and it stops sealing one session timeout before. If no other keys have
+/// come by then, the library seals with keys of its own until some do, and rekindle_stats() says
+/// so.
 ///
 /// Any thread may call it, while handshakes run.
-enum TSReturnCode TSSslTicketKeyUpdate(char *ticketData,
-                                       int ticketDataLength);
+enum TSReturnCode TSSslTicketKeyUpdate(char *ticketData, int ticketDataLength);
 
 #ifdef __cplusplus
 }  // extern "C"

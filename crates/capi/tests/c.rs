@@ -1,14 +1,14 @@
-//! The C API, from C: every test here is a C program, or looks at what C programs get to see.
+//! The C API, from C: each test runs a C program, or looks at what a C program gets to see.
 
 mod common;
 mod contract;
 mod headers;
 mod install;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use common::{Language, Linkage, compile, run};
+use common::{Linkage, compile, is_installed, run};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
@@ -17,25 +17,15 @@ fn main() {
     trials.extend(headers::trials());
     trials.extend(install::trials());
     trials.push(test("lookups_neither_allocate_nor_free", || {
-        let source = "tests/c/allocations.c";
-        let flags = ["-fno-builtin"];
-        let program = compile(
-            source,
-            "allocations",
-            Language::C11,
-            Linkage::Shared,
-            &flags,
-        );
+        let sources = ["tests/c/allocations.c"];
+        let program = compile("allocations", &sources, Linkage::Shared, &["-fno-builtin"]);
         run(&mut Command::new(program));
     }));
-    trials.push(test("bench::is_a_program", || {
-        let source = "bench/sessions.c";
-        compile(source, "sessions", Language::C11, Linkage::Shared, &[]);
-    }));
+    let name = "bench::accounts_for_sessions_that_full_lines_gave_up";
+    trials.push(test(name, run_benchmark_in_a_small_cache));
     let plugin = test("bench::is_a_plugin_of_traffic_server", || {
         let flags = ["-DTRAFFIC_SERVER_PLUGIN", "-fPIC", "-shared"];
-        let source = "bench/sessions.c";
-        compile(source, "sessions.so", Language::C11, Linkage::None, &flags);
+        compile("sessions.so", &["bench/sessions.c"], Linkage::None, &flags);
     });
     trials.push(plugin.with_ignored_flag(!*HAS_TRAFFIC_SERVER));
     libtest_mimic::run(&arguments, trials).exit();
@@ -49,13 +39,27 @@ fn test(name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// Whether Traffic Server's own header is there; says so, once, if it is not.
+/// Whether Traffic Server's own header is installed.
 static HAS_TRAFFIC_SERVER: LazyLock<bool> = LazyLock::new(|| {
     let mut cc = Command::new("cc");
     cc.args(["-include", "ts/ts.h", "-xc", "-fsyntax-only", "/dev/null"]);
-    let found = cc.output().is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("SKIPPED: tests with Traffic Server's own header (Debian: trafficserver-dev)");
-    }
-    found
+    is_installed(&mut cc, "Traffic Server's own header", "trafficserver-dev")
 });
+
+/// The benchmark's 50,000 sessions in a cache of 60,000: about twenty lines of it overflow. The
+/// benchmark stopped at the first of them once, and never came to its end.
+fn run_benchmark_in_a_small_cache() {
+    let program = compile("sessions", &["bench/sessions.c"], Linkage::Shared, &[]);
+    let mut sessions = Command::new("sh");
+    sessions.args([
+        "-c",
+        "echo GetBuffer 1 | \"$0\" /dev/stdin /dev/stdout 60000",
+    ]);
+    let answers = run(sessions.arg(program).stdin(Stdio::null()));
+    let hits = answers
+        .split_whitespace()
+        .last()
+        .and_then(|share| share.parse().ok());
+    let hits: f64 = hits.unwrap_or_else(|| panic!("no share of hits: {answers}"));
+    assert!((0.998..1.0).contains(&hits), "{answers}");
+}

@@ -1,8 +1,8 @@
 /*
- * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free, and no session ends on a thread
- * that only calls them: this program's own malloc() and free() are in the place of the C library's,
- * and count; sessions tell where they end. (To be compiled with -fno-builtin: the compiler believes
- * that malloc() changes no variable.)
+ * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free, and no session ends on a
+ * thread that only calls them: this program's own malloc() and free() are in the place of the C
+ * library's, and count; sessions tell where they end. (To be compiled with -fno-builtin: the
+ * compiler believes that malloc() changes no variable.)
  */
 #include <pthread.h>
 #include <stdatomic.h>

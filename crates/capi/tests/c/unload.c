@@ -1,6 +1,6 @@
 /*
- * A program that loads the library, uses it, and "unloads" it: OpenSSL goes on calling what the library
- * has registered there, so it must stay.
+ * A program that loads the library, uses it, and "unloads" it: OpenSSL goes on calling what the
+ * library has registered there, so it must stay.
  */
 #include <dlfcn.h>
 #include <pthread.h>

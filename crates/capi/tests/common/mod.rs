@@ -1,11 +1,12 @@
 //! Builds the library as packagers do, and C programs against it.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
-/// Warnings are errors, in every C and C++ file of ours.
+/// Warnings are errors in every C and C++ file of this package.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
 
 /// Options under which valgrind fails at any error and at any leak.
@@ -17,18 +18,46 @@ pub const VALGRIND: [&str; 5] = [
     "--error-exitcode=99",
 ];
 
+pub static HAS_VALGRIND: LazyLock<bool> = LazyLock::new(|| {
+    let mut valgrind = Command::new("valgrind");
+    is_installed(valgrind.arg("--version"), "valgrind", "valgrind")
+});
+
+/// How much the tests do: `REKINDLE_TIER`, as `./check` sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Each case once.
+    Quick,
+    /// Each case once, under valgrind where that shows more.
+    Gate,
+    /// Each case in every form, with the library as packagers build it.
+    Full,
+}
+
+pub fn tier() -> Tier {
+    match env::var("REKINDLE_TIER").as_deref() {
+        Ok("quick") => Tier::Quick,
+        Ok("full") => Tier::Full,
+        _ => Tier::Gate,
+    }
+}
+
+/// Whether a command succeeds that needs `what`; if not, says that its tests are skipped.
+pub fn is_installed(command: &mut Command, what: &str, package: &str) -> bool {
+    let found = command.output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("SKIPPED: tests with {what} (Debian: {package})");
+    }
+    found
+}
+
+/// What a program is linked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linkage {
     Shared,
     Static,
-    /// Not by us: by the flags, or at run time.
+    /// What the flags say.
     None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    C11,
-    Cpp17,
 }
 
 /// The package's folder.
@@ -36,64 +65,57 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder with librekindle.so and librekindle.a, built once in a process.
+fn make(out: &Path) -> Command {
+    let mut make = Command::new("make");
+    make.arg("-C")
+        .arg(root())
+        .arg(format!("OUT={}", out.display()));
+    make
+}
+
+/// The folder with librekindle.so and librekindle.a, built once in a process. Only the full tier
+/// pays for an optimised build: the dev profile shares the dependencies that the tests have.
 pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
-        let mut make = Command::new("make");
-        make.arg("-C")
-            .arg(root())
-            .arg(format!("OUT={}", out.display()));
-        run(make.arg("all"));
+        let profile = if tier() == Tier::Full {
+            "release"
+        } else {
+            "dev"
+        };
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("capi-{profile}"));
+        run(make(&out).arg(format!("PROFILE={profile}")).arg("all"));
         out
     })
 }
 
-/// Builds the library anew and installs it below a folder.
+/// Installs the library below a folder.
 pub fn install(prefix: &Path) {
-    let mut make = Command::new("make");
-    make.arg("-C").arg(root()).args(["all", "install"]);
-    make.arg(format!("OUT={}", prefix.join("build").display()));
-    run(make.arg(format!("PREFIX={}", prefix.display())));
+    run(make(library())
+        .arg(format!("PREFIX={}", prefix.display()))
+        .arg("install"));
 }
 
-/// Compiles and links a program of one source file (a path below the package's folder), and returns
-/// where it is.
-pub fn compile(
-    source: &str,
-    name: &str,
-    language: Language,
-    linkage: Linkage,
-    flags: &[&str],
-) -> PathBuf {
-    compile_all(&[source], name, language, linkage, flags)
-}
-
-/// As [`compile`], from several source files.
-pub fn compile_all(
-    sources: &[&str],
-    name: &str,
-    language: Language,
-    linkage: Linkage,
-    flags: &[&str],
-) -> PathBuf {
+/// Compiles and links a C11 program, or a C++17 program if the flags say `-xc++`. The sources are
+/// paths below the package's folder. Returns the program's path.
+pub fn compile(name: &str, sources: &[&str], linkage: Linkage, flags: &[&str]) -> PathBuf {
     let library = library();
     let program = library.join(name);
-    let (compiler, standard) = match language {
-        Language::C11 => ("cc", ["-std=c11", "-xc"]),
-        Language::Cpp17 => ("c++", ["-std=c++17", "-xc++"]),
+    let standard = if flags.contains(&"-xc++") {
+        "-std=c++17"
+    } else {
+        "-std=c11"
     };
-    let mut cc = Command::new(compiler);
-    cc.args(standard)
+    let mut cc = Command::new("cc");
+    cc.arg(standard)
         .args(STRICT)
-        .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE"])
-        .arg("-I")
+        .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE", "-I"])
         .arg(root().join("include"))
+        .args(flags.iter().filter(|flag| !is_library(flag)))
         .args(sources.iter().map(|source| root().join(source)))
         .args(["-xnone", "-o"])
         .arg(&program)
-        .args(flags);
+        .args(flags.iter().filter(|flag| is_library(flag)));
     match linkage {
         Linkage::Shared => {
             let rpath = format!("-Wl,-rpath,{}", library.display());
@@ -108,23 +130,22 @@ pub fn compile_all(
     program
 }
 
-/// Runs a command to its end, and returns what it wrote to its standard output.
+/// A flag that must follow the sources.
+fn is_library(flag: &str) -> bool {
+    flag.starts_with("-l") || flag.ends_with(".a")
+}
+
+/// Runs a command to its end, and returns its standard output.
 ///
 /// # Panics
 ///
-/// When it cannot be started or fails; with all that it wrote.
+/// If the command cannot be started or fails, with its whole output.
 pub fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{out}{err}",
-        output.status
-    );
+    let output = command.output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    let err = String::from_utf8_lossy(&output.stderr);
+    let status = output.status;
+    assert!(status.success(), "{command:?}: {status}\n{out}{err}");
     out
 }

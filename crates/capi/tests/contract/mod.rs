@@ -1,13 +1,16 @@
-//! `tests/c/contract`: each case a process of its own, with the shared library, the archive, and
-//! Traffic Server's own header; and all of them under valgrind.
+//! `tests/c/contract`: the cases of the contract. The gate runs each once, under valgrind, but for
+//! those with several threads: valgrind runs one thread at a time. The full tier runs each in all
+//! forms: with the shared library, with the archive, with Traffic Server's own header, under
+//! valgrind.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use libtest_mimic::Trial;
 
-use crate::common::{Language, Linkage, VALGRIND, compile_all, run};
+use crate::common::{HAS_VALGRIND, Linkage, Tier, VALGRIND, compile, run, tier};
 use crate::{HAS_TRAFFIC_SERVER, test};
 
 const SOURCES: [&str; 9] = [
@@ -22,48 +25,63 @@ const SOURCES: [&str; 9] = [
     "tests/c/contract/threads.c",
 ];
 
-static SHARED: LazyLock<PathBuf> = LazyLock::new(|| build("contract", Linkage::Shared, &[]));
-static STATIC: LazyLock<PathBuf> = LazyLock::new(|| build("contract-static", Linkage::Static, &[]));
+static SHARED: LazyLock<PathBuf> =
+    LazyLock::new(|| compile("contract", &SOURCES, Linkage::Shared, &[]));
+static STATIC: LazyLock<PathBuf> =
+    LazyLock::new(|| compile("contract-static", &SOURCES, Linkage::Static, &[]));
 static TRAFFIC_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
-    build(
-        "contract-traffic-server",
-        Linkage::Shared,
-        &["-DWITH_TRAFFIC_SERVER"],
-    )
+    let flags = ["-DWITH_TRAFFIC_SERVER"];
+    compile("contract-traffic-server", &SOURCES, Linkage::Shared, &flags)
 });
 
-fn build(name: &str, linkage: Linkage, flags: &[&str]) -> PathBuf {
-    compile_all(&SOURCES, name, Language::C11, linkage, flags)
-}
-
 pub(crate) fn trials() -> Vec<Trial> {
-    let list = run(Command::new(&*SHARED).arg("--list"));
-    let cases: Vec<String> = list.lines().map(str::to_owned).collect();
-    assert!(cases.len() > 50, "these are not all cases");
-    let no_header = !*HAS_TRAFFIC_SERVER;
     let mut trials = Vec::new();
-    for case in &cases {
-        trials.push(trial("shared", &SHARED, case));
-        trials.push(trial("static", &STATIC, case));
-        let with_header = trial("traffic_server_header", &TRAFFIC_SERVER, case);
-        trials.push(with_header.with_ignored_flag(no_header));
+    let full = tier() == Tier::Full;
+    let under_valgrind = tier() != Tier::Quick && *HAS_VALGRIND;
+    for (file, cases) in cases() {
+        let threads = file == "threads";
+        for case in &cases {
+            if full || !under_valgrind || threads {
+                trials.push(trial("shared", &SHARED, case));
+            }
+            if full {
+                trials.push(trial("static", &STATIC, case));
+                let with_header = trial("traffic_server_header", &TRAFFIC_SERVER, case);
+                trials.push(with_header.with_ignored_flag(!*HAS_TRAFFIC_SERVER));
+            }
+        }
+        if full || !threads {
+            let name = format!("contract::under_valgrind::{file}");
+            let trial = test(&name, move || run_under_valgrind(&cases));
+            trials.push(trial.with_ignored_flag(!under_valgrind));
+        }
     }
-    trials.push(test("contract::all_cases_under_valgrind", move || {
-        under_valgrind(&cases);
-    }));
     trials
 }
 
-fn trial(kind: &str, program: &'static LazyLock<PathBuf>, case: &str) -> Trial {
-    let (name, case) = (format!("contract::{kind}::{case}"), case.to_owned());
+/// The cases by the stem of their file.
+fn cases() -> BTreeMap<String, Vec<String>> {
+    let list = run(Command::new(&*SHARED).arg("--list"));
+    assert!(list.lines().count() > 50, "these are not all cases");
+    let mut cases: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (file, case) in list.lines().filter_map(|line| line.split_once(' ')) {
+        let stem = Path::new(file).file_stem().expect("a file");
+        let stem = stem.to_string_lossy().into_owned();
+        cases.entry(stem).or_default().push(case.to_owned());
+    }
+    cases
+}
+
+fn trial(form: &str, program: &'static LazyLock<PathBuf>, case: &str) -> Trial {
+    let (name, case) = (format!("contract::{form}::{case}"), case.to_owned());
     test(&name, move || {
-        // None takes a second; one that hangs must not hang the others.
+        // No case takes more than a few seconds; one that hangs must not hang the others.
         run(Command::new("timeout").arg("60").arg(&**program).arg(case));
     })
 }
 
-/// Neither a leak nor any other error, with one thread and with several.
-fn under_valgrind(cases: &[String]) {
+/// Neither a leak nor any other error.
+fn run_under_valgrind(cases: &[String]) {
     let mut valgrind = Command::new("timeout");
     valgrind.args(["600", "valgrind"]).args(VALGRIND);
     run(valgrind.arg(&*SHARED).args(["-t", "20"]).args(cases));

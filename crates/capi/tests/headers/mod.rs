@@ -1,4 +1,4 @@
-//! The headers: what cbindgen makes of the source, and fit for C and C++.
+//! The headers are what cbindgen generates from the source, and compile as C and as C++.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use cbindgen::{Builder, Config};
 use libtest_mimic::Trial;
 
-use crate::common::{Language, Linkage, compile, root, run};
+use crate::common::{Linkage, compile, root, run};
 use crate::{HAS_TRAFFIC_SERVER, test};
 
 /// Header, configuration, sources.
@@ -29,34 +29,31 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![Trial::test("headers::are_what_the_source_says", || {
         Ok(compare()?)
     })];
-    for (name, flags) in [
-        ("both", &[][..]),
-        ("rekindle_h_alone", &["-DWITHOUT_REKINDLE_TS_H"]),
-        ("rekindle_ts_h_alone", &["-DWITHOUT_REKINDLE_H"]),
-        ("with_traffic_servers", &["-DWITH_TRAFFIC_SERVER"]),
+    for (name, define) in [
+        ("both", "-DBOTH"),
+        ("rekindle_h_alone", "-DWITHOUT_REKINDLE_TS_H"),
+        ("rekindle_ts_h_alone", "-DWITHOUT_REKINDLE_H"),
+        ("with_traffic_servers", "-DWITH_TRAFFIC_SERVER"),
     ] {
         let skip = name == "with_traffic_servers" && !*HAS_TRAFFIC_SERVER;
-        trials.push(
-            test(&format!("headers::{name}"), move || {
-                for language in [Language::C11, Language::Cpp17] {
-                    let program = format!("headers-{name}-{language:?}");
-                    let source = "tests/c/headers.c";
-                    run(&mut Command::new(compile(
-                        source,
-                        &program,
-                        language,
-                        Linkage::Shared,
-                        flags,
-                    )));
-                }
-            })
-            .with_ignored_flag(skip),
-        );
+        let trial = test(&format!("headers::{name}"), move || {
+            for language in ["-xc", "-xc++"] {
+                let program = format!("headers-{name}{language}");
+                let (sources, flags) = (["tests/c/headers.c"], [language, define]);
+                run(&mut Command::new(compile(
+                    &program,
+                    &sources,
+                    Linkage::Shared,
+                    &flags,
+                )));
+            }
+        });
+        trials.push(trial.with_ignored_flag(skip));
     }
     trials
 }
 
-/// Compares the committed headers with the source; `make headers` has them written instead.
+/// Compares the committed headers with the source; for `make headers` it writes them instead.
 fn compare() -> Result<(), String> {
     for (header, config, sources) in HEADERS {
         let (path, generated) = (root().join(header), generate(config, sources));

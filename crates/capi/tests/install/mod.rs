@@ -1,4 +1,4 @@
-//! What packagers get: the libraries' symbols, `make install`, pkg-config.
+//! What a package contains: the libraries' symbols, `make install`, pkg-config.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use libtest_mimic::Trial;
 
-use crate::common::{Language, Linkage, compile, install, library, root, run};
+use crate::common::{Linkage, compile, install, library, root, run};
 use crate::test;
 
-/// All that the library exports.
+/// Every symbol that the library exports.
 const EXPORTS: [&str; 13] = [
     "TSSslSessionGet",
     "TSSslSessionGetBuffer",
@@ -45,8 +45,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             assert!(dynamic.contains("[librekindle.so.0]"), "{dynamic}");
         }),
         test("install::the_library_survives_dlclose", || {
-            let source = "tests/c/unload.c";
-            let program = compile(source, "unload", Language::C11, Linkage::None, &["-ldl"]);
+            let program = compile("unload", &["tests/c/unload.c"], Linkage::None, &["-ldl"]);
             run(Command::new(program).arg(library().join("librekindle.so")));
         }),
         test(
@@ -58,13 +57,12 @@ pub(crate) fn trials() -> Vec<Trial> {
                     ("ours-first", [&ours, &other]),
                     ("ours-last", [&other, &ours]),
                 ] {
-                    let archives = archives.map(|path| path.to_str().expect("UTF-8"));
-                    let flags = [&archives[..], &["-lgcc_s", "-ldl"]].concat();
-                    let source = "tests/c/two_rust_libraries.c";
+                    let [first, last] = archives.map(|path| path.to_str().expect("UTF-8"));
+                    let flags = [first, last, "-lgcc_s", "-ldl"];
+                    let sources = ["tests/c/two_rust_libraries.c"];
                     run(&mut Command::new(compile(
-                        source,
                         name,
-                        Language::C11,
+                        &sources,
                         Linkage::None,
                         &flags,
                     )));
@@ -100,14 +98,14 @@ fn build_other_library() -> PathBuf {
     archive
 }
 
-/// As the README says that users do it.
+/// Compiles and runs a program with pkg-config, as the README tells users.
 fn compile_with_pkg_config(prefix: &Path, name: &str, flags: &[&str]) {
     let mut pkg_config = Command::new("pkg-config");
     pkg_config.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-    let words =
-        run(pkg_config
-            .args(flags)
-            .args(["--cflags", "--libs", "rekindle", "libssl", "libcrypto"]));
+    pkg_config
+        .args(flags)
+        .args(["--cflags", "--libs", "rekindle", "libssl", "libcrypto"]);
+    let words = run(&mut pkg_config);
     let program = prefix.join(name);
     let mut cc = Command::new("cc");
     cc.arg(root().join("tests/c/headers.c"));

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use crate::common::{Language, Linkage, compile};
+use crate::common::{Linkage, compile};
 use crate::process::{DEADLINE, Process};
 
 /// The example, built once in a process.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let source = "examples/terminator.c";
-        compile(source, "terminator", Language::C11, Linkage::Shared, &[])
+        compile(
+            "terminator",
+            &["examples/terminator.c"],
+            Linkage::Shared,
+            &[],
+        )
     })
 }
 

@@ -1,6 +1,6 @@
 /*
- * The contract of the C API (shared/CONTRACT.md), row by row. Each case runs in a process of its own
- * or after the others in one; it begins without a cache and ends without one.
+ * The contract of the C API, row by row. A case runs in a process of its own, or after other cases
+ * in one process. It begins without a cache; main() ends the cache that it leaves.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
@@ -25,47 +25,53 @@
         }                                                                                          \
     } while (0)
 
-/* Says what went wrong and what the library says of it, and ends the process. */
+/* Prints the condition and the library's last error, and ends the process. */
 _Noreturn void fail(const char *file, int line, const char *condition);
 
 struct test_case {
-    const char *name;
+    const char *file, *name;
     void (*run)(void);
+    struct test_case *next;
 };
 
-#define CASE(name) {#name, name}
-#define END_OF_CASES {NULL, NULL}
+/* Adds a case to those that main() knows, before it starts. */
+void add_case(struct test_case *test_case);
 
-extern const struct test_case LIFECYCLE_CASES[];
-extern const struct test_case SESSION_CASES[];
-extern const struct test_case HOOK_CASES[];
-extern const struct test_case TICKET_CASES[];
-extern const struct test_case HANDSHAKE_CASES[];
-extern const struct test_case THREAD_CASES[];
+/* Defines a case: CASE(name) { body } */
+#define CASE(name)                                                                                 \
+    static void name(void);                                                                        \
+    __attribute__((constructor)) static void add_##name(void) {                                    \
+        static struct test_case this_case = {__FILE__, #name, name, NULL};                         \
+        add_case(&this_case);                                                                      \
+    }                                                                                              \
+    static void name(void)
 
-/* Divides what a case repeats: 1, or more where a memory checker slows everything down. */
+/* Divides repetitions: 1, or more where a memory checker slows the program down. */
 extern int thrift;
 
-/* A cache with room for `sessions`; fails the case if there is none to be had. */
+/* Makes a cache with a capacity of `sessions`. */
 void start(size_t sessions);
 
 struct rekindle_stats stats(void);
 
-/* The calling thread's last error contains `text`. */
+/* Whether the calling thread's last error contains `text`. */
 int said(const char *text);
 
 TSSslSessionID id_of(const char *text);
 
-/* A session of TLS 1.2 under an id, of that age, encoded in some 120 bytes and `extra` more. */
+/* A TLS 1.2 session under an id, `age` seconds old, encoded in about 120 bytes and `extra` more. */
 SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size_t extra);
 
-/* Makes a session, inserts it, and lets go of it. */
+/* Inserts a session, which must succeed. */
+void insert(const TSSslSessionID *id, SSL_SESSION *session);
+
+/* Inserts a new session and frees the caller's reference to it. */
 void put(const TSSslSessionID *id);
 
-/* How often sessions from make_session() have been freed. */
+/* How many sessions of make_session() have been freed. */
 int sessions_freed(void);
 
-/* TSSslSessionGet() and SSL_SESSION_free(): whether there was one. */
+/* Whether TSSslSessionGet() finds a session. */
 int there(const TSSslSessionID *id);
 
 #endif

@@ -1,47 +1,27 @@
-/* "OpenSSL glue": what handshakes do on contexts that are attached. */
+/* "OpenSSL glue": what handshakes do on attached contexts. */
 #include "tls.h"
 
-static void every_way_resumes(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        start(10);
-        struct peers peers = new_peers(way);
-        SSL_SESSION *session = visit(&peers);
-        for (int i = 0; i < 3; i++) {
-            CHECK(come_back(&peers, &session));
-        }
-        CHECK((stats().hits == 3) == !is_stateless(way));
-        CHECK((stats().tickets_opened == 3) == is_stateless(way));
-        SSL_SESSION_free(session);
-        free_peers(&peers);
-        rekindle_shutdown();
+CASE_FOR(ALL_WAYS, every_way_resumes) {
+    int stateless = (peers->way & STATELESS) != 0;
+    visit(peers);
+    for (int i = 0; i < 3; i++) {
+        CHECK(come_back(peers));
     }
+    CHECK((stats().hits == 3) == !stateless);
+    CHECK((stats().tickets_opened == 3) == stateless);
 }
 
-static void contexts_share_the_cache(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        start(10);
-        struct peers peers = new_peers(way);
-        SSL_SESSION *session = visit(&peers);
-        SSL_CTX_free(peers.server);
-        peers.server = new_server(way);
-        CHECK(come_back(&peers, &session));
-        SSL_SESSION_free(session);
-        free_peers(&peers);
-        rekindle_shutdown();
-    }
+CASE_FOR(ALL_WAYS, contexts_share_the_cache) {
+    visit(peers);
+    SSL_CTX_free(peers->server);
+    peers->server = new_server(peers->way);
+    CHECK(come_back(peers));
 }
 
-static void another_id_context_never_resumes(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        start(10);
-        struct peers peers = new_peers(way);
-        SSL_SESSION *session = visit(&peers);
-        CHECK(SSL_CTX_set_session_id_context(peers.server, (const unsigned char *)"other", 5));
-        CHECK(!come_back(&peers, &session));
-        SSL_SESSION_free(session);
-        free_peers(&peers);
-        rekindle_shutdown();
-    }
+CASE_FOR(ALL_WAYS, another_id_context_never_resumes) {
+    visit(peers);
+    CHECK(SSL_CTX_set_session_id_context(peers->server, (const unsigned char *)"other", 5));
+    CHECK(!come_back(peers));
 }
 
 static int swap(SSL *ssl, int *alert, void *other) {
@@ -50,28 +30,19 @@ static int swap(SSL *ssl, int *alert, void *other) {
     return SSL_TLSEXT_ERR_OK;
 }
 
-static void every_way_resumes_when_sni_swaps_the_context(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        start(10);
-        struct peers peers = new_peers(way);
-        SSL_CTX *other = new_server(way);
-        SSL_CTX_set_tlsext_servername_callback(peers.server, swap);
-        SSL_CTX_set_tlsext_servername_arg(peers.server, other);
-        SSL_SESSION *session = visit(&peers);
-        CHECK(come_back(&peers, &session));
-        SSL_SESSION_free(session);
-        SSL_CTX_free(other);
-        free_peers(&peers);
-        rekindle_shutdown();
-    }
+CASE_FOR(ALL_WAYS, every_way_resumes_when_sni_swaps_the_context) {
+    SSL_CTX *other = new_server(peers->way);
+    SSL_CTX_set_tlsext_servername_callback(peers->server, swap);
+    SSL_CTX_set_tlsext_servername_arg(peers->server, other);
+    visit(peers);
+    CHECK(come_back(peers));
+    SSL_CTX_free(other);
 }
 
-static void a_handshake_stores_what_calls_find(void) {
+CASE_FOR(TLS12_ID, a_handshake_stores_what_calls_find) {
     char buffer[4096];
     int length = sizeof buffer;
-    start(10);
-    struct peers peers = new_peers(TLS12_ID);
-    struct connection c = shake_hands(peers.server, peers.client, NULL);
+    struct connection c = connect_peers(peers);
     TSSslSessionID id = id_at(&c);
     SSL_SESSION *session = (SSL_SESSION *)TSSslSessionGet(&id);
     CHECK(session == SSL_get_session(c.server));
@@ -82,15 +53,13 @@ static void a_handshake_stores_what_calls_find(void) {
     CHECK(session != NULL);
     SSL_SESSION_free(session);
     close_connection(&c);
-    free_peers(&peers);
 }
 
-static void a_removed_or_taken_session_is_not_resumed(void) {
-    start(10);
-    struct peers peers = new_peers(TLS12_ID);
+CASE_FOR(TLS12_ID, a_removed_or_taken_session_is_not_resumed) {
     for (int take = 0; take < 2; take++) {
-        struct connection c = shake_hands(peers.server, peers.client, NULL);
-        SSL_SESSION *session = SSL_get1_session(c.client);
+        struct connection c = connect_peers(peers);
+        SSL_SESSION_free(peers->session);
+        peers->session = SSL_get1_session(c.client);
         TSSslSessionID id = id_at(&c);
         close_connection(&c);
         if (take) {
@@ -98,47 +67,27 @@ static void a_removed_or_taken_session_is_not_resumed(void) {
         } else {
             CHECK(TSSslSessionRemove(&id) == TS_SUCCESS);
         }
-        CHECK(!come_back(&peers, &session));
-        SSL_SESSION_free(session);
-    }
-    free_peers(&peers);
-}
-
-static void contexts_outlive_shutdown(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        start(10);
-        struct peers peers = new_peers(way);
-        SSL_SESSION *session = visit(&peers);
-        rekindle_shutdown();
-        /* Tickets go on; the cache has gone. */
-        CHECK(come_back(&peers, &session) == is_stateless(way));
-        CHECK(rekindle_attach(peers.server) == -1);
-        start(10);
-        CHECK(rekindle_attach(peers.server) == -1 && said("already"));
-        CHECK(come_back(&peers, &session) == is_stateless(way));
-        SSL_SESSION_free(session);
-        free_peers(&peers);
-        rekindle_shutdown();
+        CHECK(!come_back(peers));
     }
 }
 
-static void connections_outlive_their_context_and_the_cache(void) {
+CASE_FOR(ALL_WAYS, contexts_outlive_shutdown) {
+    int stateless = (peers->way & STATELESS) != 0;
+    visit(peers);
+    rekindle_shutdown();
+    /* Tickets that carry their session still open; the cache has ended. */
+    CHECK(come_back(peers) == stateless);
+    CHECK(rekindle_attach(peers->server) == -1);
+    start(10);
+    CHECK(rekindle_attach(peers->server) == -1 && said("already"));
+    CHECK(come_back(peers) == stateless);
+}
+
+CASE(connections_outlive_their_context_and_the_cache) {
     start(10);
     struct peers peers = new_peers(TLS12_ID);
-    struct connection c = shake_hands(peers.server, peers.client, NULL);
+    struct connection c = connect_peers(&peers);
     free_peers(&peers);
     rekindle_shutdown();
     hang_up(&c);
 }
-
-const struct test_case HANDSHAKE_CASES[] = {
-    CASE(every_way_resumes),
-    CASE(contexts_share_the_cache),
-    CASE(another_id_context_never_resumes),
-    CASE(every_way_resumes_when_sni_swaps_the_context),
-    CASE(a_handshake_stores_what_calls_find),
-    CASE(a_removed_or_taken_session_is_not_resumed),
-    CASE(contexts_outlive_shutdown),
-    CASE(connections_outlive_their_context_and_the_cache),
-    END_OF_CASES,
-};

@@ -1,29 +1,22 @@
 /*
- * contract --list          the names of all cases
+ * contract --list          file and name of each case
  * contract [-t N] CASE...  runs these; -t divides repetitions by N
  */
 #include "contract.h"
 
-static const struct test_case *const ALL[] = {
-    LIFECYCLE_CASES, SESSION_CASES, HOOK_CASES, TICKET_CASES, HANDSHAKE_CASES, THREAD_CASES, NULL,
-};
+static struct test_case *cases;
 
-static void list(void) {
-    for (size_t i = 0; ALL[i] != NULL; i++) {
-        for (const struct test_case *c = ALL[i]; c->name != NULL; c++) {
-            puts(c->name);
-        }
-    }
+void add_case(struct test_case *test_case) {
+    test_case->next = cases;
+    cases = test_case;
 }
 
 static int run(const char *name) {
-    for (size_t i = 0; ALL[i] != NULL; i++) {
-        for (const struct test_case *c = ALL[i]; c->name != NULL; c++) {
-            if (strcmp(c->name, name) == 0) {
-                c->run();
-                rekindle_shutdown();
-                return 0;
-            }
+    for (struct test_case *c = cases; c != NULL; c = c->next) {
+        if (strcmp(c->name, name) == 0) {
+            c->run();
+            rekindle_shutdown();
+            return 0;
         }
     }
     fprintf(stderr, "there is no case %s\n", name);
@@ -33,7 +26,9 @@ static int run(const char *name) {
 int main(int argc, char **argv) {
     int first = 1;
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-        list();
+        for (struct test_case *c = cases; c != NULL; c = c->next) {
+            printf("%s %s\n", c->file, c->name);
+        }
         return 0;
     }
     if (argc > 2 && strcmp(argv[1], "-t") == 0) {

@@ -7,13 +7,13 @@
 /* Ids that every call refuses. */
 static const size_t BAD_LENGTHS[] = {0, 33, 255, SIZE_MAX};
 
-static void get_without_a_cache(void) {
+CASE(get_without_a_cache) {
     TSSslSessionID id = id_of("id");
     CHECK(TSSslSessionGet(&id) == NULL);
     CHECK(said("rekindle_init"));
 }
 
-static void get_refuses_invalid_ids(void) {
+CASE(get_refuses_invalid_ids) {
     TSSslSessionID id = id_of("id");
     start(10);
     put(&id);
@@ -27,7 +27,7 @@ static void get_refuses_invalid_ids(void) {
     CHECK(stats().refused_invalid >= 5 && stats().misses == 0);
 }
 
-static void get_misses(void) {
+CASE(get_misses) {
     TSSslSessionID id = id_of("nobody");
     start(10);
     CHECK(TSSslSessionGet(&id) == NULL);
@@ -35,12 +35,12 @@ static void get_misses(void) {
     CHECK(stats().misses == 1);
 }
 
-static void get_hands_out_a_reference(void) {
+CASE(get_hands_out_a_reference) {
     TSSslSessionID id = id_of("id");
     start(10);
     SSL_SESSION *session = make_session(&id, 0, 300, 0);
     int before = sessions_freed();
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(&id, session);
     /* The very session: nothing is parsed. */
     CHECK((SSL_SESSION *)TSSslSessionGet(&id) == session);
     CHECK(stats().hits == 1);
@@ -56,7 +56,7 @@ static void get_hands_out_a_reference(void) {
     CHECK(sessions_freed() == before + 1);
 }
 
-static void shutdown_lets_go_of_sessions(void) {
+CASE(shutdown_lets_go_of_sessions) {
     TSSslSessionID id = id_of("id");
     start(10);
     int before = sessions_freed();
@@ -66,13 +66,13 @@ static void shutdown_lets_go_of_sessions(void) {
     CHECK(sessions_freed() == before + 1);
 }
 
-static void an_expired_session_is_not_found(void) {
+CASE(an_expired_session_is_not_found) {
     TSSslSessionID id = id_of("id");
     char buffer[8] = "before!";
     int length = sizeof buffer;
     start(10);
     SSL_SESSION *session = make_session(&id, 102, 100, 0);
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(&id, session);
     SSL_SESSION_free(session);
     CHECK(TSSslSessionGet(&id) == NULL);
     CHECK(TSSslSessionGetBuffer(&id, buffer, &length) == 0);
@@ -81,14 +81,14 @@ static void an_expired_session_is_not_found(void) {
     CHECK(stats().expired == 2 && stats().misses == 0);
 }
 
-static void a_session_is_valid_in_its_last_second(void) {
+CASE(a_session_is_valid_in_its_last_second) {
     TSSslSessionID id = id_of("id");
     time_t second;
     start(10);
     do {
         second = time(NULL);
         SSL_SESSION *session = make_session(&id, 100, 100, 0);
-        CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+        insert(&id, session);
         SSL_SESSION_free(session);
         int found = there(&id);
         if (time(NULL) == second) {
@@ -98,7 +98,7 @@ static void a_session_is_valid_in_its_last_second(void) {
     } while (time(NULL) != second);
 }
 
-static void get_buffer_refuses_invalid_arguments(void) {
+CASE(get_buffer_refuses_invalid_arguments) {
     TSSslSessionID id = id_of("id");
     char buffer[4] = "abc";
     int length = sizeof buffer;
@@ -118,7 +118,7 @@ static void get_buffer_refuses_invalid_arguments(void) {
     CHECK(stats().hits == 0 && stats().misses == 0);
 }
 
-static void get_buffer_misses(void) {
+CASE(get_buffer_misses) {
     TSSslSessionID id = id_of("nobody");
     char buffer[4] = "abc";
     int length = sizeof buffer;
@@ -132,7 +132,7 @@ static void get_buffer_misses(void) {
 /* Inserts a session and returns its encoding as OpenSSL writes it. */
 static int put_and_encode(const TSSslSessionID *id, unsigned char **der) {
     SSL_SESSION *session = make_session(id, 0, 300, 0);
-    CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(id, session);
     *der = NULL;
     int length = i2d_SSL_SESSION(session, NULL);
     unsigned char *end = *der = malloc((size_t)length);
@@ -141,7 +141,7 @@ static int put_and_encode(const TSSslSessionID *id, unsigned char **der) {
     return length;
 }
 
-static void get_buffer_stores_the_whole_session(void) {
+CASE(get_buffer_stores_the_whole_session) {
     TSSslSessionID id = id_of("id");
     unsigned char *der;
     char buffer[4096];
@@ -163,7 +163,7 @@ static void get_buffer_stores_the_whole_session(void) {
     free(der);
 }
 
-static void get_buffer_stores_what_fits(void) {
+CASE(get_buffer_stores_what_fits) {
     TSSslSessionID id = id_of("id");
     unsigned char *der;
     start(10);
@@ -181,7 +181,7 @@ static void get_buffer_stores_what_fits(void) {
     free(der);
 }
 
-static void get_buffer_tells_the_size(void) {
+CASE(get_buffer_tells_the_size) {
     TSSslSessionID id = id_of("id");
     unsigned char *der;
     char buffer[4] = "abc";
@@ -201,7 +201,7 @@ static void get_buffer_tells_the_size(void) {
 }
 
 /* No more is claimed of a buffer than what is written to it. */
-static void get_buffer_survives_an_overstated_length(void) {
+CASE(get_buffer_survives_an_overstated_length) {
     TSSslSessionID id = id_of("id");
     unsigned char *der;
     int length = INT_MAX;
@@ -214,7 +214,7 @@ static void get_buffer_survives_an_overstated_length(void) {
     free(der);
 }
 
-static void insert_refuses_invalid_arguments(void) {
+CASE(insert_refuses_invalid_arguments) {
     TSSslSessionID id = id_of("id");
     SSL_SESSION *session = make_session(&id, 0, 300, 0);
     CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_ERROR);
@@ -233,7 +233,7 @@ static void insert_refuses_invalid_arguments(void) {
     SSL_SESSION_free(session);
 }
 
-static void insert_refuses_what_cannot_be_encoded(void) {
+CASE(insert_refuses_what_cannot_be_encoded) {
     TSSslSessionID id = id_of("id");
     SSL_SESSION *empty = SSL_SESSION_new();
     start(10);
@@ -245,7 +245,7 @@ static void insert_refuses_what_cannot_be_encoded(void) {
     SSL_SESSION_free(empty);
 }
 
-static void insert_refuses_what_is_too_large(void) {
+CASE(insert_refuses_what_is_too_large) {
     TSSslSessionID id = id_of("id");
     rekindle_config config = {.size = sizeof config, .sessions = 10, .max_session_bytes = 1000};
     CHECK(rekindle_init(&config) == 0);
@@ -260,23 +260,23 @@ static void insert_refuses_what_is_too_large(void) {
     SSL_SESSION_free(large);
 }
 
-static void sessions_with_client_certificates_fit_by_default(void) {
+CASE(sessions_with_client_certificates_fit_by_default) {
     TSSslSessionID id = id_of("id");
     char buffer[8192];
     int length = sizeof buffer;
     start(10);
     SSL_SESSION *session = make_session(&id, 0, 300, 5000);
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(&id, session);
     SSL_SESSION_free(session);
     CHECK(TSSslSessionGetBuffer(&id, buffer, &length) > 5000 && length > 5000);
 }
 
-static void insert_replaces(void) {
+CASE(insert_replaces) {
     TSSslSessionID id = id_of("id");
     start(10);
     SSL_SESSION *first = make_session(&id, 0, 300, 0), *second = make_session(&id, 0, 300, 1);
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)first, NULL) == TS_SUCCESS);
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)second, NULL) == TS_SUCCESS);
+    insert(&id, first);
+    insert(&id, second);
     SSL_SESSION *found = (SSL_SESSION *)TSSslSessionGet(&id);
     CHECK(found == second && stats().entries == 1);
     CHECK(stats().inserts == 1 && stats().replaced == 1);
@@ -285,16 +285,16 @@ static void insert_replaces(void) {
     SSL_SESSION_free(second);
 }
 
-static void a_session_may_go_under_another_id(void) {
+CASE(a_session_may_go_under_another_id) {
     TSSslSessionID own = id_of("own"), other = id_of("other");
     start(10);
     SSL_SESSION *session = make_session(&own, 0, 300, 0);
-    CHECK(TSSslSessionInsert(&other, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(&other, session);
     SSL_SESSION_free(session);
     CHECK(there(&other) && !there(&own));
 }
 
-static void ids_are_compared_whole(void) {
+CASE(ids_are_compared_whole) {
     static const char *const IDS[] = {
         "a", "ab", "abcd", "abcde", "abcdefghijklmnopqrstuvwxyz012345",
         "abcdefghijklmnopqrstuvwxyz01234", "abcdefghijklmnopqrstuvwxyz012346",
@@ -313,7 +313,7 @@ static void ids_are_compared_whole(void) {
     }
 }
 
-static void remove_refuses_invalid_ids(void) {
+CASE(remove_refuses_invalid_ids) {
     TSSslSessionID id = id_of("id");
     CHECK(TSSslSessionRemove(&id) == TS_ERROR);
     CHECK(said("rekindle_init"));
@@ -326,7 +326,7 @@ static void remove_refuses_invalid_ids(void) {
     }
 }
 
-static void remove_removes_and_succeeds_without(void) {
+CASE(remove_removes_and_succeeds_without) {
     TSSslSessionID id = id_of("id"), other = id_of("other");
     start(10);
     put(&id);
@@ -337,14 +337,14 @@ static void remove_removes_and_succeeds_without(void) {
     CHECK(stats().removed == 1 && stats().entries == 1);
 }
 
-static void take_hands_out_once(void) {
+CASE(take_hands_out_once) {
     TSSslSessionID id = id_of("id");
     CHECK(rekindle_session_take(&id) == NULL);
     CHECK(said("rekindle_init"));
     start(10);
     CHECK(rekindle_session_take(NULL) == NULL && said("NULL"));
     SSL_SESSION *session = make_session(&id, 0, 300, 0);
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(&id, session);
     CHECK(rekindle_session_take(&id) == session);
     SSL_SESSION_free(session);
     CHECK(rekindle_session_take(&id) == NULL && rekindle_last_error()[0] == '\0');
@@ -354,7 +354,7 @@ static void take_hands_out_once(void) {
     CHECK(rekindle_session_take(&id) == NULL && said("1 to 32 bytes"));
 }
 
-static void the_cache_is_bounded(void) {
+CASE(the_cache_is_bounded) {
     start(16);
     for (int i = 0; i < 200; i++) {
         char text[16];
@@ -369,31 +369,3 @@ static void the_cache_is_bounded(void) {
     CHECK(s.evicted_expired + s.evicted_unused + s.evicted_idle + s.evicted_line_full + s.entries ==
           200);
 }
-
-const struct test_case SESSION_CASES[] = {
-    CASE(get_without_a_cache),
-    CASE(get_refuses_invalid_ids),
-    CASE(get_misses),
-    CASE(get_hands_out_a_reference),
-    CASE(shutdown_lets_go_of_sessions),
-    CASE(an_expired_session_is_not_found),
-    CASE(a_session_is_valid_in_its_last_second),
-    CASE(get_buffer_refuses_invalid_arguments),
-    CASE(get_buffer_misses),
-    CASE(get_buffer_stores_the_whole_session),
-    CASE(get_buffer_stores_what_fits),
-    CASE(get_buffer_tells_the_size),
-    CASE(get_buffer_survives_an_overstated_length),
-    CASE(insert_refuses_invalid_arguments),
-    CASE(insert_refuses_what_cannot_be_encoded),
-    CASE(insert_refuses_what_is_too_large),
-    CASE(sessions_with_client_certificates_fit_by_default),
-    CASE(insert_replaces),
-    CASE(a_session_may_go_under_another_id),
-    CASE(ids_are_compared_whole),
-    CASE(remove_refuses_invalid_ids),
-    CASE(remove_removes_and_succeeds_without),
-    CASE(take_hands_out_once),
-    CASE(the_cache_is_bounded),
-    END_OF_CASES,
-};

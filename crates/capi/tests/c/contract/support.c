@@ -12,16 +12,12 @@ _Noreturn void fail(const char *file, int line, const char *condition) {
 }
 
 void start(size_t sessions) {
-    rekindle_config config;
-    memset(&config, 0, sizeof config);
-    config.size = sizeof config;
-    config.sessions = sessions;
+    rekindle_config config = {.size = sizeof config, .sessions = sessions};
     CHECK(rekindle_init(&config) == 0);
 }
 
 struct rekindle_stats stats(void) {
-    struct rekindle_stats stats;
-    stats.size = sizeof stats;
+    struct rekindle_stats stats = {.size = sizeof stats};
     CHECK(rekindle_stats(&stats) == 0);
     return stats;
 }
@@ -48,7 +44,7 @@ static void count_free(void *session, void *value, CRYPTO_EX_DATA *ad, int index
 
 int sessions_freed(void) { return atomic_load(&freed); }
 
-/* A session's place for a mark that makes count_free() count it. */
+/* The ex_data index of the mark that makes count_free() count a session. */
 static int mark_index(void) {
     static atomic_int index;
     int known = atomic_load(&index);
@@ -68,7 +64,7 @@ SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size
     CHECK(ctx != NULL && session != NULL);
     CHECK(SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-GCM-SHA256"));
     STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
-    /* Those of TLS 1.3 come first. */
+    /* The list begins with those of TLS 1.3. */
     int last = sk_SSL_CIPHER_num(ciphers) - 1;
     CHECK(SSL_SESSION_set_cipher(session, sk_SSL_CIPHER_value(ciphers, last)));
     CHECK(SSL_SESSION_set_protocol_version(session, TLS1_2_VERSION));
@@ -88,9 +84,13 @@ SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size
     return session;
 }
 
+void insert(const TSSslSessionID *id, SSL_SESSION *session) {
+    CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
+}
+
 void put(const TSSslSessionID *id) {
     SSL_SESSION *session = make_session(id, 0, 300, 0);
-    CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
+    insert(id, session);
     SSL_SESSION_free(session);
 }
 

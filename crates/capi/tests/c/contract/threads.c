@@ -1,4 +1,4 @@
-/* The same calls from several threads at a time. */
+/* The calls from several threads at a time. */
 #include "tls.h"
 
 #include <pthread.h>
@@ -13,7 +13,7 @@ static pthread_t spawn(void *(*body)(void *), void *argument) {
     return thread;
 }
 
-/* Runs `body` on all threads with one argument, to the end. */
+/* Runs `body` with one argument on all threads, and waits for their end. */
 static void together(void *(*body)(void *), void *argument) {
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
@@ -30,24 +30,26 @@ static TSSslSessionID numbered(unsigned number) {
     return id_of(text);
 }
 
-/* Looks a session up under `id`, in both ways: it must be that id's. */
-static void look(const TSSslSessionID *id) {
+/* Checks that the session is that of `id`, and frees it. */
+static void expect(const TSSslSessionID *id, SSL_SESSION *session) {
+    unsigned own;
+    CHECK(session != NULL);
+    const unsigned char *bytes = SSL_SESSION_get_id(session, &own);
+    CHECK(own == id->len && memcmp(bytes, id->bytes, own) == 0);
+    SSL_SESSION_free(session);
+}
+
+/* Looks a session up in both ways. */
+static void look_up(const TSSslSessionID *id) {
     unsigned char buffer[1024];
     int length = sizeof buffer;
-    unsigned own;
     SSL_SESSION *session = (SSL_SESSION *)TSSslSessionGet(id);
     if (session != NULL) {
-        const unsigned char *bytes = SSL_SESSION_get_id(session, &own);
-        CHECK(own == id->len && memcmp(bytes, id->bytes, own) == 0);
-        SSL_SESSION_free(session);
+        expect(id, session);
     }
     if (TSSslSessionGetBuffer(id, (char *)buffer, &length) > 0) {
         const unsigned char *at = buffer;
-        session = d2i_SSL_SESSION(NULL, &at, length);
-        CHECK(session != NULL);
-        const unsigned char *bytes = SSL_SESSION_get_id(session, &own);
-        CHECK(own == id->len && memcmp(bytes, id->bytes, own) == 0);
-        SSL_SESSION_free(session);
+        expect(id, d2i_SSL_SESSION(NULL, &at, length));
     }
 }
 
@@ -69,13 +71,13 @@ static void *mix(void *seed) {
             SSL_SESSION_free(rekindle_session_take(&id));
             break;
         default:
-            look(&id);
+            look_up(&id);
         }
     }
     return NULL;
 }
 
-static void every_call_from_every_thread(void) {
+CASE(every_call_from_every_thread) {
     atomic_uint seed = 1;
     int before = sessions_freed();
     start(IDS / 2);
@@ -99,7 +101,7 @@ static void *take(void *id) {
     return NULL;
 }
 
-static void of_many_takes_one_wins(void) {
+CASE(of_many_takes_one_wins) {
     TSSslSessionID id = id_of("id");
     start(10);
     for (int i = 0; i < 500 / thrift; i++) {
@@ -117,8 +119,8 @@ static void *replace(void *id) {
     return NULL;
 }
 
-/* No reader ever sees neither. */
-static void a_replaced_session_is_always_there(void) {
+/* No reader sees the moment between the old session and the new one. */
+CASE(a_replaced_session_is_always_there) {
     TSSslSessionID id = id_of("id");
     start(10);
     put(&id);
@@ -137,7 +139,7 @@ static void *call_on(void *seed) {
         SSL_SESSION *session = make_session(&id, 0, 300, 0);
         (void)TSSslSessionInsert(&id, (TSSslSession)session, NULL);
         SSL_SESSION_free(session);
-        look(&id);
+        look_up(&id);
         (void)TSSslSessionRemove(&id);
         SSL_SESSION_free(rekindle_session_take(&id));
         struct rekindle_stats s = {.size = sizeof s};
@@ -146,7 +148,7 @@ static void *call_on(void *seed) {
     return NULL;
 }
 
-static void shutdown_with_calls_in_flight(void) {
+CASE(shutdown_with_calls_in_flight) {
     atomic_uint seed = 0;
     pthread_t threads[THREADS];
     SSL_CTX *contexts[500];
@@ -157,7 +159,7 @@ static void shutdown_with_calls_in_flight(void) {
     }
     for (int i = 0; i < rounds; i++) {
         start(IDS);
-        /* It keeps what it needs of this cache; that must not be any session. */
+        /* A context keeps a part of the cache, which must hold no session. */
         contexts[i] = SSL_CTX_new(TLS_server_method());
         CHECK(rekindle_attach(contexts[i]) == 0);
         while (stats().inserts == 0) {
@@ -169,7 +171,7 @@ static void shutdown_with_calls_in_flight(void) {
     for (int i = 0; i < THREADS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
     }
-    /* Nobody is in a call now: what those in flight had left is released. */
+    /* No call is in flight now: this releases what the last ones had left. */
     rekindle_shutdown();
     CHECK(sessions_freed() - before == (int)atomic_load(&seed));
     for (int i = 0; i < rounds; i++) {
@@ -184,7 +186,7 @@ static void *init_once(void *successes) {
     return NULL;
 }
 
-static void of_many_inits_one_succeeds(void) {
+CASE(of_many_inits_one_succeeds) {
     for (int i = 0; i < 50 / thrift + 1; i++) {
         atomic_int successes = 0;
         together(init_once, &successes);
@@ -193,20 +195,15 @@ static void of_many_inits_one_succeeds(void) {
     }
 }
 
-struct visitor {
-    SSL_CTX *server;
-    enum way way;
-};
-
-static void *visit_often(void *argument) {
-    const struct visitor *visitor = argument;
-    struct peers peers = {visitor->server, new_client(visitor->way)};
-    SSL_SESSION *session = visit(&peers);
+static void *visit_often(void *peers) {
+    struct peers own = *(struct peers *)peers;
+    own.client = new_client(own.way);
+    visit(&own);
     for (int i = 0; i < 100 / thrift + 1; i++) {
-        CHECK(come_back(&peers, &session));
+        CHECK(come_back(&own));
     }
-    SSL_SESSION_free(session);
-    SSL_CTX_free(peers.client);
+    SSL_SESSION_free(own.session);
+    SSL_CTX_free(own.client);
     return NULL;
 }
 
@@ -215,34 +212,28 @@ static void count(int event, const TSSslSessionID *id, void *data) {
     atomic_fetch_add((atomic_int *)data, 1);
 }
 
-static void handshakes_while_hooks_are_added_and_keys_rotate(void) {
-    for (enum way way = TLS12_ID; way < WAYS; way++) {
-        atomic_int calls = 0;
-        pthread_t threads[THREADS];
-        char records[96];
-        for (int i = 0; i < 96; i++) {
-            records[i] = (char)(i * 73);
-        }
-        start(1000);
-        /* The key that is in use from the start stays in every set. */
-        CHECK(TSSslTicketKeyUpdate(records + 48, 48) == TS_SUCCESS);
-        struct visitor visitor = {new_server(way), way};
-        CHECK(rekindle_session_hook_add(count, &calls) == 0);
-        for (int i = 0; i < THREADS; i++) {
-            threads[i] = spawn(visit_often, &visitor);
-        }
-        for (int i = 0; i < 20; i++) {
-            CHECK(rekindle_session_hook_add(count, &calls) == 0);
-            CHECK(TSSslTicketKeyUpdate(records, i % 2 ? 96 : 0) == (i % 2 ? TS_SUCCESS : TS_ERROR));
-            sched_yield();
-        }
-        for (int i = 0; i < THREADS; i++) {
-            CHECK(pthread_join(threads[i], NULL) == 0);
-        }
-        CHECK((atomic_load(&calls) > 0) == !is_stateless(way));
-        SSL_CTX_free(visitor.server);
-        rekindle_shutdown();
+CASE_FOR(ALL_WAYS, handshakes_while_hooks_are_added_and_keys_rotate) {
+    atomic_int calls = 0;
+    pthread_t threads[THREADS];
+    char records[96];
+    for (int i = 0; i < 96; i++) {
+        records[i] = (char)(i * 73);
     }
+    /* The key in use from the start stays in every set. */
+    CHECK(TSSslTicketKeyUpdate(records + 48, 48) == TS_SUCCESS);
+    CHECK(rekindle_session_hook_add(count, &calls) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        threads[i] = spawn(visit_often, peers);
+    }
+    for (int i = 0; i < 20; i++) {
+        CHECK(rekindle_session_hook_add(count, &calls) == 0);
+        CHECK(TSSslTicketKeyUpdate(records, i % 2 ? 96 : 0) == (i % 2 ? TS_SUCCESS : TS_ERROR));
+        sched_yield();
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    CHECK((atomic_load(&calls) > 0) == ((peers->way & STATEFUL) != 0));
 }
 
 static void *fail_otherwise(void *argument) {
@@ -253,7 +244,7 @@ static void *fail_otherwise(void *argument) {
     return NULL;
 }
 
-static void each_thread_has_its_own_last_error(void) {
+CASE(each_thread_has_its_own_last_error) {
     start(10);
     pthread_t other = spawn(fail_otherwise, NULL);
     for (int i = 0; i < 1000; i++) {
@@ -261,14 +252,3 @@ static void each_thread_has_its_own_last_error(void) {
     }
     CHECK(pthread_join(other, NULL) == 0);
 }
-
-const struct test_case THREAD_CASES[] = {
-    CASE(every_call_from_every_thread),
-    CASE(of_many_takes_one_wins),
-    CASE(a_replaced_session_is_always_there),
-    CASE(shutdown_with_calls_in_flight),
-    CASE(of_many_inits_one_succeeds),
-    CASE(handshakes_while_hooks_are_added_and_keys_rotate),
-    CASE(each_thread_has_its_own_last_error),
-    END_OF_CASES,
-};

@@ -4,12 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-int is_stateless(enum way way) { return way == TLS12_TICKET || way == TLS13_TICKET; }
-
-static int version(enum way way) {
-    return way == TLS12_ID || way == TLS12_TICKET ? TLS1_2_VERSION : TLS1_3_VERSION;
-}
-
 static void use_new_certificate(SSL_CTX *ctx) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
@@ -32,7 +26,7 @@ SSL_CTX *new_server(enum way way) {
     CHECK(ctx != NULL);
     use_new_certificate(ctx);
     CHECK(SSL_CTX_set_session_id_context(ctx, context, sizeof context));
-    if (!is_stateless(way)) {
+    if (way & STATEFUL) {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     }
     CHECK(rekindle_attach(ctx) == 0);
@@ -41,32 +35,46 @@ SSL_CTX *new_server(enum way way) {
 
 SSL_CTX *new_client(enum way way) {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int version = way & (TLS12_ID | TLS12_TICKET) ? TLS1_2_VERSION : TLS1_3_VERSION;
     CHECK(ctx != NULL);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-    CHECK(SSL_CTX_set_min_proto_version(ctx, version(way)));
-    CHECK(SSL_CTX_set_max_proto_version(ctx, version(way)));
+    CHECK(SSL_CTX_set_min_proto_version(ctx, version));
+    CHECK(SSL_CTX_set_max_proto_version(ctx, version));
     return ctx;
 }
 
 struct peers new_peers(enum way way) {
-    struct peers peers = {new_server(way), new_client(way)};
+    struct peers peers = {way, new_server(way), new_client(way), NULL};
     return peers;
 }
 
 void free_peers(struct peers *peers) {
+    SSL_SESSION_free(peers->session);
     SSL_CTX_free(peers->server);
     SSL_CTX_free(peers->client);
 }
 
-/* One step of a handshake: whether it is done. */
+void for_each_way(enum way ways, void (*body)(struct peers *peers)) {
+    for (int way = 1; way < ALL_WAYS; way *= 2) {
+        if (ways & way) {
+            start(1000);
+            struct peers peers = new_peers((enum way)way);
+            body(&peers);
+            free_peers(&peers);
+            rekindle_shutdown();
+        }
+    }
+}
+
+/* One step of a handshake. Whether the handshake is done. */
 static int step(SSL *ssl) {
     int result = SSL_do_handshake(ssl);
     CHECK(result == 1 || SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ);
     return result == 1;
 }
 
-struct connection shake_hands(SSL_CTX *server, SSL_CTX *client, SSL_SESSION *offer) {
-    struct connection c = {SSL_new(server), SSL_new(client)};
+static struct connection shake_hands(const struct peers *peers, SSL_SESSION *offer) {
+    struct connection c = {SSL_new(peers->server), SSL_new(peers->client)};
     BIO *near, *far;
     CHECK(c.server != NULL && c.client != NULL && BIO_new_bio_pair(&near, 0, &far, 0));
     SSL_set_bio(c.server, near, near);
@@ -78,12 +86,14 @@ struct connection shake_hands(SSL_CTX *server, SSL_CTX *client, SSL_SESSION *off
     while (done != 3) {
         done = step(c.client) | step(c.server) << 1;
     }
-    /* Tickets of TLS 1.3 come after the handshake, before the first data. */
+    /* TLS 1.3 sends tickets after the handshake, before the first data. */
     char byte = '!';
     CHECK(SSL_write(c.server, &byte, 1) == 1 && SSL_read(c.client, &byte, 1) == 1);
     CHECK(SSL_session_reused(c.client) == SSL_session_reused(c.server));
     return c;
 }
+
+struct connection connect_peers(const struct peers *peers) { return shake_hands(peers, NULL); }
 
 void hang_up(struct connection *connection) {
     SSL_free(connection->client);
@@ -96,18 +106,18 @@ void close_connection(struct connection *connection) {
     hang_up(connection);
 }
 
-SSL_SESSION *visit(struct peers *peers) {
-    SSL_SESSION *session = NULL;
-    CHECK(!come_back(peers, &session));
-    return session;
+void visit(struct peers *peers) {
+    SSL_SESSION_free(peers->session);
+    peers->session = NULL;
+    CHECK(!come_back(peers));
 }
 
-int come_back(struct peers *peers, SSL_SESSION **session) {
-    struct connection c = shake_hands(peers->server, peers->client, *session);
+int come_back(struct peers *peers) {
+    struct connection c = shake_hands(peers, peers->session);
     int resumed = SSL_session_reused(c.server);
-    SSL_SESSION_free(*session);
-    *session = SSL_get1_session(c.client);
-    CHECK(*session != NULL);
+    SSL_SESSION_free(peers->session);
+    peers->session = SSL_get1_session(c.client);
+    CHECK(peers->session != NULL);
     close_connection(&c);
     return resumed;
 }

@@ -4,21 +4,38 @@
 
 #include "contract.h"
 
-/* The ways to come back. */
-enum way { TLS12_ID, TLS12_TICKET, TLS13_TICKET, TLS13_STATEFUL, WAYS };
-
-/* Whether the session travels with the client. */
-int is_stateless(enum way way);
-
-/* A server's context with a certificate, attached to the cache, made for `way`. */
-SSL_CTX *new_server(enum way way);
-
-SSL_CTX *new_client(enum way way);
-
-/* One server and one client. */
-struct peers {
-    SSL_CTX *server, *client;
+/* The ways to resume, and sets of them: with the session in the cache, or in the client's ticket. */
+enum way {
+    TLS12_ID = 1,
+    TLS12_TICKET = 2,
+    TLS13_TICKET = 4,
+    TLS13_STATEFUL = 8,
+    STATEFUL = TLS12_ID | TLS13_STATEFUL,
+    STATELESS = TLS12_TICKET | TLS13_TICKET,
+    ALL_WAYS = STATEFUL | STATELESS,
 };
+
+/* A server and a client for one way, and the client's session: the last one, or NULL. */
+struct peers {
+    enum way way;
+    SSL_CTX *server, *client;
+    SSL_SESSION *session;
+};
+
+/* Defines a case that runs once for each way of a set, with a new cache, attached server and client:
+ * CASE_FOR(ways, name) { body that uses `peers` } */
+#define CASE_FOR(ways, name)                                                                       \
+    static void name##_in(struct peers *peers);                                                    \
+    CASE(name) {                                                                                   \
+        for_each_way(ways, name##_in);                                                             \
+    }                                                                                              \
+    static void name##_in(struct peers *peers)
+
+void for_each_way(enum way ways, void (*body)(struct peers *peers));
+
+/* A server's context with a certificate, attached to the cache, and a client's, made for `way`. */
+SSL_CTX *new_server(enum way way);
+SSL_CTX *new_client(enum way way);
 
 struct peers new_peers(enum way way);
 void free_peers(struct peers *peers);
@@ -27,19 +44,18 @@ struct connection {
     SSL *server, *client;
 };
 
-/* Shakes hands, offering a session or not (NULL), and has the client read a byte. */
-struct connection shake_hands(SSL_CTX *server, SSL_CTX *client, SSL_SESSION *offer);
+/* A full handshake, after which the client reads a byte. */
+struct connection connect_peers(const struct peers *peers);
 
 /* Closes as peers should, or hangs up. */
 void close_connection(struct connection *connection);
 void hang_up(struct connection *connection);
 
-/* A full handshake, closed; returns the client's session. */
-SSL_SESSION *visit(struct peers *peers);
+/* A full handshake, closed. */
+void visit(struct peers *peers);
 
-/* A handshake that offers `*session`, which it replaces by what the client has afterwards. Whether it
- * was resumed. */
-int come_back(struct peers *peers, SSL_SESSION **session);
+/* A handshake that offers the client's session, closed. Whether it was resumed. */
+int come_back(struct peers *peers);
 
 /* The id of the connection's session at the server. */
 TSSslSessionID id_at(const struct connection *connection);
