@@ -3,6 +3,7 @@
 
 mod modules;
 mod rules;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fs;
