@@ -1,13 +1,8 @@
-//! Ticket keys from bytes and from files: what is taken, what is refused, which update wins.
+//! Ticket keys from bytes: what is taken, what is refused, which update wins.
 
 #[path = "common/records.rs"]
 mod records;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,11 +13,9 @@ use proptest::test_runner::FileFailurePersistence;
 use records::record;
 use rekindle::ManualClock;
 use rekindle::tickets::{
-    KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, Reload, TicketFileError,
-    TicketKeyError, TicketKeyFile, TicketKeyFormat, TicketKeys, TicketPolicy, TicketRing,
-    TicketSecret, Validity,
+    KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys,
+    TicketPolicy, TicketRing, Validity,
 };
-use tempfile::TempDir;
 
 fn ring(records: &[[u8; 48]]) -> TicketRing {
     TicketRing::new(&TicketKeys::parse(records.as_flattened()).unwrap()).unwrap()
@@ -165,259 +158,6 @@ fn debug_never_shows_a_key() {
     }
 }
 
-fn open(path: &Path) -> (TicketKeyFile, TicketRing) {
-    let mut file = TicketKeyFile::keys(path, TicketKeyFormat::TrafficServer48);
-    let ring = file.open(TicketRing::builder()).unwrap();
-    (file, ring)
-}
-
-#[test]
-fn a_reload_takes_new_content_only() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
-    fs::write(&path, record(1)).unwrap();
-    let (mut file, ring) = open(&path);
-    assert_eq!(names(&ring), [1]);
-    assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
-
-    // The most recent update wins: an unchanged file does not undo what came through the API,
-    // not even with a new time stamp.
-    ring.update(&record(5)).unwrap();
-    fs::write(&path, record(1)).unwrap();
-    assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
-    assert_eq!(names(&ring), [5]);
-
-    // A changed one does, even with an old time stamp.
-    fs::write(&path, [record(2), record(1)].concat()).unwrap();
-    let touched = Command::new("touch")
-        .args(["-d", "2001-01-01"])
-        .arg(&path)
-        .status();
-    assert!(touched.unwrap().success());
-    let Reload::Updated(update) = file.reload(&ring).unwrap() else {
-        panic!("an update")
-    };
-    assert_eq!(update.keys, 2);
-    assert_eq!(names(&ring), [2, 1]);
-}
-
-#[test]
-fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
-    fs::write(&path, record(1)).unwrap();
-    let (mut file, ring) = open(&path);
-    let mut refused = |what: &str| {
-        let error = file.reload(&ring).unwrap_err();
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
-        assert!(error.to_string().contains(what), "{error}");
-        assert_eq!(names(&ring), [1]);
-        error
-    };
-    fs::write(&path, b"short").unwrap();
-    let error = refused("5 bytes do not hold a ticket key");
-    assert!(matches!(error, TicketFileError::Malformed { .. }));
-    refused("5 bytes"); // and again: it is not taken for unchanged
-    fs::write(&path, [0; 48]).unwrap();
-    refused("ticket key 1 is all zeros");
-    fs::write(&path, vec![7; TicketKeyFile::MAX_LEN + 1]).unwrap();
-    assert!(matches!(
-        refused("longer than"),
-        TicketFileError::TooLong { .. }
-    ));
-    fs::remove_file(&path).unwrap();
-    let error = refused("No such file");
-    assert!(matches!(error, TicketFileError::Unreadable { .. }));
-    fs::create_dir(&path).unwrap();
-    let error = refused("there is no file of ticket keys");
-    assert!(matches!(error, TicketFileError::EmptyFolder { .. }));
-    fs::remove_dir(&path).unwrap();
-
-    // A pipe that nobody writes to, and a file without an end: neither may hang.
-    assert!(
-        Command::new("mkfifo")
-            .arg(&path)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let error = refused("not a regular file");
-    assert!(matches!(error, TicketFileError::NotAFile { .. }));
-    fs::remove_file(&path).unwrap();
-    symlink("/dev/zero", &path).unwrap();
-    refused("not a regular file");
-    fs::remove_file(&path).unwrap();
-
-    fs::write(&path, record(1)).unwrap();
-    assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
-    fs::write(&path, record(3)).unwrap();
-    assert!(matches!(file.reload(&ring), Ok(Reload::Updated(_))));
-}
-
-#[test]
-fn opening_a_file_that_is_not_there_says_so() {
-    let path = "/nonexistent/ticket.keys";
-    let keys = TicketKeyFile::keys(path, TicketKeyFormat::TrafficServer48);
-    for mut file in [keys, TicketKeyFile::secret(path)] {
-        let error = file.open(TicketRing::builder()).unwrap_err();
-        assert!(error.to_string().contains(path), "{error}");
-    }
-}
-
-#[test]
-fn a_file_that_others_can_read_is_told_or_refused() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
-    let mode = |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-    fs::write(&path, record(1)).unwrap();
-    mode(0o600);
-    let (mut file, ring) = open(&path);
-    assert!(file.exposed().is_empty());
-    for (exposed, number) in [(0o640, 2), (0o604, 3), (0o620, 4), (0o602, 5)] {
-        fs::write(&path, record(number)).unwrap();
-        mode(exposed);
-        file.reload(&ring).unwrap();
-        assert_eq!(file.exposed(), slice::from_ref(&path), "{exposed:o}");
-    }
-    let mut strict = TicketKeyFile::keys(&path, TicketKeyFormat::TrafficServer48);
-    strict = strict.refuse_exposed(true);
-    let error = strict.reload(&ring).unwrap_err();
-    assert!(matches!(error, TicketFileError::Exposed { .. }), "{error}");
-    assert!(error.to_string().contains(path.to_str().unwrap()));
-    mode(0o400);
-    strict.reload(&ring).unwrap();
-}
-
-#[test]
-fn of_a_folder_the_greatest_name_seals_and_next_ones_only_open() {
-    let dir = TempDir::new().unwrap();
-    let put = |name: &str, number| fs::write(dir.path().join(name), record(number)).unwrap();
-    put("2026-11-01", 1);
-    put("2026-11-02", 2);
-    put("2026-11-03.next", 3);
-    put(".hidden", 4);
-    fs::create_dir(dir.path().join("2026-11-09")).unwrap();
-    let (mut file, ring) = open(dir.path());
-    let sealing = || ring.load().sealing(ring.now()).unwrap().key().name()[0];
-    assert_eq!((names(&ring), sealing()), (vec![3, 2, 1], 2));
-    let is_next = |name| {
-        matches!(
-            ring.load().opening(&[name; 16], ring.now()),
-            KeyLookup::Key(_, KeyPosition::Next)
-        )
-    };
-    assert!(is_next(3));
-
-    // A new name is a new meaning.
-    let path = |name: &str| dir.path().join(name);
-    fs::rename(path("2026-11-03.next"), path("2026-11-03")).unwrap();
-    assert!(matches!(file.reload(&ring), Ok(Reload::Updated(_))));
-    assert_eq!((names(&ring), sealing()), (vec![3, 2, 1], 3));
-    assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
-
-    // What is wrong with a file is told with its name, and so are twins.
-    put("2026-11-04", 0);
-    fs::write(path("2026-11-04"), [5; 48]).unwrap();
-    let error = file.reload(&ring).unwrap_err().to_string();
-    assert!(error.contains("2026-11-04: ticket key 1"), "{error}");
-    put("2026-11-04", 1);
-    let error = file.reload(&ring).unwrap_err().to_string();
-    assert!(error.contains("2026-11-04 and "), "{error}");
-    assert!(error.contains("2026-11-01 have the same name"), "{error}");
-    let mut renamed = record(1);
-    renamed[..16].fill(8);
-    fs::write(path("2026-11-04"), renamed).unwrap();
-    let error = file.reload(&ring).unwrap_err().to_string();
-    assert!(
-        error.contains("2026-11-01 have the same secrets"),
-        "{error}"
-    );
-    assert_eq!(sealing(), 3);
-}
-
-#[test]
-fn a_secret_in_a_file_is_read_again_and_named_when_it_is_bad() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("secret");
-    let secret = |byte: u8| format!("secret {:02x}{}\nperiod 3600\n", byte, "a5".repeat(31));
-    fs::write(&path, secret(1)).unwrap();
-    let mut file = TicketKeyFile::secret(&path);
-    let ring = file.open(TicketRing::builder()).unwrap();
-    let sealing = || ring.load().sealing(ring.now()).unwrap().key().fingerprint();
-    let before = sealing();
-    assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
-    for (content, why) in [
-        (String::new(), "no line `secret"),
-        (secret(1).replace("period 3600", ""), "no line `period"),
-        (secret(1).replace("3600", "9"), "whole seconds, 10 to"),
-        (
-            secret(1).replace("3600", "an hour"),
-            "line 2: expected a word and one value",
-        ),
-        (secret(1).replace("3600", "1h"), "line 2: expected a number"),
-        (
-            secret(1).replace("a5a5", "xx"),
-            "line 1: expected 64 hexadecimal digits",
-        ),
-        (
-            format!("secret {}\nperiod 60", "07".repeat(32)),
-            "line 1: the secret is one repeated byte",
-        ),
-        (
-            format!("{}secret 00", secret(1)),
-            "line 3: this word has been given before",
-        ),
-        (format!("{}ratchet 99999999", secret(1)), "past this period"),
-        (
-            format!("{}ratchet 1\n", secret(1).replace("3600", "10")),
-            "too old",
-        ),
-        (format!("{}key 1", secret(1)), "line 3: expected `secret`"),
-    ] {
-        fs::write(&path, &content).unwrap();
-        let error = file.reload(&ring).unwrap_err().to_string();
-        assert!(error.contains(path.to_str().unwrap()), "{error}");
-        assert!(error.contains(why), "{error}");
-        assert!(!error.contains("a5a5"), "{error}");
-        assert_eq!(sealing(), before);
-    }
-    fs::write(&path, secret(2)).unwrap();
-    assert!(matches!(file.reload(&ring), Ok(Reload::Updated(_))));
-    assert_ne!(sealing(), before);
-}
-
-#[test]
-fn text_that_another_reader_is_for_is_no_key() {
-    let ring = ring(&[record(1)]);
-    let secret = TicketSecret::random(Duration::from_secs(60), None).unwrap();
-    let keys = TicketKeys::parse(&[record(1), record(2), record(3)].concat()).unwrap();
-    let [first, second, third] = [0, 1, 2].map(|i| keys.given().nth(i).unwrap());
-    let three = [
-        first.with_role(KeyRole::Next),
-        second.with_role(KeyRole::Seal),
-        third.clone(),
-    ];
-    let three = TicketKeys::new(three.to_vec()).unwrap();
-    let now = Duration::from_secs(1_800_000_000);
-    let written = |format: TicketKeyFormat| format.write(&three, now).unwrap();
-    for (content, what) in [
-        (secret.to_text().as_bytes(), "a secret"),
-        (&written(TicketKeyFormat::Haproxy48)[..], "HAProxy"),
-        (&written(TicketKeyFormat::H2o)[..], "h2o"),
-    ] {
-        let error = ring.update(content).unwrap_err();
-        assert!(matches!(error, TicketKeyError::AnotherFormat(_)), "{error}");
-        assert!(error.to_string().contains(what), "{error}");
-    }
-    assert_eq!(names(&ring), [1]);
-    // Text it may be.
-    ring.update(b"0123456789abcdefThe quick brown fox jumps over t\n")
-        .unwrap();
-}
-
 /// What the operator is told of keys that leave.
 #[test]
 fn a_key_is_dropped_only_while_its_tickets_may_live() {
@@ -454,25 +194,6 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
     let old = TicketKeys::new(vec![old]).unwrap();
     assert_eq!(ring.replace(&old), Err(TicketKeyError::NothingSeals));
     assert_eq!(names(&ring), [1]);
-}
-
-#[test]
-fn a_folder_that_others_may_write_to_is_told_or_refused() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("key");
-    fs::write(&file, record(1)).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    let mode = |mode| fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
-    mode(0o770);
-    let (keys, _) = open(dir.path());
-    assert_eq!(keys.exposed(), [dir.path().to_owned()]);
-    let strict = || {
-        let file = TicketKeyFile::keys(dir.path(), TicketKeyFormat::TrafficServer48);
-        file.refuse_exposed(true).read()
-    };
-    assert!(matches!(strict(), Err(TicketFileError::Exposed { .. })));
-    mode(0o750);
-    strict().unwrap();
 }
 
 #[test]

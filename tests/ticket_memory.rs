@@ -14,10 +14,8 @@ use std::time::Duration;
 use common::{Client, Way, server};
 use rekindle::ManualClock;
 use rekindle::openssl::Resumption;
-use rekindle::tickets::{
-    TicketKeyFile, TicketKeyFormat, TicketKeys, TicketPolicy, TicketRing, TicketRingBuilder,
-    TicketSecret,
-};
+use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing, TicketRingBuilder, TicketSecret};
+use rekindle_key_files::{TicketKeyFile, TicketKeyFormat, secret_text};
 use tempfile::TempDir;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -227,7 +225,7 @@ fn old_keys_are_gone() {
     let unix = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let secret = TicketSecret::random(HOUR, Some(unix - HOUR)).unwrap();
     let path = dir.path().join("secret");
-    let text = secret.to_text();
+    let text = secret_text(&secret);
     let digits = text
         .split_whitespace()
         .skip_while(|word| *word != "secret")

@@ -14,10 +14,8 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{
-    KeyFault, Reload, TicketFileError, TicketKeyError, TicketKeyFile, TicketKeyFormat, TicketKeys,
-    TicketRing, Update,
-};
+use rekindle::tickets::{KeyFault, TicketKeyError, TicketKeys, TicketRing, Update};
+use rekindle_key_files::{Reload, TicketFileError, TicketKeyFile, TicketKeyFormat};
 
 use rules::{fault, name, secrets, twins};
 

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+/// The most keys in a set.
+pub(super) const MAX_KEYS: usize = 4096;
+
 /// Where in a file or buffer a key is: which record, counted from 0, and in text files the line, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLocation {
@@ -118,7 +121,7 @@ pub enum TicketKeyError {
     },
     /// No key of the set ever seals.
     NothingSeals,
-    /// More keys than [`TicketKeys::MAX_KEYS`](super::TicketKeys::MAX_KEYS).
+    /// More keys than [`TicketKeys::MAX_KEYS`](MAX_KEYS).
     TooMany,
     /// The operating system gives no random bytes: nobody's fault here.
     NoRandomness(String),
@@ -148,7 +151,7 @@ impl fmt::Display for TicketKeyError {
                 write!(f, "{keys} ticket keys where it takes {least}")
             }
             Self::NothingSeals => f.write_str("no ticket key may seal"),
-            Self::TooMany => write!(f, "more than {} ticket keys", super::TicketKeys::MAX_KEYS),
+            Self::TooMany => write!(f, "more than {} ticket keys", MAX_KEYS),
             Self::NoRandomness(reason) => {
                 write!(f, "no random bytes for a ticket key: {reason}")
             }

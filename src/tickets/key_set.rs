@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{KeyLocation, TicketKeyError};
-use super::format::TicketKeyFormat;
+use super::error::{KeyLocation, MAX_KEYS, TicketKeyError};
 use super::key::{TicketCipher, TicketKey};
 
 /// What a key of a set is for.
@@ -52,6 +51,12 @@ impl KeyEntry {
         }
     }
 
+    /// The same key at another place.
+    #[must_use]
+    pub fn with_location(&self, at: KeyLocation) -> Self {
+        Self { at, ..self.clone() }
+    }
+
     /// The same key for another duty.
     #[must_use]
     pub fn with_role(&self, role: KeyRole) -> Self {
@@ -94,18 +99,7 @@ pub struct TicketKeys {
 
 impl TicketKeys {
     /// The most keys in a set. Each ticket that names none of them is looked for among all.
-    pub const MAX_KEYS: usize = 4096;
-
-    /// Reads records of 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`, as Traffic Server's
-    /// key files hold them: the first one seals, all open. Bytes behind the last whole record are ignored
-    /// and [counted](Self::trailing).
-    ///
-    /// # Errors
-    ///
-    /// [`TicketKeyError`] says which record is none, and why.
-    pub fn parse(records: &[u8]) -> Result<Self, TicketKeyError> {
-        TicketKeyFormat::TrafficServer48.parse(records)
-    }
+    pub const MAX_KEYS: usize = MAX_KEYS;
 
     /// A set of one key of random bytes, for AES-128.
     ///
@@ -137,11 +131,11 @@ impl TicketKeys {
             (one, other) if other.record < one.record => (other, one),
             pair => pair,
         };
-        if let Some(pair) = twins(&keys, |a, b| a.name().cmp(b.name())) {
+        if let Some(pair) = duplicates(&keys, |a, b| a.name().cmp(b.name())) {
             let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateName { first, second });
         }
-        if let Some(pair) = twins(&keys, TicketKey::cmp_secrets) {
+        if let Some(pair) = duplicates(&keys, TicketKey::cmp_secrets) {
             let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateMaterial { first, second });
         }
@@ -164,7 +158,9 @@ impl TicketKeys {
         })
     }
 
-    pub(super) fn with_trailing(mut self, trailing_bytes: usize) -> Self {
+    /// The same set, read from a file with this many bytes behind the last whole record.
+    #[must_use]
+    pub fn with_trailing_bytes(mut self, trailing_bytes: usize) -> Self {
         self.trailing_bytes = trailing_bytes;
         self
     }
@@ -186,15 +182,15 @@ impl TicketKeys {
         self.keys.iter().map(KeyEntry::key)
     }
 
-    /// Bytes behind the last whole record that the format's [`parse`](TicketKeyFormat::parse) ignored.
+    /// Bytes behind the last whole record, which [`parse`](Self::parse) ignored.
     #[must_use]
     pub fn trailing_bytes(&self) -> usize {
         self.trailing_bytes
     }
 }
 
-/// The places of two keys that `order` finds equal, the lesser first.
-pub(super) fn twins(
+/// The indices of two keys that `order` finds equal, the lesser first.
+fn duplicates(
     keys: &[KeyEntry],
     order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
 ) -> Option<(usize, usize)> {

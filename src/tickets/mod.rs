@@ -22,15 +22,13 @@
 //! # }
 //! ```
 
-mod check;
 mod clock_reading;
 mod error;
-mod file;
-mod format;
 mod key;
 mod key_ring;
 mod key_set;
 mod policy;
+mod records;
 mod rotation;
 mod secret;
 mod status;
@@ -39,14 +37,12 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use check::{KeyCheck, Warning};
 pub use error::{KeyFault, KeyLocation, TicketKeyError};
-pub use file::{KeyFileContent, Reload, TicketFileError, TicketKeyFile};
-pub use format::{TicketKeyFormat, UnknownFormat, WriteError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes, RingKey};
 pub use key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
 pub use policy::{PolicyError, TicketPolicy};
+pub use records::RecordLayout;
 pub use secret::{SecretError, TicketSecret};
 pub use status::{KeyStatus, RingStatus};
 

@@ -40,15 +40,32 @@ pub struct TicketSecret {
 }
 
 impl TicketSecret {
-    /// What a file with a secret begins with.
-    pub(super) const HEAD: &[u8] = b"# rekindle ticket secret";
-
     /// How many periods a ratchet goes forward at once: about a second's work. At one hour each that is
     /// more than a century.
     pub const MOST_STEPS: u64 = 1 << 20;
 
     /// How long periods may be, in seconds: 10 seconds to 30 days.
     pub const PERIOD: std::ops::RangeInclusive<u64> = 10..=30 * 24 * 60 * 60;
+
+    /// A secret of these bytes, for keys of that period, whole seconds within
+    /// [`PERIOD`](Self::PERIOD). With a ratchet, `ratchet` is the number of the period that the
+    /// secret is of. The crate `rekindle-key-files` reads files with secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::Period`]; [`SecretError::RepeatedByte`].
+    pub fn new(
+        secret: &[u8; 32],
+        period: Duration,
+        ratchet: Option<u64>,
+    ) -> Result<Self, SecretError> {
+        let mut new = Self::empty(period, ratchet)?;
+        if secret.iter().all(|byte| *byte == secret[0]) {
+            return Err(SecretError::RepeatedByte);
+        }
+        new.secret.copy_from_slice(secret);
+        Ok(new)
+    }
 
     /// A random secret for keys of that period, whole seconds within [`PERIOD`](Self::PERIOD). With a
     /// ratchet it begins in the period that `ratchet_from` lies in, a duration since 1970.
@@ -57,10 +74,7 @@ impl TicketSecret {
     ///
     /// [`SecretError::Period`]; [`SecretError::NoRandomness`] when the operating system gives none.
     pub fn random(period: Duration, ratchet_from: Option<Duration>) -> Result<Self, SecretError> {
-        let mut new = Self::empty(period.as_secs(), None)?;
-        if period.subsec_nanos() != 0 {
-            return Err(SecretError::Period);
-        }
+        let mut new = Self::empty(period, None)?;
         new.ratchet = ratchet_from.map(|unix| new.index(unix));
         getrandom::fill(&mut **new.secret).map_err(|e| SecretError::NoRandomness(e.to_string()))?;
         Ok(new)
@@ -72,84 +86,21 @@ impl TicketSecret {
     /// The most keys that one secret may have open at one time.
     const MOST_OPEN: u64 = 1024;
 
-    /// Reads a file's content: lines of `word value`, `#` begins a comment.
-    ///
-    /// ```text
-    /// # rekindle ticket secret
-    /// secret 64 hexadecimal digits
-    /// period 3600
-    /// ratchet 490324      (only with a ratchet: the number of the period that the secret is of)
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`SecretError`] says which line is wrong, and why.
-    pub fn parse(content: &[u8]) -> Result<Self, SecretError> {
-        let syntax = |line, reason| SecretError::Syntax { line, reason };
-        let (mut secret, mut period, mut ratchet) = (None, None, None);
-        for (number, line) in content.split(|byte| *byte == b'\n').enumerate() {
-            let number = number + 1;
-            let mut words = line
-                .split(u8::is_ascii_whitespace)
-                .filter(|word| !word.is_empty());
-            let Some(word) = words.next().filter(|word| !word.starts_with(b"#")) else {
-                continue;
-            };
-            let (Some(value), None) = (words.next(), words.next()) else {
-                return Err(syntax(number, "expected a word and one value"));
-            };
-            let twice = match word {
-                b"secret" => secret.replace((number, value)).is_some(),
-                b"period" => period.replace((number, value)).is_some(),
-                b"ratchet" => ratchet.replace((number, value)).is_some(),
-                _ => return Err(syntax(number, "expected `secret`, `period` or `ratchet`")),
-            };
-            if twice {
-                return Err(syntax(number, "this word has been given before"));
-            }
-        }
-        let number = |(line, value): (usize, &[u8])| {
-            let text = std::str::from_utf8(value).ok();
-            let number = text.and_then(|text| text.parse::<u64>().ok());
-            number.ok_or_else(|| syntax(line, "expected a number"))
-        };
-        let (line, digits) = secret.ok_or(SecretError::Missing("secret"))?;
-        let period = number(period.ok_or(SecretError::Missing("period"))?)?;
-        let mut new = Self::empty(period, ratchet.map(number).transpose()?)?;
-        if digits.len() != 2 * SECRET || base16ct::mixed::decode(digits, &mut **new.secret).is_err()
-        {
-            return Err(syntax(line, "expected 64 hexadecimal digits"));
-        }
-        if new.secret.iter().all(|byte| *byte == new.secret[0]) {
-            return Err(syntax(line, "the secret is one repeated byte"));
-        }
-        Ok(new)
-    }
-
-    /// A file's content, as [`parse`](Self::parse) reads it.
-    #[must_use]
-    pub fn to_text(&self) -> Zeroizing<String> {
-        // Room for all at once: growing would leave a copy behind.
-        let mut text = Zeroizing::new(String::with_capacity(256));
-        let digits = Zeroizing::new(base16ct::lower::encode_string(&**self.secret));
-        text.push_str("# rekindle ticket secret\nsecret ");
-        text.push_str(&digits);
-        text.push_str(&format!("\nperiod {}\n", self.period));
-        if let Some(index) = self.ratchet {
-            text.push_str(&format!("ratchet {index}\n"));
-        }
-        text
-    }
-
-    fn empty(period: u64, ratchet: Option<u64>) -> Result<Self, SecretError> {
-        if !Self::PERIOD.contains(&period) {
+    fn empty(period: Duration, ratchet: Option<u64>) -> Result<Self, SecretError> {
+        if period.subsec_nanos() != 0 || !Self::PERIOD.contains(&period.as_secs()) {
             return Err(SecretError::Period);
         }
         Ok(Self {
             secret: Box::new(Zeroizing::new([0; SECRET])),
-            period,
+            period: period.as_secs(),
             ratchet,
         })
+    }
+
+    /// The 32 bytes of the secret.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     /// How long each key seals.
@@ -345,6 +296,8 @@ pub enum SecretError {
     },
     /// There is no line with this word.
     Missing(&'static str),
+    /// The secret is one repeated byte.
+    RepeatedByte,
     /// The period is out of its range, or not in whole seconds.
     Period,
     /// So many keys of that period would be open at one time that looking for one takes too long.
@@ -367,6 +320,7 @@ impl fmt::Display for SecretError {
         match self {
             Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
             Self::Missing(word) => write!(f, "there is no line `{word} ...`"),
+            Self::RepeatedByte => f.write_str("the secret is one repeated byte"),
             Self::Period => {
                 let (least, most) = TicketSecret::PERIOD.into_inner();
                 write!(f, "the period must be whole seconds, {least} to {most}")

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use openssl::ssl::SslContext;
 use openssl_sys::{self as sys, SSL_CTX};
-use rekindle::tickets::{TicketKeyFormat, TicketRing};
+use rekindle::tickets::TicketRing;
+use rekindle_key_files::TicketKeyFormat;
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Connection, Way, server_builder};

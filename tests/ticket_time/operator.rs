@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rekindle::tickets::{KeyFileContent, TicketKeyFile, TicketKeyFormat, TicketSecret, Validity};
+use rekindle::tickets::{TicketSecret, Validity};
+use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat, secret_text};
 use tempfile::TempDir;
 
 use super::{DAY, seconds};
@@ -150,7 +151,7 @@ impl Operator {
                 text.into_bytes()
             }
             Provider::Derived | Provider::Ratchet => {
-                let text = self.secret.to_text();
+                let text = secret_text(&self.secret);
                 format!("# {}\n{}", self.edits, *text).into_bytes()
             }
         };

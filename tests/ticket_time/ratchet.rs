@@ -2,6 +2,7 @@
 
 use rekindle::tickets::{SecretError, TicketSecret};
 use rekindle::{Clock, Time};
+use rekindle_key_files::{parse_secret, secret_text};
 
 use super::{DAY, EPOCH, HOUR, builder, clock, opens, pass, policy, sealing, seconds};
 
@@ -46,7 +47,7 @@ fn key(secret: &TicketSecret, index: u64) -> [String; 3] {
 
 fn parse(ratchet: &str) -> TicketSecret {
     let text = format!("secret {SECRET}\nperiod 3600\n{ratchet}");
-    TicketSecret::parse(text.as_bytes()).expect("a good secret")
+    parse_secret(text.as_bytes()).expect("a good secret")
 }
 
 #[test]
@@ -59,12 +60,12 @@ fn keys_are_those_of_rfc_5869() {
     assert_eq!(key(&ratchet, INDEX + 3), RATCHETED);
     for (index, state) in (INDEX + 1..).zip(STATES) {
         ratchet = ratchet.ratcheted(index).expect("it goes forward");
-        assert!(ratchet.to_text().contains(&format!("secret {state}\n")));
-        assert!(ratchet.to_text().contains(&format!("ratchet {index}\n")));
+        assert!(secret_text(&ratchet).contains(&format!("secret {state}\n")));
+        assert!(secret_text(&ratchet).contains(&format!("ratchet {index}\n")));
     }
     assert_eq!(key(&ratchet, INDEX + 3), RATCHETED);
     // Read again as it was written.
-    let again = TicketSecret::parse(ratchet.to_text().as_bytes()).expect("a good secret");
+    let again = parse_secret(secret_text(&ratchet).as_bytes()).expect("a good secret");
     assert_eq!(key(&again, INDEX + 3), RATCHETED);
 }
 
@@ -79,7 +80,7 @@ fn no_way_leads_back() {
         assert_eq!(later.ratcheted(past).unwrap_err(), SecretError::Past);
     }
     // Nor is what it was still in it.
-    let text = later.to_text();
+    let text = secret_text(&later);
     assert!(!text.contains(SECRET) && STATES.iter().all(|state| !text.contains(state)));
     for next in 5..50 {
         assert_eq!(key(&later, INDEX + next), key(&secret, INDEX + next));
@@ -96,7 +97,7 @@ fn equal_times_give_equal_states() {
     for index in INDEX..INDEX + 40 {
         slowly = slowly.ratcheted(index).expect("it goes forward");
         let at_once = secret.ratcheted(index).expect("it goes forward");
-        assert_eq!(*slowly.to_text(), *at_once.to_text());
+        assert_eq!(*secret_text(&slowly), *secret_text(&at_once));
     }
 }
 

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use rekindle::Clock;
 use rekindle::tickets::{
-    KeyEntry, KeyRole, PolicyError, SecretError, TicketKeyFile, TicketKeyFormat, TicketKeys,
-    TicketPolicy, TicketRing, TicketSecret,
+    KeyEntry, KeyRole, PolicyError, SecretError, TicketKeys, TicketPolicy, TicketRing, TicketSecret,
 };
+use rekindle_key_files::{TicketKeyFile, TicketKeyFormat};
 
 use super::{
     DAY, EPOCH, HOUR, MINUTE, builder, clock, opens, opens_for, pass, policy, random_key, sealing,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::tickets::{
-    KeyLookup, KeyRing, Reload, RingKey, TicketFileError, TicketKeyError, TicketKeyFile,
-    TicketPolicy, TicketRing, Validity,
+    KeyLookup, KeyRing, RingKey, TicketKeyError, TicketPolicy, TicketRing, Validity,
 };
 use rekindle::{Clock, Time};
+use rekindle_key_files::{Reload, TicketFileError, TicketKeyFile};
 
 use super::clock::TwoClocks;
 use super::operator::{Name, Operator, Provider};

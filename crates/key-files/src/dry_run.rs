@@ -4,10 +4,9 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
-use super::file::KeyFileContent;
-use super::key::Fingerprint;
-use super::key_set::{KeyRole, TicketKeys};
-use super::secret::SecretError;
+use rekindle::tickets::{Fingerprint, KeyRole, SecretError, TicketKeys};
+
+use crate::read::KeyFileContent;
 
 /// Judges a set of keys that is to be put in place.
 #[derive(Clone, Copy, Debug)]

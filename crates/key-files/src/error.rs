@@ -5,8 +5,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::TicketKeyFile;
-use crate::tickets::{SecretError, TicketKeyError};
+use rekindle::tickets::{SecretError, TicketKeyError};
+
+/// The longest file that is read, in bytes.
+pub(crate) const MAX_LEN: usize = 1 << 20;
 
 /// A file of ticket keys could not be used. Whatever was in use before still is.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub enum TicketFileError {
         /// The path.
         path: PathBuf,
     },
-    /// It is longer than [`TicketKeyFile::MAX_LEN`].
+    /// It is longer than [`TicketKeyFile::MAX_LEN`](crate::TicketKeyFile::MAX_LEN).
     TooLong {
         /// The file.
         path: PathBuf,
@@ -44,7 +46,7 @@ pub enum TicketFileError {
         source: SecretError,
     },
     /// Others than its owner may read or write it, and that was to be refused.
-    Exposed {
+    ReadableByOthers {
         /// The file.
         path: PathBuf,
     },
@@ -54,7 +56,7 @@ pub enum TicketFileError {
         path: PathBuf,
     },
     /// Two files of a folder have keys with the same name or the same secrets.
-    Twins {
+    Duplicates {
         /// The one that comes first.
         first: PathBuf,
         /// The other one.
@@ -83,7 +85,7 @@ impl fmt::Display for TicketFileError {
                 f,
                 "cannot read ticket keys from {}: longer than {} bytes",
                 path.display(),
-                TicketKeyFile::MAX_LEN
+                MAX_LEN
             ),
             Self::Malformed { path, source } => {
                 write!(f, "bad ticket keys in {}: {source}", path.display())
@@ -91,7 +93,7 @@ impl fmt::Display for TicketFileError {
             Self::BadSecret { path, source } => {
                 write!(f, "bad ticket secret in {}: {source}", path.display())
             }
-            Self::Exposed { path } => write!(
+            Self::ReadableByOthers { path } => write!(
                 f,
                 "ticket keys in {} can be read or written by others than its owner",
                 path.display()
@@ -99,7 +101,7 @@ impl fmt::Display for TicketFileError {
             Self::EmptyFolder { path } => {
                 write!(f, "there is no file of ticket keys in {}", path.display())
             }
-            Self::Twins { first, second, of } => write!(
+            Self::Duplicates { first, second, of } => write!(
                 f,
                 "ticket keys in {} and {} have the same {of}",
                 first.display(),
@@ -117,9 +119,9 @@ impl Error for TicketFileError {
             Self::BadSecret { source, .. } => Some(source),
             Self::NotAFile { .. }
             | Self::TooLong { .. }
-            | Self::Exposed { .. }
+            | Self::ReadableByOthers { .. }
             | Self::EmptyFolder { .. }
-            | Self::Twins { .. } => None,
+            | Self::Duplicates { .. } => None,
         }
     }
 }

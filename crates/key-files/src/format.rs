@@ -1,23 +1,10 @@
 //! Files of ticket keys, as other servers write and read them: the same 48 bytes mean different keys in
 //! different servers, so a format goes by its name.
 
-mod h2o;
-mod haproxy;
-mod plan;
-mod records;
-mod write_error;
-
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::error::TicketKeyError;
-use super::key::TicketCipher;
-use super::key_set::TicketKeys;
-use plan::Plan;
-pub use write_error::WriteError;
+use rekindle::tickets::{RecordLayout, TicketCipher};
 
 /// A format of ticket-key files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,52 +72,19 @@ impl TicketKeyFormat {
     /// The cipher that all its keys are for; `None` where each key says so itself.
     #[must_use]
     pub fn cipher(self) -> Option<TicketCipher> {
-        match self {
-            Self::TrafficServer48 | Self::Nginx48 | Self::Haproxy48 | Self::Apache48 => {
-                Some(TicketCipher::Aes128)
-            }
-            Self::Nginx80 | Self::Haproxy80 | Self::OpenSsl80 | Self::Envoy80 => {
-                Some(TicketCipher::Aes256)
-            }
-            Self::H2o => None,
-        }
+        self.layout().map(|layout| layout.cipher)
     }
 
-    /// Reads a file's content.
-    ///
-    /// # Errors
-    ///
-    /// [`TicketKeyError`] names the record or the line, and the reason.
-    pub fn parse(self, content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
-        match self {
-            Self::Haproxy48 | Self::Haproxy80 => haproxy::parse(content, self),
-            Self::H2o => h2o::parse(content),
-            _ => records::parse(content, self),
-        }
-    }
-
-    /// Writes a file's content, in which the same key seals at `now`, a duration since 1970. Keys that do
-    /// not open any more by then are left out.
-    ///
-    /// - A MAC secret that is shorter than the format's gets zeros behind it, which is the same secret.
-    /// - Formats of records hold the key that seals, then keys that are to come, then those that have
-    ///   sealed, and no times. Keys to come are no more than keys that open, there. nginx, Apache and
-    ///   OpenSSL take one record from each file.
-    /// - HAProxy's hold exactly one key that is to come, and at least three in all.
-    /// - h2o's hold times. Keys without any are valid for 30 days from now; one that is to come, for 30
-    ///   days from when it takes over, which is 15 days after the one before it. h2o's keys cease to
-    ///   seal and to open at one time: the time at which they cease to open is kept.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError`] names the key, and what the format has no way to express.
-    pub fn write(self, keys: &TicketKeys, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-        let plan = Plan::new(keys, now)?;
-        match self {
-            Self::Haproxy48 | Self::Haproxy80 => haproxy::write(&plan, self),
-            Self::H2o => h2o::write(&plan, now),
-            _ => records::write(&plan, self),
-        }
+    /// How its records are laid out, raw or as lines of base64; `None` for h2o's YAML.
+    pub(crate) fn layout(self) -> Option<RecordLayout> {
+        let (cipher, hmac_first) = match self {
+            Self::TrafficServer48 | Self::Apache48 => (TicketCipher::Aes128, true),
+            Self::Nginx48 | Self::Haproxy48 => (TicketCipher::Aes128, false),
+            Self::Nginx80 | Self::OpenSsl80 | Self::Envoy80 => (TicketCipher::Aes256, true),
+            Self::Haproxy80 => (TicketCipher::Aes256, false),
+            Self::H2o => return None,
+        };
+        Some(RecordLayout { cipher, hmac_first })
     }
 }
 

@@ -3,21 +3,23 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::TicketKeyFormat as Format;
-use super::plan::Plan;
-use super::records::{LONGEST, Layout};
-use super::write_error::WriteError;
-use crate::tickets::error::{KeyLocation, TicketKeyError};
-use crate::tickets::key::TicketKey;
-use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys};
+use crate::format::TicketKeyFormat as Format;
+use crate::plan::Plan;
+use crate::records::write_record;
+use crate::write_error::WriteError;
+use rekindle::tickets::{
+    KeyEntry, KeyLocation, KeyRole, RecordLayout, TicketKey, TicketKeyError, TicketKeys,
+};
 
 /// HAProxy's own number of keys (`TLS_TICKETS_NO`): the last ones of a file, of which it wants that many.
 const LEAST: usize = 3;
 
+/// Bytes of the longest record.
+const LONGEST: usize = 80;
+
 /// The last key is the next one, the last but one seals, those before open. HAProxy wants no blank lines;
 /// here they are passed over.
-pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, TicketKeyError> {
-    let layout = Layout::of(format);
+pub(crate) fn parse(content: &[u8], layout: RecordLayout) -> Result<TicketKeys, TicketKeyError> {
     let lines = content.split(|byte| *byte == b'\n').zip(1..);
     let lines = lines.map(|(line, number)| (line.trim_ascii_end(), number));
     let mut keys = Vec::new();
@@ -47,14 +49,14 @@ pub(super) fn parse(content: &[u8], format: Format) -> Result<TicketKeys, Ticket
 fn key(
     text: &[u8],
     line: usize,
-    layout: Layout,
+    layout: RecordLayout,
     at: KeyLocation,
 ) -> Result<TicketKey, TicketKeyError> {
     let syntax = |reason| TicketKeyError::Syntax { line, reason };
     let mut record = Zeroizing::new([0; LONGEST]);
     match Base64::decode(text, &mut *record) {
-        Ok(record) if record.len() == layout.record() => layout.parse(record, at),
-        Ok(_) | Err(base64ct::Error::InvalidLength) => Err(syntax(match layout.record() {
+        Ok(record) if record.len() == layout.len() => layout.parse(record, at),
+        Ok(_) | Err(base64ct::Error::InvalidLength) => Err(syntax(match layout.len() {
             48 => "expected base64 of 48 bytes, for AES-128",
             _ => "expected base64 of 80 bytes, for AES-256",
         })),
@@ -64,7 +66,11 @@ fn key(
     }
 }
 
-pub(super) fn write(plan: &Plan<'_>, format: Format) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+pub(crate) fn write(
+    plan: &Plan<'_>,
+    format: Format,
+    layout: RecordLayout,
+) -> Result<Zeroizing<Vec<u8>>, WriteError> {
     let keys = plan.len();
     if keys < LEAST {
         return Err(WriteError::TooFew { keys, least: LEAST });
@@ -73,15 +79,14 @@ pub(super) fn write(plan: &Plan<'_>, format: Format) -> Result<Zeroizing<Vec<u8>
         let keys = plan.next.len();
         return Err(WriteError::NotOneNext { keys });
     };
-    let layout = Layout::of(format);
     // Four digits for each three bytes that have begun, and the line's end.
-    let line = layout.record().div_ceil(3) * 4 + 1;
+    let line = layout.len().div_ceil(3) * 4 + 1;
     let mut lines = Zeroizing::new(vec![b'\n'; keys * line]);
     let entries = plan.opening.iter().rev().chain([&plan.sealing, next]);
     for (entry, line) in entries.zip(lines.chunks_exact_mut(line)) {
         let mut record = Zeroizing::new([0; LONGEST]);
-        let record = &mut record[..layout.record()];
-        layout.write(entry, format, record)?;
+        let record = &mut record[..layout.len()];
+        write_record(entry, format, layout, record)?;
         Base64::encode(record, line).expect("a line has room for a record");
     }
     Ok(lines)

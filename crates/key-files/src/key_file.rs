@@ -1,16 +1,13 @@
 //! Ticket keys from a file or a folder, and from the same again.
 
-mod error;
-mod read;
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use error::TicketFileError;
+use rekindle::tickets::{SecretError, TicketKeyError, TicketRing, TicketRingBuilder, Update};
 
-use super::{
-    SecretError, TicketKeyFormat, TicketKeys, TicketRing, TicketRingBuilder, TicketSecret, Update,
-};
+use crate::error::{MAX_LEN, TicketFileError};
+use crate::format::TicketKeyFormat;
+use crate::read::{KeyFileContent, Kind, ReadKeys, read};
 
 /// A file of ticket keys, a folder of such files, or a file with a secret to derive keys from: read at
 /// start-up, and again when the operator says so or it has changed.
@@ -26,27 +23,11 @@ use super::{
 pub struct TicketKeyFile {
     path: PathBuf,
     kind: Kind,
-    refuse_exposed: bool,
+    refuse_readable_by_others: bool,
     /// Of the content that was last taken: the content itself is a secret.
     digest: Option<[u8; 32]>,
-    exposed: Vec<PathBuf>,
+    readable_by_others: Vec<PathBuf>,
     trailing_bytes: usize,
-}
-
-/// What is in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Keys(TicketKeyFormat),
-    Secret,
-}
-
-/// What a file has given.
-#[derive(Clone, Debug)]
-pub enum KeyFileContent {
-    /// Keys.
-    Keys(TicketKeys),
-    /// A secret to derive keys from.
-    Secret(TicketSecret),
 }
 
 /// What a reload has done.
@@ -60,7 +41,7 @@ pub enum Reload {
 
 impl TicketKeyFile {
     /// The longest file that is read, in bytes.
-    pub const MAX_LEN: usize = 1 << 20;
+    pub const MAX_LEN: usize = MAX_LEN;
 
     /// A file of keys, or a folder of such files.
     pub fn keys(path: impl Into<PathBuf>, format: TicketKeyFormat) -> Self {
@@ -76,18 +57,18 @@ impl TicketKeyFile {
         Self {
             path,
             kind,
-            refuse_exposed: false,
+            refuse_readable_by_others: false,
             digest: None,
-            exposed: Vec::new(),
+            readable_by_others: Vec::new(),
             trailing_bytes: 0,
         }
     }
 
     /// Refuses files that others than their owner may read or write. By default they are taken, and
-    /// [told](Self::exposed).
+    /// [listed](Self::readable_by_others).
     #[must_use]
-    pub fn refuse_exposed(mut self, refuse: bool) -> Self {
-        self.refuse_exposed = refuse;
+    pub fn refuse_readable_by_others(mut self, refuse: bool) -> Self {
+        self.refuse_readable_by_others = refuse;
         self
     }
 
@@ -98,7 +79,7 @@ impl TicketKeyFile {
     /// [`TicketFileError`] names the file and the reason.
     pub fn open(&mut self, builder: TicketRingBuilder) -> Result<TicketRing, TicketFileError> {
         let read = self.read_all()?;
-        let ring = match &read.material {
+        let ring = match &read.content {
             KeyFileContent::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
             KeyFileContent::Secret(secret) => {
                 builder.with_secret(secret).map_err(|e| self.bad(e))?
@@ -118,13 +99,13 @@ impl TicketKeyFile {
         if Some(read.digest) == self.digest {
             return Ok(Reload::Unchanged);
         }
-        let update = self.apply(&read.material, ring)?;
+        let update = self.apply(&read.content, ring)?;
         self.taken(read);
         Ok(Reload::Updated(update))
     }
 
     /// Reads it again, and updates the ring even if the content is as it was: for a ring that has
-    /// [fallen back](super::RingStatus::fallback) to keys of its own, to which the same content may have
+    /// [fallen back](rekindle::tickets::RingStatus::fallback) to keys of its own, to which the same content may have
     /// more to say by now.
     ///
     /// # Errors
@@ -132,7 +113,7 @@ impl TicketKeyFile {
     /// As [`reload`](Self::reload).
     pub fn retry(&mut self, ring: &TicketRing) -> Result<Update, TicketFileError> {
         let read = self.read_all()?;
-        let update = self.apply(&read.material, ring)?;
+        let update = self.apply(&read.content, ring)?;
         self.taken(read);
         Ok(update)
     }
@@ -143,7 +124,7 @@ impl TicketKeyFile {
     ///
     /// [`TicketFileError`] names the file and the reason.
     pub fn read(&self) -> Result<KeyFileContent, TicketFileError> {
-        Ok(self.read_all()?.material)
+        Ok(self.read_all()?.content)
     }
 
     /// Files that others than their owner may read or write, as it is now. Reads it, and changes nothing.
@@ -151,31 +132,35 @@ impl TicketKeyFile {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn exposed_now(&self) -> Result<Vec<PathBuf>, TicketFileError> {
-        Ok(self.read_all()?.exposed)
+    pub fn readable_by_others_now(&self) -> Result<Vec<PathBuf>, TicketFileError> {
+        Ok(self.read_all()?.readable_by_others)
+    }
+
+    fn read_all(&self) -> Result<ReadKeys, TicketFileError> {
+        read(&self.path, self.kind, self.refuse_readable_by_others)
     }
 
     fn apply(
         &self,
-        material: &KeyFileContent,
+        content: &KeyFileContent,
         ring: &TicketRing,
     ) -> Result<Update, TicketFileError> {
-        match material {
+        match content {
             KeyFileContent::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
             KeyFileContent::Secret(secret) => ring.derive_from(secret).map_err(|e| self.bad(e)),
         }
     }
 
-    fn taken(&mut self, read: read::ReadKeys) {
+    fn taken(&mut self, read: ReadKeys) {
         self.digest = Some(read.digest);
-        self.exposed = read.exposed;
-        self.trailing_bytes = match &read.material {
+        self.readable_by_others = read.readable_by_others;
+        self.trailing_bytes = match &read.content {
             KeyFileContent::Keys(keys) => keys.trailing_bytes(),
             KeyFileContent::Secret(_) => 0,
         };
     }
 
-    fn malformed(&self, source: super::TicketKeyError) -> TicketFileError {
+    fn malformed(&self, source: TicketKeyError) -> TicketFileError {
         TicketFileError::Malformed {
             path: self.path.clone(),
             source,
@@ -204,8 +189,8 @@ impl TicketKeyFile {
 
     /// Files, of those last taken, that others than their owner may read or write. Worth a warning.
     #[must_use]
-    pub fn exposed(&self) -> &[PathBuf] {
-        &self.exposed
+    pub fn readable_by_others(&self) -> &[PathBuf] {
+        &self.readable_by_others
     }
 }
 

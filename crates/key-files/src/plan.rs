@@ -3,33 +3,33 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::write_error::WriteError;
-use crate::tickets::key::TicketKey;
-use crate::tickets::key_set::{KeyRole, TicketKeys, Validity};
+use rekindle::tickets::{KeyEntry, KeyRole, TicketKey, TicketKeys, Validity};
+
+use crate::write_error::WriteError;
 
 /// A set of keys as a ring would have it at that moment, without keys that do not open any more.
-pub(super) struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// Those that will seal, the last one to do so first.
-    pub(super) next: Vec<Entry<'a>>,
+    pub(crate) next: Vec<Entry<'a>>,
     /// The one that seals.
-    pub(super) sealing: Entry<'a>,
+    pub(crate) sealing: Entry<'a>,
     /// All others, the newest first.
-    pub(super) opening: Vec<Entry<'a>>,
+    pub(crate) opening: Vec<Entry<'a>>,
 }
 
 /// A key in a plan.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// In the set, counted from 0.
-    pub(super) place: usize,
-    pub(super) key: &'a TicketKey,
+    pub(crate) place: usize,
+    pub(crate) key: &'a TicketKey,
     role: KeyRole,
 }
 
 impl<'a> Plan<'a> {
     /// The plan at `now`, since 1970.
-    pub(super) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
-        let entry = |(place, given): (_, &'a crate::tickets::KeyEntry)| Entry {
+    pub(crate) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
+        let entry = |(place, given): (_, &'a KeyEntry)| Entry {
             place,
             key: given.key(),
             role: given.role(),
@@ -49,14 +49,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Number of keys.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.next.len() + 1 + self.opening.len()
     }
 }
 
 impl Entry<'_> {
     /// Its times, if it has any of its own.
-    pub(super) fn table(&self) -> Option<Validity> {
+    pub(crate) fn table(&self) -> Option<Validity> {
         match self.role {
             KeyRole::Timed(table) => Some(table),
             KeyRole::Next | KeyRole::Seal | KeyRole::Open => None,

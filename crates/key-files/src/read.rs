@@ -4,53 +4,72 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rekindle::tickets::{KeyLocation, KeyRole, TicketKeyError, TicketKeys, TicketSecret};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{KeyFileContent, Kind, TicketFileError, TicketKeyFile};
-use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys, twins};
-use crate::tickets::{TicketKey, TicketKeyError, TicketKeyFormat, TicketSecret};
+use crate::error::{MAX_LEN, TicketFileError};
+use crate::format::TicketKeyFormat;
+use crate::secret_text::parse_secret;
 
 /// The end of a file's name in a folder whose keys are known before they seal.
 const NEXT: &str = ".next";
 
-pub(super) struct ReadKeys {
-    pub(super) material: KeyFileContent,
-    pub(super) digest: [u8; 32],
-    pub(super) exposed: Vec<PathBuf>,
+/// What is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Keys(TicketKeyFormat),
+    Secret,
 }
 
-impl TicketKeyFile {
-    pub(super) fn read_all(&self) -> Result<ReadKeys, TicketFileError> {
-        let mut reader = Reader {
-            refuse_exposed: self.refuse_exposed,
-            digest: Box::default(),
-            exposed: Vec::new(),
-        };
-        let material = match self.kind {
-            Kind::Secret => {
-                let content = reader.file(&self.path)?;
-                let secret = TicketSecret::parse(&content).map_err(|e| self.bad(e))?;
-                KeyFileContent::Secret(secret)
-            }
-            Kind::Keys(format) if self.path.is_dir() => {
-                KeyFileContent::Keys(reader.folder(&self.path, format)?)
-            }
-            Kind::Keys(format) => KeyFileContent::Keys(reader.keys(&self.path, format)?),
-        };
-        Ok(ReadKeys {
-            material,
-            digest: reader.digest.finalize_reset().into(),
-            exposed: reader.exposed,
-        })
-    }
+/// What a file has given.
+#[derive(Clone, Debug)]
+pub enum KeyFileContent {
+    /// Keys.
+    Keys(TicketKeys),
+    /// A secret to derive keys from.
+    Secret(TicketSecret),
+}
+
+pub(crate) struct ReadKeys {
+    pub(crate) content: KeyFileContent,
+    pub(crate) digest: [u8; 32],
+    pub(crate) readable_by_others: Vec<PathBuf>,
+}
+
+pub(crate) fn read(
+    path: &Path,
+    kind: Kind,
+    refuse_readable_by_others: bool,
+) -> Result<ReadKeys, TicketFileError> {
+    let mut reader = Reader {
+        refuse_readable_by_others,
+        digest: Box::default(),
+        readable_by_others: Vec::new(),
+    };
+    let content = match kind {
+        Kind::Secret => {
+            let secret = parse_secret(&reader.file(path)?);
+            KeyFileContent::Secret(secret.map_err(|source| TicketFileError::BadSecret {
+                path: path.into(),
+                source,
+            })?)
+        }
+        Kind::Keys(format) if path.is_dir() => KeyFileContent::Keys(reader.folder(path, format)?),
+        Kind::Keys(format) => KeyFileContent::Keys(reader.keys(path, format)?),
+    };
+    Ok(ReadKeys {
+        content,
+        digest: reader.digest.finalize_reset().into(),
+        readable_by_others: reader.readable_by_others,
+    })
 }
 
 struct Reader {
-    refuse_exposed: bool,
+    refuse_readable_by_others: bool,
     /// Boxed and never moved: it holds the last bytes of what it has read.
     digest: Box<Sha256>,
-    exposed: Vec<PathBuf>,
+    readable_by_others: Vec<PathBuf>,
 }
 
 impl Reader {
@@ -69,8 +88,8 @@ impl Reader {
         format: TicketKeyFormat,
     ) -> Result<TicketKeys, TicketFileError> {
         let metadata = fs::metadata(path).map_err(|e| unreadable(path, e))?;
-        // Whoever may put a file into it puts the key in that seals.
-        self.expose(path, can_be_written(&metadata))?;
+        // A user who may put a file into it chooses the key that seals.
+        self.check_mode(path, others_may(0o022, &metadata))?;
         let mut names = Vec::new();
         for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
             let name = entry.map_err(|e| unreadable(path, e))?.file_name();
@@ -100,7 +119,8 @@ impl Reader {
                     role if seals => role,
                     _ => KeyRole::Open,
                 };
-                keys.push(key.with_role(role));
+                let at = KeyLocation::record(keys.len());
+                keys.push(key.with_role(role).with_location(at));
                 files.push(file.clone());
             }
             seals &= next;
@@ -108,17 +128,29 @@ impl Reader {
         if keys.is_empty() {
             return Err(TicketFileError::EmptyFolder { path: path.into() });
         }
-        no_twins(&keys, &files)?;
-        let keys = TicketKeys::new(keys).map_err(|e| malformed(path, e))?;
-        Ok(keys.with_trailing(trailing))
+        // Each file's own keys differ already: a pair of duplicates is in two files.
+        let duplicates =
+            |first: KeyLocation, second: KeyLocation, of| TicketFileError::Duplicates {
+                first: files[first.record].clone(),
+                second: files[second.record].clone(),
+                of,
+            };
+        let keys = TicketKeys::new(keys).map_err(|error| match error {
+            TicketKeyError::DuplicateName { first, second } => duplicates(first, second, "name"),
+            TicketKeyError::DuplicateMaterial { first, second } => {
+                duplicates(first, second, "secrets")
+            }
+            error => malformed(path, error),
+        })?;
+        Ok(keys.with_trailing_bytes(trailing))
     }
 
-    fn expose(&mut self, path: &Path, exposed: bool) -> Result<(), TicketFileError> {
-        if exposed && self.refuse_exposed {
-            return Err(TicketFileError::Exposed { path: path.into() });
+    fn check_mode(&mut self, path: &Path, by_others: bool) -> Result<(), TicketFileError> {
+        if by_others && self.refuse_readable_by_others {
+            return Err(TicketFileError::ReadableByOthers { path: path.into() });
         }
-        if exposed {
-            self.exposed.push(path.into());
+        if by_others {
+            self.readable_by_others.push(path.into());
         }
         Ok(())
     }
@@ -136,34 +168,18 @@ impl Reader {
         if !metadata.is_file() {
             return Err(TicketFileError::NotAFile { path: path.into() });
         }
-        self.expose(path, is_exposed(&metadata))?;
+        self.check_mode(path, others_may(0o066, &metadata))?;
         // Room for all at once: growing would leave copies of the keys behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(TicketKeyFile::MAX_LEN + 1));
-        file.take(TicketKeyFile::MAX_LEN as u64 + 1)
+        let mut content = Zeroizing::new(Vec::with_capacity(MAX_LEN + 1));
+        file.take(MAX_LEN as u64 + 1)
             .read_to_end(&mut content)
             .map_err(|e| unreadable(path, e))?;
-        if content.len() > TicketKeyFile::MAX_LEN {
+        if content.len() > MAX_LEN {
             return Err(TicketFileError::TooLong { path: path.into() });
         }
         self.digest.update((content.len() as u64).to_le_bytes());
         self.digest.update(&*content);
         Ok(content)
-    }
-}
-
-/// Each file's own keys have been looked at; here those of different files are.
-fn no_twins(keys: &[KeyEntry], files: &[PathBuf]) -> Result<(), TicketFileError> {
-    let error = |(first, second): (usize, usize), of| TicketFileError::Twins {
-        first: files[first].clone(),
-        second: files[second].clone(),
-        of,
-    };
-    if let Some(pair) = twins(keys, |a, b| a.name().cmp(b.name())) {
-        return Err(error(pair, "name"));
-    }
-    match twins(keys, TicketKey::cmp_secrets) {
-        Some(pair) => Err(error(pair, "secrets")),
-        None => Ok(()),
     }
 }
 
@@ -181,26 +197,15 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Whether the file's mode has one of these bits: read or write, for group or others.
 #[cfg(unix)]
-fn is_exposed(metadata: &Metadata) -> bool {
+fn others_may(bits: u32, metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
-    metadata.mode() & 0o066 != 0
-}
-
-/// By others than the owner.
-#[cfg(unix)]
-fn can_be_written(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    metadata.mode() & 0o022 != 0
+    metadata.mode() & bits != 0
 }
 
 #[cfg(not(unix))]
-fn is_exposed(_metadata: &Metadata) -> bool {
-    false
-}
-
-#[cfg(not(unix))]
-fn can_be_written(_metadata: &Metadata) -> bool {
+fn others_may(_bits: u32, _metadata: &Metadata) -> bool {
     false
 }
 

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use super::TicketKeyFormat;
-use crate::tickets::key::{Fingerprint, TicketCipher};
+use rekindle::tickets::{Fingerprint, TicketCipher};
+
+use crate::format::TicketKeyFormat;
 
 /// A set of ticket keys that a format has no way to express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use rekindle::tickets::{
-    Fingerprint, KeyCheck, KeyEntry, KeyFileContent, KeyLocation, KeyRole, TicketCipher, TicketKey,
-    TicketKeyFormat, TicketKeys, TicketSecret, Validity, Warning,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketSecret,
+    Validity,
 };
+use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat, Warning, parse_secret};
 
 const HOUR: u64 = 3_600;
 const NOW: u64 = 1_000_000_000;
@@ -156,7 +157,7 @@ fn keys_that_end_before_their_tickets() {
 fn a_secret_goes_on_from_itself_and_breaks_with_another() {
     let secret = |byte: &str| {
         let text = format!("secret {byte}{}\nperiod 3600\n", "17".repeat(31));
-        TicketSecret::parse(text.as_bytes()).expect("a good secret")
+        parse_secret(text.as_bytes()).expect("a good secret")
     };
     let [ours, other] = ["01", "02"].map(|byte| KeyFileContent::Secret(secret(byte)));
     assert_eq!(dry_run(&ours, None), []);
@@ -182,7 +183,7 @@ fn a_ratchet_that_has_gone_past_keys_in_force() {
         "secret 01{}\nperiod 3600\nratchet 277000\n",
         "17".repeat(31)
     );
-    let secret = TicketSecret::parse(text.as_bytes()).expect("a good secret");
+    let secret = parse_secret(text.as_bytes()).expect("a good secret");
     let current = secret.index(CHECK.now);
     let ratcheted =
         |index| KeyFileContent::Secret(secret.ratcheted(index).expect("it goes forward"));

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use openssl::error::ErrorStack;
 use rekindle::openssl::{BuildError, InstallError};
-use rekindle::tickets::{TicketFileError, TicketKeyError};
+use rekindle::tickets::TicketKeyError;
+use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
 /// Why the terminator did not start. The operator's to fix: each says which flag, file or address it is about.

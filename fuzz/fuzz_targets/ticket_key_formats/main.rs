@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{KeyRole, Fingerprint, KeyEntry, TicketKeyFormat, TicketKeys, WriteError};
+use rekindle::tickets::{KeyRole, Fingerprint, KeyEntry, TicketKeys};
+use rekindle_key_files::{TicketKeyFormat, WriteError};
 
 use file::File;
 

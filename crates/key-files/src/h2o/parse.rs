@@ -1,27 +1,18 @@
-//! h2o's `ticket-file`: YAML, a list of keys and the times from and until which they are valid.
-//!
-//! h2o seals with the key of the latest `not_before` that has begun, and opens with all.
-
-mod write;
-mod yaml;
+//! Reading h2o's format.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::tickets::error::{KeyLocation, TicketKeyError};
-use crate::tickets::key::{NAME, TicketCipher, TicketKey};
-use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
+use rekindle::tickets::{
+    KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeyError, TicketKeys, Validity,
+};
 
-pub(super) use write::write;
-use yaml::{Item, Value, Word};
-
-/// Bytes of a MAC secret: a block of SHA-256.
-const MAC_SECRET: usize = 64;
+use super::yaml::{self, Item, MAC_SECRET, Value, Word};
 
 /// In h2o's order: the newest first; of those that are equally new, by name.
-pub(super) fn parse(content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
+pub(crate) fn parse(content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
     let items = yaml::items(content)?;
     let keys = items.iter().enumerate().map(|(n, item)| given(item, n));
     let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
@@ -49,7 +40,7 @@ fn given(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyErr
 }
 
 fn key(item: &Item<'_>, at: KeyLocation) -> Result<TicketKey, TicketKeyError> {
-    let mut name = [0; NAME];
+    let mut name = [0; 16];
     digits(
         item.value(Word::Name)?,
         &mut name,

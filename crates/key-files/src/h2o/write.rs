@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::MAC_SECRET;
-use crate::tickets::format::plan::{Entry, Plan};
-use crate::tickets::format::write_error::WriteError;
-use crate::tickets::key::{NAME, TicketCipher};
+use rekindle::tickets::TicketCipher;
+
+use super::yaml::MAC_SECRET;
+use crate::plan::{Entry, Plan};
+use crate::write_error::WriteError;
 
 /// How long a key without times is valid, from now or when it begins to seal, in seconds: 30 days.
 const SPAN: u64 = 30 * 24 * 60 * 60;
@@ -17,7 +18,7 @@ const SPAN: u64 = 30 * 24 * 60 * 60;
 const TURN: u64 = SPAN / 2;
 
 /// The most bytes of a key's lines: their words take less than a hundred, two numbers forty.
-const ROOM: usize = 256 + 2 * (NAME + TicketCipher::Aes256.key_len() + MAC_SECRET);
+const ROOM: usize = 256 + 2 * (16 + TicketCipher::Aes256.key_len() + MAC_SECRET);
 
 /// A key and its times, in seconds since 1970.
 struct Slot<'a> {
@@ -26,10 +27,7 @@ struct Slot<'a> {
     not_after: u64,
 }
 
-pub(in crate::tickets::format) fn write(
-    plan: &Plan<'_>,
-    now: Duration,
-) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+pub(crate) fn write(plan: &Plan<'_>, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
     let slots = slots(plan, now.as_secs())?;
     // Room for all at once: growing would leave copies of the keys behind.
     let mut text = Zeroizing::new(Vec::with_capacity(slots.len() * ROOM));

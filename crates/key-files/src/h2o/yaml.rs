@@ -4,8 +4,10 @@
 //! Written here because a library for all of YAML keeps copies of what it reads, and does not wipe them.
 //! Nothing is copied here.
 
-use crate::tickets::error::TicketKeyError;
-use crate::tickets::key_set::TicketKeys;
+use rekindle::tickets::{TicketKeyError, TicketKeys};
+
+/// Bytes of a MAC secret: a block of SHA-256.
+pub(super) const MAC_SECRET: usize = 64;
 
 /// What h2o says of a key.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! h2o's YAML: what people write, and what is no file of keys.
 
-use rekindle::tickets::{Fingerprint, TicketKeyError, TicketKeyFormat as Format};
+use rekindle::tickets::{Fingerprint, TicketKeyError};
+use rekindle_key_files::TicketKeyFormat as Format;
 
 use crate::raw::{Raw, h2o_item, hex, key};
 

@@ -8,7 +8,7 @@ mod round_trips;
 mod vectors;
 mod writing;
 
-use rekindle::tickets::TicketKeyFormat;
+use rekindle_key_files::TicketKeyFormat;
 
 #[test]
 fn formats_go_by_their_names() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use base64ct::{Base64, Encoding};
-use rekindle::tickets::TicketKeyFormat as Format;
+use rekindle_key_files::TicketKeyFormat as Format;
 
 /// The parts of a key, weak or not. The MAC secret has any length up to 64 bytes.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! What no format takes, and where the error says it is.
 
 use rekindle::tickets::{
-    KeyEntry, KeyFault, KeyLocation, KeyRole, TicketKey, TicketKeyError, TicketKeyFormat as Format,
-    TicketKeys,
+    KeyEntry, KeyFault, KeyLocation, KeyRole, TicketKey, TicketKeyError, TicketKeys,
 };
+use rekindle_key_files::TicketKeyFormat as Format;
 
 use crate::raw::{Raw, file, hex, is_haproxy, key, secret};
 

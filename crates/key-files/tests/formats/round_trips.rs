@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
-use rekindle::tickets::{Fingerprint, TicketKeyFormat as Format, TicketKeys, WriteError};
+use rekindle::tickets::{Fingerprint, TicketKeys};
+use rekindle_key_files::{TicketKeyFormat as Format, WriteError};
 
 use crate::raw::{Raw, file, h2o_item, is_haproxy, secret};
 use crate::writing::ring;

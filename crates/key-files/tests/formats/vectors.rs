@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rekindle::tickets::{KeyRole, TicketKeyFormat as Format, TicketKeys, Validity};
+use rekindle::tickets::{KeyRole, TicketKeys, Validity};
+use rekindle_key_files::TicketKeyFormat as Format;
 
 /// Name, MAC secret, encryption key and duty of each key, in the order of the set.
 #[track_caller]

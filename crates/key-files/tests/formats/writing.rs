@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rekindle::tickets::{
-    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeyFormat as Format, TicketKeys,
-    TicketRing, Validity, WriteError,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys, TicketRing, Validity,
 };
 use rekindle::{Clock, Time};
+use rekindle_key_files::{TicketKeyFormat as Format, WriteError};
 
 const NOW: Duration = Duration::from_secs(1_700_000_000);
 const DAY: u64 = 24 * 60 * 60;

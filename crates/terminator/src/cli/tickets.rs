@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
-use rekindle::tickets::{
-    PolicyError, TicketKeyFormat, TicketPolicy, TicketRing, TicketRingBuilder,
-};
+use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketRingBuilder};
+use rekindle_key_files::TicketKeyFormat;
 
 const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
 const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_AGE.end());

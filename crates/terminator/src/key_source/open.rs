@@ -1,6 +1,7 @@
 //! The ring of ticket keys: where it comes from at the start, and what the log says of it.
 
-use rekindle::tickets::{TicketKeyFile, TicketRing, Update};
+use rekindle::tickets::{TicketRing, Update};
+use rekindle_key_files::TicketKeyFile;
 use tracing::{info, warn};
 
 use super::change_watch::ChangeWatch;
@@ -27,7 +28,7 @@ pub(crate) fn open(
         KeysFrom::File(path, format) => ("--ticket-keys", TicketKeyFile::keys(path, *format)),
         KeysFrom::Secret(path) => ("--ticket-secret", TicketKeyFile::secret(path)),
     };
-    let mut file = file.refuse_exposed(settings.refuse_exposed);
+    let mut file = file.refuse_readable_by_others(settings.refuse_exposed);
     // Looked at before it is read: what changes meanwhile is a change.
     let watch = ChangeWatch::new(file.path());
     let ring = file
@@ -60,7 +61,7 @@ pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
 /// What an operator should know of the file itself. What does not fill a record is ignored, as by other servers that read
 /// such files: editors add a newline. More than that is a file cut short.
 fn warn_of_file(file: &TicketKeyFile) {
-    for path in file.exposed() {
+    for path in file.readable_by_others() {
         let path = path.display();
         warn!(%path, "ticket keys: others than the file's owner can read or write it");
     }

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rekindle::tickets::{Reload, Update};
+use rekindle::tickets::Update;
+use rekindle_key_files::Reload;
 use tracing::{error, info};
 
 use super::identity::{Identity, IdentityFiles};

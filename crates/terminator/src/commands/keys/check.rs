@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use rekindle::tickets::{KeyCheck, KeyFileContent, TicketKeyFormat};
+use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, keys_of, now};
@@ -68,7 +68,7 @@ impl Check {
     }
 
     fn findings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
-        let exposed = self.format.file(&self.path).exposed_now()?;
+        let exposed = self.format.file(&self.path).readable_by_others_now()?;
         let exposed = exposed.iter().map(|path| {
             let path = path.display();
             format!("exposed: {path} can be read or written by others than its owner")

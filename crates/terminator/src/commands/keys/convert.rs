@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::{KeyEntry, KeyRole, TicketKeyFormat, TicketKeys};
+use rekindle::tickets::{KeyEntry, KeyRole, TicketKeys};
+use rekindle_key_files::TicketKeyFormat;
 
 use super::error::KeysError;
 use super::generate::is_haproxy;

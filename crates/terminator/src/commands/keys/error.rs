@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use rekindle::tickets::{Fingerprint, SecretError, TicketFileError, TicketKeyError, WriteError};
+use rekindle::tickets::{Fingerprint, SecretError, TicketKeyError};
+use rekindle_key_files::{TicketFileError, WriteError};
 use thiserror::Error;
 
 /// Says which file or flag it is about, and never what is in a file.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{
-    KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys,
-    TicketSecret, Validity,
+    KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketSecret, Validity,
 };
+use rekindle_key_files::{TicketKeyFormat, secret_text};
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
@@ -45,7 +45,7 @@ impl Generate {
     pub(super) fn run(self) -> Result<(), KeysError> {
         let place = self.output.open()?;
         match self.format {
-            Kind::Secret => place.put(self.secret()?.to_text().as_bytes()),
+            Kind::Secret => place.put(secret_text(&self.secret()?).as_bytes()),
             Kind::Keys(format) => place.put(&self.keys(format)?),
         }
     }

@@ -8,8 +8,9 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, value_parser};
-use rekindle::tickets::{
-    KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat, TicketKeys, UnknownFormat,
+use rekindle::tickets::TicketKeys;
+use rekindle_key_files::{
+    KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat, UnknownFormat,
 };
 
 use super::error::KeysError;

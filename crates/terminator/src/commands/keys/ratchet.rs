@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rekindle::tickets::KeyFileContent;
+use rekindle_key_files::{KeyFileContent, secret_text};
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, now};
@@ -36,7 +36,7 @@ impl Ratchet {
         }
         let ratcheted = secret.ratcheted(oldest);
         let ratcheted = ratcheted.map_err(|source| KeysError::Secret { path, source })?;
-        target.replace(ratcheted.to_text().as_bytes())?;
+        target.replace(secret_text(&ratcheted).as_bytes())?;
         println!("ratcheted: from period {at} to {oldest}");
         Ok(())
     }

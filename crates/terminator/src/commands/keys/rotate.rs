@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
-use rekindle::tickets::{
-    KeyEntry, KeyFileContent, KeyLocation, KeyRole, TicketKeyFile, TicketKeyFormat, TicketKeys,
-};
+use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKeys};
+use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::{KeyRole, TicketCipher, TicketKey, TicketKeyFormat, TicketKeys};
+use rekindle::tickets::{KeyRole, TicketCipher, TicketKey, TicketKeys};
+use rekindle_key_files::TicketKeyFormat;
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
