@@ -252,7 +252,7 @@ impl Warning {
             Self::Dropped { .. } => "dropped",
             Self::CutShort { .. } => "cut-short",
             Self::NotDistributed { .. } => "not-distributed",
-            Self::TrailingBytes { .. } => "trailing",
+            Self::TrailingBytes { .. } => "trailing-bytes",
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use rekindle::tickets::{
-    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketSecret,
-    Validity,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, Validity,
 };
 use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat, Warning, parse_secret};
 
@@ -206,6 +205,6 @@ fn bytes_behind_the_last_key() {
     let said = findings[0].to_string();
     assert_eq!(
         said,
-        "trailing_bytes: 1 bytes behind the last whole key are ignored"
+        "trailing-bytes: 1 bytes behind the last whole key are ignored"
     );
 }

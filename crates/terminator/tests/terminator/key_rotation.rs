@@ -38,7 +38,7 @@ fn a_check_says_what_a_file_would_do() {
     let all_new = said(&["dropped", "dropped", "not-distributed"]);
     assert_eq!(check(&three, &[one, two].concat()), all_new);
     let with_newline = [&one[..], b"\n"].concat();
-    assert_eq!(check(&with_newline, &one), said(&["trailing"]));
+    assert_eq!(check(&with_newline, &one), said(&["trailing-bytes"]));
     let refused = |new: &[u8]| {
         let (status, words) = check(new, &one);
         assert_eq!((status, words), (2, vec!["refused".to_owned()]));
@@ -57,7 +57,7 @@ fn a_check_says_what_a_file_would_do() {
     fs::set_permissions(files.path("new"), Permissions::from_mode(0o644)).expect("it is ours");
     let (new, missing) = (files.text("new"), files.text("missing"));
     let ran = keys!("check {new}").expect(1);
-    assert!(ran.out().starts_with("exposed: "));
+    assert!(ran.out().starts_with("readable-by-others: "));
     keys!("check {new} --against {missing}").expect(2);
 }
 

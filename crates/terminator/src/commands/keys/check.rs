@@ -62,16 +62,16 @@ impl Check {
 
     /// What is in a file, if it gives keys now.
     fn read(&self, path: &Path, kind: Kind) -> Result<KeyFileContent, KeysError> {
-        let material = kind.file(path).read()?;
-        keys_of(&material, path, self.lifetime)?;
-        Ok(material)
+        let content = kind.file(path).read()?;
+        keys_of(&content, path, self.lifetime)?;
+        Ok(content)
     }
 
     fn findings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
-        let exposed = self.format.file(&self.path).readable_by_others_now()?;
-        let exposed = exposed.iter().map(|path| {
+        let others = self.format.file(&self.path).readable_by_others_now()?;
+        let others = others.iter().map(|path| {
             let path = path.display();
-            format!("exposed: {path} can be read or written by others than its owner")
+            format!("readable-by-others: {path} can be read or written by others than its owner")
         });
         let old = match &self.against {
             Some(path) => Some(self.read(path, self.against_format.unwrap_or(self.format))?),
@@ -88,6 +88,6 @@ impl Check {
             source,
         })?;
         let judged = judged.iter().map(ToString::to_string);
-        Ok(exposed.chain(judged).collect())
+        Ok(others.chain(judged).collect())
     }
 }
