@@ -21,6 +21,7 @@ use std::{env, thread};
 use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 use rekindle::openssl::{KeepSession, Resumption};
 use rekindle::tickets::{TicketPolicy, TicketSecret};
+use rekindle_key_files::{parse_secret, secret_text};
 
 /// How long each derived key seals.
 const PERIOD: Duration = Duration::from_secs(3_600);
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         [secret] => make_secret(secret),
         [secret, certificate, key, addresses @ ..] if !addresses.is_empty() => {
-            let secret = TicketSecret::parse(&fs::read(secret)?)?;
+            let secret = parse_secret(&fs::read(secret)?)?;
             let mut servers = Vec::new();
             for address in addresses {
                 // A server of its own: nothing is shared with the others but the secret.
@@ -58,7 +59,7 @@ fn make_secret(path: &str) -> Result<(), Box<dyn Error>> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(secret.to_text().as_bytes())?;
+    file.write_all(secret_text(&secret).as_bytes())?;
     Ok(())
 }
 
