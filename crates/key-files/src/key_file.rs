@@ -48,7 +48,7 @@ impl TicketKeyFile {
         Self::new(path.into(), Kind::Keys(format))
     }
 
-    /// A file with a [secret](TicketSecret::parse) to derive keys from.
+    /// A file with a [secret](crate::parse_secret) to derive keys from.
     pub fn secret(path: impl Into<PathBuf>) -> Self {
         Self::new(path.into(), Kind::Secret)
     }
