@@ -33,10 +33,10 @@
 //! | `cache_capacity`, `cache_entries`, `cache_size_bytes` | |
 //! | `cache_retired_objects`, `cache_retired_bytes` | |
 //! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
-//! | `tickets_opened_by_total` | `place`: which key of the ring opened a ticket |
+//! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 to previous_5, older |
 //! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
 //! | `ticket_keys` | keys in the ring |
-//! | `ticket_key_age_seconds`, `ticket_key_opens_for_seconds` | `key`: fingerprint; `place`: next, sealing, previous |
+//! | `ticket_key_age_seconds`, `ticket_key_opens_for_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
 //! | `ticket_key_next_rotation_seconds`, `ticket_key_seals_for_seconds` | absent if unknown or for ever |
 //! | `ticket_key_rotations_total`, `ticket_key_fallbacks_total` | |
 //! | `ticket_key_fallback` | 1 while a key of this machine's own seals for want of a provided one |

@@ -66,12 +66,12 @@ fn labelled(
     let mut family = out.encode_descriptor(name, help, unit, MetricType::Gauge)?;
     for key in keys {
         let fingerprint = key.fingerprint.to_string();
-        let place = match key.place {
+        let position = match key.place {
             KeyPosition::Next => "next",
             KeyPosition::Sealing => "sealing",
             KeyPosition::Previous(_) => "previous",
         };
-        let labels = [("key", fingerprint.as_str()), ("place", place)];
+        let labels = [("key", fingerprint.as_str()), ("position", position)];
         whole_seconds(value(key)).encode(family.encode_family(&labels)?)?;
     }
     Ok(())

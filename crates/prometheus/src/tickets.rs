@@ -9,8 +9,8 @@ use rekindle::openssl::TicketStats;
 
 use crate::encode::labelled;
 
-/// As [`TicketStats::opened_by`] numbers the places of keys.
-const PLACES: [&str; TicketStats::PLACES] = [
+/// As [`TicketStats::opened_by`] numbers the positions of keys.
+const POSITIONS: [&str; TicketStats::PLACES] = [
     "next",
     "sealing",
     "previous_1",
@@ -37,9 +37,9 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fm
     ];
     let what = "Stateless tickets, by what was done with them";
     labelled(out, "tickets", what, "event", &events)?;
-    let places: Vec<_> = PLACES.into_iter().zip(stats.opened_by).collect();
-    let what = "Stateless tickets opened or renewed, by the place of the key among those that seal one after the other";
-    labelled(out, "tickets_opened_by", what, "place", &places)?;
+    let positions: Vec<_> = POSITIONS.into_iter().zip(stats.opened_by).collect();
+    let what = "Stateless tickets opened or renewed, by the position of the key in the ring";
+    labelled(out, "tickets_opened_by", what, "position", &positions)?;
     ages(out, stats)
 }
 

@@ -82,7 +82,7 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_tickets_total{event="sealed"}"#,
         r#"rekindle_tickets_total{event="unknown_key"}"#,
         r#"rekindle_tickets_total{event="bad_mac"}"#,
-        r#"rekindle_tickets_opened_by_total{place="older"}"#,
+        r#"rekindle_tickets_opened_by_total{position="older"}"#,
         r#"rekindle_ticket_age_seconds_bucket{le="1.0"}"#,
         r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#,
         "rekindle_ticket_age_seconds_sum",

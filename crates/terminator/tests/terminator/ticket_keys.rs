@@ -21,6 +21,14 @@ fn first_visit(terminator: &Terminator, protocol: &str, session: &str) {
     printed.expect_reused([false]);
 }
 
+/// The client comes back with a ticket from before, and makes the kind of handshake that is expected.
+#[track_caller]
+fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
+    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
+    printed.expect_reused([handshake != "full"]);
+    assert_eq!(printed.handshake(), handshake);
+}
+
 #[test]
 fn two_terminators_with_one_file_resume_each_other() {
     let files = Files::new();
@@ -30,9 +38,7 @@ fn two_terminators_with_one_file_resume_each_other() {
         let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
             first_visit(made_by, protocol, &session);
-            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
-            printed.expect_reused([true]);
-            assert_eq!(printed.handshake(), "ticket");
+            comes_back(shown_to, protocol, &session, "ticket");
         }
     }
 }
@@ -44,8 +50,7 @@ fn two_terminators_without_a_file_do_not() {
     for protocol in PROTOCOLS {
         let session = files.text(protocol);
         first_visit(&a, protocol, &session);
-        let printed = b.get(&format!("{protocol} -sess_in {session}"));
-        printed.expect_reused([false]);
+        comes_back(&b, protocol, &session, "full");
     }
 }
 
@@ -65,9 +70,7 @@ fn a_session_resumes_where_its_context_is_the_same() {
         let session = files.text(protocol);
         first_visit(&a, protocol, &session);
         for (shown_to, kind) in [(&b, "ticket"), (&other, "full")] {
-            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
-            printed.assert_no_error();
-            assert_eq!(printed.handshake(), kind, "{}", printed.0);
+            comes_back(shown_to, protocol, &session, kind);
         }
     }
 }
@@ -89,13 +92,9 @@ fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &s
     let gone = "keys are gone that still opened tickets";
     terminator.wait_for_log(gone);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 1);
-    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
-    printed.expect_reused([false]);
-    assert_eq!(printed.handshake(), "full");
-    assert_eq!(
-        terminator.metric(r#"rekindle_tickets_total{event="retired_key"}"#),
-        1
-    );
+    comes_back(terminator, protocol, session, "full");
+    let retired = r#"rekindle_tickets_total{event="retired_key"}"#;
+    assert_eq!(terminator.metric(retired), 1);
 }
 
 #[test]
@@ -106,10 +105,10 @@ fn tls12_rotation_renews_old_tickets_until_their_key_is_gone() {
     // The first of the six shows the old ticket and gets a new one, which the other five show.
     let printed = terminator.s_client(&format!("-tls1_2 -reconnect -sess_in {session}"));
     printed.expect_reused([true; 6]);
-    let kind =
-        |kind: &str| format!("rekindle_handshakes_total{{protocol=\"TLSv1.2\",kind=\"{kind}\"}}");
-    terminator.wait_for_metric(&kind("renewed_ticket"), 1);
-    terminator.wait_for_metric(&kind("ticket"), 5);
+    for (kind, count) in [("renewed_ticket", 1), ("ticket", 5)] {
+        let labels = format!("{{protocol=\"TLSv1.2\",kind=\"{kind}\"}}");
+        terminator.wait_for_metric(&format!("rekindle_handshakes_total{labels}"), count);
+    }
     drop_old_key(&terminator, &files, &new, "-tls1_2", &session);
 }
 
@@ -122,9 +121,7 @@ fn tls13_rotation_renews_old_tickets_until_their_key_is_gone() {
     printed.expect_reused([true]);
     assert_eq!(printed.handshake(), "renewed_ticket");
     drop_old_key(&terminator, &files, &new, "-tls1_3", &session);
-    let printed = terminator.get(&format!("-tls1_3 -sess_in {renewed}"));
-    printed.expect_reused([true]);
-    assert_eq!(printed.handshake(), "ticket");
+    comes_back(&terminator, "-tls1_3", &renewed, "ticket");
 }
 
 #[test]
@@ -135,17 +132,9 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
     let terminator = terminator(&files);
     let session = files.text("session");
     first_visit(&terminator, "-tls1_2", &session);
-    let still_resumes = |why: &str| {
-        let printed = terminator.get(&format!("-tls1_2 -sess_in {session}"));
-        assert_eq!(
-            printed.assert_no_error().reused(),
-            [true],
-            "{why}: {}",
-            printed.0
-        );
-    };
+    let still_resumes = || comes_back(&terminator, "-tls1_2", &session, "ticket");
 
-    let twins = [key, key].concat();
+    let duplicates = [key, key].concat();
     let mut equal_secrets = key;
     equal_secrets.copy_within(16..32, 32);
     for (reason, content) in [
@@ -154,47 +143,37 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
         ("is all zeros", &[0; 48]),
         ("one repeated byte", &[7; 48]),
         ("encrypts with its MAC secret", &equal_secrets),
-        ("have the same name", &twins),
+        ("have the same name", &duplicates),
     ] {
         terminator.reload_after(|| files.replace(KEYS, content), FAILED);
         assert!(terminator.logged(reason) > 0, "{reason}");
-        still_resumes(reason);
+        still_resumes();
     }
 
     let change = || fs::remove_file(files.path(KEYS)).expect("the file was there");
     terminator.reload_after(change, "No such file");
-    still_resumes("missing");
+    still_resumes();
 
     let change = || fs::create_dir(files.path(KEYS)).expect("the name is free");
     terminator.reload_after(change, "there is no file of ticket keys in");
-    still_resumes("an empty folder");
+    still_resumes();
 
     let change = || {
         fs::remove_dir(files.path(KEYS)).expect("the directory is empty");
         files.replace(KEYS, &key);
     };
     terminator.reload_after(change, UNCHANGED);
-    still_resumes("back again");
+    still_resumes();
 
     let failed = terminator.logged(FAILED);
     let path = files.text(KEYS);
     assert!(failed >= 8);
-    assert_eq!(
-        terminator.logged(&path),
-        failed,
-        "each failure names the file"
-    );
+    let named = terminator.logged(&path);
+    assert_eq!(named, failed, "each failure names the file");
     let metric =
         |result| format!("rekindle_reloads_total{{of=\"ticket_keys\",result=\"{result}\"}}");
     assert_eq!(terminator.metric(&metric("failed")), failed as u64);
     assert_eq!(terminator.metric(&metric("updated")), 0);
-}
-
-/// The client comes back with a ticket from before, and gets the kind of handshake that is expected.
-#[track_caller]
-fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
-    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
-    assert_eq!(printed.assert_no_error().handshake(), handshake);
 }
 
 #[test]
@@ -204,26 +183,19 @@ fn keys_made_here_rotate_and_open_what_they_sealed() {
     for protocol in PROTOCOLS {
         first_visit(&terminator, protocol, &files.text(protocol));
     }
-    eventually("two rotations", || {
-        terminator.metric("rekindle_ticket_key_rotations_total") >= 2
-    });
+    let rotations = || terminator.metric("rekindle_ticket_key_rotations_total");
+    eventually("two rotations", || rotations() >= 2);
     terminator.wait_for_log("another key seals");
     for protocol in PROTOCOLS {
-        comes_back(
-            &terminator,
-            protocol,
-            &files.text(protocol),
-            "renewed_ticket",
-        );
+        let session = files.text(protocol);
+        comes_back(&terminator, protocol, &session, "renewed_ticket");
     }
     let aged = r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#;
     assert_eq!(terminator.metric(aged), 2);
-    let sealing = r#"rekindle_tickets_opened_by_total{place="sealing"}"#;
+    let sealing = r#"rekindle_tickets_opened_by_total{position="sealing"}"#;
     assert_eq!(terminator.metric(sealing), 0);
-    assert_eq!(
-        terminator.metric(r#"rekindle_tickets_total{event="unknown_key"}"#),
-        0
-    );
+    let unknown = r#"rekindle_tickets_total{event="unknown_key"}"#;
+    assert_eq!(terminator.metric(unknown), 0);
 }
 
 #[test]
@@ -256,14 +228,13 @@ fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
     files.replace("keys/2026-10.key", &ticket_key());
     files.replace("keys/2026-11.key", &ticket_key());
     let terminator = Terminator::demo(&format!("--ticket-keys {}", files.text("keys")));
-    let keys = |place: &str| {
+    let keys = |position: &str| {
         let (_, text) = terminator.admin("/metrics");
-        let series = text
-            .lines()
-            .filter(|line| line.starts_with("rekindle_ticket_key_age_seconds"));
-        let of_place = series.filter(|line| line.contains(&format!("place=\"{place}\"")));
-        let key = of_place.map(|line| line.split('"').nth(1).expect("a label").to_owned());
-        key.collect::<Vec<_>>()
+        let series = "rekindle_ticket_key_age_seconds{key=\"";
+        let keys = text.lines().filter_map(|line| line.strip_prefix(series));
+        let here = keys.filter(|rest| rest.contains(&format!("position=\"{position}\"")));
+        here.map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let (first, previous) = (keys("sealing"), keys("previous"));
     assert_eq!([first.len(), previous.len(), keys("next").len()], [1, 1, 0]);
@@ -274,11 +245,8 @@ fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
     eventually("the next key is known", || keys("next").len() == 1);
     assert_eq!(keys("sealing"), first);
     let next = keys("next");
-    let (staged, promoted) = (
-        files.path("keys/2026-12.key.next"),
-        files.path("keys/2026-12.key"),
-    );
-    fs::rename(staged, promoted).expect("it was there");
+    let promoted = files.path("keys/2026-12.key");
+    fs::rename(files.path("keys/2026-12.key.next"), promoted).expect("it was there");
     eventually("the next key seals", || keys("sealing") == next);
     assert_eq!(keys("previous"), [first, previous].concat());
     comes_back(&terminator, "-tls1_2", &session, "renewed_ticket");
@@ -291,23 +259,20 @@ fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
     files.replace("other", ticket_secret(3600).as_bytes());
     let start = |name| Terminator::demo(&format!("--ticket-secret {}", files.text(name)));
     let (a, b, other) = (start("secret"), start("secret"), start("other"));
-    assert_eq!(
-        a.metric(r#"rekindle_ticket_key_source{source="derived"}"#),
-        1
-    );
+    let derived = r#"rekindle_ticket_key_source{source="derived"}"#;
+    assert_eq!(a.metric(derived), 1);
     for protocol in PROTOCOLS {
         let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
             first_visit(made_by, protocol, &session);
-            let printed = shown_to.get(&format!("{protocol} -sess_in {session}"));
-            printed.expect_reused([true]);
+            comes_back(shown_to, protocol, &session, "ticket");
         }
         comes_back(&other, protocol, &session, "full");
     }
 }
 
 #[test]
-fn keys_that_nobody_replaces_give_way_to_keys_made_here_until_somebody_does() {
+fn keys_that_are_not_replaced_give_way_to_keys_made_here_until_they_are() {
     let files = Files::new();
     files.replace(KEYS, &ticket_key());
     let path = files.text(KEYS);
