@@ -1,10 +1,9 @@
 //! SIGHUP puts a new certificate into use, and nothing else changes.
 
 use std::fs;
-use std::io::{Read, Write};
 
 use crate::common::Terminator;
-use crate::common::client::{common_name, tls_connect};
+use crate::common::client::{common_name, receive, send, tls_connect};
 use crate::common::files::{Files, read, ticket_key};
 use crate::common::upstream::echo;
 
@@ -41,11 +40,8 @@ fn new_connections_get_the_new_certificate_and_everything_else_goes_on() {
         let printed = terminator.s_client(&format!("{kind} -sess_in {session}"));
         printed.expect_reused([true]);
     }
-    open.write_all(b"still here")
-        .expect("the open connection takes bytes");
-    let mut echoed = [0; 10];
-    open.read_exact(&mut echoed).expect("and gives them back");
-    assert_eq!(&echoed, b"still here");
+    send(&mut open, b"still here");
+    assert_eq!(&receive(&mut open), b"still here");
 
     terminator.reload(UNCHANGED);
     for result in ["updated", "unchanged"] {

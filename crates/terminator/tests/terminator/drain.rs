@@ -1,32 +1,24 @@
 //! SIGTERM and SIGINT: open connections finish, new ones are refused.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use openssl::ssl::SslStream;
 use rustix::process::Signal;
 
-use crate::common::client::tls_connect;
+use crate::common::client::{Tls, receive, receive_all, send, tls_connect};
 use crate::common::files::Files;
 use crate::common::upstream::echo;
 use crate::common::{Terminator, eventually};
-
-const LARGE: usize = 1024 * 1024;
 
 fn proxy(words: &str) -> Terminator {
     Terminator::proxy(echo(), &Files::with_certificate("drain"), words)
 }
 
-/// Sends and gets back `total` bytes.
-fn transfer(stream: &mut SslStream<TcpStream>, total: usize) {
+/// Sends and gets back a megabyte.
+fn transfer(stream: &mut Tls) {
     let chunk = [7; 16 * 1024];
-    let mut echoed = [0; 16 * 1024];
-    for _ in 0..total / chunk.len() {
-        stream
-            .write_all(&chunk)
-            .expect("the connection takes bytes");
-        stream.read_exact(&mut echoed).expect("and gives them back");
-        assert_eq!(chunk, echoed);
+    for _ in 0..64 {
+        send(stream, &chunk);
+        assert_eq!(receive(stream), chunk);
     }
 }
 
@@ -45,15 +37,12 @@ fn an_open_connection_finishes_its_transfer() {
     for signal in [Signal::TERM, Signal::INT] {
         let terminator = proxy("");
         let mut stream = tls_connect(terminator.address);
-        transfer(&mut stream, LARGE);
+        transfer(&mut stream);
         terminator.signal(signal);
         assert_draining(&terminator);
-        transfer(&mut stream, LARGE);
+        transfer(&mut stream);
         stream.shutdown().expect("close_notify is sent");
-        let mut rest = Vec::new();
-        stream
-            .read_to_end(&mut rest)
-            .expect("the connection ends with close_notify");
+        receive_all(&mut stream).expect("the connection ends with close_notify");
         assert_eq!(terminator.wait_for_exit().code(), Some(0));
     }
 }
@@ -69,12 +58,9 @@ fn without_connections_the_drain_is_over_at_once() {
 fn what_is_left_when_the_time_is_over_is_cut() {
     let terminator = proxy("--drain-timeout 1");
     let mut stream = tls_connect(terminator.address);
-    transfer(&mut stream, LARGE);
+    transfer(&mut stream);
     terminator.signal(Signal::TERM);
-    let mut rest = Vec::new();
-    stream
-        .read_to_end(&mut rest)
-        .expect_err("cut off, and not ended as if complete");
+    receive_all(&mut stream).expect_err("cut off, and not ended as if complete");
     assert_eq!(terminator.wait_for_exit().code(), Some(0));
 }
 
@@ -82,7 +68,7 @@ fn what_is_left_when_the_time_is_over_is_cut() {
 fn a_second_interrupt_ends_the_drain() {
     let terminator = proxy("--drain-timeout 86400");
     let mut stream = tls_connect(terminator.address);
-    transfer(&mut stream, LARGE);
+    transfer(&mut stream);
     terminator.signal(Signal::INT);
     assert_draining(&terminator);
     terminator.signal(Signal::INT);
@@ -93,16 +79,9 @@ fn a_second_interrupt_ends_the_drain() {
 fn the_demo_closes_idle_connections_politely() {
     let terminator = Terminator::demo("--drain-timeout 86400");
     let mut stream = tls_connect(terminator.address);
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n")
-        .expect("the request is sent");
-    let mut first = [0; 12];
-    stream.read_exact(&mut first).expect("the answer begins");
-    assert_eq!(&first, b"HTTP/1.1 200");
+    send(&mut stream, b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n");
+    assert_eq!(&receive(&mut stream), b"HTTP/1.1 200");
     terminator.signal(Signal::TERM);
-    let mut rest = Vec::new();
-    stream
-        .read_to_end(&mut rest)
-        .expect("the connection ends with close_notify");
+    receive_all(&mut stream).expect("the connection ends with close_notify");
     assert_eq!(terminator.wait_for_exit().code(), Some(0));
 }

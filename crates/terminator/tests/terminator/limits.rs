@@ -48,9 +48,7 @@ fn connections_above_the_limit_are_refused_and_counted() {
 fn what_is_not_tls_is_counted_and_harms_no_other_client() {
     let terminator = Terminator::demo("");
     let mut plain = connect(terminator.address);
-    plain
-        .write_all(b"GET / HTTP/1.1\r\n\r\n")
-        .expect("it is sent");
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     eventually("the end of it", || is_closed(&mut plain));
     terminator.wait_for_metric(&failures("tls"), 1);
 
@@ -72,7 +70,7 @@ fn what_is_not_tls_is_counted_and_harms_no_other_client() {
     let alert = "alert protocol version";
     assert!(printed.0.contains(alert), "{}", printed.0);
 
-    assert_eq!(terminator.s_client("-tls1_2").reused(), [false]);
+    terminator.s_client("-tls1_2").expect_reused([false]);
     assert_eq!(terminator.logged("panicked"), 0);
 }
 
@@ -95,7 +93,7 @@ fn the_demo_takes_any_bytes_inside_tls() {
     }
     terminator.wait_for_metric("rekindle_connections_active", 0);
     assert_eq!(terminator.logged("panicked"), 0);
-    assert_eq!(terminator.s_client("-tls1_2").reused(), [false]);
+    terminator.s_client("-tls1_2").expect_reused([false]);
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn out_of_files_accepting_pauses_and_recovers() {
     // The log and the line on standard output come by different pipes.
     terminator.wait_for_log(too_few);
     assert_eq!(terminator.logged(too_few), 1);
-    // The system takes these for us, whether the terminator accepts them or not.
+    // The kernel completes these connections, whether the terminator accepts them or not.
     let crowd: Vec<TcpStream> = (0..64).map(|_| connect(terminator.address)).collect();
     terminator.wait_for_log("cannot accept connections");
     terminator.wait_for_log("pause_ms=160");

@@ -1,101 +1,68 @@
-//! What is wrong at the start is said at the start: exit code 1 for what the machine lacks, 2 for what was typed.
+//! What is wrong at the start is said at the start: exit code 1 for a fault of the machine or of a
+//! file, 2 for a fault of the command line.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use crate::common::files::{Files, ticket_key, ticket_secret};
 use crate::common::{BINARY, Terminator};
 
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new("timeout")
-        .args(["60", BINARY])
-        .args(arguments)
-        .output()
-        .expect("the binary starts");
-    (
-        status.code(),
-        String::from_utf8(stderr).expect("errors are text"),
-    )
+const DEMO: &str = "--demo --listen 127.0.0.1:0 --admin 127.0.0.1:0";
+
+#[track_caller]
+fn refused(code: i32, words: &str, reasons: &[&str]) {
+    refused_with(code, &words.split_whitespace().collect::<Vec<_>>(), reasons);
 }
 
 #[track_caller]
-fn refused(code: i32, arguments: &[&str], words: &[&str]) {
-    let (status, stderr) = run(arguments);
-    assert_eq!(status, Some(code), "{arguments:?}: {stderr}");
-    for word in words {
+fn refused_with(code: i32, arguments: &[&str], reasons: &[&str]) {
+    let mut command = Command::new("timeout");
+    let output = command.args(["60", BINARY]).args(arguments).output();
+    let output = output.expect("the binary starts");
+    let stderr = String::from_utf8(output.stderr).expect("errors are text");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    for reason in reasons {
         assert!(
-            stderr.contains(word),
-            "{arguments:?}: `{word}` is not in: {stderr}"
+            stderr.contains(reason),
+            "{arguments:?}: no `{reason}` in: {stderr}"
         );
     }
-}
-
-/// Arguments of a proxy, with an upstream that is not asked.
-fn proxy<'a>(cert: &'a str, key: &'a str) -> Vec<&'a str> {
-    vec![
-        "--listen",
-        "127.0.0.1:0",
-        "--upstream",
-        "127.0.0.1:9",
-        "--cert",
-        cert,
-        "--key",
-        key,
-    ]
 }
 
 #[test]
 fn certificates_and_keys_that_do_not_work() {
     let files = Files::with_certificate("start");
     let other = Files::with_certificate("other");
-    let (missing, garbage, encrypted) = (
-        files.text("missing.pem"),
-        files.text("garbage.pem"),
-        files.text("enc.pem"),
-    );
+    let [missing, garbage, encrypted] =
+        ["missing.pem", "garbage.pem", "enc.pem"].map(|name| files.text(name));
     fs::write(&garbage, "no PEM at all").expect("the file is written");
-    let status = Command::new("openssl")
-        .args([
-            "pkey",
-            "-aes128",
-            "-passout",
-            "pass:secret",
-            "-in",
-            &files.key(),
-            "-out",
-            &encrypted,
-        ])
-        .status();
+    let (cert, key, other_key) = (files.cert(), files.key(), other.key());
+    let encrypt = format!("pkey -aes128 -passout pass:secret -in {key} -out {encrypted}");
+    let status = Command::new("openssl").args(encrypt.split(' ')).status();
     assert!(status.expect("openssl runs").success());
 
-    let (cert, key) = (files.cert(), files.key());
-    refused(1, &proxy(&missing, &key), &[&missing, "No such file"]);
-    refused(1, &proxy(&cert, &missing), &[&missing, "No such file"]);
-    refused(1, &proxy(&garbage, &key), &[&garbage, "certificate"]);
-    refused(1, &proxy(&cert, &garbage), &[&garbage, "private key"]);
-    refused(1, &proxy(&cert, &encrypted), &[&encrypted, "encrypted"]);
-    refused(
-        1,
-        &proxy(&cert, &other.key()),
-        &[&cert, &other.key(), "does not belong"],
-    );
+    for (cert, key, reasons) in [
+        (&missing, &key, [&missing, "No such file"]),
+        (&cert, &missing, [&missing, "No such file"]),
+        (&garbage, &key, [&garbage, "certificate"]),
+        (&cert, &garbage, [&garbage, "private key"]),
+        (&cert, &encrypted, [&encrypted, "encrypted"]),
+        (&cert, &other_key, [&cert, "does not belong"]),
+        (&cert, &other_key, [&other_key, "does not belong"]),
+    ] {
+        // The upstream is not asked.
+        let proxy = "--listen 127.0.0.1:0 --upstream 127.0.0.1:9";
+        refused(1, &format!("{proxy} --cert {cert} --key {key}"), &reasons);
+    }
 }
 
 #[test]
 fn ticket_key_files_that_do_not_work() {
     let files = Files::new();
     let path = files.text("tickets.key");
-    let arguments = [
-        "--demo",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--ticket-keys",
-        &path,
-    ];
+    let arguments = format!("{DEMO} --ticket-keys {path}");
     refused(1, &arguments, &[&path, "No such file"]);
     let key = ticket_key();
     let mut equal_secrets = key;
@@ -119,24 +86,15 @@ fn ticket_key_files_that_do_not_work() {
     }
     fs::remove_file(&path).expect("the file was there");
     fs::create_dir(&path).expect("the name is free");
-    refused(
-        1,
-        &arguments,
-        &["--ticket-keys", &path, "there is no file of ticket keys"],
-    );
+    let reason = "there is no file of ticket keys";
+    refused(1, &arguments, &["--ticket-keys", &path, reason]);
 }
 
 #[test]
 fn ticket_secrets_that_do_not_work() {
     let files = Files::new();
     let path = files.text("secret");
-    let arguments = [
-        "--demo",
-        "--listen",
-        "127.0.0.1:0",
-        "--ticket-secret",
-        &path,
-    ];
+    let arguments = format!("{DEMO} --session-timeout 604800 --ticket-secret {path}");
     refused(1, &arguments, &["--ticket-secret", &path, "No such file"]);
     let good = ticket_secret(3600);
     let zeros = format!("secret {}\nperiod 3600\n", "00".repeat(32));
@@ -155,9 +113,8 @@ fn ticket_secrets_that_do_not_work() {
         ("the ratchet is past this period", &past),
         ("too many keys would be open", &ticket_secret(10)),
     ] {
-        let long = [&arguments[..], &["--session-timeout", "604800"]].concat();
         files.replace("secret", content.as_bytes());
-        refused(1, &long, &["--ticket-secret", &path, reason]);
+        refused(1, &arguments, &["--ticket-secret", &path, reason]);
     }
 }
 
@@ -165,8 +122,7 @@ fn ticket_secrets_that_do_not_work() {
 fn ticket_keys_that_others_can_read() {
     let files = Files::new();
     let path = files.text("tickets.key");
-    let arguments = ["--demo", "--listen", "127.0.0.1:0", "--ticket-keys", &path];
-    let refuse = [&arguments[..], &["--ticket-key-permissions", "refuse"]].concat();
+    let refuse = format!("{DEMO} --ticket-keys {path} --ticket-key-permissions refuse");
     for mode in [0o640, 0o604, 0o620] {
         files.replace("tickets.key", &ticket_key());
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
@@ -184,16 +140,10 @@ fn ticket_keys_that_others_can_read() {
 fn addresses_that_are_taken() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = holder.local_addr().expect("it has an address").to_string();
-    refused(
-        1,
-        &["--demo", "--listen", &taken, "--admin", "127.0.0.1:0"],
-        &[&taken, "--listen", "in use"],
-    );
-    refused(
-        1,
-        &["--demo", "--listen", "127.0.0.1:0", "--admin", &taken],
-        &[&taken, "--admin", "in use"],
-    );
+    let listen = format!("--demo --listen {taken} --admin 127.0.0.1:0");
+    refused(1, &listen, &[&taken, "--listen", "in use"]);
+    let admin = format!("--demo --listen 127.0.0.1:0 --admin {taken}");
+    refused(1, &admin, &[&taken, "--admin", "in use"]);
 }
 
 #[test]
@@ -207,20 +157,27 @@ fn maintenance_and_key_files_are_no_work_for_the_threads_of_connections() {
 
 #[test]
 fn flags_that_make_no_sense() {
-    refused(2, &[], &["--listen"]);
-    refused(2, &["--listen", "127.0.0.1:0"], &["--upstream"]);
-    refused(2, &["--demo", "--cert", "x"], &["--demo", "--cert"]);
-    refused(2, &["--demo", "--frobnicate"], &["--frobnicate"]);
-    let both = ["--demo", "--ticket-keys", "x", "--ticket-secret", "y"];
-    refused(2, &both, &["--ticket-keys", "--ticket-secret"]);
-    let format_of_nothing = ["--demo", "--ticket-keys-format", "nginx-80"];
-    refused(2, &format_of_nothing, &["--ticket-keys"]);
-    let too_young = ["--demo", "--ticket-key-max-age", "7200"];
-    let words = ["--ticket-key-max-age", "and the ticket lifetime together"];
-    refused(2, &too_young, &words);
-    let too_many = ["--demo", "--ticket-key-period", "1"];
-    let words = ["--ticket-key-period", "7200 of them would be open"];
-    refused(2, &too_many, &words);
+    for (words, reasons) in [
+        ("", &["--listen"][..]),
+        ("--listen 127.0.0.1:0", &["--upstream"]),
+        ("--demo --cert x", &["--demo", "--cert"]),
+        ("--demo --frobnicate", &["--frobnicate"]),
+        (
+            "--demo --ticket-keys x --ticket-secret y",
+            &["--ticket-keys", "--ticket-secret"],
+        ),
+        ("--demo --ticket-keys-format nginx-80", &["--ticket-keys"]),
+        (
+            "--demo --ticket-key-max-age 7200",
+            &["--ticket-key-max-age", "and the ticket lifetime together"],
+        ),
+        (
+            "--demo --ticket-key-period 1",
+            &["--ticket-key-period", "7200 of them would be open"],
+        ),
+    ] {
+        refused(2, words, reasons);
+    }
     for (flag, value) in [
         ("--ticket-keys-format", "nginx"),
         ("--ticket-key-period", "0"),
@@ -243,6 +200,6 @@ fn flags_that_make_no_sense() {
         ("--session-id-context", ""),
         ("--session-id-context", "hex:abc"),
     ] {
-        refused(2, &["--demo", flag, value], &[flag]);
+        refused_with(2, &["--demo", flag, value], &[flag]);
     }
 }

@@ -2,17 +2,20 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
 use std::sync::mpsc;
+use std::time::Duration;
 
-use openssl::ssl::{ShutdownResult, SslStream};
+use openssl::ssl::ShutdownResult;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::client::{connector, tls_connect};
+use crate::common::client::{connector, receive, receive_all, send, tls_connect};
 use crate::common::files::Files;
-use crate::common::upstream::{echo, nobody, serve};
+use crate::common::upstream::{closed_port, echo, serve};
 use crate::common::{DEADLINE, Terminator};
 
 const LARGE: usize = 8 * 1024 * 1024;
+const HALF: &[u8; 24] = b"the first half of a long";
 
 /// Bytes in which a lost, doubled or swapped block shows.
 fn pattern(length: usize) -> Vec<u8> {
@@ -26,12 +29,12 @@ fn assert_same(got: &[u8], expected: &[u8]) {
     assert!(got == expected, "same length, other bytes");
 }
 
-/// Ends our direction only.
-fn send_close_notify(stream: &mut SslStream<TcpStream>) {
-    assert_eq!(
-        stream.shutdown().expect("close_notify is sent"),
-        ShutdownResult::Sent
-    );
+fn received(side: &str) -> String {
+    format!("rekindle_received_bytes_total{{side=\"{side}\"}}")
+}
+
+fn broken(side: &str) -> String {
+    format!("rekindle_connections_broken_total{{side=\"{side}\"}}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,46 +42,29 @@ async fn a_large_transfer_both_ways_at_once() {
     let terminator = Terminator::proxy(echo(), &Files::with_certificate("echo"), "");
     let sent = pattern(LARGE);
     let transfer = async {
-        let tcp = tokio::net::TcpStream::connect(terminator.address)
-            .await
-            .expect("the port is open");
-        let ssl = connector()
-            .configure()
-            .and_then(|c| c.into_ssl("localhost"))
-            .expect("OpenSSL works");
-        let mut stream = tokio_openssl::SslStream::new(ssl, tcp).expect("OpenSSL works");
-        std::pin::Pin::new(&mut stream)
-            .connect()
-            .await
-            .expect("the handshake succeeds");
+        let tcp = tokio::net::TcpStream::connect(terminator.address).await;
+        let ssl = connector().configure().unwrap().into_ssl("localhost");
+        let stream = tokio_openssl::SslStream::new(ssl.unwrap(), tcp.unwrap());
+        let mut stream = stream.expect("OpenSSL works");
+        let handshake = Pin::new(&mut stream).connect().await;
+        handshake.expect("the handshake succeeds");
         let (mut read, mut write) = tokio::io::split(stream);
         let received = tokio::spawn(async move {
             let mut received = Vec::new();
-            read.read_to_end(&mut received)
-                .await
-                .expect("the stream ends with close_notify");
+            let read = read.read_to_end(&mut received).await;
+            read.expect("the stream ends with close_notify");
             received
         });
         write.write_all(&sent).await.expect("all is sent");
         write.shutdown().await.expect("close_notify is sent");
         received.await.expect("the reader ends")
     };
-    let received = tokio::time::timeout(DEADLINE, transfer)
-        .await
-        .expect("the transfer ends");
-    assert_same(&received, &sent);
+    let transfer = tokio::time::timeout(DEADLINE, transfer).await;
+    assert_same(&transfer.expect("the transfer ends"), &sent);
     terminator.wait_for_metric("rekindle_connections_active", 0);
     for side in ["client", "upstream"] {
-        assert_eq!(
-            terminator.metric(&format!("rekindle_received_bytes_total{{side=\"{side}\"}}")),
-            LARGE as u64
-        );
-        assert_eq!(
-            terminator.metric(&format!(
-                "rekindle_connections_broken_total{{side=\"{side}\"}}"
-            )),
-            0
-        );
+        assert_eq!(terminator.metric(&received(side)), LARGE as u64);
+        assert_eq!(terminator.metric(&broken(side)), 0);
     }
 }
 
@@ -93,12 +79,11 @@ fn the_client_ends_first_and_still_gets_its_answer() {
     let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), "");
     let sent = pattern(LARGE);
     let mut stream = tls_connect(terminator.address);
-    stream.write_all(&sent).expect("all is sent");
-    send_close_notify(&mut stream);
-    let mut received = Vec::new();
-    stream
-        .read_to_end(&mut received)
-        .expect("the answer ends with close_notify");
+    send(&mut stream, &sent);
+    // Ends the client's direction only.
+    let shutdown = stream.shutdown().expect("close_notify is sent");
+    assert_eq!(shutdown, ShutdownResult::Sent);
+    let mut received = receive_all(&mut stream).expect("the answer ends with close_notify");
     received.reverse();
     assert_same(&received, &sent);
 }
@@ -106,7 +91,7 @@ fn the_client_ends_first_and_still_gets_its_answer() {
 #[test]
 fn the_upstream_ends_first_and_still_gets_the_rest() {
     let (sender, receiver) = mpsc::channel();
-    let upstream = serve(move |mut tcp| {
+    let upstream = serve(move |mut tcp: TcpStream| {
         tcp.write_all(&pattern(LARGE))?;
         tcp.shutdown(Shutdown::Write)?;
         let mut received = Vec::new();
@@ -116,36 +101,24 @@ fn the_upstream_ends_first_and_still_gets_the_rest() {
     });
     let terminator = Terminator::proxy(upstream, &Files::with_certificate("half"), "");
     let mut stream = tls_connect(terminator.address);
-    let mut received = Vec::new();
-    stream
-        .read_to_end(&mut received)
-        .expect("the upstream's end arrives as close_notify");
+    let received = receive_all(&mut stream).expect("the upstream's end arrives as close_notify");
     assert_same(&received, &pattern(LARGE));
-    // Their direction has ended; ours has not.
+    // The upstream's direction has ended; the client's has not.
     let rest = pattern(LARGE / 2);
-    stream.write_all(&rest).expect("all is sent");
+    send(&mut stream, &rest);
     let _ = stream.shutdown();
-    assert_same(
-        &receiver
-            .recv_timeout(DEADLINE)
-            .expect("the upstream gets it"),
-        &rest,
-    );
+    let received = receiver.recv_timeout(DEADLINE);
+    assert_same(&received.expect("the upstream gets it"), &rest);
     terminator.wait_for_metric("rekindle_connections_active", 0);
 }
 
 #[test]
 fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
-    let terminator = Terminator::proxy(nobody(), &Files::with_certificate("down"), "");
+    let terminator = Terminator::proxy(closed_port(), &Files::with_certificate("down"), "");
     let mut stream = tls_connect(terminator.address);
     // What the client has already sent must not turn the goodbye into a reset.
-    stream
-        .write_all(b"GET / HTTP/1.1\r\n\r\n")
-        .expect("it is sent");
-    let mut received = Vec::new();
-    stream
-        .read_to_end(&mut received)
-        .expect("close_notify, not a broken connection");
+    send(&mut stream, b"GET / HTTP/1.1\r\n\r\n");
+    let received = receive_all(&mut stream).expect("close_notify, not a broken connection");
     assert!(received.is_empty());
     terminator.wait_for_metric("rekindle_upstream_connect_failures_total", 1);
     drop(stream);
@@ -156,53 +129,41 @@ fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
 fn a_client_cut_off_without_close_notify_reaches_the_upstream_as_broken() {
     let (sender, receiver) = mpsc::channel();
     let upstream = serve(move |mut tcp| {
-        let mut received = Vec::new();
-        let outcome = tcp.read_to_end(&mut received).map_err(|error| error.kind());
-        let _ = sender.send(outcome);
+        let outcome = tcp.read_to_end(&mut Vec::new());
+        let _ = sender.send(outcome.map_err(|error| error.kind()));
         Ok(())
     });
     let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), "");
     let mut stream = tls_connect(terminator.address);
-    stream
-        .write_all(b"the first half of a long")
-        .expect("it is sent");
-    terminator.wait_for_metric(r#"rekindle_received_bytes_total{side="client"}"#, 24);
-    stream
-        .get_ref()
-        .shutdown(Shutdown::Both)
-        .expect("the socket is cut");
-    let outcome = receiver
-        .recv_timeout(DEADLINE)
-        .expect("the upstream hears of it");
+    send(&mut stream, HALF);
+    terminator.wait_for_metric(&received("client"), HALF.len() as u64);
+    let cut = stream.get_ref().shutdown(Shutdown::Both);
+    cut.expect("the socket is cut");
+    let outcome = receiver.recv_timeout(DEADLINE);
+    let outcome = outcome.expect("the upstream hears of it");
     assert_eq!(outcome, Err(ErrorKind::ConnectionReset));
-    terminator.wait_for_metric(r#"rekindle_connections_broken_total{side="client"}"#, 1);
+    terminator.wait_for_metric(&broken("client"), 1);
 }
 
 #[test]
 fn an_upstream_that_breaks_reaches_the_client_as_broken() {
     let upstream = serve(|mut tcp| {
-        tcp.write_all(b"the first half of a long")?;
-        let mut request = [0; 4];
-        tcp.read_exact(&mut request)?;
-        socket2::SockRef::from(&tcp).set_linger(Some(std::time::Duration::ZERO))
+        tcp.write_all(HALF)?;
+        tcp.read_exact(&mut [0; 4])?;
+        socket2::SockRef::from(&tcp).set_linger(Some(Duration::ZERO))
     });
     let terminator = Terminator::proxy(upstream, &Files::with_certificate("cut"), "");
     let mut stream = tls_connect(terminator.address);
-    let mut received = [0; 24];
-    stream
-        .read_exact(&mut received)
-        .expect("the first half arrives");
-    stream.write_all(b"more").expect("it is sent");
-    let mut rest = Vec::new();
-    stream
-        .read_to_end(&mut rest)
-        .expect_err("no close_notify for what is not complete");
-    terminator.wait_for_metric(r#"rekindle_connections_broken_total{side="upstream"}"#, 1);
+    assert_eq!(&receive(&mut stream), HALF);
+    send(&mut stream, b"more");
+    receive_all(&mut stream).expect_err("no close_notify for what is not complete");
+    terminator.wait_for_metric(&broken("upstream"), 1);
 }
 
 #[test]
 fn sessions_resume_through_a_proxy_as_well() {
-    let terminator = Terminator::proxy(echo(), &Files::with_certificate("echo"), "--threads 1");
+    let files = Files::with_certificate("echo");
+    let terminator = Terminator::proxy(echo(), &files, "--threads 1");
     let printed = terminator.s_client("-tls1_2 -no_ticket -reconnect");
     printed.expect_reused([false, true, true, true, true, true]);
 }

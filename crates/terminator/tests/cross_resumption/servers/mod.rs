@@ -14,7 +14,7 @@ use std::thread;
 
 use crate::common::eventually;
 use crate::common::files::Files;
-use crate::common::upstream::nobody;
+use crate::common::upstream::closed_port;
 use crate::keys::{Format, KEYS, Key};
 
 pub(crate) static ALL: [Product; 4] = [
@@ -112,7 +112,7 @@ impl Product {
 
     fn try_start(&self, files: &Files, format: &Format, keys: &[Key]) -> Option<Running> {
         let mut command = self.command();
-        let listen = nobody();
+        let listen = closed_port();
         let site = Site {
             files,
             listen,

@@ -1,7 +1,7 @@
 //! TLS clients: the `openssl` command line, and a stream of the test's own where it needs both ends
 //! of a half-closed connection.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
@@ -91,8 +91,10 @@ fn run_s_client(address: SocketAddr, words: &str, input: &str) -> Printed {
     Printed(String::from_utf8_lossy(&printed).into_owned())
 }
 
+pub(crate) type Tls = SslStream<TcpStream>;
+
 /// A connection of the test's own, with the handshake done.
-pub(crate) fn tls_connect(address: SocketAddr) -> SslStream<TcpStream> {
+pub(crate) fn tls_connect(address: SocketAddr) -> Tls {
     connector()
         .connect("localhost", connect(address))
         .expect("the handshake succeeds")
@@ -104,16 +106,30 @@ pub(crate) fn connector() -> SslConnector {
     builder.build()
 }
 
+#[track_caller]
+pub(crate) fn send(stream: &mut Tls, bytes: &[u8]) {
+    stream.write_all(bytes).expect("the connection takes bytes");
+}
+
+#[track_caller]
+pub(crate) fn receive<const N: usize>(stream: &mut Tls) -> [u8; N] {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).expect("bytes arrive");
+    bytes
+}
+
+/// All bytes up to `close_notify`; an error if the connection ends without it.
+pub(crate) fn receive_all(stream: &mut Tls) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The common name in the certificate that the server shows on this connection.
-pub(crate) fn common_name(stream: &SslStream<TcpStream>) -> String {
-    let certificate = stream
-        .ssl()
-        .peer_certificate()
-        .expect("servers show a certificate");
-    let entry = certificate
-        .subject_name()
-        .entries()
-        .next()
-        .expect("the subject has a name");
-    entry.data().to_string().expect("the name is text")
+pub(crate) fn common_name(stream: &Tls) -> String {
+    let certificate = stream.ssl().peer_certificate();
+    let certificate = certificate.expect("servers show a certificate");
+    let entry = certificate.subject_name().entries().next();
+    let name = entry.expect("the subject has a name").data().to_string();
+    name.expect("the name is text")
 }
