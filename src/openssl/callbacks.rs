@@ -69,15 +69,16 @@ pub(super) unsafe extern "C" fn get_session(
             return ptr::null_mut();
         };
         run_hooks(shared, SessionEvent::Get, &id);
-        let Some(session) = shared.cache.get(&id) else {
+        let sealer = &shared.sealer;
+        // SAFETY: the cache's session is alive while the guard lends it.
+        let is_alive = |session: &SslSession| unsafe {
+            !sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring)
+        };
+        let Some(session) = shared.cache.pin().get_if(&id, is_alive).cloned() else {
             return ptr::null_mut();
         };
         // SAFETY: as above.
         unsafe {
-            let sealer = &shared.sealer;
-            if sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring) {
-                return ptr::null_mut();
-            }
             let mut state = HandshakeState::read(ssl);
             state.found = Some(if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
                 ResumedBy::StatefulTicket

@@ -106,6 +106,28 @@ fn renewals_within_seconds_count_too() {
 }
 
 #[test]
+fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
+    let clock = a_clock();
+    let machine = Machine::with(&clock, Way::Tls13Stateful, own_keys(&clock), limits);
+    let client = Client::new(Way::Tls13Stateful);
+    machine.connect(&client);
+    for _ in 0..4 {
+        machine.pass(24);
+        assert!(machine.reconnect(&client).resumed());
+    }
+    let mut resumed = true;
+    while resumed {
+        // Within the second that the session has at least.
+        clock.pass(Duration::from_millis(300));
+        let before = machine.resumption.cache().stats();
+        resumed = machine.reconnect(&client).resumed();
+        let after = machine.resumption.cache().stats();
+        let counted = (after.hits - before.hits, after.expired - before.expired);
+        assert_eq!(counted, (u64::from(resumed), u64::from(!resumed)));
+    }
+}
+
+#[test]
 fn a_chain_over_two_machines_ends_as_well() {
     let shared = [
         (1_000, 1_000),
