@@ -8,21 +8,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use common::{Client, Way, server};
+use common::{Client, Way, peers, resumption, server};
 use openssl::ssl::SslSession;
 use rekindle::hooks::SessionEvent::{self, Get, New, Remove};
 use rekindle::openssl::{Resumption, SessionCache};
 use rekindle::{Cache, SessionId};
-
-/// The ways whose sessions stay in the cache: others run no hook.
-const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
-
-fn resumption(way: Way) -> Resumption {
-    Resumption::builder()
-        .stateless_tickets(way.stateless())
-        .build()
-        .unwrap()
-}
 
 /// Sends on what each hook was called with, and what the cache held under that id then.
 fn watch(resumption: &Resumption) -> Receiver<(SessionEvent, SessionId, bool)> {
@@ -44,11 +34,11 @@ fn events(receiver: &Receiver<(SessionEvent, SessionId, bool)>) -> Vec<(SessionE
 
 #[test]
 fn a_new_session_is_there_when_its_hook_runs() {
-    for way in STATEFUL {
+    for way in Way::STATEFUL {
         let resumption = resumption(way);
         let seen = watch(&resumption);
         let connection = Client::new(way).connect(&server(&resumption));
-        let expected = connection.server.ssl().session().unwrap().id().to_vec();
+        let expected = connection.session().id().to_vec();
         let seen: Vec<_> = seen.try_iter().collect();
         // A server sends two stateful tickets in TLS 1.3, and shows the id of the last one.
         let (event, id, there) = seen.last().copied().expect("an event");
@@ -63,8 +53,7 @@ fn a_new_session_is_there_when_its_hook_runs() {
 
 #[test]
 fn the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss() {
-    let resumption = resumption(Way::Tls12Id);
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let (resumption, server, client) = peers(Way::Tls12Id);
     client.connect(&server);
     let seen = watch(&resumption);
     assert!(client.reconnect(&server).resumed());
@@ -76,7 +65,7 @@ fn the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss() {
 
 #[test]
 fn an_insert_before_the_lookup_turns_it_into_a_hit() {
-    for way in STATEFUL {
+    for way in Way::STATEFUL {
         let (near, far) = (resumption(way), resumption(way));
         let client = Client::new(way);
         client.connect(&server(&far));
@@ -97,9 +86,8 @@ fn an_insert_before_the_lookup_turns_it_into_a_hit() {
 
 #[test]
 fn what_is_about_to_be_removed_can_still_be_read() {
-    for way in STATEFUL {
-        let resumption = resumption(way);
-        let (server, client) = (server(&resumption), Client::new(way));
+    for way in Way::STATEFUL {
+        let (resumption, server, client) = peers(way);
         let mut connection = client.connect(&server);
         let stored = resumption.cache().len();
         let seen = watch(&resumption);
@@ -144,7 +132,7 @@ fn a_refused_session_is_not_announced() {
 
 #[test]
 fn sessions_that_travel_in_tickets_run_no_hook() {
-    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
+    for way in Way::TICKETS {
         let resumption = resumption(way);
         let seen = watch(&resumption);
         let (server, client) = (server(&resumption), Client::new(way));
@@ -158,7 +146,7 @@ fn sessions_that_travel_in_tickets_run_no_hook() {
 fn calls_run_no_hook() {
     let (resumption, other) = (resumption(Way::Tls12Id), resumption(Way::Tls12Id));
     let connection = Client::new(Way::Tls12Id).connect(&server(&other));
-    let session = connection.server.ssl().session().unwrap().to_owned();
+    let session = connection.session();
     let id = SessionId::new(session.id()).unwrap();
     let seen = watch(&resumption);
     let cache = resumption.cache();
@@ -198,8 +186,7 @@ fn hooks_run_in_order_and_may_remove_and_add() {
 
 #[test]
 fn a_hook_that_panics_does_not_break_the_handshake() {
-    let resumption = resumption(Way::Tls12Id);
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let (resumption, server, client) = peers(Way::Tls12Id);
     let quiet = panic::take_hook();
     panic::set_hook(Box::new(|_| ()));
     resumption.hooks().add(|_, _| panic!("in a hook"));
@@ -241,8 +228,7 @@ fn hooks_are_added_while_handshakes_run() {
 #[test]
 fn a_closed_resumption_serves_tickets_only() {
     for way in Way::ALL {
-        let resumption = resumption(way);
-        let (server, client) = (server(&resumption), Client::new(way));
+        let (resumption, server, client) = peers(way);
         client.connect(&server);
         let seen = watch(&resumption);
         resumption.close();

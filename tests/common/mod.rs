@@ -23,7 +23,7 @@ use rekindle::openssl::{ResumedBy, Resumption};
 pub use pipe::Pipe;
 use pipe::step;
 
-/// The four ways to come back.
+/// How a client comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Tls12Id,
@@ -39,6 +39,10 @@ impl Way {
         Way::Tls13Ticket,
         Way::Tls13Stateful,
     ];
+    /// By a ticket that carries the session.
+    pub const TICKETS: [Way; 2] = [Way::Tls12Ticket, Way::Tls13Ticket];
+    /// From the cache.
+    pub const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
 
     pub fn version(self) -> SslVersion {
         match self {
@@ -48,7 +52,7 @@ impl Way {
     }
 
     pub fn stateless(self) -> bool {
-        matches!(self, Way::Tls12Ticket | Way::Tls13Ticket)
+        Way::TICKETS.contains(&self)
     }
 
     pub fn resumed_by(self) -> ResumedBy {
@@ -112,15 +116,23 @@ pub fn server(resumption: &Resumption) -> SslContext {
     server_with_id_context(resumption, b"tests")
 }
 
-/// A server that asks clients for a certificate and takes any.
-pub fn mutual_tls_server(resumption: &Resumption) -> SslContext {
-    let mut builder = server_builder(b"tests");
-    resumption.install(&mut builder).unwrap();
-    builder.set_verify_callback(
-        SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
-        |_, _| true,
-    );
-    builder.build()
+/// Has a server ask clients for a certificate, and take any.
+pub fn ask_for_certificates(builder: &mut SslContextBuilder) {
+    let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    builder.set_verify_callback(mode, |_, _| true);
+}
+
+/// A resumption of its own for that way.
+pub fn resumption(way: Way) -> Resumption {
+    let builder = Resumption::builder().sessions(1_000);
+    builder.stateless_tickets(way.stateless()).build().unwrap()
+}
+
+/// A server with a resumption of its own, and a client.
+pub fn peers(way: Way) -> (Resumption, SslContext, Client) {
+    let resumption = resumption(way);
+    let server = server(&resumption);
+    (resumption, server, Client::new(way))
 }
 
 /// A client: it speaks one version, and keeps the last session that the server gave it.
@@ -256,9 +268,14 @@ impl Connection {
     pub fn resumed_by(&self) -> Option<ResumedBy> {
         Resumption::resumed_by(self.server.ssl())
     }
+
+    /// The server's session.
+    pub fn session(&self) -> SslSession {
+        self.server.ssl().session().unwrap().to_owned()
+    }
 }
 
-/// Closes as peers should: OpenSSL throws the session of a connection away that is freed without.
+/// Closes as peers should: OpenSSL removes the session of a connection that is freed without.
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.rude {

@@ -5,6 +5,8 @@
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/der.rs"]
+mod der;
 #[path = "../common/records.rs"]
 mod records;
 

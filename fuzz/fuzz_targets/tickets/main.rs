@@ -14,6 +14,8 @@
 //!   of the client (an identity has a byte or more), so none is made here.
 #![no_main]
 
+#[path = "../../../tests/common/der.rs"]
+mod der;
 mod hello;
 mod peers;
 #[path = "../../../tests/common/pipe.rs"]
@@ -200,7 +202,7 @@ impl Harness {
 
     fn shake_hands(&self, sealed: &Sealed, ticket: &[u8], ring: &[Record]) {
         let (before, misses) = self.counts();
-        let der = hello::session_with_ticket(&sealed.der, ticket);
+        let der = der::session_with_ticket(&sealed.der, ticket);
         let session = SslSession::from_der(&der).expect("a session");
         let done = peers::handshake(&sealed.client, &self.server, Some(&session));
         let expected = sealed.expect(ticket, ring);
