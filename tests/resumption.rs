@@ -19,7 +19,7 @@ use records::record;
 use rekindle::openssl::{
     BuildError, InstallError, KeepSession, ResumedBy, Resumption, ResumptionBuilder,
 };
-use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketSecret};
+use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketRingError, TicketSecret};
 use rekindle::{Cache, CacheBuilder, Clock, ManualClock, SessionId, Time};
 
 /// A resumption whose sessions stay in that cache.
@@ -396,7 +396,9 @@ fn fractions_of_a_second_are_refused() {
                 Ok(_) => assert!(is_whole, "{given:?}"),
                 Err(BuildError::SessionTimeout(refused)) => assert_eq!(refused, given),
                 Err(BuildError::FullHandshakeMaxAge(refused)) => assert_eq!(refused, given),
-                Err(BuildError::TicketPolicy(_)) => assert!(!is_whole, "{given:?}"),
+                Err(BuildError::TicketRing(TicketRingError::Policy(_))) => {
+                    assert!(!is_whole, "{given:?}")
+                }
                 Err(other) => panic!("{other}"),
             }
         }
@@ -436,7 +438,9 @@ fn ticket_keys_open_for_as_long_as_sessions_live() {
         .session_timeout(secs(days));
     assert!(matches!(
         built.build(),
-        Err(BuildError::TicketPolicy(PolicyError::TooManyKeys(_)))
+        Err(BuildError::TicketRing(TicketRingError::Policy(
+            PolicyError::TooManyKeys(_)
+        )))
     ));
 }
 

@@ -167,7 +167,7 @@ fn a_key_is_dropped_only_while_its_tickets_may_live() {
         let records: Vec<u8> = numbers.iter().flat_map(|n| record(*n)).collect();
         TicketKeys::parse(&records).unwrap()
     };
-    let ring = builder.with_keys(&keys(&[1])).unwrap();
+    let ring = builder.keys(&keys(&[1])).build().unwrap();
     let lifetime = TicketPolicy::default().lifetime_of_tickets();
     assert_eq!(ring.replace(&keys(&[2, 1])).unwrap().dropped, 0);
     assert_eq!(ring.replace(&keys(&[2])).unwrap().dropped, 1);

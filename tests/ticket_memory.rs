@@ -139,7 +139,7 @@ fn builder(clock: &Arc<ManualClock>) -> TicketRingBuilder {
     let policy = TicketPolicy::default().period(HOUR).lifetime(HOUR);
     let policy = policy.max_age(3 * HOUR);
     let builder = TicketRing::builder().clock(clock.clone());
-    builder.policy(policy).unwrap()
+    builder.policy(policy)
 }
 
 /// Seals and opens tickets with the ring's keys, with OpenSSL on both sides.
@@ -185,7 +185,7 @@ fn old_keys_are_gone() {
     let dir = TempDir::new().unwrap();
 
     // Keys of the ring's own: all of them have ended four hours later.
-    let ring = Arc::new(builder(&clock).with_own_keys().unwrap());
+    let ring = Arc::new(builder(&clock).own_keys().build().unwrap());
     use_keys(&ring);
     let old = of_ring(&ring);
     assert_here("own", &old);

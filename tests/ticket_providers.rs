@@ -16,8 +16,8 @@ fn fallen_back(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
     let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
     let builder = TicketRing::builder().clock(clock.clone());
-    let ring = builder.policy(policy).expect("it can be lived by");
-    let ring = ring.with_keys(keys).expect("a ring");
+    let ring = builder.policy(policy);
+    let ring = ring.keys(keys).build().expect("a ring");
     clock.advance(HOUR);
     ring.maintain().expect("randomness");
     assert!(ring.status().fallback);
@@ -94,7 +94,8 @@ fn a_key_that_goes_on_sealing_gets_older() {
     };
     let builder = TicketRing::builder().clock(clock.clone());
     let ring = builder
-        .with_keys(&set([KeyRole::Seal, KeyRole::Open]))
+        .keys(&set([KeyRole::Seal, KeyRole::Open]))
+        .build()
         .expect("a ring");
     let age = || {
         let status = ring.status();

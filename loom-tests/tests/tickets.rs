@@ -259,8 +259,8 @@ fn long_overdue() -> Arc<TicketRing> {
     let clock = Arc::new(Leap::default());
     let second = Duration::from_secs(1);
     let policy = TicketPolicy::default().period(second).lifetime(second);
-    let ring = TicketRing::builder().policy(policy).expect("in range");
-    let ring = ring.clock(clock.clone()).with_own_keys().expect("keys");
+    let ring = TicketRing::builder().policy(policy);
+    let ring = ring.clock(clock.clone()).own_keys().build().expect("keys");
     clock.0.store(100_000, Ordering::Relaxed);
     Arc::new(ring)
 }

@@ -163,11 +163,11 @@ impl ResumptionBuilder {
         if let Some(timeout) = self.session_timeout {
             policy = policy.lifetime(timeout.min(SEVEN_DAYS));
         }
-        let builder = TicketRing::builder().policy(policy)?;
-        Ok(Arc::new(match &self.secret {
-            Some(secret) => builder.with_secret(secret)?,
-            None => builder.with_own_keys()?,
-        }))
+        let mut builder = TicketRing::builder().policy(policy);
+        if let Some(secret) = &self.secret {
+            builder = builder.secret(secret);
+        }
+        Ok(Arc::new(builder.build()?))
     }
 }
 

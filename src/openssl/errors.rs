@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openssl::error::ErrorStack;
 
-use crate::tickets::{PolicyError, SecretError, TicketKeyError};
+use crate::tickets::TicketRingError;
 use crate::{ConfigError, Refused};
 
 /// Why a [`Resumption`](super::Resumption) could not be built: the configuration's fault, but for
@@ -17,12 +17,8 @@ use crate::{ConfigError, Refused};
 pub enum BuildError {
     /// The cache's configuration is out of range.
     Cache(ConfigError),
-    /// There are no ticket keys.
-    TicketKey(TicketKeyError),
-    /// The ticket policy is out of range.
-    TicketPolicy(PolicyError),
-    /// There is no ticket key for this moment.
-    TicketSecret(SecretError),
+    /// There is no ring of ticket keys: the ticket policy is out of range, or there is no key.
+    TicketRing(TicketRingError),
     /// A ticket ring was given beside a ticket secret or a ticket policy.
     ConflictingTicketKeys,
     /// The session timeout is below one second, not in whole seconds, or beyond what OpenSSL holds.
@@ -40,9 +36,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cache(error) => error.fmt(f),
-            Self::TicketKey(error) => error.fmt(f),
-            Self::TicketPolicy(error) => error.fmt(f),
-            Self::TicketSecret(error) => error.fmt(f),
+            Self::TicketRing(error) => error.fmt(f),
             Self::ConflictingTicketKeys => f.write_str(
                 "a ticket ring excludes a ticket secret and a ticket policy: it has its own",
             ),
@@ -66,9 +60,7 @@ impl Error for BuildError {
         match self {
             // Their messages are this one's.
             Self::Cache(error) => error.source(),
-            Self::TicketKey(error) => error.source(),
-            Self::TicketPolicy(error) => error.source(),
-            Self::TicketSecret(error) => error.source(),
+            Self::TicketRing(error) => error.source(),
             Self::Randomness(error) => Some(error),
             Self::OpenSsl(stack) => Some(stack),
             Self::ConflictingTicketKeys
@@ -146,9 +138,7 @@ macro_rules! from {
 
 from! {
     ConfigError => BuildError::Cache,
-    TicketKeyError => BuildError::TicketKey,
-    PolicyError => BuildError::TicketPolicy,
-    SecretError => BuildError::TicketSecret,
+    TicketRingError => BuildError::TicketRing,
     ErrorStack => BuildError::OpenSsl,
     ErrorStack => InstallError::OpenSsl,
     Refused => StoreError::Refused,

@@ -18,7 +18,7 @@ use crate::Time;
 use crate::resume::{
     AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
 };
-use crate::tickets::{KeyLookup, Snapshot, TicketRing};
+use crate::tickets::{KeyLookup, RingGuard, TicketRing};
 
 pub(super) struct Sealer {
     pub(super) ring: Arc<TicketRing>,
@@ -31,7 +31,7 @@ pub(super) struct Sealer {
 /// The keys and the time that decided a ticket's lifetime: the same decide which key seals it.
 struct Decided {
     ssl: *mut SSL,
-    keys: Snapshot,
+    keys: RingGuard,
     now: Time,
 }
 

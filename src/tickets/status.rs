@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::key::Fingerprint;
-use super::key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes};
-use super::{RingKey, TicketRing};
+use super::key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes, RingKey};
+use super::ticket_ring::TicketRing;
 use crate::clock::Time;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::Ordering;
 
 /// What a ring is doing.
 #[derive(Clone, Debug)]
@@ -54,13 +54,13 @@ impl TicketRing {
     #[must_use]
     pub fn status(&self) -> RingStatus {
         let (keys, now) = (self.load(), self.now());
-        self.watch.observe(&keys, now);
+        self.counters.observe(&keys, now);
         let until = |time: Time| (time != Time::NEVER).then(|| since(time, now));
         RingStatus {
             source: keys.source(),
             fallback: keys.is_fallback(now),
-            fallbacks: self.watch.fallbacks.load(Ordering::Relaxed),
-            rotations: self.watch.rotations.load(Ordering::Relaxed),
+            fallbacks: self.counters.fallbacks.load(Ordering::Relaxed),
+            rotations: self.counters.rotations.load(Ordering::Relaxed),
             next_rotation: keys.next_rotation(now).and_then(until),
             seals_for: until(keys.seals_until(now)),
             keys: keys.iter().filter_map(|key| of(key, &keys, now)).collect(),
@@ -92,43 +92,4 @@ fn began(key: &RingKey) -> Time {
 
 fn since(later: Time, earlier: Time) -> Duration {
     Duration::from_millis(later.as_millis().saturating_sub(earlier.as_millis()))
-}
-
-/// What was seen last, and how often it changed.
-pub(super) struct RotationCounters {
-    /// Of the key that sealed when somebody last looked: the beginning of its name.
-    sealing: AtomicU64,
-    fallback: AtomicBool,
-    rotations: AtomicU64,
-    fallbacks: AtomicU64,
-}
-
-impl RotationCounters {
-    pub(super) fn new(first: &KeyRing, now: Time) -> Self {
-        let fallback = first.is_fallback(now);
-        Self {
-            sealing: AtomicU64::new(mark(first, now)),
-            fallback: AtomicBool::new(fallback),
-            rotations: AtomicU64::new(0),
-            fallbacks: AtomicU64::new(fallback.into()),
-        }
-    }
-
-    /// Notes what has changed since somebody last looked. Relaxed: counters, of which each change is
-    /// counted once.
-    pub(super) fn observe(&self, ring: &KeyRing, now: Time) {
-        let (sealing, fallback) = (mark(ring, now), ring.is_fallback(now));
-        if self.sealing.swap(sealing, Ordering::Relaxed) != sealing {
-            self.rotations.fetch_add(1, Ordering::Relaxed);
-        }
-        if !self.fallback.swap(fallback, Ordering::Relaxed) && fallback {
-            self.fallbacks.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn mark(ring: &KeyRing, now: Time) -> u64 {
-    let name = ring.sealing(now).map(|key| *key.key().name());
-    let name = name.unwrap_or_default();
-    u64::from_ne_bytes(*name.first_chunk().expect("16 bytes"))
 }

@@ -41,7 +41,7 @@ fn two_timed_keys(clock: &Arc<TwoClocks>) -> TicketRing {
         timed(clock, 100, 90_000, 90_000),
     ];
     let keys = TicketKeys::new(keys).unwrap();
-    ring(clock).with_keys(&keys).unwrap()
+    ring(clock).keys(&keys).build().unwrap()
 }
 
 /// A clock that a millisecond passes by at one of its readings.
@@ -77,7 +77,7 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
             left: AtomicUsize::new(0),
         });
         let ring = TicketRing::builder().clock(passes.clone());
-        let ring = ring.with_keys(&TicketKeys::new(keys).unwrap()).unwrap();
+        let ring = ring.keys(&TicketKeys::new(keys).unwrap()).build().unwrap();
         let machine = Machine::new(&clock, way, ring);
         clock.pass(Duration::from_millis(99_999));
         passes.left.store(reading, Ordering::SeqCst);
@@ -107,7 +107,7 @@ proptest! {
         let way = Way::ALL[way];
         let clock = a_clock();
         let keys = TicketKeys::new(vec![timed(&clock, -10, key as i64, key as i64)]).unwrap();
-        let ring = ring(&clock).with_keys(&keys).unwrap();
+        let ring = ring(&clock).keys(&keys).build().unwrap();
         let configure = |builder: rekindle::openssl::ResumptionBuilder| {
             builder.session_timeout(secs(timeout)).full_handshake_max_age(secs(lineage))
         };
@@ -163,9 +163,9 @@ fn a_given_key_promises_what_its_maximum_age_leaves() {
         let clock = a_clock();
         let policy = TicketPolicy::default().period(secs(100));
         let policy = policy.lifetime(secs(400)).max_age(secs(1_000));
-        let ring = ring(&clock).policy(policy).unwrap();
+        let ring = ring(&clock).policy(policy);
         let keys = TicketKeys::parse(&record(1)).unwrap();
-        let ring = ring.with_keys(&keys).unwrap();
+        let ring = ring.keys(&keys).build().unwrap();
         let machine = Machine::new(&clock, way, ring);
         for (age, expected) in [(0, 999), (100, 899), (599, 400)] {
             machine.pass(age - (clock.now().as_millis() / 1_000 - 86_400));

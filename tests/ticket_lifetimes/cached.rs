@@ -140,7 +140,7 @@ fn the_last_second_of_a_key_kills_no_handshake() {
     for way in TICKETS {
         let clock = a_clock();
         let keys = TicketKeys::new(vec![timed(&clock, -3_600, 100, 100)]).unwrap();
-        let ring = ring(&clock).with_keys(&keys).unwrap();
+        let ring = ring(&clock).keys(&keys).build().unwrap();
         let machine = Machine::new(&clock, way, ring);
         let of_the_key = |machine: &Machine| !machine.resumption.ticket_ring().status().fallback;
         // (at, in milliseconds; what its client is told)

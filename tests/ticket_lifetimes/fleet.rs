@@ -21,8 +21,8 @@ fn clocks(machines: usize) -> Vec<Arc<TwoClocks>> {
 
 fn machine(clock: &Arc<TwoClocks>, way: Way, secret: &TicketSecret) -> Machine {
     let policy = TicketPolicy::default().lifetime(secs(300));
-    let ring = ring(clock).policy(policy).unwrap();
-    Machine::new(clock, way, ring.with_secret(secret).unwrap())
+    let ring = ring(clock).policy(policy);
+    Machine::new(clock, way, ring.secret(secret).build().unwrap())
 }
 
 fn secret(period: u64, ratchet: bool) -> TicketSecret {

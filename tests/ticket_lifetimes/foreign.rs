@@ -58,7 +58,7 @@ impl Plain {
 
 fn the_same_key(clock: &Arc<TwoClocks>, number: u8) -> TicketRing {
     let keys = TicketKeyFormat::OpenSsl80.parse(&long_record(number));
-    ring(clock).with_keys(&keys.unwrap()).unwrap()
+    ring(clock).keys(&keys.unwrap()).build().unwrap()
 }
 
 #[test]

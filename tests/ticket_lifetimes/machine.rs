@@ -43,19 +43,19 @@ pub(crate) fn ring(clock: &Arc<TwoClocks>) -> TicketRingBuilder {
 }
 
 pub(crate) fn own_keys(clock: &Arc<TwoClocks>) -> TicketRing {
-    ring(clock).with_own_keys().unwrap()
+    ring(clock).own_keys().build().unwrap()
 }
 
 /// Keys that rotate once in `period` seconds, and open for `lifetime` seconds more.
 pub(crate) fn rotating_keys(clock: &Arc<TwoClocks>, period: u64, lifetime: u64) -> TicketRing {
     let policy = TicketPolicy::default().period(secs(period));
     let ring = ring(clock).policy(policy.lifetime(secs(lifetime)));
-    ring.unwrap().with_own_keys().unwrap()
+    ring.own_keys().build().unwrap()
 }
 
 pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
     let keys = TicketKeys::parse(records).unwrap();
-    ring(clock).with_keys(&keys).unwrap()
+    ring(clock).keys(&keys).build().unwrap()
 }
 
 /// A key by its times of day, in seconds from now on.

@@ -358,7 +358,7 @@ fn a_hello_retry_request_shows_the_ticket_twice() {
 fn sessions_in_the_cache_move_nothing() {
     for way in [Way::Tls12Id, Way::Tls13Stateful] {
         let clock = a_clock();
-        let keys = ring(&clock).with_own_keys().unwrap();
+        let keys = ring(&clock).own_keys().build().unwrap();
         let machine = Machine::new(&clock, way, keys);
         let client = Client::new(way);
         machine.connect(&client);

@@ -40,7 +40,7 @@ impl Machine {
             let unix = (EPOCH + second).checked_add_signed(self.ahead);
             let clock = clock(self.from * 7 + 1, unix.expect("it is long after 1970"));
             let builder = builder(&clock, policy(PERIOD, LIFETIME, DAY));
-            let ring = builder.with_secret(&self.secret).expect("a ring");
+            let ring = builder.secret(&self.secret).build().expect("a ring");
             self.running = Some((clock, ring));
         }
     }

@@ -46,7 +46,7 @@ fn policy(period: u64, lifetime: u64, max_age: u64) -> TicketPolicy {
 
 fn builder(clock: &Arc<TwoClocks>, policy: TicketPolicy) -> TicketRingBuilder {
     let builder = TicketRing::builder().clock(clock.clone());
-    builder.policy(policy).expect("it can be lived by")
+    builder.policy(policy)
 }
 
 /// So many seconds, under a ring that is looked after every ten of them.

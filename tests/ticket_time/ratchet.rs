@@ -109,7 +109,8 @@ fn a_ring_gives_up_the_way_back() {
         let secret = TicketSecret::random(seconds(HOUR), ratchet).expect("randomness");
         let clock = clock(DAY, EPOCH);
         let ring = builder(&clock, of_a_day)
-            .with_secret(&secret)
+            .secret(&secret)
+            .build()
             .expect("a ring");
         let first = sealing(&ring);
         pass(&ring, &clock, 6 * HOUR);

@@ -33,7 +33,7 @@ fn a_derived_key_that_has_sealed_opens_after_a_step_back() {
         for ratchet in [None, Some(EPOCH - DAY)] {
             let clock = clock(DAY, EPOCH + 10);
             let secret = secret(period, ratchet);
-            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            let ring = builder(&clock, default()).secret(&secret).build().unwrap();
             let name = sealing(&ring);
             clock.step(-(back as i64));
             ring.maintain().unwrap();
@@ -55,7 +55,7 @@ fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
         EPOCH + 100 * DAY,
         EPOCH + 200 * DAY,
     )]);
-    let ring = builder(&clock, policy).with_keys(&given).unwrap();
+    let ring = builder(&clock, policy).keys(&given).build().unwrap();
     let name = sealing(&ring);
     pass(&ring, &clock, 8 * HOUR - 1);
     assert_eq!(sealing(&ring), name);
@@ -131,7 +131,8 @@ fn the_greatest_age_is_not_forgotten_behind_keys_of_a_fallback() {
     let clock = clock(DAY, EPOCH);
     let given = keys(vec![random_key(KeyRole::Seal, 0)]);
     let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
-        .with_keys(&given)
+        .keys(&given)
+        .build()
         .unwrap();
     for _ in 0..135 * 60 {
         clock.pass(seconds(60));
@@ -146,7 +147,8 @@ fn the_greatest_age_is_not_forgotten_where_there_are_many_keys() {
     let role = |n| if n == 0 { KeyRole::Seal } else { KeyRole::Open };
     let given = keys((0..70).map(|n| random_key(role(n), n)).collect());
     let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
-        .with_keys(&given)
+        .keys(&given)
+        .build()
         .unwrap();
     pass(&ring, &clock, 3 * HOUR + 10);
     assert!(ring.status().fallback);
@@ -176,7 +178,7 @@ fn clocks_a_minute_apart_agree_whatever_the_period() {
         let secret = secret(period, None);
         let machine = |unix| {
             let clock = clock(DAY, unix);
-            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            let ring = builder(&clock, default()).secret(&secret).build().unwrap();
             (clock, ring)
         };
         let ((a, ahead), (b, behind)) = (machine(EPOCH + skew), machine(EPOCH));
@@ -200,7 +202,8 @@ fn a_reload_after_a_step_forward_keeps_what_was_promised() {
     let clock = clock(DAY, EPOCH);
     let key = timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR);
     let ring = builder(&clock, default())
-        .with_keys(&keys(vec![key.clone()]))
+        .keys(&keys(vec![key.clone()]))
+        .build()
         .unwrap();
     let name = sealing(&ring);
     clock.step(DAY as i64);
@@ -220,7 +223,7 @@ fn the_same_secret_after_a_step_keeps_what_was_promised() {
         {
             let clock = clock(9 * DAY, EPOCH + 1_800);
             let secret = secret(HOUR, ratchet);
-            let ring = builder(&clock, default()).with_secret(&secret).unwrap();
+            let ring = builder(&clock, default()).secret(&secret).build().unwrap();
             let name = sealing(&ring);
             clock.step(step);
             if looked_after {
@@ -243,12 +246,13 @@ fn keys_that_would_get_too_old_are_refused() {
     let clock = clock(DAY, EPOCH);
     let long = secret(30 * DAY, None);
     let of_a_day = policy(HOUR, 2 * HOUR, DAY);
-    let ring = builder(&clock, of_a_day).with_secret(&long);
-    assert_eq!(ring.unwrap_err(), SecretError::MaxAge);
-    let ring = builder(&clock, of_a_day).with_own_keys().unwrap();
+    let ring = builder(&clock, of_a_day).secret(&long).build();
+    assert_eq!(ring.unwrap_err(), SecretError::MaxAge.into());
+    let ring = builder(&clock, of_a_day).own_keys().build().unwrap();
     assert_eq!(ring.derive_from(&long).unwrap_err(), SecretError::MaxAge);
     let refused = TicketRing::builder().policy(of_a_day.period(seconds(30 * DAY)));
-    assert_eq!(refused.unwrap_err(), PolicyError::MaxAge(seconds(DAY)));
+    let max_age = PolicyError::MaxAge(seconds(DAY));
+    assert_eq!(refused.build().unwrap_err(), max_age.into());
 }
 
 #[test]
@@ -258,7 +262,7 @@ fn of_keys_that_began_before_the_clock_did_the_newest_seals() {
         let [older, newer] = [3, 1].map(|h| timed(EPOCH - h * HOUR, EPOCH + DAY, EPOCH + DAY));
         let newest = *newer.key().name();
         let ring = builder(&clock, default());
-        let ring = ring.with_keys(&keys(vec![older, newer])).unwrap();
+        let ring = ring.keys(&keys(vec![older, newer])).build().unwrap();
         assert_eq!(sealing(&ring), newest, "up for {up} s");
     }
 }
@@ -269,7 +273,7 @@ fn the_end_of_a_fallback_cuts_no_ticket_short() {
     let clock = clock(DAY, EPOCH);
     let policy = policy(10 * HOUR, HOUR, 11 * HOUR);
     let random = || keys(vec![random_key(KeyRole::Seal, 0)]);
-    let ring = builder(&clock, policy).with_keys(&random()).unwrap();
+    let ring = builder(&clock, policy).keys(&random()).build().unwrap();
     pass(&ring, &clock, 10 * HOUR + 60);
     assert!(ring.status().fallback);
     let own = sealing(&ring);

@@ -476,7 +476,7 @@ fn start(
 ) -> Option<(TicketRing, Option<TicketKeyFile>)> {
     let builder = builder(clock, policy);
     let Some(mut file) = operator.file() else {
-        return Some((builder.with_own_keys().expect("randomness"), None));
+        return Some((builder.own_keys().build().expect("randomness"), None));
     };
     let ring = file.open(builder).ok()?;
     Some((ring, Some(file)))

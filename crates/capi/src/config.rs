@@ -110,10 +110,10 @@ impl rekindle_config {
         if self.max_session_bytes != 0 {
             cache = cache.max_encoded_len(self.max_session_bytes);
         }
-        let ring = TicketRing::builder().policy(self.ticket_policy())?;
+        let ring = TicketRing::builder().policy(self.ticket_policy());
         let mut resumption = Resumption::builder()
             .cache(Arc::new(cache.build()?))
-            .ticket_ring(Arc::new(ring.with_own_keys()?));
+            .ticket_ring(Arc::new(ring.build()?));
         if let Some(timeout) = seconds(self.session_timeout) {
             resumption = resumption.session_timeout(timeout);
         }

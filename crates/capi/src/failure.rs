@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rekindle::openssl::{BuildError, InstallError, StoreError};
-use rekindle::tickets::{PolicyError, TicketKeyError};
+use rekindle::tickets::{TicketKeyError, TicketRingError};
 use rekindle::{ConfigError, InvalidSessionId};
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     Attach(InstallError),
     Store(StoreError),
     TicketKeys(TicketKeyError),
-    TicketPolicy(PolicyError),
+    TicketRing(TicketRingError),
     NegativeLength(i32),
     Panic,
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Failure {
             Self::Attach(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::TicketKeys(error) => error.fmt(f),
-            Self::TicketPolicy(error) => error.fmt(f),
+            Self::TicketRing(error) => error.fmt(f),
             Self::NegativeLength(length) => write!(f, "a length of {length} bytes is negative"),
             Self::Panic => f.write_str("a bug in rekindle: the call panicked"),
         }
@@ -75,7 +75,7 @@ from! {
     InstallError => Attach,
     StoreError => Store,
     TicketKeyError => TicketKeys,
-    PolicyError => TicketPolicy,
+    TicketRingError => TicketRing,
 }
 
 /// Failures that no cache counts, since they reach none. Of the whole process, never reset.

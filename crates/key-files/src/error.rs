@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use rekindle::tickets::{SecretError, TicketKeyError};
+use rekindle::tickets::{SecretError, TicketKeyError, TicketRingError};
 
 /// The longest file that is read, in bytes.
 pub(crate) const MAX_LEN: usize = 1 << 20;
@@ -45,6 +45,8 @@ pub enum TicketFileError {
         /// What is wrong with it.
         source: SecretError,
     },
+    /// The file is good, and the ring that was to begin with it could not be built.
+    Ring(TicketRingError),
     /// Others than its owner may read or write it, and that was to be refused.
     ReadableByOthers {
         /// The file.
@@ -93,6 +95,7 @@ impl fmt::Display for TicketFileError {
             Self::BadSecret { path, source } => {
                 write!(f, "bad ticket secret in {}: {source}", path.display())
             }
+            Self::Ring(error) => error.fmt(f),
             Self::ReadableByOthers { path } => write!(
                 f,
                 "ticket keys in {} can be read or written by others than its owner",
@@ -117,6 +120,7 @@ impl Error for TicketFileError {
             Self::Unreadable { source, .. } => Some(source),
             Self::Malformed { source, .. } => Some(source),
             Self::BadSecret { source, .. } => Some(source),
+            Self::Ring(error) => error.source(),
             Self::NotAFile { .. }
             | Self::TooLong { .. }
             | Self::ReadableByOthers { .. }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rekindle::tickets::{SecretError, TicketKeyError, TicketRing, TicketRingBuilder, Update};
+use rekindle::tickets::{
+    SecretError, TicketKeyError, TicketRing, TicketRingBuilder, TicketRingError, Update,
+};
 
 use crate::error::{MAX_LEN, TicketFileError};
 use crate::format::TicketKeyFormat;
@@ -80,11 +82,14 @@ impl TicketKeyFile {
     pub fn open(&mut self, builder: TicketRingBuilder) -> Result<TicketRing, TicketFileError> {
         let read = self.read_all()?;
         let ring = match &read.content {
-            KeyFileContent::Keys(keys) => builder.with_keys(keys).map_err(|e| self.malformed(e))?,
-            KeyFileContent::Secret(secret) => {
-                builder.with_secret(secret).map_err(|e| self.bad(e))?
-            }
+            KeyFileContent::Keys(keys) => builder.keys(keys).build(),
+            KeyFileContent::Secret(secret) => builder.secret(secret).build(),
         };
+        let ring = ring.map_err(|error| match error {
+            TicketRingError::Keys(error) => self.malformed(error),
+            TicketRingError::Secret(error) => self.bad_secret(error),
+            error => TicketFileError::Ring(error),
+        })?;
         self.taken(read);
         Ok(ring)
     }
@@ -147,7 +152,9 @@ impl TicketKeyFile {
     ) -> Result<Update, TicketFileError> {
         match content {
             KeyFileContent::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
-            KeyFileContent::Secret(secret) => ring.derive_from(secret).map_err(|e| self.bad(e)),
+            KeyFileContent::Secret(secret) => {
+                ring.derive_from(secret).map_err(|e| self.bad_secret(e))
+            }
         }
     }
 
@@ -167,7 +174,7 @@ impl TicketKeyFile {
         }
     }
 
-    fn bad(&self, source: SecretError) -> TicketFileError {
+    fn bad_secret(&self, source: SecretError) -> TicketFileError {
         TicketFileError::BadSecret {
             path: self.path.clone(),
             source,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use openssl::error::ErrorStack;
 use rekindle::openssl::{BuildError, InstallError};
-use rekindle::tickets::TicketKeyError;
+use rekindle::tickets::TicketRingError;
 use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
@@ -24,7 +24,7 @@ pub(crate) enum StartError {
         source: TicketFileError,
     },
     #[error("ticket keys: {0}")]
-    OwnTicketKeys(TicketKeyError),
+    OwnTicketKeys(TicketRingError),
     #[error("session cache: {0}")]
     Resumption(#[from] BuildError),
     #[error(transparent)]

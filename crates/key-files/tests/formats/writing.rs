@@ -69,7 +69,7 @@ pub(crate) fn ring(
     unix: Duration,
 ) -> (Vec<Fingerprint>, Fingerprint, Vec<Fingerprint>) {
     let builder = TicketRing::builder().clock(Arc::new(Fixed(unix)));
-    let ring = builder.with_keys(keys).unwrap();
+    let ring = builder.keys(keys).build().unwrap();
     let keys = ring.load();
     let sealing = keys.sealing(ring.now()).unwrap();
     assert!(!sealing.is_local(), "none of these seals");

@@ -78,7 +78,7 @@ impl TicketArgs {
             .period(Duration::from_secs(self.ticket_key_period))
             .lifetime(lifetime)
             .max_age(Duration::from_secs(self.ticket_key_max_age));
-        let ring = TicketRing::builder().policy(policy).map_err(|error| {
+        policy.check().map_err(|error| {
             let flag = match error {
                 PolicyError::MaxAge(_) => "--ticket-key-max-age",
                 PolicyError::Lifetime(_) => "--session-timeout",
@@ -88,7 +88,7 @@ impl TicketArgs {
         })?;
         Ok(TicketSettings {
             from,
-            ring,
+            ring: TicketRing::builder().policy(policy),
             refuse_exposed: self.ticket_key_permissions == Permissions::Refuse,
         })
     }

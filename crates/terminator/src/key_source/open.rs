@@ -22,7 +22,7 @@ pub(crate) fn open(
     let ring = settings.ring.clone();
     let (flag, file) = match &settings.from {
         KeysFrom::Here => {
-            let ring = ring.with_own_keys().map_err(StartError::OwnTicketKeys)?;
+            let ring = ring.own_keys().build().map_err(StartError::OwnTicketKeys)?;
             return Ok((ring, None));
         }
         KeysFrom::File(path, format) => ("--ticket-keys", TicketKeyFile::keys(path, *format)),

@@ -1,0 +1,174 @@
+//! Configures a ring of ticket keys.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use super::clock_reading::ClockReading;
+use super::error::TicketKeyError;
+use super::key_ring::KeyRing;
+use super::key_set::TicketKeys;
+use super::policy::{PolicyError, TicketPolicy};
+use super::secret::{SecretError, TicketSecret};
+use super::ticket_ring::TicketRing;
+use crate::clock::{Clock, ClockSource};
+
+/// Configures a [`TicketRing`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct TicketRingBuilder {
+    policy: TicketPolicy,
+    clock: ClockSource,
+    source: Source,
+}
+
+/// Where the first keys come from.
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    OwnKeys,
+    Keys(TicketKeys),
+    Secret(TicketSecret),
+}
+
+impl TicketRing {
+    /// A ring of these keys, under the default policy and the machine's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and the operating system
+    /// gives no random bytes for a key of the ring's own.
+    pub fn new(keys: &TicketKeys) -> Result<Self, TicketKeyError> {
+        Self::builder().start_with(keys)
+    }
+
+    /// A ring that makes its own keys, under the default policy and the machine's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
+    pub fn random() -> Result<Self, TicketKeyError> {
+        Self::builder().start_with_own_keys()
+    }
+
+    /// For a ring under another policy, by another clock, or of derived keys.
+    pub fn builder() -> TicketRingBuilder {
+        TicketRingBuilder::default()
+    }
+}
+
+impl TicketRingBuilder {
+    /// How long keys live; [`build`](Self::build) checks it.
+    pub fn policy(mut self, policy: TicketPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Takes the time from `clock` instead of [`MonotonicClock`](crate::MonotonicClock). Its
+    /// [`unix_time`](Clock::unix_time) serves keys that have times by the wall clock, and the age
+    /// of tickets from other machines.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = ClockSource::Injected(clock);
+        self
+    }
+
+    /// The ring makes its own keys, a new one each period. The default.
+    pub fn own_keys(mut self) -> Self {
+        self.source = Source::OwnKeys;
+        self
+    }
+
+    /// The ring begins with these keys.
+    pub fn keys(mut self, keys: &TicketKeys) -> Self {
+        self.source = Source::Keys(keys.clone());
+        self
+    }
+
+    /// The ring derives its keys from a secret and the wall clock.
+    pub fn secret(mut self, secret: &TicketSecret) -> Self {
+        self.source = Source::Secret(secret.clone());
+        self
+    }
+
+    /// Builds the ring.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketRingError`]: the policy has a value out of its range, the secret gives no key at
+    /// this time, or the operating system gives no random bytes for a key that the ring makes.
+    pub fn build(self) -> Result<TicketRing, TicketRingError> {
+        self.policy.check()?;
+        Ok(match &self.source {
+            Source::OwnKeys => self.start_with_own_keys()?,
+            Source::Keys(keys) => self.start_with(keys)?,
+            Source::Secret(secret) => {
+                let at = ClockReading::of(&self.clock);
+                let first = KeyRing::derived(secret.clone(), None, self.policy, at)?;
+                TicketRing::start(first, self.clock)
+            }
+        })
+    }
+
+    fn start_with_own_keys(&self) -> Result<TicketRing, TicketKeyError> {
+        let first = KeyRing::local(self.policy, ClockReading::of(&self.clock))?;
+        Ok(TicketRing::start(first, self.clock.clone()))
+    }
+
+    fn start_with(&self, keys: &TicketKeys) -> Result<TicketRing, TicketKeyError> {
+        let first = KeyRing::given(keys, None, self.policy, ClockReading::of(&self.clock))?;
+        Ok(TicketRing::start(first, self.clock.clone()))
+    }
+}
+
+/// Why a ring could not be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TicketRingError {
+    /// The policy has a value out of its range.
+    Policy(PolicyError),
+    /// There is no key to seal with.
+    Keys(TicketKeyError),
+    /// The secret gives no key at this time.
+    Secret(SecretError),
+}
+
+impl TicketRingError {
+    fn inner(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Policy(error) => error,
+            Self::Keys(error) => error,
+            Self::Secret(error) => error,
+        }
+    }
+}
+
+/// The inner error's message.
+impl fmt::Display for TicketRingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.inner(), f)
+    }
+}
+
+impl Error for TicketRingError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner().source()
+    }
+}
+
+impl From<PolicyError> for TicketRingError {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(error)
+    }
+}
+
+impl From<TicketKeyError> for TicketRingError {
+    fn from(error: TicketKeyError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl From<SecretError> for TicketRingError {
+    fn from(error: SecretError) -> Self {
+        Self::Secret(error)
+    }
+}

@@ -1,0 +1,207 @@
+//! The ring of ticket keys that handshakes use.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::clock_reading::ClockReading;
+use super::error::TicketKeyError;
+use super::key_ring::KeyRing;
+use super::key_set::TicketKeys;
+use super::policy::TicketPolicy;
+use super::rotation::RotationCounters;
+use super::secret::{SecretError, TicketSecret};
+use super::update::Update;
+use crate::clock::{ClockSource, Time};
+use crate::sync::arc_swap::{self as swap, ArcSwap};
+use crate::sync::{AtomicBool, Ordering};
+
+/// The ring of ticket keys in use.
+///
+/// A handshake loads it once, wait-free, and works on that state; an update replaces the whole ring
+/// in one atomic step. There is always a key that seals.
+///
+/// A thread of the server should call [`maintain`](Self::maintain) once a second: it makes the next
+/// keys, drops those that have ended, and follows the wall clock. Without such a thread, one
+/// handshake in each period makes the keys.
+pub struct TicketRing {
+    keys: ArcSwap<KeyRing>,
+    policy: TicketPolicy,
+    clock: ClockSource,
+    pub(super) counters: RotationCounters,
+    /// Whether a handshake is renewing it.
+    renewing: AtomicBool,
+}
+
+/// The ring as it was when it was loaded.
+pub struct RingGuard {
+    keys: swap::Guard<Arc<KeyRing>>,
+}
+
+impl TicketRing {
+    pub(super) fn start(first: KeyRing, clock: ClockSource) -> Self {
+        Self {
+            counters: RotationCounters::new(&first, clock.now()),
+            policy: first.policy(),
+            keys: ArcSwap::from_pointee(first),
+            clock,
+            renewing: AtomicBool::new(false),
+        }
+    }
+
+    /// Replaces the ring by keys from `records`, as [`TicketKeys::parse`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// What `parse` finds wrong with the records. The ring in use stays.
+    pub fn update(&self, records: &[u8]) -> Result<Update, TicketKeyError> {
+        self.replace(&TicketKeys::parse(records)?)
+    }
+
+    /// Replaces the ring by these keys.
+    ///
+    /// A key that was here before is as old as it was. Keys of our own that sealed while a provider had
+    /// none still open, until their tickets have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NothingSeals`] if by their tables none of the keys seals now or later, unless the
+    /// ring has fallen back to keys of its own already; [`TicketKeyError::NoRandomness`] if none may now, and there is
+    /// none of our own to be had. The ring in use stays.
+    pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
+        let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
+        let mut update = self.swap_in(make)?;
+        update.trailing_bytes = keys.trailing_bytes();
+        Ok(update)
+    }
+
+    /// Replaces the ring by keys that are derived from a secret and the time of day.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`]: there is no key for this moment. The ring in use stays.
+    pub fn derive_from(&self, secret: &TicketSecret) -> Result<Update, SecretError> {
+        self.swap_in(|before, at| KeyRing::derived(secret.clone(), Some(before), self.policy, at))
+    }
+
+    fn swap_in<E>(
+        &self,
+        make: impl Fn(&KeyRing, ClockReading) -> Result<KeyRing, E>,
+    ) -> Result<Update, E> {
+        loop {
+            let (before, at) = (self.keys.load(), ClockReading::of(&self.clock));
+            let next = Arc::new(make(&before, at)?);
+            // A renewal that came in between has made keys that the next ring is to know of.
+            if swap::replace(&self.keys, &before, Arc::clone(&next)) {
+                self.counters.observe(&next, at.now);
+                return Ok(Update::new(&before, &next, at.now));
+            }
+        }
+    }
+
+    /// The ring in use. Wait-free.
+    ///
+    /// Read [`now`](Self::now) after this, not before: a ring that has come in between begins later than
+    /// that.
+    #[inline]
+    #[must_use]
+    pub fn load(&self) -> RingGuard {
+        RingGuard {
+            keys: self.keys.load(),
+        }
+    }
+
+    /// The ring in use and the time, for a handshake that is about to seal: should nobody have
+    /// [maintained](Self::maintain) it for half a period, or should it have no key that seals any more,
+    /// it is renewed before. Wait-free but for that, which one thread does in a bounded number of steps.
+    #[inline]
+    #[must_use]
+    pub fn load_to_seal(&self) -> (RingGuard, Time) {
+        let keys = self.load();
+        let now = self.now();
+        let seals = keys.sealing(now).is_some();
+        if seals && !keys.is_overdue(now) {
+            return (keys, now);
+        }
+        // While one handshake renews, others go on with a key that still seals.
+        let first = !self.renewing.swap(true, Ordering::Relaxed);
+        if first || !seals {
+            let _renewing = Renewing(&self.renewing);
+            drop(keys);
+            self.renew();
+            return (self.load(), self.now());
+        }
+        (keys, now)
+    }
+
+    /// Renews the ring if it is time: for once a second.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::NoRandomness`] when a key is to be made and the operating system gives none. The
+    /// ring in use stays, and the next call tries again.
+    pub fn maintain(&self) -> Result<(), TicketKeyError> {
+        let keys = self.keys.load();
+        let at = ClockReading::of(&self.clock);
+        let next = keys.renewed(at);
+        if let Ok(Some(next)) = next {
+            // Should another ring have come in between, it is as new.
+            let _ = swap::replace(&self.keys, &keys, Arc::new(next));
+            let (keys, now) = (self.keys.load(), self.now());
+            self.counters.observe(&keys, now);
+            return Ok(());
+        }
+        self.counters.observe(&keys, at.now);
+        next.map(drop)
+    }
+
+    #[cold]
+    fn renew(&self) {
+        // Without randomness there is nothing to seal with, and no handshake either.
+        let _ = self.maintain();
+    }
+
+    /// The time by the ring's clock, which [`KeyTimes`] are in.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The time of day by the ring's clock, since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn unix_time(&self) -> std::time::Duration {
+        self.clock.unix_time()
+    }
+}
+
+/// Resets the flag when the renewal is over, also when it panics.
+struct Renewing<'a>(&'a AtomicBool);
+
+impl Drop for Renewing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Deref for RingGuard {
+    type Target = KeyRing;
+
+    fn deref(&self) -> &KeyRing {
+        &self.keys
+    }
+}
+
+/// Shows fingerprints, no keys.
+impl fmt::Debug for TicketRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TicketRing").field(&*self.load()).finish()
+    }
+}
+
+/// Shows fingerprints, no keys.
+impl fmt::Debug for RingGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        KeyRing::fmt(self, f)
+    }
+}
