@@ -9,6 +9,7 @@ mod sample;
 mod summary;
 mod tables;
 mod targets;
+mod verdict;
 
 use std::error::Error;
 use std::fs;

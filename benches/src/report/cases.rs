@@ -110,7 +110,7 @@ pub(super) fn is_bound(contender: &str) -> bool {
 }
 
 /// A value of a case in words. Keys are uniform where nothing else is said.
-fn words(key: &str, value: &str) -> Option<String> {
+pub(super) fn words(key: &str, value: &str) -> Option<String> {
     Some(match (key, value) {
         ("keys", "uniform") => return None,
         ("keys", _) => format!("{value} keys"),

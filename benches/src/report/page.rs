@@ -5,7 +5,8 @@ use openssl::asn1::Asn1Time;
 
 use super::cases::{Case, cases};
 use super::plots::{self, Figure};
-use super::targets::{self, Row, Verdict};
+use super::targets;
+use super::verdict::{Row, Verdict};
 use super::{numbers, summary, tables};
 use crate::record::{Machine, Record};
 
@@ -134,7 +135,7 @@ fn target(row: &Row) -> Markup {
     };
     html! {
         tr {
-            th scope="row" { (numbers::unbroken(row.measure)) }
+            th scope="row" { (numbers::unbroken(&row.measure)) }
             td { (row.target) }
             td {
                 @if let Some(worst) = row.worst() {

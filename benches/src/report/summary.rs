@@ -1,7 +1,7 @@
 //! What a record says, in sentences.
 
 use super::numbers;
-use super::targets::{Row, Verdict};
+use super::verdict::{Row, Verdict};
 use crate::record::Record;
 use crate::scale::Scale;
 

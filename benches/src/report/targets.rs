@@ -1,252 +1,301 @@
-//! The targets that the harness was built to check, and how far a record meets them.
+//! The targets that the harness checks, and how far a record meets them: `targets.json` has a row
+//! for each, this file evaluates them.
 //!
-//! Every number is a median over the rounds. What compares two contenders is taken round by round,
-//! so that a disturbance of the machine meets both of them.
+//! Every number is a median over the rounds. Two contenders are compared round by round, so that a
+//! disturbance of the machine meets both of them.
 
-mod engine;
-mod others;
+use std::collections::BTreeMap;
 
-use super::cases::{Case, Spread, cases};
-use super::numbers;
-use crate::record::Record;
+use serde::Deserialize;
 
-/// All of them, in the order of the project's list.
+use super::cases::{Case, cases, words};
+use super::verdict::{Limit, Row, Unit};
+use crate::record::{Measurement, Record, quantile};
+
+/// Every target, in the order of the file.
 pub(super) fn rows(record: &Record) -> Vec<Row> {
+    let targets: Vec<Target> =
+        serde_json::from_str(include_str!("targets.json")).expect("targets.json has this form");
     let cases = cases(record);
-    let rows: [fn(&[Case<'_>]) -> Row; 15] = [
-        engine::pinned_to_floor,
-        engine::pinned_to_peers,
-        engine::pinning_to_floor,
-        engine::second_thread,
-        engine::growth,
-        engine::mixes_to_caches,
-        engine::mixes_to_maps,
-        others::tail_to_peers,
-        others::tail_to_p99,
-        engine::get_to_get_buffer,
-        others::hits_to_lru,
-        others::hits_in_a_flood,
-        others::overhead,
-        others::tickets,
-        others::loopback,
-    ];
-    rows.iter().map(|row| row(&cases)).collect()
+    targets.into_iter().map(|t| t.evaluate(&cases)).collect()
 }
 
-/// A target, and what was seen in each case that it speaks about.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    /// What is measured.
-    pub(super) measure: &'static str,
-    /// What it should be.
-    pub(super) target: &'static str,
+/// Keys of a case and the values that they may have; a `*` at an end stands for any text.
+type Filter = BTreeMap<String, Vec<String>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    measure: String,
+    target: String,
+    #[serde(flatten)]
     limit: Limit,
+    #[serde(default)]
     unit: Unit,
-    checks: Vec<Check>,
-    /// Cases that the target does not speak about, and which explain it.
-    beside: Vec<Check>,
-    /// Cases that the target speaks about and the record knows nothing of.
-    pub(super) unmeasured: Vec<String>,
+    part: String,
+    quantity: String,
+    /// The cases that the target speaks about.
+    #[serde(default)]
+    cases: Filter,
+    /// Keys that the names of the cases leave out.
+    #[serde(default)]
+    hide: Vec<String>,
+    /// Each combination of these has to be measured. The key `beside` stands for the peer.
+    #[serde(default)]
+    expected: BTreeMap<String, Vec<String>>,
+    /// Whether cases beside the expected ones count as well.
+    #[serde(default)]
+    beyond_expected: bool,
+    #[serde(default = "rekindle")]
+    ours: Vec<String>,
+    against: Against,
+    /// What the ratios are multiplied by.
+    #[serde(default = "one")]
+    factor: f64,
+    /// Of the cases with equal values for this key, the best one counts.
+    best_of_each: Option<String>,
+    /// What else has to hold for a contender in the same case, as far as it was measured.
+    only_if: Option<Condition>,
+    /// Whether to mention cases that the target does not speak about.
+    #[serde(default)]
+    mention_others: bool,
 }
 
-/// One case.
-#[derive(Clone, Debug)]
-pub(super) struct Check {
-    /// Which, and beside whom.
-    pub(super) case: String,
-    pub(super) seen: Spread,
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Against {
+    Nothing,
+    /// Each of these contenders; every peer where none is named.
+    Each(Vec<String>),
+    /// Of these contenders the one with the shortest time; of every peer where none is named.
+    Fastest(Vec<String>),
+    /// The same contender in the case that has this value for this key.
+    Case(String, String),
 }
 
-/// What may be seen.
-#[derive(Clone, Copy, Debug)]
-enum Limit {
-    AtMost(f64),
-    AtLeast(f64),
+#[derive(Deserialize)]
+struct Condition {
+    quantity: String,
+    #[serde(flatten)]
+    limit: Limit,
 }
 
-/// What the numbers of a row are.
-#[derive(Clone, Copy, Debug)]
-enum Unit {
-    Ratio,
-    /// Percentage points between two shares.
-    Points,
-    Bytes,
+fn rekindle() -> Vec<String> {
+    vec!["rekindle".to_owned()]
 }
 
-/// What became of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// In every case that it speaks about.
-    Met,
-    /// In every case that was measured, but others were not.
-    MetWhereMeasured,
-    /// Not in every case.
-    Missed,
-    /// No case was measured.
-    NotMeasured,
+fn one() -> f64 {
+    1.0
 }
 
-impl Verdict {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Met,
-        Self::MetWhereMeasured,
-        Self::Missed,
-        Self::NotMeasured,
-    ];
+/// What was seen in one case, beside one peer.
+struct Seen<'c, 'a> {
+    case: &'c Case<'a>,
+    peer: &'a str,
+    name: String,
+    samples: Vec<f64>,
+}
 
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::MetWhereMeasured => "met where measured",
-            Self::Missed => "not met",
-            Self::NotMeasured => "not measured",
+impl Target {
+    fn evaluate(&self, cases: &[Case<'_>]) -> Row {
+        let mut row = Row::new(&self.measure, &self.target, self.limit, self.unit);
+        let of_quantity = || cases.iter().filter(|c| c.is_of(&self.part, &self.quantity));
+        let (counted, others): (Vec<_>, Vec<_>) =
+            of_quantity().partition(|case| fits(&self.cases, |key| case.value(key)));
+        let mut seen: Vec<_> = (counted.iter())
+            .flat_map(|case| self.seen_in(case, cases))
+            .collect();
+        if let Some(key) = &self.best_of_each {
+            seen = self.best_of_each(seen, key);
         }
-    }
-}
-
-impl Row {
-    fn new(measure: &'static str, target: &'static str, limit: Limit, unit: Unit) -> Self {
-        Self {
-            measure,
-            target,
-            limit,
-            unit,
-            checks: Vec::new(),
-            beside: Vec::new(),
-            unmeasured: Vec::new(),
+        let expected = combinations(&self.expected);
+        for slice in &expected {
+            let before = row.checked();
+            for one in seen.extract_if(.., |one| fits(slice, |key| one.value(key))) {
+                row.check(one.name, &one.samples);
+            }
+            if row.checked() == before {
+                row.unmeasured.push(name_of(slice));
+            }
         }
-    }
-
-    fn check(&mut self, case: String, seen: &[f64]) {
-        let seen = Spread::of(seen);
-        self.checks.push(Check { case, seen });
-    }
-
-    /// Mentions a case that does not count.
-    fn mention(&mut self, case: String, seen: &[f64]) {
-        let seen = Spread::of(seen);
-        self.beside.push(Check { case, seen });
-    }
-
-    /// Runs checks of a case that the target speaks about, and remembers it if there are none.
-    fn expect(&mut self, case: impl Into<String>, checks: impl FnOnce(&mut Self)) {
-        let before = self.checks.len();
-        checks(self);
-        if self.checks.len() == before {
-            self.unmeasured.push(case.into());
+        if self.beyond_expected {
+            seen.into_iter()
+                .for_each(|one| row.check(one.name, &one.samples));
         }
-    }
-
-    pub(super) fn verdict(&self) -> Verdict {
-        if self.checks.is_empty() {
-            Verdict::NotMeasured
-        } else if self.missed().next().is_some() {
-            Verdict::Missed
-        } else if self.unmeasured.is_empty() {
-            Verdict::Met
-        } else {
-            Verdict::MetWhereMeasured
+        if self.mention_others {
+            let ours = others
+                .iter()
+                .filter_map(|c| Some((c, c.contender(&self.ours[0])?)));
+            ours.for_each(|(case, ours)| row.mention(case.name(), &ours.samples));
         }
+        row
     }
 
-    /// How many cases were looked at.
-    pub(super) fn checked(&self) -> usize {
-        self.checks.len()
+    fn seen_in<'c, 'a>(&self, case: &'c Case<'a>, cases: &[Case<'a>]) -> Vec<Seen<'c, 'a>> {
+        let mut all = Vec::new();
+        for ours in self.ours.iter().filter_map(|name| case.contender(name)) {
+            let holds = |contender: &str| self.condition_holds(cases, case, contender);
+            for theirs in self.opponents(case, cases, ours, &holds) {
+                let hidden: Vec<_> = self.hide.iter().map(String::as_str).collect();
+                let mut name = case.name_without(&hidden);
+                if self.ours.len() > 1 {
+                    name = format!("{name}, {}", ours.contender);
+                }
+                if self.names_peers() {
+                    name = format!("{name}, beside {}", theirs.contender);
+                }
+                let mut samples = self.compare(ours, theirs);
+                if !holds(&ours.contender) {
+                    // A miss: no number of ours means anything here.
+                    samples = vec![f64::NAN];
+                }
+                all.push(Seen {
+                    case,
+                    peer: &theirs.contender,
+                    name,
+                    samples,
+                });
+            }
+        }
+        all
     }
 
-    /// The case that is the furthest from the target, or the closest to missing it.
-    pub(super) fn worst(&self) -> Option<&Check> {
-        let order = |a: &&Check, b: &&Check| {
-            let excess = |c: &Check| self.limit.excess(c.seen.median);
-            excess(a).total_cmp(&excess(b))
+    /// The measurements that ours is compared to.
+    fn opponents<'a>(
+        &self,
+        case: &Case<'a>,
+        cases: &[Case<'a>],
+        ours: &'a Measurement,
+        holds: &dyn Fn(&str) -> bool,
+    ) -> Vec<&'a Measurement> {
+        let named = |names: &[String]| -> Vec<&'a Measurement> {
+            let all: Vec<_> = match names {
+                [] => case.peers().collect(),
+                _ => names
+                    .iter()
+                    .filter_map(|name| case.contender(name))
+                    .collect(),
+            };
+            all.into_iter().filter(|m| holds(&m.contender)).collect()
         };
-        self.checks.iter().max_by(order)
-    }
-
-    /// The cases in which the target was missed.
-    pub(super) fn missed(&self) -> impl Iterator<Item = &Check> {
-        let missed = |c: &&Check| self.limit.excess(c.seen.median) > 0.0;
-        self.checks.iter().filter(missed)
-    }
-
-    /// A number of this row, with its unit.
-    pub(super) fn value(&self, value: f64) -> String {
-        match self.unit {
-            Unit::Ratio => format!("{}×", self.ratio(value)),
-            Unit::Points => format!("{value:+.2} points").replace('-', "−"),
-            Unit::Bytes => format!("{} bytes", numbers::short(value)),
+        match &self.against {
+            Against::Nothing => vec![ours],
+            Against::Each(names) => named(names),
+            Against::Fastest(names) => {
+                let all = named(names).into_iter();
+                let fastest = all.min_by(|a, b| a.median().total_cmp(&b.median()));
+                fastest.into_iter().collect()
+            }
+            Against::Case(key, value) => {
+                let partner = cases.iter().find(|c| {
+                    c.is_of(&self.part, &self.quantity)
+                        && c.value(key) == value
+                        && c.key_without(&[key]) == case.key_without(&[key])
+                });
+                let same = partner.and_then(|partner| partner.contender(&ours.contender));
+                same.into_iter().collect()
+            }
         }
     }
 
-    /// A ratio, with another digit where it would read as if it were the limit.
-    fn ratio(&self, value: f64) -> String {
-        let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
-        let text = numbers::short(value);
-        if text == numbers::short(limit) {
-            format!("{value:.3}")
-        } else {
-            text
+    fn compare(&self, ours: &Measurement, theirs: &Measurement) -> Vec<f64> {
+        let pairs = || ours.samples.iter().zip(&theirs.samples);
+        match (&self.against, self.unit) {
+            (Against::Nothing, _) => ours.samples.clone(),
+            (_, Unit::Points) => pairs().map(|(ours, theirs)| ours - theirs).collect(),
+            _ => pairs()
+                .map(|(ours, theirs)| self.factor * ours / theirs)
+                .collect(),
         }
     }
 
-    /// The quartiles of what was seen in one case, if rounds differ at all.
-    pub(super) fn spread(&self, check: &Check) -> String {
-        let Spread { low, high, .. } = check.seen;
-        let text = |value: f64| match self.unit {
-            Unit::Points => format!("{value:+.2}").replace('-', "−"),
-            Unit::Ratio | Unit::Bytes => numbers::short(value),
+    /// Whether the name of a case has to say which peer it is beside.
+    fn names_peers(&self) -> bool {
+        match &self.against {
+            Against::Each(names) | Against::Fastest(names) => names.len() != 1,
+            Against::Nothing | Against::Case(..) => false,
+        }
+    }
+
+    fn condition_holds(&self, cases: &[Case<'_>], of: &Case<'_>, contender: &str) -> bool {
+        let Some(condition) = &self.only_if else {
+            return true;
         };
-        if low < high {
-            format!("[{}, {}]", text(low), text(high))
-        } else {
-            String::new()
-        }
+        let of = of.key_without(&[]);
+        let measured = cases.iter().find(|case| {
+            let mut keys = case.key_without(&[]).into_iter();
+            case.is_of(&self.part, &condition.quantity)
+                && keys.all(|(key, value)| of.get(key) == Some(&value))
+        });
+        let share = measured.and_then(|case| case.contender(contender));
+        share.is_none_or(|share| condition.limit.excess(share.median()) <= 0.0)
     }
 
-    /// Where it was missed, which cases are not known, and what else was seen, in one line.
-    pub(super) fn remark(&self) -> String {
-        let one = |c: &Check| format!("{} ({})", c.case, self.value(c.seen.median));
-        let missed: Vec<_> = self.missed().map(one).collect();
-        let mut remarks = Vec::new();
-        if !missed.is_empty() {
-            let (of, which) = (self.checks.len(), some(&missed));
-            remarks.push(format!("missed in {} of {of}: {which}", missed.len()));
+    fn best_of_each<'c, 'a>(&self, all: Vec<Seen<'c, 'a>>, key: &str) -> Vec<Seen<'c, 'a>> {
+        let excess = |one: &Seen<'_, '_>| self.limit.excess(quantile(&one.samples, 0.5));
+        let mut best: Vec<Seen<'c, 'a>> = Vec::new();
+        for one in all {
+            match best.iter_mut().find(|b| b.value(key) == one.value(key)) {
+                Some(known) if excess(&one) < excess(known) => *known = one,
+                Some(_) => {}
+                None => best.push(one),
+            }
         }
-        if !self.unmeasured.is_empty() && !self.checks.is_empty() {
-            remarks.push(format!("not measured: {}", some(&self.unmeasured)));
-        }
-        if !self.beside.is_empty() {
-            let beside: Vec<_> = self.beside.iter().map(one).collect();
-            remarks.push(format!("not counted: {}", beside.join("; ")));
-        }
-        remarks.join("; ")
+        best
     }
 }
 
-impl Limit {
-    /// How far above or below a value is what may not be seen. What is no number is seen nowhere.
-    fn excess(self, value: f64) -> f64 {
-        let excess = match self {
-            Self::AtMost(limit) => value - limit,
-            Self::AtLeast(limit) => limit - value,
-        };
-        if excess.is_nan() {
-            f64::INFINITY
+impl Seen<'_, '_> {
+    fn value(&self, key: &str) -> &str {
+        if key == "beside" {
+            self.peer
         } else {
-            excess
+            self.case.value(key)
         }
     }
 }
 
-/// The first few, and how many more there are.
-fn some(all: &[String]) -> String {
-    const FEW: usize = 3;
-    let rest = all.len().saturating_sub(FEW);
-    let mut text = all[..all.len() - rest].join("; ");
-    if rest > 0 {
-        text.push_str(&format!("; and {rest} more"));
+/// Whether each key of the filter has one of its values.
+fn fits<'v>(filter: &Filter, value: impl Fn(&str) -> &'v str) -> bool {
+    let matches = |pattern: &str, value: &str| {
+        let text = pattern.trim_matches('*');
+        match (pattern.starts_with('*'), pattern.ends_with('*')) {
+            (true, true) => value.to_lowercase().contains(text),
+            (false, true) => value.starts_with(text),
+            _ => value == pattern,
+        }
+    };
+    let mut keys = filter.iter();
+    keys.all(|(key, patterns)| patterns.iter().any(|pattern| matches(pattern, value(key))))
+}
+
+/// Each combination of one value for each key.
+fn combinations(expected: &Filter) -> Vec<Filter> {
+    expected
+        .iter()
+        .fold(vec![Filter::new()], |all, (key, values)| {
+            let with = |one: &Filter, value: &String| {
+                let mut one = one.clone();
+                one.insert(key.clone(), vec![value.clone()]);
+                one
+            };
+            let each = all
+                .iter()
+                .flat_map(|one| values.iter().map(move |v| with(one, v)));
+            each.collect()
+        })
+}
+
+fn name_of(slice: &Filter) -> String {
+    let names = slice
+        .iter()
+        .filter_map(|(key, values)| words(key, &values[0]));
+    let name = names.collect::<Vec<_>>().join(", ");
+    if name.is_empty() {
+        "any case".to_owned()
+    } else {
+        name
     }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::record::Measurement;
 use crate::report::sample::{engine as of_engine, measurement, record};
+use crate::report::verdict::Verdict;
 
 const CHAIN: &str = "get_buffer, dependent keys";
 

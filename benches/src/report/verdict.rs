@@ -1,0 +1,216 @@
+//! What became of a target: the cases that were checked, the worst of them, the verdict.
+
+use serde::Deserialize;
+
+use super::cases::Spread;
+use super::numbers;
+
+/// A target, and what was seen in each case that it speaks about.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// What is measured.
+    pub(super) measure: String,
+    /// What it should be.
+    pub(super) target: String,
+    limit: Limit,
+    unit: Unit,
+    checks: Vec<Check>,
+    /// Cases that the target does not speak about, and which explain it.
+    beside: Vec<Check>,
+    /// Cases that the target speaks about and the record knows nothing of.
+    pub(super) unmeasured: Vec<String>,
+}
+
+/// One case.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    /// Which, and beside whom.
+    pub(super) case: String,
+    pub(super) seen: Spread,
+}
+
+/// What may be seen.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// What the numbers of a row are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    #[default]
+    Ratio,
+    /// Percentage points between two shares.
+    Points,
+    Bytes,
+}
+
+/// What became of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// In every case that it speaks about.
+    Met,
+    /// In every case that was measured, but others were not.
+    MetWhereMeasured,
+    /// Not in every case.
+    Missed,
+    /// No case was measured.
+    NotMeasured,
+}
+
+impl Verdict {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Met,
+        Self::MetWhereMeasured,
+        Self::Missed,
+        Self::NotMeasured,
+    ];
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::MetWhereMeasured => "met where measured",
+            Self::Missed => "not met",
+            Self::NotMeasured => "not measured",
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn new(measure: &str, target: &str, limit: Limit, unit: Unit) -> Self {
+        Self {
+            measure: measure.to_owned(),
+            target: target.to_owned(),
+            limit,
+            unit,
+            checks: Vec::new(),
+            beside: Vec::new(),
+            unmeasured: Vec::new(),
+        }
+    }
+
+    pub(super) fn check(&mut self, case: String, seen: &[f64]) {
+        let seen = Spread::of(seen);
+        self.checks.push(Check { case, seen });
+    }
+
+    /// Mentions a case that does not count.
+    pub(super) fn mention(&mut self, case: String, seen: &[f64]) {
+        let seen = Spread::of(seen);
+        self.beside.push(Check { case, seen });
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.checks.is_empty() {
+            Verdict::NotMeasured
+        } else if self.missed().next().is_some() {
+            Verdict::Missed
+        } else if self.unmeasured.is_empty() {
+            Verdict::Met
+        } else {
+            Verdict::MetWhereMeasured
+        }
+    }
+
+    /// How many cases were looked at.
+    pub(super) fn checked(&self) -> usize {
+        self.checks.len()
+    }
+
+    /// The case that is the furthest from the target, or the closest to missing it.
+    pub(super) fn worst(&self) -> Option<&Check> {
+        let order = |a: &&Check, b: &&Check| {
+            let excess = |c: &Check| self.limit.excess(c.seen.median);
+            excess(a).total_cmp(&excess(b))
+        };
+        self.checks.iter().max_by(order)
+    }
+
+    /// The cases in which the target was missed.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &Check> {
+        let missed = |c: &&Check| self.limit.excess(c.seen.median) > 0.0;
+        self.checks.iter().filter(missed)
+    }
+
+    /// A number of this row, with its unit.
+    pub(super) fn value(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Ratio => format!("{}×", self.ratio(value)),
+            Unit::Points => format!("{value:+.2} points").replace('-', "−"),
+            Unit::Bytes => format!("{} bytes", numbers::short(value)),
+        }
+    }
+
+    /// A ratio, with another digit where it would read as if it were the limit.
+    fn ratio(&self, value: f64) -> String {
+        let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
+        let text = numbers::short(value);
+        if text == numbers::short(limit) {
+            format!("{value:.3}")
+        } else {
+            text
+        }
+    }
+
+    /// The quartiles of what was seen in one case, if rounds differ at all.
+    pub(super) fn spread(&self, check: &Check) -> String {
+        let Spread { low, high, .. } = check.seen;
+        let text = |value: f64| match self.unit {
+            Unit::Points => format!("{value:+.2}").replace('-', "−"),
+            Unit::Ratio | Unit::Bytes => numbers::short(value),
+        };
+        if low < high {
+            format!("[{}, {}]", text(low), text(high))
+        } else {
+            String::new()
+        }
+    }
+
+    /// Where it was missed, which cases are not known, and what else was seen, in one line.
+    pub(super) fn remark(&self) -> String {
+        let one = |c: &Check| format!("{} ({})", c.case, self.value(c.seen.median));
+        let missed: Vec<_> = self.missed().map(one).collect();
+        let mut remarks = Vec::new();
+        if !missed.is_empty() {
+            let (of, which) = (self.checks.len(), some(&missed));
+            remarks.push(format!("missed in {} of {of}: {which}", missed.len()));
+        }
+        if !self.unmeasured.is_empty() && !self.checks.is_empty() {
+            remarks.push(format!("not measured: {}", some(&self.unmeasured)));
+        }
+        if !self.beside.is_empty() {
+            let beside: Vec<_> = self.beside.iter().map(one).collect();
+            remarks.push(format!("not counted: {}", beside.join("; ")));
+        }
+        remarks.join("; ")
+    }
+}
+
+impl Limit {
+    /// How far above or below a value is what may not be seen. What is no number is seen nowhere.
+    pub(super) fn excess(self, value: f64) -> f64 {
+        let excess = match self {
+            Self::AtMost(limit) => value - limit,
+            Self::AtLeast(limit) => limit - value,
+        };
+        if excess.is_nan() {
+            f64::INFINITY
+        } else {
+            excess
+        }
+    }
+}
+
+/// The first few, and how many more there are.
+fn some(all: &[String]) -> String {
+    const FEW: usize = 3;
+    let rest = all.len().saturating_sub(FEW);
+    let mut text = all[..all.len() - rest].join("; ");
+    if rest > 0 {
+        text.push_str(&format!("; and {rest} more"));
+    }
+    text
+}
