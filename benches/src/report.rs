@@ -1,8 +1,10 @@
 //! The report: one page made from a record, which says of each target whether it is met.
 
 mod cases;
+mod draw;
 mod numbers;
 mod page;
+mod palette;
 mod plots;
 #[cfg(test)]
 mod sample;

@@ -4,10 +4,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use openssl::asn1::Asn1Time;
 
 use super::cases::{Case, cases};
-use super::plots::{self, Figure};
+use super::plots::Figure;
 use super::targets;
 use super::verdict::{Row, Verdict};
-use super::{numbers, summary, tables};
+use super::{numbers, palette, summary, tables};
 use crate::record::{Machine, Record};
 
 /// Lays the page out. `remarks`: paragraphs by hand, separated by blank lines.
@@ -22,7 +22,7 @@ pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "Rekindle beside its peers" }
-                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(plots::dark_mode())) }
+                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(palette::dark_mode())) }
             }
             body {
                 header {

@@ -1,276 +1,270 @@
-//! Which plots are drawn from a record.
-
-mod axis;
-mod bars;
-mod lines;
-mod palette;
-mod text;
+//! Which plots are made of a record: a row for each figure, and how cases become its panels.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use axis::Scale;
-use bars::Bars;
-use lines::{Format, Lines, Series};
-pub(super) use palette::dark_mode;
-
 use super::cases::{Case, Spread, is_bound};
-use super::numbers;
+use super::draw::{Lines, Series, bars};
+use super::{numbers, palette};
 
 /// Plots of one kind, beside each other.
 pub(super) struct Figure {
     pub(super) title: &'static str,
-    /// What is seen, and how to read it.
+    /// What the plots show, and how to read them.
     pub(super) caption: &'static str,
     /// SVG; none if the record has nothing to draw.
     pub(super) panels: Vec<String>,
 }
 
-type Drawn = Result<Vec<String>, Box<dyn Error>>;
+struct Spec {
+    title: &'static str,
+    caption: &'static str,
+    part: &'static str,
+    quantity: &'static str,
+    /// A key of the cases, and how its value has to begin.
+    only: (&'static str, &'static str),
+    shape: Shape,
+}
 
-/// All figures, in the order of the parts.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// A panel for each case.
+    Bars {
+        what: &'static str,
+        descending: bool,
+    },
+    /// A panel for all cases that differ in one key only.
+    Lines(Axes),
+}
+
+#[derive(Clone, Copy)]
+struct Axes {
+    /// The key along the horizontal axis, on a log scale.
+    key: &'static str,
+    horizontal: &'static str,
+    vertical: &'static str,
+    log: bool,
+    /// Whether the values are ratios to the floor.
+    to_floor: bool,
+    /// Keys that the title of a panel leaves out.
+    hide: &'static [&'static str],
+    name: fn(f64) -> String,
+}
+
+const LATENCY: Axes = Axes {
+    key: "quantile",
+    horizontal: "percentile of lookups",
+    vertical: "time of a lookup, log scale",
+    log: true,
+    to_floor: false,
+    hide: &["quantile"],
+    name: numbers::time,
+};
+
+/// In the order of the parts.
+const FIGURES: [Spec; 8] = [
+    Spec {
+        title: "Lookups: how far from the floor",
+        caption: "Time of a lookup whose key depends on the lookup before, as a ratio to a table \
+                  that touches the same memory without any synchronisation. Lower is better; thin \
+                  upright lines are the quartiles over the rounds.",
+        part: "engine",
+        quantity: "time per operation",
+        only: ("load", "get_buffer, dependent keys"),
+        shape: Shape::Lines(Axes {
+            key: "sessions",
+            horizontal: "sessions",
+            vertical: "ratio to the floor, log scale",
+            log: true,
+            to_floor: true,
+            hide: &["load", "sessions"],
+            name: numbers::short,
+        }),
+    },
+    Spec {
+        title: "Lookups mixed with inserts",
+        caption: "Time of an operation on each thread while new sessions push out old ones. Lower \
+                  is better; the dark line across the end of a bar goes from quartile to quartile. \
+                  Maps do not evict: each insert removes an older session.",
+        part: "engine",
+        quantity: "time per operation",
+        // One size is enough for a picture; the tables have the others.
+        only: ("load", "mixed"),
+        shape: Shape::Bars {
+            what: "ns per operation and thread",
+            descending: false,
+        },
+    },
+    Spec {
+        title: "Latency of a lookup beside writers",
+        caption: "How long the slowest lookups take while writers at idle priority are preempted \
+                  in the middle of their work. Lower and flatter is better; but a cache that has \
+                  lost most of what is looked up (the tables below tell) has little to do.",
+        part: "tail",
+        quantity: "latency of get",
+        only: ("quantile", "p"),
+        shape: Shape::Lines(LATENCY),
+    },
+    Spec {
+        title: "Hit ratio",
+        caption: "Share of requests that find their session. The dashed line is the offline \
+                  optimum, which knows the future: no cache can be above it.",
+        part: "hit-ratio",
+        quantity: "hits",
+        only: ("stream", ""),
+        shape: Shape::Lines(Axes {
+            key: "capacity %",
+            horizontal: "capacity, % of all sessions, log scale",
+            vertical: "hits, % of requests",
+            log: false,
+            to_floor: false,
+            hide: &["capacity %"],
+            name: numbers::short,
+        }),
+    },
+    Spec {
+        title: "Memory",
+        caption: "Resident bytes for each session beyond its encoded bytes. Lower is better.",
+        part: "memory",
+        quantity: "overhead",
+        only: ("when", ""),
+        shape: Shape::Bars {
+            what: "bytes for each session",
+            descending: false,
+        },
+    },
+    Spec {
+        title: "Session tickets",
+        caption: "Time to seal or open one ticket through OpenSSL. Lower is better.",
+        part: "tickets",
+        quantity: "time per ticket",
+        only: ("operation", ""),
+        shape: Shape::Bars {
+            what: "ns per ticket",
+            descending: false,
+        },
+    },
+    Spec {
+        title: "Handshakes over loopback",
+        caption: "Handshakes per second against each server, alike in configuration and cores, by \
+                  one load generator. Higher is better.",
+        part: "handshake",
+        quantity: "handshakes per second",
+        only: ("where", "loopback"),
+        shape: Shape::Bars {
+            what: "handshakes per second",
+            descending: true,
+        },
+    },
+    Spec {
+        title: "Handshakes in process",
+        caption: "Handshakes per second without a network, both sides in one process. Higher is \
+                  better.",
+        part: "handshake",
+        quantity: "handshakes per second",
+        only: ("where", "in process"),
+        shape: Shape::Bars {
+            what: "handshakes per second",
+            descending: true,
+        },
+    },
+];
+
+/// All figures.
 pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>> {
-    let figure = |title, caption, panels: Drawn| -> Result<Figure, Box<dyn Error>> {
+    let figure = |spec: &Spec| {
         Ok(Figure {
-            title,
-            caption,
-            panels: panels?,
+            title: spec.title,
+            caption: spec.caption,
+            panels: spec.panels(cases)?,
         })
     };
-    Ok(vec![
-        figure(
-            "Lookups: how far from the floor",
-            "Time of a lookup whose key depends on the lookup before, as a ratio to a table that \
-             touches the same memory without any synchronisation. Lower is better; thin upright \
-             lines are the quartiles over the rounds.",
-            growth(cases),
-        )?,
-        figure(
-            "Lookups mixed with inserts",
-            "Time of an operation on each thread while new sessions push out old ones. Lower is \
-             better; the dark line across the end of a bar goes from quartile to quartile. Maps do \
-             not evict: each insert removes an older session.",
-            mixes(cases),
-        )?,
-        figure(
-            "Latency of a lookup beside writers",
-            "How long the slowest lookups take while writers at idle priority are preempted in the \
-             middle of their work. Lower and flatter is better; but who has lost most of what is looked \
-             up (the tables below tell) has little to do.",
-            tail(cases),
-        )?,
-        figure(
-            "Hit ratio",
-            "Share of requests that find their session. The dashed line is the offline optimum, \
-             which knows the future: no cache can be above it.",
-            hits(cases),
-        )?,
-        figure(
-            "Memory",
-            "Resident bytes for each session beyond its encoded bytes. Lower is better.",
-            memory(cases),
-        )?,
-        figure(
-            "Session tickets",
-            "Time to seal or open one ticket through OpenSSL. Lower is better.",
-            tickets(cases),
-        )?,
-        figure(
-            "Handshakes over loopback",
-            "Handshakes per second against each server, alike in configuration and cores, by one \
-             load generator. Higher is better.",
-            handshakes(cases, "loopback"),
-        )?,
-        figure(
-            "Handshakes in process",
-            "Handshakes per second without a network, both sides in one process. Higher is better.",
-            handshakes(cases, "in process"),
-        )?,
-    ])
+    FIGURES.iter().map(figure).collect()
 }
 
 /// The plot for the README: the latency of lookups beside writers. None if that was not measured.
 pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn Error>> {
-    let mut groups = groups(cases, "tail", "latency of get", &["quantile"]);
+    let tail = cases.iter().filter(|c| c.is_of("tail", "latency of get"));
+    let mut groups = groups(tail, "quantile");
     groups.retain(|group| group[0].value("writers") != "0");
     let four = |g: &&Vec<&Case<'_>>| g[0].value("writers") == "4";
     let Some(group) = groups.iter().find(four).or(groups.first()) else {
         return Ok(None);
     };
     let writers = group[0].value("writers");
-    let mut plot = tail_of(group);
-    plot.title = format!("Latency of a lookup beside {writers} writers preempted in mid-work");
-    let svg = plot.draw()?;
+    let title = format!("Latency of a lookup beside {writers} writers preempted in mid-work");
+    let svg = lines(group, title, LATENCY).draw()?;
     let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
-    Ok(Some(format!("{tag}><style>{}</style>{rest}", dark_mode())))
+    Ok(Some(format!(
+        "{tag}><style>{}</style>{rest}",
+        palette::dark_mode()
+    )))
 }
 
-fn growth(cases: &[Case<'_>]) -> Drawn {
-    let load = "get_buffer, dependent keys";
-    let mut groups = groups(cases, "engine", "time per operation", &["sessions"]);
-    groups.retain(|group| group[0].value("load") == load && group[0].floor().is_some());
-    if groups.iter().any(|group| group.len() > 1) {
-        groups.retain(|group| group.len() > 1);
+impl Spec {
+    fn panels(&self, cases: &[Case<'_>]) -> Result<Vec<String>, Box<dyn Error>> {
+        let (key, start) = self.only;
+        let fits =
+            |c: &&Case<'_>| c.is_of(self.part, self.quantity) && c.value(key).starts_with(start);
+        let fitting: Vec<_> = cases.iter().filter(fits).collect();
+        match self.shape {
+            Shape::Bars { what, descending } => {
+                let nearest = nearest_size(&fitting);
+                let shown = fitting
+                    .iter()
+                    .filter(|c| start != "mixed" || size(c) == nearest);
+                let panel = |case: &&Case<'_>| {
+                    let seen = |(name, s): (&str, Spread)| (name.to_owned(), s);
+                    let all = case.measurements.iter();
+                    let all = all.map(|m| seen((&m.contender, Spread::of(&m.samples))));
+                    let mut all: Vec<_> = all.collect();
+                    all.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
+                    if descending {
+                        all.reverse();
+                    }
+                    bars(&case.name_without(&["where"]), what, &all)
+                };
+                shown.map(panel).collect()
+            }
+            Shape::Lines(axes) => {
+                let mut groups = groups(fitting, axes.key);
+                groups.retain(|group| !axes.to_floor || group[0].floor().is_some());
+                if groups.iter().any(|group| group.len() > 1) {
+                    groups.retain(|group| group.len() > 1);
+                }
+                let title = |group: &[&Case<'_>]| group[0].name_without(axes.hide);
+                groups
+                    .iter()
+                    .map(|group| lines(group, title(group), axes).draw())
+                    .collect()
+            }
+        }
     }
-    let plot = |group: &Vec<&Case<'_>>| {
-        lines(
-            group,
-            |case| number(case.value("sessions")),
-            |case, contender| {
-                let floor = case.floor()?;
-                Some(Spread::of(&case.contender(contender)?.ratios_to(floor)))
-            },
-            Lines {
-                title: group[0].name_without(&["load", "sessions"]),
-                vertical: "ratio to the floor, log scale".to_owned(),
-                scale: Scale::Log,
-                format: Format::NUMBER,
-                horizontal: "sessions".to_owned(),
-                place_scale: Scale::Log,
-                places: places(group, "sessions"),
-                series: Vec::new(),
-            },
-        )
-        .draw()
-    };
-    groups.iter().map(plot).collect()
 }
 
-fn mixes(cases: &[Case<'_>]) -> Drawn {
-    let mixed = |c: &&Case<'_>| {
-        c.is_of("engine", "time per operation") && c.value("load").starts_with("mixed")
-    };
-    let all: Vec<_> = cases.iter().filter(mixed).collect();
-    // One size is enough for a picture; the tables have the others.
-    let distance = |c: &Case<'_>| (number(c.value("sessions")).log10() - 5.0).abs();
-    let least = all.iter().map(|c| distance(c)).fold(f64::MAX, f64::min);
-    let shown = all.iter().filter(|c| distance(c) <= least);
-    shown
-        .map(|case| bars(case, "ns per operation and thread", Best::Least))
-        .collect()
+/// The number of sessions that is nearest to 100,000.
+fn nearest_size(cases: &[&Case<'_>]) -> f64 {
+    let distance = |sessions: f64| (sessions.log10() - 5.0).abs();
+    let sizes = cases.iter().map(|c| size(c));
+    sizes
+        .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+        .unwrap_or(0.0)
 }
 
-fn tail(cases: &[Case<'_>]) -> Drawn {
-    let groups = groups(cases, "tail", "latency of get", &["quantile"]);
-    groups.iter().map(|group| tail_of(group).draw()).collect()
+fn size(case: &Case<'_>) -> f64 {
+    number(case.value("sessions"))
 }
 
-fn tail_of(group: &[&Case<'_>]) -> Lines {
-    const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "p99.99"];
-    let place = |case: &Case<'_>| {
-        let found = QUANTILES.iter().position(|q| *q == case.value("quantile"));
-        found.map_or(f64::NAN, |i| i as f64)
-    };
-    let shown = group.iter().copied().filter(|c| !place(c).is_nan());
-    let shown: Vec<_> = shown.collect();
-    let names = QUANTILES.iter().enumerate();
-    let title = group[0].name_without(&["quantile"]);
-    lines(
-        &shown,
-        place,
-        absolute,
-        Lines {
-            title,
-            vertical: "time of a lookup, log scale".to_owned(),
-            scale: Scale::Log,
-            format: Format::TIME,
-            horizontal: "percentile of lookups".to_owned(),
-            place_scale: Scale::Linear,
-            places: names
-                .map(|(i, name)| (i as f64, (*name).to_owned()))
-                .collect(),
-            series: Vec::new(),
-        },
-    )
-}
-
-fn hits(cases: &[Case<'_>]) -> Drawn {
-    let plot = |group: &Vec<&Case<'_>>| {
-        lines(
-            group,
-            |case| number(case.value("capacity %")),
-            absolute,
-            Lines {
-                title: group[0].value("stream").to_owned(),
-                vertical: "hits, % of requests".to_owned(),
-                scale: Scale::Linear,
-                format: Format::NUMBER,
-                horizontal: "capacity, % of all sessions, log scale".to_owned(),
-                place_scale: Scale::Log,
-                places: places(group, "capacity %"),
-                series: Vec::new(),
-            },
-        )
-        .draw()
-    };
-    groups(cases, "hit-ratio", "hits", &["capacity %"])
-        .iter()
-        .map(plot)
-        .collect()
-}
-
-fn memory(cases: &[Case<'_>]) -> Drawn {
-    let overheads = cases.iter().filter(|c| c.is_of("memory", "overhead"));
-    overheads
-        .map(|case| bars(case, "bytes for each session", Best::Least))
-        .collect()
-}
-
-fn tickets(cases: &[Case<'_>]) -> Drawn {
-    let times = cases
-        .iter()
-        .filter(|c| c.is_of("tickets", "time per ticket"));
-    times
-        .map(|case| bars(case, "ns per ticket", Best::Least))
-        .collect()
-}
-
-fn handshakes(cases: &[Case<'_>], place: &str) -> Drawn {
-    let rates = cases
-        .iter()
-        .filter(|c| c.is_of("handshake", "handshakes per second"));
-    let rates = rates.filter(|c| c.value("where") == place);
-    rates
-        .map(|case| bars(case, "handshakes per second", Best::Greatest))
-        .collect()
-}
-
-/// Which of two values is on top.
-#[derive(Clone, Copy)]
-enum Best {
-    Least,
-    Greatest,
-}
-
-fn bars(case: &Case<'_>, what: &str, best: Best) -> Result<String, Box<dyn Error>> {
-    let measurements = case.measurements.iter();
-    let mut bars: Vec<_> = measurements
-        .map(|m| (m.contender.clone(), Spread::of(&m.samples)))
-        .collect();
-    bars.sort_by(|(_, a), (_, b)| match best {
-        Best::Least => a.median.total_cmp(&b.median),
-        Best::Greatest => b.median.total_cmp(&a.median),
-    });
-    let plot = Bars {
-        title: case.name_without(&["where"]),
-        what: what.to_owned(),
-        bars,
-    };
-    plot.draw()
-}
-
-/// Cases of a quantity that differ in the given keys only.
-fn groups<'c, 'a>(
-    cases: &'c [Case<'a>],
-    part: &str,
-    quantity: &str,
-    but_for: &[&str],
+/// Cases that differ in one key only.
+fn groups<'c, 'a: 'c>(
+    cases: impl IntoIterator<Item = &'c Case<'a>>,
+    key: &str,
 ) -> Vec<Vec<&'c Case<'a>>> {
     let mut groups: Vec<Vec<&Case<'_>>> = Vec::new();
     let mut known = BTreeMap::new();
-    for case in cases.iter().filter(|c| c.is_of(part, quantity)) {
+    for case in cases {
         let group = *known
-            .entry(case.key_without(but_for))
+            .entry(case.key_without(&[key]))
             .or_insert(groups.len());
         match groups.get_mut(group) {
             Some(group) => group.push(case),
@@ -280,46 +274,55 @@ fn groups<'c, 'a>(
     groups
 }
 
-/// Fills in a line for each contender of the cases, in the order in which they are met.
-fn lines(
-    cases: &[&Case<'_>],
-    place: impl Fn(&Case<'_>) -> f64,
-    seen: impl Fn(&Case<'_>, &str) -> Option<Spread>,
-    mut plot: Lines,
-) -> Lines {
+/// A line for each contender of the cases.
+fn lines(cases: &[&Case<'_>], title: String, axes: Axes) -> Lines {
+    let mut places: Vec<_> = cases
+        .iter()
+        .filter_map(|c| place(c.value(axes.key)))
+        .collect();
+    places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    places.dedup();
     let mut names: Vec<&str> = Vec::new();
     for measurement in cases.iter().flat_map(|c| &c.measurements) {
         if !names.contains(&&*measurement.contender) {
             names.push(&measurement.contender);
         }
     }
-    for name in names {
-        let points = cases
-            .iter()
-            .filter_map(|c| Some((place(c), seen(c, name)?)));
-        let mut points: Vec<_> = points.collect();
+    let point = |case: &&Case<'_>, name: &str| {
+        let seen = case.contender(name)?;
+        let values = match axes.to_floor {
+            true => seen.ratios_to(case.floor()?),
+            false => seen.samples.clone(),
+        };
+        Some((place(case.value(axes.key))?.0, Spread::of(&values)))
+    };
+    let line = |name: &&str| {
+        let mut points: Vec<_> = cases.iter().filter_map(|case| point(case, name)).collect();
         points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        if !points.is_empty() {
-            let name = name.to_owned();
-            plot.series.push(Series { name, points });
-        }
-    }
+        let name = (*name).to_owned();
+        (!points.is_empty()).then_some(Series { name, points })
+    };
+    let mut series: Vec<_> = names.iter().filter_map(line).collect();
     // Bounds behind everything else.
-    plot.series.sort_by_key(|series| !is_bound(&series.name));
-    plot
+    series.sort_by_key(|series| !is_bound(&series.name));
+    Lines {
+        title,
+        horizontal: axes.horizontal,
+        vertical: axes.vertical,
+        log: axes.log,
+        name: axes.name,
+        places,
+        series,
+    }
 }
 
-fn absolute(case: &Case<'_>, contender: &str) -> Option<Spread> {
-    Some(Spread::of(&case.contender(contender)?.samples))
-}
-
-/// The values that cases have for a key, in ascending order, with their places.
-fn places(cases: &[&Case<'_>], key: &str) -> Vec<(f64, String)> {
-    let values = cases.iter().map(|c| c.value(key));
-    let mut places: Vec<_> = values.map(|v| (number(v), numbers::count(v))).collect();
-    places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    places.dedup();
-    places
+/// Where a value of a case lies along the horizontal axis, and its name there.
+fn place(value: &str) -> Option<(f64, String)> {
+    const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "p99.99"];
+    if let Some(digits) = QUANTILES.iter().position(|quantile| *quantile == value) {
+        return Some((10f64.powi(digits as i32), value.to_owned()));
+    }
+    Some((value.parse().ok()?, numbers::count(value)))
 }
 
 fn number(digits: &str) -> f64 {

@@ -1,4 +1,5 @@
-//! Colours: told apart by people who confuse some (after Okabe and Ito), legible on light and on dark.
+//! Colours: told apart by people who confuse some (after Okabe and Ito), legible on light
+//! and on dark ground.
 //!
 //! Plots are drawn in the light ones. [`dark_mode`] is a style sheet that exchanges each for its dark
 //! counterpart, so that a plot needs no other attribute for both schemes.
@@ -28,7 +29,7 @@ pub(super) const PAPER: Tone = tone(0xFFFFFF, 0x0D1117);
 pub(super) const INK: Tone = tone(0x1F2328, 0xE6EDF3);
 pub(super) const FAINT: Tone = tone(0x59636E, 0x9AA4AF);
 pub(super) const GRID: Tone = tone(0xDFE4E9, 0x2A3038);
-/// Bars of those who are not us.
+/// Bars of peers.
 pub(super) const PLAIN: Tone = tone(0xA9B4C0, 0x59636F);
 pub(super) const OURS: Tone = tone(0x0066B2, 0x58B0FF);
 
@@ -45,7 +46,7 @@ const PEERS: [(&str, Tone); 9] = [
     ("OpenSSL internal cache", tone(0x5F6B2E, 0xA9B86A)),
 ];
 
-/// The colour of whoever a plot speaks of, the same in every plot.
+/// The colour of a contender, the same in every plot.
 pub(super) fn of(contender: &str) -> Tone {
     if is_ours(contender) {
         return OURS;
@@ -60,7 +61,7 @@ pub(super) fn of(contender: &str) -> Tone {
 }
 
 /// The style sheet for dark ground.
-pub(in crate::report) fn dark_mode() -> String {
+pub(super) fn dark_mode() -> String {
     let named = [PAPER, INK, FAINT, GRID, PLAIN, OURS].into_iter();
     let all = named.chain(PEERS.iter().map(|(_, tone)| *tone));
     let rule = |tone: Tone| {

@@ -1,0 +1,313 @@
+//! Plots as SVG: lines over an axis, and bars. plotters lays out axes, marks and labels.
+
+use std::error::Error;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::prelude::{
+    BindKeyPoints, ChartBuilder, Circle, DashedLineSeries, DrawingArea, IntoDrawingArea,
+    IntoLogRange, LineSeries, PathElement, Polygon, Rectangle, SVGBackend, Text,
+};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle};
+
+use super::cases::{Spread, is_bound, is_ours};
+use super::numbers;
+use super::palette::{self, FAINT, GRID, INK, OURS, PAPER, PLAIN};
+
+const WIDTH: u32 = 720;
+const HEIGHT: u32 = 440;
+/// Room for the names of the lines.
+const NAMES: u32 = 222;
+/// Room for titles.
+const TOP: i32 = 62;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn Error>>;
+
+/// A plot of lines.
+pub(super) struct Lines {
+    pub(super) title: String,
+    pub(super) horizontal: &'static str,
+    pub(super) vertical: &'static str,
+    /// Whether the vertical axis has a log scale.
+    pub(super) log: bool,
+    /// Writes a value of the vertical axis.
+    pub(super) name: fn(f64) -> String,
+    /// The places on the horizontal axis, in ascending order, with their names.
+    pub(super) places: Vec<(f64, String)>,
+    pub(super) series: Vec<Series>,
+}
+
+pub(super) struct Series {
+    pub(super) name: String,
+    /// Places and what was seen there; at least one.
+    pub(super) points: Vec<(f64, Spread)>,
+}
+
+impl Lines {
+    pub(super) fn draw(&self) -> Result<String, Box<dyn Error>> {
+        svg(&self.title, self.vertical, HEIGHT, |area| {
+            let seen = self.series.iter().flat_map(|s| &s.points);
+            let (least, greatest) = ends(seen.map(|(_, seen)| seen.median));
+            if self.log {
+                let (low, high) = (least / 1.1, greatest * 1.1);
+                let values = (low..high)
+                    .log_scale()
+                    .with_key_points(round_values(low, high));
+                self.draw_over(area, values)?;
+            } else {
+                let room = 0.05 * (greatest - least).max(1.0);
+                self.draw_over(area, least - room..greatest + room)?;
+            }
+            self.draw_names(area)
+        })
+    }
+
+    fn draw_over<Y>(&self, area: &Area<'_>, values: Y) -> Drawn
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
+        let (first, last) = ends(self.places.iter().map(|(place, _)| *place));
+        let places = (first / 1.1..last * 1.1).log_scale();
+        let places = places.with_key_points(self.places.iter().map(|(p, _)| *p).collect());
+        let name_of = |place: &f64| {
+            let known = self.places.iter().find(|(p, _)| p == place);
+            known.map_or_else(String::new, |(_, name)| name.clone())
+        };
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(TOP)
+            .margin_right(NAMES)
+            .margin_left(4)
+            .margin_bottom(6)
+            .x_label_area_size(48)
+            .y_label_area_size(64)
+            .build_cartesian_2d(places, values)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .bold_line_style(GRID.light)
+            .light_line_style(PAPER.light)
+            .axis_style(GRID.light)
+            .x_desc(self.horizontal)
+            .axis_desc_style(text(16, FAINT.light))
+            .label_style(text(16, FAINT.light))
+            .x_label_formatter(&name_of)
+            .y_label_formatter(&|value| without_zeros((self.name)(*value)))
+            .draw()?;
+        // Ours last, in front of the others.
+        let (ours, theirs): (Vec<_>, Vec<_>) = self.series.iter().partition(|s| is_ours(&s.name));
+        for series in theirs.into_iter().chain(ours) {
+            let tone = palette::of(&series.name).light;
+            let (width, radius) = if self.stands_out(&series.name) {
+                (4, 5)
+            } else {
+                (2, 3)
+            };
+            let points = series
+                .points
+                .iter()
+                .map(|(place, seen)| (*place, seen.median));
+            if is_bound(&series.name) {
+                let line = DashedLineSeries::new(points.clone(), 6, 4, tone.stroke_width(width));
+                chart.draw_series(line)?;
+            } else {
+                chart.draw_series(LineSeries::new(points.clone(), tone.stroke_width(width)))?;
+            }
+            let quartiles = |(place, seen): &(f64, Spread)| {
+                let spread = [(*place, seen.low), (*place, seen.high)];
+                PathElement::new(spread, tone.stroke_width(1))
+            };
+            chart.draw_series(series.points.iter().map(quartiles))?;
+            chart.draw_series(points.map(|p| Circle::new(p, radius, tone.filled())))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a line is the one to look at: ours, and of two ways to use it the pinned one.
+    fn stands_out(&self, name: &str) -> bool {
+        let pinned = "rekindle, pinned";
+        let has_pinned = self.series.iter().any(|s| s.name == pinned);
+        is_ours(name) && (!has_pinned || name == pinned)
+    }
+
+    /// Writes the name and last value of each line beside the plot, the greatest on top.
+    fn draw_names(&self, area: &Area<'_>) -> Drawn {
+        let last = |series: &Series| series.points[series.points.len() - 1].1.median;
+        let mut series: Vec<_> = self.series.iter().collect();
+        series.sort_by(|a, b| last(b).total_cmp(&last(a)));
+        let left = (WIDTH - NAMES) as i32 + 10;
+        for (row, series) in series.into_iter().enumerate() {
+            let (tone, y) = (palette::of(&series.name).light, TOP + 10 + 22 * row as i32);
+            let line = [(left, y), (left + 14, y)];
+            area.draw(&PathElement::new(line, tone.stroke_width(3)))?;
+            let label = format!("{} {}", series.name, (self.name)(last(series)));
+            let style = named(tone, is_ours(&series.name), HPos::Left);
+            area.draw(&Text::new(label, (left + 20, y), style))?;
+        }
+        Ok(())
+    }
+}
+
+/// `60` for `60.0`.
+fn without_zeros(text: String) -> String {
+    let cut = text.strip_suffix(".00").or(text.strip_suffix(".0"));
+    cut.map_or(text.clone(), str::to_owned)
+}
+
+/// The least and the greatest; on a log scale, what is not above zero lies nowhere.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let values = values.filter(|v| v.is_finite() && *v > 0.0);
+    let (least, greatest) = values.fold((f64::MAX, 0.0), |(l, g), v| (v.min(l), v.max(g)));
+    if least > greatest {
+        (1.0, 1.0)
+    } else {
+        (least, greatest)
+    }
+}
+
+/// A handful of round values: fewer for each decade where there are more decades.
+fn round_values(least: f64, greatest: f64) -> Vec<f64> {
+    let digits: &[f64] = match (greatest / least).log10() {
+        decades if decades < 0.8 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+        decades if decades < 2.5 => &[1.0, 2.0, 5.0],
+        _ => &[1.0],
+    };
+    let powers = least.log10().floor() as i32..=greatest.log10().ceil() as i32;
+    let all = powers.flat_map(|p| digits.iter().map(move |d| d * 10f64.powi(p)));
+    all.filter(|v| (least..=greatest).contains(v)).collect()
+}
+
+const ROW: i32 = 28;
+/// Where bars begin and where the longest ends.
+const LEFT: i32 = 204;
+const RIGHT: i32 = 620;
+
+/// A plot of horizontal bars, from top to bottom; values are not below zero.
+pub(super) fn bars(
+    title: &str,
+    what: &str,
+    bars: &[(String, Spread)],
+) -> Result<String, Box<dyn Error>> {
+    let longest = longest(bars.iter().map(|(_, seen)| seen.median).collect());
+    svg(
+        title,
+        what,
+        (TOP + ROW * bars.len() as i32 + 8) as u32,
+        |area| {
+            let mut rows = (0..).map(|row| TOP + ROW * row + ROW / 2);
+            bars.iter().try_for_each(|(name, seen)| {
+                let middle = rows.next().expect("as many rows as bars");
+                draw_bar(area, middle, name, *seen, longest)
+            })
+        },
+    )
+}
+
+/// The value that a bar of full length stands for. A value that is far above most others would
+/// leave nothing of them: such bars are cut.
+fn longest(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let greatest = values.last().copied().unwrap_or(1.0);
+    let cut = 3.0 * values[values.len() / 2];
+    let uncut = values
+        .iter()
+        .copied()
+        .filter(|v| *v <= cut)
+        .fold(0.0, f64::max);
+    let longest = if greatest > cut {
+        uncut * 1.15
+    } else {
+        greatest
+    };
+    if longest > 0.0 { longest } else { 1.0 }
+}
+
+fn draw_bar(area: &Area<'_>, middle: i32, name: &str, seen: Spread, longest: f64) -> Drawn {
+    let (bar, word) = match name {
+        _ if is_ours(name) => (OURS, OURS),
+        _ if is_bound(name) => (GRID, FAINT),
+        _ => (PLAIN, INK),
+    };
+    let at = |value: f64| LEFT + ((RIGHT - LEFT) as f64 * (value / longest).clamp(0.0, 1.0)) as i32;
+    let (top, bottom, end) = (middle - ROW / 3, middle + ROW / 3, at(seen.median));
+    let label = named(word.light, is_ours(name), HPos::Right);
+    area.draw(&Text::new(name, (LEFT - 10, middle), label))?;
+    area.draw(&Rectangle::new(
+        [(LEFT, top), (end, bottom)],
+        bar.light.filled(),
+    ))?;
+    if seen.median > longest {
+        // A gap across the bar: the value is above the end of the scale.
+        let (low, high) = (bottom + 2, top - 2);
+        let gap = [
+            (RIGHT - 34, low),
+            (RIGHT - 28, high),
+            (RIGHT - 23, high),
+            (RIGHT - 29, low),
+        ];
+        area.draw(&Polygon::new(gap, PAPER.light.filled()))?;
+    } else if seen.low < seen.high {
+        let spread = [(at(seen.low), middle), (at(seen.high), middle)];
+        area.draw(&PathElement::new(spread, INK.light.stroke_width(2)))?;
+    }
+    let end = end.max(at(seen.high.min(longest)));
+    let value = named(word.light, is_ours(name), HPos::Left);
+    area.draw(&Text::new(
+        numbers::short(seen.median),
+        (end + 8, middle),
+        value,
+    ))?;
+    Ok(())
+}
+
+/// Draws under two titles, of which the first is also for readers that cannot see the plot.
+fn svg(
+    title: &str,
+    below: &str,
+    height: u32,
+    draw: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<String, Box<dyn Error>> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        area.fill(&PAPER.light)?;
+        let bold = ("system-ui, sans-serif", 19)
+            .into_font()
+            .style(FontStyle::Bold);
+        area.draw(&Text::new(title, (12, 10), bold.color(&INK.light)))?;
+        area.draw(&Text::new(below, (12, 32), text(16, FAINT.light)))?;
+        draw(&area)?;
+        area.present()?;
+    }
+    let name = maud::html! { title { (title) } }.into_string();
+    let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
+    Ok(format!("{tag} role=\"img\">{name}{rest}"))
+}
+
+fn text(size: i32, tone: RGBColor) -> TextStyle<'static> {
+    ("system-ui, sans-serif", size).into_font().color(&tone)
+}
+
+/// A name beside a point, at its height.
+fn named(tone: RGBColor, bold: bool, side: HPos) -> TextStyle<'static> {
+    let weight = if bold {
+        FontStyle::Bold
+    } else {
+        FontStyle::Normal
+    };
+    let font = ("system-ui, sans-serif", 16).into_font().style(weight);
+    font.color(&tone).pos(Pos::new(side, VPos::Center))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_round() {
+        assert_eq!(round_values(0.8, 6.0), [1.0, 2.0, 5.0]);
+        assert_eq!(round_values(300.0, 2e6), [1e3, 1e4, 1e5, 1e6]);
+    }
+}
