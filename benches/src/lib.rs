@@ -1,21 +1,24 @@
 //! The benchmark harness of rekindle: each part is a module with `Options` and `run`, which hands
 //! what it measures to a [`Recorder`](record::Recorder).
 
-pub mod all;
+mod all;
+mod cli;
 mod cpu_time;
-pub mod engine;
-pub mod handshake;
-pub mod hit_ratio;
-mod identity;
-pub mod loopback;
-pub mod memory;
-pub mod peers;
+mod engine;
+mod handshake;
+mod hit_ratio;
+mod loopback;
+mod memory;
+mod parts;
+mod peers;
 pub mod record;
-pub mod report;
+mod report;
 mod resident;
-pub mod scale;
-pub mod tail;
+mod scale;
+mod tail;
 mod threads;
-pub mod tickets;
-mod way;
-pub mod workload;
+mod tickets;
+mod tls;
+mod workload;
+
+pub use cli::main;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -41,7 +42,7 @@ pub struct Measurement {
     pub unit: String,
     /// The case, as names and values: `sessions` = `100000`.
     pub case: BTreeMap<String, String>,
-    /// Who.
+    /// The contender.
     pub contender: String,
     /// One for each round.
     pub samples: Vec<f64>,
@@ -118,7 +119,7 @@ pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
 /// Takes measurements while they are made: shows progress, prints each case when it is done, and
 /// keeps all for the record.
 #[derive(Debug)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     record: Record,
     bars: MultiProgress,
     /// Shows the part at work, where it was announced how many there are.
@@ -126,18 +127,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts an empty record.
-    #[must_use]
-    pub fn new(scale: &str) -> Self {
+    pub(crate) fn new(scale: &str) -> Self {
+        let (record, bars) = (Record::new(scale), MultiProgress::new());
         Self {
-            record: Record::new(scale),
-            bars: MultiProgress::new(),
+            record,
+            bars,
             parts: None,
         }
     }
 
     /// Announces how many parts will be run, so that each can say which of them it is.
-    pub fn expect_parts(&mut self, parts: usize) {
+    pub(crate) fn expect_parts(&mut self, parts: usize) {
         let style = ProgressStyle::with_template("{msg}").expect("a valid template");
         let bar = self.bars.add(ProgressBar::new(parts as u64));
         bar.set_style(style);
@@ -145,8 +145,7 @@ impl Recorder {
     }
 
     /// A bar for work of `steps` steps, on standard error; hidden where that is no terminal.
-    #[must_use]
-    pub fn progress(&self, what: &str, steps: usize) -> ProgressBar {
+    pub(crate) fn progress(&self, what: &str, steps: usize) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")
             .expect("a valid template");
         let bar = self.bars.add(ProgressBar::new(steps as u64));
@@ -155,45 +154,57 @@ impl Recorder {
         bar
     }
 
-    /// Prints a line on standard output, above the bars. Whoever reads it may have left (`| head`).
-    pub fn say(&self, line: impl AsRef<str>) {
+    /// Prints a line on standard output, above the bars. The reader may have
+    /// left (`| head`).
+    pub(crate) fn say(&self, line: impl AsRef<str>) {
         self.bars.suspend(|| {
             let _ = writeln!(io::stdout(), "{}", line.as_ref());
         });
     }
 
     /// Says a shortcoming of this run, and keeps it for the report.
-    pub fn note(&mut self, note: impl Into<String>) {
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         self.say(format!("note: {note}"));
         self.record.notes.push(note);
     }
 
-    /// Keeps measurements of one case, and prints them as medians, beside the ratios to the first of
-    /// them, round by round, with their quartiles.
-    ///
-    /// # Panics
-    ///
-    /// When a sample is not finite: such a number was not measured, and JSON cannot hold it.
-    pub fn add(&mut self, of_one_case: Vec<Measurement>) {
-        for Measurement {
-            contender, samples, ..
-        } in &of_one_case
-        {
+    /// Keeps the samples of the contenders in one case, and prints their medians beside the ratios
+    /// to the first contender, round by round, with their quartiles.
+    /// Panics when a sample is not finite: such a number was not measured, and JSON cannot hold it.
+    pub(crate) fn add_case(
+        &mut self,
+        [part, quantity, unit]: [&str; 3],
+        case: &BTreeMap<String, String>,
+        contenders: impl IntoIterator<Item = (impl ToString, Vec<f64>)>,
+    ) {
+        let first = self.record.measurements.len();
+        for (contender, samples) in contenders {
+            let contender = contender.to_string();
             let finite = samples.iter().all(|s| s.is_finite());
             assert!(finite, "{contender}: {samples:?}");
+            self.record.measurements.push(Measurement {
+                part: part.to_owned(),
+                quantity: quantity.to_owned(),
+                unit: unit.to_owned(),
+                case: case.clone(),
+                contender,
+                samples,
+            });
         }
-        if let Some(first) = of_one_case.first() {
-            self.say(format!("\n{}", title(first)));
-            for one in &of_one_case {
-                self.say(line(one, first));
-            }
+        if let Some(first) = self
+            .record
+            .measurements
+            .get(first..)
+            .filter(|all| !all.is_empty())
+        {
+            self.say(format!("\n{quantity}: {}", words(case)));
+            first.iter().for_each(|one| self.say(line(one, &first[0])));
         }
-        self.record.measurements.extend(of_one_case);
     }
 
     /// Runs a part and keeps how long it took.
-    pub fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
+    pub(crate) fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
         let start = std::time::Instant::now();
         let title = match &self.parts {
             Some(bar) => {
@@ -210,31 +221,47 @@ impl Recorder {
         self.record.durations.insert(name.to_owned(), seconds);
     }
 
-    /// What has been recorded so far.
-    #[must_use]
-    pub fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The record.
-    #[must_use]
-    pub fn finish(self) -> Record {
+    pub(crate) fn finish(self) -> Record {
         self.record
     }
 }
 
 /// Builds a case from names and values.
-#[must_use]
-pub fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+pub(crate) fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     pairs.into_iter().map(owned).collect()
 }
 
-fn title(measurement: &Measurement) -> String {
-    let case: Vec<_> = (measurement.case.iter())
+/// A case in words: `sessions 1000, threads 2`.
+pub(crate) fn words(case: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = case
+        .iter()
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
-    format!("{}: {}", measurement.quantity, case.join(", "))
+    pairs.join(", ")
+}
+
+/// Gives every contender its turn in each round. What each turn brought, by contender; round 0
+/// warms up and is not kept.
+pub(crate) fn interleave<C, T>(
+    rounds: RangeInclusive<usize>,
+    contenders: &[C],
+    mut turn: impl FnMut(&C, usize) -> T,
+) -> Vec<Vec<T>> {
+    let mut kept: Vec<Vec<T>> = contenders.iter().map(|_| Vec::new()).collect();
+    for round in rounds {
+        for (contender, kept) in contenders.iter().zip(&mut kept) {
+            let brought = turn(contender, round);
+            if round > 0 {
+                kept.push(brought);
+            }
+        }
+    }
+    kept
 }
 
 fn line(one: &Measurement, first: &Measurement) -> String {
@@ -250,8 +277,7 @@ fn line(one: &Measurement, first: &Measurement) -> String {
 }
 
 /// The value below which the share `q` of the values lies; NaN of none.
-#[must_use]
-pub fn quantile(values: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], q: f64) -> f64 {
     if values.is_empty() {
         return f64::NAN;
     }
@@ -266,15 +292,11 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_saved() {
-        let mut record = Record::new("touch");
-        record.measurements.push(Measurement {
-            part: "engine".into(),
-            quantity: "time per operation".into(),
-            unit: "ns".into(),
-            case: case([("sessions", 10.to_string())]),
-            contender: "floor".into(),
-            samples: vec![0.1, 1e9, 3.25],
-        });
+        let mut recorder = Recorder::new("touch");
+        let engine = ["engine", "time per operation", "ns"];
+        let case = case([("sessions", 10.to_string())]);
+        recorder.add_case(engine, &case, [("floor", vec![0.1, 1e9, 3.25])]);
+        let record = recorder.finish();
         let file = tempfile::NamedTempFile::new().unwrap();
         record.save(file.path()).unwrap();
         let read = Record::load(file.path()).unwrap();

@@ -22,25 +22,20 @@ use crate::record::{Record, about};
 
 /// What the report is made from, and where it goes.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The record; remarks.md beside it goes into the report.
     #[arg(value_name = "RECORD.json")]
-    pub record: PathBuf,
+    pub(crate) record: PathBuf,
     /// The page; report.html beside the record if none is named.
     #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Also write the plot for the README, as SVG: the latency of lookups beside writers.
     #[arg(long, value_name = "FILE.svg")]
-    pub plot: Option<PathBuf>,
+    pub(crate) plot: Option<PathBuf>,
 }
 
 /// Makes the report from a record.
-///
-/// # Errors
-///
-/// When the record cannot be read, has nothing for the plot that was asked for, or the page cannot
-/// be written.
-pub fn run(options: &Options) -> io::Result<()> {
+pub(crate) fn run(options: &Options) -> io::Result<()> {
     let record = Record::load(&options.record)?;
     let beside = options.record.with_file_name("report.html");
     let page = options.out.as_ref().unwrap_or(&beside);
@@ -53,22 +48,14 @@ pub fn run(options: &Options) -> io::Result<()> {
 
 /// Writes the page. `remarks`: what a person has to say to this record, paragraphs separated by blank
 /// lines.
-///
-/// # Errors
-///
-/// When it cannot be written.
-pub fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
+pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
     let figures = plots::figures(&cases::cases(record)).map_err(undrawn)?;
     let html = page::page(record, remarks, &figures).into_string();
     fs::write(page, html).map_err(|error| about(page, error))
 }
 
 /// The remarks that were written for a record.
-///
-/// # Errors
-///
-/// When there are some that cannot be read.
-pub fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
+pub(crate) fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
     let file = record.with_file_name("remarks.md");
     match fs::read_to_string(&file) {
         Ok(remarks) => Ok(Some(remarks)),
@@ -77,8 +64,8 @@ pub fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// Says on standard output what became of each target. Whoever reads it may have left.
-pub fn print_targets(record: &Record) {
+/// Says on standard output what became of each target. The reader may have left.
+pub(crate) fn print_targets(record: &Record) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "\n== targets\n{}", target_lines(record));
 }

@@ -9,14 +9,14 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rekindle::SessionId;
 
-pub use churn::{Churned, churned};
-pub use keys::Keys;
-pub use values::{SHORTEST, Value, check, number};
+pub(crate) use churn::{Churned, churned};
+pub(crate) use keys::Keys;
+pub(crate) use values::{SHORTEST, Value, check, number};
 
 /// Ids, and values that lead from each id to the next in one cycle through all of them, so that
 /// each lookup needs the result of the one before.
 #[derive(Debug)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     ids: Vec<SessionId>,
     next: Vec<u32>,
     bytes: usize,
@@ -24,12 +24,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// `count` sessions with random 32-byte ids and values of `bytes` bytes.
-    ///
-    /// # Panics
-    ///
-    /// For more than 2^32 sessions.
-    #[must_use]
-    pub fn new(count: usize, bytes: usize) -> Self {
+    pub(crate) fn new(count: usize, bytes: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(count as u64);
         let ids = (0..count).map(|_| random_id(&mut rng)).collect();
         let mut order: Vec<u32> = (0..u32::try_from(count).expect("up to 2^32")).collect();
@@ -44,11 +39,7 @@ impl Sessions {
     /// Leads the cycle past sessions that somebody has lost: at full capacity, lines of eight
     /// overflow here and there. Returns those whose values have changed by that. Lost ones lead
     /// into the cycle, so that a chain may start anywhere.
-    ///
-    /// # Panics
-    ///
-    /// When all are lost.
-    pub fn skip(&mut self, lost: &[bool]) -> Vec<u32> {
+    pub(crate) fn skip(&mut self, lost: &[bool]) -> Vec<u32> {
         assert!(lost.iter().any(|lost| !lost), "all sessions were lost");
         let mut changed = Vec::new();
         for session in 0..self.next.len() {
@@ -65,54 +56,39 @@ impl Sessions {
     }
 
     /// The session that follows: where a chain may start.
-    #[must_use]
-    pub fn next(&self, session: u32) -> u32 {
+    pub(crate) fn next(&self, session: u32) -> u32 {
         self.next[session as usize]
     }
 
     /// Number of sessions.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
     /// Bytes of each value.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The id of a session.
-    #[must_use]
-    pub fn id(&self, session: u32) -> &SessionId {
+    pub(crate) fn id(&self, session: u32) -> &SessionId {
         &self.ids[session as usize]
     }
 
     /// Writes the value of a session.
-    pub fn value<'v>(&self, session: u32, value: &'v mut Value) -> &'v [u8] {
+    pub(crate) fn value<'v>(&self, session: u32, value: &'v mut Value) -> &'v [u8] {
         value.of(session.into(), self.next(session))
     }
 
     /// Checks a value that was read and returns the session that it leads to.
-    ///
-    /// # Panics
-    ///
-    /// When the bytes are not the session's: a benchmark must not time wrong answers.
     #[inline]
-    #[must_use]
-    pub fn follow(&self, session: u32, value: &[u8]) -> u32 {
+    pub(crate) fn follow(&self, session: u32, value: &[u8]) -> u32 {
         check(session.into(), value, self.bytes)
     }
 }
 
 /// A random 32-byte id.
-pub fn random_id(rng: &mut StdRng) -> SessionId {
+pub(crate) fn random_id(rng: &mut StdRng) -> SessionId {
     SessionId::new(&rng.random::<[u8; 32]>()).expect("32 bytes")
 }
 

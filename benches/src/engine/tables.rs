@@ -1,30 +1,26 @@
-//! The tables of all contenders, filled.
+//! The tables of all contenders: filled, and put to work.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use super::contenders::{Belongs, Carrier, Who, build};
+use super::batch::{Batch, Counts};
 use super::loads::Load;
-use super::place::Place;
-use super::scene::{Scene, Setup};
+use super::population::{Population, Setup};
+use super::target::{KeySet, LoadTarget, build};
+use crate::peers::Contender;
 use crate::threads::on_threads;
 use crate::workload::{Value, churned};
 
 /// The tables for one load, or for all that only read.
-#[derive(Debug)]
-pub struct Tables {
-    /// What they were filled with.
-    pub scene: Scene,
-    /// One for each contender.
-    pub tables: Vec<Table>,
+pub(crate) struct Tables {
+    pub(crate) population: Population,
+    pub(crate) tables: Vec<Table>,
 }
 
 /// The table of one contender.
-pub struct Table {
-    /// Whose.
-    pub who: Who,
-    /// The table.
-    pub carrier: Box<dyn Carrier>,
+pub(crate) struct Table {
+    pub(crate) contender: Contender,
+    pub(crate) target: Box<dyn LoadTarget>,
     /// For each thread, how many sessions that come and go it has inserted.
     inserted: Vec<AtomicU64>,
     /// Whether another contender's table is the same and is filled.
@@ -32,104 +28,126 @@ pub struct Table {
 }
 
 impl Table {
-    /// Where a thread does a batch on this table.
-    #[must_use]
-    pub fn place<'a>(&'a self, scene: &'a Scene, thread: usize, batch: usize) -> Place<'a> {
-        Place {
-            scene,
-            keys: scene.keys.get(thread).map_or(&[], |keys| &keys[..]),
+    /// The batch of a thread on this table.
+    pub(crate) fn batch<'a>(
+        &'a self,
+        population: &'a Population,
+        thread: usize,
+        number: usize,
+    ) -> Batch<'a> {
+        Batch {
+            population,
+            keys: population.keys.get(thread).map_or(&[], |keys| &keys[..]),
             thread,
-            batch,
+            number,
             inserted: &self.inserted[thread],
         }
     }
 
-    fn fill(&self, scene: &Scene) {
-        let sessions = &scene.sessions;
+    fn fill(&self, population: &Population) {
+        let sessions = &population.sessions;
         let mut value = Value::new(sessions.bytes());
         for session in 0..sessions.len() as u32 {
-            self.put_staying(scene, session, &mut value);
+            self.put_staying(population, session, &mut value);
         }
         // Each has been resumed before: else caches would take them for a flood.
         for session in 0..sessions.len() as u32 {
-            self.carrier.holds(session, sessions.id(session));
+            self.target.holds(session, sessions.id(session));
         }
         for (thread, inserted) in self.inserted.iter().enumerate() {
-            for step in (0..scene.alive).filter(|step| scene.is_there(*step)) {
+            for step in (0..population.alive).filter(|step| population.is_there(*step)) {
                 let new = churned(thread, step);
                 let bytes = value.of(new.number, 0);
-                self.carrier.add(Belongs::Going(thread), &new.id, bytes);
+                self.target.add(KeySet::Going(thread), &new.id, bytes);
             }
-            inserted.store(scene.alive, Ordering::Relaxed);
+            inserted.store(population.alive, Ordering::Relaxed);
         }
     }
 
-    fn put_staying(&self, scene: &Scene, session: u32, value: &mut Value) {
-        let (id, bytes) = (
-            scene.sessions.id(session),
-            scene.sessions.value(session, value),
-        );
-        self.carrier.add(Belongs::Staying(session), id, bytes);
+    fn put_staying(&self, population: &Population, session: u32, value: &mut Value) {
+        let id = population.sessions.id(session);
+        let bytes = population.sessions.value(session, value);
+        self.target.add(KeySet::Staying(session), id, bytes);
     }
 
     /// Inserts those sessions again that should stay and were lost.
-    pub fn restore(&self, scene: &Scene) {
-        let mut value = Value::new(scene.sessions.bytes());
-        for session in 0..scene.sessions.len() as u32 {
-            if !self.carrier.holds(session, scene.sessions.id(session)) {
-                self.put_staying(scene, session, &mut value);
+    pub(crate) fn restore(&self, population: &Population) {
+        let mut value = Value::new(population.sessions.bytes());
+        for session in 0..population.sessions.len() as u32 {
+            if !self.target.holds(session, population.sessions.id(session)) {
+                self.put_staying(population, session, &mut value);
             }
         }
+    }
+
+    /// Lets `threads` threads put a load on this table until each has done whole batches for the
+    /// length of `turn`. The time is that of all threads together.
+    pub(super) fn work_for(
+        &self,
+        load: Load,
+        population: &Population,
+        threads: usize,
+        round: usize,
+        turn: Duration,
+    ) -> Counts {
+        let work = |thread| {
+            let mut counts = Counts::default();
+            let start = Instant::now();
+            for number in round << 20.. {
+                counts.add(
+                    self.target
+                        .run(load, &self.batch(population, thread, number)),
+                );
+                if start.elapsed() >= turn {
+                    break;
+                }
+            }
+            counts
+        };
+        let mut sum = Counts::default();
+        on_threads(threads, |thread| thread, work)
+            .into_iter()
+            .for_each(|one| sum.add(one));
+        sum
     }
 }
 
 impl Tables {
-    /// Tables for a load.
-    ///
-    /// # Panics
-    ///
-    /// For a setup that no table can be made for: 2^32 sessions, say.
-    #[must_use]
-    pub fn new(load: Load, setup: &Setup, who: &[Who]) -> Self {
-        Self::filled(Scene::new(load, setup), setup, who)
-    }
-
-    /// Tables for these sessions.
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Self::new).
-    #[must_use]
-    pub fn filled(mut scene: Scene, setup: &Setup, all: &[Who]) -> Self {
+    /// Tables with these sessions.
+    pub(crate) fn filled(mut population: Population, setup: &Setup, all: &[Contender]) -> Self {
         let mut ours = None;
-        let mut table = |who: &Who| Table {
-            who: *who,
-            carrier: build(*who, &scene, setup, &mut ours),
+        let is_alias = |contender| {
+            let reads_ours = contender == Contender::Pinned && population.is_still();
+            reads_ours && all.contains(&Contender::Rekindle)
+        };
+        let mut table = |contender: &Contender| Table {
+            contender: *contender,
+            target: build(*contender, &population, setup, &mut ours),
             inserted: (0..setup.threads).map(|_| AtomicU64::new(0)).collect(),
-            alias: *who == Who::Pinned && scene.is_still() && all.contains(&Who::Rekindle),
+            alias: is_alias(*contender),
         };
         let tables: Vec<_> = all.iter().map(&mut table).collect();
-        on_each(&tables, |table| table.fill(&scene));
+        on_each(&tables, |table| table.fill(&population));
 
-        let mut lost = vec![false; scene.sessions.len()];
-        if scene.is_still() {
+        let mut lost = vec![false; population.sessions.len()];
+        if population.is_still() {
             // Lines of eight have overflowed here and there: only what all have kept is asked for.
             for table in &tables {
                 for (session, lost) in lost.iter_mut().enumerate() {
-                    let id = scene.sessions.id(session as u32);
-                    *lost |= !table.carrier.holds(session as u32, id);
+                    let id = population.sessions.id(session as u32);
+                    *lost |= !table.target.holds(session as u32, id);
                 }
             }
-            let changed = scene.sessions.skip(&lost);
+            let changed = population.sessions.skip(&lost);
             on_each(&tables, |table| {
                 let mut value = Value::new(setup.bytes);
                 for session in changed.iter().filter(|s| !lost[**s as usize]) {
-                    table.put_staying(&scene, *session, &mut value);
+                    table.put_staying(&population, *session, &mut value);
                 }
             });
         }
-        scene.draw_keys(setup, &lost);
-        Self { scene, tables }
+        population.draw_keys(setup, &lost);
+        Self { population, tables }
     }
 }
 
@@ -145,10 +163,4 @@ fn on_each(tables: &[Table], work: impl Fn(&Table) + Sync) {
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     on_threads(workers, |_| (), |()| worker());
-}
-
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({})", self.who)
-    }
 }

@@ -4,20 +4,17 @@
 //! So the clock is read once for the steps of a whole batch, and the CPU time of the servers alone
 //! is known well. A server with many connections meets them interleaved like this, too.
 
-use std::iter::Sum;
-use std::ops::Add;
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslContext, SslSession, SslStream, SslVersion};
+use openssl::ssl::{ShutdownState, Ssl, SslContext, SslSession, SslStream};
 
-use super::ffi;
-use super::tls::{Pipe, new_ssl, step};
 use crate::cpu_time;
+use crate::tls::{Pipe, new_ssl, offer, receive_tickets, step};
 
 /// Connections in a batch.
 const BATCH: usize = 16;
 
-/// A handshake is over long before: whoever takes more steps waits for what will not come.
+/// A handshake is over long before: an end that takes more steps waits for what will not come.
 const STEPS: usize = 10;
 
 /// What handshakes have cost.
@@ -32,22 +29,12 @@ pub(crate) struct Costs {
     pub(crate) both: Duration,
 }
 
-impl Add for Costs {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            handshakes: self.handshakes + other.handshakes,
-            wall: self.wall + other.wall,
-            server: self.server + other.server,
-            both: self.both + other.both,
-        }
-    }
-}
-
-impl Sum for Costs {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), Self::add)
+impl Costs {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.handshakes += other.handshakes;
+        self.wall += other.wall;
+        self.server += other.server;
+        self.both += other.both;
     }
 }
 
@@ -80,11 +67,8 @@ impl Visitors {
         }
     }
 
-    /// Visits of the next few clients, and what they cost.
-    ///
-    /// # Panics
-    ///
-    /// When a handshake fails, or a client with a session does not resume, or one without does.
+    /// Visits of the next few clients, and what they cost. Panics when a handshake fails, when a
+    /// client with a session does not resume, or when one without does.
     pub(crate) fn visit(&mut self, server: &SslContext) -> Costs {
         let (wall, cpu) = (Instant::now(), cpu_time::of_thread());
         let visitors = self.next..self.next + BATCH;
@@ -96,7 +80,7 @@ impl Visitors {
             sessions.iter().map(|session| {
                 let mut client = new_ssl(&self.context);
                 if let Some(session) = session {
-                    ffi::offer(&mut client, session);
+                    offer(&mut client, session);
                 }
                 client
             }),
@@ -121,14 +105,6 @@ impl Visitors {
     pub(crate) fn session(&self) -> Option<&SslSession> {
         self.sessions[0].as_ref()
     }
-}
-
-/// The server's end of a session from a full handshake.
-pub(crate) fn session_of_server(server: &SslContext, client: &SslContext) -> SslSession {
-    let mut batch = Batch::shake_hands(server, [new_ssl(client)].into_iter());
-    let session = batch.servers[0].ssl().session().map(ToOwned::to_owned);
-    batch.end();
-    session.expect("a session")
 }
 
 struct Batch {
@@ -179,7 +155,7 @@ impl Batch {
     }
 
     /// Closes as peers should: OpenSSL throws the session of a connection away that is freed
-    /// without. That nobody sends the alert, which costs the same everywhere, is enough of it.
+    /// without. That no end sends the alert, which costs the same everywhere, is enough of it.
     fn end(&mut self) {
         let closed = ShutdownState::SENT | ShutdownState::RECEIVED;
         self.clients.iter_mut().for_each(|c| c.set_shutdown(closed));
@@ -203,13 +179,4 @@ fn all_step(
         }
     }
     waiting
-}
-
-/// TLS 1.3 sends tickets behind the handshake.
-fn receive_tickets(client: &mut SslStream<Pipe>) {
-    if client.ssl().version2() != Some(SslVersion::TLS1_3) {
-        return;
-    }
-    let nothing = client.ssl_read(&mut [0]).expect_err("no data, but tickets");
-    assert_eq!(nothing.code(), ErrorCode::WANT_READ, "{nothing}");
 }

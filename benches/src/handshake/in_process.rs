@@ -1,37 +1,94 @@
 //! Handshakes in process: a client and a server on one thread, with a pipe in memory between them.
 //!
-//! Clients are OpenSSL as well, and cost the same whoever keeps the server's sessions. So handshakes
-//! per second tell less than the CPU time of the server alone.
-
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+//! Clients are OpenSSL as well, and cost the same whatever keeps the server's sessions. So
+//! handshakes per second tell less than the CPU time of the server alone.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::Options;
-use super::batch::{Costs, Visitors};
-use super::servers::{Keeper, Server, Template, contenders};
-use super::tls::client;
-use crate::record::{Measurement, Recorder, case};
-use crate::threads::on_threads;
-use crate::way::Way;
+use super::options::Options;
+use super::template::Template;
+use super::visited_server::{Turn, VisitedServer};
+use crate::record::{Recorder, case, interleave};
+use crate::tls::{HandshakeKind, Server, Store, client_builder};
 
 /// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
 const VISITORS: usize = 256;
 const FEW: usize = 32;
 
+/// Sessions that an `SSL_CTX` has room for unless it is told.
+const OPENSSL_DEFAULT: usize = 20_480;
+
 /// What is compared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Case {
-    way: Way,
+    kind: HandshakeKind,
     threads: usize,
-    /// In the cache, where the way leads through one.
+    /// In the cache, where there is one.
     sessions: Option<usize>,
 }
 
+/// A quantity, its unit, its side where that makes a difference, and its value.
+type Quantity = (
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    fn(&Turn) -> f64,
+);
+
+const QUANTITIES: [Quantity; 3] = [
+    ("handshakes per second", "1/s", None, |turn| turn.rate),
+    (
+        "CPU time per handshake",
+        "us",
+        Some("server"),
+        Turn::server_micros,
+    ),
+    (
+        "CPU time per handshake",
+        "us",
+        Some("client and server"),
+        Turn::micros_of_both,
+    ),
+];
+
+/// The contenders of a kind of handshake; ratios are to the first.
+fn contenders(kind: HandshakeKind) -> Vec<(&'static str, Store)> {
+    let internal = ("OpenSSL internal cache", Store::Internal);
+    let built_in = ("OpenSSL's built-in key", Store::BuiltInKey);
+    let cache = ("rekindle", Store::RekindleCache);
+    match kind {
+        // Here it shows what it costs to prepare for a return.
+        HandshakeKind::FullTls12 | HandshakeKind::FullTls13 => vec![
+            ("no resumption", Store::NoResumption),
+            internal,
+            cache,
+            built_in,
+            ("rekindle, tickets", Store::RekindleTickets),
+        ],
+        HandshakeKind::Tls12Id | HandshakeKind::Tls13Stateful => vec![internal, cache],
+        HandshakeKind::Tls12Ticket | HandshakeKind::Tls13Ticket => {
+            vec![built_in, ("rekindle", Store::RekindleTickets)]
+        }
+    }
+}
+
 pub(super) fn run(options: &Options, recorder: &mut Recorder) {
-    let cases = cases(options);
+    let mut cases = Vec::new();
+    for kind in HandshakeKind::ALL {
+        let sizes: Vec<_> = match kind.looks_up() {
+            true => options.sessions.iter().map(|s| Some(*s as usize)).collect(),
+            false => vec![None],
+        };
+        for sessions in sizes {
+            let threads = options.threads.iter();
+            cases.extend(threads.map(|&threads| Case {
+                kind,
+                threads,
+                sessions,
+            }));
+        }
+    }
     let bar = recorder.progress("handshake, in process", cases.len());
     for case in cases {
         compare(case, options, recorder);
@@ -39,200 +96,60 @@ pub(super) fn run(options: &Options, recorder: &mut Recorder) {
     }
 }
 
-fn cases(options: &Options) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for way in Way::ALL {
-        let sizes: Vec<_> = match way.looks_up() {
-            true => options.sessions.iter().map(|s| Some(*s as usize)).collect(),
-            false => vec![None],
-        };
-        for sessions in sizes {
-            cases.extend(options.threads.iter().map(|&threads| Case {
-                way,
-                threads,
-                sessions,
-            }));
-        }
-    }
-    cases
-}
-
-/// Runs every contender once a round, in turn.
-fn compare(case: Case, options: &Options, recorder: &mut Recorder) {
-    let contenders = contenders(case.way).into_iter();
+fn compare(of: Case, options: &Options, recorder: &mut Recorder) {
+    let contenders = contenders(of.kind).into_iter();
     let contenders: Vec<_> = contenders
-        .map(|(name, keeper)| (name, Contender::new(case, keeper, options)))
+        .map(|(name, store)| (name, visited_server(of, store, options)))
         .collect();
-    let mut turns = vec![Vec::new(); contenders.len()];
-    for _ in 0..options.rounds {
-        for ((_, contender), turns) in contenders.iter().zip(&mut turns) {
-            turns.push(contender.turn(options.turn()));
-        }
-    }
-    for quantity in QUANTITIES {
-        let measured = contenders.iter().zip(&turns);
-        let measured = measured.map(|((name, _), turns)| quantity.of(name, case, turns));
-        recorder.add(measured.collect());
-    }
-}
-
-struct Quantity {
-    name: &'static str,
-    unit: &'static str,
-    /// Whose, where that makes a difference.
-    side: Option<&'static str>,
-    value: fn(&Turn) -> f64,
-}
-
-const QUANTITIES: [Quantity; 3] = [
-    Quantity {
-        name: "handshakes per second",
-        unit: "1/s",
-        side: None,
-        value: |turn| turn.rate,
-    },
-    Quantity {
-        name: "CPU time per handshake",
-        unit: "us",
-        side: Some("server"),
-        value: |turn| micros(turn.costs.server, turn.costs.handshakes),
-    },
-    Quantity {
-        name: "CPU time per handshake",
-        unit: "us",
-        side: Some("client and server"),
-        value: |turn| micros(turn.costs.both, turn.costs.handshakes),
-    },
-];
-
-impl Quantity {
-    fn of(&self, contender: &str, of: Case, turns: &[Turn]) -> Measurement {
+    let turns = interleave(1..=options.rounds, &contenders, |(_, contender), _| {
+        contender.turn(options.turn())
+    });
+    for (quantity, unit, side, value) in QUANTITIES {
         let mut case = case([
             ("where", "in process".into()),
-            ("way", of.way.to_string()),
+            ("way", of.kind.to_string()),
             ("threads", of.threads.to_string()),
         ]);
-        if let Some(sessions) = of.sessions {
-            case.insert("sessions".into(), sessions.to_string());
-        }
-        if let Some(side) = self.side {
-            case.insert("side".into(), side.into());
-        }
-        Measurement {
-            part: "handshake".into(),
-            quantity: self.name.into(),
-            unit: self.unit.into(),
-            case,
-            contender: contender.into(),
-            samples: turns.iter().map(self.value).collect(),
-        }
+        case.extend(
+            of.sessions
+                .map(|sessions| ("sessions".into(), sessions.to_string())),
+        );
+        case.extend(side.map(|side| ("side".into(), side.into())));
+        let samples = turns.iter().map(|turns| turns.iter().map(value).collect());
+        let measured = contenders.iter().map(|(name, _)| name).zip(samples);
+        recorder.add_case(["handshake", quantity, unit], &case, measured);
     }
 }
 
-fn micros(time: Duration, handshakes: usize) -> f64 {
-    time.as_nanos() as f64 / 1e3 / handshakes as f64
+/// A server with so many sessions in its cache, if it has one, the clients' sessions included.
+/// Resumptions of TLS 1.3 will add others.
+fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
+    let Case {
+        kind,
+        threads,
+        sessions,
+    } = of;
+    // With room for several times as many as there will be. In a cache that is full, sessions go
+    // to make room, and a client whose session went would not resume; and of ours a line of
+    // eight may be full long before the whole cache is.
+    let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
+    // In TLS 1.3 each of them leaves three sessions by the time it is known.
+    let visitors = sessions.map_or(FEW, |s| VISITORS.min(s / (8 * threads)));
+    let this = VisitedServer::new(kind, Server::new(store, room), threads, visitors);
+    if let Some(sessions) = sessions {
+        fill(&this.server, kind, sessions);
+    }
+    this
 }
 
-/// What came out of a contender's turn.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
-    /// Handshakes per second of all threads.
-    rate: f64,
-    /// The sum over all threads.
-    costs: Costs,
+/// Adds sessions of others to the cache, up to so many.
+fn fill(server: &Server, kind: HandshakeKind, sessions: usize) {
+    let template = Template::new(server, &client_builder(kind.version()).build());
+    let mut rng = StdRng::seed_from_u64(sessions as u64);
+    for _ in server.sessions()..sessions {
+        server.insert(template.fresh(&mut rng).0);
+    }
+    let filled = server.sessions();
+    let most = sessions - sessions / 1_000..=sessions;
+    assert!(most.contains(&filled), "{filled} sessions");
 }
-
-impl Turn {
-    /// CPU time of the server for a handshake, in microseconds.
-    pub(crate) fn server_micros(&self) -> f64 {
-        micros(self.costs.server, self.costs.handshakes)
-    }
-}
-
-/// A server, and clients of it on each thread who have been there before.
-pub(crate) struct Contender {
-    pub(crate) server: Server,
-    visitors: Vec<Mutex<Visitors>>,
-}
-
-impl Contender {
-    /// A server with so many sessions in its cache, if it has one, the clients' sessions included.
-    /// Resumptions of TLS 1.3 will add others.
-    fn new(case: Case, keeper: Keeper, options: &Options) -> Self {
-        let Case {
-            way,
-            threads,
-            sessions,
-        } = case;
-        // With room for several times as many as there will be. In a cache that is full, sessions go
-        // to make room, and a client whose session went would not resume; and of ours a line of
-        // eight may be full long before the whole cache is.
-        let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
-        // In TLS 1.3 each of them leaves three sessions by the time it is known.
-        let visitors = sessions.map_or(FEW, |s| VISITORS.min(s / (8 * threads)));
-        let this = Self::with_visitors(way, Server::new(keeper, room), threads, visitors);
-        if let Some(sessions) = sessions {
-            this.fill(way, sessions);
-        }
-        this
-    }
-
-    /// A server with `visitors` clients on each thread, who all have come back once.
-    pub(crate) fn with_visitors(way: Way, server: Server, threads: usize, visitors: usize) -> Self {
-        let welcome = || {
-            let mut visitors = Visitors::new(client(way), visitors, way.resumes());
-            if way.resumes() {
-                visitors.all_visit(&server.context);
-                visitors.all_visit(&server.context);
-            }
-            let accepted = visitors.session().map(|session| way.accepts(session));
-            assert_eq!(accepted, way.resumes().then_some(Ok(())), "{way}");
-            Mutex::new(visitors)
-        };
-        let visitors = (0..threads).map(|_| welcome()).collect();
-        Self { server, visitors }
-    }
-
-    /// Adds sessions of others to the cache, up to so many.
-    fn fill(&self, way: Way, sessions: usize) {
-        let template = Template::new(&self.server, &client(way));
-        let mut rng = StdRng::seed_from_u64(sessions as u64);
-        for _ in self.server.sessions()..sessions {
-            self.server.insert(template.fresh(&mut rng).0);
-        }
-        let filled = self.server.sessions();
-        let most = sessions - sessions / 1_000..=sessions;
-        assert!(most.contains(&filled), "{filled} sessions");
-    }
-
-    /// Lets the clients of all threads come again and again for the length of a turn.
-    ///
-    /// # Panics
-    ///
-    /// When one that should resume does not, or the other way round.
-    pub(crate) fn turn(&self, length: Duration) -> Turn {
-        let server = &self.server.context;
-        let prepare = |thread: usize| {
-            let mut visitors = self.visitors[thread].lock().expect("not poisoned");
-            // A new thread seeds its random numbers first.
-            visitors.visit(server);
-            visitors
-        };
-        let of_threads = on_threads(self.visitors.len(), prepare, |mut visitors| {
-            let start = Instant::now();
-            let mut costs = visitors.visit(server);
-            while start.elapsed() < length {
-                costs = costs + visitors.visit(server);
-            }
-            costs
-        });
-        let rate = |costs: &Costs| costs.handshakes as f64 / costs.wall.as_secs_f64();
-        Turn {
-            rate: of_threads.iter().map(rate).sum(),
-            costs: of_threads.into_iter().sum(),
-        }
-    }
-}
-
-/// Sessions that an `SSL_CTX` has room for unless it is told.
-const OPENSSL_DEFAULT: usize = 20_480;

@@ -8,24 +8,15 @@ use rand::rngs::StdRng;
 use rekindle::{Clock, ManualClock, SessionId, Time};
 
 use super::optimum;
-use super::policies::{self, Policy, RUSTLS};
+use super::policies::{self, Policy};
 use super::streams::{Request, Stream};
+use crate::peers::Contender;
 use crate::threads::join;
 use crate::workload::random_id;
 
-/// The hits of one policy on one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hits {
-    /// Whose.
-    pub policy: &'static str,
-    /// Requests that found their session.
-    pub hits: usize,
-}
-
 /// An id for each session of a stream. Where sessions are for a single use those are two for each
 /// request: a full handshake makes two, a resumed one makes one.
-#[must_use]
-pub fn ids_for(stream: &Stream) -> Vec<SessionId> {
+pub(super) fn ids_for(stream: &Stream) -> Vec<SessionId> {
     let count = match stream.single_use {
         true => 2 * stream.requests.len(),
         false => stream.sessions(),
@@ -35,40 +26,36 @@ pub fn ids_for(stream: &Stream) -> Vec<SessionId> {
 }
 
 /// Sends a stream through every policy, each with room for `capacity` sessions; the optimum first.
-/// `ids` are those [`ids_for`] the stream.
+/// `ids` are those [`ids_for`] the stream. Returns the number of hits of each policy.
 ///
-/// # Panics
-///
-/// When one that is exact about its capacity beats the optimum: a wrong number is not printed.
-#[must_use]
-pub fn compare(stream: &Stream, ids: &[SessionId], capacity: usize) -> Vec<Hits> {
-    let contenders = policies::ALL.iter();
-    let contenders = contenders.filter(|(name, _)| !(stream.single_use && *name == RUSTLS));
-    let all: Vec<Hits> = thread::scope(|scope| {
+/// Panics when one that is exact about its capacity beats the optimum: a wrong number is not
+/// printed.
+pub(super) fn compare(
+    stream: &Stream,
+    ids: &[SessionId],
+    capacity: usize,
+) -> Vec<(&'static str, usize)> {
+    let contenders = policies::ALL.into_iter();
+    let contenders = contenders.filter(|(_, c)| !stream.single_use || *c != Contender::Rustls);
+    let all: Vec<_> = thread::scope(|scope| {
         let best = scope.spawn(|| optimum::hits(stream, capacity));
         let others: Vec<_> = contenders
-            .map(|(name, make)| {
-                (
-                    *name,
-                    scope.spawn(move || through(*make, stream, ids, capacity)),
-                )
+            .map(|(name, contender)| {
+                let hits = move || through(&mut *policies::make(contender, capacity), stream, ids);
+                (name, scope.spawn(hits))
             })
             .collect();
         let all = [("offline optimum", best)].into_iter().chain(others);
-        all.map(|(policy, counting)| Hits {
-            policy,
-            hits: join(counting),
-        })
-        .collect()
+        all.map(|(policy, counting)| (policy, join(counting)))
+            .collect()
     });
-    for one in &all[..4] {
-        assert!(one.hits <= all[0].hits, "{} beats the optimum", one.policy);
+    for (policy, hits) in &all[..4] {
+        assert!(*hits <= all[0].1, "{policy} beats the optimum");
     }
     all
 }
 
-fn through(make: policies::Make, stream: &Stream, ids: &[SessionId], capacity: usize) -> usize {
-    let policy = &mut *make(capacity);
+fn through(policy: &mut dyn Policy, stream: &Stream, ids: &[SessionId]) -> usize {
     match stream.single_use {
         true => with_single_use(policy, stream, ids),
         false => with_reuse(policy, stream, ids),
@@ -135,8 +122,8 @@ mod tests {
     fn all_hit(stream: &Stream, capacity: usize, expected: usize) {
         let all = compare(stream, &ids_for(stream), capacity);
         assert_eq!(all.len(), if stream.single_use { 7 } else { 8 });
-        for hits in all {
-            assert_eq!(hits.hits, expected, "{}", hits.policy);
+        for (policy, hits) in all {
+            assert_eq!(hits, expected, "{policy}");
         }
     }
 
@@ -166,8 +153,8 @@ mod tests {
     #[test]
     fn a_session_that_was_taken_is_gone() {
         let ids = ids_for(&stream([(0, 0), (1, 0)], 1));
-        for (name, make) in policies::ALL {
-            let mut policy = make(8);
+        for (name, contender) in policies::ALL {
+            let mut policy = policies::make(contender, 8);
             policy.at(ManualClock::new().now());
             policy.insert(&ids[0], Time::NEVER);
             policy.insert(&ids[1], Time::NEVER);

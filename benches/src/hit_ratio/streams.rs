@@ -15,34 +15,33 @@ const SPAN: u32 = 24 * 60 * 60 * 1_000;
 
 /// How long a session lives unless its stream says otherwise: two hours, OpenSSL's default for
 /// TLS 1.3 and the usual setting of servers.
-pub const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A client that comes to resume its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(super) struct Request {
     /// Number of the session; of the client, where sessions are for a single use.
-    pub session: u32,
+    pub(super) session: u32,
     /// Milliseconds since the stream began.
-    pub at: u32,
+    pub(super) at: u32,
 }
 
 /// Requests, and the rules for their sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub(super) struct Stream {
     /// What to call it.
-    pub name: String,
+    pub(super) name: String,
     /// In the order of their time. Sessions are numbered from zero, without gaps.
-    pub requests: Vec<Request>,
+    pub(super) requests: Vec<Request>,
     /// How long a session lives from its insert on; being resumed does not prolong it.
-    pub timeout: Duration,
+    pub(super) timeout: Duration,
     /// As in TLS 1.3: to resume takes the session out, and leaves the client with a new one.
-    pub single_use: bool,
+    pub(super) single_use: bool,
 }
 
 impl Stream {
     /// Numbers of sessions in use: from zero to before this.
-    #[must_use]
-    pub fn sessions(&self) -> usize {
+    pub(super) fn sessions(&self) -> usize {
         let last = self.requests.iter().map(|request| request.session).max();
         last.map_or(0, |last| last as usize + 1)
     }
@@ -50,7 +49,7 @@ impl Stream {
 
 /// Where requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Some clients come far more often than others (Zipf, exponent 0.9), and who they are changes:
     /// at each thousandth of the stream, one rank in fifty is somebody new.
     Zipf,
@@ -70,7 +69,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Zipf,
         Self::Visitors,
         Self::LongLived,
@@ -80,12 +79,7 @@ impl Kind {
     ];
 
     /// So many requests, over a day: evenly, but for `Burst`.
-    ///
-    /// # Panics
-    ///
-    /// For 2^32 requests or more.
-    #[must_use]
-    pub fn stream(self, count: usize) -> Stream {
+    pub(super) fn stream(self, count: usize) -> Stream {
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 requests");
         let mut rng = SmallRng::seed_from_u64(5);
         let requests = match self {

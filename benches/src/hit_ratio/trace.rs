@@ -1,20 +1,15 @@
 //! Streams that were recorded.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 use std::time::Duration;
-
-use clap::builder::TypedValueParser;
 
 use super::streams::{Stream, evenly};
 
 /// The sessions that a recorded stream names, in order.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Trace {
+#[derive(Clone, Debug)]
+pub(super) struct Trace {
     name: String,
     sessions: Vec<u32>,
 }
@@ -22,7 +17,7 @@ pub struct Trace {
 impl Trace {
     /// Reads a line for each request, as `rekindle-terminator advise` does: the session's id,
     /// behind a time or alone. Times are not used.
-    pub(crate) fn load(path: &Path) -> io::Result<Self> {
+    pub(super) fn load(path: &str) -> io::Result<Self> {
         let (mut sessions, mut numbers) = (Vec::new(), HashMap::new());
         for line in BufReader::new(File::open(path)?).lines() {
             if let Some(id) = line?.split_whitespace().last() {
@@ -33,17 +28,12 @@ impl Trace {
         if sessions.is_empty() {
             return Err(io::Error::other("no requests"));
         }
-        let name = path.display().to_string();
+        let name = path.to_owned();
         Ok(Self { name, sessions })
     }
 
-    /// Its requests, evenly over `hours`, for sessions that live for `timeout`.
-    ///
-    /// # Panics
-    ///
-    /// For more than 2^32 milliseconds: 1,193 hours.
-    #[must_use]
-    pub fn stream(&self, hours: u32, timeout: Duration) -> Stream {
+    /// Its requests, evenly over `hours` (at most 1,193), for sessions that live for `timeout`.
+    pub(super) fn stream(&self, hours: u32, timeout: Duration) -> Stream {
         let span = hours.checked_mul(60 * 60 * 1_000);
         Stream {
             name: self.name.clone(),
@@ -51,33 +41,6 @@ impl Trace {
             timeout,
             single_use: false,
         }
-    }
-}
-
-/// Reads traces as they are named on the command line.
-#[derive(Clone, Debug)]
-pub(super) struct Load;
-
-impl TypedValueParser for Load {
-    type Value = Trace;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        _: Option<&clap::Arg>,
-        path: &OsStr,
-    ) -> Result<Trace, clap::Error> {
-        let failed = |error: io::Error| {
-            let message = format!("{}: {error}\n", path.display());
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
-        };
-        Trace::load(Path::new(path)).map_err(failed)
-    }
-}
-
-impl fmt::Debug for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trace({}, {} requests)", self.name, self.sessions.len())
     }
 }
 
@@ -91,7 +54,7 @@ mod tests {
     fn a_stream_has_its_requests_evenly_over_its_hours() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"a\nb\na\n").unwrap();
-        let trace = Trace::load(file.path()).unwrap();
+        let trace = Trace::load(file.path().to_str().unwrap()).unwrap();
         let stream = trace.stream(3, Duration::from_secs(1));
         let seen: Vec<_> = (stream.requests.iter().map(|r| (r.session, r.at))).collect();
         assert_eq!(seen, [(0, 0), (1, 3_600_000), (0, 7_200_000)]);

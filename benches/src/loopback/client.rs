@@ -1,9 +1,9 @@
-//! Clients, each for one way of a handshake.
+//! Clients, each for one kind of handshake.
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContext, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode};
+use openssl::ssl::{SslContext, SslOptions};
 
-use crate::way::Way;
+use crate::tls::{HandshakeKind, client_builder};
 
 /// TLS 1.2's cipher suite.
 pub(super) const CIPHER: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
@@ -15,21 +15,17 @@ pub(super) const GROUP: &str = "X25519";
 /// A client's context. It offers one cipher suite, one group, one signature algorithm, so that
 /// every server ends up with the same. It does not check the certificate's chain, to spend as
 /// little time as a client can; the handshake's own signature is checked.
-pub(super) fn client(way: Way) -> Result<SslContext, ErrorStack> {
-    let mut builder = SslContext::builder(SslMethod::tls_client())?;
-    builder.set_min_proto_version(Some(way.version()))?;
-    builder.set_max_proto_version(Some(way.version()))?;
+pub(super) fn client(kind: HandshakeKind) -> Result<SslContext, ErrorStack> {
+    let mut builder = client_builder(kind.version());
     builder.set_cipher_list(CIPHER)?;
     builder.set_ciphersuites(CIPHER_SUITE)?;
     // The other is the certificate's: in TLS 1.2 it has to be among them. Every server takes the
     // first: four are told to, and OpenSSL prefers it for rekindle.
     builder.set_groups_list(&format!("{GROUP}:P-256"))?;
     builder.set_sigalgs_list("ECDSA+SHA256")?;
-    builder.set_verify(SslVerifyMode::NONE);
-    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     // One read for all that has come, not two for each record.
     builder.set_read_ahead(true);
-    if way == Way::Tls12Id {
+    if kind == HandshakeKind::Tls12Id {
         // No server gives a ticket that was not asked for.
         builder.set_options(SslOptions::NO_TICKET);
     }

@@ -1,4 +1,4 @@
-//! Who runs where: the servers on some processors, all the same ones, the load generator on others.
+//! Which processors are used: the servers on some processors, all the same ones, the load generator on others.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -16,10 +16,6 @@ pub(super) struct Cores {
 impl Cores {
     /// As many processors for the server as it has workers, the rest for the generator; where no
     /// rest would be left, both run on all.
-    ///
-    /// # Panics
-    ///
-    /// When the system does not say which processors there are.
     pub(super) fn for_workers(workers: usize) -> Self {
         let all = sched_getaffinity(None).expect("the system tells where we may run");
         let mut server = CpuSet::new();
@@ -44,10 +40,6 @@ impl Cores {
 }
 
 /// Keeps the calling thread, and those that it starts from now on, on these processors.
-///
-/// # Panics
-///
-/// When the system does not allow it.
 pub(super) fn stay_on(cpus: &CpuSet) {
     sched_setaffinity(None, cpus).expect("our own processors are allowed");
 }

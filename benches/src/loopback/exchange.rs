@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionRef, SslStream};
 
 use super::upstream::{ANSWER, QUESTION};
-use crate::identity::SERVER_NAME;
+use crate::tls::{SERVER_NAME, offer};
 
 /// No server may be silent for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,10 +31,7 @@ pub(super) struct Exchange {
 /// server's end of TCP before it closes its own. So a server keeps its session (OpenSSL drops one
 /// when neither side said `close_notify`, and Traffic Server never does), and no client's
 /// port is left in TIME_WAIT.
-///
-/// # Errors
-///
-/// What failed, and how.
+/// The error says what failed, and how.
 pub(super) fn exchange(
     context: &SslContext,
     address: SocketAddr,
@@ -50,9 +47,7 @@ pub(super) fn exchange(
     let mut ssl = Ssl::new(context).map_err(failed("connection"))?;
     ssl.set_hostname(SERVER_NAME).map_err(failed("name"))?;
     if let Some(session) = session {
-        // SAFETY: the session is from a connection with this context, by contract.
-        #[allow(unsafe_code)]
-        unsafe { ssl.set_session(session) }.map_err(failed("session"))?;
+        offer(&mut ssl, session);
     }
     let mut stream = ssl.connect(tcp).map_err(failed("handshake"))?;
     stream.ssl_write(&[QUESTION]).map_err(failed("question"))?;
@@ -73,7 +68,7 @@ pub(super) fn exchange(
 
 fn end(mut stream: SslStream<TcpStream>) -> Result<(), String> {
     stream.shutdown().map_err(failed("close_notify"))?;
-    // Its `close_notify`, should it send one, is for nobody to read.
+    // Its `close_notify`, should it send one, is not read by OpenSSL.
     let mut rest = [0; 256];
     for _ in 0..READS_TO_THE_END {
         match stream.get_mut().read(&mut rest) {

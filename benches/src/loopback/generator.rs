@@ -14,15 +14,15 @@ use super::cores;
 use super::exchange::exchange;
 use crate::cpu_time;
 use crate::threads::join;
-use crate::way::Way;
+use crate::tls::HandshakeKind;
 
 /// How long it may take until a client has all its sessions.
 const LONGEST_FILL: Duration = Duration::from_secs(60);
 
-/// The clients of one server, all of which go one way.
+/// The clients of one server, all of which go one kind.
 pub(super) struct Generator {
     context: SslContext,
-    way: Way,
+    kind: HandshakeKind,
     address: SocketAddr,
     cpus: CpuSet,
     clients: Vec<Client>,
@@ -48,30 +48,29 @@ pub(super) struct Round {
 }
 
 impl Generator {
-    /// Clients that have `sessions` in total, got by full handshakes; none where the way is a full
-    /// handshake.
+    /// Clients that have `sessions` in total, got by full handshakes; none for full handshakes.
     ///
     /// # Errors
     ///
-    /// A connection that failed, or that the server's sessions do not lead back this way.
+    /// A connection that failed, or that the server's sessions do not lead back this kind.
     pub(super) fn new(
-        way: Way,
+        kind: HandshakeKind,
         address: SocketAddr,
         cpus: CpuSet,
         clients: usize,
         sessions: usize,
     ) -> Result<Self, String> {
         let mut generator = Self {
-            context: client(way).map_err(|error| error.to_string())?,
-            way,
+            context: client(kind).map_err(|error| error.to_string())?,
+            kind,
             address,
             cpus,
             clients: (0..clients).map(|_| Client::default()).collect(),
         };
-        if way.resumes() {
+        if kind.resumes() {
             let each = sessions.div_ceil(clients);
             let filled =
-                generator.on_threads(|client, context| client.fill(each, context, way, address));
+                generator.on_threads(|client, context| client.fill(each, context, kind, address));
             filled.into_iter().collect::<Result<(), _>>()?;
         }
         Ok(generator)
@@ -79,11 +78,11 @@ impl Generator {
 
     /// Connects for so long, with all clients at once.
     pub(super) fn round(&mut self, length: Duration) -> Round {
-        let (way, address) = (self.way, self.address);
+        let (kind, address) = (self.kind, self.address);
         let (start, cpu) = (Instant::now(), cpu_time::of_process());
         let deadline = start + length;
         let rounds =
-            self.on_threads(|client, context| client.round(deadline, context, way, address));
+            self.on_threads(|client, context| client.round(deadline, context, kind, address));
         let mut sum = Round::new();
         for round in rounds {
             sum.add(round);
@@ -116,7 +115,7 @@ impl Client {
         &mut self,
         sessions: usize,
         context: &SslContext,
-        way: Way,
+        kind: HandshakeKind,
         address: SocketAddr,
     ) -> Result<(), String> {
         let start = Instant::now();
@@ -129,7 +128,7 @@ impl Client {
             }
             let session = exchange(context, address, None)?.session;
             let session = session.ok_or("no session")?;
-            way.accepts(&session)?;
+            kind.accepts(&session)?;
             self.sessions.push_back(session);
         }
         Ok(())
@@ -139,7 +138,7 @@ impl Client {
         &mut self,
         deadline: Instant,
         context: &SslContext,
-        way: Way,
+        kind: HandshakeKind,
         address: SocketAddr,
     ) -> Round {
         let mut round = Round::new();
@@ -149,7 +148,7 @@ impl Client {
             match exchange(context, address, offered.as_deref()) {
                 Ok(done) => {
                     round.done(done.latency, done.resumed);
-                    if way.resumes() {
+                    if kind.resumes() {
                         self.sessions.extend(done.session);
                     }
                 }
@@ -157,7 +156,7 @@ impl Client {
                     round.failed(failure);
                     // A session of TLS 1.3 is offered once. If it was not resumed for want of
                     // another, that shows in the share.
-                    if matches!(way, Way::Tls12Id | Way::Tls12Ticket) {
+                    if matches!(kind, HandshakeKind::Tls12Id | HandshakeKind::Tls12Ticket) {
                         self.sessions.extend(offered);
                     }
                 }

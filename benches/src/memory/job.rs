@@ -7,20 +7,18 @@ use std::io;
 use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use rekindle::{Cache, SessionId};
+use rekindle::SessionId;
 use serde::{Deserialize, Serialize};
 
-use crate::peers::{
-    Dash, LockedLru, Moka, Papaya, Peer, QuickCache, Rekindle, RustlsMemory, Scc, Tiny,
-};
+use crate::peers::{Contender, Kind, Peer};
 use crate::resident;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Job {
-    /// Who holds the sessions.
-    #[arg(long, value_parser = contender)]
-    pub(super) contender: &'static Contender,
+pub(crate) struct Job {
+    /// The table that holds the sessions.
+    #[arg(long)]
+    pub(super) contender: Contender,
     /// Its capacity.
     #[arg(long)]
     pub(super) sessions: u64,
@@ -33,7 +31,7 @@ pub struct Job {
 }
 
 /// What was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Held {
     /// Bytes by which the process grew.
     pub(super) grown: u64,
@@ -62,74 +60,22 @@ pub(super) enum When {
     Churned,
 }
 
-/// Somebody who holds sessions.
-pub(super) struct Contender {
-    pub(super) name: &'static str,
-    make: fn(usize) -> Box<dyn Peer>,
-    /// Otherwise the oldest session is removed before each insert beyond the capacity.
-    evicts: bool,
-}
-
-/// All of them; ratios are to the first.
-pub(super) static CONTENDERS: [Contender; 9] = [
-    cache("rekindle", |room| {
-        let cache = Cache::builder()
-            .capacity(room)
-            .build()
-            .expect("a valid capacity");
-        Box::new(Rekindle::new(cache.into()))
-    }),
-    map("dashmap", |room| Box::new(Dash::new(room))),
-    map("scc", |room| Box::new(Scc::new(room))),
-    map("papaya", |room| Box::new(Papaya::new(room))),
-    cache("quick_cache", |room| Box::new(QuickCache::new(room))),
-    cache("moka", |room| Box::new(Moka::new(room))),
-    cache("TinyUFO", |room| Box::new(Tiny::new(room))),
-    cache("Mutex<LruCache>", |room| Box::new(LockedLru::new(room))),
-    cache("rustls memory cache", |room| {
-        Box::new(RustlsMemory::new(room))
-    }),
-];
-
-const fn cache(name: &'static str, make: fn(usize) -> Box<dyn Peer>) -> Contender {
-    Contender {
-        name,
-        make,
-        evicts: true,
-    }
-}
-
-const fn map(name: &'static str, make: fn(usize) -> Box<dyn Peer>) -> Contender {
-    Contender {
-        name,
-        make,
-        evicts: false,
-    }
-}
-
-fn contender(name: &str) -> Result<&'static Contender, String> {
-    let found = CONTENDERS.iter().find(|contender| contender.name == name);
-    found.ok_or_else(|| format!("nobody is called {name}"))
-}
-
 impl Job {
+    /// Measures, and prints what was seen for the process that asked.
+    pub(crate) fn print(&self) -> io::Result<()> {
+        println!("{}", serde_json::to_string(&self.measure()?)?);
+        Ok(())
+    }
+
     /// Measures in this process, which must not have done so before: what an allocator kept of
     /// earlier work would be used again and not be counted.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel does not say what this process holds.
-    ///
-    /// # Panics
-    ///
-    /// When an insert is refused, or a lookup gives wrong bytes.
-    pub(super) fn measure(&self) -> io::Result<Held> {
+    fn measure(&self) -> io::Result<Held> {
         let inserts = self.sessions * self.when.times();
         let mut bytes = Vec::with_capacity(LONGEST);
         let before = resident::anonymous()?;
-        let peer = (self.contender.make)(self.sessions as usize);
+        let peer = self.contender.boxed(self.sessions as usize);
         for session in 0..inserts {
-            if !self.contender.evicts && session >= self.sessions {
+            if peer.kind() == Kind::Map && session >= self.sessions {
                 let removed = peer.remove(&id(session - self.sessions));
                 assert!(removed, "a map has lost a session");
             }
@@ -203,12 +149,6 @@ fn id(session: u64) -> SessionId {
     SessionId::new(&bytes).expect("32 bytes")
 }
 
-impl fmt::Debug for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Contender({})", self.name)
-    }
-}
-
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -232,8 +172,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_keeps_about_what_fits_however_much_was_inserted() {
-        for contender in &CONTENDERS {
+    fn each_contender_keeps_about_what_fits_however_much_was_inserted() {
+        for contender in Contender::TABLES {
             for (sizes, when) in [
                 (Sizes::Uniform, When::Filled),
                 (Sizes::Mixed, When::Churned),
@@ -248,7 +188,8 @@ mod tests {
                 assert!((500..=1_100).contains(&held.kept), "{job:?}: {held:?}");
                 let mean = held.encoded / held.kept;
                 assert!(mean.abs_diff(sizes.mean()) < 100, "{job:?}: {held:?}");
-                assert!(contender.evicts || held.kept == 1_000, "{job:?}: {held:?}");
+                let is_map = contender.boxed(1).kind() == Kind::Map;
+                assert!(!is_map || held.kept == 1_000, "{job:?}: {held:?}");
             }
         }
     }

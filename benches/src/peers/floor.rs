@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use ahash::RandomState;
 use rekindle::SessionId;
 
-use super::{Kind, Peer};
+use super::peer::{Kind, Peer};
 use crate::workload::number;
 
 const WIDTH: usize = 8;
@@ -22,8 +22,7 @@ const ALIGN: usize = 64;
 /// As the engine's: a table of pointers to lines of eight words, each of which leads to an entry
 /// and carries six bits of the id's hash. No atomics, no expiry, no recency, no statistics, no
 /// eviction.
-#[derive(Debug)]
-pub struct Floor {
+pub(crate) struct Floor {
     table: Vec<Option<Box<Line>>>,
     /// Entries one behind the other, each at the beginning of a cache line.
     slab: Vec<u8>,
@@ -33,7 +32,6 @@ pub struct Floor {
     hasher: RandomState,
 }
 
-#[derive(Debug)]
 #[repr(align(64))]
 struct Line([u64; WIDTH]);
 
@@ -41,12 +39,7 @@ const FREE: u64 = u64::MAX;
 
 impl Floor {
     /// A table for `capacity` entries of up to `bytes` bytes.
-    ///
-    /// # Panics
-    ///
-    /// For 2^32 entries or more.
-    #[must_use]
-    pub fn new(capacity: usize, bytes: usize) -> Self {
+    pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
         let stride = (HEADER + bytes).next_multiple_of(ALIGN);
         let slab = vec![0; capacity * stride + ALIGN];
         let entries = u32::try_from(capacity).expect("fewer than 2^32");
@@ -63,11 +56,7 @@ impl Floor {
 
     /// Inserts or overwrites. Drops the first entry of a line that is full. `false` when there is no
     /// room at all.
-    ///
-    /// # Panics
-    ///
-    /// For an id that has not 32 bytes, or a value that is longer than it was made for.
-    pub fn put(&mut self, id: &SessionId, bytes: &[u8]) -> bool {
+    pub(crate) fn put(&mut self, id: &SessionId, bytes: &[u8]) -> bool {
         let place = self.place(id);
         if let Some((_, entry)) = self.find(place, id) {
             self.write(entry, id, bytes);
@@ -87,7 +76,7 @@ impl Floor {
     }
 
     /// Removes an entry; the number that its bytes begin with.
-    pub fn take_out(&mut self, id: &SessionId) -> Option<u64> {
+    pub(crate) fn take_out(&mut self, id: &SessionId) -> Option<u64> {
         let place = self.place(id);
         let (slot, entry) = self.find(place, id)?;
         self.table[place.0].as_mut()?.0[slot] = FREE;
@@ -97,16 +86,14 @@ impl Floor {
 
     /// The bytes of an id.
     #[inline]
-    #[must_use]
-    pub fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
+    pub(crate) fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
         let (_, entry) = self.find(self.place(id), id)?;
         Some(self.bytes(entry))
     }
 
     /// Copies the bytes of an id; their length.
     #[inline]
-    #[must_use]
-    pub fn copy(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+    pub(crate) fn copy(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let bytes = self.look_up(id)?;
         buffer[..bytes.len()].copy_from_slice(bytes);
         Some(bytes.len())
@@ -194,8 +181,7 @@ impl Peer for Floor {
 
 /// A floor that belongs to one thread, which may write. The cell costs it a load and two stores
 /// in the nearest cache.
-#[derive(Debug)]
-pub struct OwnFloor<'a>(pub RefCell<&'a mut Floor>);
+pub(crate) struct OwnFloor<'a>(pub(crate) RefCell<&'a mut Floor>);
 
 impl Peer for OwnFloor<'_> {
     fn kind(&self) -> Kind {

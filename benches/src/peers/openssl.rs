@@ -8,16 +8,11 @@
 use openssl::ssl::{SslContext, SslMethod, SslSession, SslSessionCacheMode, SslSessionRef};
 
 /// OpenSSL's cache.
-pub struct OpenSsl(SslContext);
+pub(crate) struct OpenSsl(SslContext);
 
 impl OpenSsl {
     /// A cache for `capacity` sessions.
-    ///
-    /// # Panics
-    ///
-    /// When there is no memory for it, or for more than 2^31 sessions.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let mut context = SslContext::builder(SslMethod::tls_server()).expect("a context");
         context.set_session_cache_mode(SslSessionCacheMode::SERVER);
         // It evicts as soon as it is full, counting the one that comes in: one more than it keeps.
@@ -26,33 +21,20 @@ impl OpenSsl {
     }
 
     /// Adds a session; `false` where it was there.
-    #[must_use]
-    pub fn insert(&self, session: &SslSessionRef) -> bool {
+    pub(crate) fn insert(&self, session: &SslSessionRef) -> bool {
         // SAFETY: the harness gives a session to one cache only, and to no connection.
         unsafe { self.0.add_session(session) }
     }
 
     /// Removes a session; whether it was there.
-    #[must_use]
-    pub fn remove(&self, session: &SslSessionRef) -> bool {
+    pub(crate) fn remove(&self, session: &SslSessionRef) -> bool {
         // SAFETY: as above.
         unsafe { self.0.remove_session(session) }
     }
 }
 
-impl std::fmt::Debug for OpenSsl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OpenSsl")
-    }
-}
-
 /// A TLS 1.2 session under an id, as OpenSSL decodes it: it offers no other way to choose the id.
-///
-/// # Panics
-///
-/// For an id that has not 32 bytes.
-#[must_use]
-pub fn session(id: &[u8]) -> SslSession {
+pub(crate) fn session(id: &[u8]) -> SslSession {
     assert!(id.len() == 32, "an id of 32 bytes");
     let fields: [&[u8]; 8] = [
         &[0x02, 1, 1],          // version of the structure

@@ -1,27 +1,23 @@
 //! The engine, pinned at each call or by a guard.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use rekindle::{Cache, Guard, Refused, SessionId};
 
-use super::{Kind, LIFETIME, Peer};
+use super::peer::{Kind, LIFETIME, Peer};
 use crate::workload::number;
 
 /// The engine; each call pins by itself.
-#[derive(Clone, Debug)]
-pub struct Rekindle(Arc<Cache<u64>>);
+#[derive(Clone)]
+pub(crate) struct Rekindle(Arc<Cache<u64>>);
 
 impl Rekindle {
-    /// Wraps a cache.
-    #[must_use]
-    pub fn new(cache: Arc<Cache<u64>>) -> Self {
-        Self(cache)
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(Arc::new(Cache::new(capacity).expect("a valid capacity")))
     }
 
     /// Pins for a batch of calls.
-    #[must_use]
-    pub fn pin(&self) -> Guard<'_, u64> {
+    pub(crate) fn pin(&self) -> Guard<'_, u64> {
         self.0.pin()
     }
 }
@@ -43,7 +39,13 @@ impl Peer for Rekindle {
 
     #[inline]
     fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
-        insert(&self.0, id, value)
+        let expires_at = self.0.now().saturating_add(LIFETIME);
+        match self.0.insert(id, number(value), value, expires_at) {
+            Ok(_) => true,
+            // Happens where threads outnumber processors: counted by the loads.
+            Err(Refused::ReclamationHeldBack) => false,
+            Err(refused) => panic!("{refused}"),
+        }
     }
 
     #[inline]
@@ -57,8 +59,8 @@ impl Peer for Rekindle {
     }
 }
 
-/// The engine, pinned for as long as the guard lives.
-impl<S: BuildHasher> Peer for Guard<'_, u64, S> {
+/// The engine, pinned for as long as the guard lives: for reading only.
+impl Peer for Guard<'_, u64> {
     fn kind(&self) -> Kind {
         Kind::Cache
     }
@@ -73,29 +75,15 @@ impl<S: BuildHasher> Peer for Guard<'_, u64, S> {
         Guard::get(self, id).copied()
     }
 
-    #[inline]
-    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
-        insert(self.cache(), id, value)
+    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
+        unreachable!("a writer that stays pinned holds its own memory back");
     }
 
-    #[inline]
-    fn remove(&self, id: &SessionId) -> bool {
-        Guard::remove(self, id)
+    fn remove(&self, _: &SessionId) -> bool {
+        unreachable!("a writer that stays pinned holds its own memory back");
     }
 
-    #[inline]
-    fn take(&self, id: &SessionId) -> Option<u64> {
-        Guard::take(self, id).map(|entry| *entry.value())
-    }
-}
-
-#[inline]
-fn insert<S: BuildHasher>(cache: &Cache<u64, S>, id: &SessionId, value: &[u8]) -> bool {
-    let expires_at = cache.now().saturating_add(LIFETIME);
-    match cache.insert(id, number(value), value, expires_at) {
-        Ok(_) => true,
-        // Happens where threads outnumber processors: counted by the loads.
-        Err(Refused::ReclamationHeldBack) => false,
-        Err(refused) => panic!("{refused}"),
+    fn take(&self, _: &SessionId) -> Option<u64> {
+        unreachable!("a writer that stays pinned holds its own memory back");
     }
 }

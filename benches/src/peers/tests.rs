@@ -2,26 +2,27 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rekindle::Cache;
-
 use super::*;
-use crate::workload::{SHORTEST, churned};
+use crate::workload::{SHORTEST, Value, churned};
 
-fn each(test: impl Fn(&str, &(dyn SharedPeer + '_))) {
-    let cache = Cache::builder().capacity(1_000).build().expect("valid");
-    test("rekindle", &Rekindle::new(Arc::new(cache)));
-    test("dashmap", &Dash::new(1_000));
-    test("scc", &Scc::new(1_000));
-    test("papaya", &Papaya::new(1_000));
-    test("quick_cache", &QuickCache::new(1_000));
-    test("moka", &Moka::new(1_000));
-    test("TinyUFO", &Tiny::new(1_000));
-    test("Mutex<LruCache>", &LockedLru::new(1_000));
-    test("rustls memory cache", &RustlsMemory::new(1_000));
+struct Shared;
+
+impl WithPeer for Shared {
+    type Output = Box<dyn SharedPeer>;
+
+    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
+        Box::new(peer)
+    }
 }
 
 trait SharedPeer: Peer + Sync {}
 impl<P: Peer + Sync> SharedPeer for P {}
+
+fn each(test: impl Fn(Contender, &dyn SharedPeer)) {
+    for contender in Contender::TABLES.into_iter().chain([Contender::Fifo]) {
+        test(contender, &*contender.make(1_000, Shared));
+    }
+}
 
 #[test]
 fn what_was_inserted_is_found_replaced_and_removed() {
@@ -47,7 +48,7 @@ fn what_was_inserted_is_found_replaced_and_removed() {
 fn of_many_takers_one_is_handed_the_session() {
     const SESSIONS: u64 = 200;
     each(|name, peer| {
-        if name == "TinyUFO" {
+        if name == Contender::TinyUfo {
             // Its `remove` clones what it finds, and removes it then: several callers get it. So it
             // is left out of the loads that take.
             return;
@@ -86,4 +87,20 @@ fn a_floor_holds_what_was_put_and_not_what_was_taken() {
     }
     let found = floor.look_up(&churned(0, 55).id).expect("it was put");
     assert_eq!(crate::workload::check(55, found, 160), 1);
+}
+
+#[test]
+fn first_in_is_first_out_although_it_was_used_unless_it_came_again() {
+    let fifo = Contender::Fifo.boxed(2);
+    let id = |step| churned(0, step).id;
+    let insert = |step| fifo.insert(&id(step), Value::new(SHORTEST).of(step, 0));
+    insert(0);
+    insert(1);
+    assert!(fifo.get(&id(0)).is_some());
+    insert(2);
+    assert!(fifo.get(&id(0)).is_none());
+    insert(1);
+    insert(3);
+    assert!(fifo.get(&id(1)).is_some());
+    assert!(fifo.get(&id(2)).is_none());
 }

@@ -28,8 +28,8 @@ type Drawn = Result<(), Box<dyn Error>>;
 /// A plot of lines.
 pub(super) struct Lines {
     pub(super) title: String,
-    pub(super) horizontal: &'static str,
-    pub(super) vertical: &'static str,
+    pub(super) horizontal: String,
+    pub(super) vertical: String,
     /// Whether the vertical axis has a log scale.
     pub(super) log: bool,
     /// Writes a value of the vertical axis.
@@ -47,7 +47,7 @@ pub(super) struct Series {
 
 impl Lines {
     pub(super) fn draw(&self) -> Result<String, Box<dyn Error>> {
-        svg(&self.title, self.vertical, HEIGHT, |area| {
+        svg(&self.title, &self.vertical, HEIGHT, |area| {
             let seen = self.series.iter().flat_map(|s| &s.points);
             let (least, greatest) = ends(seen.map(|(_, seen)| seen.median));
             if self.log {
@@ -90,7 +90,7 @@ impl Lines {
             .bold_line_style(GRID.light)
             .light_line_style(PAPER.light)
             .axis_style(GRID.light)
-            .x_desc(self.horizontal)
+            .x_desc(&*self.horizontal)
             .axis_desc_style(text(16, FAINT.light))
             .label_style(text(16, FAINT.light))
             .x_label_formatter(&name_of)

@@ -3,189 +3,85 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use serde::Deserialize;
+
 use super::cases::{Case, Spread, is_bound};
 use super::draw::{Lines, Series, bars};
 use super::{numbers, palette};
 
 /// Plots of one kind, beside each other.
 pub(super) struct Figure {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     /// What the plots show, and how to read them.
-    pub(super) caption: &'static str,
+    pub(super) caption: String,
     /// SVG; none if the record has nothing to draw.
     pub(super) panels: Vec<String>,
 }
 
+/// A row of `figures.json`, which has them in the order of the parts.
+#[derive(Deserialize)]
 struct Spec {
-    title: &'static str,
-    caption: &'static str,
-    part: &'static str,
-    quantity: &'static str,
+    title: String,
+    caption: String,
+    part: String,
+    quantity: String,
     /// A key of the cases, and how its value has to begin.
-    only: (&'static str, &'static str),
+    only: (String, String),
     shape: Shape,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Shape {
     /// A panel for each case.
-    Bars {
-        what: &'static str,
-        descending: bool,
-    },
+    Bars { what: String, descending: bool },
     /// A panel for all cases that differ in one key only.
     Lines(Axes),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Deserialize)]
 struct Axes {
     /// The key along the horizontal axis, on a log scale.
-    key: &'static str,
-    horizontal: &'static str,
-    vertical: &'static str,
+    key: String,
+    horizontal: String,
+    vertical: String,
     log: bool,
     /// Whether the values are ratios to the floor.
     to_floor: bool,
     /// Keys that the title of a panel leaves out.
-    hide: &'static [&'static str],
-    name: fn(f64) -> String,
+    hide: Vec<String>,
+    /// Whether the values are times in nanoseconds.
+    times: bool,
 }
 
-const LATENCY: Axes = Axes {
-    key: "quantile",
-    horizontal: "percentile of lookups",
-    vertical: "time of a lookup, log scale",
-    log: true,
-    to_floor: false,
-    hide: &["quantile"],
-    name: numbers::time,
-};
-
-/// In the order of the parts.
-const FIGURES: [Spec; 8] = [
-    Spec {
-        title: "Lookups: how far from the floor",
-        caption: "Time of a lookup whose key depends on the lookup before, as a ratio to a table \
-                  that touches the same memory without any synchronisation. Lower is better; thin \
-                  upright lines are the quartiles over the rounds.",
-        part: "engine",
-        quantity: "time per operation",
-        only: ("load", "get_buffer, dependent keys"),
-        shape: Shape::Lines(Axes {
-            key: "sessions",
-            horizontal: "sessions",
-            vertical: "ratio to the floor, log scale",
-            log: true,
-            to_floor: true,
-            hide: &["load", "sessions"],
-            name: numbers::short,
-        }),
-    },
-    Spec {
-        title: "Lookups mixed with inserts",
-        caption: "Time of an operation on each thread while new sessions push out old ones. Lower \
-                  is better; the dark line across the end of a bar goes from quartile to quartile. \
-                  Maps do not evict: each insert removes an older session.",
-        part: "engine",
-        quantity: "time per operation",
-        // One size is enough for a picture; the tables have the others.
-        only: ("load", "mixed"),
-        shape: Shape::Bars {
-            what: "ns per operation and thread",
-            descending: false,
-        },
-    },
-    Spec {
-        title: "Latency of a lookup beside writers",
-        caption: "How long the slowest lookups take while writers at idle priority are preempted \
-                  in the middle of their work. Lower and flatter is better; but a cache that has \
-                  lost most of what is looked up (the tables below tell) has little to do.",
-        part: "tail",
-        quantity: "latency of get",
-        only: ("quantile", "p"),
-        shape: Shape::Lines(LATENCY),
-    },
-    Spec {
-        title: "Hit ratio",
-        caption: "Share of requests that find their session. The dashed line is the offline \
-                  optimum, which knows the future: no cache can be above it.",
-        part: "hit-ratio",
-        quantity: "hits",
-        only: ("stream", ""),
-        shape: Shape::Lines(Axes {
-            key: "capacity %",
-            horizontal: "capacity, % of all sessions, log scale",
-            vertical: "hits, % of requests",
-            log: false,
-            to_floor: false,
-            hide: &["capacity %"],
-            name: numbers::short,
-        }),
-    },
-    Spec {
-        title: "Memory",
-        caption: "Resident bytes for each session beyond its encoded bytes. Lower is better.",
-        part: "memory",
-        quantity: "overhead",
-        only: ("when", ""),
-        shape: Shape::Bars {
-            what: "bytes for each session",
-            descending: false,
-        },
-    },
-    Spec {
-        title: "Session tickets",
-        caption: "Time to seal or open one ticket through OpenSSL. Lower is better.",
-        part: "tickets",
-        quantity: "time per ticket",
-        only: ("operation", ""),
-        shape: Shape::Bars {
-            what: "ns per ticket",
-            descending: false,
-        },
-    },
-    Spec {
-        title: "Handshakes over loopback",
-        caption: "Handshakes per second against each server, alike in configuration and cores, by \
-                  one load generator. Higher is better.",
-        part: "handshake",
-        quantity: "handshakes per second",
-        only: ("where", "loopback"),
-        shape: Shape::Bars {
-            what: "handshakes per second",
-            descending: true,
-        },
-    },
-    Spec {
-        title: "Handshakes in process",
-        caption: "Handshakes per second without a network, both sides in one process. Higher is \
-                  better.",
-        part: "handshake",
-        quantity: "handshakes per second",
-        only: ("where", "in process"),
-        shape: Shape::Bars {
-            what: "handshakes per second",
-            descending: true,
-        },
-    },
-];
+fn specs() -> Vec<Spec> {
+    serde_json::from_str(include_str!("figures.json")).expect("figures.json has this form")
+}
 
 /// All figures.
 pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>> {
-    let figure = |spec: &Spec| {
+    let figure = |spec: Spec| {
+        let panels = spec.panels(cases)?;
+        let Spec { title, caption, .. } = spec;
         Ok(Figure {
-            title: spec.title,
-            caption: spec.caption,
-            panels: spec.panels(cases)?,
+            title,
+            caption,
+            panels,
         })
     };
-    FIGURES.iter().map(figure).collect()
+    specs().into_iter().map(figure).collect()
 }
 
 /// The plot for the README: the latency of lookups beside writers. None if that was not measured.
 pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn Error>> {
+    let specs = specs();
+    let axes = specs.iter().find_map(|spec| match &spec.shape {
+        Shape::Lines(axes) if spec.part == "tail" => Some(axes),
+        _ => None,
+    });
+    let axes = axes.expect("figures.json has the tail");
     let tail = cases.iter().filter(|c| c.is_of("tail", "latency of get"));
-    let mut groups = groups(tail, "quantile");
+    let mut groups = groups(tail, &axes.key);
     groups.retain(|group| group[0].value("writers") != "0");
     let four = |g: &&Vec<&Case<'_>>| g[0].value("writers") == "4";
     let Some(group) = groups.iter().find(four).or(groups.first()) else {
@@ -193,7 +89,7 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
     };
     let writers = group[0].value("writers");
     let title = format!("Latency of a lookup beside {writers} writers preempted in mid-work");
-    let svg = lines(group, title, LATENCY).draw()?;
+    let svg = lines(group, title, axes).draw()?;
     let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
     Ok(Some(format!(
         "{tag}><style>{}</style>{rest}",
@@ -203,23 +99,23 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
 
 impl Spec {
     fn panels(&self, cases: &[Case<'_>]) -> Result<Vec<String>, Box<dyn Error>> {
-        let (key, start) = self.only;
+        let (key, start) = &self.only;
         let fits =
-            |c: &&Case<'_>| c.is_of(self.part, self.quantity) && c.value(key).starts_with(start);
+            |c: &&Case<'_>| c.is_of(&self.part, &self.quantity) && c.value(key).starts_with(start);
         let fitting: Vec<_> = cases.iter().filter(fits).collect();
-        match self.shape {
+        match &self.shape {
             Shape::Bars { what, descending } => {
                 let nearest = nearest_size(&fitting);
                 let shown = fitting
                     .iter()
-                    .filter(|c| start != "mixed" || size(c) == nearest);
+                    .filter(|c| *start != "mixed" || size(c) == nearest);
                 let panel = |case: &&Case<'_>| {
                     let seen = |(name, s): (&str, Spread)| (name.to_owned(), s);
                     let all = case.measurements.iter();
                     let all = all.map(|m| seen((&m.contender, Spread::of(&m.samples))));
                     let mut all: Vec<_> = all.collect();
                     all.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-                    if descending {
+                    if *descending {
                         all.reverse();
                     }
                     bars(&case.name_without(&["where"]), what, &all)
@@ -227,12 +123,13 @@ impl Spec {
                 shown.map(panel).collect()
             }
             Shape::Lines(axes) => {
-                let mut groups = groups(fitting, axes.key);
+                let mut groups = groups(fitting, &axes.key);
                 groups.retain(|group| !axes.to_floor || group[0].floor().is_some());
                 if groups.iter().any(|group| group.len() > 1) {
                     groups.retain(|group| group.len() > 1);
                 }
-                let title = |group: &[&Case<'_>]| group[0].name_without(axes.hide);
+                let hide: Vec<_> = axes.hide.iter().map(String::as_str).collect();
+                let title = |group: &[&Case<'_>]| group[0].name_without(&hide);
                 groups
                     .iter()
                     .map(|group| lines(group, title(group), axes).draw())
@@ -275,10 +172,10 @@ fn groups<'c, 'a: 'c>(
 }
 
 /// A line for each contender of the cases.
-fn lines(cases: &[&Case<'_>], title: String, axes: Axes) -> Lines {
+fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
     let mut places: Vec<_> = cases
         .iter()
-        .filter_map(|c| place(c.value(axes.key)))
+        .filter_map(|c| place(c.value(&axes.key)))
         .collect();
     places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     places.dedup();
@@ -294,7 +191,7 @@ fn lines(cases: &[&Case<'_>], title: String, axes: Axes) -> Lines {
             true => seen.ratios_to(case.floor()?),
             false => seen.samples.clone(),
         };
-        Some((place(case.value(axes.key))?.0, Spread::of(&values)))
+        Some((place(case.value(&axes.key))?.0, Spread::of(&values)))
     };
     let line = |name: &&str| {
         let mut points: Vec<_> = cases.iter().filter_map(|case| point(case, name)).collect();
@@ -307,10 +204,14 @@ fn lines(cases: &[&Case<'_>], title: String, axes: Axes) -> Lines {
     series.sort_by_key(|series| !is_bound(&series.name));
     Lines {
         title,
-        horizontal: axes.horizontal,
-        vertical: axes.vertical,
+        horizontal: axes.horizontal.clone(),
+        vertical: axes.vertical.clone(),
         log: axes.log,
-        name: axes.name,
+        name: if axes.times {
+            numbers::time
+        } else {
+            numbers::short
+        },
         places,
         series,
     }

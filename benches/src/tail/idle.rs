@@ -4,10 +4,6 @@
 use std::io;
 
 /// Puts the calling thread into the class `SCHED_IDLE` (sched(7)); it cannot leave it again.
-///
-/// # Errors
-///
-/// The system's.
 pub(super) fn become_idle() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: 0 is the calling thread; the parameters outlive the call, which only reads them.

@@ -3,66 +3,47 @@
 
 mod idle;
 
-use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
-use crate::engine::contenders::Who;
-use crate::engine::loads::Load;
-use crate::engine::percent;
-use crate::engine::place::Done;
-use crate::engine::scene::{Scene, Setup};
-use crate::engine::tables::{Table, Tables};
-use crate::record::{Measurement, Recorder, case};
-use crate::scale::Scale;
+use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, percent};
+use crate::peers::Contender;
+use crate::record::{Recorder, case, interleave};
 use crate::threads::join;
 use crate::workload::Keys;
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Sessions in a full table: half are looked up, half come and go.
     #[arg(long, default_value_t = 100_000, value_parser = crate::engine::parse_in::<1_000, 0xffff_ffff>)]
-    pub sessions: usize,
+    sessions: usize,
     /// Threads that insert, at idle scheduling priority.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 4, 16], value_parser = crate::engine::parse_in::<0, 64>)]
-    pub writers: Vec<usize>,
+    writers: Vec<usize>,
     /// Threads that look up [default: one for each processor].
     #[arg(long, value_parser = crate::engine::parse_in::<1, 64>)]
-    pub readers: Option<usize>,
+    readers: Option<usize>,
     /// Bytes of each value.
     #[arg(long, default_value_t = 160, value_parser = crate::engine::parse_in::<32, 16_384>)]
-    pub bytes: usize,
+    bytes: usize,
     /// Contenders; ratios are to the first [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub contenders: Vec<Who>,
+    contenders: Vec<Contender>,
     /// Rounds; each runs every contender once.
     #[arg(long, default_value_t = 9)]
-    pub rounds: usize,
+    rounds: usize,
     /// Length of one contender's turn in a round, in milliseconds.
     #[arg(long, default_value_t = 1_000)]
-    pub millis: u64,
+    millis: u64,
 }
 
 impl Options {
-    /// For a run of everything.
-    #[must_use]
-    pub fn at(scale: Scale) -> Self {
-        Self {
-            sessions: scale.pick(100_000, 20_000, 1_000),
-            writers: scale.pick(vec![0, 4, 16], vec![0, 16], vec![4]),
-            readers: None,
-            bytes: 160,
-            contenders: Vec::new(),
-            rounds: scale.pick(9, 3, 1),
-            millis: scale.pick(500, 150, 10),
-        }
-    }
-
     fn readers(&self) -> usize {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         self.readers.unwrap_or(processors)
@@ -81,27 +62,24 @@ const QUANTILES: [(&str, f64); 5] = [
 /// The latencies of one turn, and what was done in it.
 struct Turn {
     latencies: Histogram<u64>,
-    done: Done,
+    counts: Counts,
 }
 
-/// Runs every contender beside every number of writers.
-///
-/// # Panics
-///
-/// When a contender gives a wrong answer.
-pub fn run(options: &Options, recorder: &mut Recorder) {
-    let who = match &options.contenders[..] {
-        [] => Who::ALL,
+/// Runs every contender beside every number of writers; panics when one gives a wrong answer.
+pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+    let all = match &options.contenders[..] {
+        [] => Contender::value_variants(),
         chosen => chosen,
     };
-    let able = who.iter().copied();
-    let able = able.filter(|who| who.carries(Load::Get, options.sessions));
-    let who: &[Who] = &able.collect::<Vec<_>>();
+    let able = all.iter().copied();
+    let able: Vec<_> = able
+        .filter(|c| carries(*c, Load::Get, options.sessions))
+        .collect();
     recorder.note(format!(
         "tail: latencies are as read; of each, about {} ns are the clock's own",
         cost_of_the_clock()
     ));
-    let steps = options.writers.len() * (options.rounds + 1) * who.len();
+    let steps = options.writers.len() * (options.rounds + 1) * able.len();
     let bar = recorder.progress("tail", steps);
     for &writers in &options.writers {
         let setup = Setup {
@@ -110,27 +88,27 @@ pub fn run(options: &Options, recorder: &mut Recorder) {
             bytes: options.bytes,
             keys: Keys::Uniform,
         };
-        let tables = Tables::filled(Scene::beside_writers(&setup), &setup, who);
-        let mut turns: Vec<Vec<Turn>> = who.iter().map(|_| Vec::new()).collect();
-        for round in 0..=options.rounds {
-            for (table, turns) in tables.tables.iter().zip(&mut turns) {
-                // First in, first out: some lose what is looked up.
-                table.restore(&tables.scene);
-                let turn = turn(table, &tables.scene, writers, round, options);
-                // The first round warms up.
-                if round > 0 {
-                    turns.push(turn);
-                }
-                bar.inc(1);
-            }
-        }
-        report(who, &turns, writers, options, recorder);
+        let beside_writers = Population::beside_writers(&setup);
+        let Tables { population, tables } = Tables::filled(beside_writers, &setup, &able);
+        let turns = interleave(0..=options.rounds, &tables, |table, round| {
+            // First in, first out: some lose what is looked up.
+            table.restore(&population);
+            bar.inc(1);
+            turn(table, &population, writers, round, options)
+        });
+        report(&able, &turns, writers, options, recorder);
     }
     bar.finish_and_clear();
 }
 
 /// Lets readers look up, and writers insert, for a while.
-fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Options) -> Turn {
+fn turn(
+    table: &Table,
+    population: &Population,
+    writers: usize,
+    round: usize,
+    options: &Options,
+) -> Turn {
     let readers = options.readers();
     let (ready, over) = (Barrier::new(readers + writers), AtomicBool::new(false));
     let read = |reader| {
@@ -138,13 +116,13 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
         let _over = Ends(&over);
         let mut turn = Turn {
             latencies: histogram(),
-            done: Done::default(),
+            counts: Counts::default(),
         };
         let (start, end) = (Instant::now(), Duration::from_millis(options.millis));
-        for batch in round << 20.. {
-            let at = table.place(scene, reader, batch);
-            let done = table.carrier.time_gets(&at, &mut turn.latencies);
-            turn.done.add(done);
+        for number in round << 20.. {
+            let batch = table.batch(population, reader, number);
+            let counts = table.target.time_gets(&batch, &mut turn.latencies);
+            turn.counts.add(counts);
             if start.elapsed() >= end {
                 break;
             }
@@ -155,14 +133,14 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
         let idle = idle::become_idle();
         ready.wait();
         idle.expect("any thread may become idle");
-        let mut done = Done::default();
-        let mut batch = round << 20;
+        let mut counts = Counts::default();
+        let mut number = round << 20;
         while !over.load(Ordering::Relaxed) {
-            let at = table.place(scene, writer, batch);
-            done.add(table.carrier.batch(Load::Insert, &at));
-            batch += 1;
+            let batch = table.batch(population, writer, number);
+            counts.add(table.target.run(Load::Insert, &batch));
+            number += 1;
         }
-        done
+        counts
     };
     thread::scope(|scope| {
         let (read, write) = (&read, &write);
@@ -172,17 +150,17 @@ fn turn(table: &Table, scene: &Scene, writers: usize, round: usize, options: &Op
         let readers: Vec<_> = (0..readers).map(|r| scope.spawn(move || read(r))).collect();
         let mut all = Turn {
             latencies: histogram(),
-            done: Done::default(),
+            counts: Counts::default(),
         };
         for reader in readers {
             let turn = join(reader);
             all.latencies.add(turn.latencies).expect("the same bounds");
-            all.done.add(turn.done);
+            all.counts.add(turn.counts);
         }
         for writer in writers {
-            let done = join(writer);
-            all.done.inserts += done.inserts;
-            all.done.refused += done.refused;
+            let counts = join(writer);
+            all.counts.inserts += counts.inserts;
+            all.counts.refused += counts.refused;
         }
         all
     })
@@ -214,7 +192,7 @@ fn cost_of_the_clock() -> u64 {
 }
 
 fn report(
-    who: &[Who],
+    contenders: &[Contender],
     turns: &[Vec<Turn>],
     writers: usize,
     options: &Options,
@@ -226,38 +204,33 @@ fn report(
         ("readers", options.readers().to_string()),
         ("bytes", options.bytes.to_string()),
     ]);
-    let measured = |quantity, unit, case: &BTreeMap<_, _>, sample: &dyn Fn(&Turn) -> f64| {
-        let one = |(who, turns): (&Who, &Vec<Turn>)| Measurement {
-            part: "tail".into(),
-            quantity: String::from(quantity),
-            unit: String::from(unit),
-            case: case.clone(),
-            contender: who.to_string(),
-            samples: turns.iter().map(sample).collect(),
-        };
-        who.iter().zip(turns).map(one).collect()
+    let samples = |sample: &dyn Fn(&Turn) -> f64| -> Vec<_> {
+        let samples = turns
+            .iter()
+            .map(|turns| turns.iter().map(sample).collect::<Vec<_>>());
+        contenders.iter().zip(samples).collect()
     };
     for (name, quantile) in QUANTILES {
         let mut case = case.clone();
         case.insert("quantile".into(), name.into());
-        let latency = |turn: &Turn| turn.latencies.value_at_quantile(quantile) as f64;
-        recorder.add(measured("latency of get", "ns", &case, &latency));
+        let latency = samples(&|turn| turn.latencies.value_at_quantile(quantile) as f64);
+        recorder.add_case(["tail", "latency of get", "ns"], &case, latency);
     }
-    // Who loses what is looked up has little to do.
-    let missed = |turn: &Turn| percent(turn.done.missed, turn.done.asked);
-    recorder.add(measured("lookups that missed", "%", &case, &missed));
-    for (who, turns) in who.iter().zip(turns) {
-        let mut all = Done::default();
-        turns.iter().for_each(|turn| all.add(turn.done));
+    // A contender that has lost what is looked up has little to do.
+    let missed = samples(&|turn| percent(turn.counts.missed, turn.counts.asked));
+    recorder.add_case(["tail", "lookups that missed", "%"], &case, missed);
+    for (contender, turns) in contenders.iter().zip(turns) {
+        let mut all = Counts::default();
+        turns.iter().for_each(|turn| all.add(turn.counts));
         let missed = percent(all.missed, all.asked);
         if missed > 1.0 {
             recorder.note(format!(
-                "tail: {writers} writers: {missed:.1} % of {who}'s lookups missed"
+                "tail: {writers} writers: {missed:.1} % of {contender}'s lookups missed"
             ));
         }
         if all.refused > 0 {
             recorder.note(format!(
-                "tail: {writers} writers: {who} refused {} of {} inserts",
+                "tail: {writers} writers: {contender} refused {} of {} inserts",
                 all.refused, all.inserts
             ));
         }
@@ -271,8 +244,13 @@ mod tests {
     #[test]
     fn a_turn_times_every_lookup_beside_idle_writers() {
         let options = Options {
+            sessions: 1_000,
+            writers: Vec::new(),
             readers: Some(2),
-            ..Options::at(Scale::Touch)
+            bytes: 160,
+            contenders: Vec::new(),
+            rounds: 1,
+            millis: 10,
         };
         let setup = Setup {
             sessions: options.sessions,
@@ -280,19 +258,21 @@ mod tests {
             bytes: options.bytes,
             keys: Keys::Uniform,
         };
-        let scene = Scene::beside_writers(&setup);
-        let tables = Tables::filled(scene, &setup, &[Who::Floor, Who::Pinned, Who::Dashmap]);
+        let contenders = [Contender::Floor, Contender::Pinned, Contender::Dashmap];
+        let tables = Tables::filled(Population::beside_writers(&setup), &setup, &contenders);
         for table in &tables.tables {
-            let turn = turn(table, &tables.scene, 3, 0, &options);
-            assert_eq!(turn.latencies.len(), turn.done.asked, "{}", table.who);
-            assert!(turn.done.asked >= 2_000, "{}", table.who);
+            let turn = turn(table, &tables.population, 3, 0, &options);
+            assert_eq!(
+                turn.latencies.len(),
+                turn.counts.asked,
+                "{}",
+                table.contender
+            );
+            assert!(turn.counts.asked >= 2_000, "{}", table.contender);
             // Lines of eight overflow here and there; a map keeps all.
-            let lost = if table.who == Who::Dashmap {
-                0
-            } else {
-                turn.done.asked / 10
-            };
-            assert!(turn.done.missed <= lost, "{}", table.who);
+            let is_map = table.contender == Contender::Dashmap;
+            let lost = if is_map { 0 } else { turn.counts.asked / 10 };
+            assert!(turn.counts.missed <= lost, "{}", table.contender);
         }
     }
 }

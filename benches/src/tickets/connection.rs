@@ -4,12 +4,12 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openssl::ssl::{
-    ErrorCode, Ssl, SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion,
-};
+use openssl::ssl::{SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion};
 
 use crate::cpu_time;
-use crate::handshake::{Pipe, client_builder, new_ssl, offer, request_ticket, step};
+use crate::tls::{
+    Pipe, client_builder, new_ssl, offer, receive_tickets, request_ticket, shake_hands,
+};
 
 /// Both ends of it.
 pub(super) struct Connection {
@@ -57,9 +57,7 @@ impl Connection {
 
     /// The client's sessions with those tickets that it had not seen yet.
     pub(super) fn receive(&mut self) -> Vec<SslSession> {
-        let nothing = self.client.ssl_read(&mut [0]);
-        let nothing = nothing.expect_err("no data, but tickets");
-        assert_eq!(nothing.code(), ErrorCode::WANT_READ, "{nothing}");
+        receive_tickets(&mut self.client);
         mem::take(&mut *self.received.lock().expect("not poisoned"))
     }
 
@@ -72,16 +70,4 @@ impl Connection {
         assert_eq!(client.ssl().session_reused(), reused);
         reused
     }
-}
-
-fn shake_hands(client: Ssl, server: Ssl) -> (SslStream<Pipe>, SslStream<Pipe>) {
-    let (near, far) = Pipe::pair();
-    let mut client = SslStream::new(client, near).expect("a stream");
-    let mut server = SslStream::new(server, far).expect("a stream");
-    let (mut client_done, mut server_done) = (false, false);
-    while !(client_done && server_done) {
-        client_done = client_done || step(client.connect()).expect("a handshake");
-        server_done = server_done || step(server.accept()).expect("a handshake");
-    }
-    (client, server)
 }

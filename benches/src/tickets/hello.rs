@@ -2,11 +2,11 @@
 
 use openssl::ssl::{SslStream, SslVersion};
 
-use crate::handshake::{Pipe, client_builder, new_ssl, step};
+use crate::tls::{Pipe, client_builder, new_ssl, step};
 
 const PRE_SHARED_KEY: u16 = 41;
 
-/// A MAC of SHA-256 that nobody looks at, as none of the tickets is chosen.
+/// A MAC of SHA-256 that the server does not check, as it chooses none of the tickets.
 const BINDER: [u8; 32] = [0; 32];
 
 /// One record, of TLS 1.3 and with SHA-256 only, that names a server.
@@ -19,7 +19,7 @@ pub(super) fn without_tickets(server: &str) -> Vec<u8> {
     let (near, far) = Pipe::pair();
     let mut client = SslStream::new(client, near).expect("a stream");
     let done = step(client.connect()).expect("the beginning of a handshake");
-    assert!(!done, "nobody answers");
+    assert!(!done, "no server answers");
     far.incoming.borrow_mut().drain(..).collect()
 }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::{NameType, SniError, SslContext, SslStream};
 
-use super::ROOM;
 use super::connection::Connection;
 use super::hello;
+use super::run::ROOM;
 use crate::cpu_time;
-use crate::handshake::{Keeper, Pipe, Server, count_opened, new_ssl, opened, ticket_of};
 use crate::threads::on_threads;
+use crate::tls::{Pipe, Server, Store, count_opened, new_ssl, opened, ticket_of};
 
 /// Tickets in one ClientHello.
 const TICKETS: usize = 32;
@@ -18,7 +18,7 @@ const TICKETS: usize = 32;
 const REFUSED: &str = "refused.example";
 
 /// A server, and what is said to it.
-pub(super) struct Door {
+pub(super) struct Opener {
     pub(super) server: Server,
     /// A ClientHello without tickets.
     bare: Vec<u8>,
@@ -26,9 +26,9 @@ pub(super) struct Door {
     laden: Vec<u8>,
 }
 
-impl Door {
-    pub(super) fn new(keeper: Keeper) -> Self {
-        let server = Server::configured(keeper, ROOM, |context| {
+impl Opener {
+    pub(super) fn new(store: Store) -> Self {
+        let server = Server::configured(store, ROOM, |context| {
             // With rekindle on it, what counts is rekindle's own callback of that kind.
             count_opened(context);
             context.set_servername_callback(|ssl, _| match ssl.servername(NameType::HOST_NAME) {
@@ -117,19 +117,19 @@ mod tests {
 
     #[test]
     fn a_damaged_ticket_is_not_taken_for_an_open_one() {
-        for keeper in [Keeper::BuiltInKey, Keeper::RekindleTickets] {
-            let door = Door::new(keeper);
-            door.decide(&door.laden, TICKETS);
+        for store in [Store::BuiltInKey, Store::RekindleTickets] {
+            let opener = Opener::new(store);
+            opener.decide(&opener.laden, TICKETS);
             // The last byte of the last ticket's MAC: behind it are its age and all binders.
-            let mut damaged = door.laden.clone();
+            let mut damaged = opener.laden.clone();
             let binders = 2 + 33 * TICKETS;
             let age = 4;
             let last = damaged.len() - binders - age - 1;
             damaged[last] ^= 1;
-            let before = door.opened_by_rekindle();
-            door.decide(&damaged, TICKETS - 1);
+            let before = opener.opened_by_rekindle();
+            opener.decide(&damaged, TICKETS - 1);
             if let Some(before) = before {
-                let opened = door.opened_by_rekindle().unwrap() - before;
+                let opened = opener.opened_by_rekindle().unwrap() - before;
                 assert_eq!(opened, TICKETS as u64 - 1);
             }
         }

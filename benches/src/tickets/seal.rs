@@ -2,17 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::ROOM;
 use super::connection::Connection;
-use crate::handshake::{Keeper, Server};
 use crate::threads::on_threads;
+use crate::tls::Server;
 
 /// Tickets that one call seals.
 const TICKETS: usize = 16;
-
-pub(super) fn server(keeper: Keeper) -> Server {
-    Server::new(keeper, ROOM)
-}
 
 /// Lets each thread seal tickets on a connection of its own for the length of a turn; nanoseconds for
 /// each ticket.

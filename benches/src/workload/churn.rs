@@ -4,18 +4,17 @@ use rekindle::SessionId;
 
 /// The number of a session that comes and goes, and its id.
 #[derive(Clone, Copy, Debug)]
-pub struct Churned {
+pub(crate) struct Churned {
     /// Unlike that of any other session.
-    pub number: u64,
+    pub(crate) number: u64,
     /// 32 bytes that depend on the number.
-    pub id: SessionId,
+    pub(crate) id: SessionId,
 }
 
 /// The session that a thread inserts at a step of its own. Computed, since an id that a handshake
 /// has just received is in the nearest cache as well.
 #[inline]
-#[must_use]
-pub fn churned(thread: usize, step: u64) -> Churned {
+pub(crate) fn churned(thread: usize, step: u64) -> Churned {
     let number = (thread as u64 + 1) << 40 | step;
     let mut bytes = [0; 32];
     for (i, word) in bytes.chunks_exact_mut(8).enumerate() {

@@ -10,7 +10,7 @@ use rand_distr::{Distribution, Zipf};
 
 /// How often a session is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Each as often as any other.
     Uniform,
     /// By Zipf's law with exponent 0.9: some far more often than others.
@@ -20,12 +20,7 @@ pub enum Keys {
 impl Keys {
     /// A list of so many requests for sessions among `from`. Drawn beforehand, so that drawing is
     /// not timed and all contenders get the same ones.
-    ///
-    /// # Panics
-    ///
-    /// When there is no session to draw from.
-    #[must_use]
-    pub fn draw(self, mut from: Vec<u32>, count: usize, seed: u64) -> Vec<u32> {
+    pub(crate) fn draw(self, mut from: Vec<u32>, count: usize, seed: u64) -> Vec<u32> {
         let mut rng = SmallRng::seed_from_u64(seed);
         match self {
             Self::Uniform => {

@@ -1,20 +1,15 @@
 //! Values that say whose they are, in several places.
 
 /// The shortest value, in bytes.
-pub const SHORTEST: usize = 32;
+pub(crate) const SHORTEST: usize = 32;
 
 /// A buffer in which the values of sessions are written, one after the other.
 #[derive(Debug)]
-pub struct Value(Vec<u8>);
+pub(crate) struct Value(Vec<u8>);
 
 impl Value {
     /// For values of so many bytes.
-    ///
-    /// # Panics
-    ///
-    /// For fewer than [`SHORTEST`].
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         assert!(bytes >= SHORTEST, "a value has at least {SHORTEST} bytes");
         Self(vec![0x5a; bytes])
     }
@@ -22,7 +17,7 @@ impl Value {
     /// The value of a session: its number (which stands for the live session), the number of the
     /// session that follows, and in the middle and at the end words that depend on its own.
     #[inline]
-    pub fn of(&mut self, session: u64, next: u32) -> &[u8] {
+    pub(crate) fn of(&mut self, session: u64, next: u32) -> &[u8] {
         let value = &mut self.0[..];
         let (middle, end) = (middle(value.len()), value.len() - 8);
         value[..8].copy_from_slice(&session.to_le_bytes());
@@ -36,13 +31,8 @@ impl Value {
 /// Checks the value that was read for a session, and returns the number of the one that follows.
 /// Looks at its length, its beginning, its middle and its end: a copy of two values shows, and the
 /// check costs the same for everybody.
-///
-/// # Panics
-///
-/// When it is not the session's: a benchmark must not time wrong answers.
 #[inline]
-#[must_use]
-pub fn check(session: u64, value: &[u8], bytes: usize) -> u32 {
+pub(crate) fn check(session: u64, value: &[u8], bytes: usize) -> u32 {
     assert!(value.len() == bytes, "a wrong length for session {session}");
     assert!(
         number(value) == session
@@ -55,8 +45,7 @@ pub fn check(session: u64, value: &[u8], bytes: usize) -> u32 {
 
 /// The number of the session whose value this is.
 #[inline]
-#[must_use]
-pub fn number(value: &[u8]) -> u64 {
+pub(crate) fn number(value: &[u8]) -> u64 {
     word(value, 0)
 }
 

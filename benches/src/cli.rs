@@ -1,0 +1,67 @@
+//! The command line.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::parts::Part;
+use crate::record::Recorder;
+use crate::{all, memory, report};
+
+#[derive(Parser)]
+#[command(about = "Benchmarks of rekindle beside its peers")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Keep the raw results of a part in this file, as JSON.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every part, and the report.
+    All(all::Options),
+    /// The report again, from a record.
+    Report(report::Options),
+    /// One measurement of `memory`, in a process of its own.
+    #[command(name = memory::JOB, hide = true)]
+    MemoryJob(memory::Job),
+    #[command(flatten)]
+    Part(Part),
+}
+
+/// Runs the command of the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.json.is_some() && !matches!(cli.command, Command::Part(_)) {
+        let why = "--json is for a single part; `all` keeps its record in the directory --out";
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, why)
+            .exit();
+    }
+    let all_ran = match &cli.command {
+        Command::All(options) => all::run(options),
+        Command::Report(options) => report::run(options).map(|()| true),
+        Command::MemoryJob(job) => job.print().map(|()| true),
+        Command::Part(part) => run(part, cli.json.as_deref()).map(|()| true),
+    };
+    match all_ran {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(part: &Part, json: Option<&Path>) -> io::Result<()> {
+    let mut recorder = Recorder::new("part");
+    recorder.part(part.name(), |recorder| part.run(recorder));
+    json.map_or(Ok(()), |path| recorder.finish().save(path))
+}

@@ -1,0 +1,174 @@
+//! Runs every case, and hands in what was measured.
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+
+use super::batch::Counts;
+use super::groups::{Case, Group, groups};
+use super::loads::{Load, carries, failure};
+use super::options::Options;
+use super::population::{Population, Setup};
+use super::tables::Tables;
+use crate::peers::Contender;
+use crate::record::{Recorder, case, interleave, quantile, words};
+
+/// Runs every case; panics when a contender gives a wrong answer.
+pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+    let groups = groups(options);
+    let steps = groups
+        .iter()
+        .map(|group| group.cases().len() * (group.rounds + 1));
+    let bar = recorder.progress("engine", steps.sum());
+    for group in &groups {
+        let cases = group.cases();
+        if let Some(lacking) = group.lacks_memory() {
+            recorder.note(format!("engine: {lacking}"));
+            bar.inc((cases.len() * (group.rounds + 1)) as u64);
+            continue;
+        }
+        if group.for_memory {
+            let names: Vec<_> = group.contenders.iter().map(Contender::to_string).collect();
+            let (sessions, names) = (group.sessions, names.join("; "));
+            recorder.note(format!(
+                "engine: {sessions} sessions, for the sake of memory only: {names}"
+            ));
+        }
+        let (reading, writing): (Vec<_>, Vec<_>) =
+            cases.into_iter().partition(|(load, _)| load.only_reads());
+        // Tables that are written to serve one case.
+        let written = writing.iter().map(std::slice::from_ref);
+        for cases in std::iter::once(&reading[..]).chain(written) {
+            if !cases.is_empty() {
+                run_in_turn(group, cases, recorder, &bar);
+            }
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// Runs every contender once a round in each case, in turn.
+fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder, bar: &ProgressBar) {
+    let load = cases[0].0;
+    let setup = Setup {
+        sessions: group.sessions,
+        threads: cases.iter().map(|case| case.1).max().unwrap_or(1),
+        bytes: group.bytes,
+        keys: group.keys,
+    };
+    for contender in &group.contenders {
+        if let Some(why) = failure(*contender, load, group.sessions) {
+            let sessions = group.sessions;
+            recorder.note(format!(
+                "engine: {load}, {sessions} sessions: without {contender}, which {why}"
+            ));
+        }
+    }
+    let able = group.contenders.iter().copied();
+    let able: Vec<_> = able.filter(|c| carries(*c, load, group.sessions)).collect();
+    let Tables { population, tables } =
+        Tables::filled(Population::new(load, &setup), &setup, &able);
+    let turns: Vec<_> = (cases.iter())
+        .flat_map(|case| tables.iter().map(move |table| (case, table)))
+        .collect();
+    let counts = interleave(
+        0..=group.rounds,
+        &turns,
+        |((load, threads), table), round| {
+            let counts = table.work_for(*load, &population, *threads, round, turn(group, *threads));
+            bar.inc(u64::from(table.contender == able[0]));
+            counts
+        },
+    );
+    for (case, counts) in cases.iter().zip(counts.chunks(able.len())) {
+        report(group, *case, &able, counts, recorder);
+    }
+}
+
+fn turn(group: &Group, threads: usize) -> Duration {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let longer = if threads > processors { 2 } else { 1 };
+    Duration::from_millis(longer * group.millis)
+}
+
+/// Hands in what the contenders of a case have done, by contender and round.
+fn report(
+    group: &Group,
+    (load, threads): (Load, usize),
+    contenders: &[Contender],
+    counts: &[Vec<Counts>],
+    recorder: &mut Recorder,
+) {
+    let case = case([
+        ("load", load.to_string()),
+        ("sessions", group.sessions.to_string()),
+        ("threads", threads.to_string()),
+        ("bytes", group.bytes.to_string()),
+        ("keys", group.keys.to_string()),
+    ]);
+    let samples = |sample: fn(&Counts) -> f64| -> Vec<_> {
+        let samples = counts
+            .iter()
+            .map(|all| all.iter().map(sample).collect::<Vec<_>>());
+        contenders.iter().zip(samples).collect()
+    };
+    let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
+    recorder.add_case(
+        ["engine", "time per operation", "ns"],
+        &case,
+        samples(nanos),
+    );
+    let missed = samples(|c| percent(c.missed, c.asked));
+    let refused = samples(|c| percent(c.refused, c.inserts));
+    for (what, shares) in [
+        ("lookups that missed", missed),
+        ("inserts that were refused", refused),
+    ] {
+        let many: Vec<_> = (shares.iter())
+            .map(|(contender, samples)| (contender, quantile(samples, 0.5)))
+            .filter(|(_, share)| *share > 1.0)
+            .map(|(contender, share)| format!("{contender} {share:.1} %"))
+            .collect();
+        if !many.is_empty() {
+            recorder.note(format!(
+                "engine: {}: {what}: {}",
+                words(&case),
+                many.join(", ")
+            ));
+            recorder.add_case(["engine", what, "%"], &case, shares);
+        }
+    }
+}
+
+/// A share in per cent; zero of nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+    use crate::parts::Part;
+    use crate::scale::Scale;
+
+    #[test]
+    fn every_load_is_measured_with_everybody_who_carries_it() {
+        let mut recorder = Recorder::new("touch");
+        Part::named("engine", Scale::Touch).run(&mut recorder);
+        let record = recorder.finish();
+        for load in Load::ALL {
+            let name = load.to_string();
+            let of_load = (record.measurements.iter())
+                .filter(|m| m.quantity == "time per operation")
+                .filter(|m| m.case("load") == Some(&name));
+            let measured: Vec<_> = of_load.map(|m| m.contender.clone()).collect();
+            let able = Contender::value_variants().iter();
+            let able = able.filter(|contender| carries(**contender, load, 1_000));
+            let able: Vec<_> = able.map(Contender::to_string).collect();
+            assert_eq!(measured, able, "{name}");
+        }
+        assert!(record.measurements.iter().all(|m| m.samples.len() == 1));
+    }
+}

@@ -1,0 +1,277 @@
+//! Load targets: tables of the contenders, each called through one pointer for a whole batch.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, RwLock};
+
+use hdrhistogram::Histogram;
+use openssl::ssl::SslSession;
+use rekindle::SessionId;
+
+use super::batch::{BATCH, Batch, Churn, Counts};
+use super::loads::Load;
+use super::operations::{self, timed};
+use super::population::{Population, Setup, owner};
+use crate::peers::{Contender, Floor, OpenSsl, OwnFloor, Peer, Rekindle, WithPeer, session};
+
+/// The sessions that one is from.
+#[derive(Clone, Copy)]
+pub(crate) enum KeySet {
+    /// Sessions that stay; the session's number.
+    Staying(u32),
+    /// Sessions that come and go; the thread.
+    Going(usize),
+}
+
+/// A table that a load can be put on.
+pub(crate) trait LoadTarget: Sync {
+    /// Inserts a session, before the load.
+    fn add(&self, from: KeySet, id: &SessionId, value: &[u8]);
+
+    /// Whether it kept a session that stays.
+    fn holds(&self, session: u32, id: &SessionId) -> bool;
+
+    /// Does one batch of the load.
+    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts;
+
+    /// Looks one batch of keys up and records how many nanoseconds each lookup took.
+    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts;
+}
+
+impl<P: Peer + Sync> LoadTarget for P {
+    fn add(&self, _: KeySet, id: &SessionId, value: &[u8]) {
+        self.insert(id, value);
+    }
+
+    fn holds(&self, _: u32, id: &SessionId) -> bool {
+        self.get(id).is_some()
+    }
+
+    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+        operations::batch(load, self, batch)
+    }
+
+    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        operations::time_gets(self, batch, latencies)
+    }
+}
+
+/// The engine, pinned for each batch.
+struct Pinned(Rekindle);
+
+impl LoadTarget for Pinned {
+    fn add(&self, from: KeySet, id: &SessionId, value: &[u8]) {
+        self.0.add(from, id, value);
+    }
+
+    fn holds(&self, session: u32, id: &SessionId) -> bool {
+        self.0.holds(session, id)
+    }
+
+    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+        // A writer that is pinned for a whole batch would hold its own memory back.
+        match load.only_reads() {
+            true => operations::batch(load, &self.0.pin(), batch),
+            false => operations::batch(load, &self.0, batch),
+        }
+    }
+
+    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        operations::time_gets(&self.0.pin(), batch, latencies)
+    }
+}
+
+/// The floor: one table that all threads read, or one for each thread to write.
+struct Floors {
+    all: RwLock<Floor>,
+    own: Vec<Mutex<Floor>>,
+    /// Whether the sessions that stay are in the table that all threads read.
+    shared: bool,
+}
+
+impl Floors {
+    fn new(population: &Population, setup: &Setup) -> Self {
+        let staying = population.sessions.len();
+        let (all, share) = match population.shared {
+            true => (staying, 0),
+            false => (1, staying.div_ceil(setup.threads)),
+        };
+        // A batch that removes inserts as much before.
+        let share = share + population.alive as usize + 2 * BATCH;
+        let own = || Mutex::new(Floor::new(share, setup.bytes));
+        let writers = if population.is_still() {
+            0
+        } else {
+            setup.threads
+        };
+        Self {
+            all: RwLock::new(Floor::new(all, setup.bytes)),
+            own: (0..writers).map(|_| own()).collect(),
+            shared: population.shared,
+        }
+    }
+
+    fn own(&self, thread: usize) -> MutexGuard<'_, Floor> {
+        self.own[thread].lock().expect("not poisoned")
+    }
+}
+
+impl LoadTarget for Floors {
+    fn add(&self, from: KeySet, id: &SessionId, value: &[u8]) {
+        match from {
+            KeySet::Staying(_) if self.shared => {
+                self.all.write().expect("not poisoned").put(id, value)
+            }
+            KeySet::Staying(session) => self.own(owner(session, self.own.len())).put(id, value),
+            KeySet::Going(thread) => self.own(thread).put(id, value),
+        };
+    }
+
+    fn holds(&self, session: u32, id: &SessionId) -> bool {
+        match self.shared {
+            true => self.all.read().expect("not poisoned").look_up(id).is_some(),
+            false => self
+                .own(owner(session, self.own.len()))
+                .look_up(id)
+                .is_some(),
+        }
+    }
+
+    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+        if load.only_reads() {
+            return operations::batch(load, &*self.all.read().expect("not poisoned"), batch);
+        }
+        let own_keys = &batch.population.own_keys;
+        let batch = Batch {
+            keys: own_keys.get(batch.thread).map_or(&[], Vec::as_slice),
+            ..*batch
+        };
+        let mut own = self.own(batch.thread);
+        operations::batch(load, &OwnFloor(RefCell::new(&mut own)), &batch)
+    }
+
+    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        operations::time_gets(&*self.all.read().expect("not poisoned"), batch, latencies)
+    }
+}
+
+/// OpenSSL's internal cache: it is given whole sessions, not ids and bytes.
+struct Internal {
+    cache: OpenSsl,
+    /// Of each thread, the sessions that it has inserted and not removed.
+    held: Vec<Mutex<VecDeque<SslSession>>>,
+}
+
+impl Internal {
+    fn new(room: usize, threads: usize) -> Self {
+        Self {
+            cache: OpenSsl::new(room),
+            held: (0..threads).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    fn held(&self, thread: usize) -> MutexGuard<'_, VecDeque<SslSession>> {
+        self.held[thread].lock().expect("not poisoned")
+    }
+
+    /// Sessions of new ids, not yet inserted.
+    fn new_sessions(batch: &Batch<'_>) -> Vec<SslSession> {
+        let mut churn = Churn::new(batch);
+        let one = |_| session(churn.next().id.as_bytes());
+        (0..BATCH).map(one).collect()
+    }
+
+    fn put(&self, session: &SslSession) {
+        assert!(self.cache.insert(session), "an id was there before");
+    }
+
+    fn insert(&self, batch: &Batch<'_>) -> Counts {
+        // Held, an evicted session would not be freed.
+        self.held(batch.thread).clear();
+        let mut new = Self::new_sessions(batch);
+        let last = new.last().cloned();
+        let counts = timed(|_| new.drain(..).for_each(|session| self.put(&session)));
+        if let Some(last) = last {
+            let (first, second) = (self.cache.remove(&last), self.cache.remove(&last));
+            assert!(first && !second, "a session was not there once");
+        }
+        counts
+    }
+
+    fn remove(&self, batch: &Batch<'_>) -> Counts {
+        let mut held = self.held(batch.thread);
+        for session in Self::new_sessions(batch) {
+            self.put(&session);
+            held.push_back(session);
+        }
+        let old: Vec<_> = held.drain(..BATCH).collect();
+        let mut counts = timed(|counts| {
+            for session in &old {
+                counts.missed += u64::from(!self.cache.remove(session));
+            }
+        });
+        counts.asked = BATCH as u64;
+        let again = old.last().is_some_and(|last| self.cache.remove(last));
+        assert!(!again, "a session was removed and is still there");
+        counts
+    }
+}
+
+impl LoadTarget for Internal {
+    fn add(&self, from: KeySet, id: &SessionId, _: &[u8]) {
+        let KeySet::Going(thread) = from else {
+            unreachable!("its loads have no sessions that stay");
+        };
+        let session = session(id.as_bytes());
+        self.put(&session);
+        self.held(thread).push_back(session);
+    }
+
+    fn holds(&self, _: u32, _: &SessionId) -> bool {
+        unreachable!("its loads have no sessions that stay");
+    }
+
+    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+        match load {
+            Load::Insert => self.insert(batch),
+            Load::Remove => self.remove(batch),
+            _ => unreachable!("it does not carry this load"),
+        }
+    }
+
+    fn time_gets(&self, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
+        unreachable!("only a handshake looks sessions up");
+    }
+}
+
+struct AsTarget;
+
+impl WithPeer for AsTarget {
+    type Output = Box<dyn LoadTarget>;
+
+    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
+        Box::new(peer)
+    }
+}
+
+/// Makes an empty table. Where no thread writes, both of rekindle's contenders read `ours`.
+pub(super) fn build(
+    contender: Contender,
+    population: &Population,
+    setup: &Setup,
+    ours: &mut Option<Rekindle>,
+) -> Box<dyn LoadTarget> {
+    let (count, room) = (setup.sessions, population.room);
+    let mut rekindle = || match population.is_still() {
+        true => ours.get_or_insert_with(|| Rekindle::new(count)).clone(),
+        false => Rekindle::new(count),
+    };
+    match contender {
+        Contender::Floor => Box::new(Floors::new(population, setup)),
+        Contender::Pinned => Box::new(Pinned(rekindle())),
+        Contender::Rekindle => Box::new(rekindle()),
+        Contender::OpenSsl => Box::new(Internal::new(room, setup.threads)),
+        Contender::Dashmap | Contender::Scc | Contender::Papaya => contender.make(count, AsTarget),
+        _ => contender.make(room, AsTarget),
+    }
+}

@@ -1,0 +1,157 @@
+//! Starts a process for each measurement, and hands in what they have seen.
+
+use std::env;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use indicatif::ProgressBar;
+
+use super::job::{Held, Sizes, When};
+use crate::peers::Contender;
+use crate::record::{Recorder, case};
+use crate::resident;
+use crate::threads::on_threads;
+
+/// Name of the subcommand of this program that does a [`Job`](super::Job).
+pub(crate) const JOB: &str = "memory-job";
+
+/// Processes that measure at the same time.
+const AT_ONCE: usize = 2;
+
+/// What is run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Capacities, in sessions.
+    #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000], value_parser = clap::value_parser!(u64).range(1..1 << 32))]
+    sessions: Vec<u64>,
+    /// Processes for each measurement, one after the other.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+/// A quantity with its unit, and its value; but for the first, for each session that is kept.
+type Quantity = (&'static str, &'static str, fn(&Held) -> f64);
+
+const QUANTITIES: [Quantity; 4] = [
+    ("kept", "sessions", |held| held.kept as f64),
+    ("resident", "bytes", |held| {
+        held.grown as f64 / held.kept as f64
+    }),
+    ("encoded", "bytes", |held| {
+        held.encoded as f64 / held.kept as f64
+    }),
+    ("overhead", "bytes", |held| {
+        (held.grown as f64 - held.encoded as f64) / held.kept as f64
+    }),
+];
+
+/// Measures every contender at every capacity, filled and after ten times as many sessions, with
+/// sessions of one size and of many. Panics when one gives a wrong answer.
+pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+    let cases = options.sessions.len() * 4;
+    let steps = cases * options.rounds as usize * Contender::TABLES.len();
+    let bar = recorder.progress("memory", steps);
+    for &sessions in &options.sessions {
+        for sizes in [Sizes::Uniform, Sizes::Mixed] {
+            for when in [When::Filled, When::Churned] {
+                Case {
+                    sessions,
+                    sizes,
+                    when,
+                }
+                .run(options.rounds, &bar, recorder);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Case {
+    sessions: u64,
+    sizes: Sizes,
+    when: When,
+}
+
+impl Case {
+    fn run(self, rounds: u32, bar: &ProgressBar, recorder: &mut Recorder) {
+        let Self {
+            sessions,
+            sizes,
+            when,
+        } = self;
+        // With as much again for tables and what is freed and not given back.
+        let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
+        let available = resident::available().expect("/proc/meminfo");
+        if available < needed {
+            bar.inc(u64::from(rounds) * Contender::TABLES.len() as u64);
+            recorder.note(format!(
+                "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
+                 of memory, and {available} are free"
+            ));
+            return;
+        }
+        let mut seen = Contender::TABLES.map(|contender| (contender, Vec::new()));
+        for _ in 0..rounds {
+            for (one, (_, seen)) in self.each_contender(bar).into_iter().zip(&mut seen) {
+                match one {
+                    Ok(held) => seen.push(held),
+                    Err(why) => recorder.note(format!("memory: {why}")),
+                }
+            }
+        }
+        let case = case([
+            ("sessions", sessions.to_string()),
+            ("when", when.to_string()),
+            ("bytes", sizes.to_string()),
+        ]);
+        for (quantity, unit, of) in QUANTITIES {
+            let measured = seen.iter().filter(|(_, seen)| !seen.is_empty());
+            let measured = measured.map(|(c, seen)| (c, seen.iter().map(of).collect()));
+            recorder.add_case(["memory", quantity, unit], &case, measured);
+        }
+    }
+
+    /// Each contender once, in order.
+    fn each_contender(self, bar: &ProgressBar) -> Vec<Result<Held, String>> {
+        let waiting = Mutex::new(Contender::TABLES.into_iter().enumerate());
+        let next = || waiting.lock().expect("not poisoned").next();
+        let done = Mutex::new(Vec::new());
+        let work = || {
+            while let Some((at, contender)) = next() {
+                let held = self.in_own_process(contender);
+                done.lock().expect("not poisoned").push((at, held));
+                bar.inc(1);
+            }
+        };
+        on_threads(AT_ONCE, |_| (), |()| work());
+        let mut done = done.into_inner().expect("not poisoned");
+        done.sort_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, held)| held).collect()
+    }
+
+    /// Says why not, where the process could not be run to its end.
+    fn in_own_process(self, contender: Contender) -> Result<Held, String> {
+        let failed = |error: io::Error| format!("{contender}: {error}");
+        let mut command = Command::new(env::current_exe().map_err(failed)?);
+        command.args([JOB, "--contender", &name(contender)]);
+        command.args(["--sessions", &self.sessions.to_string()]);
+        command.args(["--sizes", &name(self.sizes), "--when", &name(self.when)]);
+        let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
+        if let Some(signal) = output.status.signal() {
+            let sessions = self.sessions;
+            return Err(format!(
+                "{contender}: ended by signal {signal} at {sessions}"
+            ));
+        }
+        assert!(output.status.success(), "{command:?} failed");
+        Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
+    }
+}
+
+/// As the command line calls a value.
+fn name(value: impl clap::ValueEnum) -> String {
+    let value = value.to_possible_value().expect("no value is hidden");
+    value.get_name().to_owned()
+}

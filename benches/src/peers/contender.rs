@@ -1,0 +1,108 @@
+//! The contenders, as they are called on the command line and in the record.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use super::adapters::{Dash, Fifo, LockedLru, Moka, Papaya, QuickCache, RustlsMemory, Scc, Tiny};
+use super::ours::Rekindle;
+use super::peer::Peer;
+
+/// A contender: the engine, a peer, or what both are compared to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Contender {
+    /// An unsynchronised table; where something is written, one for each thread with its share.
+    Floor,
+    /// Pinned once for each batch; only where nothing is written.
+    Pinned,
+    Rekindle,
+    Dashmap,
+    Scc,
+    Papaya,
+    QuickCache,
+    Moka,
+    #[value(name = "tinyufo")]
+    TinyUfo,
+    Lru,
+    Rustls,
+    /// OpenSSL's own, where nothing is looked up.
+    #[value(name = "openssl")]
+    OpenSsl,
+    /// Exact first in, first out; in the part hit-ratio only.
+    #[value(skip)]
+    Fifo,
+}
+
+/// What is done with a peer, whatever its type.
+pub(crate) trait WithPeer {
+    type Output;
+
+    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output;
+}
+
+struct Boxed;
+
+impl WithPeer for Boxed {
+    type Output = Box<dyn Peer>;
+
+    fn with<P: Peer + 'static>(self, peer: P) -> Self::Output {
+        Box::new(peer)
+    }
+}
+
+impl Contender {
+    /// A table of its own for each of these can be made by [`make`](Self::make).
+    pub(crate) const TABLES: [Self; 9] = [
+        Self::Rekindle,
+        Self::Dashmap,
+        Self::Scc,
+        Self::Papaya,
+        Self::QuickCache,
+        Self::Moka,
+        Self::TinyUfo,
+        Self::Lru,
+        Self::Rustls,
+    ];
+
+    /// Hands an empty table with room for so many sessions to `with`.
+    pub(crate) fn make<W: WithPeer>(self, room: usize, with: W) -> W::Output {
+        match self {
+            Self::Rekindle => with.with(Rekindle::new(room)),
+            Self::Dashmap => with.with(Dash::new(room)),
+            Self::Scc => with.with(Scc::new(room)),
+            Self::Papaya => with.with(Papaya::new(room)),
+            Self::QuickCache => with.with(QuickCache::new(room)),
+            Self::Moka => with.with(Moka::new(room)),
+            Self::TinyUfo => with.with(Tiny::new(room)),
+            Self::Lru => with.with(LockedLru::new(room)),
+            Self::Rustls => with.with(RustlsMemory::new(room)),
+            Self::Fifo => with.with(Fifo::new(room)),
+            Self::Floor | Self::Pinned | Self::OpenSsl => unreachable!("{self} is made by engine/"),
+        }
+    }
+
+    pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer> {
+        self.make(room, Boxed)
+    }
+}
+
+/// As the record names it.
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Floor => "floor",
+            Self::Pinned => "rekindle, pinned",
+            Self::Rekindle => "rekindle",
+            Self::Dashmap => "dashmap",
+            Self::Scc => "scc",
+            Self::Papaya => "papaya",
+            Self::QuickCache => "quick_cache",
+            Self::Moka => "moka",
+            Self::TinyUfo => "TinyUFO",
+            Self::Lru => "Mutex<LruCache>",
+            Self::Rustls => "rustls memory cache",
+            Self::OpenSsl => "OpenSSL internal cache",
+            Self::Fifo => "FIFO",
+        })
+    }
+}

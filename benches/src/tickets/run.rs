@@ -1,0 +1,127 @@
+//! Seals, opens and resumes, with the ring left alone and swapped.
+
+use std::time::Duration;
+
+use super::open::Opener;
+use super::seal;
+use super::swap::{RATE, Ring, while_swapping};
+use crate::handshake::VisitedServer;
+use crate::record::{Recorder, case, interleave};
+use crate::tls::{HandshakeKind, Server, Store};
+
+/// What is run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Threads that seal or open.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+    threads: Vec<usize>,
+    /// Rounds; each runs every contender once.
+    #[arg(long, default_value_t = 25)]
+    rounds: usize,
+    /// Length of one contender's turn in a round, in milliseconds.
+    #[arg(long, default_value_t = 60)]
+    millis: u64,
+}
+
+/// The contenders; ratios are to the first.
+const CONTENDERS: [(&str, Store); 2] = [
+    ("OpenSSL's built-in key", Store::BuiltInKey),
+    ("rekindle", Store::RekindleTickets),
+];
+
+/// Sessions in a cache that is there but not used.
+pub(super) const ROOM: usize = 100;
+
+/// Clients on each thread that resume by ticket.
+const VISITORS: usize = 32;
+
+/// Seals and opens, with the ring left alone and swapped. Panics when a ticket is not sealed, or
+/// does not open.
+pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+    let bar = recorder.progress("tickets", 8 * options.threads.len());
+    let length = Duration::from_millis(options.millis);
+    let per_ticket = ["tickets", "time per ticket", "ns"];
+    let per_handshake = ["tickets", "server's CPU time per resumed handshake", "us"];
+    for ring in [Ring::Still, Ring::Swapped] {
+        for &threads in &options.threads {
+            let mut measure = |quantity, what, contenders: [Contender<'_>; 2]| {
+                compare(
+                    quantity,
+                    what,
+                    ring,
+                    threads,
+                    &contenders,
+                    options,
+                    recorder,
+                );
+                bar.inc(1);
+            };
+            let servers = CONTENDERS.map(|(_, store)| Server::new(store, ROOM));
+            let seal = servers.each_ref().map(|server| Contender {
+                server,
+                turn: Box::new(move || seal::turn(server, threads, length)),
+            });
+            measure(per_ticket, ("operation", "seal".to_owned()), seal);
+
+            let openers = CONTENDERS.map(|(_, store)| Opener::new(store));
+            let open = openers.each_ref().map(|opener| Contender {
+                server: &opener.server,
+                turn: Box::new(move || opener.turn(threads, length)),
+            });
+            measure(per_ticket, ("operation", "open".to_owned()), open);
+
+            for kind in [HandshakeKind::Tls12Ticket, HandshakeKind::Tls13Ticket] {
+                let visited = CONTENDERS.map(|(_, store)| {
+                    VisitedServer::new(kind, Server::new(store, ROOM), threads, VISITORS)
+                });
+                let resume = visited.each_ref().map(|visited| Contender {
+                    server: &visited.server,
+                    turn: Box::new(move || visited.turn(length).server_micros()),
+                });
+                measure(per_handshake, ("way", kind.to_string()), resume);
+            }
+        }
+    }
+}
+
+/// One of [`CONTENDERS`] at one task.
+struct Contender<'a> {
+    server: &'a Server,
+    turn: Box<dyn Fn() -> f64 + 'a>,
+}
+
+/// Gives both contenders their turn in every round. If our ring is swapped, then also while the
+/// other one works: it costs both the same of the machine.
+fn compare(
+    quantity: [&str; 3],
+    what: (&str, String),
+    ring: Ring,
+    threads: usize,
+    contenders: &[Contender<'_>; 2],
+    options: &Options,
+    recorder: &mut Recorder,
+) {
+    let mut samples = Vec::new();
+    let mut rounds = || samples = interleave(0..=options.rounds, contenders, |one, _| (one.turn)());
+    match ring {
+        Ring::Still => rounds(),
+        Ring::Swapped => {
+            let ours = contenders[1]
+                .server
+                .resumption
+                .as_ref()
+                .expect("rekindle's");
+            let rate = while_swapping(ours.ticket_ring(), rounds);
+            if rate < 0.9 * RATE {
+                recorder.note(format!("tickets: only {rate:.0} swaps a second"));
+            }
+        }
+    }
+    let case = case([
+        what,
+        ("ring", ring.to_string()),
+        ("threads", threads.to_string()),
+    ]);
+    let names = CONTENDERS.iter().map(|(name, _)| name);
+    recorder.add_case(quantity, &case, names.zip(samples));
+}

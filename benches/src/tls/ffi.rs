@@ -1,0 +1,140 @@
+//! Calls into OpenSSL that need `unsafe`, each behind a safe name.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_long, c_uchar, c_void};
+use std::{ptr, slice};
+
+use foreign_types_shared::ForeignTypeRef;
+use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSessionRef, SslStream};
+use openssl_sys::{SSL, SSL_CTX, SSL_SESSION};
+
+/// What OpenSSL says has become of a ticket.
+mod status {
+    pub(super) const SUCCESS: i32 = 5;
+    pub(super) const SUCCESS_RENEW: i32 = 6;
+}
+
+/// What a callback answers to it.
+mod answer {
+    pub(super) const IGNORE_RENEW: i32 = 2;
+    pub(super) const USE: i32 = 3;
+    pub(super) const USE_RENEW: i32 = 4;
+}
+
+const SSL_CTRL_SESS_NUMBER: c_int = 20;
+
+type GenerateTicket = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
+type DecryptTicket = unsafe extern "C" fn(
+    ssl: *mut SSL,
+    session: *mut SSL_SESSION,
+    name: *const c_uchar,
+    name_len: usize,
+    status: c_int,
+    arg: *mut c_void,
+) -> c_int;
+
+// What `openssl-sys` does not declare.
+unsafe extern "C" {
+    fn SSL_new_session_ticket(ssl: *mut SSL) -> c_int;
+    fn SSL_SESSION_get0_ticket(
+        session: *const SSL_SESSION,
+        ticket: *mut *const c_uchar,
+        len: *mut usize,
+    );
+    fn SSL_CTX_set_session_ticket_cb(
+        ctx: *mut SSL_CTX,
+        generate: Option<GenerateTicket>,
+        decrypt: Option<DecryptTicket>,
+        arg: *mut c_void,
+    ) -> c_int;
+}
+
+thread_local! {
+    static OPENED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Lets a client offer a session, which must come from a connection of the same context.
+pub(crate) fn offer(client: &mut SslRef, session: &SslSessionRef) {
+    // SAFETY: callers keep sessions beside the context of the client that received them, and no
+    // context of the harness has data that is tied to one of its sessions.
+    unsafe { client.set_session(session) }.expect("a session to offer");
+}
+
+/// Adds a session to OpenSSL's own cache. Whether it is new there.
+pub(crate) fn add_session(context: &SslContextRef, session: &SslSessionRef) -> bool {
+    // SAFETY: callers hand in sessions that were made for this context and no other.
+    unsafe { context.add_session(session) }
+}
+
+/// Number of sessions in OpenSSL's own cache.
+pub(crate) fn sessions_in(context: &SslContextRef) -> usize {
+    let nothing: c_long = 0;
+    // SAFETY: a live context; this control reads a counter and takes no argument.
+    let count = unsafe {
+        openssl_sys::SSL_CTX_ctrl(
+            context.as_ptr(),
+            SSL_CTRL_SESS_NUMBER,
+            nothing,
+            ptr::null_mut(),
+        )
+    };
+    usize::try_from(count).expect("a count")
+}
+
+/// Asks a TLS 1.3 server for one more ticket, to be sealed and sent by the next handshake call.
+pub(crate) fn request_ticket<S>(server: &mut SslStream<S>) {
+    // SAFETY: a live connection that no other thread uses.
+    let result = unsafe { SSL_new_session_ticket(server.ssl().as_ptr()) };
+    assert_eq!(result, 1, "a server of TLS 1.3 after its handshake");
+}
+
+/// The ticket that a client's session came with; empty if with none.
+pub(crate) fn ticket_of(session: &SslSessionRef) -> Vec<u8> {
+    let (mut ticket, mut len) = (ptr::null(), 0);
+    // SAFETY: a live session; the ticket belongs to it and is copied while it lives.
+    unsafe {
+        SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut len);
+        if ticket.is_null() {
+            return Vec::new();
+        }
+        slice::from_raw_parts(ticket, len).to_vec()
+    }
+}
+
+/// Lets a server's context count the tickets that it opens, see [`opened`].
+pub(crate) fn count_opened(context: &mut SslContextBuilder) {
+    // SAFETY: a live context, a callback of the right type, no argument.
+    let result = unsafe {
+        SSL_CTX_set_session_ticket_cb(
+            context.as_ptr(),
+            None,
+            Some(ticket_was_tried),
+            ptr::null_mut(),
+        )
+    };
+    assert_eq!(result, 1, "there is nothing that could fail");
+}
+
+/// Tickets that were opened on this thread: authentic, decrypted, and a session inside.
+pub(crate) fn opened() -> usize {
+    OPENED.get()
+}
+
+/// OpenSSL has tried to open a ticket. Counts it and goes on as OpenSSL would without us.
+unsafe extern "C" fn ticket_was_tried(
+    _ssl: *mut SSL,
+    _session: *mut SSL_SESSION,
+    _name: *const c_uchar,
+    _name_len: usize,
+    status: c_int,
+    _arg: *mut c_void,
+) -> c_int {
+    let answer = match status {
+        status::SUCCESS => answer::USE,
+        status::SUCCESS_RENEW => answer::USE_RENEW,
+        _ => return answer::IGNORE_RENEW,
+    };
+    OPENED.set(OPENED.get() + 1);
+    answer
+}
