@@ -36,6 +36,7 @@
 
 mod cache;
 mod clock;
+mod counters;
 mod engine;
 mod error;
 pub mod hooks;

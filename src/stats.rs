@@ -1,7 +1,6 @@
-//! Statistics that no thread waits for: each thread counts in a shard of its own.
+//! What a cache tells of itself.
 
-use crate::engine::THREAD_SHARDS;
-use crate::sync::{AtomicU64, Ordering, add_unshared};
+use crate::counters::{Counter, Counters};
 
 /// What a cache has done since it was made, and what it holds.
 ///
@@ -47,9 +46,9 @@ pub struct Stats {
 pub struct Evicted {
     /// Their life had ended.
     pub expired: u64,
-    /// Room was needed, and nobody had ever resumed them.
+    /// Room was needed, and no lookup had ever found them.
     pub unused: u64,
-    /// Room was needed, and nobody had resumed them lately.
+    /// Room was needed, and no lookup had found them lately.
     pub idle: u64,
     /// Their line of eight was full, and the one that was worth least had to go.
     pub line_full: u64,
@@ -67,42 +66,11 @@ pub struct RefusedCounts {
     pub reclamation: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Counter {
-    Hits,
-    Misses,
-    Expired,
-    Inserts,
-    Replaced,
-    Removed,
-    Taken,
-    EvictedExpired,
-    EvictedUnused,
-    EvictedIdle,
-    EvictedLineFull,
-    RefusedTooLarge,
-    RefusedOverBudget,
-    RefusedReclamation,
-}
-
-/// Counters of a cache.
-#[derive(Debug)]
-pub(crate) struct Counters(Sharded<{ Counter::RefusedReclamation as usize + 1 }>);
-
-impl Counters {
-    pub(crate) fn new() -> Self {
-        Self(Sharded::new())
-    }
-
-    /// Counts for the thread whose number is `thread`.
-    #[inline]
-    pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
-        self.0.add(thread, counter as usize, n);
-    }
-
-    pub(crate) fn sum(&self) -> Stats {
-        let sum = |counter: Counter| self.0.sum(counter as usize);
-        Stats {
+impl Stats {
+    /// The counters' part; the gauges are zero.
+    pub(crate) fn sum(counters: &Counters) -> Self {
+        let sum = |counter: Counter| counters.sum(counter);
+        Self {
             hits: sum(Counter::Hits),
             misses: sum(Counter::Misses),
             expired: sum(Counter::Expired),
@@ -121,53 +89,7 @@ impl Counters {
                 over_budget: sum(Counter::RefusedOverBudget),
                 reclamation: sum(Counter::RefusedReclamation),
             },
-            ..Stats::default()
+            ..Self::default()
         }
-    }
-}
-
-/// `N` counters in a shard for each of the first [`THREAD_SHARDS`] threads, and in a last one that
-/// all others share.
-#[derive(Debug)]
-pub(crate) struct Sharded<const N: usize> {
-    shards: Box<[Shard<N>]>,
-}
-
-/// 128 bytes: processors fetch lines in pairs.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Shard<const N: usize> {
-    counts: [AtomicU64; N],
-}
-
-impl<const N: usize> Sharded<N> {
-    pub(crate) fn new() -> Self {
-        let shard = || Shard {
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
-        Self {
-            shards: (0..=THREAD_SHARDS).map(|_| shard()).collect(),
-        }
-    }
-
-    /// Adds for the thread whose number is `thread`.
-    #[inline]
-    pub(crate) fn add(&self, thread: usize, counter: usize, n: u64) {
-        if thread < THREAD_SHARDS {
-            add_unshared(&self.shards[thread].counts[counter], n);
-        } else {
-            self.shards[THREAD_SHARDS].counts[counter].fetch_add(n, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn sum(&self, counter: usize) -> u64 {
-        self.sum_of_first(self.shards.len(), counter)
-    }
-
-    /// As [`sum`](Self::sum), of so many shards.
-    pub(crate) fn sum_of_first(&self, shards: usize, counter: usize) -> u64 {
-        let of = |shard: &Shard<N>| shard.counts[counter].load(Ordering::Relaxed);
-        let shards = self.shards.iter().take(shards);
-        shards.map(of).fold(0, u64::wrapping_add)
     }
 }

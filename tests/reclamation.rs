@@ -16,6 +16,8 @@ thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
     /// Bytes that it has and has not given back; below zero when others had them first.
     static BYTES: Cell<isize> = const { Cell::new(0) };
+    /// Memory for lines, and no other is aligned to 64 bytes, cannot be had.
+    static NO_LINES: Cell<bool> = const { Cell::new(false) };
 }
 
 fn count(bytes: isize) {
@@ -28,6 +30,9 @@ fn count(bytes: isize) {
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() == 64 && NO_LINES.get() {
+            return std::ptr::null_mut();
+        }
         count(layout.size() as isize);
         // SAFETY: the caller's contract.
         unsafe { System.alloc(layout) }
@@ -48,6 +53,15 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Counts its drops.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 fn id(n: usize) -> SessionId {
     SessionId::new(&n.to_be_bytes()).unwrap()
@@ -162,12 +176,6 @@ fn no_destructor_runs_on_a_thread_that_only_reads() {
 
 #[test]
 fn every_value_is_dropped_exactly_once() {
-    struct Counted(Arc<AtomicUsize>);
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let drops = Arc::new(AtomicUsize::new(0));
     let cache = Cache::builder()
         .capacity(50)
@@ -250,4 +258,27 @@ fn a_panic_in_a_destructor_leaves_the_gauges_right() {
     // All that remains is crossbeam's: one entry of each panic would be 288,000 bytes.
     let left = BYTES.get() - before;
     assert!(left < 50_000, "{left} bytes");
+}
+
+#[test]
+fn an_entry_is_not_leaked_when_memory_for_its_line_cannot_be_had() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    // One line, which the first insert takes.
+    let cache = Cache::new(2).unwrap();
+    cache
+        .insert(&id(0), Counted(Arc::clone(&drops)), b"", Time::NEVER)
+        .unwrap();
+    std::panic::set_hook(Box::new(|_| ()));
+    let before = BYTES.get();
+    NO_LINES.set(true);
+    let insert = || cache.insert(&id(1), Counted(Arc::clone(&drops)), &[1; 500], Time::NEVER);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(insert)).unwrap_err();
+    NO_LINES.set(false);
+    // The entry would be left over.
+    assert!(BYTES.get() - before < 500);
+    let _ = std::panic::take_hook();
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    assert!(cache.contains(&id(0)) && !cache.contains(&id(1)));
+    drop(cache);
+    assert_eq!(drops.load(Ordering::Relaxed), 2);
 }

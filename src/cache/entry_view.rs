@@ -3,14 +3,14 @@
 use std::fmt;
 
 use crate::clock::Time;
-use crate::engine::{EntryRef, Mark};
+use crate::engine::{EntryRef, Recency};
 use crate::id::SessionId;
 
 /// An entry that [`Guard::iter`](crate::Guard::iter) shows, or that
 /// [`Guard::take`](crate::Guard::take) removed.
 pub struct EntryView<'g, V> {
     pub(super) entry: EntryRef<'g, V>,
-    pub(super) mark: Mark,
+    pub(super) recency: Recency,
 }
 
 impl<'g, V> EntryView<'g, V> {
@@ -36,7 +36,7 @@ impl<'g, V> EntryView<'g, V> {
 
     /// Whether a lookup ever found the entry.
     pub fn was_resumed(&self) -> bool {
-        self.mark.was_resumed()
+        self.recency.was_resumed()
     }
 }
 

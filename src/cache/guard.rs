@@ -8,7 +8,7 @@ use ahash::RandomState;
 use crate::cache::entry_view::EntryView;
 use crate::cache::operations::{Cache, Inserted};
 use crate::clock::Time;
-use crate::engine::{EntryRef, Pin, RemovalCause, Want};
+use crate::engine::{EntryRef, Pin, PrefetchHint, RemovalCause};
 use crate::error::Refused;
 use crate::id::SessionId;
 
@@ -76,7 +76,8 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// a hit, and the lookup does not keep it from eviction.
     #[inline]
     pub fn get_if(&self, id: &SessionId, accept: impl FnOnce(&V) -> bool) -> Option<&V> {
-        self.lookup(id, Want::Header, accept).map(EntryRef::value)
+        self.lookup(id, PrefetchHint::Header, accept)
+            .map(EntryRef::value)
     }
 
     /// Copies the encoded bytes of a live entry into `buffer`, as many as fit, and counts as
@@ -98,15 +99,15 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// like `get`.
     #[inline]
     pub fn get_encoded(&self, id: &SessionId) -> Option<&[u8]> {
-        self.lookup(id, Want::Encoded, |_| true)
+        self.lookup(id, PrefetchHint::Encoded, |_| true)
             .map(EntryRef::encoded)
     }
 
     /// As [`Cache::take`], but lends the value and its encoded bytes out instead of cloning the
     /// value.
     pub fn take(&self, id: &SessionId) -> Option<EntryView<'_, V>> {
-        let (entry, mark) = self.cache.unlink(id, RemovalCause::Taken, &self.pin)?;
-        Some(EntryView { entry, mark })
+        let (entry, recency) = self.cache.unlink(id, RemovalCause::Taken, &self.pin)?;
+        Some(EntryView { entry, recency })
     }
 
     /// See [`Cache::remove`].
@@ -148,12 +149,12 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     fn lookup(
         &self,
         id: &SessionId,
-        want: Want,
+        hint: PrefetchHint,
         accept: impl FnOnce(&V) -> bool,
     ) -> Option<EntryRef<'_, V>> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
         let engine = self.cache.engine();
-        engine.get(hash, id, now, want, accept, &self.pin)
+        engine.get(hash, id, now, hint, accept, &self.pin)
     }
 }
 
@@ -164,7 +165,7 @@ impl<'c, V, S> Guard<'c, V, S> {
         let engine = self.cache.engine();
         (0..engine.lines())
             .flat_map(|line| engine.line(line, &self.pin))
-            .map(|(entry, mark)| EntryView { entry, mark })
+            .map(|(entry, recency)| EntryView { entry, recency })
     }
 
     /// Unpins and pins anew, so that what left the cache before can be reclaimed. Does nothing

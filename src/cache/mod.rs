@@ -5,8 +5,8 @@ mod entry_view;
 mod guard;
 mod operations;
 
-pub(crate) use crate::engine::thread_number;
 pub use builder::CacheBuilder;
 pub use entry_view::EntryView;
 pub use guard::{Copied, Guard};
+pub(crate) use operations::thread_number;
 pub use operations::{Cache, Inserted};

@@ -8,7 +8,7 @@ use ahash::RandomState;
 
 use crate::clock::{ClockSource, Time};
 use crate::engine::{
-    Engine, EntryRef, Mark, New, Outcome, Pin, Protection, RemovalCause, pin_writer,
+    self, Engine, EntryRef, New, Outcome, Pin, Protection, Recency, RemovalCause, pin_writer,
 };
 use crate::error::Refused;
 use crate::id::SessionId;
@@ -194,7 +194,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
         id: &SessionId,
         cause: RemovalCause,
         protection: &'g impl Protection,
-    ) -> Option<(EntryRef<'g, V>, Mark)> {
+    ) -> Option<(EntryRef<'g, V>, Recency)> {
         let (hash, now) = (self.hash(id), self.now());
         self.engine.remove(hash, id, now, cause, protection)
     }
@@ -203,6 +203,11 @@ impl<V, S: BuildHasher> Cache<V, S> {
     pub(super) fn hash(&self, id: &SessionId) -> u64 {
         self.hasher.hash_one(id)
     }
+}
+
+/// The number of the calling thread, for sharded counters: small, and its own while it lives.
+pub(crate) fn thread_number() -> usize {
+    engine::thread_number()
 }
 
 impl<V, S> fmt::Debug for Cache<V, S> {

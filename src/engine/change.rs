@@ -1,17 +1,15 @@
-//! Lookups, and the steps that changes are made of: each takes effect at one load or one successful
-//! exchange of a line's pointer.
+//! The steps that changes are made of: each takes effect at one successful exchange of a line's
+//! pointer.
 #![allow(unsafe_code)]
 
-use crate::clock::Time;
-use crate::engine::entry::EntryRef;
-use crate::engine::evict::recency::Mark;
+use crate::counters::Counter;
+use crate::engine::entry::{EntryRef, Unpublished};
+use crate::engine::gauges::GaugeDelta;
+use crate::engine::line::{Change, LineAddress, LineSnapshot, Tagged, slots_in};
 use crate::engine::prefetch::prefetch_all;
 use crate::engine::reclaim::pool::WriterLease;
-use crate::engine::reclaim::readers::Pin;
-use crate::engine::table::{Change, Protection, Snapshot, Want, slots_in};
-use crate::engine::{Engine, Gauges};
-use crate::id::SessionId;
-use crate::stats::Counter;
+use crate::engine::reclaim::writers::WriterPin;
+use crate::engine::state::Engine;
 
 /// Why entries left the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,143 +22,53 @@ pub(crate) enum RemovalCause {
     EvictedLineFull,
 }
 
-/// One writing operation: the writer that it has to itself, and who counts.
+/// One writing operation.
 pub(crate) struct Operation<'e, V> {
     pub(crate) writer: WriterLease<'e, V>,
+    /// The number of the thread, in whose shard the operation counts.
     pub(crate) thread: usize,
-    gauges: &'e Gauges,
-    /// Entries and bytes that came (or, wrapping, left) in this operation, not yet in the gauges:
-    /// an insert that evicts changes nothing in the end, so it need not write what all share.
-    entries: usize,
-    bytes: usize,
-}
-
-impl<V> Operation<'_, V> {
-    pub(crate) fn came(&mut self, bytes: usize) {
-        self.entries = self.entries.wrapping_add(1);
-        self.bytes = self.bytes.wrapping_add(bytes);
-    }
-
-    fn left(&mut self, bytes: usize) {
-        self.entries = self.entries.wrapping_sub(1);
-        self.bytes = self.bytes.wrapping_sub(bytes);
-        if (self.entries as isize) < -1 {
-            // Others must not take for occupied what this thread has emptied, should it be
-            // preempted now.
-            self.report();
-        }
-    }
-
-    fn report(&mut self) {
-        self.gauges.entries.add(std::mem::take(&mut self.entries));
-        self.gauges.bytes.add(std::mem::take(&mut self.bytes));
-    }
-
-    /// Entries in the table, this operation's own included.
-    pub(crate) fn entries(&self) -> usize {
-        self.gauges.entries.plus(self.entries)
-    }
-
-    /// Bytes of those.
-    pub(crate) fn bytes(&self) -> usize {
-        self.gauges.bytes.plus(self.bytes)
-    }
-}
-
-impl<V> Drop for Operation<'_, V> {
-    fn drop(&mut self) {
-        self.report();
-    }
+    pub(crate) gauges: GaugeDelta<'e>,
 }
 
 impl<V> Engine<V> {
-    /// Looks up a live entry that `accept` does not refuse, and counts.
-    #[inline]
-    pub(crate) fn get<'g>(
-        &self,
-        hash: u64,
-        id: &SessionId,
-        now: Time,
-        want: Want,
-        accept: impl FnOnce(&V) -> bool,
-        pin: &'g Pin,
-    ) -> Option<EntryRef<'g, V>> {
-        let place = self.table.place(hash);
-        let found = self.table.find(place, id, want, pin);
-        let (counter, live) = match found {
-            None => (Counter::Misses, None),
-            Some(found) if found.entry.get().is_expired(now) || !accept(found.entry.value()) => {
-                (Counter::Expired, None)
-            }
-            Some(found) => {
-                self.touch(place.index, found.slot, pin.thread());
-                (Counter::Hits, Some(found.entry))
-            }
-        };
-        self.counters.add(pin.thread(), counter, 1);
-        live
-    }
-
-    /// Marks an entry as used. Writes only when that changes something, so that a popular session's
-    /// cache line stays shared.
-    #[inline]
-    fn touch(&self, index: usize, slot: usize, thread: usize) {
-        let marks = self.table.marks(index);
-        if let Some(now) = self.learn_use(marks.get(slot), thread) {
-            marks.set(slot, now);
-        }
-    }
-
-    /// Learns that an entry with this mark was found or taken. Its mark now, if that is another.
-    #[inline]
-    pub(crate) fn learn_use(&self, mark: Mark, thread: usize) -> Option<Mark> {
-        let lap = self.aging.lap();
-        let now = Mark::resumed(lap);
-        (mark != now).then(|| {
-            self.aging.learn_hit(thread, mark, lap);
-            now
-        })
-    }
-
-    /// Whether there is a live entry. Leaves no trace.
-    pub(crate) fn contains(
-        &self,
-        hash: u64,
-        id: &SessionId,
-        now: Time,
-        guard: &impl Protection,
-    ) -> bool {
-        let place = self.table.place(hash);
-        let found = self.table.find(place, id, Want::Header, guard);
-        found.is_some_and(|found| !found.entry.get().is_expired(now))
-    }
-
-    pub(crate) fn lines(&self) -> usize {
-        self.table.lines()
-    }
-
-    /// The entries of one line with their marks, expired ones included, at one moment.
-    pub(crate) fn line<'g>(
-        &'g self,
-        index: usize,
-        pin: &'g Pin,
-    ) -> impl Iterator<Item = (EntryRef<'g, V>, Mark)> + use<'g, V>
-    where
-        V: 'g,
-    {
-        let snapshot = self.table.load(index, pin);
-        let mark = move |slot| self.table.marks(index).get(slot);
-        slots_in(snapshot.occupied()).map(move |slot| (snapshot.entry(slot), mark(slot)))
-    }
-
     pub(crate) fn begin(&self, thread: usize) -> Operation<'_, V> {
         Operation {
-            writer: self.pool.check_out(thread),
+            writer: self.pool.lease(thread),
             thread,
-            gauges: &self.gauges,
-            entries: 0,
-            bytes: 0,
+            gauges: GaugeDelta::new(&self.gauges),
         }
+    }
+
+    /// Ends an operation's use of its writer: reclaims what has waited long enough.
+    pub(crate) fn step(&self, op: &mut Operation<'_, V>, pin: &WriterPin) {
+        let memory = &mut op.writer.memory;
+        memory.step(pin, &self.retired, &self.pool.lines);
+    }
+
+    /// Puts an entry into a slot, in place of the one there, in one step. Gives the entry back when
+    /// another thread has changed the line meanwhile.
+    #[inline]
+    pub(crate) fn put(
+        &self,
+        op: &mut Operation<'_, V>,
+        snapshot: &LineSnapshot<'_, V>,
+        slot: usize,
+        entry: Unpublished<V>,
+        address: LineAddress,
+    ) -> Result<(), Unpublished<V>> {
+        let bytes = entry.bytes();
+        let put = Change::Put(slot, Tagged::new(&entry, address));
+        // SAFETY: the snapshot is of this table (all callers'), and the entry is given up below.
+        if !unsafe { self.exchange(op, snapshot, put) } {
+            return Err(entry);
+        }
+        entry.into_published();
+        op.gauges.add(bytes);
+        if let Some(old) = snapshot.get(slot) {
+            // SAFETY: the exchange has just put another in its place.
+            unsafe { self.retire(op, old) };
+        }
+        Ok(())
     }
 
     /// Unlinks the entries of a line whose slots' bits are set in `leaving`, in one step. Returns
@@ -168,54 +76,67 @@ impl<V> Engine<V> {
     pub(crate) fn unlink(
         &self,
         op: &mut Operation<'_, V>,
-        snapshot: &Snapshot<'_, V>,
+        snapshot: &LineSnapshot<'_, V>,
         leaving: u8,
-        reason: RemovalCause,
+        cause: RemovalCause,
     ) -> usize {
-        if !self.exchange(op, snapshot, Change::Drop(leaving)) {
+        // SAFETY: the snapshot is of this table (all callers'), and no entry is new.
+        if !unsafe { self.exchange(op, snapshot, Change::Drop(leaving)) } {
             return 0;
         }
         let mut unlinked = 0;
         for slot in slots_in(leaving & snapshot.occupied()) {
-            self.retire(op, snapshot.entry(slot));
+            // SAFETY: the exchange has just unlinked it.
+            unsafe { self.retire(op, snapshot.entry(slot)) };
             unlinked += 1;
         }
-        self.counters.add(op.thread, reason.counter(), unlinked);
+        self.counters.add(op.thread, cause.counter(), unlinked);
         unlinked as usize
     }
 
     /// Publishes a line in place of the one that `snapshot` saw, and retires that. All or nothing.
+    ///
+    /// # Safety
+    ///
+    /// - The snapshot is of this engine's table.
+    /// - An entry that is put is not published. When this returns true, it belongs to the table.
     #[inline]
-    pub(crate) fn exchange(
+    unsafe fn exchange(
         &self,
         op: &mut Operation<'_, V>,
-        snapshot: &Snapshot<'_, V>,
+        snapshot: &LineSnapshot<'_, V>,
         change: Change<V>,
     ) -> bool {
+        let memory = &mut op.writer.memory;
         // Of a line that loses all its entries, nothing is left.
         let line = match change {
             Change::Drop(leaving) if snapshot.occupied() & !leaving == 0 => None,
-            _ => Some(op.writer.write_line(snapshot, &change, &self.pool.lines)),
+            _ => Some(memory.write_line(snapshot, &change, &self.pool.lines)),
         };
-        if self.table.publish(snapshot, line) {
-            op.writer.retire_line(snapshot, &self.retired);
+        // SAFETY: the line was written above, from this snapshot; the rest is the contract.
+        if unsafe { self.table.publish(snapshot, line) } {
+            // SAFETY: replaced just now.
+            unsafe { memory.retire_line(snapshot, &self.retired) };
             return true;
         }
         if let Some(line) = line {
             // SAFETY: written above, and the exchange has failed.
-            unsafe { op.writer.discard_line(line) };
+            unsafe { memory.discard_line(line) };
         }
         false
     }
 
-    /// Takes an entry that this thread has just unlinked.
-    pub(crate) fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
+    /// # Safety
+    ///
+    /// - The calling thread has just unlinked the entry.
+    /// - It is retired once.
+    unsafe fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
         let bytes = entry.get().bytes();
-        op.left(bytes);
+        op.gauges.subtract(bytes);
         // It will be wiped when its grace period is over, a few dozen operations from now.
         prefetch_all(entry.as_non_null().as_ptr(), bytes);
-        op.writer
-            .retire_entry(entry.as_non_null(), bytes, &self.retired);
+        // SAFETY: the contract.
+        unsafe { op.writer.memory.retire_entry(entry, &self.retired) };
     }
 }
 

@@ -1,21 +1,18 @@
-//! Inserting: a new entry, one in place of another, or one in place of whoever is worth least.
-#![allow(unsafe_code)]
-
-use std::ptr::NonNull;
-
-use crossbeam_epoch::Guard;
+//! Inserting: a new entry, one in place of another, or one in place of the entry that ranks lowest.
 
 use crate::clock::Time;
-use crate::engine::Engine;
+use crate::counters::Counter;
 use crate::engine::change::{Operation, RemovalCause};
-use crate::engine::entry::{Entry, EntryRef, class_of, class_size};
-use crate::engine::evict::recency::Mark;
+use crate::engine::entry::{Entry, Unpublished};
+use crate::engine::evict::recency::Recency;
+use crate::engine::evict::victims::ProtectedId;
+use crate::engine::line::{LineAddress, PrefetchHint, slots_in};
+use crate::engine::memory_block::{class_of, class_size};
 use crate::engine::reclaim::readers::thread_number;
-use crate::engine::reclaim::writers;
-use crate::engine::table::{Change, Keep, Tagged, Want, slots_in};
+use crate::engine::reclaim::writers::{self, WriterPin};
+use crate::engine::state::Engine;
 use crate::error::Refused;
 use crate::id::SessionId;
-use crate::stats::Counter;
 use crate::sync::{AtomicBool, Ordering};
 
 /// What an insert did.
@@ -70,30 +67,25 @@ impl<V> Engine<V> {
         if class_size(class) > self.limits.bytes {
             return Err(Refused::OverBudget);
         }
-        let place = self.table.place(new.hash);
-        self.table.prefetch_place(place);
-        let mut guard = writers::pin();
-        if new.if_absent && self.contains(new.hash, new.id, now, &guard) {
+        let address = self.table.address(new.hash);
+        self.table.prefetch_cell(address);
+        let mut pin = writers::pin();
+        if new.if_absent && self.contains(new.hash, new.id, now, &pin) {
             // The usual case, decided without writing the entry first.
             return Ok(Outcome::Present);
         }
         if self.is_held_back() {
-            self.relieve(&mut guard);
+            self.relieve(&mut pin);
             if self.is_held_back() {
                 return Err(Refused::ReclamationHeldBack);
             }
         }
         let mut op = self.begin(thread);
-        self.table.prefetch_line(place.index);
-        let entry = op
-            .writer
-            .write_entry(class, *new.id, new.expires_at, value, new.encoded);
-        let outcome = self.place(&mut op, &guard, new, entry, now);
-        if outcome == Outcome::Present {
-            // SAFETY: that is the one case in which `place` does not publish the entry.
-            unsafe { op.writer.discard_entry(entry) };
-        }
-        op.writer.step(&guard, &self.retired, &self.pool.lines);
+        self.table.prefetch_line(address.index);
+        let memory = &mut op.writer.memory;
+        let entry = memory.write_entry(class, *new.id, new.expires_at, value, new.encoded);
+        let outcome = self.place(&mut op, &pin, new, address, entry, now);
+        self.step(&mut op, &pin);
         Ok(outcome)
     }
 
@@ -101,32 +93,33 @@ impl<V> Engine<V> {
     fn place(
         &self,
         op: &mut Operation<'_, V>,
-        guard: &Guard,
+        pin: &WriterPin,
         new: New<'_>,
-        entry: NonNull<Entry<V>>,
+        address: LineAddress,
+        mut fresh: Unpublished<V>,
         now: Time,
     ) -> Outcome {
-        // SAFETY: `entry` is ours alone until it is published, and `guard` protects it after that.
-        let fresh = unsafe { EntryRef::new(entry) }.get();
-        let place = self.table.place(new.hash);
-        let tagged = Tagged::new(entry, place);
+        let id = new.id;
         // Entries and bytes that room was made for.
         let mut room = (0, 0);
         // Lock-free: an exchange fails only because another thread's has succeeded.
         loop {
-            let snapshot = self.table.load(place.index, guard);
-            let found = snapshot.find(place, new.id, Want::Header);
+            let snapshot = self.table.load(address.index, pin);
+            let found = snapshot.find(address, id, PrefetchHint::Header);
             let occupied = snapshot.occupied();
-            // Who makes way, where, and why; nobody while the line has a free slot.
-            let (slot, leaving) = match found {
+            // The slot whose entry makes way, and why; none does while the line has a free slot.
+            let (slot, evicted) = match found {
                 Some(slot) if snapshot.entry(slot).get().is_expired(now) => {
                     (slot, Some(RemovalCause::EvictedExpired))
                 }
-                Some(_) if new.if_absent => return Outcome::Present,
+                Some(_) if new.if_absent => {
+                    op.writer.memory.discard_entry(fresh);
+                    return Outcome::Present;
+                }
                 Some(slot) => (slot, None),
                 None if occupied == u8::MAX => {
-                    let (slot, reason) = self.give_up(&snapshot, now);
-                    (slot, Some(reason))
+                    let (slot, cause) = self.victim_of_full_line(&snapshot, now);
+                    (slot, Some(cause))
                 }
                 None => (occupied.trailing_ones() as usize, None),
             };
@@ -139,68 +132,64 @@ impl<V> Engine<V> {
             if need.0 > room.0 || need.1 > room.1 {
                 // Look again after that: it may have taken from this very line. (The exchange would
                 // fail then, and bring us back here with a line written for nothing.)
-                self.make_room(op, guard, need, Keep { place, id: new.id }, now);
+                self.make_room(op, pin, need, ProtectedId { address, id }, now);
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;
             }
-            if !self.exchange(op, &snapshot, Change::Put(slot, tagged)) {
+            if let Err(entry) = self.put(op, &snapshot, slot, fresh, address) {
+                fresh = entry;
                 continue;
             }
-            self.mark(place.index, slot, found.is_some(), !occupied);
-            op.came(fresh.bytes());
-            if let Some(old) = old {
-                self.retire(op, old);
-            }
-            match leaving {
+            self.mark(address.index, slot, found.is_some(), !occupied);
+            match evicted {
                 None if old.is_some() => return Outcome::Replaced,
                 None => {}
-                Some(reason) => self.counters.add(op.thread, reason.counter(), 1),
+                Some(cause) => self.counters.add(op.thread, cause.counter(), 1),
             }
-            let hand = &mut op.writer.hand;
-            let claimed = hand.claimed.start;
             self.aging
-                .count_insert(&mut hand.inserts, &self.table, claimed, guard);
+                .count_insert(&mut op.writer.hand, &self.table, pin);
             return Outcome::Inserted;
         }
     }
 
-    /// Marks an entry that was put into a slot. One whose id is in use already inherits that. `free` are
-    /// the slots that were.
+    /// Sets the recency of an entry that was put into a slot. One whose id is in use already
+    /// inherits that. `free` are the slots that were.
     fn mark(&self, index: usize, slot: usize, in_use: bool, free: u8) {
-        let (lap, marks) = (self.aging.lap(), self.table.marks(index));
-        let mark = if in_use {
-            marks.get(slot).at(lap)
+        let (tick, line) = (self.aging.tick(), self.table.recency(index));
+        let recency = if in_use {
+            line.get(slot).at(tick)
         } else {
-            Mark::unused(lap)
+            Recency::unused(tick)
         };
-        marks.set(slot, mark);
+        line.set(slot, recency);
         self.mark_free(index, free & !(1 << slot));
     }
 
-    /// Marks the free slots of a line as young, so that the hand does not take what was there for an old
-    /// entry.
+    /// Makes the free slots of a line look young, so that the clock hand does not take what was
+    /// there for an old entry.
     pub(crate) fn mark_free(&self, index: usize, free: u8) {
         // Under loom no entry ages.
         if !cfg!(loom) {
-            let (lap, marks) = (self.aging.lap(), self.table.marks(index));
-            slots_in(free).for_each(|slot| marks.set(slot, Mark::unused(lap)));
+            let (tick, line) = (self.aging.tick(), self.table.recency(index));
+            slots_in(free).for_each(|slot| line.set(slot, Recency::unused(tick)));
         }
     }
 
-    /// Evicts until so much more fits, or until there is nothing to evict: then others have evicted
-    /// it, and not counted that yet. So entries and bytes can overshoot, by those of one entry for
-    /// each writer at work.
+    /// Evicts until so much more fits, or until there is nothing to evict: then other threads have
+    /// evicted it, and not counted that yet. So entries and bytes can overshoot, by those of one
+    /// entry for each writer at work.
     fn make_room(
         &self,
         op: &mut Operation<'_, V>,
-        guard: &Guard,
+        pin: &WriterPin,
         (entries, bytes): (usize, usize),
-        keep: Keep<'_>,
+        protected: ProtectedId<'_>,
         now: Time,
     ) {
-        while op.entries() + entries > self.limits.entries || op.bytes() > self.limits.bytes - bytes
+        while op.gauges.entries() + entries > self.limits.entries
+            || op.gauges.bytes() > self.limits.bytes - bytes
         {
-            if !self.evict(op, guard, keep, now) {
+            if !self.evict(op, pin, protected, now) {
                 return;
             }
         }
@@ -212,19 +201,20 @@ impl<V> Engine<V> {
             || self.retired.bytes() >= self.limits.retired_bytes
     }
 
-    /// At the bound: lets whoever holds a grace period back run, if it is only waiting for a
+    /// At the bound: lets a thread that holds a grace period back run, if it is only waiting for a
     /// processor, and reclaims, one thread for all.
-    fn relieve(&self, guard: &mut Guard) {
-        guard.repin_after(std::thread::yield_now);
+    fn relieve(&self, pin: &mut WriterPin) {
+        pin.repin_after(std::thread::yield_now);
         // Acquire and Release: only to keep the work in between. A thread that is frozen in there
-        // is pinned, and holds everything back anyway. Not a swap: whoever loses has nothing to write.
+        // is pinned, and holds everything back anyway. Not a swap: a thread that loses has nothing
+        // to write.
         if self
             .relieving
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
         {
             let _done = Relieving(&self.relieving);
-            self.reclaim_all(guard);
+            self.reclaim_all(pin);
         }
     }
 }

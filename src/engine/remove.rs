@@ -1,15 +1,14 @@
 //! Removing: one entry, all of them, those that have expired; and reclaiming what has left.
 
-use crossbeam_epoch::Guard;
-
 use crate::clock::Time;
-use crate::engine::Engine;
 use crate::engine::change::RemovalCause;
 use crate::engine::entry::EntryRef;
-use crate::engine::evict::recency::Mark;
+use crate::engine::evict::recency::Recency;
+use crate::engine::line::PrefetchHint;
+use crate::engine::reclaim::protection::Protection;
 use crate::engine::reclaim::readers::thread_number;
-use crate::engine::reclaim::writers;
-use crate::engine::table::{Protection, Want};
+use crate::engine::reclaim::writers::{self, WriterPin};
+use crate::engine::state::Engine;
 use crate::id::SessionId;
 
 /// How often one call helps grace periods on; see [`Engine::reclaim_all`]. Few under loom: each
@@ -21,39 +20,39 @@ impl<V> Engine<V> {
     ///
     /// The entry stays valid for as long as the protection does.
     pub(crate) fn remove<'g>(
-        &self,
+        &'g self,
         hash: u64,
         id: &SessionId,
         now: Time,
-        reason: RemovalCause,
+        cause: RemovalCause,
         protection: &'g impl Protection,
-    ) -> Option<(EntryRef<'g, V>, Mark)> {
-        let place = self.table.place(hash);
-        self.table.find(place, id, Want::Header, protection)?;
+    ) -> Option<(EntryRef<'g, V>, Recency)> {
+        let address = self.table.address(hash);
+        let hint = PrefetchHint::Header;
+        self.table.find(address, id, hint, protection)?;
         let mut op = self.begin(thread_number());
         // Lock-free, as in `place`.
         let removed = loop {
-            let snapshot = self.table.load(place.index, protection);
-            let Some(slot) = snapshot.find(place, id, Want::Header) else {
+            let snapshot = self.table.load(address.index, protection);
+            let Some(slot) = snapshot.find(address, id, hint) else {
                 break None;
             };
             let entry = snapshot.entry(slot);
             let live = !entry.get().is_expired(now);
-            let reason = if live {
-                reason
+            let cause = if live {
+                cause
             } else {
                 RemovalCause::EvictedExpired
             };
-            let mark = self.table.marks(place.index).get(slot);
-            if self.unlink(&mut op, &snapshot, 1 << slot, reason) > 0 {
-                if reason == RemovalCause::Taken {
-                    self.learn_use(mark, op.thread);
+            let recency = self.table.recency(address.index).get(slot);
+            if self.unlink(&mut op, &snapshot, 1 << slot, cause) > 0 {
+                if cause == RemovalCause::Taken {
+                    self.learn_use(recency, op.thread);
                 }
-                break live.then_some((entry, mark));
+                break live.then_some((entry, recency));
             }
         };
-        op.writer
-            .step(&writers::pin(), &self.retired, &self.pool.lines);
+        self.step(&mut op, &writers::pin());
         removed
     }
 
@@ -62,55 +61,56 @@ impl<V> Engine<V> {
         let mut removed = 0;
         for index in 0..self.table.lines() {
             // A short pin for each line, so that grace periods pass meanwhile.
-            let guard = writers::pin();
+            let pin = writers::pin();
             let mut op = self.begin(thread_number());
             loop {
-                let snapshot = self.table.load(index, &guard);
+                let snapshot = self.table.load(index, &pin);
                 let unlinked = self.unlink(&mut op, &snapshot, u8::MAX, RemovalCause::Removed);
                 if unlinked > 0 || snapshot.is_empty() {
                     removed += unlinked;
                     break;
                 }
             }
-            op.writer.step(&guard, &self.retired, &self.pool.lines);
+            self.step(&mut op, &pin);
         }
         self.reclaim_all(&mut writers::pin());
         removed
     }
 
-    /// Sweeps expired entries out of the next `lines` lines, and reclaims whatever can be.
+    /// Sweeps expired entries out of the next `lines` lines, and reclaims what can be reclaimed.
     pub(crate) fn maintain(&self, lines: usize, now: Time) -> usize {
         let lines = lines.min(self.table.lines());
         let start = self.maintained.advance(lines);
         let mut evicted = 0;
         for i in 0..lines {
-            let guard = writers::pin();
+            let pin = writers::pin();
             let index = start.wrapping_add(i) % self.table.lines();
-            let snapshot = self.table.load(index, &guard);
+            let snapshot = self.table.load(index, &pin);
             if !snapshot.is_empty() {
                 let mut op = self.begin(thread_number());
                 evicted += self.evict_expired(&mut op, &snapshot, now);
-                op.writer.step(&guard, &self.retired, &self.pool.lines);
+                self.step(&mut op, &pin);
             }
         }
         self.reclaim_all(&mut writers::pin());
         evicted
     }
 
-    /// Reclaims all that nobody can reach any more, whichever writer keeps it.
+    /// Reclaims all that no thread can reach any more, from the memory of every writer.
     ///
     /// A grace period takes two advances of crossbeam's epoch, and one advances at most once for
     /// each time that we repin; one round more seals what was open, another collects it.
-    pub(crate) fn reclaim_all(&self, guard: &mut Guard) {
+    pub(crate) fn reclaim_all(&self, pin: &mut WriterPin) {
         for _ in 0..ROUNDS {
             let mut again = false;
             self.pool.for_each_idle(|writer| {
-                again |= writer.step_eagerly(guard, &self.retired, &self.pool.lines);
+                let memory = &mut writer.memory;
+                again |= memory.step_eagerly(pin, &self.retired, &self.pool.lines);
             });
             if !again {
                 return;
             }
-            guard.repin();
+            pin.repin();
         }
     }
 }

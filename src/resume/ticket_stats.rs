@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cache::thread_number;
-use crate::stats::Sharded;
+use crate::counters::Sharded;
 use crate::tickets::KeyPosition;
 
 /// What became of tickets that carry their session.

@@ -23,8 +23,8 @@ std::thread_local! {
     static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
 }
 
-/// Calls `watcher` before each step that the calling thread makes inside `f`. The watcher's own steps
-/// are not watched.
+/// Calls `watcher` before each step that the calling thread makes inside `f`. The watcher's own
+/// steps are not watched.
 pub fn watch<R>(watcher: impl FnMut(Step) + 'static, f: impl FnOnce() -> R) -> R {
     struct Restore(Option<Watcher>);
     impl Drop for Restore {
@@ -69,7 +69,7 @@ pub(crate) fn fence(order: Ordering) {
 macro_rules! atomics {
     ($($name:ident $(<$param:ident>)? of $value:ty: [$($exchange:ident)?] $($method:ident)*;)*) => {$(
         /// See the type of the same name in [`std::sync::atomic`].
-        #[derive(Debug)]
+        #[derive(Debug, Default)]
         #[repr(transparent)]
         pub(crate) struct $name $(<$param>)? (std::sync::atomic::$name $(<$param>)?);
 
@@ -116,6 +116,6 @@ atomics! {
     AtomicPtr<T> of *mut T: [compare_exchange] swap;
     AtomicU8 of u8: [];
     AtomicU32 of u32: [] fetch_add;
-    AtomicU64 of u64: [compare_exchange_weak] swap fetch_add;
+    AtomicU64 of u64: [compare_exchange_weak] swap fetch_add fetch_max fetch_min;
     AtomicUsize of usize: [] fetch_add fetch_sub fetch_max;
 }

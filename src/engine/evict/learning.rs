@@ -1,63 +1,67 @@
-//! What age tells about an entry: learned from what became of those before it.
+//! How likely entries are to be found again by their age, learned from those before them.
 //!
-//! For entries that were never resumed and for those that were, the cache knows how many are found in
-//! each lap of their age, and how many there were to be found. Of the two it makes hazards: how likely an
-//! entry of this kind and age is to be found in the lap to come. The older, the less likely, is taken for
-//! granted; where the counts say otherwise, neighbouring ages are pooled until they do not (isotonic
-//! regression). So within a kind the order is that of an LRU, and learned is only how the two kinds compare. The idea
-//! is that of LHD (Beckmann, Chen, Cidon: Improving Cache Hit Rate by Maximizing Hit Density, NSDI 2018).
+//! For entries that were never resumed and for those that were, the cache counts how many are found
+//! in each tick of their age, and how many could have been found. Of the two it makes hazards: how
+//! likely an entry of this kind and age is to be found in the tick to come. It takes for granted
+//! that the hazard does not rise with age; where the counts say otherwise, neighbouring ages are
+//! pooled until they do not (isotonic regression). So within a kind the order is that of an LRU, and
+//! learned is only how the two kinds compare. The idea is that of LHD (Beckmann, Chen, Cidon:
+//! Improving Cache Hit Rate by Maximizing Hit Density, NSDI 2018).
 //!
-//! Older counts fade, so what is learned follows the visitors. While next to nobody is found there is
-//! nothing to learn from: then those that were never resumed go first, for what comes is a flood.
+//! Older counts decay, so what is learned follows the clients. While hardly anything is found there
+//! is nothing to learn from: then entries that were never resumed go first, for what comes is a
+//! flood.
 //!
-//! Counting costs a lookup a store to memory of the thread's own, once for each entry and lap.
+//! Counting costs a lookup a store to memory of the thread's own, once for each entry and tick.
 
-use crate::engine::THREAD_SHARDS;
+use crate::counters::{Sharded, THREAD_SHARDS};
 use crate::engine::evict::recency::AGES;
 use crate::engine::reclaim::readers;
-use crate::stats::Sharded;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
-/// Steps of age: each lap up to 8, then four for each doubling. One under loom, where no lap passes.
+/// Steps of age: each tick up to 8, then four for each doubling. One under loom, where no tick
+/// passes.
 const STEPS: usize = if cfg!(loom) { 1 } else { 8 + 4 * 4 };
 
 /// Kinds: never resumed, resumed.
-const KINDS: usize = 2;
+pub(crate) const KINDS: usize = 2;
 
-/// Laps between two lessons, at least.
-const LAPS_BETWEEN: usize = 4;
+/// Ages that a rank is kept for. Under loom no tick ever passes.
+const RANKED_AGES: usize = if cfg!(loom) { 1 } else { AGES as usize };
 
-/// Inserts between two lessons, at least: a lesson takes some microseconds.
+/// Ticks between two updates of the ranks, at least.
+const TICKS_BETWEEN: usize = 4;
+
+/// Inserts between two updates, at least: one takes some microseconds.
 const INSERTS_BETWEEN: usize = 256;
 
-/// What of a count is left after a lesson, in 64ths.
+/// What of a count is left after an update, in 64ths.
 const DECAY: u64 = 60;
 
-/// Counts are kept with so many binary places, so that they can fade.
-const PLACES: u32 = 10;
+/// Binary places of a count, so that it can decay.
+const FRACTION_BITS: u32 = 10;
 
-/// Entries that were there to be found, and of which a plain LRU was right, in each step before anything
-/// is known.
-const TAKEN_FOR_GRANTED: f64 = 8.0;
+/// Prior: each age step starts with eight pseudo-observations that follow an LRU's hazard.
+const PRIOR_OBSERVATIONS: f64 = 8.0;
 
-/// With fewer than one hit to so many inserts, what comes is a flood.
+/// With fewer than one hit for each of this many inserts, what comes is a flood.
 const INSERTS_PER_HIT: u64 = 64;
 
 pub(crate) struct Learning {
     /// Hits by kind and step.
     hits: Sharded<{ KINDS * STEPS }>,
-    /// By kind and step. Written by whoever begins a lap, one thread at a time.
-    lessons: [HazardSample; KINDS * STEPS],
-    inserts_per_lap: usize,
-    /// Laps between two lessons.
-    laps: usize,
+    /// By kind and step. Written by the thread that begins a tick, one at a time.
+    samples: [HazardSample; KINDS * STEPS],
+    inserts_per_tick: usize,
+    /// Ticks between two updates.
+    ticks: usize,
 }
 
 struct HazardSample {
-    /// Hits at the last lesson.
+    /// The counters' sum at the last update.
     hits_before: AtomicU64,
     hits: AtomicU64,
-    /// Entries that there were to be found, lap by lap.
+    /// Entries that could have been found, tick by tick.
     found_among: AtomicU64,
 }
 
@@ -77,73 +81,100 @@ impl Population {
     }
 }
 
+/// Ranks by kind and age.
+pub(crate) struct Ranks([AtomicU8; KINDS * RANKED_AGES]);
+
+impl Ranks {
+    #[inline(always)]
+    pub(crate) fn get(&self, kind: usize, age: usize) -> u8 {
+        self.at(kind, age).load(Ordering::Relaxed)
+    }
+
+    fn set(&self, kind: usize, age: usize, rank: u8) {
+        self.at(kind, age).store(rank, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn at(&self, kind: usize, age: usize) -> &AtomicU8 {
+        &self.0[kind * RANKED_AGES + age % RANKED_AGES]
+    }
+}
+
 impl Learning {
-    pub(crate) fn new(inserts_per_lap: usize) -> Self {
+    pub(crate) fn new(inserts_per_tick: usize) -> Self {
         Self {
             hits: Sharded::new(),
-            lessons: std::array::from_fn(|_| HazardSample {
+            samples: std::array::from_fn(|_| HazardSample {
                 hits_before: AtomicU64::new(0),
                 hits: AtomicU64::new(0),
                 found_among: AtomicU64::new(0),
             }),
-            inserts_per_lap,
-            laps: INSERTS_BETWEEN.div_ceil(inserts_per_lap).max(LAPS_BETWEEN),
+            inserts_per_tick,
+            ticks: INSERTS_BETWEEN
+                .div_ceil(inserts_per_tick)
+                .max(TICKS_BETWEEN),
         }
     }
 
-    /// An entry was found, for the first time in this lap.
+    /// An entry was found, for the first time in this tick.
     #[inline]
     pub(crate) fn hit(&self, thread: usize, resumed: bool, age: u8) {
         // Threads without a shard of their own would need a read-modify-write: the others' hits do.
         if !cfg!(loom) && thread < THREAD_SHARDS {
-            self.hits.add(thread, place(resumed.into(), step(age)), 1);
+            self.hits.add(thread, index(resumed.into(), step(age)), 1);
         }
     }
 
-    /// Takes notice of who is there to be found, once a lap; now and then brings the ranks up to date.
+    /// Counts the entries that can be found, once a tick; now and then brings the ranks up to date.
     /// One thread at a time.
-    pub(crate) fn attend(&self, lap: usize, population: &Population, ranks: &[AtomicU8]) {
+    pub(crate) fn observe(&self, tick: usize, population: &Population, ranks: &Ranks) {
         for (kind, ages) in population.by_age.iter().enumerate() {
             for (age, count) in ages.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let lesson = &self.lessons[place(kind, step(age as u8))];
-                let new = *count as f64 * population.scale * f64::from(1 << PLACES);
-                let before = lesson.found_among.load(Ordering::Relaxed);
-                lesson
+                let sample = &self.samples[index(kind, step(age as u8))];
+                let new = *count as f64 * population.scale * f64::from(1 << FRACTION_BITS);
+                let before = sample.found_among.load(Ordering::Relaxed);
+                sample
                     .found_among
                     .store(before + new as u64, Ordering::Relaxed);
             }
         }
-        if lap.is_multiple_of(self.laps) {
-            let hits = self.learn();
-            let inserts = (self.laps * self.inserts_per_lap) as u64;
-            self.publish(ranks, hits.saturating_mul(INSERTS_PER_HIT) < inserts);
+        if tick.is_multiple_of(self.ticks) {
+            let hits = self.update();
+            let inserts = (self.ticks * self.inserts_per_tick) as u64;
+            self.write_ranks(ranks, hits.saturating_mul(INSERTS_PER_HIT) < inserts);
         }
     }
 
     /// Brings the counts up to date; the number of hits since the last time.
-    fn learn(&self) -> u64 {
+    fn update(&self) -> u64 {
         let mut all = 0;
-        for (place, lesson) in self.lessons.iter().enumerate() {
-            let sum = self.hits.sum_of_first(readers::threads(), place);
-            let new = sum.wrapping_sub(lesson.hits_before.load(Ordering::Relaxed));
-            lesson.hits_before.store(sum, Ordering::Relaxed);
+        for (index, sample) in self.samples.iter().enumerate() {
+            let sum = self.hits.sum_of_first(readers::threads(), index);
+            let new = sum.wrapping_sub(sample.hits_before.load(Ordering::Relaxed));
+            sample.hits_before.store(sum, Ordering::Relaxed);
             all += new;
-            let faded = lesson.hits.load(Ordering::Relaxed) * DECAY / 64;
-            lesson
+            let decayed = sample.hits.load(Ordering::Relaxed) * DECAY / 64;
+            sample
                 .hits
-                .store(faded + (new << PLACES), Ordering::Relaxed);
-            let faded = lesson.found_among.load(Ordering::Relaxed) * DECAY / 64;
-            lesson.found_among.store(faded, Ordering::Relaxed);
+                .store(decayed + (new << FRACTION_BITS), Ordering::Relaxed);
+            let decayed = sample.found_among.load(Ordering::Relaxed) * DECAY / 64;
+            sample.found_among.store(decayed, Ordering::Relaxed);
         }
         all
     }
 
-    /// Writes the order of all marks, by kind and age, into the ranks.
-    pub(crate) fn publish(&self, ranks: &[AtomicU8], in_a_flood: bool) {
+    /// The ranks while nothing is learned.
+    pub(crate) fn first_ranks(&self) -> Ranks {
+        let ranks = Ranks(std::array::from_fn(|_| AtomicU8::new(0)));
+        self.write_ranks(&ranks, false);
+        ranks
+    }
+
+    /// Writes the order of all kinds and ages into the ranks.
+    fn write_ranks(&self, ranks: &Ranks, in_a_flood: bool) {
         let hazards = [0, 1].map(|kind| self.hazards(kind));
-        let ages = ranks.len() / KINDS;
-        let mut order: Vec<(usize, usize)> =
-            (0..ranks.len()).map(|i| (i / ages, i % ages)).collect();
+        let of_kind = |kind| (0..RANKED_AGES).map(move |age| (kind, age));
+        let mut order: Vec<(usize, usize)> = (0..KINDS).flat_map(of_kind).collect();
         let key = |&(kind, age): &(usize, usize)| {
             let hazard = if in_a_flood {
                 kind as f64
@@ -158,11 +189,11 @@ impl Learning {
             a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
         });
         for (rank, (kind, age)) in order.into_iter().enumerate() {
-            ranks[kind * ages + age].store(rank as u8, Ordering::Relaxed);
+            ranks.set(kind, age, rank as u8);
         }
     }
 
-    /// How likely an entry is to be found in the lap to come, by step of its age; never rising.
+    /// How likely an entry is to be found in the tick to come, by step of its age; never rising.
     fn hazards(&self, kind: usize) -> [f64; STEPS] {
         let mut pools: [Pool; STEPS] = std::array::from_fn(|_| Pool::default());
         let mut last = 0;
@@ -184,14 +215,15 @@ impl Learning {
     }
 
     fn pool_of(&self, kind: usize, step: usize) -> Pool {
-        let lesson = &self.lessons[place(kind, step)];
-        let count =
-            |count: &AtomicU64| count.load(Ordering::Relaxed) as f64 / f64::from(1 << PLACES);
-        let hits = count(&lesson.hits);
-        let for_granted = 0.5 / (start(step) + width(step) / 2.0 + 1.0);
+        let sample = &self.samples[index(kind, step)];
+        let count = |count: &AtomicU64| {
+            count.load(Ordering::Relaxed) as f64 / f64::from(1 << FRACTION_BITS)
+        };
+        let hits = count(&sample.hits);
+        let prior = 0.5 / (start(step) + width(step) / 2.0 + 1.0);
         Pool {
-            hits: hits + TAKEN_FOR_GRANTED * for_granted,
-            found_among: hits + count(&lesson.found_among) + TAKEN_FOR_GRANTED,
+            hits: hits + PRIOR_OBSERVATIONS * prior,
+            found_among: hits + count(&sample.found_among) + PRIOR_OBSERVATIONS,
             steps: 1,
         }
     }
@@ -219,7 +251,7 @@ impl Pool {
     }
 }
 
-fn place(kind: usize, step: usize) -> usize {
+fn index(kind: usize, step: usize) -> usize {
     kind * STEPS + step
 }
 
@@ -257,27 +289,25 @@ mod tests {
 
     struct Subject {
         learning: Learning,
-        ranks: Vec<AtomicU8>,
-        lap: usize,
+        ranks: Ranks,
+        tick: usize,
     }
 
     impl Subject {
         fn new() -> Self {
-            let ranks = (0..2 * usize::from(AGES)).map(|_| AtomicU8::new(0));
-            let subject = Self {
-                learning: Learning::new(64),
-                ranks: ranks.collect(),
-                lap: 0,
-            };
-            subject.learning.publish(&subject.ranks, false);
-            subject
+            let learning = Learning::new(64);
+            Self {
+                ranks: learning.first_ranks(),
+                learning,
+                tick: 0,
+            }
         }
 
-        /// Some lessons, while so many entries of a kind and an age are there in each lap, and so many
-        /// of them are found: `[resumed, age, there, found]`.
-        fn live(&mut self, lessons: usize, kinds: &[(bool, u8, u64, u64)]) {
-            for _ in 0..lessons * self.learning.laps {
-                self.lap += 1;
+        /// Some updates, with a number of entries of a kind and an age that are there in each tick,
+        /// and the number of those that are found: `[resumed, age, there, found]`.
+        fn live(&mut self, updates: usize, kinds: &[(bool, u8, u64, u64)]) {
+            for _ in 0..updates * self.learning.ticks {
+                self.tick += 1;
                 let mut population = Population::new(1.0);
                 for (resumed, age, there, found) in kinds {
                     population.by_age[usize::from(*resumed)][usize::from(*age)] = *there;
@@ -285,13 +315,12 @@ mod tests {
                         self.learning.hit(readers::thread_number(), *resumed, *age);
                     }
                 }
-                self.learning.attend(self.lap, &population, &self.ranks);
+                self.learning.observe(self.tick, &population, &self.ranks);
             }
         }
 
         fn rank(&self, resumed: bool, age: u8) -> u8 {
-            let index = usize::from(resumed) * usize::from(AGES) + usize::from(age);
-            self.ranks[index].load(Ordering::Relaxed)
+            self.ranks.get(resumed.into(), age.into())
         }
     }
 
@@ -348,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_fades() {
+    fn what_was_learned_decays() {
         let mut subject = Subject::new();
         let found = [(false, 1, 1_000, 500), (true, 1, 1_000, 1)];
         let changed = [(false, 1, 1_000, 1), (true, 1, 1_000, 500)];

@@ -4,6 +4,4 @@ pub(crate) mod clock_hand;
 pub(crate) mod learning;
 pub(crate) mod rank;
 pub(crate) mod recency;
-
-pub(super) use rank::Aging;
-pub(crate) use recency::Mark;
+pub(crate) mod victims;

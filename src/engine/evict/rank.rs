@@ -1,151 +1,144 @@
-//! Which entries are worth least, from the time since they were last put or found.
+//! Which entries are worth least, from the time since they were last inserted or found.
 //!
-//! Time is counted in *laps*: sixteen for each time that as many entries were inserted as the cache
-//! has room for. A mark tells an entry's age in laps, and whether it was ever resumed; a rank is looked up
-//! for that: the lower, the less is to be expected of the entry. What to expect the cache learns
-//! from its own hits (`learning.rs`); before it knows anything, what is older ranks lower, as in an LRU.
+//! Time is counted in *age ticks*: sixteen for each time that as many entries were inserted as the
+//! cache has room for. A recency byte tells an entry's age in ticks, and whether it was ever
+//! resumed; the rank is looked up for that: the lower, the less likely is the entry to be found
+//! again. The cache learns the ranks from its own hits (`learning.rs`); before it has learned
+//! anything, what is older ranks lower, as in an LRU.
 //!
-//! The hand (`sweep.rs`) evicts entries whose rank is at the threshold or below. That is set anew in
-//! each lap, from a sample, so that about one line in four has such an entry. Comparing with one threshold
-//! for the whole table comes nearer to the exact order than evicting the worst of a few.
+//! The clock hand (`victims.rs`) evicts entries whose rank is at the threshold or below. That is set
+//! anew in each tick, from a sample, so that about one line in four has such an entry. Comparing
+//! with one threshold for the whole table comes nearer to the exact order than evicting the worst of
+//! a few.
 
-use crossbeam_epoch::Guard;
-
-use crate::engine::evict::learning::{Learning, Population};
-use crate::engine::evict::recency::{AGES, Mark};
-use crate::engine::table::{Table, slots_in};
+use crate::engine::evict::clock_hand::ClockHand;
+use crate::engine::evict::learning::{KINDS, Learning, Population, Ranks};
+use crate::engine::evict::recency::{AGES, Recency};
+use crate::engine::line::slots_in;
+use crate::engine::reclaim::writers::WriterPin;
+use crate::engine::table::Table;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-/// Laps for each time that the cache's capacity was inserted.
-const LAPS: usize = 16;
+/// Age ticks for each time that the cache's capacity was inserted.
+const TICKS: usize = 16;
 
 /// Inserts that a writer counts by itself before it tells the others.
 const STRIDE: usize = 16;
 
-/// One line in so many should have an entry that the hand evicts.
+/// One line in so many should have an entry that the clock hand evicts.
 pub(crate) const LINES_PER_VICTIM: usize = 4;
 
 /// Lines that are looked at, at the most, to find the threshold.
 const SAMPLE: usize = 256;
 
-/// Ranks by mark. Under loom no lap ever passes.
-const RANKS: usize = if cfg!(loom) { 2 } else { 2 * AGES as usize };
-
 pub(crate) struct Aging {
-    now: Lap,
+    now: Tick,
     clock: Clock,
-    /// By [`index`].
-    ranks: [AtomicU8; RANKS],
+    ranks: Ranks,
     /// Entries of this rank or below may be evicted.
     threshold: AtomicU8,
     learning: Learning,
-    /// A thread is beginning a lap; any other goes on without.
+    /// A thread is beginning a tick; any other goes on without.
     beginning: AtomicBool,
 }
 
 /// On a cache line of its own: every lookup reads it, and it seldom changes.
 #[repr(align(128))]
-struct Lap(AtomicUsize);
+struct Tick(AtomicUsize);
 
 /// Inserts so far.
 #[repr(align(128))]
 struct Clock {
     inserts: AtomicUsize,
-    inserts_per_lap: usize,
+    inserts_per_tick: usize,
 }
 
 impl Aging {
     pub(crate) fn new(capacity: usize) -> Self {
-        let inserts_per_lap = (capacity / LAPS).max(1);
-        let aging = Self {
-            now: Lap(AtomicUsize::new(0)),
+        let inserts_per_tick = (capacity / TICKS).max(1);
+        let learning = Learning::new(inserts_per_tick);
+        Self {
+            now: Tick(AtomicUsize::new(0)),
             clock: Clock {
                 inserts: AtomicUsize::new(0),
-                inserts_per_lap,
+                inserts_per_tick,
             },
-            ranks: std::array::from_fn(|_| AtomicU8::new(0)),
+            ranks: learning.first_ranks(),
             threshold: AtomicU8::new(0),
-            learning: Learning::new(inserts_per_lap),
+            learning,
             beginning: AtomicBool::new(false),
-        };
-        aging.learning.publish(&aging.ranks, false);
-        aging
+        }
     }
 
-    /// The lap now.
+    /// The age tick now.
     #[inline(always)]
-    pub(crate) fn lap(&self) -> usize {
+    pub(crate) fn tick(&self) -> usize {
         self.now.0.load(Ordering::Relaxed)
     }
 
-    /// The lower, the less is to be expected of an entry with this mark.
+    /// The lower, the less likely is an entry with this recency to be found again.
     #[inline(always)]
-    pub(crate) fn rank(&self, mark: Mark, lap: usize) -> u8 {
-        self.ranks[index(mark, lap)].load(Ordering::Relaxed)
+    pub(crate) fn rank(&self, recency: Recency, tick: usize) -> u8 {
+        let kind = usize::from(recency.was_resumed());
+        self.ranks.get(kind, usize::from(recency.age(tick)))
     }
 
     pub(crate) fn threshold(&self) -> u8 {
         self.threshold.load(Ordering::Relaxed)
     }
 
-    /// An entry with this mark was found, for the first time in this lap.
+    /// An entry with this recency was found, for the first time in this tick.
     #[inline]
-    pub(crate) fn learn_hit(&self, thread: usize, mark: Mark, lap: usize) {
-        self.learning.hit(thread, mark.was_resumed(), mark.age(lap));
+    pub(crate) fn learn_hit(&self, thread: usize, recency: Recency, tick: usize) {
+        let age = recency.age(tick);
+        self.learning.hit(thread, recency.was_resumed(), age);
     }
 
-    /// Counts an insert of a writer that has counted `counted` of them by itself. Whoever completes a
-    /// lap begins the next: `hand` is where it samples the table.
+    /// Counts an insert. The writer that completes a tick begins the next, and samples the table
+    /// from its clock hand's position on.
     #[inline]
-    pub(crate) fn count_insert<V>(
-        &self,
-        counted: &mut usize,
-        table: &Table<V>,
-        hand: usize,
-        guard: &Guard,
-    ) {
-        *counted += 1;
-        let per_lap = self.clock.inserts_per_lap;
-        if cfg!(loom) || *counted < STRIDE.min(per_lap) {
+    pub(crate) fn count_insert<V>(&self, hand: &mut ClockHand, table: &Table<V>, pin: &WriterPin) {
+        hand.inserts += 1;
+        let per_tick = self.clock.inserts_per_tick;
+        if cfg!(loom) || hand.inserts < STRIDE.min(per_tick) {
             return;
         }
-        let counted = std::mem::take(counted);
+        let counted = std::mem::take(&mut hand.inserts);
         let before = self.clock.inserts.fetch_add(counted, Ordering::Relaxed);
-        if before / per_lap != before.wrapping_add(counted) / per_lap {
-            let lap = self.now.0.fetch_add(1, Ordering::Relaxed) + 1;
-            // Acquire and Release: the next one sees what this one has written. Whoever is frozen in
-            // between leaves ranks and threshold as they are.
+        if before / per_tick != before.wrapping_add(counted) / per_tick {
+            let tick = self.now.0.fetch_add(1, Ordering::Relaxed) + 1;
+            // Acquire and Release: the next one sees what this one has written. A thread that is
+            // frozen in between leaves ranks and threshold as they are.
             if self
                 .beginning
                 .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
             {
-                self.begin_lap(lap, table, hand, guard);
+                self.begin_tick(tick, table, hand.position(), pin);
                 self.beginning.store(false, Ordering::Release);
             }
         }
     }
 
     #[cold]
-    fn begin_lap<V>(&self, lap: usize, table: &Table<V>, hand: usize, guard: &Guard) {
-        let lines = table.lines().min(SAMPLE).min(self.clock.inserts_per_lap);
+    fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &WriterPin) {
+        let lines = table.lines().min(SAMPLE).min(self.clock.inserts_per_tick);
         let mut population = Population::new(table.lines() as f64 / lines as f64);
         for line in 0..lines {
-            let snapshot = table.load(hand.wrapping_add(line) % table.lines(), guard);
-            let marks = table.marks(snapshot.index());
+            let snapshot = table.load(start.wrapping_add(line) % table.lines(), pin);
+            let recency = table.recency(snapshot.index());
             for slot in slots_in(snapshot.occupied()) {
-                let mark = marks.get(slot);
-                let kind = usize::from(mark.was_resumed());
-                population.by_age[kind][usize::from(mark.age(lap))] += 1;
+                let recency = recency.get(slot);
+                let kind = usize::from(recency.was_resumed());
+                population.by_age[kind][usize::from(recency.age(tick))] += 1;
             }
         }
-        self.learning.attend(lap, &population, &self.ranks);
+        self.learning.observe(tick, &population, &self.ranks);
 
-        let mut by_rank = [0; 2 * AGES as usize];
+        let mut by_rank = [0; KINDS * AGES as usize];
         for (kind, ages) in population.by_age.iter().enumerate() {
             for (age, count) in ages.iter().enumerate() {
-                let rank = self.ranks[kind * AGES as usize + age].load(Ordering::Relaxed);
-                by_rank[usize::from(rank)] += *count as usize;
+                by_rank[usize::from(self.ranks.get(kind, age))] += *count as usize;
             }
         }
         let mut so_far = 0;
@@ -156,11 +149,4 @@ impl Aging {
         let threshold = by_rank.iter().position(enough).unwrap_or(0);
         self.threshold.store(threshold as u8, Ordering::Relaxed);
     }
-}
-
-/// Where the rank for a mark is.
-#[inline(always)]
-fn index(mark: Mark, lap: usize) -> usize {
-    let class = usize::from(mark.was_resumed());
-    class * (RANKS / 2) + usize::from(mark.age(lap)) % (RANKS / 2)
 }

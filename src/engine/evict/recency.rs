@@ -1,69 +1,74 @@
-//! What is remembered of each entry's use, in a byte beside the pointer to its line.
+//! When an entry was last used, in a byte beside the pointer to its line.
 //!
-//! Marks are hints to the hand, and Relaxed for that reason: nothing is published by them. One that is
-//! written for a slot whose entry has just changed tells something wrong about the new one, once.
+//! Recency bytes are hints to the clock hand, and Relaxed for that reason: they publish nothing. One
+//! that is written for a slot whose entry has just changed tells something wrong about the new
+//! entry, once.
 
-use crate::engine::table::WIDTH;
+use crate::engine::line::WIDTH;
 use crate::sync::{AtomicU8, Ordering};
 
-/// Ages that can be told apart; older ones look young again, unless the hand renews their marks.
+/// Ages that can be told apart; older ones look young again, unless the clock hand renews
+/// their recency.
 pub(crate) const AGES: u8 = 128;
 
-/// Whether an entry was ever resumed, and the lap (see `aging.rs`) in which it was last put or found.
+/// Whether an entry was ever resumed, and the age tick (see `rank.rs`) in which it was last inserted
+/// or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark(u8);
+pub(crate) struct Recency(u8);
 
 const RESUMED: u8 = AGES;
 
-impl Mark {
-    pub(crate) fn unused(lap: usize) -> Self {
-        Self(lap as u8 % AGES)
+impl Recency {
+    pub(crate) fn unused(tick: usize) -> Self {
+        Self(tick as u8 % AGES)
     }
 
     #[inline(always)]
-    pub(crate) fn resumed(lap: usize) -> Self {
-        Self((lap as u8 % AGES) | RESUMED)
+    pub(crate) fn resumed(tick: usize) -> Self {
+        Self((tick as u8 % AGES) | RESUMED)
     }
 
-    /// As long used, or not, but of a lap.
-    pub(crate) fn at(self, lap: usize) -> Self {
-        Self((lap as u8 % AGES) | (self.0 & RESUMED))
+    /// As often resumed, but of another tick.
+    pub(crate) fn at(self, tick: usize) -> Self {
+        Self((tick as u8 % AGES) | (self.0 & RESUMED))
     }
 
-    /// Did anybody ever come back for the entry?
+    /// Whether a lookup ever found the entry.
     pub(crate) fn was_resumed(self) -> bool {
         self.0 & RESUMED != 0
     }
 
-    /// Laps since it was last put or found.
+    /// Ticks since it was last inserted or found.
     #[inline(always)]
-    pub(crate) fn age(self, lap: usize) -> u8 {
-        (lap as u8).wrapping_sub(self.0) % AGES
+    pub(crate) fn age(self, tick: usize) -> u8 {
+        (tick as u8).wrapping_sub(self.0) % AGES
     }
 }
 
-/// The marks of a line's entries, by slot. That of a free slot says nothing.
-pub(crate) struct Marks([AtomicU8; WIDTH]);
+/// The recency of a line's entries, by slot. That of a free slot says nothing.
+pub(crate) struct LineRecency([AtomicU8; WIDTH]);
 
-impl Marks {
+impl LineRecency {
     pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU8::new(0)))
     }
 
     #[inline(always)]
-    pub(crate) fn get(&self, slot: usize) -> Mark {
-        Mark(self.0[slot].load(Ordering::Relaxed))
+    pub(crate) fn get(&self, slot: usize) -> Recency {
+        Recency(self.0[slot].load(Ordering::Relaxed))
     }
 
     #[inline(always)]
-    pub(crate) fn set(&self, slot: usize, mark: Mark) {
-        self.0[slot].store(mark.0, Ordering::Relaxed);
+    pub(crate) fn set(&self, slot: usize, recency: Recency) {
+        self.0[slot].store(recency.0, Ordering::Relaxed);
     }
 
     /// All of them, in the order of their slots.
     #[inline(always)]
-    pub(crate) fn all(&self) -> impl Iterator<Item = Mark> {
-        self.0.iter().map(|mark| Mark(mark.load(Ordering::Relaxed)))
+    pub(crate) fn all(&self) -> impl Iterator<Item = Recency> {
+        self.0
+            .iter()
+            .map(|byte| Recency(byte.load(Ordering::Relaxed)))
     }
 }
 
@@ -72,15 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_tells_its_age_and_whether_it_was_resumed() {
-        for lap in [0, 5, 127, 128, 1_000] {
+    fn a_recency_byte_tells_its_age_and_whether_it_was_resumed() {
+        for tick in [0, 5, 127, 128, 1_000] {
             for later in 0..usize::from(AGES) {
-                assert_eq!(Mark::unused(lap).age(lap + later), later as u8);
-                assert_eq!(Mark::resumed(lap).age(lap + later), later as u8);
-                assert_eq!(Mark::unused(0).at(lap), Mark::unused(lap));
-                assert_eq!(Mark::resumed(0).at(lap), Mark::resumed(lap));
+                assert_eq!(Recency::unused(tick).age(tick + later), later as u8);
+                assert_eq!(Recency::resumed(tick).age(tick + later), later as u8);
+                assert_eq!(Recency::unused(0).at(tick), Recency::unused(tick));
+                assert_eq!(Recency::resumed(0).at(tick), Recency::resumed(tick));
             }
-            assert!(Mark::resumed(lap).was_resumed() && !Mark::unused(lap).was_resumed());
+            assert!(Recency::resumed(tick).was_resumed() && !Recency::unused(tick).was_resumed());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use crate::engine::table::Line;
+use crate::engine::line::Line;
 use crate::lockfree::Stack;
 use crate::sync::{AtomicUsize, Ordering, pause_point};
 

@@ -1,0 +1,93 @@
+//! Counters that no thread waits for: each thread counts in a shard of its own.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Threads that count in a shard of their own; all others share one.
+pub(crate) const THREAD_SHARDS: usize = if cfg!(loom) { 4 } else { 128 };
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counter {
+    Hits,
+    Misses,
+    Expired,
+    Inserts,
+    Replaced,
+    Removed,
+    Taken,
+    EvictedExpired,
+    EvictedUnused,
+    EvictedIdle,
+    EvictedLineFull,
+    RefusedTooLarge,
+    RefusedOverBudget,
+    RefusedReclamation,
+}
+
+/// Counters of a cache.
+#[derive(Debug)]
+pub(crate) struct Counters(Sharded<{ Counter::RefusedReclamation as usize + 1 }>);
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        Self(Sharded::new())
+    }
+
+    /// Counts for the thread whose number is `thread`.
+    #[inline]
+    pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
+        self.0.add(thread, counter as usize, n);
+    }
+
+    pub(crate) fn sum(&self, counter: Counter) -> u64 {
+        self.0.sum(counter as usize)
+    }
+}
+
+/// `N` counters in a shard for each of the first [`THREAD_SHARDS`] threads, and in a last one that
+/// all others share.
+#[derive(Debug)]
+pub(crate) struct Sharded<const N: usize> {
+    shards: Box<[Shard<N>]>,
+}
+
+/// 128 bytes: processors fetch lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard<const N: usize> {
+    counts: [AtomicU64; N],
+}
+
+impl<const N: usize> Sharded<N> {
+    pub(crate) fn new() -> Self {
+        let shard = || Shard {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
+        Self {
+            shards: (0..=THREAD_SHARDS).map(|_| shard()).collect(),
+        }
+    }
+
+    /// Adds for the thread whose number is `thread`.
+    #[inline]
+    pub(crate) fn add(&self, thread: usize, counter: usize, n: u64) {
+        if thread < THREAD_SHARDS {
+            // Only this thread writes the shard: no read-modify-write is needed.
+            let count = &self.shards[thread].counts[counter];
+            let sum = count.load(Ordering::Relaxed).wrapping_add(n);
+            count.store(sum, Ordering::Relaxed);
+        } else {
+            self.shards[THREAD_SHARDS].counts[counter].fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn sum(&self, counter: usize) -> u64 {
+        self.sum_of_first(self.shards.len(), counter)
+    }
+
+    /// As [`sum`](Self::sum), of the first `shards` shards.
+    pub(crate) fn sum_of_first(&self, shards: usize, counter: usize) -> u64 {
+        let of = |shard: &Shard<N>| shard.counts[counter].load(Ordering::Relaxed);
+        let shards = self.shards.iter().take(shards);
+        shards.map(of).fold(0, u64::wrapping_add)
+    }
+}

@@ -1,0 +1,88 @@
+//! Lookups: each takes effect at one load of a line's pointer.
+
+use crate::clock::Time;
+use crate::counters::Counter;
+use crate::engine::entry::EntryRef;
+use crate::engine::evict::recency::Recency;
+use crate::engine::line::{PrefetchHint, slots_in};
+use crate::engine::reclaim::protection::Protection;
+use crate::engine::reclaim::readers::Pin;
+use crate::engine::state::Engine;
+use crate::id::SessionId;
+
+impl<V> Engine<V> {
+    /// Looks up a live entry that `accept` does not refuse, and counts.
+    #[inline]
+    pub(crate) fn get<'g>(
+        &'g self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        hint: PrefetchHint,
+        accept: impl FnOnce(&V) -> bool,
+        pin: &'g Pin,
+    ) -> Option<EntryRef<'g, V>> {
+        let address = self.table.address(hash);
+        let found = self.table.find(address, id, hint, pin);
+        let (counter, live) = match found {
+            None => (Counter::Misses, None),
+            Some(found) if found.entry.get().is_expired(now) || !accept(found.entry.value()) => {
+                (Counter::Expired, None)
+            }
+            Some(found) => {
+                self.touch(address.index, found.slot, pin.thread());
+                (Counter::Hits, Some(found.entry))
+            }
+        };
+        self.counters.add(pin.thread(), counter, 1);
+        live
+    }
+
+    /// Marks an entry as used. Writes only when that changes something, so that a popular session's
+    /// cache line stays shared.
+    #[inline]
+    fn touch(&self, index: usize, slot: usize, thread: usize) {
+        let line = self.table.recency(index);
+        if let Some(now) = self.learn_use(line.get(slot), thread) {
+            line.set(slot, now);
+        }
+    }
+
+    /// Learns that an entry was found or taken. Its recency now, if that is another.
+    #[inline]
+    pub(crate) fn learn_use(&self, recency: Recency, thread: usize) -> Option<Recency> {
+        let tick = self.aging.tick();
+        let now = Recency::resumed(tick);
+        (recency != now).then(|| {
+            self.aging.learn_hit(thread, recency, tick);
+            now
+        })
+    }
+
+    /// Whether there is a live entry. Leaves no trace.
+    pub(crate) fn contains(
+        &self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        guard: &impl Protection,
+    ) -> bool {
+        let address = self.table.address(hash);
+        let found = self.table.find(address, id, PrefetchHint::Header, guard);
+        found.is_some_and(|found| !found.entry.get().is_expired(now))
+    }
+
+    /// The entries of one line with their recency, expired ones included, at one moment.
+    pub(crate) fn line<'g>(
+        &'g self,
+        index: usize,
+        pin: &'g Pin,
+    ) -> impl Iterator<Item = (EntryRef<'g, V>, Recency)> + use<'g, V>
+    where
+        V: 'g,
+    {
+        let snapshot = self.table.load(index, pin);
+        let recency = move |slot| self.table.recency(index).get(slot);
+        slots_in(snapshot.occupied()).map(move |slot| (snapshot.entry(slot), recency(slot)))
+    }
+}

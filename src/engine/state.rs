@@ -1,0 +1,109 @@
+//! What the threads of a cache share.
+
+use std::collections::TryReserveError;
+
+use crate::counters::Counters;
+use crate::engine::cursor::Cursor;
+use crate::engine::entry;
+use crate::engine::evict::rank::Aging;
+use crate::engine::gauges::Gauges;
+use crate::engine::reclaim::garbage::Retired;
+use crate::engine::reclaim::lines::LineStore;
+use crate::engine::reclaim::pool::Pool;
+use crate::engine::reclaim::{readers, writers};
+use crate::engine::table::Table;
+use crate::stats::Stats;
+use crate::sync::AtomicBool;
+
+/// Entries that a line is planned for; it has room for eight, so that few overflow early.
+const ENTRIES_PER_LINE: usize = 3;
+
+/// What the cache may hold. Checked by the builder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+    pub(crate) encoded_len: usize,
+    /// Retired objects at which inserts are refused.
+    pub(crate) retired: usize,
+    /// Bytes of retired objects at which inserts are refused.
+    pub(crate) retired_bytes: usize,
+}
+
+pub(crate) struct Engine<V> {
+    pub(crate) table: Table<V>,
+    pub(crate) pool: Pool<V>,
+    pub(crate) retired: Retired,
+    /// A thread reclaims for all threads that have met the bound of `retired`.
+    pub(crate) relieving: AtomicBool,
+    pub(crate) limits: Limits,
+    pub(crate) gauges: Gauges,
+    pub(crate) aging: Aging,
+    /// From where writers claim lines for their clock hands.
+    pub(crate) hand: Cursor,
+    /// Where the next call of `maintain` goes on.
+    pub(crate) maintained: Cursor,
+    pub(crate) counters: Counters,
+}
+
+impl<V> Engine<V> {
+    pub(crate) fn new(limits: Limits) -> Result<Self, TryReserveError> {
+        // Now, so that no lookup and no insert waits for another thread's first one.
+        readers::make_ready();
+        writers::make_ready();
+        let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
+        Ok(Self {
+            table: Table::new(lines)?,
+            pool: Pool::new(LineStore::new(lines)?),
+            retired: Retired::default(),
+            relieving: AtomicBool::new(false),
+            limits,
+            gauges: Gauges::default(),
+            aging: Aging::new(limits.entries),
+            hand: Cursor::default(),
+            maintained: Cursor::default(),
+            counters: Counters::new(),
+        })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        self.table.lines()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.gauges.entries.plus(0)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            entries: self.len(),
+            bytes: self.gauges.bytes.plus(0),
+            retired: self.retired.objects(),
+            retired_bytes: self.retired.bytes(),
+            ..Stats::sum(&self.counters)
+        }
+    }
+}
+
+impl<V> Drop for Engine<V> {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        let table = &mut self.table;
+        let lines = (0..table.lines()).filter_map(|index| table.take_line(index));
+        // SAFETY: `&mut self`: no guard on the cache is left, and the lines and their entries are in
+        // the table, so they are not retired.
+        unsafe { entry::reclaim_all(lines.flat_map(|line| line.as_ref().entries())) };
+    }
+}
+
+// SAFETY: the engine owns the values behind its pointers; it drops them on any thread that writes
+// (`V: Send`) and lends them to several threads at a time (`V: Sync`).
+#[allow(unsafe_code)]
+unsafe impl<V: Send + Sync> Send for Engine<V> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl<V: Send + Sync> Sync for Engine<V> {}
