@@ -1,7 +1,7 @@
-//! The C entry points, called as C would with memory that is exactly as long as is said.
+//! The C entry points, called as C would, with memory exactly as long as its length says.
 //!
-//! Everything that a call may read is on the heap with nothing behind it, so that the address
-//! sanitizer sees a byte read too far; what it may write has canaries around it as well.
+//! What a call may read is on the heap with nothing behind it, so that the address sanitizer sees a
+//! byte read too far. What a call may write has canaries around it.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -21,7 +21,7 @@ use crate::input::{Config, Id, Keys, Size};
 const CANARY: u8 = 0xEE;
 const MARGIN: usize = 64;
 
-/// Memory that a call may write to, between canaries, and full of them.
+/// Memory that a call may write to, between canaries and full of them.
 pub(crate) struct Canaries {
     memory: Vec<u8>,
 }
@@ -41,7 +41,7 @@ impl Canaries {
         &self.memory[MARGIN..self.memory.len() - MARGIN]
     }
 
-    /// Whether all is as it was but for the first `written` bytes.
+    /// Whether no byte has changed but for the first `written` ones.
     pub(crate) fn are_whole_but_for(&self, written: usize) -> bool {
         let (before, rest) = self.memory.split_at(MARGIN);
         let behind = &rest[written..];
@@ -49,10 +49,10 @@ impl Canaries {
     }
 }
 
-/// What is behind an id's length, another number for each.
+/// The bytes behind an id's length, another number for each id.
 static NOISE: AtomicU8 = AtomicU8::new(1);
 
-/// An id as C has it.
+/// An id as C passes it.
 fn id(id: Id) -> Option<Box<TSSslSessionID>> {
     let (len, last) = match id {
         Id::Null => return None,
@@ -72,16 +72,16 @@ fn pointer<T>(of: &Option<Box<T>>) -> *const T {
     of.as_deref().map_or(ptr::null(), ptr::from_ref)
 }
 
-/// Takes over a reference that a call has given away.
+/// Takes over a reference that a call has handed out.
 fn own(session: *mut SSL_SESSION) -> Option<SslSession> {
-    // SAFETY: null, or a session with a reference that is ours.
+    // SAFETY: null, or a session with a reference that the call has handed out.
     (!session.is_null()).then(|| unsafe { SslSession::from_ptr(session) })
 }
 
-pub(crate) fn init(config: Option<&Config>) -> c_int {
+pub(crate) fn init(config: Option<&Config>) -> bool {
     let Some(config) = config else {
         // SAFETY: null is allowed.
-        return unsafe { lifecycle::rekindle_init(ptr::null()) };
+        return unsafe { lifecycle::rekindle_init(ptr::null()) == 0 };
     };
     let whole: Vec<u8> = [
         config.size,
@@ -94,18 +94,17 @@ pub(crate) fn init(config: Option<&Config>) -> c_int {
     .chain(config.session_timeout.to_ne_bytes())
     .chain(config.reserved.to_ne_bytes())
     .collect();
-    // Of sizes that no structure has, nothing but the size is there.
-    let there = if (8..=4_096).contains(&config.size) {
-        config.size
-    } else {
-        8
+    // A structure of an impossible size consists of its size field.
+    let there = match config.size {
+        size @ 8..=4_096 => size,
+        _ => 8,
     };
-    // In words, for alignment; the last one may have up to seven bytes too many.
+    // In words, for alignment; the last word may have up to seven bytes too many.
     let mut words = vec![0_u64; there.div_ceil(8)];
     for (i, word) in words.iter_mut().enumerate() {
         let bytes: [u8; 8] = std::array::from_fn(|j| match 8 * i + j {
             at if at < whole.len() => whole[at],
-            // What came with later versions is left at zero.
+            // Fields of later versions stay zero.
             at if at < there.min(size_of::<rekindle_config>()) => 0,
             at if at < there => config.tail,
             _ => 0xAA,
@@ -113,7 +112,7 @@ pub(crate) fn init(config: Option<&Config>) -> c_int {
         *word = u64::from_ne_bytes(bytes);
     }
     // SAFETY: as many bytes as the size says, or a size that is refused before more is read.
-    unsafe { lifecycle::rekindle_init(words.as_ptr().cast::<rekindle_config>()) }
+    unsafe { lifecycle::rekindle_init(words.as_ptr().cast::<rekindle_config>()) == 0 }
 }
 
 pub(crate) fn shutdown() {
@@ -132,7 +131,7 @@ pub(crate) fn get(of: Id) -> Option<SslSession> {
     own(unsafe { ts::TSSslSessionGet(pointer(&id)) }.cast())
 }
 
-/// Without a buffer when there is none, without a length when there is none.
+/// With a null pointer for a buffer or a length that is `None`.
 pub(crate) fn get_buffer(
     of: Id,
     buffer: Option<&mut Canaries>,
@@ -178,11 +177,30 @@ pub(crate) fn ticket_keys(keys: &Keys) -> bool {
     result == TSReturnCode::TS_SUCCESS
 }
 
-/// What was written to the structure. Nothing where the call has failed.
-pub(crate) fn stats(size: Size) -> (c_int, Vec<u64>) {
+/// Every field of the statistics, of a cache that exists.
+pub(crate) fn all_stats() -> rekindle_stats {
+    let mut all = rekindle_stats {
+        size: size_of::<rekindle_stats>() as u64,
+        ..Default::default()
+    };
+    // SAFETY: as many bytes as the size says.
+    assert_eq!(unsafe { stats::rekindle_stats(&raw mut all) }, 0);
+    all
+}
+
+pub(crate) fn words(stats: &rekindle_stats) -> &[u64; size_of::<rekindle_stats>() / 8] {
+    // SAFETY: the structure is 64-bit numbers without padding.
+    unsafe { &*ptr::from_ref(stats).cast() }
+}
+
+/// The words that the call wrote to the structure; none if the call failed.
+pub(crate) fn stats(size: Size) -> (bool, Vec<u64>) {
     let Size::Of(size) = size else {
         // SAFETY: null is refused.
-        return (unsafe { stats::rekindle_stats(ptr::null_mut()) }, vec![]);
+        return (
+            unsafe { stats::rekindle_stats(ptr::null_mut()) == 0 },
+            vec![],
+        );
     };
     let there = if size <= 4_096 { size } else { 8 };
     // In words, for alignment: the size, the counters, canaries.
@@ -201,23 +219,23 @@ pub(crate) fn stats(size: Size) -> (c_int, Vec<u64>) {
     );
     assert_eq!(words[0], size as u64);
     words.truncate(written / 8);
-    (result, words)
+    (result == 0, words)
 }
 
 unsafe extern "C" fn hook(_event: c_int, _id: *const TSSslSessionID, _data: *mut c_void) {
-    std::process::abort(); // Nobody shakes hands here.
+    std::process::abort(); // This target makes no handshake.
 }
 
-pub(crate) fn hook_add(there: bool) -> c_int {
+pub(crate) fn hook_add(there: bool) -> bool {
     let hook: hooks::rekindle_session_hook = if there { Some(hook) } else { None };
-    // SAFETY: it does not look at its data.
-    unsafe { hooks::rekindle_session_hook_add(hook, ptr::null_mut()) }
+    // SAFETY: the hook does not read its data.
+    unsafe { hooks::rekindle_session_hook_add(hook, ptr::null_mut()) == 0 }
 }
 
-pub(crate) fn attach(context: Option<&SslContextBuilder>) -> c_int {
+pub(crate) fn attach(context: Option<&SslContextBuilder>) -> bool {
     let context = context.map_or(ptr::null_mut(), SslContextBuilder::as_ptr);
-    // SAFETY: null, or a context that nobody else uses.
-    unsafe { lifecycle::rekindle_attach(context) }
+    // SAFETY: null, or a context that no other thread uses.
+    unsafe { lifecycle::rekindle_attach(context) == 0 }
 }
 
 unsafe extern "C" {
@@ -227,6 +245,6 @@ unsafe extern "C" {
 
 /// A session without a cipher.
 pub(crate) fn not_encodable() -> SslSession {
-    // SAFETY: a new session with one reference, which is ours.
+    // SAFETY: a new session, whose one reference is handed over.
     unsafe { SslSession::from_ptr(SSL_SESSION_new()) }
 }

@@ -1,8 +1,8 @@
-//! What a fuzzer's bytes mean: a few for each call.
+//! Decodes the fuzzer's bytes: a few for each call.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// Calls in one run at most.
+/// Most calls in one run.
 const MAX_CALLS: usize = 200;
 
 #[derive(Debug)]
@@ -42,29 +42,29 @@ pub(crate) struct Config {
     pub(crate) max_session_bytes: usize,
     pub(crate) session_timeout: u32,
     pub(crate) reserved: u32,
-    /// What is behind the fields, where `size` says that there is something.
+    /// The bytes behind the fields, as far as `size` goes.
     pub(crate) tail: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Id {
     Null,
-    /// Its length, and what is in its last byte.
+    /// Its length and its last byte.
     Valid(usize, u8),
     Invalid(usize),
 }
 
-/// What GetBuffer is told about its buffer.
+/// The buffer and the length that GetBuffer gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Room {
     NullLength,
-    /// So many bytes more than the session has.
+    /// This many bytes more than the session has.
     Around(i32),
     Bytes(usize),
-    /// Any number with a null pointer for a buffer.
+    /// A null pointer, with any length.
     NullBuffer(i32),
     Negative(i32),
-    /// More than any memory has: the buffer is as long as the session.
+    /// A length above any memory's; the buffer is as long as the session.
     Huge(i32),
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Keys {
 pub(crate) enum Context {
     Null,
     Fresh,
-    /// The one that came last.
+    /// The last one.
     Again,
 }
 
@@ -127,7 +127,7 @@ fn call(byte: &mut impl FnMut() -> u8) -> Call {
             n => Size::Of(size(n, 27 * 8)),
         }),
         240..248 => Call::HookAdd(byte() >= 64),
-        // Rare: making a context takes longer than all the rest.
+        // Rare: to make a context takes longer than any other call.
         248 if byte() == 0xA5 => Call::Attach(Context::Fresh),
         248..252 => Call::Attach(Context::Again),
         _ => Call::Attach(Context::Null),
@@ -218,7 +218,7 @@ fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
     match kind {
         0xFF => Keys::Null((i32::from(n) - 128) * 48),
         0xFE => Keys::Negative(if n == 0 { i32::MIN } else { -i32::from(n) }),
-        // So many records of a few, cut off or with something behind.
+        // Up to three records, cut off or followed by zeros.
         0x40.. => {
             let mut bytes: Vec<u8> = (0..n % 4).flat_map(|_| record(byte())).collect();
             let more = usize::from(kind % 64);
@@ -229,8 +229,8 @@ fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
     }
 }
 
-/// The first one is all zero, the second one has the same byte over and over; from 0xF0 on they have
-/// secrets of one of the first.
+/// Record 0 is all zero, record 1 is one repeated byte; from 0xF0 on they have the secrets of one of
+/// the first.
 fn record(n: u8) -> [u8; 48] {
     let mut record = [n; 48];
     if n >= 2 {

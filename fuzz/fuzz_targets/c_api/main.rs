@@ -1,6 +1,6 @@
-//! The C entry points in any order, with hostile lengths, against the contract told again: what is
-//! stored is returned, nothing is written beyond what was said, what fails changes nothing and says
-//! why. The address and leak sanitizers look after references.
+//! The C entry points in any order, with hostile lengths, against a model of the contract: a stored
+//! session is returned, no call writes beyond the length that it got, a call that fails changes
+//! nothing and says why. The address and leak sanitizers check references.
 #![no_main]
 
 mod calls;

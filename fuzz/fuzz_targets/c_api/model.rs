@@ -1,11 +1,13 @@
-//! The contract told again: what each call must return, store and count.
+//! The contract, told again: what each call must return, store and count.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslSession};
 use rekindle_capi::config::rekindle_config;
+use rekindle_capi::stats::rekindle_stats;
 
 use crate::calls::{self, Canaries};
 use crate::input::{Call, Config, Context, Id, Keys, Room, Session, Size};
@@ -13,43 +15,14 @@ use crate::rules;
 use crate::sessions::{Made, Sessions};
 
 thread_local! {
-    /// Failures that are counted for the whole process: invalid, disabled, not encodable.
+    /// Failures that count for the whole process: invalid, disabled, not encodable.
     static OF_PROCESS: Cell<[u64; 3]> = const { Cell::new([0; 3]) };
-}
-
-/// What is in the structure of statistics behind its size, by place.
-mod field {
-    use rekindle_capi::stats::rekindle_stats;
-
-    pub(super) const HITS: usize = 1;
-    pub(super) const MISSES: usize = 2;
-    pub(super) const EXPIRED: usize = 3;
-    pub(super) const INSERTS: usize = 4;
-    pub(super) const REPLACED: usize = 5;
-    pub(super) const REMOVED: usize = 6;
-    pub(super) const TAKEN: usize = 7;
-    pub(super) const EVICTED_EXPIRED: usize = 8;
-    pub(super) const EVICTED_LINE_FULL: usize = 11;
-    pub(super) const TOO_LARGE: usize = 12;
-    pub(super) const OVER_BUDGET: usize = 13;
-    pub(super) const NOT_ENCODABLE: usize = 15;
-    pub(super) const CAPACITY: usize = 18;
-    pub(super) const ENTRIES: usize = 19;
-    pub(super) const BYTES: usize = 20;
-    pub(super) const RETIRED: usize = 21;
-    pub(super) const RETIRED_BYTES: usize = 22;
-    /// What the target counts itself.
-    pub(super) const ALL: usize = 27;
-    pub(super) const TICKET_KEYS: usize = 55;
-    pub(super) const FALLBACK: usize = 59;
-    pub(super) const ROTATIONS: usize = 61;
-    pub(super) const KNOWN: usize = size_of::<rekindle_stats>() / 8;
 }
 
 /// Why a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fails {
-    /// Counted with the first three of [`OF_PROCESS`].
+    /// The first three count in [`OF_PROCESS`].
     Invalid,
     Disabled,
     NotEncodable,
@@ -64,14 +37,14 @@ pub(crate) struct Model {
     contexts: Vec<SslContextBuilder>,
 }
 
-/// What must be there between init and shutdown.
+/// What must exist between init and shutdown.
 struct Service {
     max_bytes: usize,
     max_session_bytes: usize,
-    /// Places among the sessions that are made, by id.
+    /// Indexes into the made sessions, by id.
     entries: BTreeMap<(usize, u8), usize>,
-    counts: [u64; field::ALL],
-    /// How many ticket keys were given last.
+    counts: rekindle_stats,
+    /// The number of ticket keys in the last update.
     keys: Option<u64>,
 }
 
@@ -81,24 +54,28 @@ impl Model {
             Call::Init(config) => self.init(config.as_ref()),
             Call::Shutdown => {
                 calls::shutdown();
-                self.told(Ok(()));
+                self.check(true, &Ok(()));
                 self.service = None;
             }
-            Call::Get(id) => self.get(id),
+            Call::Get(id) => {
+                let expected = self.lookup(id);
+                self.check_session(calls::get(id), &expected);
+            }
             Call::GetBuffer(id, room) => self.get_buffer(id, room),
             Call::Insert(id, session) => self.insert(id, session),
-            Call::Remove(id) => self.remove(id),
-            Call::Take(id) => self.take(id),
+            Call::Remove(id) => {
+                let expected = self.leave(id, |counts| &mut counts.removed);
+                self.check(calls::remove(id), &expected);
+            }
+            Call::Take(id) => {
+                let expected = self.leave(id, |counts| &mut counts.taken);
+                self.check_session(calls::take(id), &expected);
+            }
             Call::TicketKeys(keys) => self.ticket_keys(&keys),
             Call::Stats(size) => self.stats(size),
-            Call::HookAdd(there) => {
-                let expected = if there {
-                    self.enabled()
-                } else {
-                    Err(Fails::Invalid)
-                };
-                assert_eq!(calls::hook_add(there), code(expected));
-                self.told(expected);
+            Call::HookAdd(true) => self.check(calls::hook_add(true), &self.enabled()),
+            Call::HookAdd(false) => {
+                self.check::<()>(calls::hook_add(false), &Err(Fails::Invalid));
             }
             Call::Attach(context) => self.attach(context),
         }
@@ -111,32 +88,33 @@ impl Model {
             self.contexts.clear();
         }
         calls::shutdown();
-        // All that was in the cache has been freed: what is still referenced now is leaked.
+        // The cache has freed its sessions: one that is still referenced now is leaked.
     }
 
     fn enabled(&self) -> Result<(), Fails> {
         self.service.as_ref().map(|_| ()).ok_or(Fails::Disabled)
     }
 
-    /// What a call that takes an id says before it looks anything up.
-    fn valid(&self, id: Id) -> Result<(usize, u8), Fails> {
-        match id {
-            Id::Null | Id::Invalid(_) => Err(Fails::Invalid),
-            Id::Valid(len, last) => Ok((len, last)),
-        }
-    }
-
-    /// Compares the error of the thread with what must be said, and counts.
-    fn told(&self, expected: Result<(), Fails>) {
-        let said = calls::last_error();
-        assert_eq!(said.is_empty(), expected.is_ok(), "{said}");
+    /// Compares a call's result and the thread's last error with what is expected, and counts.
+    fn check<T>(&self, succeeded: bool, expected: &Result<T, Fails>) {
+        let message = calls::last_error();
+        assert_eq!(succeeded, expected.is_ok(), "{message}");
+        assert_eq!(message.is_empty(), expected.is_ok(), "{message}");
         if let Err(why) = expected {
             let mut counts = OF_PROCESS.get();
-            if let Some(count) = counts.get_mut(why as usize) {
+            if let Some(count) = counts.get_mut(*why as usize) {
                 *count += 1;
             }
             OF_PROCESS.set(counts);
         }
+    }
+
+    /// As `check`, of a call that returns a session.
+    fn check_session(&self, found: Option<SslSession>, expected: &Result<Option<usize>, Fails>) {
+        self.check(expected.is_ok(), expected);
+        let index = expected.ok().flatten();
+        let session = index.map(|index| self.sessions.at(index).session.as_ptr());
+        assert_eq!(found.map(|session| session.as_ptr()), session);
     }
 
     fn init(&mut self, config: Option<&Config>) {
@@ -148,14 +126,10 @@ impl Model {
                 && c.max_session_bytes <= 1 << 20
                 && (c.max_bytes == 0 || c.max_bytes >= 64)
         });
-        let expected = if fits && self.service.is_none() {
-            Ok(())
-        } else {
-            Err(Fails::Otherwise)
-        };
-        assert_eq!(calls::init(config), code(expected), "{config:?}");
-        self.told(expected);
-        if expected.is_err() {
+        let succeeds = fits && self.service.is_none();
+        let expected = succeeds.then_some(()).ok_or(Fails::Otherwise);
+        self.check(calls::init(config), &expected);
+        if !succeeds {
             return;
         }
         let (sessions, max_bytes, max_session_bytes) = match config {
@@ -164,50 +138,38 @@ impl Model {
         };
         let or = |n: usize, default| if n == 0 { default } else { n };
         let max_bytes = or(max_bytes, usize::MAX);
-        let mut counts = [0; field::ALL];
-        counts[field::CAPACITY] = or(sessions, 100_000).min(max_bytes / 64) as u64;
         self.service = Some(Service {
             max_bytes,
             max_session_bytes: or(max_session_bytes, 16_384),
             entries: BTreeMap::new(),
-            counts,
+            counts: rekindle_stats {
+                capacity: or(sessions, 100_000).min(max_bytes / 64) as u64,
+                ..rekindle_stats::default()
+            },
             keys: None,
         });
     }
 
-    /// Looks an id up as the cache must: what is there, counted.
+    /// Looks an id up as the cache must, and counts.
     fn lookup(&mut self, id: Id) -> Result<Option<usize>, Fails> {
-        let id = self.valid(id)?;
-        let service = self.service.as_mut().ok_or(Fails::Disabled)?;
-        let place = service.entries.get(&id).copied();
-        let (count, live) = match place {
-            None => (field::MISSES, None),
-            Some(place) if self.sessions.at(place).expired => (field::EXPIRED, None),
-            Some(place) => (field::HITS, Some(place)),
-        };
-        service.counts[count] += 1;
-        Ok(live)
-    }
-
-    fn get(&mut self, id: Id) {
-        let expected = self.lookup(id);
-        let found = calls::get(id);
-        self.told(expected.map(|_| ()));
-        self.is_the_one(found, expected.ok().flatten());
-    }
-
-    fn is_the_one(&self, found: Option<SslSession>, expected: Option<usize>) {
-        let expected = expected.map(|place| self.sessions.at(place).session.as_ptr());
-        assert_eq!(found.map(|session| session.as_ptr()), expected);
+        let (id, service) = valid(&mut self.service, id)?;
+        let found = service.entries.get(&id).copied();
+        let expired = found.is_some_and(|index| self.sessions.at(index).expired);
+        *match found {
+            None => &mut service.counts.misses,
+            Some(_) if expired => &mut service.counts.expired,
+            Some(_) => &mut service.counts.hits,
+        } += 1;
+        Ok(found.filter(|_| !expired))
     }
 
     fn get_buffer(&mut self, id: Id, room: Room) {
         let null_length = matches!(room, Room::NullLength);
-        let expected = match self.valid(id) {
-            Ok(_) if null_length => Err(Fails::Invalid),
+        let expected = match id {
+            Id::Valid(..) if null_length => Err(Fails::Invalid),
             _ => self.lookup(id),
         };
-        let live = expected.ok().flatten().map(|place| self.sessions.at(place));
+        let live = expected.ok().flatten().map(|index| self.sessions.at(index));
         let der: &[u8] = live.map_or(&[], |made| &made.der);
         let (buffer, len) = match room {
             Room::NullLength => (Some(0), 0),
@@ -224,34 +186,24 @@ impl Model {
         let mut told = len;
         let length = if null_length { None } else { Some(&mut told) };
         let returned = calls::get_buffer(id, buffer.as_mut(), length);
+        self.check(expected.is_ok(), &expected);
 
         assert_eq!(returned as usize, der.len());
-        let stored = match &buffer {
-            None => 0,
-            Some(_) => der.len().min(usize::try_from(len).unwrap_or(0)),
-        };
+        let room = usize::try_from(len).unwrap_or(0);
+        let stored = buffer.as_ref().map_or(0, |_| der.len().min(room));
         assert_eq!(told, if live.is_some() { stored as i32 } else { len });
         if let Some(buffer) = &buffer {
             assert!(buffer.bytes()[..stored] == der[..stored]);
             assert!(buffer.are_whole_but_for(stored), "wrote beyond");
         }
-        self.told(expected.map(|_| ()));
     }
 
     fn insert(&mut self, id: Id, session: Session) {
-        let place = self.sessions.make(session);
-        let expected = self.expect_insert(id, session, place);
-        let bare;
-        let session = match session {
-            Session::Null => None,
-            Session::NotEncodable => {
-                bare = Sessions::not_encodable();
-                Some(&bare)
-            }
-            Session::Number(_) => place.map(|place| &self.sessions.at(place).session),
-        };
-        assert_eq!(calls::insert(id, session), expected.is_ok());
-        self.told(expected);
+        let made = self.sessions.make(session);
+        let expected = self.expect_insert(id, session, made);
+        let bare = matches!(session, Session::NotEncodable).then(Sessions::not_encodable);
+        let session = made.map(|index| &self.sessions.at(index).session);
+        self.check(calls::insert(id, session.or(bare.as_ref())), &expected);
         if expected.is_ok() {
             self.find_evicted();
         }
@@ -261,95 +213,89 @@ impl Model {
         &mut self,
         id: Id,
         session: Session,
-        place: Option<usize>,
+        made: Option<usize>,
     ) -> Result<(), Fails> {
-        let id = self.valid(id)?;
-        if matches!(session, Session::Null) {
+        if matches!(id, Id::Valid(..)) && matches!(session, Session::Null) {
             return Err(Fails::Invalid);
         }
-        let service = self.service.as_mut().ok_or(Fails::Disabled)?;
-        let Some(place) = place else {
-            return Err(Fails::NotEncodable);
-        };
-        let len = self.sessions.at(place).der.len();
+        let (id, service) = valid(&mut self.service, id)?;
+        let made = made.ok_or(Fails::NotEncodable)?;
+        let len = self.sessions.at(made).der.len();
+        let counts = &mut service.counts;
         if len > service.max_session_bytes {
-            service.counts[field::TOO_LARGE] += 1;
+            counts.refused_too_large += 1;
             return Err(Fails::Otherwise);
         }
         if charge(len) > service.max_bytes {
-            service.counts[field::OVER_BUDGET] += 1;
+            counts.refused_over_budget += 1;
             return Err(Fails::Otherwise);
         }
-        let old = service.entries.insert(id, place);
+        let old = service.entries.insert(id, made);
         match old.map(|old| self.sessions.at(old).expired) {
-            Some(false) => service.counts[field::REPLACED] += 1,
+            Some(false) => counts.replaced += 1,
             Some(true) => {
-                service.counts[field::EVICTED_EXPIRED] += 1;
-                service.counts[field::INSERTS] += 1;
+                counts.evicted_expired += 1;
+                counts.inserts += 1;
             }
-            None => service.counts[field::INSERTS] += 1,
+            None => counts.inserts += 1,
         }
         Ok(())
     }
 
-    /// Which entry is evicted nobody can know, for ids are hashed with a random key. How many are,
-    /// is counted: as many must be missing.
+    /// The model cannot know which entry is evicted, since the hash of ids is keyed at random. The
+    /// cache counts evictions: as many entries must be missing.
     fn find_evicted(&mut self) {
-        let evicted = field::EVICTED_EXPIRED..=field::EVICTED_LINE_FULL;
-        let sum = |counts: &[u64]| counts[evicted.clone()].iter().sum::<u64>();
-        let now = self.read_stats();
+        let evicted = |s: &rekindle_stats| {
+            [
+                s.evicted_expired,
+                s.evicted_unused,
+                s.evicted_idle,
+                s.evicted_line_full,
+            ]
+        };
+        let now = calls::all_stats();
         let service = self.service.as_mut().expect("something was inserted");
-        let gone = sum(&now) - sum(&service.counts);
-        service.counts[evicted.clone()].copy_from_slice(&now[evicted.clone()]);
+        let counts = &mut service.counts;
+        let gone = evicted(&now).iter().sum::<u64>() - evicted(counts).iter().sum::<u64>();
+        counts.evicted_expired = now.evicted_expired;
+        counts.evicted_unused = now.evicted_unused;
+        counts.evicted_idle = now.evicted_idle;
+        counts.evicted_line_full = now.evicted_line_full;
         if gone == 0 {
             return;
         }
         let before = service.entries.len();
-        let mut misses = now[field::MISSES];
-        let ids: Vec<_> = service.entries.keys().copied().collect();
-        for id in ids {
-            let there = calls::get(Id::Valid(id.0, id.1)).is_some();
-            let now = self.read_stats();
-            let service = self.service.as_mut().expect("as above");
-            let expired = self.sessions.at(service.entries[&id]).expired;
-            if now[field::MISSES] > misses {
-                misses = now[field::MISSES];
-                service.counts[field::MISSES] += 1;
-                service.entries.remove(&id);
-            } else if expired {
-                service.counts[field::EXPIRED] += 1;
-            } else {
-                assert!(there);
-                service.counts[field::HITS] += 1;
-            }
-        }
-        let service = self.service.as_ref().expect("as above");
+        service.entries.retain(|id, index| {
+            let found = calls::get(Id::Valid(id.0, id.1)).is_some();
+            let missed = calls::all_stats().misses > counts.misses;
+            let expired = self.sessions.at(*index).expired;
+            assert!(missed || found != expired);
+            *match (missed, expired) {
+                (true, _) => &mut counts.misses,
+                (false, true) => &mut counts.expired,
+                (false, false) => &mut counts.hits,
+            } += 1;
+            !missed
+        });
         assert_eq!((before - service.entries.len()) as u64, gone, "evicted");
     }
 
     /// The entry leaves; the live one is returned.
-    fn leave(&mut self, id: Id, count: usize) -> Result<Option<usize>, Fails> {
-        let id = self.valid(id)?;
-        let service = self.service.as_mut().ok_or(Fails::Disabled)?;
-        let Some(place) = service.entries.remove(&id) else {
+    fn leave(
+        &mut self,
+        id: Id,
+        count: fn(&mut rekindle_stats) -> &mut u64,
+    ) -> Result<Option<usize>, Fails> {
+        let (id, service) = valid(&mut self.service, id)?;
+        let Some(index) = service.entries.remove(&id) else {
             return Ok(None);
         };
-        let live = !self.sessions.at(place).expired;
-        service.counts[if live { count } else { field::EVICTED_EXPIRED }] += 1;
-        Ok(live.then_some(place))
-    }
-
-    fn remove(&mut self, id: Id) {
-        let expected = self.leave(id, field::REMOVED);
-        assert_eq!(calls::remove(id), expected.is_ok());
-        self.told(expected.map(|_| ()));
-    }
-
-    fn take(&mut self, id: Id) {
-        let expected = self.leave(id, field::TAKEN);
-        let found = calls::take(id);
-        self.told(expected.map(|_| ()));
-        self.is_the_one(found, expected.ok().flatten());
+        if self.sessions.at(index).expired {
+            service.counts.evicted_expired += 1;
+            return Ok(None);
+        }
+        *count(&mut service.counts) += 1;
+        Ok(Some(index))
     }
 
     fn ticket_keys(&mut self, keys: &Keys) {
@@ -362,22 +308,17 @@ impl Model {
                     || records.iter().any(|record| rules::fault(record).is_some())
                     || !rules::twins(&records, rules::name).is_empty()
                     || !rules::twins(&records, rules::secrets).is_empty();
-                if bad {
-                    Err(Fails::Invalid)
-                } else {
-                    given = Some(records.len() as u64);
-                    Ok(bytes.len() % 48)
-                }
+                given = (!bad).then_some(records.len() as u64);
+                given.map(|_| bytes.len() % 48).ok_or(Fails::Invalid)
             }),
         };
-        assert_eq!(calls::ticket_keys(keys), expected.is_ok());
+        let succeeded = calls::ticket_keys(keys);
         if let Some(service) = &mut self.service {
             service.keys = given.or(service.keys);
         }
         match expected {
-            // A warning.
-            Ok(1..) => assert!(calls::last_error().starts_with("warning")),
-            other => self.told(other.map(|_| ())),
+            Ok(1..) => assert!(succeeded && calls::last_error().starts_with("warning")),
+            expected => self.check(succeeded, &expected),
         }
     }
 
@@ -387,78 +328,94 @@ impl Model {
             Size::Of(216..=4_096) => self.enabled(),
             Size::Of(_) => Err(Fails::Otherwise),
         };
-        let (result, words) = calls::stats(size);
-        assert_eq!(result, code(expected));
-        self.told(expected);
-        let keys = words.get(field::TICKET_KEYS).copied();
+        let (succeeded, words) = calls::stats(size);
+        self.check(succeeded, &expected);
+        let keys = words
+            .get(offset_of!(rekindle_stats, ticket_keys) / 8)
+            .copied();
         if let (Some(keys), Some(service)) = (keys, &self.service) {
-            // Those of its own, before any were given.
+            // Before the first update the ring has keys of its own.
             assert!(service.keys.map_or(keys > 0, |given| keys == given));
         }
-        let within = |from: usize, to: usize| {
-            let there = words.iter().take(to).skip(from);
-            there.copied().sum::<u64>()
-        };
-        assert_eq!(within(field::ALL, field::TICKET_KEYS), 0, "no handshakes");
-        assert_eq!(within(field::FALLBACK, field::ROTATIONS), 0, "no fallback");
-        assert_eq!(within(field::KNOWN, words.len()), 0, "what nobody knows");
+        let sum = |from: usize, to: usize| words.iter().take(to / 8).skip(from / 8).sum::<u64>();
+        let sealed = offset_of!(rekindle_stats, tickets_sealed);
+        let keys = offset_of!(rekindle_stats, ticket_keys);
+        assert_eq!(sum(sealed, keys), 0, "no handshakes");
+        let fallback = offset_of!(rekindle_stats, ticket_key_fallback);
+        let rotations = offset_of!(rekindle_stats, ticket_key_rotations);
+        assert_eq!(sum(fallback, rotations), 0, "no fallback");
+        let known = size_of::<rekindle_stats>();
+        assert_eq!(
+            sum(known, usize::MAX),
+            0,
+            "fields that the library does not know"
+        );
     }
 
     fn attach(&mut self, context: Context) {
-        let (place, expected) = match context {
-            Context::Null => (None, Err(Fails::Invalid)),
+        let (attached, expected) = match context {
+            Context::Null => (calls::attach(None), Err(Fails::Invalid)),
             Context::Fresh => {
                 let fresh = SslContext::builder(SslMethod::tls_server()).expect("a context");
-                self.contexts.push(fresh);
-                (Some(self.contexts.len() - 1), self.enabled())
+                let (attached, expected) = (calls::attach(Some(&fresh)), self.enabled());
+                // The contexts that are kept are attached.
+                self.contexts.extend(expected.is_ok().then_some(fresh));
+                (attached, expected)
             }
-            Context::Again => match self.contexts.len() {
-                0 => return,
-                // Attached when it was made, unless there was no cache: then it is gone by now.
-                n => (Some(n - 1), self.enabled().and(Err(Fails::Otherwise))),
+            Context::Again => match self.contexts.last() {
+                None => return,
+                Some(last) => {
+                    let expected = self.enabled().and(Err(Fails::Otherwise));
+                    (calls::attach(Some(last)), expected)
+                }
             },
         };
-        let context = place.map(|place| &self.contexts[place]);
-        assert_eq!(calls::attach(context), code(expected));
-        self.told(expected);
-        if context.is_some() && expected == Err(Fails::Disabled) {
-            self.contexts.pop();
-        }
-    }
-
-    fn read_stats(&self) -> Vec<u64> {
-        let (result, words) = calls::stats(Size::Of(field::ALL * 8));
-        assert_eq!(result, 0);
-        words
+        self.check(attached, &expected);
     }
 
     fn check_stats(&mut self) {
         let Some(service) = &self.service else {
             return;
         };
-        let now = self.read_stats();
-        let mut expected = service.counts;
+        let now = calls::all_stats();
         let made = service
             .entries
             .values()
-            .map(|place| self.sessions.at(*place));
+            .map(|index| self.sessions.at(*index));
         let bytes = |made: &Made| charge(made.der.len()) as u64;
-        expected[0] = now[0];
-        expected[field::ENTRIES] = service.entries.len() as u64;
-        expected[field::BYTES] = made.map(bytes).sum();
-        let [invalid, disabled, not_encodable] = OF_PROCESS.get();
-        expected[field::NOT_ENCODABLE..][..3].copy_from_slice(&[not_encodable, invalid, disabled]);
-        // What waits for its grace period, the engine's own target looks at.
-        expected[field::RETIRED] = now[field::RETIRED];
-        expected[field::RETIRED_BYTES] = now[field::RETIRED_BYTES];
-        assert_eq!(now, expected);
-        assert!(expected[field::ENTRIES] <= expected[field::CAPACITY]);
-        assert!(expected[field::BYTES] <= service.max_bytes as u64);
+        let [refused_invalid, refused_disabled, refused_not_encodable] = OF_PROCESS.get();
+        let expected = rekindle_stats {
+            size: now.size,
+            entries: service.entries.len() as u64,
+            bytes: made.map(bytes).sum(),
+            refused_invalid,
+            refused_disabled,
+            refused_not_encodable,
+            // The engine's own target checks what waits for its grace period.
+            retired: now.retired,
+            retired_bytes: now.retired_bytes,
+            ..service.counts
+        };
+        // The counters of tickets are `stats`'s to check.
+        let counters = offset_of!(rekindle_stats, tickets_sealed) / 8;
+        assert_eq!(
+            calls::words(&now)[..counters],
+            calls::words(&expected)[..counters]
+        );
+        assert!(expected.entries <= expected.capacity);
+        assert!(expected.bytes <= service.max_bytes as u64);
     }
 }
 
-fn code(expected: Result<(), Fails>) -> i32 {
-    if expected.is_ok() { 0 } else { -1 }
+/// Checks an id and that there is a cache, as calls with an id do.
+fn valid(service: &mut Option<Service>, id: Id) -> Result<((usize, u8), &mut Service), Fails> {
+    match id {
+        Id::Null | Id::Invalid(_) => Err(Fails::Invalid),
+        Id::Valid(len, last) => {
+            let service = service.as_mut().ok_or(Fails::Disabled)?;
+            Ok(((len, last), service))
+        }
+    }
 }
 
 /// Bytes that an entry counts for, as in the target `operations`.

@@ -5,15 +5,15 @@ use openssl::ssl::SslSession;
 use crate::calls;
 use crate::input::Session;
 
-/// Lengths of the ticket in each, which makes up for most of its encoding.
+/// Lengths of the ticket in each session, which is most of its encoding.
 const TICKETS: [usize; 12] = [
     0, 1, 32, 100, 230, 500, 900, 1_000, 4_000, 16_000, 16_250, 40_000,
 ];
 
-/// Every so manieth has expired.
+/// One session in this many has expired.
 const EXPIRED: usize = 5;
 
-/// The sessions of one run, made when they are needed: whoever keeps one of them too long leaks it.
+/// The sessions of one run, made on demand. A reference that stays too long leaks its session.
 #[derive(Default)]
 pub(crate) struct Sessions {
     made: Vec<Made>,
@@ -27,7 +27,7 @@ pub(crate) struct Made {
 }
 
 impl Sessions {
-    /// The place of a session among those that are made; `None` for what has no encoding.
+    /// The index of a session among those that are made; `None`: it has no encoding.
     pub(crate) fn make(&mut self, session: Session) -> Option<usize> {
         let Session::Number(number) = session else {
             return None;
@@ -38,7 +38,7 @@ impl Sessions {
             let expired = number % EXPIRED == EXPIRED - 1;
             let der = der(TICKETS[number % TICKETS.len()], expired, number);
             let session = SslSession::from_der(&der).expect("a session");
-            // As OpenSSL writes it, which may not be as it was read.
+            // OpenSSL may write it in another way than it was read.
             let der = session.to_der().expect("an encoding");
             self.made.push(Made {
                 number,
@@ -50,8 +50,8 @@ impl Sessions {
         }))
     }
 
-    pub(crate) fn at(&self, place: usize) -> &Made {
-        &self.made[place]
+    pub(crate) fn at(&self, index: usize) -> &Made {
+        &self.made[index]
     }
 
     pub(crate) fn not_encodable() -> SslSession {
@@ -59,7 +59,7 @@ impl Sessions {
     }
 }
 
-/// What `i2d_SSL_SESSION` writes, in short.
+/// A short form of what `i2d_SSL_SESSION` writes.
 fn der(ticket: usize, expired: bool, number: usize) -> Vec<u8> {
     // Made in 1970 for a second, or in 2001 for 3,000 years.
     let (time, timeout): (&[u8], &[u8]) = if expired {
