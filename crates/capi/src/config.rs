@@ -5,8 +5,8 @@ use std::time::Duration;
 use std::{ptr, slice};
 
 use rekindle::Cache;
-use rekindle::openssl::Resumption;
-use rekindle::tickets::{TicketPolicy, TicketRing};
+use rekindle::openssl::{BuildError, Resumption};
+use rekindle::tickets::TicketPolicy;
 
 use crate::failure::Failure;
 use crate::size;
@@ -110,20 +110,6 @@ impl rekindle_config {
         if self.max_session_bytes != 0 {
             cache = cache.max_encoded_len(self.max_session_bytes);
         }
-        let ring = TicketRing::builder().policy(self.ticket_policy());
-        let mut resumption = Resumption::builder()
-            .cache(Arc::new(cache.build()?))
-            .ticket_ring(Arc::new(ring.build()?));
-        if let Some(timeout) = seconds(self.session_timeout) {
-            resumption = resumption.session_timeout(timeout);
-        }
-        if let Some(limit) = seconds(self.full_handshake_max_age) {
-            resumption = resumption.full_handshake_max_age(limit);
-        }
-        Ok(resumption.build()?)
-    }
-
-    fn ticket_policy(&self) -> TicketPolicy {
         let mut policy = TicketPolicy::default();
         if let Some(period) = seconds(self.ticket_key_period) {
             policy = policy.period(period);
@@ -131,11 +117,15 @@ impl rekindle_config {
         if let Some(age) = seconds(self.ticket_key_max_age) {
             policy = policy.max_age(age);
         }
+        let cache = Arc::new(cache.build().map_err(BuildError::from)?);
+        let mut resumption = Resumption::builder().cache(cache).ticket_policy(policy);
         if let Some(timeout) = seconds(self.session_timeout) {
-            let most = Duration::from_secs(*TicketPolicy::LIFETIME.end());
-            policy = policy.lifetime(timeout.min(most));
+            resumption = resumption.session_timeout(timeout);
         }
-        policy
+        if let Some(limit) = seconds(self.full_handshake_max_age) {
+            resumption = resumption.full_handshake_max_age(limit);
+        }
+        Ok(resumption.build()?)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rekindle::InvalidSessionId;
 use rekindle::openssl::{BuildError, InstallError, StoreError};
-use rekindle::tickets::{TicketKeyError, TicketRingError};
-use rekindle::{ConfigError, InvalidSessionId};
+use rekindle::tickets::TicketKeyError;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -22,12 +22,10 @@ pub(crate) enum Failure {
     },
     /// A newer program asks for something that this library does not know.
     NewerConfig,
-    Config(ConfigError),
     Build(BuildError),
     Attach(InstallError),
     Store(StoreError),
     TicketKeys(TicketKeyError),
-    TicketRing(TicketRingError),
     NegativeLength(i32),
     Panic,
 }
@@ -46,12 +44,10 @@ impl fmt::Display for Failure {
             Self::NewerConfig => {
                 f.write_str("the configuration uses a field that this version does not know")
             }
-            Self::Config(error) => error.fmt(f),
             Self::Build(error) => error.fmt(f),
             Self::Attach(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::TicketKeys(error) => error.fmt(f),
-            Self::TicketRing(error) => error.fmt(f),
             Self::NegativeLength(length) => write!(f, "a length of {length} bytes is negative"),
             Self::Panic => f.write_str("a bug in rekindle: the call panicked"),
         }
@@ -70,12 +66,10 @@ macro_rules! from {
 
 from! {
     InvalidSessionId => InvalidId,
-    ConfigError => Config,
     BuildError => Build,
     InstallError => Attach,
     StoreError => Store,
     TicketKeyError => TicketKeys,
-    TicketRingError => TicketRing,
 }
 
 /// Failures that no cache counts, since they reach none. Of the whole process, never reset.

@@ -1,8 +1,8 @@
 /*
  * TSSslSessionGet and TSSslSessionGetBuffer neither allocate nor free, and no session ends on a
- * thread that only calls them: this program's own malloc() and free() are in the place of the C
- * library's, and count; sessions tell where they end. (To be compiled with -fno-builtin: the
- * compiler believes that malloc() changes no variable.)
+ * thread that only calls them. This program's own malloc() and free() replace the C library's and
+ * count; sessions report the thread that they end on. (Compile with -fno-builtin: the compiler
+ * assumes that malloc() changes no variable.)
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,44 +24,28 @@ extern void __libc_free(void *old);
 /* Calls by this thread since it was set to zero. */
 static _Thread_local unsigned long calls;
 
-void *malloc(size_t size) {
-    calls++;
-    return __libc_malloc(size);
-}
+#define COUNTED(declaration, call)                                                                 \
+    declaration {                                                                                  \
+        calls++;                                                                                   \
+        call;                                                                                      \
+    }
 
-void *calloc(size_t number, size_t size) {
-    calls++;
-    return __libc_calloc(number, size);
-}
+COUNTED(void *malloc(size_t size), return __libc_malloc(size))
+COUNTED(void *calloc(size_t number, size_t size), return __libc_calloc(number, size))
+COUNTED(void *realloc(void *old, size_t size), return __libc_realloc(old, size))
+COUNTED(void *aligned_alloc(size_t to, size_t size), return __libc_memalign(to, size))
+COUNTED(int posix_memalign(void **new, size_t to, size_t size),
+        return (*new = __libc_memalign(to, size)) == NULL)
+COUNTED(void free(void *old), __libc_free(old))
 
-void *realloc(void *old, size_t size) {
-    calls++;
-    return __libc_realloc(old, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size) {
-    calls++;
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **new, size_t alignment, size_t size) {
-    calls++;
-    *new = __libc_memalign(alignment, size);
-    return *new == NULL;
-}
-
-void free(void *old) {
-    calls++;
-    __libc_free(old);
-}
-
-/* Sessions that were made, those of them that have ended, and those that ended on a reading thread. */
+/* Sessions made, sessions that have ended, and those that ended on a reading thread. */
 static atomic_ulong made, ended, ended_by_reader;
 static _Thread_local int reads;
 static atomic_int writing = 1;
 static int tally;
 
-static void session_ends(void *session, void *data, CRYPTO_EX_DATA *ad, int index, long argl, void *argp) {
+static void session_ends(void *session, void *data, CRYPTO_EX_DATA *ad, int index, long argl,
+                         void *argp) {
     (void)session, (void)ad, (void)index, (void)argl, (void)argp;
     if (data != NULL) {
         atomic_fetch_add(&ended, 1);
@@ -95,7 +79,7 @@ static int insert(unsigned number) {
     return ok;
 }
 
-/* Hits, misses and errors in turn. Whether all was as it should be. */
+/* Hits, misses and errors in turn. Whether each call returned the right value. */
 static int look_up(unsigned rounds) {
     char buffer[4096];
     for (unsigned i = 0; i < rounds; i++) {
@@ -117,7 +101,7 @@ static int look_up(unsigned rounds) {
 
 static void *reader(void *failed) {
     reads = 1;
-    /* What a thread's first call sets up. */
+    /* A thread's first call sets up memory of its own. */
     int right = look_up(1);
     calls = 0;
     do {
@@ -160,8 +144,8 @@ int main(void) {
         fprintf(stderr, "these are not the malloc() and free() that are called\n");
         return 1;
     }
-    /* Two read while one replaces other sessions, whose memory is then reclaimed. (What a reader got by
-     * TSSslSessionGet() and was replaced meanwhile, the reader's own SSL_SESSION_free() frees.) */
+    /* Two threads read, while one replaces other sessions, whose memory the cache then reclaims. (It
+     * leaves the sessions that are read: a reader's SSL_SESSION_free() would end one of its own.) */
     for (int i = 0; i < 3; i++) {
         pthread_create(&threads[i], NULL, i < 2 ? reader : writer, &failed[i]);
     }
@@ -171,8 +155,8 @@ int main(void) {
     unsigned long before = ended;
     rekindle_shutdown();
     if (before == 0 || ended != made || ended_by_reader != 0) {
-        fprintf(stderr, "of %lu sessions %lu ended, %lu before shutdown, %lu on a reading thread\n", made,
-                ended, before, ended_by_reader);
+        fprintf(stderr, "of %lu sessions %lu ended, %lu before shutdown, %lu on a reader's thread\n",
+                made, ended, before, ended_by_reader);
         return 1;
     }
     return failed[0] || failed[1] || failed[2];

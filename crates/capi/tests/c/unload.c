@@ -1,6 +1,6 @@
 /*
- * A program that loads the library, uses it, and "unloads" it: OpenSSL goes on calling what the
- * library has registered there, so it must stay.
+ * A program that loads the library, uses it, and unloads it. The library must stay: OpenSSL still
+ * calls the functions that it has registered.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -20,7 +20,7 @@ static void *symbol(const char *name) {
     return found;
 }
 
-/* On a thread that ends: as long as one lives that has called it, the library could not go anyway. */
+/* On a thread that ends: a live thread that has made a call would keep the library anyway. */
 static void *use(void *done) {
     FUNCTION(int, init, const void *);
     FUNCTION(int, attach, SSL_CTX *);

@@ -11,7 +11,7 @@ use crate::common::run;
 
 pub(crate) const TICKET_KEY: usize = 48;
 
-/// A directory of its own for each test, gone with it.
+/// A temporary directory, one for each test.
 #[derive(Debug)]
 pub(crate) struct Files(TempDir);
 
@@ -29,7 +29,7 @@ impl Files {
         path.into_string().expect("paths here are UTF-8")
     }
 
-    /// Replaces a file in one step, as operators should.
+    /// Replaces a file in one atomic step, as operators should.
     pub(crate) fn replace(&self, name: &str, content: &[u8]) {
         let aside = self.path("aside");
         fs::write(&aside, content).expect("the file is written");

@@ -1,4 +1,4 @@
-//! A program that runs beside a test, and the lines that it writes.
+//! A program that runs beside a test, and the lines that it prints.
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, PipeReader, pipe};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use crate::common::run;
 
-/// Far longer than anything here takes on a slow machine that does ten other things.
+/// Far longer than any step takes, also on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Lines still to come, of both its outputs.
+    /// Lines still to come, of both output streams.
     lines: Receiver<String>,
     seen: RefCell<Vec<String>>,
 }
@@ -29,7 +29,7 @@ impl Process {
             .stdout(input.try_clone().expect("a pipe's end"))
             .stderr(input);
         let child = command.spawn().expect("the program starts");
-        // The pipe ends with the program: nobody else may hold it open.
+        // The pipe ends with the program: no other process may hold it open.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         Self {
             child,
@@ -50,7 +50,7 @@ impl Process {
         }
     }
 
-    /// Waits until it ends by itself. Returns all that it wrote as well.
+    /// Waits until it ends by itself. Returns the status and the whole output.
     #[track_caller]
     pub(crate) fn wait_for_end(mut self) -> (ExitStatus, String) {
         loop {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
+use crate::clients::client;
 use crate::common::{Linkage, compile};
-use crate::process::{DEADLINE, Process};
+use crate::process::Process;
 
 /// The example, built once in a process.
 pub(crate) fn program() -> &'static Path {
@@ -29,8 +30,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::spawn(Command::new(program()).args(arguments))
+    pub(crate) fn start(arguments: &str) -> Self {
+        Self::spawn(Command::new(program()).args(arguments.split_whitespace()))
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
@@ -43,7 +44,7 @@ impl Server {
         }
     }
 
-    /// SIGHUP, and waits for the line that says `done`.
+    /// Sends SIGHUP, and waits for the line that contains `done`.
     #[track_caller]
     pub(crate) fn reload(&self, done: &str) {
         self.process.signal("HUP");
@@ -56,7 +57,7 @@ impl Server {
         Counters(self.process.wait_for("sessions="))
     }
 
-    /// SIGTERM, and waits for the end. Returns all that it wrote as well.
+    /// Sends SIGTERM, and waits for the end. Returns the status and the whole output.
     #[track_caller]
     pub(crate) fn stop(self) -> (ExitStatus, String) {
         self.process.signal("TERM");
@@ -64,17 +65,18 @@ impl Server {
     }
 }
 
-/// Starts the example where it should refuse. Returns the status and what it says.
+/// Starts the example with arguments that it must refuse. Returns the status and the output.
 #[track_caller]
-pub(crate) fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new("timeout");
-    command.arg(DEADLINE.as_secs().to_string()).arg(program());
-    command.args(["-l", "127.0.0.1:0"]).args(arguments);
+pub(crate) fn refusal(arguments: &str) -> (Option<i32>, String) {
+    let mut command = client(&format!(
+        "{} -l 127.0.0.1:0 {arguments}",
+        program().display()
+    ));
     let (status, said) = Process::spawn(&mut command, Stdio::null()).wait_for_end();
     (status.code(), said)
 }
 
-/// What SIGUSR1 prints.
+/// The line that SIGUSR1 prints.
 #[derive(Debug)]
 pub(crate) struct Counters(String);
 

@@ -1,4 +1,4 @@
-//! Ticket keys in a file: shared by two servers, rotated, and never lost to a bad file.
+//! Ticket keys in a file: shared by two servers, rotated, and kept when the file is bad.
 
 use std::fs;
 
@@ -10,19 +10,19 @@ const KEYS: &str = "ticket.keys";
 const PROTOCOLS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
 fn server(files: &Files) -> Server {
-    Server::start(&["-t", &files.text(KEYS)])
+    Server::start(&format!("-t {}", files.text(KEYS)))
 }
 
 /// A full handshake that leaves its session in a file.
 #[track_caller]
 fn first_visit(server: &Server, protocol: &str, session: &str) {
-    let printed = s_client_get(server, &[protocol, "-sess_out", session]);
+    let printed = s_client_get(server, &format!("{protocol} -sess_out {session}"));
     assert_eq!(printed.pages("resumed"), ["no"], "{printed:?}");
 }
 
 #[track_caller]
 fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
-    let printed = s_client_get(server, &[protocol, "-sess_in", session]);
+    let printed = s_client_get(server, &format!("{protocol} -sess_in {session}"));
     let pages = printed.pages("resumed");
     assert!(pages == ["yes"] || pages == ["no"], "{printed:?}");
     assert_eq!(printed.reused(), [pages == ["yes"]], "{printed:?}");
@@ -56,7 +56,7 @@ fn a_rotated_key_opens_tickets_until_it_is_dropped() {
 }
 
 /// Two keys with one name.
-const TWINS: [u8; 96] = {
+const ONE_NAME_TWICE: [u8; 96] = {
     let mut records = [7; 96];
     let mut i = 0;
     while i < 32 {
@@ -67,7 +67,7 @@ const TWINS: [u8; 96] = {
     records
 };
 
-/// What can be wrong with a file, and what is said about it.
+/// Contents that the server must refuse, and a part of its message.
 const BROKEN: [(&[u8], &str); 5] = [
     (&[], "0 bytes do not hold a ticket key"),
     (&[7; 47], "47 bytes do not hold a ticket key"),
@@ -76,7 +76,10 @@ const BROKEN: [(&[u8], &str); 5] = [
         &[7; 96],
         "ticket key 1 has a secret that is one repeated byte",
     ),
-    (&TWINS, "ticket key 1 and ticket key 2 have the same name"),
+    (
+        &ONE_NAME_TWICE,
+        "ticket key 1 and ticket key 2 have the same name",
+    ),
 ];
 
 #[test]
@@ -131,7 +134,7 @@ fn a_broken_file_at_the_start_is_an_error_that_names_it() {
     let files = Files::new();
     let path = files.text(KEYS);
     let refuses = |complaint: &str| {
-        let (status, said) = refusal(&["-t", &path]);
+        let (status, said) = refusal(&format!("-t {path}"));
         assert_eq!(status, Some(1), "{said}");
         assert!(said.contains(&path) && said.contains(complaint), "{said}");
         assert!(!said.contains("listening"), "{said}");
@@ -159,7 +162,7 @@ fn two_servers_with_one_file_resume_each_others_tickets() {
 
 #[test]
 fn two_servers_without_a_file_do_not() {
-    let (a, b, files) = (Server::start(&[]), Server::start(&[]), Files::new());
+    let (a, b, files) = (Server::start(""), Server::start(""), Files::new());
     for protocol in PROTOCOLS {
         let session = files.text(protocol);
         first_visit(&a, protocol, &session);

@@ -4,8 +4,9 @@
 #include <limits.h>
 #include <time.h>
 
-/* Ids that every call refuses. */
+/* Lengths of ids that every call refuses. */
 static const size_t BAD_LENGTHS[] = {0, 33, 255, SIZE_MAX};
+
 
 CASE(get_without_a_cache) {
     TSSslSessionID id = id_of("id");
@@ -28,7 +29,7 @@ CASE(get_refuses_invalid_ids) {
 }
 
 CASE(get_misses) {
-    TSSslSessionID id = id_of("nobody");
+    TSSslSessionID id = id_of("absent");
     start(10);
     CHECK(TSSslSessionGet(&id) == NULL);
     CHECK(rekindle_last_error()[0] == '\0');
@@ -119,7 +120,7 @@ CASE(get_buffer_refuses_invalid_arguments) {
 }
 
 CASE(get_buffer_misses) {
-    TSSslSessionID id = id_of("nobody");
+    TSSslSessionID id = id_of("absent");
     char buffer[4] = "abc";
     int length = sizeof buffer;
     start(10);

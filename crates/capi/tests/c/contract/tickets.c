@@ -189,8 +189,8 @@ CASE_FOR(STATELESS, fresh_caches_never_open_each_others_tickets) {
     CHECK(!come_back(peers));
 }
 
-/* name[16] | iv[16] | AES-128-CBC of the session | HMAC-SHA256 of the bytes before: what a server of
- * the reference implementation with the same keys writes and reads. */
+/* name[16] | iv[16] | AES-128-CBC of the session | HMAC-SHA256 of the bytes before. A server of the
+ * reference implementation with the same keys writes and reads this format. */
 CASE_FOR(TLS12_TICKET, tickets_are_aes_128_cbc_with_hmac_sha256) {
     char key[RECORD];
     const unsigned char *ticket;

@@ -4,7 +4,7 @@
 
 #include "contract.h"
 
-/* The ways to resume, and sets of them: with the session in the cache, or in the client's ticket. */
+/* The ways to resume, and sets of them: the session is in the cache, or in the client's ticket. */
 enum way {
     TLS12_ID = 1,
     TLS12_TICKET = 2,
@@ -22,8 +22,8 @@ struct peers {
     SSL_SESSION *session;
 };
 
-/* Defines a case that runs once for each way of a set, with a new cache, attached server and client:
- * CASE_FOR(ways, name) { body that uses `peers` } */
+/* Defines a case that runs once for each way of a set, each time with a new cache, an attached
+ * server and a client: CASE_FOR(ways, name) { body that uses `peers` } */
 #define CASE_FOR(ways, name)                                                                       \
     static void name##_in(struct peers *peers);                                                    \
     CASE(name) {                                                                                   \

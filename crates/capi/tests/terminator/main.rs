@@ -1,0 +1,12 @@
+//! `examples/terminator.c`, driven by real clients.
+
+mod clients;
+#[path = "../common/mod.rs"]
+mod common;
+mod connections;
+mod files;
+mod process;
+mod resumption;
+mod server;
+mod start_and_end;
+mod ticket_keys;
