@@ -17,7 +17,7 @@ fn main() {
     trials.extend(headers::trials());
     trials.extend(install::trials());
     trials.push(test("lookups_neither_allocate_nor_free", || {
-        let sources = ["tests/c/allocations.c"];
+        let sources = ["tests/c/allocations.c", "tests/c/contract/support.c"];
         let program = compile("allocations", &sources, Linkage::Shared, &["-fno-builtin"]);
         run(&mut Command::new(program));
     }));

@@ -5,8 +5,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::{mem, ptr};
 
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{SslContextBuilder, SslSession};
@@ -83,31 +83,17 @@ pub(crate) fn init(config: Option<&Config>) -> bool {
         // SAFETY: null is allowed.
         return unsafe { lifecycle::rekindle_init(ptr::null()) == 0 };
     };
-    let whole: Vec<u8> = [
-        config.size,
-        config.sessions,
-        config.max_bytes,
-        config.max_session_bytes,
-    ]
-    .iter()
-    .flat_map(|n| n.to_ne_bytes())
-    .chain(config.session_timeout.to_ne_bytes())
-    .chain(config.reserved.to_ne_bytes())
-    .collect();
+    let size = config.fields.size;
+    // SAFETY: the structure is numbers without padding.
+    let fields: [u8; size_of::<rekindle_config>()] = unsafe { mem::transmute(config.fields) };
     // A structure of an impossible size consists of its size field.
-    let there = match config.size {
-        size @ 8..=4_096 => size,
-        _ => 8,
-    };
+    let there = if (8..=4_096).contains(&size) { size } else { 8 };
     // In words, for alignment; the last word may have up to seven bytes too many.
     let mut words = vec![0_u64; there.div_ceil(8)];
     for (i, word) in words.iter_mut().enumerate() {
         let bytes: [u8; 8] = std::array::from_fn(|j| match 8 * i + j {
-            at if at < whole.len() => whole[at],
-            // Fields of later versions stay zero.
-            at if at < there.min(size_of::<rekindle_config>()) => 0,
-            at if at < there => config.tail,
-            _ => 0xAA,
+            at if at >= there => 0xAA,
+            at => fields.get(at).copied().unwrap_or(config.tail),
         });
         *word = u64::from_ne_bytes(bytes);
     }

@@ -1,6 +1,7 @@
 //! Decodes the fuzzer's bytes: a few for each call.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use rekindle_capi::config::rekindle_config;
 
 /// Most calls in one run.
 const MAX_CALLS: usize = 200;
@@ -36,13 +37,8 @@ pub(crate) enum Size {
 
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) size: usize,
-    pub(crate) sessions: usize,
-    pub(crate) max_bytes: usize,
-    pub(crate) max_session_bytes: usize,
-    pub(crate) session_timeout: u32,
-    pub(crate) reserved: u32,
-    /// The bytes behind the fields, as far as `size` goes.
+    pub(crate) fields: rekindle_config,
+    /// The bytes behind the fields, as far as the size goes.
     pub(crate) tail: u8,
 }
 
@@ -135,7 +131,7 @@ fn call(byte: &mut impl FnMut() -> u8) -> Call {
 }
 
 fn config(flags: u8, byte: &mut impl FnMut() -> u8) -> Config {
-    Config {
+    let fields = rekindle_config {
         size: match flags % 4 {
             3 => size(byte(), 40),
             _ => 40,
@@ -161,8 +157,13 @@ fn config(flags: u8, byte: &mut impl FnMut() -> u8) -> Config {
             _ => byte().into(),
         },
         reserved: u32::from(flags >= 0xF0),
-        tail: if flags & 0x80 == 0 { 0 } else { byte() },
-    }
+        ticket_key_period: 0,
+        ticket_key_max_age: 0,
+        full_handshake_max_age: 0,
+        reserved_2: 0,
+    };
+    let tail = if flags & 0x80 == 0 { 0 } else { byte() };
+    Config { fields, tail }
 }
 
 /// Sizes around the one that is right, and absurd ones.
@@ -180,16 +181,8 @@ fn size(n: u8, right: usize) -> usize {
 }
 
 fn id(n: u8) -> Id {
-    const INVALID: [usize; 8] = [
-        0,
-        33,
-        64,
-        255,
-        256 + 1,
-        1 << 32,
-        isize::MAX as usize,
-        usize::MAX,
-    ];
+    const MOST: usize = isize::MAX as usize;
+    const INVALID: [usize; 8] = [0, 33, 64, 255, 256 + 1, 1 << 32, MOST, usize::MAX];
     match n {
         0xFF => Id::Null,
         0xE0.. => Id::Invalid(INVALID[usize::from(n % 8)]),
@@ -229,8 +222,8 @@ fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
     }
 }
 
-/// Record 0 is all zero, record 1 is one repeated byte; from 0xF0 on they have the secrets of one of
-/// the first.
+/// Record 0 is all zero, record 1 is one repeated byte; from 0xF0 on they have the secrets of one
+/// of the first.
 fn record(n: u8) -> [u8; 48] {
     let mut record = [n; 48];
     if n >= 2 {

@@ -118,9 +118,9 @@ impl Model {
     }
 
     fn init(&mut self, config: Option<&Config>) {
-        let fits = config.is_none_or(|c| {
+        let fits = config.is_none_or(|Config { fields: c, tail }| {
             (40..=4_096).contains(&c.size)
-                && (c.size <= size_of::<rekindle_config>() || c.tail == 0)
+                && (c.size <= size_of::<rekindle_config>() || *tail == 0)
                 && c.reserved == 0
                 && c.sessions <= 1 << 32
                 && c.max_session_bytes <= 1 << 20
@@ -134,7 +134,7 @@ impl Model {
         }
         let (sessions, max_bytes, max_session_bytes) = match config {
             None => (0, 0, 0),
-            Some(c) => (c.sessions, c.max_bytes, c.max_session_bytes),
+            Some(Config { fields: c, .. }) => (c.sessions, c.max_bytes, c.max_session_bytes),
         };
         let or = |n: usize, default| if n == 0 { default } else { n };
         let max_bytes = or(max_bytes, usize::MAX);

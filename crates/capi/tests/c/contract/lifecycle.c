@@ -39,7 +39,7 @@ static int init_with(size_t size, size_t sessions, size_t max_bytes, size_t max_
 CASE(init_refuses_what_is_out_of_range) {
     size_t right = sizeof(rekindle_config);
     CHECK(init_with(right, 0, 0, 0) == 0);
-    /* Sizes that cannot be. */
+    /* Impossible sizes. */
     CHECK(init_with(0, 0, 0, 0) == -1);
     CHECK(init_with(offsetof(rekindle_config, ticket_key_period) - 1, 0, 0, 0) == -1);
     CHECK(init_with(SIZE_MAX, 0, 0, 0) == -1);
@@ -60,7 +60,7 @@ CASE(init_refuses_what_is_out_of_range) {
     CHECK(TSSslSessionGet(NULL) == NULL);
 }
 
-/* As a program passes it that was compiled against a later header. */
+/* A program that was compiled against a later header passes such a structure. */
 CASE(the_configuration_can_grow) {
     struct {
         rekindle_config config;
@@ -129,7 +129,7 @@ static void fail_in_destructor(void *session, void *value, CRYPTO_EX_DATA *ad, i
     }
 }
 
-/* Also when a session's destructor, which runs in the middle of it, has made calls that failed. */
+/* Also after a session's destructor, which runs during the call, has made calls that failed. */
 CASE(success_leaves_no_error) {
     TSSslSessionID id = id_of("id");
     int destroyed = 0, sessions = 2000 / thrift;
