@@ -1,4 +1,5 @@
-//! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain bytes to an upstream.
+//! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain
+//! bytes to an upstream.
 //!
 //! [`cli`] turns arguments into [`Settings`]; [`serve`] lives by them, with its ticket keys from
 //! [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Settings};
+use crate::cli::{Cli, Settings, TicketSettings};
 use crate::error::StartError;
 
 fn main() -> ExitCode {
@@ -26,9 +27,9 @@ fn main() -> ExitCode {
     if let Some(command) = cli.take_command() {
         return command.run();
     }
-    let settings = cli.into_settings();
+    let (settings, tickets) = cli.into_settings();
     log_to_stderr();
-    match run(settings) {
+    match run(&settings, &tickets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rekindle-terminator: {error}");
@@ -37,19 +38,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: Settings) -> Result<(), StartError> {
+fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.threads {
-        builder.worker_threads(threads);
+        builder.worker_threads(threads.into());
     }
     let runtime = builder.enable_all().build().map_err(StartError::Runtime)?;
-    let result = runtime.block_on(serve::run(settings));
-    // A name that is still being looked up for an upstream must not hold back the exit.
+    let result = runtime.block_on(serve::run(settings, tickets));
+    // A lookup of an upstream's name must not delay the exit.
     runtime.shutdown_background();
     result
 }
 
-/// Standard output carries only what scripts read (`listening on ...`), so the log goes to standard error.
+/// Standard output is for scripts (`listening on ...`), so the log goes to standard error.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

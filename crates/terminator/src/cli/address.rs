@@ -1,4 +1,4 @@
-//! `HOST:PORT`
+//! Addresses to listen on and to connect to.
 
 use std::str::FromStr;
 
@@ -7,11 +7,6 @@ use std::str::FromStr;
 pub(crate) struct Address(String);
 
 impl Address {
-    /// The address as it is, for defaults.
-    pub(super) fn fixed(text: &str) -> Self {
-        Self(text.into())
-    }
-
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

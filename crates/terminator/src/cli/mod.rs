@@ -2,10 +2,8 @@
 
 mod address;
 mod arguments;
-mod settings;
 mod tickets;
 
 pub(crate) use self::address::Address;
-pub(crate) use self::arguments::Cli;
-pub(crate) use self::settings::{ServiceSettings, Settings};
+pub(crate) use self::arguments::{Cli, ServiceSettings, Settings};
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};

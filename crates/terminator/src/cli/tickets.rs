@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
-use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketRingBuilder};
+use rekindle::tickets::{PolicyError, TicketPolicy};
 use rekindle_key_files::TicketKeyFormat;
 
 const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
@@ -12,31 +12,35 @@ const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_
 
 #[derive(Debug, Args)]
 pub(super) struct TicketArgs {
-    /// Ticket keys: a file, or a folder of files of which the greatest name seals and `*.next` is known ahead; read again
-    /// at SIGHUP and when it changes [default: a random key each period, gone at exit]
+    /// Ticket keys: a file, or a folder of files of which the greatest name seals and `*.next` is
+    /// known ahead; read again at SIGHUP and when it changes [default: a random key each period,
+    /// gone at exit]
     #[arg(long, value_name = "PATH", conflicts_with = "ticket_secret")]
     ticket_keys: Option<PathBuf>,
 
-    /// Whose format the ticket keys are in: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
-    /// openssl-80, envoy-80 or h2o [default: traffic-server-48]
+    /// The format of the ticket keys: traffic-server-48, nginx-48, nginx-80, haproxy-48,
+    /// haproxy-80, apache-48, openssl-80, envoy-80 or h2o [default: traffic-server-48]
     #[arg(long, value_name = "NAME", requires = "ticket_keys")]
     ticket_keys_format: Option<TicketKeyFormat>,
 
-    /// A secret that ticket keys are derived from, and from the time of day: machines that share it resume each other's
-    /// tickets; made by `keys generate --format secret`
+    /// A secret from which ticket keys are derived, with the time of day: machines that share it
+    /// resume each other's tickets; made by `keys generate --format secret`
     #[arg(long, value_name = "FILE")]
     ticket_secret: Option<PathBuf>,
 
-    /// How long each ticket key seals that is made here, in seconds, 1 to 2592000 (30 days)
-    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = value_parser!(u64).range(PERIOD.0..=PERIOD.1))]
+    /// How long each ticket key seals that the terminator makes, in seconds, 1 to 2592000 (30 days)
+    #[arg(long, value_name = "SECONDS", default_value = "3600")]
+    #[arg(value_parser = value_parser!(u64).range(PERIOD.0..=PERIOD.1))]
     ticket_key_period: u64,
 
-    /// How old ticket keys from a file may get, in seconds, up to 34560000 (400 days) and no less than --session-timeout and a key's period together; should
-    /// nobody replace them by then, keys made here take over
-    #[arg(long, value_name = "SECONDS", default_value = "2592000", value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
+    /// How old ticket keys from a file may get, in seconds, up to 34560000 (400 days) and no less
+    /// than --session-timeout and a key's period together; then keys that the terminator makes take
+    /// over
+    #[arg(long, value_name = "SECONDS", default_value = "2592000")]
+    #[arg(value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
     ticket_key_max_age: u64,
 
-    /// What to do about files of ticket keys that others than their owner may read or write
+    /// What to do about files of ticket keys that users other than their owner may read or write
     #[arg(long, value_name = "warn|refuse", default_value = "warn")]
     ticket_key_permissions: Permissions,
 }
@@ -47,13 +51,12 @@ enum Permissions {
     Refuse,
 }
 
-/// Where ticket keys come from and how long they live.
+/// Where ticket keys come from, and how long they live.
 #[derive(Debug)]
 pub(crate) struct TicketSettings {
     pub(crate) from: KeysFrom,
-    /// With the policy in it.
-    pub(crate) ring: TicketRingBuilder,
-    pub(crate) refuse_exposed: bool,
+    pub(crate) policy: TicketPolicy,
+    pub(crate) refuse_readable_by_others: bool,
 }
 
 #[derive(Debug)]
@@ -65,13 +68,14 @@ pub(crate) enum KeysFrom {
 
 impl TicketArgs {
     /// The error is a message that names the flag.
-    pub(super) fn into_settings(self, lifetime: Duration) -> Result<TicketSettings, String> {
+    pub(super) fn settings(&self, lifetime: Duration) -> Result<TicketSettings, String> {
         let format = self.ticket_keys_format;
-        let from = match (self.ticket_keys, self.ticket_secret) {
-            (Some(path), _) => {
-                KeysFrom::File(path, format.unwrap_or(TicketKeyFormat::TrafficServer48))
-            }
-            (None, Some(path)) => KeysFrom::Secret(path),
+        let from = match (&self.ticket_keys, &self.ticket_secret) {
+            (Some(path), _) => KeysFrom::File(
+                path.clone(),
+                format.unwrap_or(TicketKeyFormat::TrafficServer48),
+            ),
+            (None, Some(path)) => KeysFrom::Secret(path.clone()),
             (None, None) => KeysFrom::Here,
         };
         let policy = TicketPolicy::default()
@@ -88,8 +92,8 @@ impl TicketArgs {
         })?;
         Ok(TicketSettings {
             from,
-            ring: TicketRing::builder().policy(policy),
-            refuse_exposed: self.ticket_key_permissions == Permissions::Refuse,
+            policy,
+            refuse_readable_by_others: self.ticket_key_permissions == Permissions::Refuse,
         })
     }
 }

@@ -1,8 +1,8 @@
-//! Where ticket keys come from, and how the ring is looked after once a second.
+//! Where ticket keys come from, and what the log says of the ring.
 
 mod change_watch;
-mod maintenance;
 mod open;
+mod ring_log;
 
-pub(crate) use self::maintenance::Maintenance;
 pub(crate) use self::open::{WatchedKeyFile, open, warn_of};
+pub(crate) use self::ring_log::RingLog;

@@ -19,7 +19,7 @@ pub(crate) struct WatchedKeyFile {
 pub(crate) fn open(
     settings: &TicketSettings,
 ) -> Result<(TicketRing, Option<WatchedKeyFile>), StartError> {
-    let ring = settings.ring.clone();
+    let ring = TicketRing::builder().policy(settings.policy);
     let (flag, file) = match &settings.from {
         KeysFrom::Here => {
             let ring = ring.own_keys().build().map_err(StartError::OwnTicketKeys)?;
@@ -28,7 +28,7 @@ pub(crate) fn open(
         KeysFrom::File(path, format) => ("--ticket-keys", TicketKeyFile::keys(path, *format)),
         KeysFrom::Secret(path) => ("--ticket-secret", TicketKeyFile::secret(path)),
     };
-    let mut file = file.refuse_readable_by_others(settings.refuse_exposed);
+    let mut file = file.refuse_readable_by_others(settings.refuse_readable_by_others);
     // Looked at before it is read: what changes meanwhile is a change.
     let watch = ChangeWatch::new(file.path());
     let ring = file

@@ -26,19 +26,20 @@ use super::signals::{Signals, StopSignals};
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
 use crate::admin::{Admin, Metrics};
-use crate::cli::{Address, KeysFrom, ServiceSettings, Settings};
+use crate::cli::{Address, KeysFrom, ServiceSettings, Settings, TicketSettings};
 use crate::error::StartError;
-use crate::key_source::{self, Maintenance, WatchedKeyFile};
+use crate::key_source::{self, RingLog, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
 
-/// How the process ends when an impatient operator interrupts it twice; the shell's number for SIGINT.
+/// The exit code after a second interrupt: the shell's number for SIGINT.
 const INTERRUPTED: i32 = 130;
 
-pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
-    // First of all, so that a SIGHUP or SIGTERM while we start is not lost.
+pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> {
+    // First of all, so that no SIGHUP or SIGTERM during the start is lost.
     let signals = Signals::install().map_err(StartError::Signals)?;
-    let (key_source, resumption) = resumption(&settings)?;
-    let (identity, files) = identity(&settings.service)?;
+    let (key_file, resumption) = resumption(settings, tickets)?;
+    let service = settings.service();
+    let (identity, files) = identity(&service)?;
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
     let tls = Arc::new(TlsFront::new(
@@ -50,26 +51,27 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
     let reloader = Reloader::new(
         identity,
         files,
-        key_source,
+        key_file,
         Arc::clone(&tls),
         Arc::clone(&metrics),
     );
 
-    let listener = bind("--listen", &settings.listen).await?;
+    let listener = bind("--listen", settings.listen()).await?;
     let admin = match &settings.admin {
         Some(address) => Some(bind("--admin", address).await?),
         None => None,
     };
-    let listening = local(&listener, "--listen", &settings.listen)?;
-    limits::raise_open_files(settings.max_connections, files_each(&settings.service));
+    let listening = local(&listener, "--listen", settings.listen())?;
+    let max_connections = settings.max_connections as usize;
+    limits::raise_open_files(max_connections, files_each(&service));
 
     let shutdown = Shutdown::default();
     let connections = TaskTracker::new();
     let frontend = Frontend {
         tls,
-        service: service(settings.service, &resumption, &metrics),
+        service: start_service(service, &resumption, &metrics),
         metrics: Arc::clone(&metrics),
-        slots: Arc::new(Semaphore::new(settings.max_connections)),
+        slots: Arc::new(Semaphore::new(max_connections)),
         connections: connections.clone(),
         shutdown: shutdown.clone(),
     };
@@ -96,21 +98,24 @@ pub(crate) async fn run(settings: Settings) -> Result<(), StartError> {
         "draining"
     );
     shutdown.drain.cancel();
-    // After this the listener is closed and no connection can be added.
+    // Once this has ended, the listener is closed and no connection can be added.
     let _ = accepting.await;
     connections.close();
     drain(&connections, &shutdown, settings.drain_timeout, &mut stop).await;
     Ok(())
 }
 
-/// The cache and the ring of ticket keys.
-fn resumption(settings: &Settings) -> Result<(Option<WatchedKeyFile>, Resumption), StartError> {
-    let (ring, source) = key_source::open(&settings.tickets)?;
-    if !settings.stateless_tickets && !matches!(settings.tickets.from, KeysFrom::Here) {
+/// The cache and the ring of ticket keys, with the file of the keys.
+fn resumption(
+    settings: &Settings,
+    tickets: &TicketSettings,
+) -> Result<(Option<WatchedKeyFile>, Resumption), StartError> {
+    let (ring, source) = key_source::open(tickets)?;
+    if !settings.stateless_tickets && !matches!(tickets.from, KeysFrom::Here) {
         warn!("ticket keys have no effect while --tickets is off");
     }
     let resumption = Resumption::builder()
-        .sessions(settings.sessions)
+        .sessions(settings.sessions as usize)
         .session_timeout(settings.session_timeout)
         .full_handshake_max_age(settings.full_handshake_max_age)
         .stateless_tickets(settings.stateless_tickets)
@@ -132,7 +137,11 @@ fn identity(service: &ServiceSettings) -> Result<(Identity, Option<IdentityFiles
     }
 }
 
-fn service(settings: ServiceSettings, resumption: &Resumption, metrics: &Arc<Metrics>) -> Service {
+fn start_service(
+    settings: ServiceSettings,
+    resumption: &Resumption,
+    metrics: &Arc<Metrics>,
+) -> Service {
     match settings {
         ServiceSettings::Proxy { upstream, .. } => {
             Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)))
@@ -170,7 +179,7 @@ fn local(
     })
 }
 
-/// Tells scripts and people where we are. Who closed our standard output does not want to know.
+/// Tells scripts and operators the addresses. Standard output may be closed.
 fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
     let mut out = io::stdout().lock();
     if let Some(admin) = admin {
@@ -187,10 +196,10 @@ fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
 /// handshake does it in passing.
 fn spawn_maintenance(resumption: Resumption) -> io::Result<Sender<()>> {
     let (sender, receiver) = channel();
-    let mut maintenance = Maintenance::new(resumption.ticket_ring());
+    let mut ring_log = RingLog::new(resumption.ticket_ring());
     background::spawn("maintenance", receiver, move |_| {
-        resumption.cache().maintain();
-        maintenance.tick(resumption.ticket_ring());
+        let maintained = resumption.maintain();
+        ring_log.update(resumption.ticket_ring(), maintained);
     })?;
     Ok(sender)
 }

@@ -1,20 +1,20 @@
-//! Looks after the ring once a second, and tells the log when something has become different.
+//! Tells the log when the ring of ticket keys has changed.
 
 use std::time::Duration;
 
 use rekindle::Time;
-use rekindle::tickets::{KeyRing, KeySource, RingKey, TicketRing};
+use rekindle::tickets::{KeyRing, KeySource, RingKey, TicketKeyError, TicketRing};
 use tracing::{error, info};
 
-/// What was so when it was last looked at. The log gets the changes, not the states.
+/// The state at the last look. The log gets changes, not states.
 #[derive(Debug, Default)]
-pub(crate) struct Maintenance {
+pub(crate) struct RingLog {
     sealing: Option<[u8; 16]>,
     fallback: bool,
     failing: bool,
 }
 
-impl Maintenance {
+impl RingLog {
     pub(crate) fn new(ring: &TicketRing) -> Self {
         let keys = ring.load();
         Self {
@@ -23,24 +23,24 @@ impl Maintenance {
         }
     }
 
-    /// For once a second.
-    pub(crate) fn tick(&mut self, ring: &TicketRing) {
-        let failed = ring.maintain();
-        if let Err(error) = &failed
+    /// Compares the ring with the last look. `maintained` is what its maintenance has returned.
+    pub(crate) fn update(&mut self, ring: &TicketRing, maintained: Result<(), TicketKeyError>) {
+        if let Err(error) = &maintained
             && !self.failing
         {
             error!("ticket keys: no next key: {error}");
         }
-        self.failing = failed.is_err();
+        self.failing = maintained.is_err();
 
         let (keys, now) = (ring.load(), ring.now());
         let fallback = keys.is_fallback(now);
         match (self.fallback, fallback) {
             (false, true) => error!(
-                "ticket keys: {}; a key of this machine's own seals, and no other machine opens its tickets",
+                "ticket keys: {}; a key of this machine's own seals, whose tickets no other machine \
+                 opens",
                 reason(&keys, now)
             ),
-            (true, false) => info!("ticket keys: healed, the keys that are provided seal again"),
+            (true, false) => info!("ticket keys: healed, a provided key seals again"),
             _ => {}
         }
         self.fallback = fallback;
