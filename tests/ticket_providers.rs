@@ -61,7 +61,7 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
         assert!(!status.fallback);
         let own: Vec<_> = status.keys.iter().filter(|key| key.local).collect();
         assert_eq!(own.len(), 1, "the one that was to come has gone");
-        assert!(matches!(own[0].place, KeyPosition::Previous(_)));
+        assert!(matches!(own[0].position, KeyPosition::Previous(_)));
         assert_eq!(own[0].opens_for, 2 * HOUR);
         let own = own[0].fingerprint;
         let is_open = || ring.status().keys.iter().any(|key| key.fingerprint == own);
@@ -101,7 +101,7 @@ fn a_key_that_goes_on_sealing_gets_older() {
         let status = ring.status();
         let mut keys = status.keys.into_iter();
         let sealing = keys
-            .find(|key| key.place == KeyPosition::Sealing)
+            .find(|key| key.position == KeyPosition::Sealing)
             .expect("one seals");
         (sealing.fingerprint, sealing.age)
     };

@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(names.is_empty() && secrets.is_empty());
             let left = bytes.len() % RECORD;
             assert_eq!((keys.len(), keys.trailing_bytes()), (records.len(), left));
-            for (i, (given, record)) in keys.given().zip(&records).enumerate() {
+            for (i, (given, record)) in keys.entries().zip(&records).enumerate() {
                 let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
                 assert_eq!(given.role(), role);
                 let key = given.key();

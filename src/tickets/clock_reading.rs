@@ -1,16 +1,15 @@
-//! The time by the ring's clock and the time of day, read together.
+//! The ring's clock and the wall clock, read together.
 
 use std::time::Duration;
 
-use super::key_ring::KeyTimes;
-use super::key_set::Validity;
+use super::schedule::Validity;
 use crate::clock::{ClockSource, Time};
 
-/// The moment at which a ring is made.
+/// Both clocks at the moment at which a ring is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClockReading {
     pub(crate) now: Time,
-    /// The time of day, since 1970.
+    /// The wall clock, since 1970.
     pub(crate) unix: Duration,
 }
 
@@ -22,22 +21,22 @@ impl ClockReading {
         }
     }
 
-    /// The time of day less the clock's time, in milliseconds.
-    pub(crate) fn day(self) -> i128 {
+    /// The wall clock less the ring's clock, in milliseconds.
+    pub(crate) fn wall_offset(self) -> i128 {
         self.unix.as_millis() as i128 - i128::from(self.now.as_millis())
     }
 
-    /// A time of day by the clock; the clock's beginning if it was before that.
+    /// A wall-clock time by the ring's clock; that clock's beginning for an earlier time.
     pub(crate) fn time_of(self, unix: Duration) -> Time {
-        let millis = unix.as_millis() as i128 - self.day();
+        let millis = unix.as_millis() as i128 - self.wall_offset();
         Time::from_millis(millis.clamp(0, i128::from(u64::MAX)) as u64)
     }
 
-    pub(crate) fn times_of(self, table: Validity) -> KeyTimes {
-        KeyTimes {
-            seal_from: self.time_of(table.seal_from),
-            seal_until: self.time_of(table.seal_until),
-            open_until: self.time_of(table.open_until),
+    pub(crate) fn times_of(self, validity: Validity) -> Validity<Time> {
+        Validity {
+            seal_from: self.time_of(validity.seal_from),
+            seal_until: self.time_of(validity.seal_until),
+            open_until: self.time_of(validity.open_until),
         }
     }
 }

@@ -123,8 +123,8 @@ pub enum TicketKeyError {
     NothingSeals,
     /// More keys than [`TicketKeys::MAX_KEYS`](MAX_KEYS).
     TooMany,
-    /// The operating system gives no random bytes: nobody's fault here.
-    NoRandomness(String),
+    /// The operating system gives no random bytes.
+    NoRandomness(NoRandomness),
 }
 
 impl fmt::Display for TicketKeyError {
@@ -152,11 +152,45 @@ impl fmt::Display for TicketKeyError {
             }
             Self::NothingSeals => f.write_str("no ticket key may seal"),
             Self::TooMany => write!(f, "more than {} ticket keys", MAX_KEYS),
-            Self::NoRandomness(reason) => {
-                write!(f, "no random bytes for a ticket key: {reason}")
-            }
+            Self::NoRandomness(error) => error.fmt(f),
         }
     }
 }
 
-impl Error for TicketKeyError {}
+impl Error for TicketKeyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Bad { fault, .. } => Some(fault),
+            Self::NoRandomness(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<NoRandomness> for TicketKeyError {
+    fn from(error: NoRandomness) -> Self {
+        Self::NoRandomness(error)
+    }
+}
+
+/// The operating system gives no random bytes for a key or a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRandomness(getrandom::Error);
+
+impl From<getrandom::Error> for NoRandomness {
+    fn from(error: getrandom::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for NoRandomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no random bytes for a ticket key: {}", self.0)
+    }
+}
+
+impl Error for NoRandomness {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::{KeyFault, TicketKeyError};
+use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 
 /// Bytes of a name.
 pub(super) const NAME: usize = 16;
@@ -22,6 +22,7 @@ pub struct TicketKey {
     /// `hmac_secret | aes_key`. On the heap, so that moving the key leaves no copy behind.
     secrets: Zeroizing<Box<[u8]>>,
     hmac_len: usize,
+    fingerprint: Fingerprint,
 }
 
 /// The cipher that a key is for, in CBC mode.
@@ -71,13 +72,13 @@ impl TicketKey {
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random(cipher: TicketCipher) -> Result<Self, TicketKeyError> {
-        let no_randomness = |e: getrandom::Error| TicketKeyError::NoRandomness(e.to_string());
         let mut key = Self::zeroed([0; NAME], cipher.key_len(), cipher.key_len());
-        getrandom::fill(&mut key.name).map_err(no_randomness)?;
-        getrandom::fill(&mut key.secrets).map_err(no_randomness)?;
-        // As likely as guessing the key.
+        getrandom::fill(&mut key.name).map_err(NoRandomness::from)?;
+        getrandom::fill(&mut key.secrets).map_err(NoRandomness::from)?;
+        // A weak key is as likely as guessing the key.
+        let at = KeyLocation::record(0);
         key.checked()
-            .map_err(|fault| TicketKeyError::NoRandomness(format!("a random key {fault}")))
+            .map_err(|fault| TicketKeyError::Bad { at, fault })
     }
 
     /// A key whose bytes `fill` writes, name and secrets (`hmac_secret | aes_key`) in one go: nothing of
@@ -96,10 +97,11 @@ impl TicketKey {
             name,
             secrets: Zeroizing::new(vec![0; hmac_len + aes_len].into_boxed_slice()),
             hmac_len,
+            fingerprint: Fingerprint([0; 8]),
         }
     }
 
-    fn checked(self) -> Result<Self, KeyFault> {
+    fn checked(mut self) -> Result<Self, KeyFault> {
         let (hmac, aes) = (self.hmac_secret(), self.aes_key());
         let repeated = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
         if self.secrets.iter().all(|byte| *byte == 0) {
@@ -109,6 +111,7 @@ impl TicketKey {
         } else if hmac.starts_with(aes) || aes.starts_with(hmac) {
             Err(KeyFault::EqualSecrets)
         } else {
+            self.fingerprint = self.compute_fingerprint();
             Ok(self)
         }
     }
@@ -157,8 +160,13 @@ impl TicketKey {
 
     /// Tells keys apart without showing them: equal on two machines only if the whole key is, name and
     /// secrets, whatever format it came in.
+    #[inline]
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn compute_fingerprint(&self) -> Fingerprint {
         let constant = b"rekindle ticket key fingerprint";
         let tag = |secret: &[u8], message: &[&[u8]]| {
             let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length will do");
@@ -184,6 +192,12 @@ fn without_padding(secret: &[u8], least: usize) -> &[u8] {
 /// A truncated MAC under a ticket key: 8 bytes, shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 8]);
+
+impl Fingerprint {
+    pub(super) fn as_u64(self) -> u64 {
+        u64::from_ne_bytes(self.0)
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

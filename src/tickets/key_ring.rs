@@ -1,58 +1,49 @@
-//! The keys in force, and what each of them may do at a moment.
+//! The keys in force.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::{Fingerprint, NAME, TicketKey};
-use super::key_set::Validity;
 use super::policy::TicketPolicy;
+use super::schedule::{KeyPosition, Schedule, Validity};
 use super::secret::TicketSecret;
 use crate::clock::Time;
-
-/// When a key in force does what, by the ring's [clock](super::TicketRing::now): steps of the time of day
-/// change nothing that was promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyTimes {
-    /// Seals from then on, unless a newer key does as well. [`Time::NEVER`] for one whose turn nobody has
-    /// told yet.
-    pub seal_from: Time,
-    /// Seals before then.
-    pub seal_until: Time,
-    /// Opens before then, and from the beginning on.
-    pub open_until: Time,
-}
-
-impl KeyTimes {
-    fn seals(&self, now: Time) -> bool {
-        self.seal_from <= now && now < self.seal_until
-    }
-}
 
 /// A key in force.
 #[derive(Clone)]
 pub struct RingKey {
     pub(super) key: Arc<TicketKey>,
-    pub(super) times: KeyTimes,
-    /// When this process first had it.
-    pub(super) since: Time,
-    /// Until when it opens whatever the time of day does meanwhile: what it has sealed was promised that.
-    pub(super) promise: Time,
-    /// When it was last known to seal, as far as its times do not tell: by another set, or by another time
-    /// of day. One that came to open only may have sealed elsewhere until then.
-    pub(super) ceased: Time,
+    pub(super) times: Validity<Time>,
+    pub(super) first_seen: Time,
+    /// It opens until then, however the wall clock steps: its tickets were issued on those terms.
+    pub(super) open_at_least_until: Time,
+    /// When it may have sealed last, as far as its times do not say: by another set, by another
+    /// wall-clock time, or on another machine before this process had it.
+    pub(super) last_sealed: Time,
     pub(super) origin: Origin,
 }
 
 /// Where a key comes from, and what its times are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Made here, nobody else has it.
+    /// Made here: no other machine has it.
     Local,
     /// From a file or through the API.
     Given(Option<Validity>),
-    /// From a secret, for that period.
+    /// From a secret, for the period with that number.
     Derived(u64, Validity),
+}
+
+impl Origin {
+    /// Its times by the wall clock, if it has any.
+    pub(super) fn validity(self) -> Option<Validity> {
+        match self {
+            Self::Local => None,
+            Self::Given(validity) => validity,
+            Self::Derived(_, validity) => Some(validity),
+        }
+    }
 }
 
 impl RingKey {
@@ -63,35 +54,17 @@ impl RingKey {
         &self.key
     }
 
-    /// When it does what.
+    /// When it seals and opens, by the ring's [clock](super::TicketRing::now).
     #[inline]
     #[must_use]
-    pub fn times(&self) -> KeyTimes {
+    pub fn times(&self) -> Validity<Time> {
         self.times
     }
 
-    /// Since when this process has it.
+    /// When this process first had it.
     #[must_use]
-    pub fn since(&self) -> Time {
-        self.since
-    }
-
-    /// Until when it opens at least, since it may have sealed.
-    pub(super) fn promised(&self, now: Time) -> Time {
-        if self.times.seal_from <= now {
-            self.promise.max(self.times.open_until)
-        } else {
-            self.promise
-        }
-    }
-
-    /// When it sealed for the last time, if that is not now.
-    pub(super) fn ceased(&self, now: Time) -> Time {
-        if self.times.seal_from <= now {
-            self.ceased.max(self.times.seal_until.min(now))
-        } else {
-            self.ceased
-        }
+    pub fn first_seen(&self) -> Time {
+        self.first_seen
     }
 
     /// Whether it was made here, so that no other machine opens its tickets.
@@ -111,16 +84,16 @@ impl fmt::Debug for RingKey {
     }
 }
 
-/// Who provides the keys of a ring.
+/// What provides the keys of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
     /// The ring itself: a new random key each period.
     Local,
-    /// A file, or whoever called [`TicketRing::update`](super::TicketRing::update) or
-    /// [`replace`](super::TicketRing::replace) last.
+    /// A file, or the last caller of [`TicketRing::update`](super::TicketRing::update) or
+    /// [`replace`](super::TicketRing::replace).
     Given,
-    /// A secret and the time.
+    /// A secret and the wall clock.
     Derived,
 }
 
@@ -144,31 +117,34 @@ pub(super) enum Source {
     Derived(Arc<TicketSecret>),
 }
 
-/// A key that has left the ring: nothing that opens a ticket.
+/// A key that has left the ring, without its secrets.
 #[derive(Clone, Copy)]
 pub(super) struct Retired {
     pub(super) name: [u8; NAME],
     pub(super) fingerprint: Fingerprint,
-    /// As [`RingKey::since`]: a key does not get younger by coming back.
-    pub(super) since: Time,
+    /// A key that comes back is as old as it was.
+    pub(super) first_seen: Time,
     pub(super) local: bool,
 }
 
-/// How many of our own are remembered, the latest; of those that others provide, it is a set's worth.
+/// The most retired keys of the ring's own that it remembers; of provided keys it remembers a set's
+/// worth.
 pub(super) const RETIRED: usize = 64;
 
-/// The ring as it is at some moment. Immutable; decisions take the time, and are the same for the same
-/// time.
+/// The ring at some moment. Immutable: its methods take the time, and give the same answer for the
+/// same time.
 pub struct KeyRing {
-    /// By the time from which they seal, the latest first: keys that are to come, the one that seals,
-    /// those that have sealed.
+    /// In the schedule's order: keys that are to seal, the key that seals, keys that have sealed.
     pub(super) keys: Box<[RingKey]>,
+    /// The keys' names, side by side: a search touches few cache lines.
+    names: Box<[[u8; NAME]]>,
+    pub(super) schedule: Schedule<Time>,
     pub(super) retired: Box<[Retired]>,
     pub(super) source: Source,
     pub(super) policy: TicketPolicy,
-    /// The time of day less the clock's time, in milliseconds, when times were last made from it.
-    pub(super) day: i128,
-    /// When something is to be done: a key to be made, a key to be forgotten.
+    /// The wall clock less the ring's clock, in milliseconds, when times were last made from it.
+    pub(super) wall_offset: i128,
+    /// When a key is to be made or dropped.
     pub(super) renew_at: Time,
 }
 
@@ -177,102 +153,116 @@ pub struct KeyRing {
 pub enum KeyLookup<'a> {
     /// A key that opens.
     Key(&'a RingKey, KeyPosition),
-    /// A key that did, and does not any more.
+    /// A key that no longer opens.
     Retired,
-    /// No key that this ring knows of.
+    /// No key that this ring remembers.
     Unknown,
 }
 
-/// Where a key stands in the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyPosition {
-    /// Its turn to seal is to come: a machine that is ahead seals with it.
-    Next,
-    /// It seals now.
-    Sealing,
-    /// It has sealed: 1 for the last one before that which seals now, and so on.
-    Previous(usize),
-}
-
 impl KeyRing {
-    /// The key that seals at this time; none only if the ring was left alone for longer than it can
-    /// [plan for](Self::seals_until).
+    pub(super) fn new(
+        newest_first: Vec<RingKey>,
+        retired: Vec<Retired>,
+        source: Source,
+        policy: TicketPolicy,
+        wall_offset: i128,
+    ) -> Self {
+        Self {
+            names: newest_first.iter().map(|key| *key.key.name()).collect(),
+            schedule: Schedule::new(newest_first.iter().map(|key| key.times).collect()),
+            keys: newest_first.into(),
+            retired: retired.into(),
+            source,
+            policy,
+            wall_offset,
+            renew_at: Time::NEVER,
+        }
+    }
+
+    /// The key that seals at this time. `None` only if the ring was not maintained for longer than
+    /// its keys [seal](Self::seals_until).
     #[inline]
     #[must_use]
     pub fn sealing(&self, now: Time) -> Option<&RingKey> {
-        self.keys.iter().find(|key| key.times.seals(now))
+        self.schedule.sealing(now).map(|key| &self.keys[key])
     }
 
     /// The key that opens tickets with this name at this time.
     #[inline]
     #[must_use]
     pub fn opening(&self, name: &[u8; 16], now: Time) -> KeyLookup<'_> {
-        // Names are public: comparing them needs no constant time.
-        let mut sealing = None;
-        for (i, key) in self.keys.iter().enumerate() {
-            if sealing.is_none() && key.times.seals(now) {
-                sealing = Some(i);
-            }
-            if key.key.name() == name {
-                if now >= key.times.open_until {
-                    return KeyLookup::Retired;
-                }
-                return KeyLookup::Key(key, self.place(i, sealing, now));
-            }
-        }
-        if self.retired.iter().any(|retired| retired.name == *name) {
+        let Some(key) = self.named(name) else {
+            let is_retired = self.retired.iter().any(|retired| retired.name == *name);
+            return match is_retired {
+                true => KeyLookup::Retired,
+                false => KeyLookup::Unknown,
+            };
+        };
+        if !self.schedule.times()[key].opens(now) {
             return KeyLookup::Retired;
         }
-        KeyLookup::Unknown
+        KeyLookup::Key(&self.keys[key], self.schedule.position(key, now))
     }
 
-    /// The place of the key at `i`, when that at `sealing`, if any up to `i`, is the one that seals.
-    fn place(&self, i: usize, sealing: Option<usize>, now: Time) -> KeyPosition {
-        match sealing {
-            Some(sealing) if sealing == i => KeyPosition::Sealing,
-            Some(sealing) => KeyPosition::Previous(i - sealing),
-            None if self.keys[i].times.seal_from > now => KeyPosition::Next,
-            // Nothing seals, or an older key does: this one has had its turn.
-            None => KeyPosition::Previous(1),
+    #[inline]
+    fn named(&self, name: &[u8; NAME]) -> Option<usize> {
+        // Names are public: the comparison needs no constant time.
+        self.names.iter().position(|ours| ours == name)
+    }
+
+    /// The index of the same key, name and secrets.
+    pub(super) fn find(&self, key: &TicketKey) -> Option<usize> {
+        let found = self.named(key.name())?;
+        (self.keys[found].key.fingerprint() == key.fingerprint()).then_some(found)
+    }
+
+    /// When a key may have sealed last, up to now.
+    pub(super) fn last_sealed(&self, key: usize, now: Time) -> Time {
+        let last_sealed = self.keys[key].last_sealed;
+        if self.keys[key].times.only_opens() {
+            return last_sealed;
         }
+        let scheduled = self.schedule.last_sealed(key, now);
+        scheduled.map_or(last_sealed, |scheduled| scheduled.max(last_sealed))
     }
 
-    /// Number of keys that open something now or will, at least one.
+    /// A key as the ring after this one takes it over.
+    pub(super) fn carried(&self, key: usize, now: Time) -> RingKey {
+        let mut carried = self.keys[key].clone();
+        carried.last_sealed = self.last_sealed(key, now);
+        if carried.times.seal_from <= now {
+            let open_until = carried.times.open_until;
+            carried.open_at_least_until = carried.open_at_least_until.max(open_until);
+        }
+        carried
+    }
+
+    /// Number of keys that open now, at least one.
     #[allow(clippy::len_without_is_empty)]
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// The keys: those to come first, then the one that seals, then those that have sealed.
+    /// The keys: those that are to seal, then the one that seals, then those that have sealed.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &RingKey> {
         self.keys.iter()
     }
 
-    /// Until when there is a key that seals at every moment, from `now` on, of those that are known
-    /// already; `now` if there is none. The ring makes more long before that.
+    /// Until when one of the keys that are in the ring already seals at every moment from `now` on;
+    /// `now` if none does. The ring makes the next key before that.
     #[must_use]
     pub fn seals_until(&self, now: Time) -> Time {
-        let mut until = now;
-        while let Some(key) = self.sealing(until) {
-            until = key.times.seal_until;
-        }
-        until
+        self.schedule.seals_until(now)
     }
 
-    /// When another key that is known already takes over, if one does.
+    /// When another key that is in the ring already takes over, if one does.
     #[must_use]
     pub fn next_rotation(&self, now: Time) -> Option<Time> {
-        let sealing = self.sealing(now)?;
-        let newer = self.keys.iter().map(|key| key.times.seal_from);
-        let newer = newer
-            .filter(|from| *from > now && *from < sealing.times.seal_until)
-            .min();
-        let until = sealing.times.seal_until;
-        newer.or_else(|| self.sealing(until).map(|_| until))
+        self.schedule.next_rotation(now)
     }
 
-    /// Who provides the keys.
+    /// What provides the keys.
     #[must_use]
     pub fn source(&self) -> KeySource {
         match self.source {
@@ -282,7 +272,7 @@ impl KeyRing {
         }
     }
 
-    /// Whether a key of our own seals since who should provide one has not.
+    /// Whether a key of the ring's own seals because its provider has none that may.
     #[must_use]
     pub fn is_fallback(&self, now: Time) -> bool {
         !matches!(self.source, Source::Local) && self.sealing(now).is_some_and(RingKey::is_local)
@@ -293,10 +283,10 @@ impl KeyRing {
         self.policy
     }
 
-    /// Whether somebody has missed to look after it for so long that the next who seals has to.
+    /// Whether maintenance is so late that the next handshake that seals renews the ring.
     #[inline]
     pub(super) fn is_overdue(&self, now: Time) -> bool {
-        // Who looks after it comes once a second or so.
+        // A thread that maintains the ring comes once a second or so.
         let patience = (self.policy.period_of_keys() / 2).min(Duration::from_secs(60));
         now >= self.renew_at.saturating_add(patience)
     }

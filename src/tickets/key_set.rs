@@ -1,63 +1,43 @@
-//! A set of ticket keys, as somebody provides it: from a file, through the API, in any format.
+//! A set of ticket keys, as a provider gives it: from a file, through the API, in any format.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{KeyLocation, MAX_KEYS, TicketKeyError};
 use super::key::{TicketCipher, TicketKey};
-
-/// What a key of a set is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyRole {
-    /// It will seal one day, when another set says so: until then it opens what faster machines seal.
-    Next,
-    /// It seals and opens.
-    Seal,
-    /// It opens what it sealed in the past.
-    Open,
-    /// It does both when its times say so.
-    Timed(Validity),
-}
-
-/// When a key does what, by the time of day: durations since 1970-01-01 00:00 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// Seals from then on, unless a later key does as well.
-    pub seal_from: Duration,
-    /// Seals until then.
-    pub seal_until: Duration,
-    /// Opens until then, and from the beginning on.
-    pub open_until: Duration,
-}
+use super::schedule::{KeyRole, Schedule};
 
 /// A key and what it is for.
 #[derive(Clone)]
 pub struct KeyEntry {
     pub(super) key: Arc<TicketKey>,
     pub(super) role: KeyRole,
-    at: KeyLocation,
+    location: KeyLocation,
 }
 
 impl KeyEntry {
-    /// A key for that duty, found at that place.
+    /// A key with that role, found at that location.
     #[must_use]
-    pub fn new(key: TicketKey, role: KeyRole, at: KeyLocation) -> Self {
+    pub fn new(key: TicketKey, role: KeyRole, location: KeyLocation) -> Self {
         Self {
             key: Arc::new(key),
             role,
-            at,
+            location,
         }
     }
 
-    /// The same key at another place.
+    /// The same key at another location.
     #[must_use]
-    pub fn with_location(&self, at: KeyLocation) -> Self {
-        Self { at, ..self.clone() }
+    pub fn with_location(&self, location: KeyLocation) -> Self {
+        Self {
+            location,
+            ..self.clone()
+        }
     }
 
-    /// The same key for another duty.
+    /// The same key with another role.
     #[must_use]
     pub fn with_role(&self, role: KeyRole) -> Self {
         Self {
@@ -89,16 +69,16 @@ impl fmt::Debug for KeyEntry {
     }
 }
 
-/// A set of ticket keys, never empty and never without one that seals. Names and secrets differ from key
-/// to key.
+/// A set of ticket keys: never empty, and with at least one that seals. All names differ, and so do
+/// all secrets.
 #[derive(Clone)]
 pub struct TicketKeys {
-    keys: Vec<KeyEntry>,
+    entries: Vec<KeyEntry>,
     trailing_bytes: usize,
 }
 
 impl TicketKeys {
-    /// The most keys in a set. Each ticket that names none of them is looked for among all.
+    /// The most keys in a set. A ticket that names none of them is compared with all.
     pub const MAX_KEYS: usize = MAX_KEYS;
 
     /// A set of one key of random bytes, for AES-128.
@@ -122,40 +102,52 @@ impl TicketKeys {
     /// [`DuplicateName`](TicketKeyError::DuplicateName),
     /// [`DuplicateMaterial`](TicketKeyError::DuplicateMaterial),
     /// [`NothingSeals`](TicketKeyError::NothingSeals), [`TooMany`](TicketKeyError::TooMany).
-    pub fn new(keys: Vec<KeyEntry>) -> Result<Self, TicketKeyError> {
-        if keys.len() > Self::MAX_KEYS {
+    pub fn new(entries: Vec<KeyEntry>) -> Result<Self, TicketKeyError> {
+        if entries.len() > Self::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
         }
-        // Formats that begin with the oldest key are in the set the other way round.
-        let in_file = |(one, other): (usize, usize)| match (keys[one].at, keys[other].at) {
-            (one, other) if other.record < one.record => (other, one),
-            pair => pair,
+        // A format that begins with the oldest key gives the set in reverse order.
+        let in_file = |(one, other): (usize, usize)| {
+            let (one, other) = (entries[one].location, entries[other].location);
+            match other.record < one.record {
+                true => (other, one),
+                false => (one, other),
+            }
         };
-        if let Some(pair) = duplicates(&keys, |a, b| a.name().cmp(b.name())) {
+        if let Some(pair) = duplicates(&entries, |a, b| a.name().cmp(b.name())) {
             let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateName { first, second });
         }
-        if let Some(pair) = duplicates(&keys, TicketKey::cmp_secrets) {
+        if let Some(pair) = duplicates(&entries, TicketKey::cmp_secrets) {
             let (first, second) = in_file(pair);
             return Err(TicketKeyError::DuplicateMaterial { first, second });
         }
-        let seals = |key: &KeyEntry| matches!(key.role, KeyRole::Seal | KeyRole::Timed(_));
-        if !keys.iter().any(seals) {
+        let seals = |entry: &KeyEntry| matches!(entry.role, KeyRole::Seal | KeyRole::Timed(_));
+        if !entries.iter().any(seals) {
             return Err(TicketKeyError::NothingSeals);
         }
         Ok(Self {
-            keys,
+            entries,
             trailing_bytes: 0,
         })
     }
 
-    /// Whether none of them seals at this time of day or later, by their tables.
-    pub(super) fn have_ended(&self, unix: Duration) -> bool {
-        self.keys.iter().all(|key| match key.role {
-            KeyRole::Timed(table) => table.seal_until <= unix,
-            KeyRole::Seal => false,
-            KeyRole::Next | KeyRole::Open => true,
-        })
+    /// Whether one of them seals at this wall-clock time or later.
+    pub(super) fn will_seal(&self, unix: Duration) -> bool {
+        let times = |entry: &KeyEntry| entry.role.times(unix, |validity| validity);
+        self.entries.iter().any(|e| times(e).will_seal(unix))
+    }
+
+    /// What the keys may do when they are put in place at `unix`, a duration since 1970: the keys
+    /// in the schedule's order, with their indices in the set. A ring orders them in the same way.
+    #[must_use]
+    pub fn schedule(&self, unix: Duration) -> (Vec<(usize, &KeyEntry)>, Schedule) {
+        let times = |entry: &KeyEntry| entry.role.times(unix, |validity| validity);
+        let mut keys: Vec<_> = self.entries.iter().enumerate().collect();
+        // Stable: of keys that seal from the same time on, the first one seals.
+        keys.sort_by_key(|(_, entry)| Reverse(times(entry).seal_from));
+        let schedule = Schedule::new(keys.iter().map(|(_, entry)| times(entry)).collect());
+        (keys, schedule)
     }
 
     /// The same set, read from a file with this many bytes behind the last whole record.
@@ -169,17 +161,17 @@ impl TicketKeys {
     #[allow(clippy::len_without_is_empty)]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.entries.len()
     }
 
-    /// The keys and their duties, in the order in which they came.
-    pub fn given(&self) -> impl ExactSizeIterator<Item = &KeyEntry> + DoubleEndedIterator {
-        self.keys.iter()
+    /// The keys and their roles, in the order in which they came.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &KeyEntry> + DoubleEndedIterator {
+        self.entries.iter()
     }
 
     /// The keys, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &TicketKey> + DoubleEndedIterator {
-        self.keys.iter().map(KeyEntry::key)
+        self.entries.iter().map(KeyEntry::key)
     }
 
     /// Bytes behind the last whole record, which [`parse`](Self::parse) ignored.
@@ -191,20 +183,21 @@ impl TicketKeys {
 
 /// The indices of two keys that `order` finds equal, the lesser first.
 fn duplicates(
-    keys: &[KeyEntry],
+    entries: &[KeyEntry],
     order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
 ) -> Option<(usize, usize)> {
-    let mut sorted: Vec<usize> = (0..keys.len()).collect();
-    // Stable: the first of two is the one that came first.
-    sorted.sort_by(|a, b| order(&keys[*a].key, &keys[*b].key));
+    let mut sorted: Vec<usize> = (0..entries.len()).collect();
+    // Stable: of two equal keys the lesser index comes first.
+    sorted.sort_by(|a, b| order(&entries[*a].key, &entries[*b].key));
     let mut pairs = sorted.windows(2);
-    let found = pairs.find(|pair| order(&keys[pair[0]].key, &keys[pair[1]].key).is_eq())?;
+    let is_equal = |pair: &&[usize]| order(&entries[pair[0]].key, &entries[pair[1]].key).is_eq();
+    let found = pairs.find(is_equal)?;
     Some((found[0], found[1]))
 }
 
 /// Shows fingerprints, no keys.
 impl fmt::Debug for TicketKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.keys).finish()
+        f.debug_list().entries(&self.entries).finish()
     }
 }

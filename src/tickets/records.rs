@@ -2,7 +2,8 @@
 
 use super::error::{KeyLocation, TicketKeyError};
 use super::key::{NAME, TicketCipher, TicketKey};
-use super::key_set::{KeyEntry, KeyRole, TicketKeys};
+use super::key_set::{KeyEntry, TicketKeys};
+use super::schedule::KeyRole;
 
 /// How a raw record is laid out: a name of 16 bytes, then an encryption key and a MAC secret of
 /// equal length, in either order.
@@ -93,10 +94,11 @@ impl TicketKeys {
                 KeyRole::Open
             };
             let at = KeyLocation::record(record);
-            Ok(KeyEntry::new(layout.parse(bytes, at)?, role, at))
+            let key = layout.parse(bytes, at)?;
+            Ok(KeyEntry::new(key, role, at))
         };
-        let keys = records.enumerate().map(entry).collect::<Result<_, _>>()?;
-        Ok(Self::new(keys)?.with_trailing_bytes(trailing))
+        let keys: Result<_, TicketKeyError> = records.enumerate().map(entry).collect();
+        Ok(Self::new(keys?)?.with_trailing_bytes(trailing))
     }
 }
 

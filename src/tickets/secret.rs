@@ -12,6 +12,7 @@
 //! With a ratchet the secret of one period gives the next one's, and no way leads back: who learns today's
 //! state cannot open what was sealed under earlier keys.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::error::{KeyFault, KeyLocation};
+use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 use super::key::{NAME, TicketCipher, TicketKey};
-use super::key_set::{KeyEntry, KeyRole, TicketKeys, Validity};
+use super::key_set::{KeyEntry, TicketKeys};
+use super::schedule::{KeyRole, Validity};
 
 const SALT: &[u8] = b"rekindle ticket secret";
 
@@ -76,7 +78,7 @@ impl TicketSecret {
     pub fn random(period: Duration, ratchet_from: Option<Duration>) -> Result<Self, SecretError> {
         let mut new = Self::empty(period, None)?;
         new.ratchet = ratchet_from.map(|unix| new.index(unix));
-        getrandom::fill(&mut **new.secret).map_err(|e| SecretError::NoRandomness(e.to_string()))?;
+        getrandom::fill(&mut **new.secret).map_err(NoRandomness::from)?;
         Ok(new)
     }
 
@@ -311,8 +313,10 @@ pub enum SecretError {
     TooFar,
     /// What was derived is no key; as likely as guessing it.
     Weak(KeyFault),
-    /// The operating system gives no random bytes: nobody's fault here.
-    NoRandomness(String),
+    /// The operating system gives no random bytes.
+    NoRandomness(NoRandomness),
+    /// No key of the ring's own could be made.
+    OwnKey(TicketKeyError),
 }
 
 impl fmt::Display for SecretError {
@@ -340,9 +344,31 @@ impl fmt::Display for SecretError {
                 TicketSecret::MOST_STEPS
             ),
             Self::Weak(fault) => write!(f, "the derived key {fault}"),
-            Self::NoRandomness(reason) => write!(f, "no random bytes for a secret: {reason}"),
+            Self::NoRandomness(error) => error.fmt(f),
+            Self::OwnKey(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for SecretError {}
+impl Error for SecretError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Weak(fault) => Some(fault),
+            Self::NoRandomness(error) => error.source(),
+            Self::OwnKey(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<NoRandomness> for SecretError {
+    fn from(error: NoRandomness) -> Self {
+        Self::NoRandomness(error)
+    }
+}
+
+impl From<TicketKeyError> for SecretError {
+    fn from(error: TicketKeyError) -> Self {
+        Self::OwnKey(error)
+    }
+}

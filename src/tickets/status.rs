@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::key::Fingerprint;
-use super::key_ring::{KeyLookup, KeyPosition, KeyRing, KeySource, KeyTimes, RingKey};
+use super::key_ring::{KeySource, RingKey};
+use super::schedule::{KeyPosition, TimePoint, Validity};
 use super::ticket_ring::TicketRing;
 use crate::clock::Time;
 use crate::sync::Ordering;
@@ -12,21 +13,20 @@ use crate::sync::Ordering;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RingStatus {
-    /// Who provides the keys.
+    /// What provides the keys.
     pub source: KeySource,
-    /// Whether keys of our own seal since that provider's are too old, or have not come: this machine's
-    /// tickets open nowhere else.
+    /// Whether keys of the ring's own seal because its provider has none that may: no other machine
+    /// opens their tickets.
     pub fallback: bool,
-    /// How often that has begun.
+    /// How often such a fallback has begun.
     pub fallbacks: u64,
     /// How often another key began to seal, by time or by an update.
     pub rotations: u64,
-    /// Time until another key that is known already begins to seal, if one does.
+    /// Time until another key that is in the ring already begins to seal, if one does.
     pub next_rotation: Option<Duration>,
-    /// Time for which there is a key that seals, of those that are known already; `None` if it is for
-    /// ever.
+    /// Time for which one of the keys that are in the ring already seals; `None` without an end.
     pub seals_for: Option<Duration>,
-    /// The keys: those to come first, then the one that seals, then those that have sealed.
+    /// The keys: those that are to seal, then the one that seals, then those that have sealed.
     pub keys: Vec<KeyStatus>,
 }
 
@@ -34,62 +34,56 @@ pub struct RingStatus {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct KeyStatus {
-    /// Tells it apart.
+    /// Tells keys apart without showing them.
     pub fingerprint: Fingerprint,
-    /// Whether it seals, or when.
-    pub place: KeyPosition,
+    /// Whether it seals, is to seal, or has sealed.
+    pub position: KeyPosition,
     /// Whether it was made here.
     pub local: bool,
-    /// Time since it began to seal here or, if that is not known, since this process first had it; zero
-    /// for one to come.
+    /// Time since it began to seal here or, if that is not known, since this process first had it;
+    /// zero for a key that is to seal.
     pub age: Duration,
     /// Time for which it still opens.
     pub opens_for: Duration,
-    /// When it does what, by the ring's clock.
-    pub times: KeyTimes,
+    /// When it seals and opens, by the ring's clock.
+    pub times: Validity<Time>,
 }
 
 impl TicketRing {
     /// What the ring is doing now.
     #[must_use]
     pub fn status(&self) -> RingStatus {
-        let (keys, now) = (self.load(), self.now());
-        self.counters.observe(&keys, now);
-        let until = |time: Time| (time != Time::NEVER).then(|| since(time, now));
+        let (ring, now) = (self.load(), self.now());
+        self.counters.observe(&ring, now);
+        let until = |time: Time| (time != Time::NEVER).then(|| time.duration_since(now));
+        let keys = ring.iter().zip(ring.schedule.positions(now));
+        let open = keys.filter(|(key, _)| key.times.opens(now));
         RingStatus {
-            source: keys.source(),
-            fallback: keys.is_fallback(now),
+            source: ring.source(),
+            fallback: ring.is_fallback(now),
             fallbacks: self.counters.fallbacks.load(Ordering::Relaxed),
             rotations: self.counters.rotations.load(Ordering::Relaxed),
-            next_rotation: keys.next_rotation(now).and_then(until),
-            seals_for: until(keys.seals_until(now)),
-            keys: keys.iter().filter_map(|key| of(key, &keys, now)).collect(),
+            next_rotation: ring.next_rotation(now).and_then(until),
+            seals_for: until(ring.seals_until(now)),
+            keys: open.map(|(key, position)| of(key, position, now)).collect(),
         }
     }
 }
 
-fn of(key: &RingKey, ring: &KeyRing, now: Time) -> Option<KeyStatus> {
-    let KeyLookup::Key(_, place) = ring.opening(key.key().name(), now) else {
-        return None;
-    };
+fn of(key: &RingKey, position: KeyPosition, now: Time) -> KeyStatus {
     let times = key.times();
-    Some(KeyStatus {
+    let is_known = ![Time::BEGINNING, Time::NEVER].contains(&times.seal_from);
+    let began = if is_known {
+        times.seal_from
+    } else {
+        key.first_seen()
+    };
+    KeyStatus {
         fingerprint: key.key().fingerprint(),
-        place,
+        position,
         local: key.is_local(),
-        age: since(now, began(key)),
-        opens_for: since(times.open_until, now),
+        age: now.duration_since(began),
+        opens_for: times.open_until.duration_since(now),
         times,
-    })
-}
-
-/// When it began to seal, as far as that is known.
-fn began(key: &RingKey) -> Time {
-    let from = key.times().seal_from;
-    let is_known = from != Time::from_millis(0) && from != Time::NEVER;
-    if is_known { from } else { key.since() }
-}
-
-fn since(later: Time, earlier: Time) -> Duration {
-    Duration::from_millis(later.as_millis().saturating_sub(earlier.as_millis()))
+    }
 }

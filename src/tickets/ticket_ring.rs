@@ -161,7 +161,7 @@ impl TicketRing {
         let _ = self.maintain();
     }
 
-    /// The time by the ring's clock, which [`KeyTimes`] are in.
+    /// The time by the ring's clock, which [`Validity`] are in.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Time {

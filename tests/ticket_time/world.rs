@@ -415,7 +415,7 @@ impl World {
             Provider::Own => 0,
             Provider::Records | Provider::Timed => self.operator.numbers.len(),
             Provider::Derived | Provider::Ratchet => {
-                let since = keys.iter().map(|key| self.at(key.since())).min();
+                let since = keys.iter().map(|key| self.at(key.first_seen())).min();
                 let (least, greatest) = self.days_since(since.unwrap_or(0));
                 let span = (greatest - least + 120_000) / period;
                 (open + span) as usize

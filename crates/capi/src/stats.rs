@@ -155,7 +155,7 @@ fn collect(service: &Resumption) -> rekindle_stats {
     let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
     let ring = service.ticket_ring().status();
     let mut keys = ring.keys.iter();
-    let sealing = keys.find(|key| key.place == KeyPosition::Sealing);
+    let sealing = keys.find(|key| key.position == KeyPosition::Sealing);
     let seconds = |time: Option<Duration>| time.map_or(u64::MAX, |time| time.as_secs());
     rekindle_stats {
         size: 0,

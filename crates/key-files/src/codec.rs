@@ -5,8 +5,8 @@ use std::time::Duration;
 use rekindle::tickets::{TicketKeyError, TicketKeys};
 use zeroize::Zeroizing;
 
+use crate::by_position::ByPosition;
 use crate::format::TicketKeyFormat;
-use crate::plan::Plan;
 use crate::write_error::WriteError;
 use crate::{h2o, haproxy, records};
 
@@ -40,13 +40,13 @@ impl TicketKeyFormat {
     ///
     /// [`WriteError`] names the key, and what the format has no way to express.
     pub fn write(self, keys: &TicketKeys, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-        let plan = Plan::new(keys, now)?;
+        let keys = ByPosition::new(keys, now)?;
         match (self, self.layout()) {
             (Self::Haproxy48 | Self::Haproxy80, Some(layout)) => {
-                haproxy::write(&plan, self, layout)
+                haproxy::write(&keys, self, layout)
             }
-            (_, Some(layout)) => records::write(&plan, self, layout),
-            (_, None) => h2o::write(&plan, now),
+            (_, Some(layout)) => records::write(&keys, self, layout),
+            (_, None) => h2o::write(&keys, now),
         }
     }
 }

@@ -3,8 +3,8 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
+use crate::by_position::ByPosition;
 use crate::format::TicketKeyFormat as Format;
-use crate::plan::Plan;
 use crate::records::write_record;
 use crate::write_error::WriteError;
 use rekindle::tickets::{
@@ -67,22 +67,24 @@ fn key(
 }
 
 pub(crate) fn write(
-    plan: &Plan<'_>,
+    keys: &ByPosition<'_>,
     format: Format,
     layout: RecordLayout,
 ) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-    let keys = plan.len();
-    if keys < LEAST {
-        return Err(WriteError::TooFew { keys, least: LEAST });
+    if keys.len() < LEAST {
+        return Err(WriteError::TooFew {
+            keys: keys.len(),
+            least: LEAST,
+        });
     }
-    let [next] = &plan.next[..] else {
-        let keys = plan.next.len();
+    let [next] = &keys.next[..] else {
+        let keys = keys.next.len();
         return Err(WriteError::NotOneNext { keys });
     };
     // Four digits for each three bytes that have begun, and the line's end.
     let line = layout.len().div_ceil(3) * 4 + 1;
-    let mut lines = Zeroizing::new(vec![b'\n'; keys * line]);
-    let entries = plan.opening.iter().rev().chain([&plan.sealing, next]);
+    let mut lines = Zeroizing::new(vec![b'\n'; keys.len() * line]);
+    let entries = keys.previous.iter().rev().chain([&keys.sealing, next]);
     for (entry, line) in entries.zip(lines.chunks_exact_mut(line)) {
         let mut record = Zeroizing::new([0; LONGEST]);
         let record = &mut record[..layout.len()];

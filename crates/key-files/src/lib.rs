@@ -6,6 +6,7 @@
 //! - [`TicketKeyFile`] reads a file or a folder at start-up, and again when it has changed.
 //! - [`KeyCheck`] tells what a set of keys would do before it is put in place.
 
+mod by_position;
 mod codec;
 mod dry_run;
 mod error;
@@ -13,7 +14,6 @@ mod format;
 mod h2o;
 mod haproxy;
 mod key_file;
-mod plan;
 mod read;
 mod records;
 mod secret_text;

@@ -112,7 +112,7 @@ impl Reader {
             self.digest.update((name.len() as u64).to_le_bytes());
             self.digest.update(name);
             trailing += of_file.trailing_bytes();
-            for key in of_file.given() {
+            for key in of_file.entries() {
                 let role = match key.role() {
                     KeyRole::Timed(table) => KeyRole::Timed(table),
                     _ if next => KeyRole::Next,

@@ -3,19 +3,19 @@
 use rekindle::tickets::RecordLayout;
 use zeroize::Zeroizing;
 
+use crate::by_position::{ByPosition, Entry};
 use crate::format::TicketKeyFormat as Format;
-use crate::plan::{Entry, Plan};
 use crate::write_error::WriteError;
 
 /// The one that seals, those that are to come, those that have sealed.
 pub(crate) fn write(
-    plan: &Plan<'_>,
+    keys: &ByPosition<'_>,
     format: Format,
     layout: RecordLayout,
 ) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-    let mut records = Zeroizing::new(vec![0; plan.len() * layout.len()]);
-    let entries = [&plan.sealing].into_iter();
-    let entries = entries.chain(&plan.next).chain(&plan.opening);
+    let mut records = Zeroizing::new(vec![0; keys.len() * layout.len()]);
+    let entries = [&keys.sealing].into_iter();
+    let entries = entries.chain(&keys.next).chain(&keys.previous);
     for (entry, record) in entries.zip(records.chunks_exact_mut(layout.len())) {
         write_record(entry, format, layout, record)?;
     }
@@ -30,10 +30,10 @@ pub(crate) fn write_record(
     layout: RecordLayout,
     record: &mut [u8],
 ) -> Result<(), WriteError> {
-    let (place, key, room) = (entry.place, entry.key, layout.cipher.key_len());
+    let (index, key, room) = (entry.index, entry.key, layout.cipher.key_len());
     if key.cipher() != layout.cipher {
         return Err(WriteError::Cipher {
-            place,
+            index,
             fingerprint: key.fingerprint(),
             format,
         });
@@ -41,7 +41,7 @@ pub(crate) fn write_record(
     let secret = key.hmac_secret();
     if secret.len() > room {
         return Err(WriteError::MacSecret {
-            place,
+            index,
             fingerprint: key.fingerprint(),
             format,
             len: secret.len(),

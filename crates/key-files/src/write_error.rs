@@ -13,8 +13,8 @@ use crate::format::TicketKeyFormat;
 pub enum WriteError {
     /// A key is for another cipher than the format's.
     Cipher {
-        /// Its place in the set, counted from 0.
-        place: usize,
+        /// Its index in the set, counted from 0.
+        index: usize,
         /// Tells it apart.
         fingerprint: Fingerprint,
         /// The format.
@@ -22,8 +22,8 @@ pub enum WriteError {
     },
     /// A key's MAC secret is longer than those of the format.
     MacSecret {
-        /// Its place in the set, counted from 0.
-        place: usize,
+        /// Its index in the set, counted from 0.
+        index: usize,
         /// Tells it apart.
         fingerprint: Fingerprint,
         /// The format.
@@ -36,8 +36,8 @@ pub enum WriteError {
     /// There is no second between 1970 and the end of time that would put a key behind or before the
     /// others.
     NoSecond {
-        /// Its place in the set, counted from 0.
-        place: usize,
+        /// Its index in the set, counted from 0.
+        index: usize,
         /// Tells it apart.
         fingerprint: Fingerprint,
     },
@@ -62,7 +62,7 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cipher {
-                place,
+                index,
                 fingerprint,
                 format,
             } => {
@@ -73,11 +73,11 @@ impl fmt::Display for WriteError {
                 write!(
                     f,
                     "ticket key {} ({fingerprint}) is for {has}: {format} holds keys for {holds}",
-                    place + 1
+                    index + 1
                 )
             }
             Self::MacSecret {
-                place,
+                index,
                 fingerprint,
                 format,
                 len,
@@ -85,12 +85,12 @@ impl fmt::Display for WriteError {
             } => write!(
                 f,
                 "ticket key {} ({fingerprint}) has a MAC secret of {len} bytes: {format} has room for {room}",
-                place + 1
+                index + 1
             ),
-            Self::NoSecond { place, fingerprint } => write!(
+            Self::NoSecond { index, fingerprint } => write!(
                 f,
                 "ticket key {} ({fingerprint}) cannot be given a second at which its turn begins",
-                place + 1
+                index + 1
             ),
             Self::NothingSeals => f.write_str("no ticket key seals at this time"),
             Self::TooFew { keys, least } => {

@@ -262,7 +262,7 @@ fn text_that_another_reader_is_for_is_no_key() {
     let ring = ring(&[record(1)]);
     let secret = TicketSecret::random(Duration::from_secs(60), None).unwrap();
     let keys = TicketKeys::parse(&[record(1), record(2), record(3)].concat()).unwrap();
-    let [first, second, third] = [0, 1, 2].map(|i| keys.given().nth(i).unwrap());
+    let [first, second, third] = [0, 1, 2].map(|i| keys.entries().nth(i).unwrap());
     let three = [
         first.with_role(KeyRole::Next),
         second.with_role(KeyRole::Seal),

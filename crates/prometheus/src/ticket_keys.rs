@@ -49,7 +49,7 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fm
 fn nearest(keys: &[KeyStatus]) -> &[KeyStatus] {
     let sealing = keys
         .iter()
-        .position(|key| key.place == KeyPosition::Sealing);
+        .position(|key| key.position == KeyPosition::Sealing);
     let first = sealing.unwrap_or(0).saturating_sub(LABELLED / 2);
     let end = keys.len().min(first + LABELLED);
     &keys[end.saturating_sub(LABELLED)..end]
@@ -66,7 +66,7 @@ fn labelled(
     let mut family = out.encode_descriptor(name, help, unit, MetricType::Gauge)?;
     for key in keys {
         let fingerprint = key.fingerprint.to_string();
-        let position = match key.place {
+        let position = match key.position {
             KeyPosition::Next => "next",
             KeyPosition::Sealing => "sealing",
             KeyPosition::Previous(_) => "previous",

@@ -52,24 +52,24 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
         _ => None,
     };
     let is_h2o = format == TicketKeyFormat::H2o;
-    assert!(keys.given().all(|key| table(key).is_some() == is_h2o));
+    assert!(keys.entries().all(|key| table(key).is_some() == is_h2o));
     let seals = |key: &KeyEntry| match table(key) {
         Some(table) => table.seal_from <= now && now < table.seal_until,
         None => key.role() == KeyRole::Seal,
     };
     let opens = |key: &&KeyEntry| table(key).is_none_or(|table| now < table.open_until);
-    let sealing = keys.given().find(|key| seals(key));
-    let open = sorted(keys.given().filter(opens));
+    let sealing = keys.entries().find(|key| seals(key));
+    let open = sorted(keys.entries().filter(opens));
 
     match (format.write(keys, now), sealing) {
         (Ok(written), Some(sealing)) => {
             let again = format.parse(&written).expect("what was written");
-            assert_eq!(sorted(again.given()), open);
-            let first = again.given().find(|key| seals(key)).expect("the same");
+            assert_eq!(sorted(again.entries()), open);
+            let first = again.entries().find(|key| seals(key)).expect("the same");
             assert_eq!(first.key().fingerprint(), sealing.key().fingerprint());
             // h2o's times and everybody's order are as they were.
-            let left: Vec<_> = keys.given().filter(opens).collect();
-            for (before, after) in left.iter().zip(again.given()) {
+            let left: Vec<_> = keys.entries().filter(opens).collect();
+            for (before, after) in left.iter().zip(again.entries()) {
                 assert_eq!(before.key().fingerprint(), after.key().fingerprint());
                 assert_eq!(before.role(), after.role());
             }
@@ -85,10 +85,10 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
     match to.write(keys, now) {
         Ok(written) => {
             let again = to.parse(&written).expect("what was written");
-            assert_eq!(sorted(again.given()), open);
+            assert_eq!(sorted(again.entries()), open);
             // Behind the end of time nothing seals.
             if to == TicketKeyFormat::H2o && now < Duration::from_secs(u64::MAX) {
-                let first = again.given().find(|key| seals_by_time(key, now));
+                let first = again.entries().find(|key| seals_by_time(key, now));
                 let sealing = sealing.expect("or it is not written").key();
                 assert_eq!(
                     first.expect("the same").key().fingerprint(),
@@ -99,7 +99,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
         Err(WriteError::NothingSeals) => assert!(sealing.is_none()),
         Err(WriteError::Cipher { fingerprint, .. }) => {
             let of_key = |key: &&KeyEntry| key.key().fingerprint() == fingerprint;
-            let key = keys.given().find(of_key).expect("one of them").key();
+            let key = keys.entries().find(of_key).expect("one of them").key();
             assert_ne!(Some(key.cipher()), to.cipher());
         }
         Err(WriteError::MacSecret { len, room, .. }) => assert!(len > room),

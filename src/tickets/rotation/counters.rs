@@ -6,7 +6,7 @@ use crate::tickets::key_ring::KeyRing;
 
 /// What was seen last, and how often it changed.
 pub(crate) struct RotationCounters {
-    /// Of the key that sealed when somebody last looked: the beginning of its name.
+    /// Of the key that sealed at the last observation: its fingerprint, which covers the whole key.
     sealing: AtomicU64,
     fallback: AtomicBool,
     pub(crate) rotations: AtomicU64,
@@ -17,17 +17,17 @@ impl RotationCounters {
     pub(crate) fn new(first: &KeyRing, now: Time) -> Self {
         let fallback = first.is_fallback(now);
         Self {
-            sealing: AtomicU64::new(mark(first, now)),
+            sealing: AtomicU64::new(sealing(first, now)),
             fallback: AtomicBool::new(fallback),
             rotations: AtomicU64::new(0),
             fallbacks: AtomicU64::new(fallback.into()),
         }
     }
 
-    /// Notes what has changed since somebody last looked. Relaxed: counters, of which each change is
-    /// counted once.
+    /// Counts what has changed since the last observation. Relaxed: the counters order nothing, and
+    /// a swap counts each change once.
     pub(crate) fn observe(&self, ring: &KeyRing, now: Time) {
-        let (sealing, fallback) = (mark(ring, now), ring.is_fallback(now));
+        let (sealing, fallback) = (sealing(ring, now), ring.is_fallback(now));
         if self.sealing.swap(sealing, Ordering::Relaxed) != sealing {
             self.rotations.fetch_add(1, Ordering::Relaxed);
         }
@@ -37,8 +37,7 @@ impl RotationCounters {
     }
 }
 
-fn mark(ring: &KeyRing, now: Time) -> u64 {
-    let name = ring.sealing(now).map(|key| *key.key().name());
-    let name = name.unwrap_or_default();
-    u64::from_ne_bytes(*name.first_chunk().expect("16 bytes"))
+fn sealing(ring: &KeyRing, now: Time) -> u64 {
+    let sealing = ring.sealing(now);
+    sealing.map_or(0, |key| key.key().fingerprint().as_u64())
 }

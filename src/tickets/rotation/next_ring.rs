@@ -7,22 +7,21 @@ use crate::clock::Time;
 use crate::tickets::clock_reading::ClockReading;
 use crate::tickets::error::TicketKeyError;
 use crate::tickets::key::{TicketCipher, TicketKey};
-use crate::tickets::key_ring::{KeyRing, KeyTimes, Origin, RETIRED, Retired, RingKey, Source};
-use crate::tickets::key_set::{KeyEntry, KeyRole, TicketKeys};
+use crate::tickets::key_ring::{KeyRing, Origin, RETIRED, Retired, RingKey, Source};
+use crate::tickets::key_set::{KeyEntry, TicketKeys};
 use crate::tickets::policy::TicketPolicy;
+use crate::tickets::schedule::{KeyRole, TimePoint, Validity};
 use crate::tickets::secret::TicketSecret;
 
 const SKEW: std::time::Duration = TicketSecret::SKEW;
-
-const BEGINNING: Time = Time::from_millis(0);
 
 /// A ring in the making.
 pub(crate) struct NextRing {
     pub(crate) keys: Vec<RingKey>,
     pub(crate) retired: Vec<Retired>,
-    pub(crate) source: Source,
-    pub(crate) policy: TicketPolicy,
-    pub(crate) at: ClockReading,
+    source: Source,
+    policy: TicketPolicy,
+    at: ClockReading,
 }
 
 impl NextRing {
@@ -36,45 +35,35 @@ impl NextRing {
         }
     }
 
-    /// Takes a key that somebody provides, unless it is too old.
-    pub(crate) fn give(&mut self, given: &KeyEntry, before: Option<&KeyRing>) {
+    /// Takes a key that a provider gives, unless it is too old.
+    pub(crate) fn give(&mut self, entry: &KeyEntry, before: Option<&KeyRing>) {
         let now = self.at.now;
-        let was = before.and_then(|ring| ring.here(&given.key));
-        let (origin, times) = match given.role {
-            KeyRole::Timed(table) => (Origin::Given(Some(table)), self.at.times_of(table)),
-            role => {
-                let (seal_from, seal_until) = match role {
-                    KeyRole::Next => (Time::NEVER, Time::NEVER),
-                    KeyRole::Open => (BEGINNING, BEGINNING),
-                    // If it does so already, it has not begun again.
-                    _ => (self.sealed_from(was), Time::NEVER),
-                };
-                let times = KeyTimes {
-                    seal_from,
-                    seal_until,
-                    open_until: Time::NEVER,
-                };
-                (Origin::Given(None), times)
-            }
+        let was = before.and_then(|ring| Some(ring.carried(ring.find(&entry.key)?, now)));
+        let (sealed_from, validity) = match entry.role {
+            KeyRole::Timed(validity) => (now, Some(validity)),
+            // A key that seals already has not begun again.
+            KeyRole::Seal => (self.sealed_from(was.as_ref()), None),
+            KeyRole::Next | KeyRole::Open => (now, None),
         };
-        // One with times opens as it would by the time of day now, although that may step before its turn:
-        // another machine, or this one before it was started again, may have sealed with it.
-        let promise = match origin {
-            Origin::Given(Some(_)) => times.open_until,
-            _ => BEGINNING,
-        };
-        let since = was.map(|was| was.since);
-        let since = since.or_else(|| before?.was_here_since(&given.key));
+        let times = entry
+            .role
+            .times(sealed_from, |validity| self.at.times_of(validity));
+        // A key with times opens as the wall clock says now, although that clock may step back
+        // before the key's turn: another machine, or this one before a restart, may have sealed
+        // with it.
+        let at_least = validity.map_or(Time::BEGINNING, |_| times.open_until);
+        let first_seen = was.as_ref().map(|was| was.first_seen);
+        let first_seen = first_seen.or_else(|| first_seen_of(&entry.key, before?));
         let mut new = RingKey {
-            key: Arc::clone(&given.key),
+            key: Arc::clone(&entry.key),
             times,
-            since: since.unwrap_or(now),
-            promise: was.map_or(promise, |was| was.promised(now)),
-            ceased: was.map_or(now, |was| was.ceased(now)),
-            origin,
+            first_seen: first_seen.unwrap_or(now),
+            open_at_least_until: was.as_ref().map_or(at_least, |was| was.open_at_least_until),
+            last_sealed: was.map_or(now, |was| was.last_sealed),
+            origin: Origin::Given(validity),
         };
-        keep_promise(&mut new, self.policy);
-        if now < new.times.open_until {
+        bound(&mut new, self.policy);
+        if new.times.opens(now) {
             self.keys.push(new);
         } else {
             self.retire(&new);
@@ -86,17 +75,18 @@ impl NextRing {
         let now = self.at.now;
         let begun = |ours: &&RingKey| {
             let from = ours.times.seal_from;
-            ours.origin == Origin::Given(None) && from != BEGINNING && from <= now
+            ours.origin == Origin::Given(None) && from != Time::BEGINNING && from <= now
         };
-        // Of several that are to seal the first one does: none of the others begins later than it.
+        // Of several keys that are to seal the first one does: none of the others begins later.
         let first = self.keys.iter().filter(begun);
         let first = first.map(|ours| ours.times.seal_from).min();
         let from = was.filter(begun).map_or(now, |was| was.times.seal_from);
         from.min(first.unwrap_or(now))
     }
 
-    /// Remembers what was in `before` and is not here. The keys of a fallback stay: nobody but this process
-    /// ever had them, and their tickets are good. Whether they still seal, [`top_up`](Self::top_up) decides.
+    /// Retires keys of `before` that the new set lacks. Keeps keys of a fallback: no other machine
+    /// has them, so that dropping them would lose their tickets. Whether they still seal,
+    /// [`top_up`](Self::top_up) decides.
     pub(crate) fn replace(&mut self, before: Option<&KeyRing>) {
         let Some(before) = before else { return };
         let now = self.at.now;
@@ -104,21 +94,21 @@ impl NextRing {
         std::mem::swap(&mut retired, &mut self.retired);
         self.retired.extend(retired);
         let was_fallback = !matches!(before.source, Source::Local);
-        for key in &before.keys {
+        for (i, key) in before.keys.iter().enumerate() {
             let is_here = |ours: &RingKey| ours.key.name() == key.key.name();
             if self.keys.iter().any(is_here) {
                 continue;
             }
-            if was_fallback && key.is_local() && now < key.times.open_until {
-                self.keys.push(key.clone());
+            if was_fallback && key.is_local() && key.times.opens(now) {
+                self.keys.push(before.carried(i, now));
             } else {
                 self.retire(key);
             }
         }
     }
 
-    /// Keys of the same secret are as old as they were and open as long as they were to, also those that its
-    /// ratchet, or the time of day, has left behind.
+    /// Keys of the same secret are as old as they were and open for as long as they were to, also
+    /// keys that the ratchet or the wall clock has left behind.
     pub(crate) fn keep_derived(&mut self, before: Option<&KeyRing>) {
         let Some(before) = before else { return };
         let is_same = match (&self.source, &before.source) {
@@ -126,50 +116,51 @@ impl NextRing {
             _ => false,
         };
         let is_derived = |key: &RingKey| matches!(key.origin, Origin::Derived(..));
-        for theirs in before.keys.iter().filter(|key| is_derived(key)) {
-            let here =
+        for (i, theirs) in before.keys.iter().enumerate() {
+            if !is_derived(theirs) {
+                continue;
+            }
+            let is_here =
                 |ours: &&mut RingKey| is_derived(ours) && ours.key.name() == theirs.key.name();
-            match self.keys.iter_mut().find(here) {
-                Some(ours) => *ours = theirs.clone(),
-                None if is_same => self.keys.push(theirs.clone()),
+            match self.keys.iter_mut().find(is_here) {
+                Some(ours) => *ours = before.carried(i, self.at.now),
+                None if is_same => self.keys.push(before.carried(i, self.at.now)),
                 None => {}
             }
         }
-        // The time of day may have stepped since their times were made.
-        self.follow_the_day();
+        // The wall clock may have stepped since their times were made.
+        self.follow_wall_clock();
         self.expire();
     }
 
-    /// A step of the time of day moves what goes by it, but takes nothing back: what was to open, opens.
-    pub(crate) fn follow_the_day(&mut self) {
+    /// Makes the keys' times from the wall clock again, which may have stepped. No key opens for
+    /// less than its tickets were issued for.
+    pub(crate) fn follow_wall_clock(&mut self) {
         let period = match &self.source {
             Source::Derived(secret) => secret.period() + SKEW,
             _ => SKEW,
         };
         let (now, soon) = (self.at.now, self.at.unix.saturating_add(period));
-        for key in &mut self.keys {
-            key.promise = key.promised(now);
-            key.ceased = key.ceased(now);
-        }
-        // Keys of a day that has turned out to be far off, and that nobody can have sealed with.
+        // Keys of a time that has turned out to be far off: no machine can have sealed with them.
         self.keys.retain(|key| match key.origin {
-            Origin::Derived(_, table) => now < key.promise || table.seal_from <= soon,
+            Origin::Derived(_, validity) => {
+                now < key.open_at_least_until || validity.seal_from <= soon
+            }
             _ => true,
         });
         for key in &mut self.keys {
-            if let Some(table) = key.origin.table() {
-                key.times = self.at.times_of(table);
-                keep_promise(key, self.policy);
+            if let Some(validity) = key.origin.validity() {
+                key.times = self.at.times_of(validity);
+                bound(key, self.policy);
             }
         }
     }
 
     pub(crate) fn expire(&mut self) {
         let now = self.at.now;
-        let gone = |key: &RingKey| now >= key.times.open_until;
-        let (expired, left) = std::mem::take(&mut self.keys).into_iter().partition(gone);
-        self.keys = left;
-        let expired: Vec<RingKey> = expired;
+        let keys = std::mem::take(&mut self.keys).into_iter();
+        let (open, expired): (Vec<_>, Vec<_>) = keys.partition(|key| key.times.opens(now));
+        self.keys = open;
         expired.iter().for_each(|key| self.retire(key));
     }
 
@@ -177,16 +168,17 @@ impl NextRing {
         let fingerprint = key.key.fingerprint();
         let mut retired = self.retired.iter_mut();
         if let Some(old) = retired.find(|old| old.fingerprint == fingerprint) {
-            old.since = old.since.min(key.since);
+            old.first_seen = old.first_seen.min(key.first_seen);
             return;
         }
         self.retired.push(Retired {
             name: *key.key.name(),
             fingerprint,
-            since: key.since,
+            first_seen: key.first_seen,
             local: key.is_local(),
         });
-        // The oldest is forgotten, but none that others provide for one of our own: it would be new again.
+        // Forgets the oldest of the same kind: a provided key that is forgotten for a key of the
+        // ring's own would be new when it comes again.
         let most = if key.is_local() {
             RETIRED
         } else {
@@ -199,16 +191,16 @@ impl NextRing {
         }
     }
 
-    /// Adds the keys that are to come, and sees to it that one seals.
+    /// Adds the keys that are to seal later, and a key of the ring's own where no other seals.
     pub(crate) fn top_up(&mut self) -> Result<(), TicketKeyError> {
         if let Source::Derived(secret) = self.source.clone() {
             self.derive(&secret);
         }
-        let provided = |key: &&RingKey| !key.is_local() && self.seals(key);
-        if matches!(self.source, Source::Local) || !self.keys.iter().any(|key| provided(&key)) {
+        let provided = |key: &RingKey| !key.is_local() && key.times.seals(self.at.now);
+        if matches!(self.source, Source::Local) || !self.keys.iter().any(provided) {
             return self.make_own();
         }
-        // Who should provide keys does so again.
+        // The provider has a key that seals: a fallback, if there is one, is over.
         let mut keys = std::mem::take(&mut self.keys);
         let has_sealed = |key: &RingKey| !key.is_local() || key.times.seal_from <= self.at.now;
         keys.retain(has_sealed);
@@ -219,11 +211,7 @@ impl NextRing {
         Ok(())
     }
 
-    fn seals(&self, key: &RingKey) -> bool {
-        key.times.seal_from <= self.at.now && self.at.now < key.times.seal_until
-    }
-
-    /// A key of our own ceases to seal, and opens as long as its tickets live.
+    /// A key of the ring's own stops sealing, and opens for as long as its tickets live.
     fn end_of_local(&self, key: &mut RingKey) {
         let now = self.at.now;
         if now < key.times.seal_until {
@@ -232,7 +220,7 @@ impl NextRing {
         }
     }
 
-    /// Keys of our own for more than one period from now on.
+    /// Keys of the ring's own for more than one period from now on.
     fn make_own(&mut self) -> Result<(), TicketKeyError> {
         let period = self.policy.period_of_keys();
         let own = self.keys.iter().filter(|key| key.is_local());
@@ -242,14 +230,14 @@ impl NextRing {
             let seal_until = from.saturating_add(period);
             self.keys.push(RingKey {
                 key: Arc::new(TicketKey::random(TicketCipher::Aes128)?),
-                times: KeyTimes {
+                times: Validity {
                     seal_from: from,
                     seal_until,
                     open_until: seal_until.saturating_add(self.policy.lifetime_of_tickets()),
                 },
-                since: self.at.now,
-                promise: BEGINNING,
-                ceased: self.at.now,
+                first_seen: self.at.now,
+                open_at_least_until: Time::BEGINNING,
+                last_sealed: self.at.now,
                 origin: Origin::Local,
             });
             from = seal_until;
@@ -257,7 +245,7 @@ impl NextRing {
         Ok(())
     }
 
-    /// The keys of the periods around this one that are not here yet, as far as the ratchet gives them.
+    /// Adds the keys of the periods around this one, as far as the ratchet gives them.
     fn derive(&mut self, secret: &TicketSecret) {
         let lifetime = self.policy.lifetime_of_tickets();
         let oldest = secret.oldest_open(self.at.unix, lifetime);
@@ -268,7 +256,7 @@ impl NextRing {
             if self.keys.iter().any(is_here) {
                 continue;
             }
-            // One that cannot be had is one that is not needed, or a fallback, which shows.
+            // A key that the secret cannot give is not needed, or its want shows as a fallback.
             let Ok(there) = ratcheted.ratcheted(index) else {
                 continue;
             };
@@ -276,19 +264,19 @@ impl NextRing {
             let Ok(key) = ratcheted.key(index) else {
                 continue;
             };
-            let table = secret.times_of(index, lifetime);
-            let times = self.at.times_of(table);
+            let validity = secret.times_of(index, lifetime);
+            let times = self.at.times_of(validity);
             self.keys.push(RingKey {
                 key: Arc::new(key),
                 times,
-                since: self.at.now,
+                first_seen: self.at.now,
                 // As in `give`.
-                promise: times.open_until,
-                ceased: self.at.now,
-                origin: Origin::Derived(index, table),
+                open_at_least_until: times.open_until,
+                last_sealed: self.at.now,
+                origin: Origin::Derived(index, validity),
             });
         }
-        // What is past the ratchet is here; the way back is given up.
+        // Keys of the past are here: the secret that derives them is given up.
         if let Ok(ratcheted) = secret.ratcheted(secret.index(self.at.unix))
             && ratcheted.ratchet() != secret.ratchet()
         {
@@ -297,37 +285,47 @@ impl NextRing {
     }
 
     pub(crate) fn finish(mut self) -> KeyRing {
-        // What began before the clock did has begun at one time by it. Stable: keys that seal from the same
-        // time on stay as they were given.
+        // Times before the ring's clock began are equal by that clock: there the wall clock
+        // decides. Stable: keys that seal from the same time on keep their order.
         let newest_first = |key: &RingKey| {
-            let by_day = key.origin.table().map(|table| table.seal_from);
-            (Reverse(key.times.seal_from), Reverse(by_day))
+            let by_wall_clock = key.origin.validity().map(|validity| validity.seal_from);
+            (Reverse(key.times.seal_from), Reverse(by_wall_clock))
         };
         self.keys.sort_by_key(newest_first);
-        let mut ring = KeyRing {
-            keys: self.keys.into(),
-            retired: self.retired.into(),
-            source: self.source,
-            policy: self.policy,
-            day: self.at.day(),
-            renew_at: Time::NEVER,
-        };
+        let wall_offset = self.at.wall_offset();
+        let mut ring = KeyRing::new(
+            self.keys,
+            self.retired,
+            self.source,
+            self.policy,
+            wall_offset,
+        );
         ring.renew_at = ring.next_renewal(self.at);
         ring
     }
 }
 
-/// Bounds the times that a key's provider has given by its age, and keeps what was promised.
-fn keep_promise(key: &mut RingKey, policy: TicketPolicy) {
+/// When this process first had a key that has left the ring.
+fn first_seen_of(key: &TicketKey, ring: &KeyRing) -> Option<Time> {
+    let fingerprint = key.fingerprint();
+    let mut retired = ring.retired.iter();
+    let retired = retired.find(|retired| retired.fingerprint == fingerprint)?;
+    Some(retired.first_seen)
+}
+
+/// Bounds the times that a provider gave by the key's age. A key that may have sealed still opens
+/// for as long as its tickets were issued for.
+fn bound(key: &mut RingKey, policy: TicketPolicy) {
     let times = &mut key.times;
-    let mut promise = key.promise;
+    let mut at_least = key.open_at_least_until;
     if matches!(key.origin, Origin::Given(_)) {
-        let end = key.since.saturating_add(policy.max_age_of_keys());
+        let end = key.first_seen.saturating_add(policy.max_age_of_keys());
         let last_seal = policy.max_age_of_keys() - policy.lifetime_of_tickets();
+        let last_seal = key.first_seen.saturating_add(last_seal);
         times.open_until = times.open_until.min(end);
-        times.seal_until = times.seal_until.min(key.since.saturating_add(last_seal));
-        promise = promise.min(end);
+        times.seal_until = times.seal_until.min(last_seal);
+        at_least = at_least.min(end);
     }
     times.seal_until = times.seal_until.min(times.open_until);
-    times.open_until = times.open_until.max(promise);
+    times.open_until = times.open_until.max(at_least);
 }

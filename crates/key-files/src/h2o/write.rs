@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use rekindle::tickets::TicketCipher;
 
 use super::yaml::MAC_SECRET;
-use crate::plan::{Entry, Plan};
+use crate::by_position::{ByPosition, Entry};
 use crate::write_error::WriteError;
 
 /// How long a key without times is valid, from now or when it begins to seal, in seconds: 30 days.
@@ -27,8 +27,11 @@ struct Slot<'a> {
     not_after: u64,
 }
 
-pub(crate) fn write(plan: &Plan<'_>, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-    let slots = slots(plan, now.as_secs())?;
+pub(crate) fn write(
+    keys: &ByPosition<'_>,
+    now: Duration,
+) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+    let slots = slots(keys, now.as_secs())?;
     // Room for all at once: growing would leave copies of the keys behind.
     let mut text = Zeroizing::new(Vec::with_capacity(slots.len() * ROOM));
     slots.iter().for_each(|slot| slot.write(&mut text));
@@ -38,17 +41,17 @@ pub(crate) fn write(plan: &Plan<'_>, now: Duration) -> Result<Zeroizing<Vec<u8>>
 
 /// Times by which h2o seals with the same key at `now`, and takes the others in the same order. Where keys
 /// have times of their own, those are kept if they can be.
-fn slots<'a>(plan: &Plan<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
-    let begins = plan.sealing.table();
+fn slots<'a>(keys: &ByPosition<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
+    let begins = keys.sealing.validity;
     let begins = begins.map_or(now, |table| table.seal_from.as_secs());
-    let mut slots = vec![Slot::new(plan.sealing, begins, now)];
-    for entry in &plan.opening {
+    let mut slots = vec![Slot::new(keys.sealing, begins, now)];
+    for entry in &keys.previous {
         let newer = slots.last().expect("at least the sealing one");
         slots.push(newer.before(*entry, now)?);
     }
     // From the newest that has begun to the last that will.
     slots.reverse();
-    for entry in plan.next.iter().rev() {
+    for entry in keys.next.iter().rev() {
         let older = slots.last().expect("at least the sealing one");
         slots.push(older.then(*entry, now)?);
     }
@@ -58,7 +61,7 @@ fn slots<'a>(plan: &Plan<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
 
 impl<'a> Slot<'a> {
     fn new(entry: Entry<'a>, not_before: u64, now: u64) -> Self {
-        let not_after = match entry.table() {
+        let not_after = match entry.validity {
             Some(table) => last_second(table.open_until).max(not_before),
             None => not_before.max(now).saturating_add(SPAN),
         };
@@ -71,7 +74,7 @@ impl<'a> Slot<'a> {
 
     /// An older key.
     fn before<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
-        let own = entry.table().map(|table| table.seal_from.as_secs());
+        let own = entry.validity.map(|table| table.seal_from.as_secs());
         if let Some(own) = own {
             let slot = Slot::new(entry, own, now);
             if self.outranks(&slot) {
@@ -84,7 +87,7 @@ impl<'a> Slot<'a> {
 
     /// A newer key, which has not begun.
     fn then<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
-        let own = match entry.table() {
+        let own = match entry.validity {
             Some(table) => first_second(table.seal_from),
             None => self.not_before.max(now).checked_add(TURN),
         };
@@ -142,7 +145,7 @@ fn last_second(end: Duration) -> u64 {
 
 fn no_second(entry: Entry<'_>) -> WriteError {
     WriteError::NoSecond {
-        place: entry.place,
+        index: entry.index,
         fingerprint: entry.key.fingerprint(),
     }
 }

@@ -9,7 +9,7 @@ use rekindle_key_files::TicketKeyFormat as Format;
 #[track_caller]
 fn check(keys: &TicketKeys, expected: &[(&str, &str, &str, KeyRole)]) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let found = keys.given().map(|given| {
+    let found = keys.entries().map(|given| {
         let key = given.key();
         let secrets = (text(key.hmac_secret()), text(key.aes_key()));
         (text(key.name()), secrets.0, secrets.1, given.role())

@@ -388,7 +388,7 @@ fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
     // The second before 1970, and the one after the last.
     let fingerprint = short(2).fingerprint();
     let no_second = WriteError::NoSecond {
-        place: 1,
+        index: 1,
         fingerprint,
     };
     let keys = set([(short(1), KeyRole::Seal), (short(2), KeyRole::Open)]);

@@ -69,7 +69,7 @@ fn reason(keys: &KeyRing, now: Time) -> &'static str {
     }
     let policy = keys.policy();
     let oldest = policy.max_age_of_keys() - policy.lifetime_of_tickets();
-    let is_old = |key: &RingKey| key.since().saturating_add(oldest) <= now;
+    let is_old = |key: &RingKey| key.first_seen().saturating_add(oldest) <= now;
     let mut given = keys.iter().filter(|key| !key.is_local()).peekable();
     if given.peek().is_none() || given.any(is_old) {
         "the keys that were given are too old"

@@ -51,8 +51,12 @@ fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysErro
         KeyRole::Timed(times) => times.seal_from,
         KeyRole::Next | KeyRole::Seal | KeyRole::Open => Duration::ZERO,
     };
-    let next = keys.given().map(begins).filter(|begin| *begin > now).min();
+    let next = keys
+        .entries()
+        .map(begins)
+        .filter(|begin| *begin > now)
+        .min();
     let until = next.unwrap_or(now);
-    let kept = keys.given().filter(|key| begins(key) <= until);
+    let kept = keys.entries().filter(|key| begins(key) <= until);
     Ok(TicketKeys::new(kept.cloned().collect())?)
 }

@@ -49,7 +49,7 @@ impl Rotate {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
         refuse_trailing(&keys, &self.file, self.format)?;
-        let keys: Vec<KeyEntry> = keys.given().cloned().collect();
+        let keys: Vec<KeyEntry> = keys.entries().cloned().collect();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
         let (said, key, keys) = match &self.promote {
             _ if two_steps != (self.stage || self.promote.is_some()) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use rekindle::tickets::{KeyRole, TicketCipher, TicketKey, TicketKeys};
+use rekindle::tickets::{KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys};
 use rekindle_key_files::TicketKeyFormat;
 use zeroize::Zeroizing;
 
@@ -70,7 +70,7 @@ impl Source {
     fn print(&self, more: impl Fn(&mut String, &TicketKey, KeyRole)) -> Result<(), KeysError> {
         let path: &Path = &self.path;
         let keys = self.format.keys(path, self.lifetime)?;
-        for (given, word) in keys.given().zip(words(&keys, now())) {
+        for (given, word) in keys.entries().zip(words(&keys, now())) {
             let key = given.key();
             let cipher = match key.cipher() {
                 TicketCipher::Aes128 => "aes-128",
@@ -90,26 +90,18 @@ impl Source {
 
 /// What each key does at a moment, since 1970.
 fn words(keys: &TicketKeys, now: Duration) -> Vec<&'static str> {
-    let seals_from = |role| match role {
-        KeyRole::Seal => Some(now),
-        KeyRole::Timed(times) if times.seal_from <= now && now < times.seal_until => {
-            Some(times.seal_from)
-        }
-        KeyRole::Next | KeyRole::Open | KeyRole::Timed(_) => None,
-    };
-    let duties: Vec<KeyRole> = keys.given().map(|given| given.role()).collect();
-    // The latest to begin seals; of several, the first.
-    let candidates = duties.iter().enumerate().rev();
-    let candidates = candidates.filter_map(|(i, role)| Some((seals_from(*role)?, i)));
-    let sealing = candidates.max_by_key(|(from, _)| *from).map(|(_, i)| i);
-    let word = |(i, role): (usize, &KeyRole)| match role {
-        _ if sealing == Some(i) => "sealing",
-        KeyRole::Next => "next",
-        KeyRole::Timed(times) if now >= times.open_until => "ended",
-        KeyRole::Timed(times) if now < times.seal_from => "next",
-        KeyRole::Seal | KeyRole::Open | KeyRole::Timed(_) => "opening",
-    };
-    duties.iter().enumerate().map(word).collect()
+    let (entries, schedule) = keys.schedule(now);
+    let mut words = vec![""; keys.len()];
+    let positions = schedule.positions(now).zip(schedule.times());
+    for ((index, _), (position, times)) in entries.iter().zip(positions) {
+        words[*index] = match position {
+            _ if !times.opens(now) => "ended",
+            KeyPosition::Next => "next",
+            KeyPosition::Sealing => "sealing",
+            KeyPosition::Previous(_) => "opening",
+        };
+    }
+    words
 }
 
 fn push_times(line: &mut String, role: KeyRole) {
