@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use common::{Client, Way, peers, resumption, server};
+use common::{Client, Mechanism, peers, resumption, server};
 use openssl::ssl::SslSession;
 use rekindle::hooks::SessionEvent::{self, Get, New, Remove};
 use rekindle::openssl::{Resumption, SessionCache};
@@ -34,10 +34,10 @@ fn events(receiver: &Receiver<(SessionEvent, SessionId, bool)>) -> Vec<(SessionE
 
 #[test]
 fn a_new_session_is_there_when_its_hook_runs() {
-    for way in Way::STATEFUL {
-        let resumption = resumption(way);
+    for kind in Mechanism::STATEFUL {
+        let resumption = resumption(kind);
         let seen = watch(&resumption);
-        let connection = Client::new(way).connect(&server(&resumption));
+        let connection = Client::new(kind).connect(&server(&resumption));
         let expected = connection.session().id().to_vec();
         let seen: Vec<_> = seen.try_iter().collect();
         // A server sends two stateful tickets in TLS 1.3, and shows the id of the last one.
@@ -45,7 +45,7 @@ fn a_new_session_is_there_when_its_hook_runs() {
         assert_eq!(
             (event, id.as_bytes(), there),
             (New, &expected[..], true),
-            "{way:?}"
+            "{kind:?}"
         );
         assert!(seen.iter().all(|(event, ..)| *event == New));
     }
@@ -53,7 +53,7 @@ fn a_new_session_is_there_when_its_hook_runs() {
 
 #[test]
 fn the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     client.connect(&server);
     let seen = watch(&resumption);
     assert!(client.reconnect(&server).resumed());
@@ -65,9 +65,9 @@ fn the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss() {
 
 #[test]
 fn an_insert_before_the_lookup_turns_it_into_a_hit() {
-    for way in Way::STATEFUL {
-        let (near, far) = (resumption(way), resumption(way));
-        let client = Client::new(way);
+    for kind in Mechanism::STATEFUL {
+        let (near, far) = (resumption(kind), resumption(kind));
+        let client = Client::new(kind);
         client.connect(&server(&far));
         let elsewhere = Arc::clone(far.cache());
         let here = Arc::clone(near.cache());
@@ -80,35 +80,35 @@ fn an_insert_before_the_lookup_turns_it_into_a_hit() {
                 here.insert_session(id, session).unwrap();
             }
         });
-        assert!(client.reconnect(&server(&near)).resumed(), "{way:?}");
+        assert!(client.reconnect(&server(&near)).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn what_is_about_to_be_removed_can_still_be_read() {
-    for way in Way::STATEFUL {
-        let (resumption, server, client) = peers(way);
+    for kind in Mechanism::STATEFUL {
+        let (resumption, server, client) = peers(kind);
         let mut connection = client.connect(&server);
         let stored = resumption.cache().len();
         let seen = watch(&resumption);
         // OpenSSL removes the session of a connection that ends without a word.
         connection.rude = true;
         drop(connection);
-        assert_eq!(events(&seen), [(Remove, true)], "{way:?}");
+        assert_eq!(events(&seen), [(Remove, true)], "{kind:?}");
         assert_eq!(resumption.cache().len(), stored - 1);
     }
 }
 
 #[test]
 fn what_is_not_there_is_not_removed() {
-    for way in Way::ALL {
-        let resumption = resumption(way);
-        let mut connection = Client::new(way).connect(&server(&resumption));
+    for kind in Mechanism::ALL {
+        let resumption = resumption(kind);
+        let mut connection = Client::new(kind).connect(&server(&resumption));
         resumption.cache().clear();
         let seen = watch(&resumption);
         connection.rude = true;
         drop(connection);
-        assert_eq!(events(&seen), [], "{way:?}");
+        assert_eq!(events(&seen), [], "{kind:?}");
     }
 }
 
@@ -125,27 +125,30 @@ fn a_refused_session_is_not_announced() {
         .build()
         .unwrap();
     let seen = watch(&resumption);
-    Client::new(Way::Tls12Id).connect(&server(&resumption));
+    Client::new(Mechanism::Tls12Id).connect(&server(&resumption));
     assert_eq!(events(&seen), []);
     assert_eq!(resumption.cache().stats().refused.too_large, 1);
 }
 
 #[test]
 fn sessions_that_travel_in_tickets_run_no_hook() {
-    for way in Way::TICKETS {
-        let resumption = resumption(way);
+    for kind in Mechanism::TICKETS {
+        let resumption = resumption(kind);
         let seen = watch(&resumption);
-        let (server, client) = (server(&resumption), Client::new(way));
+        let (server, client) = (server(&resumption), Client::new(kind));
         client.connect(&server);
         assert!(client.reconnect(&server).resumed());
-        assert_eq!(events(&seen), [], "{way:?}");
+        assert_eq!(events(&seen), [], "{kind:?}");
     }
 }
 
 #[test]
 fn calls_run_no_hook() {
-    let (resumption, other) = (resumption(Way::Tls12Id), resumption(Way::Tls12Id));
-    let connection = Client::new(Way::Tls12Id).connect(&server(&other));
+    let (resumption, other) = (
+        resumption(Mechanism::Tls12Id),
+        resumption(Mechanism::Tls12Id),
+    );
+    let connection = Client::new(Mechanism::Tls12Id).connect(&server(&other));
     let session = connection.session();
     let id = SessionId::new(session.id()).unwrap();
     let seen = watch(&resumption);
@@ -160,8 +163,8 @@ fn calls_run_no_hook() {
 #[test]
 fn hooks_run_in_order_and_may_remove_and_add() {
     // Static: hooks that own a share of it would keep it alive for good.
-    static RESUMPTION: LazyLock<Resumption> = LazyLock::new(|| resumption(Way::Tls12Id));
-    let (server, client) = (server(&RESUMPTION), Client::new(Way::Tls12Id));
+    static RESUMPTION: LazyLock<Resumption> = LazyLock::new(|| resumption(Mechanism::Tls12Id));
+    let (server, client) = (server(&RESUMPTION), Client::new(Mechanism::Tls12Id));
     client.connect(&server);
     let (sender, order) = channel();
     for n in 1..=3 {
@@ -186,7 +189,7 @@ fn hooks_run_in_order_and_may_remove_and_add() {
 
 #[test]
 fn a_hook_that_panics_does_not_break_the_handshake() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     let quiet = panic::take_hook();
     panic::set_hook(Box::new(|_| ()));
     resumption.hooks().add(|_, _| panic!("in a hook"));
@@ -198,12 +201,12 @@ fn a_hook_that_panics_does_not_break_the_handshake() {
 
 #[test]
 fn hooks_are_added_while_handshakes_run() {
-    let resumption = resumption(Way::Tls12Id);
+    let resumption = resumption(Mechanism::Tls12Id);
     let calls = Arc::new(AtomicUsize::new(0));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let handshakes = scope.spawn(|| {
-            let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+            let (server, client) = (server(&resumption), Client::new(Mechanism::Tls12Id));
             client.connect(&server);
             while !done.load(Ordering::Relaxed) {
                 assert!(client.reconnect(&server).resumed());
@@ -227,18 +230,18 @@ fn hooks_are_added_while_handshakes_run() {
 
 #[test]
 fn a_closed_resumption_serves_tickets_only() {
-    for way in Way::ALL {
-        let (resumption, server, client) = peers(way);
+    for kind in Mechanism::ALL {
+        let (resumption, server, client) = peers(kind);
         client.connect(&server);
         let seen = watch(&resumption);
         resumption.close();
         assert!(resumption.cache().is_empty());
         assert_eq!(
             client.reconnect(&server).resumed(),
-            way.stateless(),
-            "{way:?}"
+            kind.stateless(),
+            "{kind:?}"
         );
         assert!(resumption.cache().is_empty());
-        assert_eq!(events(&seen), [], "{way:?}");
+        assert_eq!(events(&seen), [], "{kind:?}");
     }
 }

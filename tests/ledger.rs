@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 
-use common::{Client, Way, server};
+use common::{Client, Mechanism, server};
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession};
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_SESSION};
@@ -20,7 +20,7 @@ use rekindle::openssl::{Resumption, SessionCache, StoreError};
 use rekindle::{Cache, Refused, SessionId};
 
 /// The ways whose sessions are looked up in the cache.
-const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
+const STATEFUL: [Mechanism; 2] = [Mechanism::Tls12Id, Mechanism::Tls13Stateful];
 
 thread_local! {
     /// Allocations and frees by this thread: Rust's, and OpenSSL's.
@@ -295,9 +295,9 @@ fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
     const VISITS: usize = 400;
     static SESSIONS: Tally = Tally::new();
     LazyLock::force(&TALLY);
-    for way in STATEFUL {
+    for kind in STATEFUL {
         let resumption = resumption();
-        let (server, client) = (watched_server(&resumption), Client::new(way));
+        let (server, client) = (watched_server(&resumption), Client::new(kind));
         client.connect(&server);
         let der = client.session().to_der().unwrap();
         let (lookups_before, _) = WATCHED.with(Watched::sums);
@@ -308,9 +308,12 @@ fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
             }
         });
         let (lookups, costs) = WATCHED.with(Watched::sums);
-        assert_eq!(costs, [0; 3], "{way:?}");
-        assert!(lookups - lookups_before >= VISITS, "{way:?}");
-        assert!(resumed > VISITS / 2, "{way:?}: {resumed} hits prove little");
+        assert_eq!(costs, [0; 3], "{kind:?}");
+        assert!(lookups - lookups_before >= VISITS, "{kind:?}");
+        assert!(
+            resumed > VISITS / 2,
+            "{kind:?}: {resumed} hits prove little"
+        );
         assert!(
             RUST.get() > 0 && OPENSSL.get() > VISITS,
             "these are counted"
@@ -324,7 +327,7 @@ fn no_session_ends_in_a_lookup_and_each_ends_once() {
     static SESSIONS: Tally = Tally::new();
     LazyLock::force(&TALLY);
     let resumption = resumption();
-    let (server, client) = (watched_server(&resumption), Client::new(Way::Tls12Id));
+    let (server, client) = (watched_server(&resumption), Client::new(Mechanism::Tls12Id));
     client.connect(&server);
     let der = client.session().to_der().unwrap();
     let cache = resumption.cache();

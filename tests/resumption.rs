@@ -1,4 +1,4 @@
-//! Real handshakes, in process: every way to come back, and every reason not to.
+//! Real handshakes, in process: every resumption mechanism, and every reason not to.
 
 mod common;
 #[path = "common/records.rs"]
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{
-    Client, Way, ask_for_certificates, peers, resumption, server, server_builder,
+    Client, Mechanism, ask_for_certificates, peers, resumption, server, server_builder,
     server_with_id_context,
 };
 use openssl::ssl::{NameType, SslSession, SslSessionRef};
@@ -35,22 +35,22 @@ fn id_of(session: &SslSessionRef) -> SessionId {
 
 #[test]
 fn every_way_resumes() {
-    for way in Way::ALL {
-        let (_, server, client) = peers(way);
+    for kind in Mechanism::ALL {
+        let (_, server, client) = peers(kind);
         let first = client.connect(&server);
-        assert!(!first.resumed(), "{way:?}");
+        assert!(!first.resumed(), "{kind:?}");
         assert_eq!(first.resumed_by(), None);
         for _ in 0..5 {
             let again = client.reconnect(&server);
-            assert!(again.resumed(), "{way:?}");
-            assert_eq!(again.resumed_by(), Some(way.resumed_by()), "{way:?}");
+            assert!(again.resumed(), "{kind:?}");
+            assert_eq!(again.resumed_by(), Some(kind.resumed_by()), "{kind:?}");
         }
     }
 }
 
 #[test]
 fn a_session_id_stays_the_same_over_resumptions() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     let first = client.connect(&server).session();
     assert_eq!(first.id().len(), 32);
     assert_eq!(client.reconnect(&server).session().id(), first.id());
@@ -59,7 +59,7 @@ fn a_session_id_stays_the_same_over_resumptions() {
 
 #[test]
 fn lookups_and_tickets_are_counted() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     client.connect(&server);
     client.reconnect(&server);
     resumption.cache().clear();
@@ -67,7 +67,7 @@ fn lookups_and_tickets_are_counted() {
     let stats = resumption.cache().stats();
     assert_eq!((stats.hits, stats.misses, stats.inserts), (1, 1, 2));
 
-    let (resumption, server, client) = peers(Way::Tls12Ticket);
+    let (resumption, server, client) = peers(Mechanism::Tls12Ticket);
     client.connect(&server);
     client.reconnect(&server);
     let stats = resumption.ticket_stats();
@@ -76,17 +76,17 @@ fn lookups_and_tickets_are_counted() {
 
 #[test]
 fn sessions_that_travel_in_tickets_do_not_fill_the_cache() {
-    for way in Way::TICKETS {
-        let (resumption, server, client) = peers(way);
+    for kind in Mechanism::TICKETS {
+        let (resumption, server, client) = peers(kind);
         client.connect(&server);
         assert!(client.reconnect(&server).resumed());
-        assert_eq!(resumption.cache().len(), 0, "{way:?}");
+        assert_eq!(resumption.cache().len(), 0, "{kind:?}");
     }
 }
 
 #[test]
 fn what_get_buffer_returns_is_the_session_in_der() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     let id = id_of(&client.connect(&server).session());
     let mut buffer = [0; 4096];
     let copied = resumption.cache().get_buffer(&id, &mut buffer).unwrap();
@@ -99,33 +99,33 @@ fn what_get_buffer_returns_is_the_session_in_der() {
 
 #[test]
 fn another_session_id_context_never_resumes() {
-    for way in Way::ALL {
-        let resumption = resumption(way);
+    for kind in Mechanism::ALL {
+        let resumption = resumption(kind);
         let ours = server_with_id_context(&resumption, b"ours");
         let theirs = server_with_id_context(&resumption, b"theirs");
-        let client = Client::new(way);
+        let client = Client::new(kind);
         client.connect(&ours);
         let session = client.session();
-        assert!(!client.offer(&theirs, &session).resumed(), "{way:?}");
+        assert!(!client.offer(&theirs, &session).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn an_expired_session_is_not_resumed() {
-    for way in Way::STATEFUL {
+    for kind in Mechanism::STATEFUL {
         let clock = Arc::new(ManualClock::new());
         let builder = with_cache(Cache::builder().capacity(10).clock(clock.clone()));
         let resumption = builder.session_timeout(Duration::from_secs(60)).build();
         let resumption = resumption.unwrap();
-        let (server, client) = (server(&resumption), Client::new(way));
+        let (server, client) = (server(&resumption), Client::new(kind));
         client.connect(&server);
         let session = client.session();
         // A minute from then, less what the handshake itself may have taken.
         clock.advance(Duration::from_secs(58));
-        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+        assert!(client.offer(&server, &session).resumed(), "{kind:?}");
         clock.advance(Duration::from_secs(4));
-        assert!(!client.offer(&server, &session).resumed(), "{way:?}");
-        assert_eq!(resumption.cache().stats().expired, 1, "{way:?}");
+        assert!(!client.offer(&server, &session).resumed(), "{kind:?}");
+        assert_eq!(resumption.cache().stats().expired, 1, "{kind:?}");
     }
 }
 
@@ -140,7 +140,7 @@ fn a_session_lives_up_to_and_including_its_last_second() {
             self.0
         }
     }
-    let (_, server, client) = peers(Way::Tls12Id);
+    let (_, server, client) = peers(Mechanism::Tls12Id);
     let session = client.connect(&server).session();
     let (time, timeout) = (session.time() as u64, session.timeout() as u64);
     // Right at a second's end, the worst moment for rounding: ten seconds old for one more
@@ -157,23 +157,23 @@ fn a_session_lives_up_to_and_including_its_last_second() {
 
 #[test]
 fn a_removed_session_is_not_resumed() {
-    for way in Way::STATEFUL {
-        let (resumption, server, client) = peers(way);
+    for kind in Mechanism::STATEFUL {
+        let (resumption, server, client) = peers(kind);
         client.connect(&server);
         let session = client.session();
         let ids: Vec<SessionId> = resumption.cache().pin().iter().map(|e| *e.id()).collect();
         assert!(!ids.is_empty());
-        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+        assert!(client.offer(&server, &session).resumed(), "{kind:?}");
         for id in &ids {
             assert!(resumption.cache().remove(id));
         }
-        assert!(!client.offer(&server, &session).resumed(), "{way:?}");
+        assert!(!client.offer(&server, &session).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn a_taken_session_is_handed_out_once() {
-    let (resumption, server, client) = peers(Way::Tls12Id);
+    let (resumption, server, client) = peers(Mechanism::Tls12Id);
     let id = id_of(&client.connect(&server).session());
     assert_eq!(resumption.cache().take(&id).unwrap().id(), id.as_bytes());
     assert!(resumption.cache().take(&id).is_none());
@@ -182,9 +182,9 @@ fn a_taken_session_is_handed_out_once() {
 
 #[test]
 fn sessions_resume_when_sni_swaps_the_context() {
-    for way in Way::ALL {
+    for kind in Mechanism::ALL {
         for back_has_resumption in [true, false] {
-            let resumption = resumption(way);
+            let resumption = resumption(kind);
             let mut back = server_builder(b"tests");
             if back_has_resumption {
                 resumption.install(&mut back).unwrap();
@@ -198,15 +198,15 @@ fn sessions_resume_when_sni_swaps_the_context() {
                 Ok(())
             });
             let server = front.build();
-            let client = Client::new(way);
+            let client = Client::new(kind);
             let connect = |session: Option<&SslSession>| {
                 let name = Some("other.example");
                 client.try_connect(&server, session, name).unwrap()
             };
             assert!(!connect(None).resumed());
             let again = connect(Some(&client.session()));
-            assert!(again.resumed(), "{way:?}, {back_has_resumption}");
-            assert_eq!(again.resumed_by(), Some(way.resumed_by()));
+            assert!(again.resumed(), "{kind:?}, {back_has_resumption}");
+            assert_eq!(again.resumed_by(), Some(kind.resumed_by()));
         }
     }
 }
@@ -215,9 +215,9 @@ fn sessions_resume_when_sni_swaps_the_context() {
 fn servers_with_the_same_keys_resume_each_others_tickets() {
     let secret = TicketSecret::random(Duration::from_secs(3_600), None).unwrap();
     let secret = &secret;
-    for (way, derived) in Way::TICKETS
+    for (kind, derived) in Mechanism::TICKETS
         .into_iter()
-        .flat_map(|way| [(way, true), (way, false)])
+        .flat_map(|kind| [(kind, true), (kind, false)])
     {
         let build = || {
             let builder = Resumption::builder();
@@ -232,28 +232,28 @@ fn servers_with_the_same_keys_resume_each_others_tickets() {
         };
         let (a, b) = (build(), build());
         let (server_a, server_b) = (server(&a), server(&b));
-        let client = Client::new(way);
+        let client = Client::new(kind);
         client.connect(&server_a);
-        assert!(client.reconnect(&server_b).resumed(), "{way:?}");
-        assert!(client.reconnect(&server_a).resumed(), "{way:?}");
+        assert!(client.reconnect(&server_b).resumed(), "{kind:?}");
+        assert!(client.reconnect(&server_a).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn fresh_servers_never_open_each_others_tickets() {
-    for way in Way::TICKETS {
-        let (a, b) = (resumption(way), resumption(way));
-        let client = Client::new(way);
+    for kind in Mechanism::TICKETS {
+        let (a, b) = (resumption(kind), resumption(kind));
+        let client = Client::new(kind);
         client.connect(&server(&a));
-        assert!(!client.reconnect(&server(&b)).resumed(), "{way:?}");
+        assert!(!client.reconnect(&server(&b)).resumed(), "{kind:?}");
         assert_eq!(b.ticket_stats().unknown_key, 1);
     }
 }
 
 #[test]
 fn tickets_of_an_old_key_are_renewed_and_of_a_gone_one_fall_back() {
-    for way in Way::TICKETS {
-        let (resumption, server, client) = peers(way);
+    for kind in Mechanism::TICKETS {
+        let (resumption, server, client) = peers(kind);
         let ring = resumption.ticket_ring();
         ring.update(&record(1)).unwrap();
         client.connect(&server);
@@ -261,14 +261,14 @@ fn tickets_of_an_old_key_are_renewed_and_of_a_gone_one_fall_back() {
 
         ring.update(&[record(2), record(1)].concat()).unwrap();
         let renewed = client.offer(&server, &old).resumed_by();
-        assert_eq!(renewed, Some(ResumedBy::RenewedTicket), "{way:?}");
+        assert_eq!(renewed, Some(ResumedBy::RenewedTicket), "{kind:?}");
         let new = client.session();
         assert_ne!(new.to_der().unwrap(), old.to_der().unwrap());
 
         ring.update(&record(2)).unwrap();
         let fresh = client.offer(&server, &new);
-        assert_eq!(fresh.resumed_by(), Some(ResumedBy::Ticket), "{way:?}");
-        assert!(!client.offer(&server, &old).resumed(), "{way:?}");
+        assert_eq!(fresh.resumed_by(), Some(ResumedBy::Ticket), "{kind:?}");
+        assert!(!client.offer(&server, &old).resumed(), "{kind:?}");
         assert_eq!(resumption.ticket_stats().retired_key, 1);
     }
 }
@@ -277,7 +277,7 @@ fn tickets_of_an_old_key_are_renewed_and_of_a_gone_one_fall_back() {
 fn tickets_work_when_the_cache_has_no_room() {
     let builder = with_cache(Cache::builder().capacity(1).max_encoded_len(1));
     let resumption = builder.stateless_tickets(true).build().unwrap();
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Ticket));
+    let (server, client) = (server(&resumption), Client::new(Mechanism::Tls12Ticket));
     client.connect(&server);
     assert!(client.reconnect(&server).resumed());
 }
@@ -286,7 +286,7 @@ fn tickets_work_when_the_cache_has_no_room() {
 fn a_session_above_the_limit_is_refused_and_counted() {
     let builder = with_cache(Cache::builder().capacity(10).max_encoded_len(100));
     let resumption = builder.build().unwrap();
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let (server, client) = (server(&resumption), Client::new(Mechanism::Tls12Id));
     client.connect(&server);
     assert!(!client.reconnect(&server).resumed());
     assert_eq!(resumption.cache().stats().refused.too_large, 2);
@@ -295,8 +295,8 @@ fn a_session_above_the_limit_is_refused_and_counted() {
 
 #[test]
 fn sessions_with_client_certificates_resume() {
-    for way in Way::ALL {
-        let (resumption, client) = (resumption(way), Client::new(way));
+    for kind in Mechanism::ALL {
+        let (resumption, client) = (resumption(kind), Client::new(kind));
         let mut server = server_builder(b"tests");
         resumption.install(&mut server).unwrap();
         ask_for_certificates(&mut server);
@@ -304,9 +304,9 @@ fn sessions_with_client_certificates_resume() {
         let first = client.connect(&server);
         assert!(first.server.ssl().peer_certificate().is_some());
         let again = client.reconnect(&server);
-        assert!(again.resumed(), "{way:?}");
-        assert!(again.server.ssl().peer_certificate().is_some(), "{way:?}");
-        if !way.stateless() {
+        assert!(again.resumed(), "{kind:?}");
+        assert!(again.server.ssl().peer_certificate().is_some(), "{kind:?}");
+        if !kind.stateless() {
             let cache = resumption.cache().pin();
             let longest = cache.iter().map(|e| e.encoded().len()).max();
             assert!(longest > Some(256), "Traffic Server refuses such sessions");
@@ -316,14 +316,14 @@ fn sessions_with_client_certificates_resume() {
 
 #[test]
 fn installing_twice_is_an_error_and_a_freed_context_lets_go() {
-    let resumption = resumption(Way::Tls12Id);
+    let resumption = resumption(Mechanism::Tls12Id);
     let cache = Arc::downgrade(resumption.cache());
     let mut builder = server_builder(b"tests");
     resumption.install(&mut builder).unwrap();
     let again = resumption.install(&mut builder);
     assert!(matches!(again, Err(InstallError::AlreadyInstalled)));
     let server = builder.build();
-    let connection = Client::new(Way::Tls12Id).connect(&server);
+    let connection = Client::new(Mechanism::Tls12Id).connect(&server);
     drop(resumption);
     drop(server);
     assert!(cache.upgrade().is_some(), "held by the connection");
@@ -346,8 +346,8 @@ fn a_panic_in_a_callback_ends_in_a_full_handshake() {
     let clock = Arc::new(Broken::default());
     let builder = with_cache(Cache::builder().capacity(10).clock(clock.clone()));
     let resumption = builder.build().unwrap();
-    for way in Way::STATEFUL {
-        let (server, client) = (server(&resumption), Client::new(way));
+    for kind in Mechanism::STATEFUL {
+        let (server, client) = (server(&resumption), Client::new(kind));
         client.connect(&server);
         let session = client.session();
         let hook = panic::take_hook();
@@ -357,15 +357,15 @@ fn a_panic_in_a_callback_ends_in_a_full_handshake() {
         clock.0.store(false, Ordering::Relaxed);
         panic::set_hook(hook);
         assert!(!during.resumed());
-        assert!(client.offer(&server, &session).resumed(), "{way:?}");
+        assert!(client.offer(&server, &session).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn a_connection_that_just_ends_may_keep_its_session() {
-    for way in Way::STATEFUL {
+    for kind in Mechanism::STATEFUL {
         for keep in [true, false] {
-            let (_, server, client) = peers(way);
+            let (_, server, client) = peers(kind);
             let mut connection = client.connect(&server);
             connection.rude = true;
             if keep {
@@ -374,7 +374,7 @@ fn a_connection_that_just_ends_may_keep_its_session() {
             let session = client.session();
             drop(connection);
             // OpenSSL's own habit is to remove the session that the connection had last.
-            assert_eq!(client.offer(&server, &session).resumed(), keep, "{way:?}");
+            assert_eq!(client.offer(&server, &session).resumed(), keep, "{kind:?}");
         }
     }
 }
@@ -481,7 +481,7 @@ fn the_maintenance_thread_sweeps_and_ends_with_the_resumption() {
     // So small that a second's share of the sweep is all of it.
     let resumption = Resumption::builder().sessions(8).stateless_tickets(false);
     let resumption = resumption.build().unwrap();
-    let (server, client) = (server(&resumption), Client::new(Way::Tls12Id));
+    let (server, client) = (server(&resumption), Client::new(Mechanism::Tls12Id));
     resumption.spawn_maintenance().unwrap();
     resumption.spawn_maintenance().unwrap();
     wait_until(|| maintainers() == 1);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, Way, server};
+use common::{Client, Mechanism, server};
 use records::record;
 use rekindle::openssl::Resumption;
 use rekindle::{Cache, ManualClock, SessionId};
@@ -25,11 +25,11 @@ fn resident() -> usize {
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
 
-/// Comes back again and again with a few clients of one way, of which some were evicted, removed or
+/// Comes back again and again with a few clients of one kind, of which some were evicted, removed or
 /// expired meanwhile; returns how often the session was resumed.
-fn visit(way: Way, resumption: &Resumption) -> usize {
+fn visit(kind: Mechanism, resumption: &Resumption) -> usize {
     let server = server(resumption);
-    let clients: Vec<Client> = (0..4).map(|_| Client::new(way)).collect();
+    let clients: Vec<Client> = (0..4).map(|_| Client::new(kind)).collect();
     for client in &clients {
         client.connect(&server);
     }
@@ -56,26 +56,26 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
     };
     let (stateful, stateless) = (with_tickets(false), with_tickets(true));
     // Two servers' worth of everything that is allocated once.
-    let of = |way: Way| {
-        if way.stateless() {
+    let of = |kind: Mechanism| {
+        if kind.stateless() {
             &stateless
         } else {
             &stateful
         }
     };
-    for way in Way::ALL {
-        visit(way, of(way));
+    for kind in Mechanism::ALL {
+        visit(kind, of(kind));
     }
     let before = resident();
 
     let (done, resumed) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let visitors = Way::ALL.map(|way| {
-            let resumption = of(way);
+        let visitors = Mechanism::ALL.map(|kind| {
+            let resumption = of(kind);
             let resumed = &resumed;
             scope.spawn(move || {
                 for _ in 0..3 {
-                    resumed.fetch_add(visit(way, resumption), Ordering::Relaxed);
+                    resumed.fetch_add(visit(kind, resumption), Ordering::Relaxed);
                 }
             })
         });
@@ -125,7 +125,7 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
     assert!(stats.removed > 0 && stats.taken > 0 && stats.misses > 0);
     assert!(stats.evicted.expired > 0);
     assert!(stateless.ticket_stats().renewed > 0 && stateless.ticket_stats().retired_key > 0);
-    assert!(stats.entries <= SESSIONS + Way::ALL.len());
+    assert!(stats.entries <= SESSIONS + Mechanism::ALL.len());
     assert!(stats.retired < 4_096, "{stats:?}");
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more than before");

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Client, Way, server};
+use common::{Client, Mechanism, server};
 use rekindle::ManualClock;
 use rekindle::openssl::Resumption;
 use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing, TicketRingBuilder, TicketSecret};
@@ -146,8 +146,8 @@ fn builder(clock: &Arc<ManualClock>) -> TicketRingBuilder {
 fn use_keys(ring: &Arc<TicketRing>) {
     let resumption = Resumption::builder().sessions(10).ticket_ring(ring.clone());
     let resumption = resumption.build().unwrap();
-    for way in [Way::Tls12Ticket, Way::Tls13Ticket] {
-        let (server, client) = (server(&resumption), Client::new(way));
+    for kind in [Mechanism::Tls12Ticket, Mechanism::Tls13Ticket] {
+        let (server, client) = (server(&resumption), Client::new(kind));
         client.connect(&server);
         assert!(client.reconnect(&server).resumed());
     }

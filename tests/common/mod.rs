@@ -25,41 +25,41 @@ use pipe::step;
 
 /// How a client comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Mechanism {
     Tls12Id,
     Tls12Ticket,
     Tls13Ticket,
     Tls13Stateful,
 }
 
-impl Way {
-    pub const ALL: [Way; 4] = [
-        Way::Tls12Id,
-        Way::Tls12Ticket,
-        Way::Tls13Ticket,
-        Way::Tls13Stateful,
+impl Mechanism {
+    pub const ALL: [Mechanism; 4] = [
+        Mechanism::Tls12Id,
+        Mechanism::Tls12Ticket,
+        Mechanism::Tls13Ticket,
+        Mechanism::Tls13Stateful,
     ];
     /// By a ticket that carries the session.
-    pub const TICKETS: [Way; 2] = [Way::Tls12Ticket, Way::Tls13Ticket];
+    pub const TICKETS: [Mechanism; 2] = [Mechanism::Tls12Ticket, Mechanism::Tls13Ticket];
     /// From the cache.
-    pub const STATEFUL: [Way; 2] = [Way::Tls12Id, Way::Tls13Stateful];
+    pub const STATEFUL: [Mechanism; 2] = [Mechanism::Tls12Id, Mechanism::Tls13Stateful];
 
     pub fn version(self) -> SslVersion {
         match self {
-            Way::Tls12Id | Way::Tls12Ticket => SslVersion::TLS1_2,
-            Way::Tls13Ticket | Way::Tls13Stateful => SslVersion::TLS1_3,
+            Mechanism::Tls12Id | Mechanism::Tls12Ticket => SslVersion::TLS1_2,
+            Mechanism::Tls13Ticket | Mechanism::Tls13Stateful => SslVersion::TLS1_3,
         }
     }
 
     pub fn stateless(self) -> bool {
-        Way::TICKETS.contains(&self)
+        Mechanism::TICKETS.contains(&self)
     }
 
     pub fn resumed_by(self) -> ResumedBy {
         match self {
-            Way::Tls12Id => ResumedBy::SessionId,
-            Way::Tls13Stateful => ResumedBy::StatefulTicket,
-            Way::Tls12Ticket | Way::Tls13Ticket => ResumedBy::Ticket,
+            Mechanism::Tls12Id => ResumedBy::SessionId,
+            Mechanism::Tls13Stateful => ResumedBy::StatefulTicket,
+            Mechanism::Tls12Ticket | Mechanism::Tls13Ticket => ResumedBy::Ticket,
         }
     }
 }
@@ -122,17 +122,17 @@ pub fn ask_for_certificates(builder: &mut SslContextBuilder) {
     builder.set_verify_callback(mode, |_, _| true);
 }
 
-/// A resumption of its own for that way.
-pub fn resumption(way: Way) -> Resumption {
+/// A resumption of its own for that kind.
+pub fn resumption(kind: Mechanism) -> Resumption {
     let builder = Resumption::builder().sessions(1_000);
-    builder.stateless_tickets(way.stateless()).build().unwrap()
+    builder.stateless_tickets(kind.stateless()).build().unwrap()
 }
 
 /// A server with a resumption of its own, and a client.
-pub fn peers(way: Way) -> (Resumption, SslContext, Client) {
-    let resumption = resumption(way);
+pub fn peers(kind: Mechanism) -> (Resumption, SslContext, Client) {
+    let resumption = resumption(kind);
     let server = server(&resumption);
-    (resumption, server, Client::new(way))
+    (resumption, server, Client::new(kind))
 }
 
 /// A client: it speaks one version, and keeps the last session that the server gave it.
@@ -146,28 +146,28 @@ pub struct Client {
 struct Sessions(std::sync::Mutex<Option<SslSession>>);
 
 impl Client {
-    pub fn new(way: Way) -> Self {
-        Self::build(way, &IDENTITY, SslOptions::empty())
+    pub fn new(kind: Mechanism) -> Self {
+        Self::build(kind, &IDENTITY, SslOptions::empty())
     }
 
     /// One that asks for no tickets.
-    pub fn without_tickets(way: Way) -> Self {
-        Self::build(way, &IDENTITY, SslOptions::NO_TICKET)
+    pub fn without_tickets(kind: Mechanism) -> Self {
+        Self::build(kind, &IDENTITY, SslOptions::NO_TICKET)
     }
 
     /// One whose certificate is valid from 1970 until that moment, in seconds since then.
-    pub fn with_certificate_until(way: Way, unix: u64) -> Self {
+    pub fn with_certificate_until(kind: Mechanism, unix: u64) -> Self {
         let until = Asn1Time::from_unix(unix.try_into().unwrap()).unwrap();
         let identity = identity(&Asn1Time::from_unix(0).unwrap(), &until);
-        Self::build(way, &identity, SslOptions::empty())
+        Self::build(kind, &identity, SslOptions::empty())
     }
 
-    fn build(way: Way, identity: &Identity, options: SslOptions) -> Self {
+    fn build(kind: Mechanism, identity: &Identity, options: SslOptions) -> Self {
         let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
         builder.set_verify(SslVerifyMode::NONE);
         builder.set_options(options);
-        builder.set_min_proto_version(Some(way.version())).unwrap();
-        builder.set_max_proto_version(Some(way.version())).unwrap();
+        builder.set_min_proto_version(Some(kind.version())).unwrap();
+        builder.set_max_proto_version(Some(kind.version())).unwrap();
         // For servers that ask.
         builder.set_certificate(&identity.certificate).unwrap();
         builder.set_private_key(&identity.key).unwrap();

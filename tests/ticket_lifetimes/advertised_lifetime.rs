@@ -1,21 +1,21 @@
-//! What clients are told of their tickets' lifetime: never more than can be kept, never nothing.
+//! The lifetime that clients are told: never more than can be kept, never nothing.
 
 use std::ffi::c_long;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use openssl::ssl::{SslContextBuilder, SslVerifyMode};
+use openssl::ssl::{SslContextBuilder, SslSession};
 use openssl_sys::SSL_CTX;
 use proptest::prelude::*;
-use rekindle::openssl::{ResumedBy, Resumption};
+use rekindle::openssl::{ResumedBy, Resumption, ResumptionBuilder};
 use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing};
 use rekindle::{Clock, Time};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Way, server_builder};
+use crate::common::{Client, Mechanism, ask_for_certificates, server_builder};
 use crate::machine::{
-    HOUR, Machine, TICKETS, a_clock, hint, own_keys, ring, rotating_keys, secs, timed, told,
+    HOUR, Machine, a_clock, hint, own_keys, ring, rotating_keys, secs, stubborn, timed, timeout,
 };
 use crate::records::record;
 
@@ -24,15 +24,12 @@ unsafe extern "C" {
 }
 
 pub(crate) fn set_timeout(context: &mut SslContextBuilder, seconds: c_long) {
-    // SAFETY: a live context that nobody uses yet.
+    // SAFETY: a live context that no connection uses yet.
     unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds) };
 }
 
-/// The server asks clients for a certificate, and takes any.
-pub(crate) fn mutual(context: &mut SslContextBuilder, _: &Resumption) {
-    let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-    context.set_verify_callback(mode, |_, _| true);
-}
+/// The mechanisms that give the client a new session with each renewal.
+const TLS13: [Mechanism; 2] = [Mechanism::Tls13Ticket, Mechanism::Tls13Stateful];
 
 /// Two keys by their times: one takes over from the other in 100 seconds, which opens for 150.
 fn two_timed_keys(clock: &Arc<TwoClocks>) -> TicketRing {
@@ -65,10 +62,7 @@ impl Clock for PassesAtReading {
 
 #[test]
 fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime() {
-    for (way, reading) in TICKETS
-        .into_iter()
-        .flat_map(|way| (1..12).map(move |n| (way, n)))
-    {
+    for (kind, reading) in (0..24).map(|n| (Mechanism::TICKETS[n % 2], n / 2)) {
         let clock = a_clock();
         // The second key takes over at 100 seconds, and opens for 20 seconds only.
         let keys = vec![timed(&clock, -10, 100, 1_000), timed(&clock, 100, 110, 120)];
@@ -78,17 +72,14 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
         });
         let ring = TicketRing::builder().clock(passes.clone());
         let ring = ring.keys(&TicketKeys::new(keys).unwrap()).build().unwrap();
-        let machine = Machine::new(&clock, way, ring);
+        let machine = Machine::new(&clock, kind, ring);
         clock.pass(Duration::from_millis(99_999));
         passes.left.store(reading, Ordering::SeqCst);
-        let client = Client::new(way);
+        let client = Client::new(kind);
         machine.connect(&client);
-        let ticket = client.session();
-        machine.pass(hint(&ticket) - 1);
-        assert!(
-            machine.offer(&client, &ticket).resumed(),
-            "{way:?}, {reading}"
-        );
+        machine.pass(hint(&client) - 1);
+        let again = machine.reconnect(&client);
+        assert!(again.resumed(), "{kind:?}, {reading}");
     }
 }
 
@@ -102,56 +93,53 @@ proptest! {
         lineage in 1_u64..2_000,
         certificate in 0_u64..2_000,
         millis in 0_u64..1_000,
-        way in 0_usize..4,
+        kind in 0_usize..4,
     ) {
-        let way = Way::ALL[way];
+        let kind = Mechanism::ALL[kind];
         let clock = a_clock();
         let keys = TicketKeys::new(vec![timed(&clock, -10, key as i64, key as i64)]).unwrap();
         let ring = ring(&clock).keys(&keys).build().unwrap();
-        let configure = |builder: rekindle::openssl::ResumptionBuilder| {
+        let configure = |builder: ResumptionBuilder| {
             builder.session_timeout(secs(timeout)).full_handshake_max_age(secs(lineage))
         };
-        let machine = Machine::on(&clock, way, ring, configure, mutual);
+        let machine = Machine::on(&clock, kind, ring, configure, |server, _| ask_for_certificates(server));
         let until = clock.unix_time().as_secs() + certificate;
-        let client = Client::with_certificate_until(way, until);
+        let client = Client::with_certificate_until(kind, until);
         clock.pass(Duration::from_millis(millis));
         let first = machine.connect(&client);
         let mut least = timeout.min(certificate).min(lineage);
-        if way.stateless() {
+        if kind.stateless() {
             // The last millisecond at which it opens is one before its end.
             least = least.min((key * 1_000 - 1).saturating_sub(millis) / 1_000);
         }
-        // OpenSSL cannot do with less.
+        // OpenSSL has no less.
         let least = least.max(1);
-        let session = first.server.ssl().session().unwrap();
-        prop_assert_eq!(session.timeout(), least as i64, "{:?}", way);
-        if way != Way::Tls12Id {
-            prop_assert_eq!(told(&client), least, "{:?}", way);
+        prop_assert_eq!(first.session().timeout(), least as i64, "{:?}", kind);
+        if kind != Mechanism::Tls12Id {
+            prop_assert_eq!(hint(&client), least, "{:?}", kind);
         }
     }
 }
 
 #[test]
 fn what_the_context_has_if_nothing_says_less() {
-    for way in TICKETS {
-        let clock = a_clock();
-        let machine = Machine::new(&clock, way, own_keys(&clock));
-        let client = Client::new(way);
+    for kind in Mechanism::TICKETS {
+        let (machine, client) = Machine::and_client(kind, own_keys, |b| b);
         machine.connect(&client);
-        assert_eq!(told(&client), 2 * HOUR, "OpenSSL's default, {way:?}");
+        assert_eq!(hint(&client), 2 * HOUR, "OpenSSL's default, {kind:?}");
     }
 }
 
 #[test]
 fn own_keys_promise_the_policys_lifetime_and_no_more() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
-        let machine = Machine::new(&clock, way, rotating_keys(&clock, 100, 300));
+        let machine = Machine::new(&clock, kind, rotating_keys(&clock, 100, 300));
         for _ in 0..40 {
-            let client = Client::new(way);
+            let client = Client::new(kind);
             machine.connect(&client);
-            // Early in its period a key could open for longer, were it not for somebody who provides keys.
-            assert_eq!(told(&client), 300, "{way:?}");
+            // Early in its period a key could open for longer, but a provider's keys may come.
+            assert_eq!(hint(&client), 300, "{kind:?}");
             machine.pass(7);
         }
     }
@@ -159,26 +147,26 @@ fn own_keys_promise_the_policys_lifetime_and_no_more() {
 
 #[test]
 fn a_given_key_promises_what_its_maximum_age_leaves() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
         let policy = TicketPolicy::default().period(secs(100));
         let policy = policy.lifetime(secs(400)).max_age(secs(1_000));
         let ring = ring(&clock).policy(policy);
         let keys = TicketKeys::parse(&record(1)).unwrap();
         let ring = ring.keys(&keys).build().unwrap();
-        let machine = Machine::new(&clock, way, ring);
+        let machine = Machine::new(&clock, kind, ring);
         for (age, expected) in [(0, 999), (100, 899), (599, 400)] {
             machine.pass(age - (clock.now().as_millis() / 1_000 - 86_400));
-            let client = Client::new(way);
+            let client = Client::new(kind);
             machine.connect(&client);
-            assert_eq!(told(&client), expected, "{way:?}, at {age} s");
+            assert_eq!(hint(&client), expected, "{kind:?}, at {age} s");
         }
-        // From now on nothing that it sealed could live out a lifetime: a key of our own takes over.
+        // From now on no ticket of it could live out a lifetime: a local key takes over.
         machine.pass(1);
-        let client = Client::new(way);
+        let client = Client::new(kind);
         machine.connect(&client);
         assert!(machine.resumption.ticket_ring().status().fallback);
-        assert_eq!(told(&client), 400, "{way:?}");
+        assert_eq!(hint(&client), 400, "{kind:?}");
     }
 }
 
@@ -186,91 +174,81 @@ fn a_given_key_promises_what_its_maximum_age_leaves() {
 fn a_timed_key_promises_up_to_its_end_and_the_next_one_anew() {
     let clock = a_clock();
     let set = |context: &mut SslContextBuilder, _: &Resumption| set_timeout(context, 1_000);
-    let way = Way::Tls13Ticket;
-    let machine = Machine::on(&clock, way, two_timed_keys(&clock), |b| b, set);
-    let client = Client::new(way);
+    let kind = Mechanism::Tls13Ticket;
+    let machine = Machine::on(&clock, kind, two_timed_keys(&clock), |b| b, set);
+    let client = Client::new(kind);
     machine.pass(60);
     machine.connect(&client);
-    assert_eq!(told(&client), 89);
+    assert_eq!(hint(&client), 89);
     machine.pass(39);
     assert!(machine.reconnect(&client).resumed());
-    assert_eq!(told(&client), 50);
+    assert_eq!(hint(&client), 50);
     machine.pass(21);
     let renewed = machine.reconnect(&client);
     assert_eq!(renewed.resumed_by(), Some(ResumedBy::RenewedTicket));
-    assert_eq!(told(&client), 1_000, "the context's own again");
+    assert_eq!(hint(&client), 1_000, "the context's own again");
 }
 
 #[test]
 fn renewals_are_told_the_configured_lifetime_again() {
-    let clock = a_clock();
-    let configure = |b: rekindle::openssl::ResumptionBuilder| b.session_timeout(secs(500));
-    for way in [Way::Tls13Ticket, Way::Tls13Stateful] {
-        let machine = Machine::with(&clock, way, own_keys(&clock), configure);
-        let client = Client::new(way);
+    for kind in TLS13 {
+        let (machine, client) = Machine::and_client(kind, own_keys, timeout(500));
         machine.connect(&client);
         for _ in 0..20 {
             machine.pass(400);
             assert!(machine.reconnect(&client).resumed());
-            assert_eq!(told(&client), 500, "{way:?}");
+            assert_eq!(hint(&client), 500, "{kind:?}");
         }
     }
 }
 
 #[test]
 fn a_renewed_ticket_of_tls_1_2_keeps_the_lifetime_that_its_first_was_told() {
-    let clock = a_clock();
-    let machine = Machine::with(
-        &clock,
-        Way::Tls12Ticket,
-        rotating_keys(&clock, 50, 300),
-        |b| b.session_timeout(secs(200)),
-    );
-    let client = Client::new(Way::Tls12Ticket);
+    let keys = |clock: &Arc<TwoClocks>| rotating_keys(clock, 50, 300);
+    let (machine, client) = Machine::and_client(Mechanism::Tls12Ticket, keys, timeout(200));
     machine.connect(&client);
     for _ in 0..3 {
         machine.pass(60);
         let again = machine.reconnect(&client);
         assert_eq!(again.resumed_by(), Some(ResumedBy::RenewedTicket));
-        let session = again.server.ssl().session().unwrap();
-        assert_eq!(session.timeout(), 200);
-        // OpenSSL's own habit in renewals of TLS 1.2: it leaves the lifetime unsaid.
-        assert_eq!(told(&client), 0);
+        assert_eq!(again.session().timeout(), 200);
+        // OpenSSL's own habit in renewals of TLS 1.2: no lifetime.
+        assert_eq!(hint(&client), 0);
     }
 }
 
 #[test]
 fn a_context_without_a_timeout_has_openssls_default() {
     let set = |context: &mut SslContextBuilder, _: &Resumption| set_timeout(context, 0);
-    for way in [Way::Tls12Ticket, Way::Tls13Ticket, Way::Tls13Stateful] {
+    for kind in Mechanism::ALL.into_iter().skip(1) {
         let clock = a_clock();
-        let machine = Machine::on(&clock, way, own_keys(&clock), |b| b, set);
-        let client = Client::new(way);
+        let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, set);
+        let client = Client::new(kind);
         machine.connect(&client);
-        assert_eq!(told(&client), 2 * HOUR, "{way:?}");
-        if way == Way::Tls12Ticket {
+        assert_eq!(hint(&client), 2 * HOUR, "{kind:?}");
+        if kind == Mechanism::Tls12Ticket {
             continue;
         }
         for _ in 0..5 {
             machine.pass(HOUR);
             assert!(machine.reconnect(&client).resumed());
-            assert_eq!(told(&client), 2 * HOUR, "{way:?}");
+            assert_eq!(hint(&client), 2 * HOUR, "{kind:?}");
         }
     }
-    // Also after one that was told less.
-    let (clock, way) = (a_clock(), Way::Tls13Ticket);
-    let machine = Machine::on(&clock, way, two_timed_keys(&clock), |b| b, set);
-    let client = Client::new(way);
+    // Also after a ticket with a shorter lifetime.
+    let (clock, kind) = (a_clock(), Mechanism::Tls13Ticket);
+    let machine = Machine::on(&clock, kind, two_timed_keys(&clock), |b| b, set);
+    let client = Client::new(kind);
     machine.connect(&client);
-    assert_eq!(told(&client), 149);
+    assert_eq!(hint(&client), 149);
     machine.pass(110);
     assert!(machine.reconnect(&client).resumed());
-    assert_eq!(told(&client), 2 * HOUR);
+    assert_eq!(hint(&client), 2 * HOUR);
 }
 
 #[test]
 fn when_sni_swaps_the_context_the_first_ones_timeout_holds() {
-    for way in [Way::Tls13Ticket, Way::Tls13Stateful] {
+    for kind in TLS13 {
         let clock = a_clock();
         let swap = |front: &mut SslContextBuilder, resumption: &Resumption| {
             set_timeout(front, 300);
@@ -282,41 +260,46 @@ fn when_sni_swaps_the_context_the_first_ones_timeout_holds() {
                 Ok(())
             });
         };
-        let machine = Machine::on(&clock, way, own_keys(&clock), |b| b, swap);
-        let client = Client::new(way);
-        client
-            .try_connect(&machine.server, None, Some("other.example"))
-            .unwrap();
-        assert_eq!(told(&client), 300, "{way:?}");
+        let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, swap);
+        let client = Client::new(kind);
+        let connect = |session: Option<&SslSession>| {
+            let name = Some("other.example");
+            client.try_connect(&machine.server, session, name).unwrap()
+        };
+        connect(None);
+        assert_eq!(hint(&client), 300, "{kind:?}");
         for _ in 0..3 {
             machine.pass(200);
-            let session = crate::machine::stubborn(&clock, &client.session());
-            let again = client
-                .try_connect(&machine.server, Some(&session), Some("other.example"))
-                .unwrap();
-            assert!(again.resumed(), "{way:?}");
-            assert_eq!(told(&client), 300, "{way:?}");
+            let session = stubborn(&clock, &client.session());
+            assert!(connect(Some(&session)).resumed(), "{kind:?}");
+            assert_eq!(hint(&client), 300, "{kind:?}");
         }
     }
 }
 
 #[test]
 fn renewals_near_the_end_of_a_certificate_are_told_what_is_left_of_it() {
-    for way in [Way::Tls13Ticket, Way::Tls13Stateful] {
+    for kind in TLS13 {
         let clock = a_clock();
-        let machine = Machine::on(&clock, way, own_keys(&clock), |b| b, mutual);
+        let machine = Machine::on(
+            &clock,
+            kind,
+            own_keys(&clock),
+            |b| b,
+            |server, _| ask_for_certificates(server),
+        );
         let until = clock.unix_time().as_secs() + 1_000;
-        let client = Client::with_certificate_until(way, until);
+        let client = Client::with_certificate_until(kind, until);
         machine.connect(&client);
-        assert_eq!(told(&client), 1_000, "{way:?}");
+        assert_eq!(hint(&client), 1_000, "{kind:?}");
         for left in [700, 400, 100, 1] {
             let now = clock.unix_time().as_secs();
             machine.pass(until - left - now);
-            assert!(machine.reconnect(&client).resumed(), "{way:?}, {left}");
-            assert_eq!(told(&client), left, "{way:?}");
+            assert!(machine.reconnect(&client).resumed(), "{kind:?}, {left}");
+            assert_eq!(hint(&client), left, "{kind:?}");
         }
         machine.pass(2);
-        assert!(!machine.reconnect(&client).resumed(), "{way:?}");
-        assert_eq!(told(&client), 1, "{way:?}");
+        assert!(!machine.reconnect(&client).resumed(), "{kind:?}");
+        assert_eq!(hint(&client), 1, "{kind:?}");
     }
 }

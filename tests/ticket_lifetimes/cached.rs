@@ -1,4 +1,4 @@
-//! What went wrong once: sessions of the cache that were written to, certificates and keys in their last
+//! What went wrong once: writes to sessions of the cache, certificates and keys in their last
 //! seconds, tickets older than the clock.
 
 use std::time::Duration;
@@ -7,23 +7,25 @@ use rekindle::openssl::ResumedBy;
 use rekindle::tickets::TicketKeys;
 use rekindle::{Clock, SessionId};
 
-use crate::advertised_lifetime::mutual;
 use crate::clock::TwoClocks;
-use crate::common::{Client, Way};
+use crate::common::{Client, Mechanism, ask_for_certificates};
 use crate::machine::{
-    HOUR, Machine, TICKETS, a_clock, given_keys, own_keys, ring, secs, stubborn, timed, told,
+    HOUR, Machine, a_clock, given_keys, hint, own_keys, ring, secs, stubborn, timed, timeout,
 };
 use crate::records::record;
 use crate::wall_clock;
 
 #[test]
 fn the_session_in_the_cache_is_never_written_to() {
-    for timeout in [100, 7 * 24 * HOUR] {
+    for seconds in [100, 7 * 24 * HOUR] {
         let clock = a_clock();
-        let machine = Machine::with(&clock, Way::Tls12Ticket, own_keys(&clock), |b| {
-            b.session_timeout(secs(timeout))
-        });
-        let without = Client::without_tickets(Way::Tls12Id);
+        let machine = Machine::with(
+            &clock,
+            Mechanism::Tls12Ticket,
+            own_keys(&clock),
+            timeout(seconds),
+        );
+        let without = Client::without_tickets(Mechanism::Tls12Id);
         drop(machine.connect(&without));
         let session = without.session();
         let id = SessionId::new(session.id()).unwrap();
@@ -31,18 +33,18 @@ fn the_session_in_the_cache_is_never_written_to() {
         let before = cached.to_der().unwrap();
         for age in [0, 50, 90] {
             machine.pass(clock_until(&machine.clock, age));
-            // Now it takes tickets: the session comes from the cache, and goes into one.
+            // A client that takes tickets: the session comes from the cache, and goes into one.
             let sealed = machine.stats().sealed;
-            let client = Client::new(Way::Tls12Ticket);
+            let client = Client::new(Mechanism::Tls12Ticket);
             let again = machine.offer(&client, &session);
             assert_eq!(again.resumed_by(), Some(ResumedBy::SessionId));
             assert_eq!(machine.stats().sealed, sealed + 1);
-            assert_eq!(cached.to_der().unwrap(), before, "{timeout}, at {age} s");
+            assert_eq!(cached.to_der().unwrap(), before, "{seconds}, at {age} s");
         }
     }
 }
 
-/// How long until the clock has been going for so long.
+/// How long until the clock has been going for so many seconds.
 fn clock_until(clock: &TwoClocks, seconds: u64) -> u64 {
     seconds + 86_400 - clock.now().as_millis() / 1_000
 }
@@ -50,11 +52,11 @@ fn clock_until(clock: &TwoClocks, seconds: u64) -> u64 {
 #[test]
 fn the_session_behind_a_stateful_ticket_is_never_written_to() {
     let clock = a_clock();
-    let machine = Machine::with(&clock, Way::Tls13Stateful, own_keys(&clock), |b| {
+    let machine = Machine::with(&clock, Mechanism::Tls13Stateful, own_keys(&clock), |b| {
         b.session_timeout(secs(100))
             .full_handshake_max_age(secs(150))
     });
-    let client = Client::new(Way::Tls13Stateful);
+    let client = Client::new(Mechanism::Tls13Stateful);
     drop(machine.connect(&client));
     let all = || -> Vec<(SessionId, Vec<u8>)> {
         let cache = machine.resumption.cache().pin();
@@ -78,12 +80,15 @@ fn the_session_behind_a_stateful_ticket_is_never_written_to() {
 #[test]
 fn a_ticket_of_a_cached_session_begins_no_new_life() {
     let clock = a_clock();
-    let machine = Machine::with(&clock, Way::Tls12Ticket, own_keys(&clock), |b| {
-        b.session_timeout(secs(100))
-    });
-    let without = Client::without_tickets(Way::Tls12Id);
+    let machine = Machine::with(
+        &clock,
+        Mechanism::Tls12Ticket,
+        own_keys(&clock),
+        timeout(100),
+    );
+    let without = Client::without_tickets(Mechanism::Tls12Id);
     drop(machine.connect(&without));
-    let client = Client::new(Way::Tls12Ticket);
+    let client = Client::new(Mechanism::Tls12Ticket);
     machine.pass(90);
     let by_id = machine.offer(&client, &without.session());
     assert_eq!(by_id.resumed_by(), Some(ResumedBy::SessionId));
@@ -98,22 +103,28 @@ fn a_ticket_of_a_cached_session_begins_no_new_life() {
 
 #[test]
 fn a_certificate_that_has_ended_kills_no_handshake() {
-    for way in Way::ALL {
+    for kind in Mechanism::ALL {
         for ended in [0, 1, 2 * 24 * HOUR] {
             let clock = a_clock();
-            let machine = Machine::on(&clock, way, own_keys(&clock), |b| b, mutual);
+            let machine = Machine::on(
+                &clock,
+                kind,
+                own_keys(&clock),
+                |b| b,
+                |server, _| ask_for_certificates(server),
+            );
             let until = clock.unix_time().as_secs() - ended;
-            let client = Client::with_certificate_until(way, until);
+            let client = Client::with_certificate_until(kind, until);
             for _ in 0..2 {
                 let full = machine.connect(&client);
-                assert!(!full.resumed(), "{way:?}, {ended} s ago");
+                assert!(!full.resumed(), "{kind:?}, {ended} s ago");
                 assert!(full.server.ssl().peer_certificate().is_some());
                 drop(full);
-                // At least nothing outlives it for long.
+                // No session outlives it for long.
                 let session = client.session();
                 machine.pass(2);
                 let again = machine.offer(&client, &session);
-                assert!(!again.resumed(), "{way:?}, {ended} s ago");
+                assert!(!again.resumed(), "{kind:?}, {ended} s ago");
             }
         }
     }
@@ -121,74 +132,84 @@ fn a_certificate_that_has_ended_kills_no_handshake() {
 
 #[test]
 fn a_certificate_that_ends_meanwhile_ends_the_session() {
-    for way in Way::ALL {
+    for kind in Mechanism::ALL {
         let clock = a_clock();
-        let machine = Machine::on(&clock, way, own_keys(&clock), |b| b, mutual);
+        let machine = Machine::on(
+            &clock,
+            kind,
+            own_keys(&clock),
+            |b| b,
+            |server, _| ask_for_certificates(server),
+        );
         let until = clock.unix_time().as_secs() + 60;
-        let client = Client::with_certificate_until(way, until);
+        let client = Client::with_certificate_until(kind, until);
         machine.connect(&client);
         let session = client.session();
         machine.pass(60);
-        assert!(machine.offer(&client, &session).resumed(), "{way:?}");
+        assert!(machine.offer(&client, &session).resumed(), "{kind:?}");
         machine.pass(1);
-        assert!(!machine.offer(&client, &session).resumed(), "{way:?}");
+        assert!(!machine.offer(&client, &session).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn the_last_second_of_a_key_kills_no_handshake() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
         let keys = TicketKeys::new(vec![timed(&clock, -3_600, 100, 100)]).unwrap();
         let ring = ring(&clock).keys(&keys).build().unwrap();
-        let machine = Machine::new(&clock, way, ring);
+        let machine = Machine::new(&clock, kind, ring);
         let of_the_key = |machine: &Machine| !machine.resumption.ticket_ring().status().fallback;
-        // (at, in milliseconds; what its client is told)
+        // (at, in milliseconds; the lifetime that its client is told)
         let moments = [(98_000, 1), (99_000, 1), (99_500, 1), (99_999, 1)];
         for (at, expected) in moments {
             let now = clock.now().as_millis() - 86_400_000;
             clock.pass(Duration::from_millis(at - now));
             machine.resumption.maintain().unwrap();
-            let client = Client::new(way);
+            let client = Client::new(kind);
             machine.connect(&client);
             assert!(of_the_key(&machine));
-            assert_eq!(told(&client), expected, "{way:?}, at {at} ms");
-            assert!(machine.reconnect(&client).resumed(), "{way:?}, at {at} ms");
+            assert_eq!(hint(&client), expected, "{kind:?}, at {at} ms");
+            assert!(machine.reconnect(&client).resumed(), "{kind:?}, at {at} ms");
         }
         clock.pass(Duration::from_millis(1));
         machine.resumption.maintain().unwrap();
-        let client = Client::new(way);
+        let client = Client::new(kind);
         machine.connect(&client);
         assert!(!of_the_key(&machine));
-        assert_eq!(told(&client), 2 * HOUR, "{way:?}");
-        assert!(machine.reconnect(&client).resumed(), "{way:?}");
+        assert_eq!(hint(&client), 2 * HOUR, "{kind:?}");
+        assert!(machine.reconnect(&client).resumed(), "{kind:?}");
     }
 }
 
 #[test]
 fn a_ticket_that_is_older_than_the_clock_lives_as_long_as_any() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         // A machine that has just started, and one that has been up for a day.
         for up in [5, 86_400] {
             let first = a_clock();
-            let configure = |b: rekindle::openssl::ResumptionBuilder| b.session_timeout(secs(100));
-            let a = Machine::with(&first, way, given_keys(&first, &record(1)), configure);
-            let client = Client::new(way);
+            let configure = timeout(100);
+            let a = Machine::with(&first, kind, given_keys(&first, &record(1)), configure);
+            let client = Client::new(kind);
             a.connect(&client);
             let unix = first.unix_time() + secs(90);
             let clock = std::sync::Arc::new(TwoClocks::new(secs(up), unix));
             let keys = given_keys(&clock, &[record(2), record(1)].concat());
-            let b = Machine::with(&clock, way, keys, configure);
+            let b = Machine::with(&clock, kind, keys, configure);
             let renewed = b.reconnect(&client);
             assert_eq!(renewed.resumed_by(), Some(ResumedBy::RenewedTicket));
             drop(renewed);
             let ticket = client.session();
-            // In TLS 1.2 the life goes on that has 10 seconds left, in 1.3 another has begun.
-            let left = if way == Way::Tls12Ticket { 10 } else { 100 };
+            // In TLS 1.2 the session goes on that has 10 seconds left, in 1.3 another has begun.
+            let left = if kind == Mechanism::Tls12Ticket {
+                10
+            } else {
+                100
+            };
             b.pass(left);
-            assert!(b.offer(&client, &ticket).resumed(), "{way:?}, up {up} s");
+            assert!(b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");
             b.pass(1);
-            assert!(!b.offer(&client, &ticket).resumed(), "{way:?}, up {up} s");
+            assert!(!b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");
         }
     }
 }
@@ -196,15 +217,15 @@ fn a_ticket_that_is_older_than_the_clock_lives_as_long_as_any() {
 #[test]
 fn many_that_resume_one_cached_session_at_once_do_not_meet() {
     let clock = a_clock();
-    let machine = Machine::new(&clock, Way::Tls12Ticket, own_keys(&clock));
-    let without = Client::without_tickets(Way::Tls12Id);
+    let machine = Machine::new(&clock, Mechanism::Tls12Ticket, own_keys(&clock));
+    let without = Client::without_tickets(Mechanism::Tls12Id);
     drop(machine.connect(&without));
     let session = stubborn(&clock, &without.session()).to_der().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 wall_clock::is_by(&machine.clock);
-                let client = Client::new(Way::Tls12Ticket);
+                let client = Client::new(Mechanism::Tls12Ticket);
                 let session = openssl::ssl::SslSession::from_der(&session).unwrap();
                 for _ in 0..50 {
                     assert!(client.offer(&machine.server, &session).resumed());

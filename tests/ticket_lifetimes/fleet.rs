@@ -1,4 +1,4 @@
-//! Machines that share a derived secret and no more: each opens what the others seal, at once.
+//! Machines that share only a secret: each opens what the others seal, at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use rekindle::openssl::ResumedBy;
 use rekindle::tickets::{TicketPolicy, TicketSecret};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Way};
-use crate::machine::{Machine, TICKETS, a_clock, ring, secs};
+use crate::common::{Client, Mechanism};
+use crate::machine::{Machine, a_clock, hint_of, ring, secs};
 
-/// Up for different times, with clocks that are apart by up to 30 seconds.
+/// Up for different times, with wall clocks that are apart by up to 30 seconds.
 fn clocks(machines: usize) -> Vec<Arc<TwoClocks>> {
     let now = a_clock().unix_time();
     let skews = [0, 30, 11, 29, 4];
@@ -19,10 +19,10 @@ fn clocks(machines: usize) -> Vec<Arc<TwoClocks>> {
     (0..machines).map(clock).map(Arc::new).collect()
 }
 
-fn machine(clock: &Arc<TwoClocks>, way: Way, secret: &TicketSecret) -> Machine {
+fn machine(clock: &Arc<TwoClocks>, kind: Mechanism, secret: &TicketSecret) -> Machine {
     let policy = TicketPolicy::default().lifetime(secs(300));
     let ring = ring(clock).policy(policy);
-    Machine::new(clock, way, ring.secret(secret).build().unwrap())
+    Machine::new(clock, kind, ring.secret(secret).build().unwrap())
 }
 
 fn secret(period: u64, ratchet: bool) -> TicketSecret {
@@ -31,10 +31,10 @@ fn secret(period: u64, ratchet: bool) -> TicketSecret {
     TicketSecret::random(secs(period), ratchet.then_some(from)).unwrap()
 }
 
-fn each_resumes_all_others(way: Way, machines: usize, secret: &TicketSecret, seconds: u64) {
+fn each_resumes_all_others(kind: Mechanism, machines: usize, secret: &TicketSecret, seconds: u64) {
     let fleet: Vec<Machine> = clocks(machines)
         .iter()
-        .map(|clock| machine(clock, way, secret))
+        .map(|clock| machine(clock, kind, secret))
         .collect();
     let name = |machine: &Machine| {
         let ring = machine.resumption.ticket_ring();
@@ -49,13 +49,13 @@ fn each_resumes_all_others(way: Way, machines: usize, secret: &TicketSecret, sec
         }
         // By turns, so that each moment has few handshakes.
         let from = second as usize % machines;
-        let client = Client::new(way);
+        let client = Client::new(kind);
         fleet[from].connect(&client);
         let ticket = client.session();
         for (to, other) in fleet.iter().enumerate() {
             let before = other.stats();
             let again = other.offer(&client, &ticket);
-            assert!(again.resumed(), "{way:?}, {from} to {to}, at {second}");
+            assert!(again.resumed(), "{kind:?}, {from} to {to}, at {second}");
             let renewed = again.resumed_by() == Some(ResumedBy::RenewedTicket);
             previous += u64::from(renewed);
             next += other.stats().opened_by[0] - before.opened_by[0];
@@ -78,11 +78,11 @@ fn each_resumes_all_others(way: Way, machines: usize, secret: &TicketSecret, sec
 
 #[test]
 fn two_and_five_machines_across_rotations() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         for machines in [2, 5] {
             for ratchet in [false, true] {
-                each_resumes_all_others(way, machines, &secret(60, ratchet), 150);
-                each_resumes_all_others(way, machines, &secret(15, ratchet), 60);
+                each_resumes_all_others(kind, machines, &secret(60, ratchet), 150);
+                each_resumes_all_others(kind, machines, &secret(15, ratchet), 60);
             }
         }
     }
@@ -90,36 +90,36 @@ fn two_and_five_machines_across_rotations() {
 
 #[test]
 fn a_ticket_opens_everywhere_for_its_lifetime() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         for ratchet in [false, true] {
             let secret = secret(60, ratchet);
             let fleet: Vec<Machine> = clocks(5)
                 .iter()
-                .map(|clock| machine(clock, way, &secret))
+                .map(|clock| machine(clock, kind, &secret))
                 .collect();
             for from in &fleet {
-                let client = Client::new(way);
+                let client = Client::new(kind);
                 from.connect(&client);
                 let ticket = client.session();
-                let told = crate::machine::hint(&ticket);
-                assert!(told >= 300, "{told}");
+                let hint = hint_of(&ticket);
+                assert!(hint >= 300, "{hint}");
                 let mut age = 0;
                 for wanted in [30, 100, 200, 269] {
                     fleet.iter().for_each(|machine| machine.pass(wanted - age));
                     age = wanted;
                     for to in &fleet {
-                        assert!(to.offer(&client, &ticket).resumed(), "{way:?}, at {age} s");
+                        assert!(to.offer(&client, &ticket).resumed(), "{kind:?}, at {age} s");
                     }
                 }
                 // By its own machine's clock it is younger than by those that are ahead.
-                fleet.iter().for_each(|machine| machine.pass(told - age));
+                fleet.iter().for_each(|machine| machine.pass(hint - age));
                 assert!(
                     from.offer(&client, &ticket).resumed(),
-                    "{way:?}, at {told} s"
+                    "{kind:?}, at {hint} s"
                 );
                 fleet.iter().for_each(|machine| machine.pass(31));
                 for to in &fleet {
-                    assert!(!to.offer(&client, &ticket).resumed(), "{way:?}");
+                    assert!(!to.offer(&client, &ticket).resumed(), "{kind:?}");
                 }
             }
         }
@@ -128,18 +128,18 @@ fn a_ticket_opens_everywhere_for_its_lifetime() {
 
 #[test]
 fn without_a_shared_secret_never() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clocks = clocks(2);
         for ratchet in [false, true] {
-            let a = machine(&clocks[0], way, &secret(60, ratchet));
-            let b = machine(&clocks[1], way, &secret(60, ratchet));
+            let a = machine(&clocks[0], kind, &secret(60, ratchet));
+            let b = machine(&clocks[1], kind, &secret(60, ratchet));
             for _ in 0..40 {
                 a.pass(3);
                 b.pass(3);
                 for (one, other) in [(&a, &b), (&b, &a)] {
-                    let client = Client::new(way);
+                    let client = Client::new(kind);
                     one.connect(&client);
-                    assert!(!other.reconnect(&client).resumed(), "{way:?}");
+                    assert!(!other.reconnect(&client).resumed(), "{kind:?}");
                 }
             }
             for stats in [a.stats(), b.stats()] {
@@ -151,15 +151,15 @@ fn without_a_shared_secret_never() {
 
 #[test]
 fn one_that_starts_later_opens_what_was_sealed_before() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let secret = secret(60, false);
         let clock = a_clock();
-        let old = machine(&clock, way, &secret);
-        let client = Client::new(way);
+        let old = machine(&clock, kind, &secret);
+        let client = Client::new(kind);
         old.connect(&client);
         clock.pass(Duration::from_secs(200));
         let restarted = Arc::new(TwoClocks::new(secs(1), clock.unix_time()));
-        let new = machine(&restarted, way, &secret);
-        assert!(new.reconnect(&client).resumed(), "{way:?}");
+        let new = machine(&restarted, kind, &secret);
+        assert!(new.reconnect(&client).resumed(), "{kind:?}");
     }
 }

@@ -1,18 +1,18 @@
-//! Servers of another kind that share a key: OpenSSL's own tickets, which know of no lineages and carry
-//! along what they do not understand.
+//! Foreign servers that share a key: OpenSSL's own tickets have no lineages, and copy application
+//! data that they do not know.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::sync::Arc;
 
 use openssl::ssl::SslContext;
 use openssl_sys::{self as sys, SSL_CTX};
-use rekindle::tickets::TicketRing;
+
 use rekindle_key_files::TicketKeyFormat;
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Connection, Way, server_builder};
+use crate::common::{Client, Connection, Mechanism, server_builder};
 use crate::lineage::{LIMIT, TIMEOUT, limits};
-use crate::machine::{Machine, TICKETS, a_clock, ring, stubborn, told};
+use crate::machine::{Machine, hint, ring, stubborn};
 use crate::records::long_record;
 use crate::wall_clock;
 
@@ -56,41 +56,38 @@ impl Plain {
     }
 }
 
-fn the_same_key(clock: &Arc<TwoClocks>, number: u8) -> TicketRing {
-    let keys = TicketKeyFormat::OpenSsl80.parse(&long_record(number));
-    ring(clock).keys(&keys.unwrap()).build().unwrap()
+/// A machine, a foreign server with the same key and clock, and a client.
+fn with_the_same_key(kind: Mechanism) -> (Machine, Plain, Client) {
+    let keys = TicketKeyFormat::OpenSsl80.parse(&long_record(1)).unwrap();
+    let keys = |clock: &Arc<TwoClocks>| ring(clock).keys(&keys).build().unwrap();
+    let (ours, client) = Machine::and_client(kind, keys, limits);
+    let theirs = Plain::new(&ours.clock, 1);
+    (ours, theirs, client)
 }
 
 #[test]
 fn each_resumes_the_others_tickets() {
-    for way in TICKETS {
-        let clock = a_clock();
-        let ours = Machine::new(&clock, way, the_same_key(&clock, 1));
-        let theirs = Plain::new(&clock, 1);
-        let client = Client::new(way);
+    for kind in Mechanism::TICKETS {
+        let (ours, theirs, client) = with_the_same_key(kind);
         ours.connect(&client);
-        assert!(theirs.reconnect(&client).resumed(), "{way:?}");
-        assert!(ours.reconnect(&client).resumed(), "{way:?}");
+        assert!(theirs.reconnect(&client).resumed(), "{kind:?}");
+        assert!(ours.reconnect(&client).resumed(), "{kind:?}");
         theirs.connect(&client);
-        assert!(ours.reconnect(&client).resumed(), "{way:?}");
-        assert_eq!(ours.stats().opened, 2, "{way:?}");
+        assert!(ours.reconnect(&client).resumed(), "{kind:?}");
+        assert_eq!(ours.stats().opened, 2, "{kind:?}");
     }
 }
 
 #[test]
 fn a_chain_that_goes_through_one_ends_here() {
-    let way = Way::Tls13Ticket;
     for begins_here in [true, false] {
-        let clock = a_clock();
-        let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
-        let theirs = Plain::new(&clock, 1);
-        let client = Client::new(way);
+        let (ours, theirs, client) = with_the_same_key(Mechanism::Tls13Ticket);
         if begins_here {
             ours.connect(&client);
         } else {
             theirs.connect(&client);
         }
-        // It never tells more than what is left, whoever else has renewed meanwhile.
+        // It never tells more than what is left, also after renewals by the other server.
         for age in (5..=LIMIT).step_by(5) {
             ours.pass(5);
             let here = age % 10 == 5;
@@ -102,7 +99,7 @@ fn a_chain_that_goes_through_one_ends_here() {
             assert!(again.resumed(), "{begins_here}, at {age}");
             if here {
                 let left = TIMEOUT.min(LIMIT - age);
-                assert_eq!(told(&client), left, "{begins_here}, at {age}");
+                assert_eq!(hint(&client), left, "{begins_here}, at {age}");
             }
         }
         ours.pass(1);
@@ -112,14 +109,10 @@ fn a_chain_that_goes_through_one_ends_here() {
 
 #[test]
 fn a_chain_that_only_they_have_renewed_has_ended_here() {
-    let way = Way::Tls13Ticket;
-    let clock = a_clock();
-    let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
-    let theirs = Plain::new(&clock, 1);
-    let client = Client::new(way);
+    let (ours, theirs, client) = with_the_same_key(Mechanism::Tls13Ticket);
     ours.connect(&client);
     ours.pass(1);
-    // From here on it carries a stamp.
+    // From here on it carries a record.
     assert!(ours.reconnect(&client).resumed());
     for _ in 0..10 {
         ours.pass(10);
@@ -133,19 +126,15 @@ fn a_chain_that_only_they_have_renewed_has_ended_here() {
 
 #[test]
 fn of_a_ticket_that_they_have_renewed_before_it_came_here_the_renewal_counts() {
-    // Nothing in it says more: a full handshake's tickets carry no stamp.
-    let way = Way::Tls13Ticket;
-    let clock = a_clock();
-    let ours = Machine::with(&clock, way, the_same_key(&clock, 1), limits);
-    let theirs = Plain::new(&clock, 1);
-    let client = Client::new(way);
+    // Nothing in it says more: a full handshake's tickets carry no record.
+    let (ours, theirs, client) = with_the_same_key(Mechanism::Tls13Ticket);
     ours.connect(&client);
     ours.pass(20);
     assert!(theirs.reconnect(&client).resumed());
     for age in [25, 50, 75, 100] {
         ours.pass(25);
         assert!(ours.reconnect(&client).resumed());
-        assert!(age == LIMIT || told(&client) == TIMEOUT.min(LIMIT - age));
+        assert!(age == LIMIT || hint(&client) == TIMEOUT.min(LIMIT - age));
     }
     ours.pass(1);
     assert!(!ours.reconnect(&client).resumed());

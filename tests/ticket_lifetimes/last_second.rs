@@ -1,4 +1,4 @@
-//! A ticket opens as long as its client was told, and no longer, whatever somebody does to the time of day.
+//! A ticket opens as long as its client was told, and no longer, also when the wall clock steps.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use rekindle::Clock;
 use rekindle::openssl::ResumedBy;
 
-use crate::common::{Client, Way};
+use crate::common::{Client, Mechanism};
 use crate::forge::older_by;
 use crate::machine::{
-    HOUR, Machine, TICKETS, a_clock, given_keys, hint, own_keys, rotating_keys, secs,
+    HOUR, Machine, a_clock, given_keys, hint_of, own_keys, rotating_keys, secs, timeout,
 };
 use crate::records::record;
 
@@ -18,21 +18,19 @@ const TIMEOUT: u64 = 150;
 
 #[test]
 fn the_last_second_counts_and_the_next_does_not() {
-    for way in TICKETS {
-        // Wherever in a second it was sealed, and with whatever the time of day has done since.
-        for (born, step) in [(0, 0), (999, 0), (500, -900), (1, 900), (999, -86_400)] {
+    for kind in Mechanism::TICKETS {
+        // Sealed anywhere in a second, and with any step of the wall clock since.
+        for (issued_at, step) in [(0, 0), (999, 0), (500, -900), (1, 900), (999, -86_400)] {
             let clock = a_clock();
-            let machine = Machine::with(&clock, way, own_keys(&clock), |b| {
-                b.session_timeout(secs(TIMEOUT))
-            });
-            let client = Client::new(way);
-            clock.pass(Duration::from_millis(born));
+            let machine = Machine::with(&clock, kind, own_keys(&clock), timeout(TIMEOUT));
+            let client = Client::new(kind);
+            clock.pass(Duration::from_millis(issued_at));
             machine.connect(&client);
             let ticket = client.session();
-            assert_eq!(hint(&ticket), TIMEOUT);
+            assert_eq!(hint_of(&ticket), TIMEOUT);
             clock.step(step);
             for (age, opens) in [(0, true), (0, true), (999, true), (1_000, false)] {
-                let since_start = clock.now().as_millis() - 86_400_000 - born;
+                let since_start = clock.now().as_millis() - 86_400_000 - issued_at;
                 let wanted = if age == 0 {
                     since_start + 30_000
                 } else {
@@ -43,7 +41,7 @@ fn the_last_second_counts_and_the_next_does_not() {
                 assert_eq!(
                     again.resumed(),
                     opens,
-                    "{way:?}, {born} ms, {step} s, {age}"
+                    "{kind:?}, {issued_at} ms, {step} s, {age}"
                 );
             }
             let stats = machine.stats();
@@ -54,78 +52,84 @@ fn the_last_second_counts_and_the_next_does_not() {
 
 #[test]
 fn a_key_opens_up_to_what_its_last_tickets_were_told() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
-        let machine = Machine::new(&clock, way, rotating_keys(&clock, 100, 60));
-        let client = Client::new(way);
+        let machine = Machine::new(&clock, kind, rotating_keys(&clock, 100, 60));
+        let client = Client::new(kind);
         clock.pass(Duration::from_millis(99_999));
         machine.connect(&client);
         let ticket = client.session();
-        assert_eq!(hint(&ticket), 60, "{way:?}");
+        assert_eq!(hint_of(&ticket), 60, "{kind:?}");
         machine.pass(60);
-        assert!(machine.offer(&client, &ticket).resumed(), "{way:?}");
+        assert!(machine.offer(&client, &ticket).resumed(), "{kind:?}");
         machine.pass(1);
-        assert!(!machine.offer(&client, &ticket).resumed(), "{way:?}");
-        assert_eq!(machine.stats().retired_key, 1, "{way:?}");
+        assert!(!machine.offer(&client, &ticket).resumed(), "{kind:?}");
+        assert_eq!(machine.stats().retired_key, 1, "{kind:?}");
     }
 }
 
 #[test]
 fn tickets_from_elsewhere_go_by_the_time_of_day() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let (a_clock, b_clock) = (a_clock(), a_clock());
         let build = |clock| {
             let ring = given_keys(clock, &record(1));
-            Machine::with(clock, way, ring, |b| b.session_timeout(secs(TIMEOUT)))
+            Machine::with(clock, kind, ring, timeout(TIMEOUT))
         };
         let (a, b) = (build(&a_clock), build(&b_clock));
-        let client = Client::new(way);
+        let client = Client::new(kind);
         a.connect(&client);
         let ticket = client.session();
-        // Where it comes to, much more time has passed, or less, by the clock that counts for its own.
+        // On the other machine much more time has passed, by the clock that counts for its own tickets.
         b_clock.pass(secs(5 * HOUR));
         b_clock.step(-5 * HOUR as i64 + TIMEOUT as i64);
-        assert!(b.offer(&client, &ticket).resumed(), "{way:?}");
+        assert!(b.offer(&client, &ticket).resumed(), "{kind:?}");
         b_clock.step(1);
-        assert!(!b.offer(&client, &ticket).resumed(), "{way:?}");
+        assert!(!b.offer(&client, &ticket).resumed(), "{kind:?}");
         b_clock.step(-1_000);
-        assert!(b.offer(&client, &ticket).resumed(), "not born yet, {way:?}");
-        assert!(a.offer(&client, &ticket).resumed(), "{way:?}");
-        assert_eq!(b.stats().expired, 1, "{way:?}");
+        assert!(
+            b.offer(&client, &ticket).resumed(),
+            "not born yet, {kind:?}"
+        );
+        assert!(a.offer(&client, &ticket).resumed(), "{kind:?}");
+        assert_eq!(b.stats().expired, 1, "{kind:?}");
     }
 }
 
 #[test]
 fn a_foreign_ticket_that_passes_for_our_own_is_as_old_as_the_wall_clock_says() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
-        let machine = Machine::with(&clock, way, given_keys(&clock, &record(1)), |b| {
-            b.session_timeout(secs(TIMEOUT))
-        });
-        let client = Client::new(way);
+        let machine = Machine::with(
+            &clock,
+            kind,
+            given_keys(&clock, &record(1)),
+            timeout(TIMEOUT),
+        );
+        let client = Client::new(kind);
         machine.connect(&client);
         let ticket = client.session();
         // The IV says that this process has just sealed it, as one of 2^24 foreign ones does.
         let foreign = older_by(TIMEOUT as u32 - 10, &ticket, 1);
-        assert!(machine.offer(&client, &foreign).resumed(), "{way:?}");
+        assert!(machine.offer(&client, &foreign).resumed(), "{kind:?}");
         assert_eq!(machine.stats().ages_sum, TIMEOUT - 10);
         machine.pass(11);
-        assert!(!machine.offer(&client, &foreign).resumed(), "{way:?}");
+        assert!(!machine.offer(&client, &foreign).resumed(), "{kind:?}");
         assert_eq!(machine.stats().expired, 1);
-        assert!(machine.offer(&client, &ticket).resumed(), "{way:?}");
+        assert!(machine.offer(&client, &ticket).resumed(), "{kind:?}");
     }
 }
 
-/// What a client and its surroundings may do.
+/// What a client, the clocks and the operator may do.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// Time passes, so many milliseconds.
+    /// Time passes, in milliseconds.
     Pass(u64),
-    /// Somebody sets the time of day, by so many seconds.
+    /// The operator sets the wall clock, in seconds.
     Step(i64),
     Maintain,
     Connect,
-    /// Comes back with one of the last few tickets.
+    /// The client comes back with one of the last few tickets.
     Offer(prop::sample::Index),
 }
 
@@ -140,12 +144,12 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A ticket, by what its client was told.
+/// A ticket, and what its client was told.
 struct Ticket {
     session: SslSession,
     /// By the clock that never steps.
-    born: u64,
-    told: u64,
+    issued_at: u64,
+    hint: u64,
 }
 
 proptest! {
@@ -158,54 +162,54 @@ proptest! {
         lifetime in 100_u64..250,
         tls13 in any::<bool>(),
     ) {
-        let way = if tls13 { Way::Tls13Ticket } else { Way::Tls12Ticket };
+        let kind = if tls13 { Mechanism::Tls13Ticket } else { Mechanism::Tls12Ticket };
         let clock = a_clock();
         let ring = rotating_keys(&clock, period, lifetime);
-        let machine = Machine::with(&clock, way, ring, |b| b.session_timeout(secs(TIMEOUT)));
-        let client = Client::new(way);
+        let machine = Machine::with(&clock, kind, ring, timeout(TIMEOUT));
+        let client = Client::new(kind);
         let mut tickets: Vec<Ticket> = Vec::new();
         for act in acts {
             let now = clock.now().as_millis();
-            let fresh = |told| Ticket { session: client.session(), born: now, told };
+            let fresh = |hint| Ticket { session: client.session(), issued_at: now, hint };
             match act {
                 Act::Pass(millis) => clock.pass(Duration::from_millis(millis)),
                 Act::Step(seconds) => clock.step(seconds),
                 Act::Maintain => machine.resumption.maintain().unwrap(),
                 Act::Connect => {
                     machine.connect(&client);
-                    let told = hint(&client.session());
-                    prop_assert_eq!(told, TIMEOUT.min(lifetime));
-                    tickets.push(fresh(told));
+                    let hint = hint_of(&client.session());
+                    prop_assert_eq!(hint, TIMEOUT.min(lifetime));
+                    tickets.push(fresh(hint));
                 }
                 Act::Offer(which) if !tickets.is_empty() => {
                     let last = tickets.len().min(6);
                     let at = tickets.len() - 1 - which.index(last);
-                    let Ticket { session, born, told } = &tickets[at];
-                    let (age, told) = (now - born, *told);
+                    let Ticket { session, issued_at, hint } = &tickets[at];
+                    let (age, hint) = (now - issued_at, *hint);
                     let again = machine.offer(&client, session);
-                    if age <= told * 1_000 {
-                        prop_assert!(again.resumed(), "at {age} ms of {told} s");
+                    if age <= hint * 1_000 {
+                        prop_assert!(again.resumed(), "at {age} ms of {hint} s");
                     }
-                    if age >= (told + 1) * 1_000 {
-                        prop_assert!(!again.resumed(), "at {age} ms of {told} s");
+                    if age >= (hint + 1) * 1_000 {
+                        prop_assert!(!again.resumed(), "at {age} ms of {hint} s");
                     }
                     match (again.resumed_by(), tls13) {
-                        // A life of its own.
+                        // A session of its own.
                         (Some(_), true) => {
-                            let told = hint(&client.session());
-                            prop_assert_eq!(told, TIMEOUT.min(lifetime));
-                            tickets.push(fresh(told));
+                            let hint = hint_of(&client.session());
+                            prop_assert_eq!(hint, TIMEOUT.min(lifetime));
+                            tickets.push(fresh(hint));
                         }
-                        // The same life goes on.
+                        // The same session goes on.
                         (Some(ResumedBy::RenewedTicket), false) => {
                             let session = again.server.ssl().session().unwrap();
-                            let told = TIMEOUT.min(age / 1_000 + lifetime);
-                            prop_assert_eq!(session.timeout(), told as i64);
-                            let born = *born;
-                            tickets.push(Ticket { born, ..fresh(told) });
+                            let hint = TIMEOUT.min(age / 1_000 + lifetime);
+                            prop_assert_eq!(session.timeout(), hint as i64);
+                            let issued_at = *issued_at;
+                            tickets.push(Ticket { issued_at, ..fresh(hint) });
                         }
                         (Some(_), false) => {}
-                        (None, _) => tickets.push(fresh(hint(&client.session()))),
+                        (None, _) => tickets.push(fresh(hint_of(&client.session()))),
                     }
                 }
                 Act::Offer(_) => {}

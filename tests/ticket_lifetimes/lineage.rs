@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foreign_types_shared::ForeignTypeRef;
@@ -9,8 +10,9 @@ use openssl_sys::SSL;
 use rekindle::Clock;
 use rekindle::openssl::{ResumedBy, ResumptionBuilder};
 
-use crate::common::{Client, Connection, Way};
-use crate::machine::{Machine, a_clock, given_keys, hint, own_keys, rotating_keys, secs, told};
+use crate::clock::TwoClocks;
+use crate::common::{Client, Connection, Mechanism};
+use crate::machine::{Machine, a_clock, given_keys, hint, hint_of, own_keys, rotating_keys, secs};
 use crate::records::record;
 
 unsafe extern "C" {
@@ -25,8 +27,8 @@ pub(crate) fn limits(builder: ResumptionBuilder) -> ResumptionBuilder {
     builder.full_handshake_max_age(secs(LIMIT))
 }
 
-/// Resumes again and again, each time with the last ticket, on machines by turns, whose clocks are one.
-/// How old the chain was, in milliseconds, when it first failed; a full handshake has begun another then.
+/// Resumes again and again, each time with the last ticket, on machines in turn, which share a
+/// clock. Returns how old the chain was, in milliseconds, when a full handshake began another.
 fn chain(machines: &[&Machine], client: &Client, mut pause: impl FnMut(usize) -> u64) -> u64 {
     let clock = &machines[0].clock;
     let began = clock.now().as_millis();
@@ -43,30 +45,27 @@ fn chain(machines: &[&Machine], client: &Client, mut pause: impl FnMut(usize) ->
         assert!(age < limit + 1_000, "still resumed at {age} ms");
         // At the end there is no other.
         let renewed = client.session().to_der().unwrap() != before;
-        // OpenSSL has no tickets of less than a second.
-        let told = told(client).max(1) * 1_000;
-        let kept = !renewed || age + told <= limit || told == 1_000;
-        assert!(kept, "told {told} ms at {age} ms");
+        // OpenSSL has no tickets below a second.
+        let hint = hint(client).max(1) * 1_000;
+        let kept = !renewed || age + hint <= limit || hint == 1_000;
+        assert!(kept, "told {hint} ms at {age} ms");
     }
     unreachable!("it ends");
 }
 
 #[test]
 fn renewing_does_not_escape_the_limit_and_a_full_handshake_begins_anew() {
-    for way in [Way::Tls13Ticket, Way::Tls13Stateful] {
+    for kind in [Mechanism::Tls13Ticket, Mechanism::Tls13Stateful] {
         for (every, ends) in [(1, 101), (7, 105), (10, 110), (29, 116)] {
-            let clock = a_clock();
-            let ring = rotating_keys(&clock, 5, 40);
-            let machine = Machine::with(&clock, way, ring, limits);
-            let client = Client::new(way);
+            let (machine, client) = Machine::and_client(kind, |c| rotating_keys(c, 5, 40), limits);
             machine.connect(&client);
             for round in 0..3 {
-                assert_eq!(told(&client), TIMEOUT);
+                assert_eq!(hint(&client), TIMEOUT);
                 let ended = chain(&[&machine], &client, |_| every * 1_000);
                 assert_eq!(
                     ended,
                     ends * 1_000,
-                    "{way:?}, each {every} s, round {round}"
+                    "{kind:?}, each {every} s, round {round}"
                 );
             }
         }
@@ -75,12 +74,10 @@ fn renewing_does_not_escape_the_limit_and_a_full_handshake_begins_anew() {
 
 #[test]
 fn steps_of_the_time_of_day_make_a_chain_neither_shorter_nor_longer() {
-    let clock = a_clock();
-    let machine = Machine::with(&clock, Way::Tls13Ticket, own_keys(&clock), limits);
-    let client = Client::new(Way::Tls13Ticket);
+    let (machine, client) = Machine::and_client(Mechanism::Tls13Ticket, own_keys, limits);
     machine.connect(&client);
     let ended = chain(&[&machine], &client, |n| {
-        clock.step([-40, 100, -3_600, 3_000][n % 4]);
+        machine.clock.step([-40, 100, -3_600, 3_000][n % 4]);
         5_000
     });
     assert_eq!(ended, 105_000);
@@ -88,28 +85,24 @@ fn steps_of_the_time_of_day_make_a_chain_neither_shorter_nor_longer() {
 
 #[test]
 fn renewals_within_seconds_count_too() {
-    for way in [Way::Tls13Ticket, Way::Tls13Stateful] {
+    for kind in [Mechanism::Tls13Ticket, Mechanism::Tls13Stateful] {
         for every in [300, 700, 999] {
-            let clock = a_clock();
-            let machine = Machine::with(&clock, way, own_keys(&clock), limits);
-            let client = Client::new(way);
-            // Near the end it would be told less than a second.
+            let (machine, client) = Machine::and_client(kind, own_keys, limits);
+            // Near the end less than a second would be left.
             machine.connect(&client);
             for _ in 0..4 {
                 machine.pass(24);
                 assert!(machine.reconnect(&client).resumed());
             }
             let left = chain(&[&machine], &client, |_| every);
-            assert!((3_000..=5_999).contains(&left), "{way:?}, {every}: {left}");
+            assert!((3_000..=5_999).contains(&left), "{kind:?}, {every}: {left}");
         }
     }
 }
 
 #[test]
 fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
-    let clock = a_clock();
-    let machine = Machine::with(&clock, Way::Tls13Stateful, own_keys(&clock), limits);
-    let client = Client::new(Way::Tls13Stateful);
+    let (machine, client) = Machine::and_client(Mechanism::Tls13Stateful, own_keys, limits);
     machine.connect(&client);
     for _ in 0..4 {
         machine.pass(24);
@@ -117,8 +110,8 @@ fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
     }
     let mut resumed = true;
     while resumed {
-        // Within the second that the session has at least.
-        clock.pass(Duration::from_millis(300));
+        // Within the one second that a session has at least.
+        machine.clock.pass(Duration::from_millis(300));
         let before = machine.resumption.cache().stats();
         resumed = machine.reconnect(&client).resumed();
         let after = machine.resumption.cache().stats();
@@ -135,17 +128,17 @@ fn a_chain_over_two_machines_ends_as_well() {
         (25_000, 25_000),
         (1_300, 400),
     ];
-    // Whoever changes machines late in one second and early in the next gains nothing.
+    // Changing machines late in one second and early in the next gains nothing.
     for (one, other) in shared.into_iter().chain([(990, 10), (10, 990)]) {
         for offset in [0, 990] {
             let clock = a_clock();
             clock.pass(Duration::from_millis(offset));
             let build = || {
                 let ring = given_keys(&clock, &record(1));
-                Machine::with(&clock, Way::Tls13Ticket, ring, limits)
+                Machine::with(&clock, Mechanism::Tls13Ticket, ring, limits)
             };
             let (a, b) = (build(), build());
-            let client = Client::new(Way::Tls13Ticket);
+            let client = Client::new(Mechanism::Tls13Ticket);
             for machines in [&[&a, &b][..], &[&a, &a, &b, &b], &[&a, &b, &b]] {
                 a.connect(&client);
                 let pause = |n: usize| [one, other][n % 2];
@@ -162,17 +155,16 @@ fn a_chain_over_two_machines_ends_as_well() {
 
 #[test]
 fn a_ticket_at_the_end_of_its_lineage_is_counted() {
-    // Another machine has told it more: one without a limit.
+    // A machine with another limit has told it more.
     let clock = a_clock();
     let build = |limit| {
         let ring = given_keys(&clock, &record(1));
-        Machine::with(&clock, Way::Tls13Ticket, ring, |b| {
-            b.session_timeout(secs(TIMEOUT))
-                .full_handshake_max_age(secs(limit))
+        Machine::with(&clock, Mechanism::Tls13Ticket, ring, |b| {
+            limits(b).full_handshake_max_age(secs(limit))
         })
     };
     let (strict, lax) = (build(LIMIT), build(7 * 86_400));
-    let client = Client::new(Way::Tls13Ticket);
+    let client = Client::new(Mechanism::Tls13Ticket);
     strict.connect(&client);
     for _ in 0..4 {
         lax.pass(24);
@@ -197,14 +189,11 @@ fn a_ticket_at_the_end_of_its_lineage_is_counted() {
 #[test]
 fn rotations_do_not_prolong_a_life_of_tls_1_2() {
     for shorter in [true, false] {
-        let clock = a_clock();
-        let ring = rotating_keys(&clock, 5, 400);
         let timeout = if shorter { TIMEOUT } else { 5_000 };
-        let machine = Machine::with(&clock, Way::Tls12Ticket, ring, |b| {
-            b.session_timeout(secs(timeout))
-                .full_handshake_max_age(secs(LIMIT))
+        let keys = |clock: &Arc<TwoClocks>| rotating_keys(clock, 5, 400);
+        let (machine, client) = Machine::and_client(Mechanism::Tls12Ticket, keys, |b| {
+            limits(b).session_timeout(secs(timeout))
         });
-        let client = Client::new(Way::Tls12Ticket);
         machine.connect(&client);
         let ends = timeout.min(LIMIT);
         let mut renewals = 0;
@@ -232,9 +221,7 @@ fn one_more_ticket(connection: &mut Connection) {
 
 #[test]
 fn further_tickets_of_a_long_connection_are_of_its_lineage() {
-    let clock = a_clock();
-    let machine = Machine::with(&clock, Way::Tls13Ticket, own_keys(&clock), limits);
-    let client = Client::new(Way::Tls13Ticket);
+    let (machine, client) = Machine::and_client(Mechanism::Tls13Ticket, own_keys, limits);
     for resumes in [false, true] {
         let mut connection = machine.connect(&client);
         if resumes {
@@ -244,12 +231,12 @@ fn further_tickets_of_a_long_connection_are_of_its_lineage() {
         machine.pass(90);
         one_more_ticket(&mut connection);
         let late = client.session();
-        assert_eq!(hint(&late), 10, "{resumes}");
+        assert_eq!(hint_of(&late), 10, "{resumes}");
         machine.pass(10);
         assert!(machine.offer(&client, &late).resumed(), "{resumes}");
         machine.pass(1);
         assert!(!machine.offer(&client, &late).resumed(), "{resumes}");
-        // One that comes too late opens nothing.
+        // A ticket that comes too late opens nothing.
         one_more_ticket(&mut connection);
         let before = machine.stats();
         assert!(!machine.reconnect(&client).resumed(), "{resumes}");

@@ -15,7 +15,7 @@ use rekindle::tickets::{
 use rekindle::{Cache, Clock};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Connection, Way, server_builder};
+use crate::common::{Client, Connection, Mechanism, server_builder};
 use crate::wall_clock;
 
 unsafe extern "C" {
@@ -29,7 +29,7 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Up for a day; its time of day is the real one.
+/// Up for a day; its wall clock shows the real time.
 pub(crate) fn a_clock() -> Arc<TwoClocks> {
     // At a second's beginning, so that a test can say where in a second it is.
     Arc::new(TwoClocks::new(
@@ -58,7 +58,7 @@ pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
     ring(clock).keys(&keys).build().unwrap()
 }
 
-/// A key by its times of day, in seconds from now on.
+/// A key with times by the wall clock, in seconds from now on.
 pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i64) -> KeyEntry {
     let now = clock.unix_time().as_secs();
     let at = |seconds| secs(now.checked_add_signed(seconds).expect("after 1970"));
@@ -71,6 +71,11 @@ pub(crate) fn timed(clock: &TwoClocks, from: i64, seal_until: i64, open_until: i
     KeyEntry::new(key, KeyRole::Timed(table), KeyLocation::record(0))
 }
 
+/// A configuration with that session timeout.
+pub(crate) fn timeout(seconds: u64) -> impl FnOnce(ResumptionBuilder) -> ResumptionBuilder + Copy {
+    move |builder| builder.session_timeout(secs(seconds))
+}
+
 pub(crate) struct Machine {
     pub(crate) clock: Arc<TwoClocks>,
     pub(crate) resumption: Resumption,
@@ -78,22 +83,33 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(clock: &Arc<TwoClocks>, way: Way, ring: TicketRing) -> Self {
-        Self::with(clock, way, ring, |builder| builder)
+    pub(crate) fn new(clock: &Arc<TwoClocks>, kind: Mechanism, ring: TicketRing) -> Self {
+        Self::with(clock, kind, ring, |builder| builder)
     }
 
     pub(crate) fn with(
         clock: &Arc<TwoClocks>,
-        way: Way,
+        kind: Mechanism,
         ring: TicketRing,
         configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
     ) -> Self {
-        Self::on(clock, way, ring, configure, |_, _| ())
+        Self::on(clock, kind, ring, configure, |_, _| ())
+    }
+
+    /// A machine with a clock of its own, and a client that speaks to it.
+    pub(crate) fn and_client(
+        kind: Mechanism,
+        keys: impl FnOnce(&Arc<TwoClocks>) -> TicketRing,
+        configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
+    ) -> (Self, Client) {
+        let clock = a_clock();
+        let machine = Self::with(&clock, kind, keys(&clock), configure);
+        (machine, Client::new(kind))
     }
 
     pub(crate) fn on(
         clock: &Arc<TwoClocks>,
-        way: Way,
+        kind: Mechanism,
         ring: TicketRing,
         configure: impl FnOnce(ResumptionBuilder) -> ResumptionBuilder,
         context: impl FnOnce(&mut SslContextBuilder, &Resumption),
@@ -107,7 +123,7 @@ impl Machine {
         let builder = Resumption::builder()
             .cache(Arc::new(cache))
             .ticket_ring(Arc::new(ring))
-            .stateless_tickets(way.stateless());
+            .stateless_tickets(kind.stateless());
         let resumption = configure(builder).build().unwrap();
         let mut server = server_builder(b"tests");
         resumption.install(&mut server).unwrap();
@@ -146,24 +162,21 @@ impl Machine {
     }
 }
 
-/// The session in the hands of a client that does not care for how long it may offer it: OpenSSL's own
-/// would not show a ticket of TLS 1.3 after its lifetime.
+/// The session as a client has it that ignores the lifetime: OpenSSL's own would not show a ticket
+/// of TLS 1.3 after it.
 pub(crate) fn stubborn(clock: &TwoClocks, session: &SslSessionRef) -> SslSession {
     let copy = SslSession::from_der(&session.to_der().unwrap()).unwrap();
-    // SAFETY: nobody else has the copy.
+    // SAFETY: the copy is this function's alone.
     unsafe { SSL_SESSION_set_time(copy.as_ptr(), clock.unix_time().as_secs() as c_long) };
     copy
 }
 
-/// The lifetime that came with the client's ticket, in seconds.
-pub(crate) fn told(client: &Client) -> u64 {
-    hint(&client.session())
+/// The lifetime that the client's last ticket came with (`ticket_lifetime_hint`), in seconds.
+pub(crate) fn hint(client: &Client) -> u64 {
+    hint_of(&client.session())
 }
 
-pub(crate) fn hint(session: &SslSessionRef) -> u64 {
+pub(crate) fn hint_of(session: &SslSessionRef) -> u64 {
     // SAFETY: a live session.
     unsafe { SSL_SESSION_get_ticket_lifetime_hint(session.as_ptr()) as u64 }
 }
-
-/// Both kinds of tickets that carry their session.
-pub(crate) const TICKETS: [Way; 2] = [Way::Tls12Ticket, Way::Tls13Ticket];

@@ -1,4 +1,4 @@
-//! How long tickets open, told and kept, and what is counted: real handshakes on fake clocks.
+//! How long tickets open, as told and as kept, and what is counted: real handshakes on fake clocks.
 #![allow(unsafe_code)] // OpenSSL's functions that rust-openssl lacks
 
 #[path = "../common/clock.rs"]

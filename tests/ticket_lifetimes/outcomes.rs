@@ -1,4 +1,4 @@
-//! What is counted of each ticket that comes back, and that nothing else is.
+//! Each ticket that comes back moves its counters, and no others.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSes
 use rekindle::openssl::{Resumption, TicketStats};
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys};
 
-use crate::common::{Client, Way, server_builder};
+use crate::common::{Client, Mechanism, server_builder};
 use crate::forge::forge;
-use crate::machine::{HOUR, Machine, TICKETS, a_clock, given_keys, ring, secs, stubborn};
+use crate::machine::{HOUR, Machine, a_clock, given_keys, ring, stubborn, timeout};
 use crate::records::record;
 use crate::wall_clock;
 
-/// What has been counted meanwhile; every field.
+/// What was counted in between; every field.
 fn less(after: TicketStats, before: TicketStats) -> TicketStats {
     let mut moved = TicketStats::default();
     moved.sealed = after.sealed - before.sealed;
@@ -32,7 +32,7 @@ fn less(after: TicketStats, before: TicketStats) -> TicketStats {
     moved
 }
 
-/// Changes of everything that is not named are none.
+/// Fields that are not named have not moved.
 macro_rules! counted {
     ($($field:ident: $value:expr),* $(,)?) => {{
         #[allow(unused_mut)]
@@ -49,7 +49,7 @@ fn at<const N: usize>(place: usize) -> [u64; N] {
 }
 
 struct Scene {
-    way: Way,
+    kind: Mechanism,
     machine: Machine,
     client: Client,
     ticket: SslSession,
@@ -57,15 +57,15 @@ struct Scene {
 
 impl Scene {
     /// A ticket has come from a machine with these keys, and from a full handshake.
-    fn new(way: Way, records: &[u8]) -> Self {
+    fn new(kind: Mechanism, records: &[u8]) -> Self {
         let clock = a_clock();
-        let machine = Machine::new(&clock, way, given_keys(&clock, records));
-        let client = Client::new(way);
+        let machine = Machine::new(&clock, kind, given_keys(&clock, records));
+        let client = Client::new(kind);
         let before = machine.stats();
         drop(machine.connect(&client));
         let ticket = client.session();
         let this = Self {
-            way,
+            kind,
             machine,
             client,
             ticket,
@@ -76,17 +76,21 @@ impl Scene {
 
     /// Tickets that a full handshake seals.
     fn full(&self) -> u64 {
-        if self.way == Way::Tls13Ticket { 2 } else { 1 }
+        if self.kind == Mechanism::Tls13Ticket {
+            2
+        } else {
+            1
+        }
     }
 
     /// Tickets that a resumption seals whose ticket needs no renewal.
     fn again(&self) -> u64 {
-        u64::from(self.way == Way::Tls13Ticket)
+        u64::from(self.kind == Mechanism::Tls13Ticket)
     }
 
     fn check(&self, what: &str, before: TicketStats, expected: TicketStats) {
         let moved = less(self.machine.stats(), before);
-        assert_eq!(moved, expected, "{:?}: {what}", self.way);
+        assert_eq!(moved, expected, "{:?}: {what}", self.kind);
     }
 
     fn comes(&self, what: &str, session: &SslSessionRef, resumes: bool, expected: TicketStats) {
@@ -105,7 +109,7 @@ impl Scene {
         let before = self.machine.stats();
         let session = stubborn(&self.machine.clock, session);
         let again = self.client.offer(server, &session);
-        assert_eq!(again.resumed(), resumes, "{:?}: {what}", self.way);
+        assert_eq!(again.resumed(), resumes, "{:?}: {what}", self.kind);
         drop(again);
         self.check(what, before, expected);
     }
@@ -113,10 +117,10 @@ impl Scene {
 
 #[test]
 fn opened_and_renewed_by_the_place_of_their_key() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(1));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(1));
         let ring = scene.machine.resumption.ticket_ring();
-        // Key 1 seals, and then is one behind, two, and so on.
+        // Key 1 seals, then it is the one before, the second before, and so on.
         for behind in 0..10_usize {
             let keys = (1..=behind as u8 + 1).rev().map(record);
             let keys = keys.collect::<Vec<_>>().concat();
@@ -139,9 +143,9 @@ fn opened_and_renewed_by_the_place_of_their_key() {
 
 #[test]
 fn opened_by_a_key_that_is_to_come() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         // As in HAProxy's files: the next one, the one that seals.
-        let scene = Scene::new(way, &record(2));
+        let scene = Scene::new(kind, &record(2));
         let given = |number, role, at| {
             let record = record(number);
             let name = *record.first_chunk().unwrap();
@@ -158,12 +162,15 @@ fn opened_by_a_key_that_is_to_come() {
 
 #[test]
 fn opened_at_every_age() {
-    for way in TICKETS {
+    for kind in Mechanism::TICKETS {
         let clock = a_clock();
-        let machine = Machine::with(&clock, way, given_keys(&clock, &record(1)), |b| {
-            b.session_timeout(secs(604_800))
-        });
-        let client = Client::new(way);
+        let machine = Machine::with(
+            &clock,
+            kind,
+            given_keys(&clock, &record(1)),
+            timeout(604_800),
+        );
+        let client = Client::new(kind);
         machine.connect(&client);
         let ticket = client.session();
         let mut ages: Vec<(u64, usize)> = vec![(0, 0)];
@@ -179,23 +186,23 @@ fn opened_at_every_age() {
             machine.pass(age - passed);
             passed = age;
             let before = machine.stats();
-            assert!(machine.offer(&client, &ticket).resumed(), "{way:?}, {age}");
+            assert!(machine.offer(&client, &ticket).resumed(), "{kind:?}, {age}");
             let moved = less(machine.stats(), before);
-            assert_eq!(moved.ages, at(bucket), "{way:?}, {age}");
-            assert_eq!((moved.ages_sum, moved.opened), (age, 1), "{way:?}, {age}");
+            assert_eq!(moved.ages, at(bucket), "{kind:?}, {age}");
+            assert_eq!((moved.ages_sum, moved.opened), (age, 1), "{kind:?}, {age}");
         }
     }
 }
 
 #[test]
 fn keys_that_are_unknown_or_have_left() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(1));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(1));
         let ring = scene.machine.resumption.ticket_ring();
         ring.update(&record(2)).unwrap();
         let expected = counted!(retired_key: 1, sealed: scene.full());
         scene.comes("retired", &scene.ticket, false, expected);
-        let other = Scene::new(way, &record(3));
+        let other = Scene::new(kind, &record(3));
         let expected = counted!(unknown_key: 1, sealed: scene.full());
         other.comes("unknown", &scene.ticket, false, expected);
     }
@@ -203,8 +210,8 @@ fn keys_that_are_unknown_or_have_left() {
 
 #[test]
 fn forged_damaged_and_cut_tickets() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(7));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(7));
         let full = scene.full();
         // Name, initialisation vector, first and last bytes of what is encrypted.
         for byte in [0, 5, 15, 16, 31, 32, 60, 100, 150] {
@@ -219,7 +226,7 @@ fn forged_damaged_and_cut_tickets() {
         let mut other = record(7);
         other[40] ^= 1;
         other[20] ^= 1;
-        let elsewhere = Scene::new(way, &other);
+        let elsewhere = Scene::new(kind, &other);
         let expected = counted!(bad_mac: 1, sealed: full);
         elsewhere.comes("another key", &scene.ticket, false, expected);
         let whole = counted!(opened: 1, opened_by: at(1), ages: at(0), sealed: scene.again());
@@ -229,8 +236,8 @@ fn forged_damaged_and_cut_tickets() {
 
 #[test]
 fn what_is_too_short_to_be_a_ticket() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(7));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(7));
         for len in [19, 31] {
             let short = forge(&scene.ticket, |ticket| ticket.truncate(len));
             let expected = counted!(malformed: 1, sealed: scene.full());
@@ -241,8 +248,8 @@ fn what_is_too_short_to_be_a_ticket() {
 
 #[test]
 fn those_that_are_too_old() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(1));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(1));
         scene.machine.pass(2 * HOUR);
         let ages_sum = 2 * HOUR;
         let sealed = scene.again();
@@ -273,8 +280,8 @@ fn another(
 
 #[test]
 fn those_of_another_session_id_context() {
-    for way in TICKETS {
-        let scene = Scene::new(way, &record(1));
+    for kind in Mechanism::TICKETS {
+        let scene = Scene::new(kind, &record(1));
         let other = another(&scene, b"others", |_| ());
         let expected = counted! {
             opened: 1, opened_by: at(1), ages: at(0), context_differs: 1, sealed: scene.full(),
@@ -286,7 +293,7 @@ fn those_of_another_session_id_context() {
 #[test]
 fn those_of_another_digest_are_of_no_use() {
     // A ticket of TLS 1.3 is good for suites with its digest only.
-    let scene = Scene::new(Way::Tls13Ticket, &record(1));
+    let scene = Scene::new(Mechanism::Tls13Ticket, &record(1));
     let suite = scene.ticket.to_der().unwrap();
     let is_384 = suite.windows(4).any(|w| w == [0x04, 0x02, 0x13, 0x02]);
     assert!(
@@ -317,7 +324,7 @@ fn those_of_another_digest_are_of_no_use() {
 #[test]
 fn those_without_an_extended_master_secret_are_of_no_use_to_who_has_one() {
     const NO_EXTENDED_MASTER_SECRET: SslOptions = SslOptions::from_bits_retain(1);
-    let scene = Scene::new(Way::Tls12Ticket, &record(1));
+    let scene = Scene::new(Mechanism::Tls12Ticket, &record(1));
     let without = another(&scene, b"tests", |builder| {
         builder.set_options(NO_EXTENDED_MASTER_SECRET);
     });
@@ -328,7 +335,7 @@ fn those_without_an_extended_master_secret_are_of_no_use_to_who_has_one() {
 
 #[test]
 fn a_hello_retry_request_shows_the_ticket_twice() {
-    let scene = Scene::new(Way::Tls13Ticket, &record(1));
+    let scene = Scene::new(Mechanism::Tls13Ticket, &record(1));
     let retries = |resumption: &Resumption| {
         let mut builder = server_builder(b"tests");
         resumption.install(&mut builder).unwrap();
@@ -336,13 +343,13 @@ fn a_hello_retry_request_shows_the_ticket_twice() {
         builder.build()
     };
     let server = retries(&scene.machine.resumption);
-    // The first look, at a hello that is answered by another question, is of no use.
+    // The ticket of the first hello, which is answered by a retry request, is of no use.
     let expected = counted! {
         opened: 2, opened_by: at::<8>(1).map(|n| 2 * n), ages: at::<12>(0).map(|n| 2 * n),
         unusable: 1, sealed: 1,
     };
     scene.comes_to(&server, "retried", &scene.ticket, true, expected);
-    let other = Scene::new(Way::Tls13Ticket, &record(2));
+    let other = Scene::new(Mechanism::Tls13Ticket, &record(2));
     let server = retries(&other.machine.resumption);
     let expected = counted!(unknown_key: 2, sealed: 2);
     other.comes_to(
@@ -356,13 +363,13 @@ fn a_hello_retry_request_shows_the_ticket_twice() {
 
 #[test]
 fn sessions_in_the_cache_move_nothing() {
-    for way in [Way::Tls12Id, Way::Tls13Stateful] {
+    for kind in [Mechanism::Tls12Id, Mechanism::Tls13Stateful] {
         let clock = a_clock();
         let keys = ring(&clock).own_keys().build().unwrap();
-        let machine = Machine::new(&clock, way, keys);
-        let client = Client::new(way);
+        let machine = Machine::new(&clock, kind, keys);
+        let client = Client::new(kind);
         machine.connect(&client);
         assert!(machine.reconnect(&client).resumed());
-        assert_eq!(machine.stats(), TicketStats::default(), "{way:?}");
+        assert_eq!(machine.stats(), TicketStats::default(), "{kind:?}");
     }
 }

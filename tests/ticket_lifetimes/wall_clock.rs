@@ -1,8 +1,8 @@
-//! OpenSSL's time of day: that of the machine whose turn it is.
+//! OpenSSL's wall clock: that of the machine whose turn it is.
 //!
-//! OpenSSL asks the C library for the time when it makes sessions and when it judges them, and takes no
-//! clock. So this program has a `time` and a `gettimeofday` of its own, which the linker gives to OpenSSL
-//! in place of the C library's: they tell the time of the machine that the thread is playing.
+//! OpenSSL asks the C library for the time of a session, and takes no clock. So this program defines
+//! `time` and `gettimeofday`, which the linker gives to OpenSSL in place of the C library's: they
+//! return the time of the machine that the calling thread plays.
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -17,12 +17,12 @@ thread_local! {
     static MACHINE: RefCell<Option<Arc<TwoClocks>>> = const { RefCell::new(None) };
 }
 
-/// From now on it is that machine's turn, on this thread.
+/// From now on this thread plays that machine.
 pub(crate) fn is_by(clock: &Arc<TwoClocks>) {
     MACHINE.set(Some(Arc::clone(clock)));
 }
 
-/// The time of day that is real.
+/// The real time.
 pub(crate) fn real() -> Duration {
     // Rust asks the system's clock itself.
     SystemTime::UNIX_EPOCH.elapsed().unwrap()
@@ -59,18 +59,18 @@ unsafe extern "C" fn gettimeofday(out: *mut libc::timeval, _zone: *mut c_void) -
     0
 }
 
-/// What all the rest relies on.
+/// What all other tests rely on.
 #[test]
 fn openssl_goes_by_the_fake_time_of_day() {
-    use crate::common::Way;
+    use crate::common::Mechanism;
     use crate::machine::{Machine, a_clock, own_keys};
 
-    for way in Way::ALL {
+    for kind in Mechanism::ALL {
         let clock = a_clock();
         clock.step(-1_000_000);
-        let machine = Machine::new(&clock, way, own_keys(&clock));
-        let connection = machine.connect(&crate::common::Client::new(way));
+        let machine = Machine::new(&clock, kind, own_keys(&clock));
+        let connection = machine.connect(&crate::common::Client::new(kind));
         let time = connection.server.ssl().session().unwrap().time() as u64;
-        assert_eq!(time, clock.unix_time().as_secs(), "{way:?}");
+        assert_eq!(time, clock.unix_time().as_secs(), "{kind:?}");
     }
 }
