@@ -276,7 +276,10 @@ impl Model {
 
 /// The first key seals.
 fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing_bytes: usize) {
-    assert_eq!((update.keys, update.trailing_bytes), (records.len(), trailing_bytes));
+    assert_eq!(
+        (update.keys, update.trailing_bytes),
+        (records.len(), trailing_bytes)
+    );
     assert!(!update.fallback);
     let (now, keys) = (ring.now(), ring.load());
     let sealing = keys.sealing(now).expect("a key that seals").key();

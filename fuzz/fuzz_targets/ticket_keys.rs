@@ -5,7 +5,9 @@
 mod rules;
 
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{KeyLocation, KeyRole, KeyLookup, KeyPosition, TicketKeyError, TicketKeys, TicketRing};
+use rekindle::tickets::{
+    KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing,
+};
 
 use rules::{fault, name, secrets, twins};
 
@@ -109,7 +111,9 @@ fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
         stranger[0] ^= 1;
         for name in [name, stranger, *old] {
             match (ring.opening(&name, now), named(&name)) {
-                (KeyLookup::Key(key, KeyPosition::Sealing), Some(0)) => assert_eq!(key.key().name(), &name),
+                (KeyLookup::Key(key, KeyPosition::Sealing), Some(0)) => {
+                    assert_eq!(key.key().name(), &name)
+                }
                 (KeyLookup::Key(key, KeyPosition::Previous(place)), Some(i)) => {
                     assert_eq!((key.key().name(), place), (&name, i));
                 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loom::thread;
-use rekindle::tickets::{Fingerprint, KeyRing, KeyLookup, KeyPosition, TicketKeys, TicketPolicy, TicketRing};
+use rekindle::tickets::{
+    Fingerprint, KeyLookup, KeyPosition, KeyRing, TicketKeys, TicketPolicy, TicketRing,
+};
 use rekindle::{Clock, Time};
 use rekindle_loom_tests::model;
 
@@ -250,7 +252,10 @@ fn two_renewals_at_once_are_one() {
         let theirs = thread.join().expect("loom stops at a panic");
         assert_eq!(ours, theirs);
         let opens = ring.load();
-        assert!(matches!(opens.opening(&ours, ring.now()), KeyLookup::Key(..)));
+        assert!(matches!(
+            opens.opening(&ours, ring.now()),
+            KeyLookup::Key(..)
+        ));
     });
 }
 

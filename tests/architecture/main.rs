@@ -72,14 +72,12 @@ fn no_files_use_each_other_in_a_circle() {
 }
 
 #[test]
-#[ignore = "until the house is built: cargo test --test architecture -- --ignored"]
 fn arrows_run_one_way() {
     let library = Crate::read("lib.rs", &library());
     assert_eq!(rules::wrong_arrows(&library), NONE);
 }
 
 #[test]
-#[ignore = "until the house is built: cargo test --test architecture -- --ignored"]
 fn adapters_use_what_the_library_exports() {
     let library = Crate::read("lib.rs", &library());
     assert_eq!(rules::private_uses_by_adapters(&library), NONE);

@@ -16,6 +16,7 @@ enum Name {
     Import(Vec<String>, bool),
 }
 
+#[derive(Default)]
 struct Module {
     file: String,
     is_public: bool,
@@ -168,18 +169,15 @@ fn read_module(
     let mut module = Module {
         file: file.to_owned(),
         is_public,
-        children: BTreeSet::new(),
-        names: BTreeMap::new(),
-        globs: Vec::new(),
-        imported: Vec::new(),
-        mentioned: Vec::new(),
-        logic: Vec::new(),
+        ..Module::default()
     };
     for item in &syntax.items {
-        if is_for_tests(attributes(item)) {
+        if has_condition(attributes(item), "test") {
             continue;
         }
         match item {
+            // A file that is shared with tests.
+            Item::Mod(child) if child.attrs.iter().any(|a| a.path().is_ident("path")) => {}
             Item::Mod(child) if child.content.is_none() => {
                 let name = child.ident.to_string();
                 let mut below = path.clone();
@@ -192,7 +190,7 @@ fn read_module(
             Item::Use(item) => read_use(item, &mut module),
             item => {
                 let name = name_of(item);
-                if !is_for_doctests(attributes(item)) {
+                if !has_condition(attributes(item), "doctest") {
                     module
                         .logic
                         .push(name.clone().unwrap_or_else(|| "impl".to_owned()));
@@ -278,16 +276,7 @@ impl<'ast> Visit<'ast> for Mentions<'_> {
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        let mut inner = Module {
-            file: String::new(),
-            is_public: false,
-            children: BTreeSet::new(),
-            names: BTreeMap::new(),
-            globs: Vec::new(),
-            imported: Vec::new(),
-            mentioned: Vec::new(),
-            logic: Vec::new(),
-        };
+        let mut inner = Module::default();
         read_use(item, &mut inner);
         self.0.append(&mut inner.imported);
     }
@@ -359,30 +348,16 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// `cfg(test)` or `cfg(all(test, ..))`: unit tests at a file's foot may use what they like.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
-    conditions(attributes).any(|words| words.iter().any(|word| word == "test"))
-}
-
-fn is_for_doctests(attributes: &[Attribute]) -> bool {
-    conditions(attributes).any(|words| words.iter().any(|word| word == "doctest"))
-}
-
-fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = Vec<String>> {
-    let conditions = attributes
+/// Whether a `cfg` of these attributes has the word: unit tests at a file's foot may use what they
+/// like, and what is only there for doctests is no logic.
+fn has_condition(attributes: &[Attribute], word: &str) -> bool {
+    let mut conditions = attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("cfg"));
-    conditions.map(|attribute| {
+    conditions.any(|attribute| {
         let list = attribute.meta.require_list().expect("cfg has arguments");
-        let mut words = Vec::new();
-        let mut rest: Vec<TokenTree> = list.tokens.clone().into_iter().collect();
-        while let Some(token) = rest.pop() {
-            match token {
-                TokenTree::Ident(ident) => words.push(ident.to_string()),
-                TokenTree::Group(group) => rest.extend(group.stream()),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-        }
-        words
+        let text = list.tokens.to_string();
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|found| found == word)
     })
 }

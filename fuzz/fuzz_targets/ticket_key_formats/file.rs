@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use arbitrary::Unstructured;
 use base64ct::{Base64, Encoding};
-use rekindle::tickets::{TicketCipher};
-use rekindle_key_files::{TicketKeyFormat as Format};
+use rekindle::tickets::TicketCipher;
+use rekindle_key_files::TicketKeyFormat as Format;
 
 use crate::byte;
 

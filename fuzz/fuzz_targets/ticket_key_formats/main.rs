@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::{KeyRole, Fingerprint, KeyEntry, TicketKeys};
+use rekindle::tickets::{Fingerprint, KeyEntry, KeyRole, TicketKeys};
 use rekindle_key_files::{TicketKeyFormat, WriteError};
 
 use file::File;
