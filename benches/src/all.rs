@@ -52,9 +52,13 @@ fn run_parts<P>(
     file: &Path,
 ) -> io::Result<(Record, bool)> {
     let mut recorder = Recorder::new(&scale.to_string());
-    recorder.expect_parts(parts.len());
     let mut all_ran = true;
-    for part in parts {
+    for (number, part) in (1..).zip(parts) {
+        recorder.say(format!(
+            "\n== part {number} of {}: {}",
+            parts.len(),
+            name(part)
+        ));
         let before = recorder.record().measurements.len();
         // What a part measured before it panicked is kept.
         let mut outcome = Ok(());

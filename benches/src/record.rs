@@ -6,7 +6,6 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 mod machine;
@@ -116,50 +115,23 @@ pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Takes measurements while they are made: shows progress, prints each case when it is done, and
-/// keeps all for the record.
+/// Takes measurements while they are made: prints each case when it is done, and keeps all
+/// for the record.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     record: Record,
-    bars: MultiProgress,
-    /// Shows the part at work, where it was announced how many there are.
-    parts: Option<ProgressBar>,
 }
 
 impl Recorder {
     pub(crate) fn new(scale: &str) -> Self {
-        let (record, bars) = (Record::new(scale), MultiProgress::new());
         Self {
-            record,
-            bars,
-            parts: None,
+            record: Record::new(scale),
         }
     }
 
-    /// Announces how many parts will be run, so that each can say which of them it is.
-    pub(crate) fn expect_parts(&mut self, parts: usize) {
-        let style = ProgressStyle::with_template("{msg}").expect("a valid template");
-        let bar = self.bars.add(ProgressBar::new(parts as u64));
-        bar.set_style(style);
-        self.parts = Some(bar);
-    }
-
-    /// A bar for work of `steps` steps, on standard error; hidden where that is no terminal.
-    pub(crate) fn progress(&self, what: &str, steps: usize) -> ProgressBar {
-        let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")
-            .expect("a valid template");
-        let bar = self.bars.add(ProgressBar::new(steps as u64));
-        bar.set_style(style);
-        bar.set_message(what.to_owned());
-        bar
-    }
-
-    /// Prints a line on standard output, above the bars. The reader may have
-    /// left (`| head`).
+    /// Prints a line on standard output. The reader may have left (`| head`).
     pub(crate) fn say(&self, line: impl AsRef<str>) {
-        self.bars.suspend(|| {
-            let _ = writeln!(io::stdout(), "{}", line.as_ref());
-        });
+        let _ = writeln!(io::stdout(), "{}", line.as_ref());
     }
 
     /// Says a shortcoming of this run, and keeps it for the report.
@@ -206,16 +178,6 @@ impl Recorder {
     /// Runs a part and keeps how long it took.
     pub(crate) fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
         let start = std::time::Instant::now();
-        let title = match &self.parts {
-            Some(bar) => {
-                bar.inc(1);
-                let (this, of) = (bar.position(), bar.length().unwrap_or_default());
-                bar.set_message(format!("part {this} of {of}: {name}"));
-                format!("part {this} of {of}: {name}")
-            }
-            None => name.to_owned(),
-        };
-        self.say(format!("\n== {title}"));
         run(self);
         let seconds = start.elapsed().as_secs_f64();
         self.record.durations.insert(name.to_owned(), seconds);

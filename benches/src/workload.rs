@@ -60,22 +60,18 @@ impl Sessions {
         self.next[session as usize]
     }
 
-    /// Number of sessions.
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Bytes of each value.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The id of a session.
     pub(crate) fn id(&self, session: u32) -> &SessionId {
         &self.ids[session as usize]
     }
 
-    /// Writes the value of a session.
     pub(crate) fn value<'v>(&self, session: u32, value: &'v mut Value) -> &'v [u8] {
         value.of(session.into(), self.next(session))
     }
@@ -87,7 +83,6 @@ impl Sessions {
     }
 }
 
-/// A random 32-byte id.
 pub(crate) fn random_id(rng: &mut StdRng) -> SessionId {
     SessionId::new(&rng.random::<[u8; 32]>()).expect("32 bytes")
 }

@@ -13,7 +13,6 @@ use crate::workload::{Churned, Value, check, churned};
 /// Operations in one batch: clocks are read, and locks of the harness taken, between batches.
 pub(super) const BATCH: usize = 1_000;
 
-/// Where and when a batch is done.
 pub(crate) struct Batch<'a> {
     pub(super) population: &'a Population,
     /// Independent keys, in the order in which they are asked for.
@@ -26,7 +25,6 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The keys of this batch.
     pub(super) fn keys(&self) -> &[u32] {
         let places = self.keys.len().saturating_sub(BATCH) + 1;
         let first = (self.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
@@ -38,7 +36,6 @@ impl Batch<'_> {
     }
 }
 
-/// What was done in a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) spent: Duration,
@@ -69,10 +66,8 @@ impl Counts {
     }
 }
 
-/// The sessions that one thread makes come and go.
 pub(super) struct Churn<'a> {
     batch: &'a Batch<'a>,
-    /// Sessions inserted so far.
     inserted: u64,
     value: Value,
 }
@@ -96,7 +91,6 @@ impl<'a> Churn<'a> {
         self.inserted - self.batch.population.presented
     }
 
-    /// The next session that was never seen before.
     #[inline]
     pub(super) fn next(&mut self) -> Churned {
         self.inserted += 1;

@@ -15,9 +15,7 @@ use crate::workload::Keys;
 pub(super) struct Group {
     loads: Vec<Load>,
     threads: Vec<usize>,
-    /// Sessions at full capacity.
     pub(super) sessions: usize,
-    /// Bytes of each value.
     pub(super) bytes: usize,
     pub(super) keys: Keys,
     pub(super) contenders: Vec<Contender>,
@@ -28,7 +26,6 @@ pub(super) struct Group {
     pub(super) millis: u64,
 }
 
-/// A load on so many threads.
 pub(super) type Case = (Load, usize);
 
 /// Bytes that a table needs for each session beyond its value; roughly.
@@ -59,7 +56,6 @@ impl Group {
             .collect()
     }
 
-    /// Why it cannot be run on this machine.
     pub(super) fn lacks_memory(&self) -> Option<String> {
         let (tables, sessions, bytes) = (self.contenders.len(), self.sessions, self.bytes);
         let available = resident::available().ok()?;
@@ -87,7 +83,6 @@ const WRITING: [Load; 5] = [
 /// A value without certificates.
 const SMALL: usize = 160;
 
-/// The groups for what was asked for.
 pub(super) fn groups(options: &Options) -> Vec<Group> {
     let mut groups = match options.scale {
         _ if options.chooses() => chosen(options),
@@ -153,7 +148,6 @@ fn full() -> Vec<Group> {
     groups
 }
 
-/// The cross product of what was chosen.
 fn chosen(options: &Options) -> Vec<Group> {
     let loads = or(&options.loads, &Load::ALL);
     let threads = or(&options.threads, &[1, 2]);

@@ -6,7 +6,6 @@ use clap::ValueEnum;
 
 use crate::peers::Contender;
 
-/// What the contenders do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Load {
     /// Copies values, each of which leads to the next id.
@@ -56,7 +55,6 @@ impl Load {
         Self::SingleUse,
     ];
 
-    /// Whether tables stay as they are.
     pub(crate) fn only_reads(self) -> bool {
         matches!(
             self,

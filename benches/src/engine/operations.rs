@@ -54,7 +54,6 @@ pub(super) fn time_gets<P: Peer>(
     counts
 }
 
-/// Runs a batch that is timed as a whole.
 pub(super) fn timed(work: impl FnOnce(&mut Counts)) -> Counts {
     let mut counts = Counts {
         operations: BATCH as u64,
@@ -160,7 +159,6 @@ fn remove<P: Peer>(peer: &P, at: &Batch<'_>, remove: impl Fn(&P, &Churned) -> bo
     counts
 }
 
-/// Takes a session; whether it was there.
 #[inline]
 fn take<P: Peer>(peer: &P, session: &Churned) -> bool {
     let taken = peer.take(&session.id);

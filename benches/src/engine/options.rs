@@ -40,7 +40,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Whether cases were chosen.
     pub(super) fn chooses(&self) -> bool {
         let numbers = [&self.sessions, &self.threads, &self.bytes];
         let any = numbers.iter().any(|chosen| !chosen.is_empty());
@@ -48,7 +47,6 @@ impl Options {
     }
 }
 
-/// Parses a number in a range.
 pub(crate) fn parse_in<const LOW: usize, const HIGH: usize>(text: &str) -> Result<usize, String> {
     let number = text.parse().map_err(|error| format!("{error}"))?;
     if (LOW..=HIGH).contains(&number) {

@@ -3,30 +3,22 @@
 use super::loads::Load;
 use crate::workload::{Keys, Sessions};
 
-/// Which tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
-    /// Sessions at full capacity.
     pub(crate) sessions: usize,
-    /// Threads at work, at most.
     pub(crate) threads: usize,
-    /// Bytes of each value.
     pub(crate) bytes: usize,
-    /// The order of independent keys.
     pub(crate) keys: Keys,
 }
 
-/// The sessions of a load.
 #[derive(Debug)]
 pub(crate) struct Population {
-    /// Those that stay.
     pub(super) sessions: Sessions,
     /// Of those that come and go, how many of each thread are alive at a time.
     pub(super) alive: u64,
     /// How many sessions of a thread lie between one that is inserted and the one that is taken
     /// then; 0 where none is.
     pub(super) presented: u64,
-    /// Independent keys of each thread.
     pub(super) keys: Vec<Vec<u32>>,
     /// The same for contenders with a table for each thread: keys among its share.
     pub(super) own_keys: Vec<Vec<u32>>,
@@ -38,7 +30,6 @@ pub(crate) struct Population {
 }
 
 impl Population {
-    /// The sessions of a load, without keys.
     pub(crate) fn new(load: Load, setup: &Setup) -> Self {
         let count = setup.sessions;
         let shared = load.only_reads();

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-
 use super::batch::Counts;
 use super::groups::{Case, Group, groups};
 use super::loads::{Load, carries, failure};
@@ -16,15 +14,10 @@ use crate::record::{Recorder, case, interleave, quantile, words};
 /// Runs every case; panics when a contender gives a wrong answer.
 pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
     let groups = groups(options);
-    let steps = groups
-        .iter()
-        .map(|group| group.cases().len() * (group.rounds + 1));
-    let bar = recorder.progress("engine", steps.sum());
     for group in &groups {
         let cases = group.cases();
         if let Some(lacking) = group.lacks_memory() {
             recorder.note(format!("engine: {lacking}"));
-            bar.inc((cases.len() * (group.rounds + 1)) as u64);
             continue;
         }
         if group.for_memory {
@@ -40,15 +33,13 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
         let written = writing.iter().map(std::slice::from_ref);
         for cases in std::iter::once(&reading[..]).chain(written) {
             if !cases.is_empty() {
-                run_in_turn(group, cases, recorder, &bar);
+                run_in_turn(group, cases, recorder);
             }
         }
     }
-    bar.finish_and_clear();
 }
 
-/// Runs every contender once a round in each case, in turn.
-fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder, bar: &ProgressBar) {
+fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
     let load = cases[0].0;
     let setup = Setup {
         sessions: group.sessions,

@@ -17,7 +17,6 @@ pub(crate) struct Tables {
     pub(crate) tables: Vec<Table>,
 }
 
-/// The table of one contender.
 pub(crate) struct Table {
     pub(crate) contender: Contender,
     pub(crate) target: Box<dyn LoadTarget>,
@@ -28,7 +27,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// The batch of a thread on this table.
     pub(crate) fn batch<'a>(
         &'a self,
         population: &'a Population,
@@ -113,7 +111,6 @@ impl Table {
 }
 
 impl Tables {
-    /// Tables with these sessions.
     pub(crate) fn filled(mut population: Population, setup: &Setup, all: &[Contender]) -> Self {
         let mut ours = None;
         let is_alias = |contender| {

@@ -25,13 +25,11 @@ pub(crate) enum KeySet {
 
 /// A table that a load can be put on.
 pub(crate) trait LoadTarget: Sync {
-    /// Inserts a session, before the load.
     fn add(&self, from: KeySet, id: &SessionId, value: &[u8]);
 
     /// Whether it kept a session that stays.
     fn holds(&self, session: u32, id: &SessionId) -> bool;
 
-    /// Does one batch of the load.
     fn run(&self, load: Load, batch: &Batch<'_>) -> Counts;
 
     /// Looks one batch of keys up and records how many nanoseconds each lookup took.
@@ -56,7 +54,6 @@ impl<P: Peer + Sync> LoadTarget for P {
     }
 }
 
-/// The engine, pinned for each batch.
 struct Pinned(Rekindle);
 
 impl LoadTarget for Pinned {
@@ -174,7 +171,6 @@ impl Internal {
         self.held[thread].lock().expect("not poisoned")
     }
 
-    /// Sessions of new ids, not yet inserted.
     fn new_sessions(batch: &Batch<'_>) -> Vec<SslSession> {
         let mut churn = Churn::new(batch);
         let one = |_| session(churn.next().id.as_bytes());

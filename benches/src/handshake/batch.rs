@@ -11,21 +11,17 @@ use openssl::ssl::{ShutdownState, Ssl, SslContext, SslSession, SslStream};
 use crate::cpu_time;
 use crate::tls::{Pipe, new_ssl, offer, receive_tickets, step};
 
-/// Connections in a batch.
 const BATCH: usize = 16;
 
 /// A handshake is over long before: an end that takes more steps waits for what will not come.
 const STEPS: usize = 10;
 
-/// What handshakes have cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Costs {
     pub(crate) handshakes: usize,
     /// From the first byte to the end of the last connection.
     pub(crate) wall: Duration,
-    /// CPU time of the servers.
     pub(crate) server: Duration,
-    /// CPU time of servers and clients.
     pub(crate) both: Duration,
 }
 
@@ -59,7 +55,6 @@ impl Visitors {
         }
     }
 
-    /// One visit of every client.
     pub(crate) fn all_visit(&mut self, server: &SslContext) {
         self.next = 0;
         for _ in (0..self.sessions.len()).step_by(BATCH) {
@@ -101,7 +96,6 @@ impl Visitors {
         }
     }
 
-    /// A session that a client has received.
     pub(crate) fn session(&self) -> Option<&SslSession> {
         self.sessions[0].as_ref()
     }
@@ -110,7 +104,6 @@ impl Visitors {
 struct Batch {
     clients: Vec<SslStream<Pipe>>,
     servers: Vec<SslStream<Pipe>>,
-    /// CPU time.
     at_servers: Duration,
 }
 

@@ -19,7 +19,6 @@ const FEW: usize = 32;
 /// Sessions that an `SSL_CTX` has room for unless it is told.
 const OPENSSL_DEFAULT: usize = 20_480;
 
-/// What is compared.
 #[derive(Clone, Copy)]
 struct Case {
     kind: HandshakeKind,
@@ -89,10 +88,8 @@ pub(super) fn run(options: &Options, recorder: &mut Recorder) {
             }));
         }
     }
-    let bar = recorder.progress("handshake, in process", cases.len());
     for case in cases {
         compare(case, options, recorder);
-        bar.inc(1);
     }
 }
 

@@ -27,12 +27,9 @@ const INSERTS: usize = 2_000;
 const WARM_UP: usize = 500;
 
 pub(super) fn run(options: &Options, recorder: &mut Recorder) {
-    let cases = options.sessions.len() * options.threads.len();
-    let bar = recorder.progress("handshake, inserts", cases);
     for &sessions in &options.sessions {
         for &threads in &options.threads {
             compare(sessions as usize, threads, options.rounds, recorder);
-            bar.inc(1);
         }
     }
 }
@@ -65,7 +62,6 @@ struct Contender {
     name: &'static str,
     server: Server,
     template: Template,
-    /// Sessions that fit.
     capacity: usize,
     /// Whether sessions come with their encoding.
     encoded: bool,

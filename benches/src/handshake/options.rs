@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// Options of the part.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Sessions in the cache, where there is one.

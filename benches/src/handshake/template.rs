@@ -6,7 +6,6 @@ use rand::rngs::StdRng;
 
 use crate::tls::{Server, new_ssl, receive_tickets, shake_hands};
 
-/// A session of a server, to make others from that differ in their id.
 pub(super) struct Template {
     der: Vec<u8>,
     /// Where in it the id is.
@@ -14,7 +13,6 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Of a session that a full handshake makes.
     pub(super) fn new(server: &Server, client: &SslContext) -> Self {
         let session = Self::session(server, client);
         let der = session.to_der().expect("an encoding");

@@ -12,11 +12,8 @@ pub(crate) struct VisitedServer {
     visitors: Vec<Mutex<Visitors>>,
 }
 
-/// What came out of a turn.
 pub(crate) struct Turn {
-    /// Handshakes per second of all threads.
     pub(super) rate: f64,
-    /// The sum over all threads.
     costs: Costs,
 }
 

@@ -38,13 +38,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn count(&self) -> usize {
-        match self.traces.len() {
-            0 => Kind::ALL.len(),
-            traces => traces,
-        }
-    }
-
     /// Made when their turn comes: they are large.
     fn streams(&self) -> impl Iterator<Item = Stream> {
         let kinds = Kind::ALL.iter().filter(|_| self.traces.is_empty());
@@ -58,7 +51,6 @@ impl Options {
 /// Sends every stream through every policy at every capacity. There is one sample: only the keys of
 /// the hashes change from run to run.
 pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
-    let bar = recorder.progress("hit-ratio", options.count() * options.capacities.len());
     for stream in options.streams() {
         let ids = ids_for(&stream);
         for percent in &options.capacities {
@@ -71,7 +63,6 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
             let compared = compare(&stream, &ids, capacity).into_iter();
             let shares = compared.map(|(policy, hits)| (policy, share(hits)));
             recorder.add_case(["hit-ratio", "hits", "%"], &case, shares);
-            bar.inc(1);
         }
     }
 }

@@ -15,10 +15,8 @@ pub(super) trait Policy {
     /// Lets time pass until `now`.
     fn at(&mut self, _now: Time) {}
 
-    /// When the session under an id ends, if it is kept.
     fn get(&mut self, id: &SessionId) -> Option<Time>;
 
-    /// Inserts a session, or replaces the one under its id.
     fn insert(&mut self, id: &SessionId, ends: Time);
 
     /// As `get`, and takes the session out.
@@ -38,7 +36,6 @@ pub(super) const ALL: [(&str, Contender); 7] = [
     ("rustls memory cache", Contender::Rustls),
 ];
 
-/// A policy with room for so many sessions.
 pub(super) fn make(contender: Contender, room: usize) -> Box<dyn Policy> {
     match contender {
         Contender::Rekindle => Box::new(Engine::new(room)),

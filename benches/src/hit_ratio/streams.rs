@@ -17,19 +17,15 @@ const SPAN: u32 = 24 * 60 * 60 * 1_000;
 /// TLS 1.3 and the usual setting of servers.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// A client that comes to resume its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     /// Number of the session; of the client, where sessions are for a single use.
     pub(super) session: u32,
-    /// Milliseconds since the stream began.
     pub(super) at: u32,
 }
 
-/// Requests, and the rules for their sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// What to call it.
     pub(super) name: String,
     /// In the order of their time. Sessions are numbered from zero, without gaps.
     pub(super) requests: Vec<Request>,
@@ -47,7 +43,6 @@ impl Stream {
     }
 }
 
-/// Where requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Some clients come far more often than others (Zipf, exponent 0.9), and who they are changes:
@@ -68,7 +63,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// All of them.
     pub(super) const ALL: [Self; 6] = [
         Self::Zipf,
         Self::Visitors,
@@ -189,7 +183,6 @@ fn burst(count: usize, rng: &mut SmallRng) -> Vec<Request> {
     requests
 }
 
-/// Hands out the numbers of sessions.
 #[derive(Default)]
 struct Numbers(u32);
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::streams::{Stream, evenly};
 
-/// The sessions that a recorded stream names, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     name: String,

@@ -7,7 +7,6 @@ use crate::tls::{HandshakeKind, client_builder};
 
 /// TLS 1.2's cipher suite.
 pub(super) const CIPHER: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
-/// TLS 1.3's.
 pub(super) const CIPHER_SUITE: &str = "TLS_AES_128_GCM_SHA256";
 /// The group of the key exchange, where there is one.
 pub(super) const GROUP: &str = "X25519";

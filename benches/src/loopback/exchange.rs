@@ -14,7 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More reads than any clean end takes.
 const READS_TO_THE_END: usize = 16;
 
-/// What came of a connection.
 pub(super) struct Exchange {
     /// From before connecting until the answer was there.
     pub(super) latency: Duration,

@@ -34,7 +34,6 @@ struct Client {
     sessions: VecDeque<SslSession>,
 }
 
-/// What all clients of a round saw.
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) latency: Histogram<u64>,

@@ -46,7 +46,6 @@ impl Process {
         })
     }
 
-    /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }

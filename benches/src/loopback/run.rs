@@ -4,8 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-
 use super::cores::Cores;
 use super::generator::{Generator, Round};
 use super::servers::{self, Running, Server, Task};
@@ -16,7 +14,6 @@ use crate::tls::HandshakeKind;
 /// Percentage of handshakes that must be resumed where all should be.
 const LEAST_RESUMED: f64 = 99.0;
 
-/// What is recorded of each round, and in which unit.
 const QUANTITIES: [(&str, &str); 8] = [
     ("handshakes per second", "1/s"),
     ("CPU time per handshake", "us"),
@@ -72,9 +69,6 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
     note_ports(recorder);
     let directory = tempfile::tempdir().expect("a temporary directory");
     servers::write_identity(directory.path()).expect("a certificate");
-    let turns =
-        options.threads.len() * HandshakeKind::ALL.len() * options.rounds as usize * servers.len();
-    let bar = recorder.progress("loopback", turns);
     for workers in &options.threads {
         let workers = usize::from(*workers);
         let cores = Cores::for_workers(workers);
@@ -95,12 +89,11 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
             let contenders = bench.start(&servers, &task, &place, recorder);
             for kind in HandshakeKind::ALL {
                 if kind.looks_up() != stateless {
-                    bench.compare(kind, &contenders, &bar, recorder);
+                    bench.compare(kind, &contenders, recorder);
                 }
             }
         }
     }
-    bar.finish_and_clear();
 }
 
 /// Without this, servers run out of ports towards the upstream within seconds.
@@ -120,7 +113,6 @@ struct Bench<'a> {
     upstream: Upstream,
 }
 
-/// A server that takes part.
 struct Contender {
     name: &'static str,
     running: Running,
@@ -170,13 +162,7 @@ impl<'a> Bench<'a> {
         contenders
     }
 
-    fn compare(
-        &self,
-        kind: HandshakeKind,
-        contenders: &[Contender],
-        bar: &ProgressBar,
-        recorder: &mut Recorder,
-    ) {
+    fn compare(&self, kind: HandshakeKind, contenders: &[Contender], recorder: &mut Recorder) {
         let mut all = Vec::new();
         for contender in contenders {
             match Turns::new(contender, kind, self) {
@@ -188,7 +174,6 @@ impl<'a> Bench<'a> {
             let count = all.len();
             for turn in 0..count {
                 all[(turn + round) % count].take(self);
-                bar.inc(1);
             }
         }
         all.retain(|turns| turns.stands(kind, self.workers, recorder));
@@ -287,7 +272,6 @@ fn missed(recorder: &mut Recorder, name: &str, problem: &str) {
     recorder.note(format!("loopback: {name}: {problem}"));
 }
 
-/// In the order of [`QUANTITIES`].
 fn sample(round: &Round, server: Duration, bench: &Bench<'_>) -> [f64; QUANTITIES.len()] {
     let handshakes = round.handshakes().max(1) as f64;
     let elapsed = round.elapsed.as_secs_f64();

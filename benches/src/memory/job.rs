@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::peers::{Contender, Kind, Peer};
 use crate::resident;
 
-/// What is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Job {
     /// The table that holds the sessions.

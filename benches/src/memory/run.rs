@@ -6,8 +6,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use indicatif::ProgressBar;
-
 use super::job::{Held, Sizes, When};
 use crate::peers::Contender;
 use crate::record::{Recorder, case};
@@ -50,9 +48,6 @@ const QUANTITIES: [Quantity; 4] = [
 /// Measures every contender at every capacity, filled and after ten times as many sessions, with
 /// sessions of one size and of many. Panics when one gives a wrong answer.
 pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
-    let cases = options.sessions.len() * 4;
-    let steps = cases * options.rounds as usize * Contender::TABLES.len();
-    let bar = recorder.progress("memory", steps);
     for &sessions in &options.sessions {
         for sizes in [Sizes::Uniform, Sizes::Mixed] {
             for when in [When::Filled, When::Churned] {
@@ -61,7 +56,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
                     sizes,
                     when,
                 }
-                .run(options.rounds, &bar, recorder);
+                .run(options.rounds, recorder);
             }
         }
     }
@@ -75,7 +70,7 @@ struct Case {
 }
 
 impl Case {
-    fn run(self, rounds: u32, bar: &ProgressBar, recorder: &mut Recorder) {
+    fn run(self, rounds: u32, recorder: &mut Recorder) {
         let Self {
             sessions,
             sizes,
@@ -85,7 +80,6 @@ impl Case {
         let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
         let available = resident::available().expect("/proc/meminfo");
         if available < needed {
-            bar.inc(u64::from(rounds) * Contender::TABLES.len() as u64);
             recorder.note(format!(
                 "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
                  of memory, and {available} are free"
@@ -94,7 +88,7 @@ impl Case {
         }
         let mut seen = Contender::TABLES.map(|contender| (contender, Vec::new()));
         for _ in 0..rounds {
-            for (one, (_, seen)) in self.each_contender(bar).into_iter().zip(&mut seen) {
+            for (one, (_, seen)) in self.each_contender().into_iter().zip(&mut seen) {
                 match one {
                     Ok(held) => seen.push(held),
                     Err(why) => recorder.note(format!("memory: {why}")),
@@ -114,7 +108,7 @@ impl Case {
     }
 
     /// Each contender once, in order.
-    fn each_contender(self, bar: &ProgressBar) -> Vec<Result<Held, String>> {
+    fn each_contender(self) -> Vec<Result<Held, String>> {
         let waiting = Mutex::new(Contender::TABLES.into_iter().enumerate());
         let next = || waiting.lock().expect("not poisoned").next();
         let done = Mutex::new(Vec::new());
@@ -122,7 +116,6 @@ impl Case {
             while let Some((at, contender)) = next() {
                 let held = self.in_own_process(contender);
                 done.lock().expect("not poisoned").push((at, held));
-                bar.inc(1);
             }
         };
         on_threads(AT_ONCE, |_| (), |()| work());

@@ -16,7 +16,6 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// A whole number, its digits in groups of three.
 fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();

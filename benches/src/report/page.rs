@@ -74,7 +74,6 @@ fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
     }
 }
 
-/// Text between blank lines.
 fn paragraphs(text: &str) -> Vec<String> {
     let mut paragraphs = vec![String::new()];
     for line in text.lines().map(str::trim) {
@@ -90,7 +89,6 @@ fn paragraphs(text: &str) -> Vec<String> {
     paragraphs
 }
 
-/// Text, what stands between backticks as code.
 fn marked(text: &str) -> Markup {
     html! {
         @for (i, piece) in text.split('`').enumerate() {

@@ -29,7 +29,6 @@ pub(super) const PAPER: Tone = tone(0xFFFFFF, 0x0D1117);
 pub(super) const INK: Tone = tone(0x1F2328, 0xE6EDF3);
 pub(super) const FAINT: Tone = tone(0x59636E, 0x9AA4AF);
 pub(super) const GRID: Tone = tone(0xDFE4E9, 0x2A3038);
-/// Bars of peers.
 pub(super) const PLAIN: Tone = tone(0xA9B4C0, 0x59636F);
 pub(super) const OURS: Tone = tone(0x0066B2, 0x58B0FF);
 
@@ -72,7 +71,6 @@ pub(super) fn dark_mode() -> String {
     format!("@media(prefers-color-scheme:dark){{{rules}}}")
 }
 
-/// As plotters writes it.
 fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }

@@ -9,12 +9,9 @@ use super::cases::{Case, Spread, is_bound};
 use super::draw::{Lines, Series, bars};
 use super::{numbers, palette};
 
-/// Plots of one kind, beside each other.
 pub(super) struct Figure {
     pub(super) title: String,
-    /// What the plots show, and how to read them.
     pub(super) caption: String,
-    /// SVG; none if the record has nothing to draw.
     pub(super) panels: Vec<String>,
 }
 
@@ -33,8 +30,10 @@ struct Spec {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Shape {
-    /// A panel for each case.
-    Bars { what: String, descending: bool },
+    Bars {
+        what: String,
+        descending: bool,
+    },
     /// A panel for all cases that differ in one key only.
     Lines(Axes),
 }
@@ -58,7 +57,6 @@ fn specs() -> Vec<Spec> {
     serde_json::from_str(include_str!("figures.json")).expect("figures.json has this form")
 }
 
-/// All figures.
 pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>> {
     let figure = |spec: Spec| {
         let panels = spec.panels(cases)?;

@@ -12,7 +12,6 @@ use super::cases::{Case, cases, words};
 use super::verdict::{Limit, Row, Unit};
 use crate::record::{Measurement, Record, quantile};
 
-/// Every target, in the order of the file.
 pub(super) fn rows(record: &Record) -> Vec<Row> {
     let targets: Vec<Target> =
         serde_json::from_str(include_str!("targets.json")).expect("targets.json has this form");
@@ -34,7 +33,6 @@ struct Target {
     unit: Unit,
     part: String,
     quantity: String,
-    /// The cases that the target speaks about.
     #[serde(default)]
     cases: Filter,
     /// Keys that the names of the cases leave out.
@@ -88,7 +86,6 @@ fn one() -> f64 {
     1.0
 }
 
-/// What was seen in one case, beside one peer.
 struct Seen<'c, 'a> {
     case: &'c Case<'a>,
     peer: &'a str,
@@ -160,7 +157,6 @@ impl Target {
         all
     }
 
-    /// The measurements that ours is compared to.
     fn opponents<'a>(
         &self,
         case: &Case<'a>,
@@ -255,7 +251,6 @@ impl Seen<'_, '_> {
     }
 }
 
-/// Whether each key of the filter has one of its values.
 fn fits<'v>(filter: &Filter, value: impl Fn(&str) -> &'v str) -> bool {
     let matches = |pattern: &str, value: &str| {
         let text = pattern.trim_matches('*');
@@ -269,7 +264,6 @@ fn fits<'v>(filter: &Filter, value: impl Fn(&str) -> &'v str) -> bool {
     keys.all(|(key, patterns)| patterns.iter().any(|pattern| matches(pattern, value(key))))
 }
 
-/// Each combination of one value for each key.
 fn combinations(expected: &Filter) -> Vec<Filter> {
     expected
         .iter()

@@ -8,9 +8,7 @@ use super::numbers;
 /// A target, and what was seen in each case that it speaks about.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// What is measured.
     pub(super) measure: String,
-    /// What it should be.
     pub(super) target: String,
     limit: Limit,
     unit: Unit,
@@ -21,7 +19,6 @@ pub(super) struct Row {
     pub(super) unmeasured: Vec<String>,
 }
 
-/// One case.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
     /// Which, and beside whom.
@@ -29,7 +26,6 @@ pub(super) struct Check {
     pub(super) seen: Spread,
 }
 
-/// What may be seen.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Limit {
@@ -37,7 +33,6 @@ pub(super) enum Limit {
     AtLeast(f64),
 }
 
-/// What the numbers of a row are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Unit {
@@ -48,7 +43,6 @@ pub(super) enum Unit {
     Bytes,
 }
 
-/// What became of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// In every case that it speaks about.
@@ -97,7 +91,6 @@ impl Row {
         self.checks.push(Check { case, seen });
     }
 
-    /// Mentions a case that does not count.
     pub(super) fn mention(&mut self, case: String, seen: &[f64]) {
         let seen = Spread::of(seen);
         self.beside.push(Check { case, seen });
@@ -115,7 +108,6 @@ impl Row {
         }
     }
 
-    /// How many cases were looked at.
     pub(super) fn checked(&self) -> usize {
         self.checks.len()
     }
@@ -129,13 +121,11 @@ impl Row {
         self.checks.iter().max_by(order)
     }
 
-    /// The cases in which the target was missed.
     pub(super) fn missed(&self) -> impl Iterator<Item = &Check> {
         let missed = |c: &&Check| self.limit.excess(c.seen.median) > 0.0;
         self.checks.iter().filter(missed)
     }
 
-    /// A number of this row, with its unit.
     pub(super) fn value(&self, value: f64) -> String {
         match self.unit {
             Unit::Ratio => format!("{}×", self.ratio(value)),
@@ -204,7 +194,6 @@ impl Limit {
     }
 }
 
-/// The first few, and how many more there are.
 fn some(all: &[String]) -> String {
     const FEW: usize = 3;
     let rest = all.len().saturating_sub(FEW);

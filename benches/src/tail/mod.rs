@@ -59,7 +59,6 @@ const QUANTILES: [(&str, f64); 5] = [
     ("max", 1.0),
 ];
 
-/// The latencies of one turn, and what was done in it.
 struct Turn {
     latencies: Histogram<u64>,
     counts: Counts,
@@ -79,8 +78,6 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
         "tail: latencies are as read; of each, about {} ns are the clock's own",
         cost_of_the_clock()
     ));
-    let steps = options.writers.len() * (options.rounds + 1) * able.len();
-    let bar = recorder.progress("tail", steps);
     for &writers in &options.writers {
         let setup = Setup {
             sessions: options.sessions,
@@ -93,12 +90,10 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
         let turns = interleave(0..=options.rounds, &tables, |table, round| {
             // First in, first out: some lose what is looked up.
             table.restore(&population);
-            bar.inc(1);
             turn(table, &population, writers, round, options)
         });
         report(&able, &turns, writers, options, recorder);
     }
-    bar.finish_and_clear();
 }
 
 /// Lets readers look up, and writers insert, for a while.

@@ -11,7 +11,6 @@ use crate::tls::{
     Pipe, client_builder, new_ssl, offer, receive_tickets, request_ticket, shake_hands,
 };
 
-/// Both ends of it.
 pub(super) struct Connection {
     client: SslStream<Pipe>,
     server: SslStream<Pipe>,

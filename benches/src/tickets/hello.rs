@@ -46,7 +46,6 @@ pub(super) fn with_tickets(hello: &[u8], tickets: &[Vec<u8>]) -> Vec<u8> {
     hello
 }
 
-/// Where the length of the extensions is.
 fn extensions_at(hello: &[u8]) -> usize {
     // Headers of record and message, version, random.
     let mut at = 5 + 4 + 2 + 32;

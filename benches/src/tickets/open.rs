@@ -11,13 +11,11 @@ use crate::cpu_time;
 use crate::threads::on_threads;
 use crate::tls::{Pipe, Server, Store, count_opened, new_ssl, opened, ticket_of};
 
-/// Tickets in one ClientHello.
 const TICKETS: usize = 32;
 
 /// The name at which the server ends the handshake: it has looked at the tickets by then.
 const REFUSED: &str = "refused.example";
 
-/// A server, and what is said to it.
 pub(super) struct Opener {
     pub(super) server: Server,
     /// A ClientHello without tickets.

@@ -38,7 +38,6 @@ const VISITORS: usize = 32;
 /// Seals and opens, with the ring left alone and swapped. Panics when a ticket is not sealed, or
 /// does not open.
 pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
-    let bar = recorder.progress("tickets", 8 * options.threads.len());
     let length = Duration::from_millis(options.millis);
     let per_ticket = ["tickets", "time per ticket", "ns"];
     let per_handshake = ["tickets", "server's CPU time per resumed handshake", "us"];
@@ -54,7 +53,6 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
                     options,
                     recorder,
                 );
-                bar.inc(1);
             };
             let servers = CONTENDERS.map(|(_, store)| Server::new(store, ROOM));
             let seal = servers.each_ref().map(|server| Contender {

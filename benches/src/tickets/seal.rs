@@ -6,7 +6,6 @@ use super::connection::Connection;
 use crate::threads::on_threads;
 use crate::tls::Server;
 
-/// Tickets that one call seals.
 const TICKETS: usize = 16;
 
 /// Lets each thread seal tickets on a connection of its own for the length of a turn; nanoseconds for

@@ -10,10 +10,8 @@ use rekindle::tickets::{RingKey, TicketRing};
 
 use crate::threads::join;
 
-/// Swaps in a second.
 pub(super) const RATE: f64 = 1_000.0;
 
-/// What happens to the ring meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ring {
     Still,

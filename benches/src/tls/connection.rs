@@ -7,7 +7,6 @@ mod pipe;
 
 pub(crate) use pipe::{Pipe, step};
 
-/// A connection that has not begun.
 pub(crate) fn new_ssl(context: &SslContext) -> Ssl {
     Ssl::new(context).expect("memory for a connection")
 }

@@ -9,7 +9,6 @@ use openssl::ssl::{
 
 use super::identity::Identity;
 
-/// What all servers show.
 static IDENTITY: LazyLock<Identity> =
     LazyLock::new(|| Identity::new().expect("OpenSSL signs with P-256"));
 

@@ -20,7 +20,6 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// A new one, for a day.
     pub(crate) fn new() -> Result<Self, ErrorStack> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;

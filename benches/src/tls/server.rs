@@ -17,14 +17,12 @@ pub(crate) enum Store {
     RekindleTickets,
 }
 
-/// A server, as its context.
 pub(crate) struct Server {
     pub(crate) context: SslContext,
     pub(crate) resumption: Option<Resumption>,
 }
 
 impl Server {
-    /// With room for so many sessions.
     pub(crate) fn new(store: Store, room: usize) -> Self {
         Self::configured(store, room, |_| ())
     }
@@ -69,7 +67,6 @@ impl Server {
         }
     }
 
-    /// Number of sessions that are kept.
     pub(crate) fn sessions(&self) -> usize {
         match &self.resumption {
             Some(ours) => ours.cache().len(),

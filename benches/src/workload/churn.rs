@@ -5,7 +5,6 @@ use rekindle::SessionId;
 /// The number of a session that comes and goes, and its id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Churned {
-    /// Unlike that of any other session.
     pub(crate) number: u64,
     /// 32 bytes that depend on the number.
     pub(crate) id: SessionId,

@@ -8,7 +8,6 @@ pub(crate) const SHORTEST: usize = 32;
 pub(crate) struct Value(Vec<u8>);
 
 impl Value {
-    /// For values of so many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         assert!(bytes >= SHORTEST, "a value has at least {SHORTEST} bytes");
         Self(vec![0x5a; bytes])

@@ -17,7 +17,6 @@ const SETUP: Setup = Setup {
     keys: Keys::Uniform,
 };
 
-/// What a wrong peer does wrong.
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
     Nothing,
@@ -66,7 +65,6 @@ impl Peer for Liar {
     }
 }
 
-/// Whether a load on such a peer ends the run.
 fn is_caught(load: Load, wrong: Wrong) -> bool {
     let mut tables = Tables::filled(Population::new(load, &SETUP), &SETUP, &[Contender::Dashmap]);
     let table = &mut tables.tables[0];
