@@ -67,7 +67,6 @@ fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
         &turns,
         |((load, threads), table), round| {
             let counts = table.work_for(*load, &population, *threads, round, turn(group, *threads));
-            bar.inc(u64::from(table.contender == able[0]));
             counts
         },
     );
