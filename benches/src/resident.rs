@@ -1,32 +1,28 @@
 //! What this process holds of the machine's memory, and what is left of it.
 
-use std::fs;
 use std::io;
+
+use procfs::process::Process;
+use procfs::{Current, Meminfo};
 
 /// Bytes of anonymous memory that this process has touched and not given back, whether they are in
 /// memory or swapped out. The counters of `/proc/self/status` are off by up to some hundred
 /// kilobytes; these are summed up page by page.
 pub(crate) fn anonymous() -> io::Result<u64> {
-    let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
-    Ok(field(&rollup, "Anonymous")? + field(&rollup, "Swap")?)
+    let rollup = Process::myself().and_then(|this| this.smaps_rollup());
+    let maps = rollup.map_err(io::Error::other)?.memory_map_rollup.0;
+    let sum = |map: &procfs::process::MemoryMap| {
+        let of = |name| map.extension.map.get(name);
+        Some(of("Anonymous")? + of("Swap")?)
+    };
+    let sums: Option<u64> = maps.iter().map(sum).sum();
+    sums.ok_or_else(|| io::Error::other("the kernel does not say what this process holds"))
 }
 
 /// Bytes that the machine has left for programs.
 pub(crate) fn available() -> io::Result<u64> {
-    field(&fs::read_to_string("/proc/meminfo")?, "MemAvailable")
-}
-
-/// The bytes in a line such as `Anonymous:   112 kB`.
-fn field(text: &str, name: &str) -> io::Result<u64> {
-    let values = text.lines().filter_map(|line| {
-        let value = line.strip_prefix(name)?.strip_prefix(':')?;
-        value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-    });
-    let missing = || io::Error::new(io::ErrorKind::InvalidData, format!("no {name} in kB"));
-    values
-        .map(|kilobytes| kilobytes * 1024)
-        .next()
-        .ok_or_else(missing)
+    let available = Meminfo::current().map_err(io::Error::other)?.mem_available;
+    available.ok_or_else(|| io::Error::other("the kernel does not say what is available"))
 }
 
 #[cfg(test)]
@@ -45,13 +41,5 @@ mod tests {
         assert!((224 * MIB..288 * MIB).contains(&grown()), "{}", grown());
         drop(block);
         assert!(grown() < 32 * MIB, "{} after it was given back", grown());
-    }
-
-    #[test]
-    fn a_field_is_that_of_its_whole_name() {
-        let text = "AnonymousX: 1 kB\nAnonymous:     112 kB\nSwap:  3 MB\n";
-        assert_eq!(field(text, "Anonymous").unwrap(), 112 * 1024);
-        assert!(field(text, "Swap").is_err());
-        assert!(field(text, "Anon").is_err());
     }
 }

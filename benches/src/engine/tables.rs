@@ -18,7 +18,6 @@ pub(crate) struct Tables {
 }
 
 pub(crate) struct Table {
-    pub(crate) contender: Contender,
     pub(crate) target: Box<dyn LoadTarget>,
     /// For each thread, how many sessions that come and go it has inserted.
     inserted: Vec<AtomicU64>,
@@ -118,7 +117,6 @@ impl Tables {
             reads_ours && all.contains(&Contender::Rekindle)
         };
         let mut table = |contender: &Contender| Table {
-            contender: *contender,
             target: build(*contender, &population, setup, &mut ours),
             inserted: (0..setup.threads).map(|_| AtomicU64::new(0)).collect(),
             alias: is_alias(*contender),

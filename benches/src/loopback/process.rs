@@ -10,10 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// Units of time in `/proc/PID/stat`: hundredths of a second, on every Linux.
-const TICK: Duration = Duration::from_millis(10);
-
-/// A child and whatever it started. All are killed when this is dropped, and asked to end when the
+/// A child and what it started. All are killed when this is dropped, and asked to end when the
 /// thread that started it does (so that nothing outlives a harness that was killed).
 #[derive(Debug)]
 pub(super) struct Process {
@@ -64,13 +61,20 @@ impl Process {
     }
 
     /// The child, its children, theirs, ..
-    fn tree(&self) -> Vec<u32> {
-        let all = parents();
-        let mut tree = vec![self.child.id()];
+    fn tree(&self) -> Vec<i32> {
+        let all = procfs::process::all_processes()
+            .into_iter()
+            .flatten()
+            .flatten();
+        let all: Vec<_> = all.filter_map(|process| process.stat().ok()).collect();
+        let mut tree = vec![self.child.id().cast_signed()];
         let mut next = 0;
         while let Some(parent) = tree.get(next).copied() {
-            let children = all.iter().filter(|(_, of)| *of == parent);
-            tree.extend(children.map(|(pid, _)| *pid));
+            tree.extend(
+                all.iter()
+                    .filter(|stat| stat.ppid == parent)
+                    .map(|stat| stat.pid),
+            );
             next += 1;
         }
         tree
@@ -80,7 +84,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if self.ended().is_some() {
-            // Its number may be somebody else's by now.
+            // Its number may be that of another process by now.
             return;
         }
         let tree = self.tree();
@@ -88,51 +92,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         for pid in tree.into_iter().skip(1) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            if let Some(pid) = Pid::from_raw(pid) {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
     }
 }
 
-/// Every process and its parent.
-fn parents() -> Vec<(u32, u32)> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let with_parent = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let parent = field(&stat, 4)?;
-        Some((pid, u32::try_from(parent).ok()?))
-    };
-    pids.filter_map(with_parent).collect()
-}
-
-/// Nanoseconds from the scheduler, thread by thread, where the kernel keeps them; else ticks.
-fn cpu_time(pid: u32) -> Duration {
-    scheduled(pid).unwrap_or_else(|| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let ticks = field(&stat, 14).unwrap_or(0) + field(&stat, 15).unwrap_or(0);
-        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
-    })
-}
-
-fn scheduled(pid: u32) -> Option<Duration> {
-    let mut sum = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        sum += text.split(' ').next()?.parse::<u64>().ok()?;
-    }
-    (sum > 0).then(|| Duration::from_nanos(sum))
-}
-
-/// A number from `/proc/PID/stat`, counted from 1 as in proc(5). The second field, the name, may
-/// have anything in it.
-fn field(stat: &str, number: usize) -> Option<u64> {
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let value = behind_name.split_whitespace().nth(number - 3)?;
-    value.parse().ok()
+/// As the scheduler counts it, thread by thread.
+fn cpu_time(pid: i32) -> Duration {
+    let tasks = procfs::process::Process::new(pid).and_then(|process| process.tasks());
+    let times = tasks.into_iter().flatten().flatten();
+    let nanos = times.filter_map(|task| Some(task.schedstat().ok()?.sum_exec_runtime));
+    Duration::from_nanos(nanos.sum())
 }
 
 #[cfg(test)]
@@ -166,11 +138,10 @@ mod tests {
         });
         let tree = process.tree();
         drop(process);
-        let running = |pid: &u32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // A process that nobody waits for yet stays as a zombie.
-            stat.rsplit_once(')')
-                .is_some_and(|(_, s)| !s.trim_start().starts_with('Z'))
+        let running = |pid: &i32| {
+            let stat = procfs::process::Process::new(*pid).and_then(|process| process.stat());
+            // A process whose parent has not waited for it yet stays as a zombie.
+            stat.is_ok_and(|stat| stat.state != 'Z')
         };
         eventually("the end", || !tree.iter().any(running));
     }
@@ -181,14 +152,5 @@ mod tests {
         eventually("the end", || process.ended().is_some());
         assert_eq!(process.ended().unwrap().code(), Some(3));
         assert_eq!(process.last_words(), "cannot");
-    }
-
-    #[test]
-    fn fields_are_counted_behind_the_name() {
-        let stat = "12 (a) b (c)) S 7 12 12 0 -1 4194304 1 2 3 4 55 66 0";
-        assert_eq!(field(stat, 4), Some(7));
-        assert_eq!(field(stat, 14), Some(55));
-        assert_eq!(field(stat, 15), Some(66));
-        assert_eq!(field("", 4), None);
     }
 }

@@ -255,19 +255,14 @@ mod tests {
         };
         let contenders = [Contender::Floor, Contender::Pinned, Contender::Dashmap];
         let tables = Tables::filled(Population::beside_writers(&setup), &setup, &contenders);
-        for table in &tables.tables {
+        for (contender, table) in contenders.iter().zip(&tables.tables) {
             let turn = turn(table, &tables.population, 3, 0, &options);
-            assert_eq!(
-                turn.latencies.len(),
-                turn.counts.asked,
-                "{}",
-                table.contender
-            );
-            assert!(turn.counts.asked >= 2_000, "{}", table.contender);
+            assert_eq!(turn.latencies.len(), turn.counts.asked, "{}", contender);
+            assert!(turn.counts.asked >= 2_000, "{}", contender);
             // Lines of eight overflow here and there; a map keeps all.
-            let is_map = table.contender == Contender::Dashmap;
+            let is_map = *contender == Contender::Dashmap;
             let lost = if is_map { 0 } else { turn.counts.asked / 10 };
-            assert!(turn.counts.missed <= lost, "{}", table.contender);
+            assert!(turn.counts.missed <= lost, "{}", contender);
         }
     }
 }
