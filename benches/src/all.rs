@@ -25,7 +25,7 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
-/// Runs every part, whatever became of those before, and writes the record and the report. Returns
+/// Runs every part, also after one that failed, and writes the record and the report. Returns
 /// whether every part ran to its end and measured something.
 pub(crate) fn run(options: &Options) -> io::Result<bool> {
     let scale = if options.quick {

@@ -35,8 +35,7 @@ enum Command {
 }
 
 /// Runs the command of the command line.
-#[must_use]
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.json.is_some() && !matches!(cli.command, Command::Part(_)) {
         let why = "--json is for a single part; `all` keeps its record in the directory --out";

@@ -1,5 +1,27 @@
-//! `cargo run --release -p rekindle-benches -- COMMAND`: measures rekindle beside its peers.
+//! `cargo run --release -p rekindle-benches -- COMMAND`: measures rekindle beside its peers. Each
+//! part is a module with `Options` and `run`, which hands what it measures to a
+//! [`Recorder`](record::Recorder).
+
+mod all;
+mod cli;
+mod cpu_time;
+mod engine;
+mod handshake;
+mod hit_ratio;
+mod loopback;
+mod memory;
+mod parts;
+mod peers;
+mod record;
+mod report;
+mod resident;
+mod scale;
+mod tail;
+mod threads;
+mod tickets;
+mod tls;
+mod workload;
 
 fn main() -> std::process::ExitCode {
-    rekindle_benches::main()
+    cli::main()
 }

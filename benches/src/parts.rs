@@ -13,7 +13,8 @@ pub(crate) enum Part {
     Engine(engine::Options),
     /// The latency of single lookups beside idle-priority writers, by quantile.
     Tail(tail::Options),
-    /// The share of requests that find their session, beside peers, exact LRU, FIFO and the optimum.
+    /// The share of requests that find their session, beside peers, exact LRU, FIFO and the
+    /// optimum.
     HitRatio(hit_ratio::Options),
     /// Bytes for each session, encoded bytes apart from overhead, beside peers.
     Memory(memory::Options),

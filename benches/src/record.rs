@@ -10,21 +10,19 @@ use serde::{Deserialize, Serialize};
 
 mod machine;
 
-pub use machine::Machine;
+pub(crate) use machine::Machine;
 
 /// The results of one run of the harness.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Where it ran.
-    pub machine: Machine,
+pub(crate) struct Record {
+    pub(crate) machine: Machine,
     /// How much was run: `full`, `quick` or `touch`, or the name of a single part.
-    pub scale: String,
+    pub(crate) scale: String,
     /// Seconds that each part took.
-    pub durations: BTreeMap<String, f64>,
+    pub(crate) durations: BTreeMap<String, f64>,
     /// What a part could not do, and why (a server that could not be installed, say).
-    pub notes: Vec<String>,
-    /// Everything measured, in the order in which it was.
-    pub measurements: Vec<Measurement>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) measurements: Vec<Measurement>,
 }
 
 /// One contender in one case: a sample for each round.
@@ -32,46 +30,36 @@ pub struct Record {
 /// Measurements with the same part, quantity and case belong together: their contenders were run in
 /// turn, so that sample `i` of each comes from the same round, and ratios are taken round by round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measurement {
-    /// The part of the harness: `engine`, `tail`, ..
-    pub part: String,
+pub(crate) struct Measurement {
+    pub(crate) part: String,
     /// What was measured, such as `time per operation`.
-    pub quantity: String,
+    pub(crate) quantity: String,
     /// Unit of the samples: `ns`, `%`, `bytes`, `1/s`, ..
-    pub unit: String,
+    pub(crate) unit: String,
     /// The case, as names and values: `sessions` = `100000`.
-    pub case: BTreeMap<String, String>,
-    /// The contender.
-    pub contender: String,
-    /// One for each round.
-    pub samples: Vec<f64>,
+    pub(crate) case: BTreeMap<String, String>,
+    pub(crate) contender: String,
+    pub(crate) samples: Vec<f64>,
 }
 
 impl Measurement {
-    /// The median of the samples.
-    #[must_use]
-    pub fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         quantile(&self.samples, 0.5)
     }
 
     /// Sample by sample over those of another contender.
-    #[must_use]
-    pub fn ratios_to(&self, reference: &Self) -> Vec<f64> {
+    pub(crate) fn ratios_to(&self, reference: &Self) -> Vec<f64> {
         let pairs = self.samples.iter().zip(&reference.samples);
         pairs.map(|(own, other)| own / other).collect()
     }
 
-    /// A value of the case.
-    #[must_use]
-    pub fn case(&self, name: &str) -> Option<&str> {
+    pub(crate) fn case(&self, name: &str) -> Option<&str> {
         self.case.get(name).map(String::as_str)
     }
 }
 
 impl Record {
-    /// A record of this machine without measurements.
-    #[must_use]
-    pub fn new(scale: &str) -> Self {
+    pub(crate) fn new(scale: &str) -> Self {
         Self {
             machine: Machine::this(),
             scale: scale.to_owned(),
@@ -81,13 +69,9 @@ impl Record {
         }
     }
 
-    /// Writes it as JSON. A file of that name is replaced in one step: whatever interrupts the run,
+    /// Writes it as JSON. A file of that name is replaced in one step: when the run is interrupted,
     /// what was saved before it is not lost.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
         let unfinished = path.with_extension("unfinished");
         let write = || {
             let mut file = BufWriter::new(File::create(&unfinished)?);
@@ -99,12 +83,7 @@ impl Record {
         write().map_err(|error| about(path, error))
     }
 
-    /// Reads one that was saved.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read, or is not a record.
-    pub fn load(path: &Path) -> io::Result<Self> {
+    pub(crate) fn load(path: &Path) -> io::Result<Self> {
         let read = || Ok(serde_json::from_reader(BufReader::new(File::open(path)?))?);
         read().map_err(|error| about(path, error))
     }
@@ -175,7 +154,6 @@ impl Recorder {
         }
     }
 
-    /// Runs a part and keeps how long it took.
     pub(crate) fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
         let start = std::time::Instant::now();
         run(self);

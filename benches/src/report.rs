@@ -46,8 +46,8 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     }
 }
 
-/// Writes the page. `remarks`: what a person has to say to this record, paragraphs separated by blank
-/// lines.
+/// Writes the page. `remarks`: what a person has to say to this record, paragraphs separated by
+/// blank lines.
 pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
     let figures = plots::figures(&cases::cases(record)).map_err(undrawn)?;
     let html = page::page(record, remarks, &figures).into_string();

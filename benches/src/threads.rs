@@ -1,4 +1,4 @@
-//! Work on several threads at once. A thread that panics, because somebody gave a wrong answer, neither
+//! Work on several threads at once. A thread that panics, because it saw a wrong answer, neither
 //! leaves the others waiting nor loses its message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_passed_on_and_nobody_waits() {
+    fn a_panic_is_passed_on_and_no_thread_waits() {
         let wrong = |t: usize| assert!(t != 1, "wrong bytes for {t}");
         let at_work = || on_threads(3, |t| t, |t| (wrong(t), t).1);
         assert_eq!(message(at_work), "wrong bytes for 1");

@@ -36,7 +36,7 @@ impl Sessions {
         Self { ids, next, bytes }
     }
 
-    /// Leads the cycle past sessions that somebody has lost: at full capacity, lines of eight
+    /// Leads the cycle past sessions that a contender has lost: at full capacity, lines of eight
     /// overflow here and there. Returns those whose values have changed by that. Lost ones lead
     /// into the cycle, so that a chain may start anywhere.
     pub(crate) fn skip(&mut self, lost: &[bool]) -> Vec<u32> {

@@ -41,20 +41,6 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::GetBuffer,
-        Self::GetBufferIndependent,
-        Self::Get,
-        Self::Insert,
-        Self::Replace,
-        Self::Remove,
-        Self::Take,
-        Self::Mixed5,
-        Self::Mixed20,
-        Self::Mixed50,
-        Self::SingleUse,
-    ];
-
     pub(crate) fn only_reads(self) -> bool {
         matches!(
             self,

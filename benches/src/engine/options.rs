@@ -40,6 +40,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    #[cfg(test)]
+    pub(super) fn at(scale: &str) -> Self {
+        use clap::{Args, FromArgMatches};
+        let command = Self::augment_args(clap::Command::new("engine"));
+        let matches = command.get_matches_from(["engine", "--scale", scale]);
+        Self::from_arg_matches(&matches).expect("a scale")
+    }
+
     pub(super) fn chooses(&self) -> bool {
         let numbers = [&self.sessions, &self.threads, &self.bytes];
         let any = numbers.iter().any(|chosen| !chosen.is_empty());

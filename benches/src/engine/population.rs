@@ -81,12 +81,12 @@ impl Population {
         }
     }
 
-    /// Whether nobody writes.
+    /// Whether no thread writes.
     pub(crate) fn is_still(&self) -> bool {
         self.shared && self.alive == 0
     }
 
-    /// Draws the keys of each thread from those sessions that nobody has lost.
+    /// Draws the keys of each thread from those sessions that no contender has lost.
     pub(crate) fn draw_keys(&mut self, setup: &Setup, lost: &[bool]) {
         let kept = (0..self.sessions.len() as u32).filter(|s| !lost[*s as usize]);
         let kept: Vec<u32> = kept.collect();
@@ -107,7 +107,7 @@ impl Population {
     }
 }
 
-/// The thread in whose share a session is.
+/// The thread that has a session in its share.
 pub(super) fn owner(session: u32, threads: usize) -> usize {
     session as usize % threads
 }

@@ -66,8 +66,7 @@ fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
         0..=group.rounds,
         &turns,
         |((load, threads), table), round| {
-            let counts = table.work_for(*load, &population, *threads, round, turn(group, *threads));
-            counts
+            table.work_for(*load, &population, *threads, round, turn(group, *threads))
         },
     );
     for (case, counts) in cases.iter().zip(counts.chunks(able.len())) {
@@ -140,15 +139,13 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
-    use crate::parts::Part;
-    use crate::scale::Scale;
 
     #[test]
-    fn every_load_is_measured_with_everybody_who_carries_it() {
+    fn every_load_is_measured_with_all_that_carry_it() {
         let mut recorder = Recorder::new("touch");
-        Part::named("engine", Scale::Touch).run(&mut recorder);
+        run(&Options::at("touch"), &mut recorder);
         let record = recorder.finish();
-        for load in Load::ALL {
+        for &load in Load::value_variants() {
             let name = load.to_string();
             let of_load = (record.measurements.iter())
                 .filter(|m| m.quantity == "time per operation")

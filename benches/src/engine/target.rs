@@ -28,12 +28,16 @@ pub(crate) trait LoadTarget: Sync {
     fn add(&self, from: KeySet, id: &SessionId, value: &[u8]);
 
     /// Whether it kept a session that stays.
-    fn holds(&self, session: u32, id: &SessionId) -> bool;
+    fn holds(&self, _session: u32, _id: &SessionId) -> bool {
+        unreachable!("its loads have no sessions that stay")
+    }
 
     fn run(&self, load: Load, batch: &Batch<'_>) -> Counts;
 
     /// Looks one batch of keys up and records how many nanoseconds each lookup took.
-    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts;
+    fn time_gets(&self, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
+        unreachable!("only a handshake looks sessions up")
+    }
 }
 
 impl<P: Peer + Sync> LoadTarget for P {
@@ -223,20 +227,12 @@ impl LoadTarget for Internal {
         self.held(thread).push_back(session);
     }
 
-    fn holds(&self, _: u32, _: &SessionId) -> bool {
-        unreachable!("its loads have no sessions that stay");
-    }
-
     fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
         match load {
             Load::Insert => self.insert(batch),
             Load::Remove => self.remove(batch),
             _ => unreachable!("it does not carry this load"),
         }
-    }
-
-    fn time_gets(&self, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
-        unreachable!("only a handshake looks sessions up");
     }
 }
 

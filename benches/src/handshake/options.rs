@@ -5,7 +5,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Sessions in the cache, where there is one.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 50_000], value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [1_000, 50_000],
+        value_parser = clap::value_parser!(u32).range(100..=1_000_000)
+    )]
     pub(super) sessions: Vec<u32>,
     /// Threads that handshakes run on, client and server of each on the same one.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]

@@ -63,7 +63,7 @@ fn through(policy: &mut dyn Policy, stream: &Stream, ids: &[SessionId]) -> usize
 }
 
 /// A request that misses inserts its session anew, under the same id. A server would choose a new
-/// id; so policies that remember ids which they evicted are told more here than they would be.
+/// id; so policies that remember ids which they evicted learn more here than they would.
 fn with_reuse(policy: &mut dyn Policy, stream: &Stream, ids: &[SessionId]) -> usize {
     let hit = |request: &&Request| {
         let id = &ids[request.session as usize];
@@ -130,14 +130,15 @@ mod tests {
     #[test]
     fn everything_hits_where_everything_fits() {
         let mut stream = stream((0..200).map(|i| (i % 100, i)), 1_000);
-        // Four times the ids: lines of eight, and the others' shards, overflow early here and there.
+        // Four times the ids: lines of eight, and the others' shards, overflow early here and
+        // there.
         all_hit(&stream, 400, 100);
         stream.single_use = true;
         all_hit(&stream, 1_200, 100);
     }
 
     #[test]
-    fn a_session_ends_for_everybody_and_hits_do_not_prolong_it() {
+    fn a_session_ends_for_every_policy_and_hits_do_not_prolong_it() {
         // Found at its very end; gone one later, and inserted anew; found; gone.
         let visits = [0, 60, 100, 101, 150, 202].map(|at| (0, at));
         all_hit(&stream(visits, 100), 8, 3);

@@ -20,8 +20,8 @@ pub(super) fn hits(stream: &Stream, capacity: usize) -> usize {
     if stream.single_use {
         return by_each_use;
     }
-    // Sessions that each use prolongs hit as often at least. So do those that have room without end,
-    // and there it is best to keep whatever can be.
+    // Sessions that each use prolongs hit as often at least. So do those that have room without
+    // end, and there it is best to keep all that can be kept.
     by_each_use.min(by_rule(stream, usize::MAX))
 }
 
@@ -80,6 +80,8 @@ fn next_uses(stream: &Stream) -> Vec<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use clap::ValueEnum;
 
     use super::super::streams::Kind;
     use super::*;
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn on_the_streams_belady_comes_near_the_bound() {
-        for kind in Kind::ALL {
+        for kind in Kind::value_variants() {
             let stream = kind.stream(30_000);
             for capacity in [100, 1_000] {
                 let (reached, bound) = (by_rule(&stream, capacity), hits(&stream, capacity));

@@ -1,5 +1,5 @@
-//! The engine and its peers as policies: which sessions they keep. Each holds the end of a session's
-//! life as its value, for the sizes of values change no hit.
+//! The engine and its peers as policies: which sessions they keep. Each holds the end of a
+//! session's life as its value, for the sizes of values change no hit.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -116,7 +116,9 @@ struct Expiring {
 
 impl Policy for Expiring {
     fn at(&mut self, now: Time) {
-        while let Some((ends, id)) = self.endings.pop_front_if(|(ends, _)| *ends < now) {
+        while self.endings.front().is_some_and(|(ends, _)| *ends < now)
+            && let Some((ends, id)) = self.endings.pop_front()
+        {
             if self.last.get(&id) == Some(&ends) {
                 self.take(&id);
             }

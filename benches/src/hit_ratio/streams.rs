@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Zipf};
@@ -43,12 +44,12 @@ impl Stream {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Some clients come far more often than others (Zipf, exponent 0.9), and who they are changes:
-    /// at each thousandth of the stream, one rank in fifty is somebody new.
+    /// Some clients come far more often than others (Zipf, exponent 0.9), and which ones changes:
+    /// at each thousandth of the stream, one rank in fifty passes to a new client.
     Zipf,
-    /// Visitors, of whom two in three come back, again and again, after a time whose logarithm is
+    /// Visitors: two in three come back, again and again, after a time whose logarithm is
     /// normal: the median is a hundredth of the stream, one in six takes over five times as long.
     Visitors,
     /// The same visitors, whose sessions live as long as the stream: capacity alone ends them.
@@ -63,15 +64,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Zipf,
-        Self::Visitors,
-        Self::LongLived,
-        Self::Flood,
-        Self::Burst,
-        Self::SingleUse,
-    ];
-
     /// So many requests, over a day: evenly, but for `Burst`.
     pub(super) fn stream(self, count: usize) -> Stream {
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 requests");
@@ -127,7 +119,7 @@ fn zipf(count: usize, rng: &mut SmallRng) -> Vec<u32> {
     let ranks = (count / 10).max(1);
     let distribution = Zipf::new(ranks as f64, 0.9).expect("valid parameters");
     let mut numbers = Numbers::default();
-    // Who holds a rank; named when first seen, so that numbers have no gaps.
+    // The client at each rank; named when first seen, so that numbers have no gaps.
     let mut holders: Vec<Option<u32>> = vec![None; ranks];
     let mut requests = Vec::with_capacity(count);
     for request in 0..count {
@@ -201,7 +193,7 @@ mod tests {
 
     #[test]
     fn streams_are_whole_in_order_and_the_same_each_time() {
-        for kind in Kind::ALL {
+        for &kind in Kind::value_variants() {
             let stream = kind.stream(5_000);
             assert_eq!(stream, kind.stream(5_000));
             assert_eq!(stream.requests.len(), 5_000);
@@ -216,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_ten_times_the_usual_rate_and_nobody_in_it_comes_back() {
+    fn a_burst_is_ten_times_the_usual_rate_and_none_of_its_clients_comes_back() {
         let stream = Kind::Burst.stream(19_000);
         let within = |from, to| {
             let requests = stream.requests.iter();

@@ -1,11 +1,12 @@
-//! Which processors are used: the servers on some processors, all the same ones, the load generator on others.
+//! Which processors are used: the servers on some processors, all the same ones, the load generator
+//! on others.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// A division of the processors that this process may use.
 #[derive(Clone, Debug)]
 pub(super) struct Cores {
-    /// For whichever server has its turn.
+    /// For the server that has its turn.
     pub(super) server: CpuSet,
     /// For clients and upstream.
     pub(super) generator: CpuSet,

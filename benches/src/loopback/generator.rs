@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::thread;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -13,28 +13,25 @@ use super::client::client;
 use super::cores;
 use super::exchange::exchange;
 use crate::cpu_time;
-use crate::threads::join;
+use crate::threads::on_threads;
 use crate::tls::HandshakeKind;
 
 /// How long it may take until a client has all its sessions.
 const LONGEST_FILL: Duration = Duration::from_secs(60);
 
-/// The clients of one server, all of which go one kind.
+/// The clients of one server, all with one kind of handshake.
 pub(super) struct Generator {
     context: SslContext,
     kind: HandshakeKind,
     address: SocketAddr,
     cpus: CpuSet,
-    clients: Vec<Client>,
+    /// Each client's sessions, in the order in which they will be offered: each comes back as often
+    /// as the others.
+    clients: Vec<Mutex<VecDeque<SslSession>>>,
 }
 
-/// Sessions in the order in which they will be offered: each comes back as often as the others.
-#[derive(Default)]
-struct Client {
-    sessions: VecDeque<SslSession>,
-}
-
-#[derive(Debug)]
+/// What the clients of a round saw.
+#[derive(Clone)]
 pub(super) struct Round {
     pub(super) latency: Histogram<u64>,
     pub(super) resumed: u64,
@@ -47,11 +44,8 @@ pub(super) struct Round {
 }
 
 impl Generator {
-    /// Clients that have `sessions` in total, got by full handshakes; none for full handshakes.
-    ///
-    /// # Errors
-    ///
-    /// A connection that failed, or that the server's sessions do not lead back this kind.
+    /// Clients that have `sessions` in total, got by full handshakes; none for full handshakes. The
+    /// error is a connection that failed, or a session of another kind.
     pub(super) fn new(
         kind: HandshakeKind,
         address: SocketAddr,
@@ -59,29 +53,26 @@ impl Generator {
         clients: usize,
         sessions: usize,
     ) -> Result<Self, String> {
-        let mut generator = Self {
+        let generator = Self {
             context: client(kind).map_err(|error| error.to_string())?,
             kind,
             address,
             cpus,
-            clients: (0..clients).map(|_| Client::default()).collect(),
+            clients: (0..clients).map(|_| Mutex::default()).collect(),
         };
         if kind.resumes() {
             let each = sessions.div_ceil(clients);
-            let filled =
-                generator.on_threads(|client, context| client.fill(each, context, kind, address));
+            let filled = generator.on_clients(|sessions| generator.fill(sessions, each));
             filled.into_iter().collect::<Result<(), _>>()?;
         }
         Ok(generator)
     }
 
     /// Connects for so long, with all clients at once.
-    pub(super) fn round(&mut self, length: Duration) -> Round {
-        let (kind, address) = (self.kind, self.address);
+    pub(super) fn round(&self, length: Duration) -> Round {
         let (start, cpu) = (Instant::now(), cpu_time::of_process());
         let deadline = start + length;
-        let rounds =
-            self.on_threads(|client, context| client.round(deadline, context, kind, address));
+        let rounds = self.on_clients(|sessions| self.connect(sessions, deadline));
         let mut sum = Round::new();
         for round in rounds {
             sum.add(round);
@@ -91,72 +82,54 @@ impl Generator {
         sum
     }
 
-    fn on_threads<R: Send>(
-        &mut self,
-        work: impl Fn(&mut Client, &SslContext) -> R + Sync,
-    ) -> Vec<R> {
-        let (context, cpus, work) = (&self.context, &self.cpus, &work);
-        thread::scope(|scope| {
-            let run = |client| {
-                scope.spawn(move || {
-                    cores::stay_on(cpus);
-                    work(client, context)
-                })
-            };
-            let threads: Vec<_> = self.clients.iter_mut().map(run).collect();
-            threads.into_iter().map(join).collect()
+    fn on_clients<R: Send>(&self, work: impl Fn(&mut VecDeque<SslSession>) -> R + Sync) -> Vec<R> {
+        let prepare = |client: usize| {
+            cores::stay_on(&self.cpus);
+            self.clients[client].lock().expect("not poisoned")
+        };
+        on_threads(self.clients.len(), prepare, |mut sessions| {
+            work(&mut sessions)
         })
     }
-}
 
-impl Client {
-    fn fill(
-        &mut self,
-        sessions: usize,
-        context: &SslContext,
-        kind: HandshakeKind,
-        address: SocketAddr,
-    ) -> Result<(), String> {
+    fn fill(&self, sessions: &mut VecDeque<SslSession>, count: usize) -> Result<(), String> {
         let start = Instant::now();
-        while self.sessions.len() < sessions {
+        while sessions.len() < count {
             if start.elapsed() > LONGEST_FILL {
-                return Err(format!(
-                    "{} sessions in {LONGEST_FILL:?}",
-                    self.sessions.len()
-                ));
+                return Err(format!("{} sessions in {LONGEST_FILL:?}", sessions.len()));
             }
-            let session = exchange(context, address, None)?.session;
+            let session = exchange(&self.context, self.address, None)?.session;
             let session = session.ok_or("no session")?;
-            kind.accepts(&session)?;
-            self.sessions.push_back(session);
+            self.kind.accepts(&session)?;
+            sessions.push_back(session);
         }
         Ok(())
     }
 
-    fn round(
-        &mut self,
-        deadline: Instant,
-        context: &SslContext,
-        kind: HandshakeKind,
-        address: SocketAddr,
-    ) -> Round {
+    fn connect(&self, sessions: &mut VecDeque<SslSession>, deadline: Instant) -> Round {
         let mut round = Round::new();
         // At least once: a busy machine may begin late.
         loop {
-            let offered = self.sessions.pop_front();
-            match exchange(context, address, offered.as_deref()) {
+            let offered = sessions.pop_front();
+            match exchange(&self.context, self.address, offered.as_deref()) {
                 Ok(done) => {
-                    round.done(done.latency, done.resumed);
-                    if kind.resumes() {
-                        self.sessions.extend(done.session);
+                    let nanos = u64::try_from(done.latency.as_nanos()).unwrap_or(u64::MAX);
+                    round.latency.record(nanos).expect("the histogram grows");
+                    round.resumed += u64::from(done.resumed);
+                    if self.kind.resumes() {
+                        sessions.extend(done.session);
                     }
                 }
                 Err(failure) => {
-                    round.failed(failure);
+                    round.failures += 1;
+                    round.first_failure.get_or_insert(failure);
                     // A session of TLS 1.3 is offered once. If it was not resumed for want of
                     // another, that shows in the share.
-                    if matches!(kind, HandshakeKind::Tls12Id | HandshakeKind::Tls12Ticket) {
-                        self.sessions.extend(offered);
+                    if matches!(
+                        self.kind,
+                        HandshakeKind::Tls12Id | HandshakeKind::Tls12Ticket
+                    ) {
+                        sessions.extend(offered);
                     }
                 }
             }
@@ -177,27 +150,6 @@ impl Round {
             elapsed: Duration::ZERO,
             cpu: Duration::ZERO,
         }
-    }
-
-    /// Handshakes that came to their end.
-    pub(super) fn handshakes(&self) -> u64 {
-        self.latency.len()
-    }
-
-    /// In microseconds.
-    pub(super) fn latency(&self, quantile: f64) -> f64 {
-        self.latency.value_at_quantile(quantile) as f64 / 1e3
-    }
-
-    fn done(&mut self, latency: Duration, resumed: bool) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.latency.record(nanos).expect("the histogram grows");
-        self.resumed += u64::from(resumed);
-    }
-
-    fn failed(&mut self, failure: String) {
-        self.failures += 1;
-        self.first_failure.get_or_insert(failure);
     }
 
     fn add(&mut self, other: Self) {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::cores::Cores;
 use super::generator::{Generator, Round};
 use super::servers::{self, Running, Server, Task};
@@ -14,20 +16,60 @@ use crate::tls::HandshakeKind;
 /// Percentage of handshakes that must be resumed where all should be.
 const LEAST_RESUMED: f64 = 99.0;
 
-const QUANTITIES: [(&str, &str); 8] = [
-    ("handshakes per second", "1/s"),
-    ("CPU time per handshake", "us"),
-    ("latency, p50", "us"),
-    ("latency, p99", "us"),
-    ("latency, p99.9", "us"),
-    ("really resumed", "%"),
-    ("server's cores busy", "%"),
-    ("generator's cores busy", "%"),
+/// A round of a server with so many workers, and the server's CPU time in it.
+struct Sample {
+    round: Round,
+    server: Duration,
+    server_cores: f64,
+    generator_cores: f64,
+}
+
+/// What is recorded of each round: a quantity, its unit, its value.
+type Quantity = (&'static str, &'static str, fn(&Sample) -> f64);
+
+const QUANTITIES: [Quantity; 8] = [
+    ("handshakes per second", "1/s", |s| {
+        s.handshakes() / s.seconds()
+    }),
+    ("CPU time per handshake", "us", |s| {
+        s.server.as_secs_f64() * 1e6 / s.handshakes().max(1.0)
+    }),
+    ("latency, p50", "us", |s| s.latency(0.5)),
+    ("latency, p99", "us", |s| s.latency(0.99)),
+    ("latency, p99.9", "us", |s| s.latency(0.999)),
+    (RESUMED, "%", Sample::resumed),
+    ("server's cores busy", "%", |s| {
+        s.busy(s.server, s.server_cores)
+    }),
+    ("generator's cores busy", "%", |s| {
+        s.busy(s.round.cpu, s.generator_cores)
+    }),
 ];
 
-/// Where in a sample these two are.
-const RATE: usize = 0;
-const RESUMED: usize = 5;
+const RESUMED: &str = "really resumed";
+
+impl Sample {
+    fn handshakes(&self) -> f64 {
+        self.round.latency.len() as f64
+    }
+
+    fn seconds(&self) -> f64 {
+        self.round.elapsed.as_secs_f64()
+    }
+
+    /// In microseconds.
+    fn latency(&self, quantile: f64) -> f64 {
+        self.round.latency.value_at_quantile(quantile) as f64 / 1e3
+    }
+
+    fn resumed(&self) -> f64 {
+        100.0 * self.round.resumed as f64 / self.handshakes().max(1.0)
+    }
+
+    fn busy(&self, time: Duration, cores: f64) -> f64 {
+        100.0 * time.as_secs_f64() / self.seconds() / cores
+    }
+}
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,7 +81,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     sessions: u16,
     /// Worker threads, or processes, of each server.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2], value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [1, 2],
+        value_parser = clap::value_parser!(u16).range(1..=64)
+    )]
     threads: Vec<u16>,
     /// Rounds, in each of which every server has its turn.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -87,7 +132,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
             };
             let place = directory.path().join(format!("{workers}-{stateless}"));
             let contenders = bench.start(&servers, &task, &place, recorder);
-            for kind in HandshakeKind::ALL {
+            for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
                     bench.compare(kind, &contenders, recorder);
                 }
@@ -118,14 +163,11 @@ struct Contender {
     running: Running,
 }
 
-/// One of them, with one kind of handshake.
+/// A contender with one kind of handshake.
 struct Turns<'a> {
     contender: &'a Contender,
     generator: Generator,
-    /// A value for each quantity, round by round.
-    samples: Vec<[f64; QUANTITIES.len()]>,
-    failures: u64,
-    first_failure: Option<String>,
+    samples: Vec<Sample>,
 }
 
 impl<'a> Bench<'a> {
@@ -135,10 +177,11 @@ impl<'a> Bench<'a> {
         let upstream = upstream::free_port()
             .and_then(|listener| Upstream::start(listener, answering, cores.generator))
             .expect("an upstream");
+        let cores = cores.clone();
         Self {
             options,
             workers,
-            cores: cores.clone(),
+            cores,
             upstream,
         }
     }
@@ -163,10 +206,16 @@ impl<'a> Bench<'a> {
     }
 
     fn compare(&self, kind: HandshakeKind, contenders: &[Contender], recorder: &mut Recorder) {
+        let (clients, sessions) = (self.options.clients.into(), self.options.sessions.into());
         let mut all = Vec::new();
         for contender in contenders {
-            match Turns::new(contender, kind, self) {
-                Ok(turns) => all.push(turns),
+            let (address, cpus) = (contender.running.address, self.cores.generator);
+            match Generator::new(kind, address, cpus, clients, sessions) {
+                Ok(generator) => all.push(Turns {
+                    contender,
+                    generator,
+                    samples: Vec::new(),
+                }),
                 Err(problem) => missed(recorder, contender.name, &format!("{kind}: {problem}")),
             }
         }
@@ -177,76 +226,63 @@ impl<'a> Bench<'a> {
             }
         }
         all.retain(|turns| turns.stands(kind, self.workers, recorder));
-        self.record(kind, &all, recorder);
-    }
-
-    fn record(&self, kind: HandshakeKind, all: &[Turns<'_>], recorder: &mut Recorder) {
-        for (index, (quantity, unit)) in QUANTITIES.into_iter().enumerate() {
-            if index == RESUMED && !kind.resumes() {
-                continue;
+        let case = case([
+            ("where", "loopback".to_owned()),
+            ("way", kind.to_string()),
+            ("threads", self.workers.to_string()),
+        ]);
+        for (quantity, unit, value) in QUANTITIES {
+            if quantity != RESUMED || kind.resumes() {
+                let samples = |turns: &Turns<'_>| turns.samples.iter().map(value).collect();
+                let measured = all
+                    .iter()
+                    .map(|turns| (turns.contender.name, samples(turns)));
+                recorder.add_case(["handshake", quantity, unit], &case, measured);
             }
-            let case = case([
-                ("where", "loopback".to_owned()),
-                ("way", kind.to_string()),
-                ("threads", self.workers.to_string()),
-            ]);
-            let samples = |turns: &Turns<'_>| turns.samples.iter().map(|s| s[index]).collect();
-            let measured = all
-                .iter()
-                .map(|turns| (turns.contender.name, samples(turns)));
-            recorder.add_case(["handshake", quantity, unit], &case, measured);
         }
     }
 }
 
-impl<'a> Turns<'a> {
-    fn new(
-        contender: &'a Contender,
-        kind: HandshakeKind,
-        bench: &Bench<'_>,
-    ) -> Result<Self, String> {
-        let generator = Generator::new(
-            kind,
-            contender.running.address,
-            bench.cores.generator,
-            usize::from(bench.options.clients),
-            usize::from(bench.options.sessions),
-        )?;
-        Ok(Self {
-            contender,
-            generator,
-            samples: Vec::new(),
-            failures: 0,
-            first_failure: None,
-        })
-    }
-
+impl Turns<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
         let process = &self.contender.running.process;
         let before = process.cpu_time();
-        let round = (self.generator).round(Duration::from_millis(bench.options.millis));
-        let cpu = process.cpu_time().saturating_sub(before);
-        self.samples.push(sample(&round, cpu, bench));
-        self.failures += round.failures;
-        self.first_failure = self.first_failure.take().or(round.first_failure);
+        let round = self
+            .generator
+            .round(Duration::from_millis(bench.options.millis));
+        let server_cores = f64::from(bench.cores.server.count());
+        self.samples.push(Sample {
+            round,
+            server: process.cpu_time().saturating_sub(before),
+            server_cores: server_cores.min(bench.workers as f64),
+            generator_cores: f64::from(bench.cores.generator.count()),
+        });
     }
 
     /// Notes what went wrong, and says whether there are figures to record.
     fn stands(&self, kind: HandshakeKind, workers: usize, recorder: &mut Recorder) -> bool {
         let name = self.contender.name;
         let in_case = format!("{kind}, {workers} workers");
-        if let Some(first) = &self.first_failure {
-            let failures = self.failures;
+        let failures: u64 = self
+            .samples
+            .iter()
+            .map(|sample| sample.round.failures)
+            .sum();
+        let mut firsts = self
+            .samples
+            .iter()
+            .filter_map(|s| s.round.first_failure.as_ref());
+        if let Some(first) = firsts.next() {
             recorder.note(format!(
                 "loopback: {name}: {in_case}: {failures} connections failed, the first: {first}"
             ));
         }
-        if self.samples.iter().any(|sample| sample[RATE] == 0.0) {
+        if self.samples.iter().any(|sample| sample.handshakes() == 0.0) {
             let problem = format!("{in_case}: a round without a single handshake");
             missed(recorder, name, &problem);
             return false;
         }
-        let resumed = self.samples.iter().map(|sample| sample[RESUMED]);
+        let resumed = self.samples.iter().map(Sample::resumed);
         if !kind.resumes() {
             let none = resumed.sum::<f64>() == 0.0;
             assert!(none, "{name}: resumed what was not offered");
@@ -255,7 +291,7 @@ impl<'a> Turns<'a> {
         let least = resumed.fold(f64::INFINITY, f64::min);
         if least < LEAST_RESUMED {
             let problem = format!("{in_case}: only {least:.1} % were resumed");
-            if self.failures == 0 {
+            if failures == 0 {
                 missed(recorder, name, &problem);
             } else {
                 // A client whose connection failed has lost a session.
@@ -270,21 +306,4 @@ impl<'a> Turns<'a> {
 fn missed(recorder: &mut Recorder, name: &str, problem: &str) {
     assert!(name != "rekindle", "rekindle: {problem}");
     recorder.note(format!("loopback: {name}: {problem}"));
-}
-
-fn sample(round: &Round, server: Duration, bench: &Bench<'_>) -> [f64; QUANTITIES.len()] {
-    let handshakes = round.handshakes().max(1) as f64;
-    let elapsed = round.elapsed.as_secs_f64();
-    let cores = |cpus: &rustix::thread::CpuSet| f64::from(cpus.count());
-    let server_cores = cores(&bench.cores.server).min(bench.workers as f64);
-    [
-        round.handshakes() as f64 / elapsed,
-        server.as_secs_f64() * 1e6 / handshakes,
-        round.latency(0.5),
-        round.latency(0.99),
-        round.latency(0.999),
-        100.0 * round.resumed as f64 / handshakes,
-        100.0 * server.as_secs_f64() / elapsed / server_cores,
-        100.0 * round.cpu.as_secs_f64() / elapsed / cores(&bench.cores.generator),
-    ]
 }

@@ -13,7 +13,7 @@ use super::cores;
 
 /// What a client says.
 pub(super) const QUESTION: u8 = b'?';
-/// What it is told.
+/// What it is answered.
 pub(super) const ANSWER: u8 = b'!';
 
 /// A connection on which nothing happens for so long is given up.
@@ -42,7 +42,7 @@ impl Upstream {
                     if done.load(Ordering::Relaxed) {
                         break;
                     }
-                    // Whatever goes wrong here, the client sees.
+                    // The client sees what goes wrong here.
                     let _ = answer(connection);
                 }
             })
@@ -64,7 +64,7 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         self.done.store(true, Ordering::Relaxed);
         for _ in &self.threads {
-            // Each ends one thread's wait. Refused ones mean that nobody waits.
+            // Each ends one thread's wait. Refused ones mean that no thread waits.
             let _ = TcpStream::connect(self.address);
         }
         for thread in self.threads.drain(..) {

@@ -142,7 +142,8 @@ impl When {
     }
 }
 
-/// The id of a session: always made anew, for a list of all would be in the way of what is measured.
+/// The id of a session: always made anew, for a list of all would be in the way of what is
+/// measured.
 fn id(session: u64) -> SessionId {
     let bytes: [u8; 32] = SmallRng::seed_from_u64(session).random();
     SessionId::new(&bytes).expect("32 bytes")

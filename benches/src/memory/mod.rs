@@ -6,8 +6,8 @@
 //! besides the encoded bytes; the id of 32 bytes, the value of 8 and the end of the session's life
 //! are in it, and for ours what has left the table and waits for its grace period.
 //!
-//! Sessions are inserted by one thread. All use the allocator of the system (glibc's, as a rule); it
-//! is not asked to trim, so that what it keeps for later counts.
+//! Sessions are inserted by one thread. All use the allocator of the system (glibc's, as a rule);
+//! it is not asked to trim, so that what it keeps for later counts.
 
 mod job;
 mod run;

@@ -22,7 +22,10 @@ const AT_ONCE: usize = 2;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Capacities, in sessions.
-    #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000], value_parser = clap::value_parser!(u64).range(1..1 << 32))]
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [100_000, 1_000_000],
+        value_parser = clap::value_parser!(u64).range(1..1 << 32)
+    )]
     sessions: Vec<u64>,
     /// Processes for each measurement, one after the other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

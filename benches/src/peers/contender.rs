@@ -33,7 +33,7 @@ pub(crate) enum Contender {
     Fifo,
 }
 
-/// What is done with a peer, whatever its type.
+/// What is done with a peer of any type.
 pub(crate) trait WithPeer {
     type Output;
 

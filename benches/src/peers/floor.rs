@@ -54,8 +54,8 @@ impl Floor {
         }
     }
 
-    /// Inserts or overwrites. Drops the first entry of a line that is full. `false` when there is no
-    /// room at all.
+    /// Inserts or overwrites. Drops the first entry of a line that is full. `false` when there is
+    /// no room at all.
     pub(crate) fn put(&mut self, id: &SessionId, bytes: &[u8]) -> bool {
         let place = self.place(id);
         if let Some((_, entry)) = self.find(place, id) {
@@ -164,18 +164,6 @@ impl Peer for Floor {
     #[inline]
     fn get(&self, id: &SessionId) -> Option<u64> {
         self.look_up(id).map(number)
-    }
-
-    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
-        unreachable!("the floor is filled before it is shared");
-    }
-
-    fn remove(&self, _: &SessionId) -> bool {
-        unreachable!("the floor is shared for reading only");
-    }
-
-    fn take(&self, _: &SessionId) -> Option<u64> {
-        unreachable!("the floor is shared for reading only");
     }
 }
 

@@ -1,8 +1,8 @@
 //! OpenSSL's internal session cache: a hash table and a list under one lock, inside an `SSL_CTX`.
 //!
-//! Nothing but a handshake can look a session up in it, so it carries loads that only insert or only
-//! remove (the part `handshake` measures the rest). It holds the live session alone, which is made
-//! beforehand and not timed: no id is hashed with a key, no encoding copied.
+//! Nothing but a handshake can look a session up in it, so it carries loads that only insert or
+//! only remove (the part `handshake` measures the rest). It holds the live session alone, which is
+//! made beforehand and not timed: no id is hashed with a key, no encoding copied.
 #![allow(unsafe_code)] // two calls that are unsafe since sessions know their context
 
 use openssl::ssl::{SslContext, SslMethod, SslSession, SslSessionCacheMode, SslSessionRef};

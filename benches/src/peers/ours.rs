@@ -59,7 +59,8 @@ impl Peer for Rekindle {
     }
 }
 
-/// The engine, pinned for as long as the guard lives: for reading only.
+/// The engine, pinned for as long as the guard lives: for reading only, as a writer that stays
+/// pinned holds its own memory back.
 impl Peer for Guard<'_, u64> {
     fn kind(&self) -> Kind {
         Kind::Cache
@@ -73,17 +74,5 @@ impl Peer for Guard<'_, u64> {
     #[inline]
     fn get(&self, id: &SessionId) -> Option<u64> {
         Guard::get(self, id).copied()
-    }
-
-    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
-        unreachable!("a writer that stays pinned holds its own memory back");
-    }
-
-    fn remove(&self, _: &SessionId) -> bool {
-        unreachable!("a writer that stays pinned holds its own memory back");
-    }
-
-    fn take(&self, _: &SessionId) -> Option<u64> {
-        unreachable!("a writer that stays pinned holds its own memory back");
     }
 }

@@ -36,13 +36,19 @@ pub(crate) trait Peer {
 
     /// Inserts or replaces. The session is the [`number`] that the value begins with. Returns
     /// whether the insert was accepted.
-    fn insert(&self, id: &SessionId, value: &[u8]) -> bool;
+    fn insert(&self, _: &SessionId, _: &[u8]) -> bool {
+        unreachable!("it is shared for reading only")
+    }
 
     /// Removes a session; whether it was there.
-    fn remove(&self, id: &SessionId) -> bool;
+    fn remove(&self, _: &SessionId) -> bool {
+        unreachable!("it is shared for reading only")
+    }
 
     /// Removes a session and hands it out.
-    fn take(&self, id: &SessionId) -> Option<u64>;
+    fn take(&self, _: &SessionId) -> Option<u64> {
+        unreachable!("it is shared for reading only")
+    }
 }
 
 /// What a session cache made from another crate's table holds under an id: the same as ours. Like

@@ -9,33 +9,27 @@ use serde::{Deserialize, Serialize};
 
 /// What is worth knowing about a machine, and when it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// The processor, as it calls itself.
-    pub processor: String,
+    pub(crate) processor: String,
     /// Processors that this process may use.
-    pub processors: usize,
+    pub(crate) processors: usize,
     /// Its caches, innermost first, such as `L2 512K`.
-    pub caches: Vec<String>,
-    /// Memory, in bytes.
-    pub memory_bytes: u64,
-    /// Name and release of the kernel.
-    pub kernel: String,
-    /// The distribution.
-    pub system: String,
-    /// OpenSSL's version.
-    pub openssl: String,
-    /// The compiler's version.
-    pub rustc: String,
+    pub(crate) caches: Vec<String>,
+    pub(crate) memory_bytes: u64,
+    pub(crate) kernel: String,
+    pub(crate) system: String,
+    pub(crate) openssl: String,
+    pub(crate) rustc: String,
     /// The commit that was measured, with `-dirty` behind it if files differ from it.
-    pub commit: String,
+    pub(crate) commit: String,
     /// When, in seconds since 1970.
-    pub unix_time: u64,
+    pub(crate) unix_time: u64,
 }
 
 impl Machine {
     /// This one, now. What cannot be found out is left empty.
-    #[must_use]
-    pub fn this() -> Self {
+    pub(crate) fn this() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {

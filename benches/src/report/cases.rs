@@ -49,7 +49,7 @@ impl<'a> Case<'a> {
         self.measurements.iter().copied().find(is_floor)
     }
 
-    /// Everybody but the floor, ourselves, and what only a calculation can reach.
+    /// All but the floor, ourselves, and what only a calculation can reach.
     pub(super) fn peers(&self) -> impl Iterator<Item = &'a Measurement> {
         let theirs = |m: &&Measurement| !is_ours(&m.contender) && !is_bound(&m.contender);
         self.measurements.iter().copied().filter(theirs)
@@ -104,7 +104,7 @@ pub(super) fn is_ours(contender: &str) -> bool {
     contender.starts_with("rekindle")
 }
 
-/// Whether a contender is no cache that anybody could use, but what the others are held against.
+/// Whether a contender is no cache to use, but a bound for the others.
 pub(super) fn is_bound(contender: &str) -> bool {
     contender.starts_with("floor") || contender == "offline optimum"
 }

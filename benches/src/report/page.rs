@@ -63,7 +63,7 @@ fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
             h2 { "Summary" }
             @let sentences = summary::sentences(record, rows);
             @for sentence in &sentences {
-                p.missed[sentence.starts_with("Not met")] { (numbers::unbroken(sentence)) }
+                p { (sentence) }
             }
             @for paragraph in paragraphs(remarks.unwrap_or_default()) { p { (marked(&paragraph)) } }
             @if !record.notes.is_empty() {
@@ -115,9 +115,10 @@ fn target_table(rows: &[Row]) -> Markup {
                 }
             }
             p.small {
-                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are taken round "
-                "by round between contenders that ran in turn, and the median of those ratios is what "
-                "counts, in the case that is the furthest from its target or the closest to missing it."
+                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are taken "
+                "round by round between contenders that ran in turn, and the median of those "
+                "ratios is what counts, in the case that is the furthest from its target or the "
+                "closest to missing it."
             }
         }
     }
@@ -133,18 +134,18 @@ fn target(row: &Row) -> Markup {
     };
     html! {
         tr {
-            th scope="row" { (numbers::unbroken(&row.measure)) }
+            th scope="row" { (&row.measure) }
             td { (row.target) }
             td {
                 @if let Some(worst) = row.worst() {
                     b { (row.value(worst.seen.median)) } " " span.spread { (row.spread(worst)) }
-                    small { (numbers::unbroken(&worst.case)) }
+                    small { (&worst.case) }
                 } @else { "–" }
             }
             td {
                 span class={ "verdict " (class) } { (mark) " " (verdict.words()) }
                 @let remark = row.remark();
-                @if !remark.is_empty() { small { (numbers::unbroken(&remark)) } }
+                @if !remark.is_empty() { small { (&remark) } }
             }
         }
     }
@@ -198,8 +199,8 @@ fn machine(record: &Record) -> Markup {
                 }
             }
             p.small {
-                "The versions of the peers are those in the Cargo.lock of the commit; servers are as "
-                "their distribution packages them."
+                "The versions of the peers are those in the Cargo.lock of the commit; servers are "
+                "as their distribution packages them."
             }
         }
     }
@@ -210,8 +211,8 @@ fn all_numbers(cases: &[Case<'_>]) -> Markup {
         section {
             h2 { "All numbers" }
             p {
-                "Medians over the rounds; under each its ratio to the first column, with quartiles. "
-                "The samples of every round are in the record that this page was made from."
+                "Medians over the rounds; under each its ratio to the first column, with "
+                "quartiles. The samples of every round are in the record that this page was made from."
             }
             (tables::all(cases))
         }

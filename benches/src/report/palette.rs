@@ -1,8 +1,8 @@
-//! Colours: told apart by people who confuse some (after Okabe and Ito), legible on light
+//! Colours: told apart also with a colour vision deficiency (after Okabe and Ito), legible on light
 //! and on dark ground.
 //!
-//! Plots are drawn in the light ones. [`dark_mode`] is a style sheet that exchanges each for its dark
-//! counterpart, so that a plot needs no other attribute for both schemes.
+//! Plots are drawn in the light ones. [`dark_mode`] is a style sheet that exchanges each for its
+//! dark counterpart, so that a plot needs no other attribute for both schemes.
 
 use plotters::style::RGBColor;
 

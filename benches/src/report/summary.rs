@@ -10,8 +10,8 @@ pub(super) fn sentences(record: &Record, rows: &[Row]) -> Vec<String> {
     let mut sentences = Vec::new();
     if record.scale != Scale::Full.to_string() {
         sentences.push(format!(
-            "This is a run of scale “{}”, not the full one: it shows that everything works, and its \
-             numbers are a first impression at best.",
+            "This is a run of scale “{}”, not the full one: it shows that everything works, and \
+             its numbers are a first impression at best.",
             record.scale
         ));
     }
@@ -22,7 +22,6 @@ pub(super) fn sentences(record: &Record, rows: &[Row]) -> Vec<String> {
         .map(|(count, words)| format!("{count} {words}"))
         .collect();
     sentences.push(format!("Of {} targets: {}.", rows.len(), counts.join(", ")));
-    sentences.extend(of(Verdict::Missed).filter_map(missed));
     let seconds: f64 = record.durations.values().sum();
     sentences.push(format!(
         "The run took {} on {} processor{}.",
@@ -35,17 +34,4 @@ pub(super) fn sentences(record: &Record, rows: &[Row]) -> Vec<String> {
         },
     ));
     sentences
-}
-
-fn missed(row: &Row) -> Option<String> {
-    let worst = row.worst()?;
-    Some(format!(
-        "Not met: {} – {} was asked for, and missed in {} of {} cases; the worst is {} ({}).",
-        row.measure,
-        row.target,
-        row.missed().count(),
-        row.checked(),
-        row.value(worst.seen.median),
-        worst.case,
-    ))
 }

@@ -21,7 +21,7 @@ pub(super) struct Row {
 
 #[derive(Clone, Debug)]
 pub(super) struct Check {
-    /// Which, and beside whom.
+    /// Which, and beside which peer.
     pub(super) case: String,
     pub(super) seen: Spread,
 }

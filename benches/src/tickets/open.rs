@@ -6,10 +6,12 @@ use openssl::ssl::{NameType, SniError, SslContext, SslStream};
 
 use super::connection::Connection;
 use super::hello;
-use super::run::ROOM;
 use crate::cpu_time;
 use crate::threads::on_threads;
 use crate::tls::{Pipe, Server, Store, count_opened, new_ssl, opened, ticket_of};
+
+/// Sessions in a cache that is there but not used.
+pub(super) const ROOM: usize = 100;
 
 const TICKETS: usize = 32;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::open::Opener;
+use super::open::{Opener, ROOM};
 use super::seal;
 use super::swap::{RATE, Ring, while_swapping};
 use crate::handshake::VisitedServer;
@@ -28,9 +28,6 @@ const CONTENDERS: [(&str, Store); 2] = [
     ("OpenSSL's built-in key", Store::BuiltInKey),
     ("rekindle", Store::RekindleTickets),
 ];
-
-/// Sessions in a cache that is there but not used.
-pub(super) const ROOM: usize = 100;
 
 /// Clients on each thread that resume by ticket.
 const VISITORS: usize = 32;

@@ -8,8 +8,8 @@ use crate::tls::Server;
 
 const TICKETS: usize = 16;
 
-/// Lets each thread seal tickets on a connection of its own for the length of a turn; nanoseconds for
-/// each ticket.
+/// Lets each thread seal tickets on a connection of its own for the length of a turn; nanoseconds
+/// for each ticket.
 pub(super) fn turn(server: &Server, threads: usize, length: Duration) -> f64 {
     let connect = |_| {
         let mut connection = Connection::new(&server.context);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use openssl::ssl::{SslSessionRef, SslVersion};
 
 use super::ffi::ticket_of;
@@ -11,7 +12,7 @@ use super::ffi::ticket_of;
 const LONGEST_ID: usize = 64;
 
 /// A full handshake, or how a session is resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HandshakeKind {
     FullTls12,
     FullTls13,
@@ -22,15 +23,6 @@ pub(crate) enum HandshakeKind {
 }
 
 impl HandshakeKind {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::FullTls12,
-        Self::FullTls13,
-        Self::Tls12Id,
-        Self::Tls12Ticket,
-        Self::Tls13Ticket,
-        Self::Tls13Stateful,
-    ];
-
     /// Whether the client offers a session.
     pub(crate) fn resumes(self) -> bool {
         !matches!(self, Self::FullTls12 | Self::FullTls13)

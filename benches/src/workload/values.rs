@@ -29,7 +29,7 @@ impl Value {
 
 /// Checks the value that was read for a session, and returns the number of the one that follows.
 /// Looks at its length, its beginning, its middle and its end: a copy of two values shows, and the
-/// check costs the same for everybody.
+/// check costs the same for every contender.
 #[inline]
 pub(crate) fn check(session: u64, value: &[u8], bytes: usize) -> u32 {
     assert!(value.len() == bytes, "a wrong length for session {session}");

@@ -1,5 +1,5 @@
-//! Each server's command and files. The files are templates in `config/`; `{name}` stands for one of
-//! [`values`].
+//! Each server's command and files. The files are templates in `config/`; `{name}` stands for one
+//! of [`values`].
 
 use std::fs;
 use std::io;

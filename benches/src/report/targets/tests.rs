@@ -207,7 +207,7 @@ fn the_tail_counts_beside_writers_only() {
             .starts_with("100 k sessions, 16 writers")
     );
 
-    // Who finds nothing is fast.
+    // A contender that finds nothing is fast.
     let case = [("writers", "16"), ("sessions", "100000"), ("readers", "2")];
     let share = measurement("tail", "lookups that missed", case, "scc", &[10.1]);
     all.push(share);
@@ -318,7 +318,7 @@ fn rates_count_where_handshakes_were_resumed() {
     all.push(rate("hitch", 8_999.0));
     assert_eq!(row(all.clone(), target).verdict(), Verdict::Met);
 
-    // To be ahead of one who does not resume is nothing to be proud of.
+    // A server that does not resume does less.
     all.push(share("nginx", 50.0));
     assert_eq!(row(all.clone(), target).unmeasured, ["nginx"]);
     all.push(share("rekindle", 98.0));

@@ -10,6 +10,7 @@ mod trace;
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use compare::{compare, ids_for};
 use streams::{Kind, Stream, TIMEOUT};
 use trace::Trace;
@@ -20,17 +21,27 @@ use crate::record::{Recorder, case};
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Requests in each stream.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    #[arg(
+        long, default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u32).range(1_000..)
+    )]
     requests: u32,
-    /// Capacities, in per cent of the sessions in the stream (of the clients, where sessions are for
-    /// a single use).
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 50], value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// Capacities, in per cent of the sessions in the stream (of the clients, where sessions are
+    /// for a single use).
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 50],
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     capacities: Vec<u32>,
-    /// Run a recorded stream instead: a file with the id of a session on each line, as for `rekindle-terminator advise`.
+    /// Run a recorded stream instead: a file with the id of a session on each line, as for
+    /// `rekindle-terminator advise`.
     #[arg(long = "trace", value_name = "FILE", value_parser = Trace::load)]
     traces: Vec<Trace>,
     /// Hours over which a recorded stream is spread, evenly.
-    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=1_000), requires = "traces")]
+    #[arg(
+        long, default_value_t = 24,
+        value_parser = clap::value_parser!(u32).range(1..=1_000), requires = "traces"
+    )]
     hours: u32,
     /// Seconds that the sessions of a recorded stream live.
     #[arg(long, default_value_t = TIMEOUT.as_secs(), requires = "traces")]
@@ -40,7 +51,9 @@ pub(crate) struct Options {
 impl Options {
     /// Made when their turn comes: they are large.
     fn streams(&self) -> impl Iterator<Item = Stream> {
-        let kinds = Kind::ALL.iter().filter(|_| self.traces.is_empty());
+        let kinds = Kind::value_variants()
+            .iter()
+            .filter(|_| self.traces.is_empty());
         let made = kinds.map(|kind| kind.stream(self.requests as usize));
         let timeout = Duration::from_secs(self.timeout);
         let recorded = self.traces.iter();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
-use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, percent};
+use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, parse_in, percent};
 use crate::peers::Contender;
 use crate::record::{Recorder, case, interleave};
 use crate::threads::join;
@@ -21,16 +21,22 @@ use crate::workload::Keys;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Sessions in a full table: half are looked up, half come and go.
-    #[arg(long, default_value_t = 100_000, value_parser = crate::engine::parse_in::<1_000, 0xffff_ffff>)]
+    #[arg(
+        long, default_value_t = 100_000,
+        value_parser = parse_in::<1_000, 0xffff_ffff>
+    )]
     sessions: usize,
     /// Threads that insert, at idle scheduling priority.
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 4, 16], value_parser = crate::engine::parse_in::<0, 64>)]
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [0, 4, 16],
+        value_parser = parse_in::<0, 64>
+    )]
     writers: Vec<usize>,
     /// Threads that look up [default: one for each processor].
-    #[arg(long, value_parser = crate::engine::parse_in::<1, 64>)]
+    #[arg(long, value_parser = parse_in::<1, 64>)]
     readers: Option<usize>,
     /// Bytes of each value.
-    #[arg(long, default_value_t = 160, value_parser = crate::engine::parse_in::<32, 16_384>)]
+    #[arg(long, default_value_t = 160, value_parser = parse_in::<32, 16_384>)]
     bytes: usize,
     /// Contenders; ratios are to the first [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -161,7 +167,7 @@ fn turn(
     })
 }
 
-/// Lets the writers go as soon as one reader is done, in whatever way: they would hold up the
+/// Lets the writers go as soon as one reader ends or panics: they would hold up the
 /// others, or the news of a wrong answer.
 struct Ends<'a>(&'a AtomicBool);
 
