@@ -1,7 +1,8 @@
-//! Old ticket keys are gone from memory: the test reads all of its own process's, and looks for them.
+//! Old ticket keys are gone from memory: the test searches all memory of its own process for them.
 //!
-//! What it looks for it keeps under a mask, or it would find itself. One test for all cases: no other
-//! may hold keys meanwhile.
+//! The test keeps the bytes to search for under a mask, or it would find its own copy. One test for
+//! all forms, since no other test may hold keys at the same time; and two readings, one while all
+//! keys are in force and one when all have left, since a reading takes seconds.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -14,7 +15,10 @@ use std::time::Duration;
 use common::{Client, Mechanism, server};
 use rekindle::ManualClock;
 use rekindle::openssl::Resumption;
-use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing, TicketRingBuilder, TicketSecret};
+use rekindle::tickets::{
+    KeyEntry, KeyLocation, KeyRole, RingKey, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
+    TicketRing, TicketRingBuilder, TicketSecret,
+};
 use rekindle_key_files::{TicketKeyFile, TicketKeyFormat, secret_text};
 use tempfile::TempDir;
 
@@ -48,11 +52,12 @@ fn wipe(mut bytes: Vec<u8>) {
 }
 
 /// The secrets of all keys in force.
-fn of_ring(ring: &TicketRing) -> Vec<Needle> {
+fn of_ring(name: &str, ring: &TicketRing) -> Vec<Needle> {
     let keys = ring.load();
-    let of_key = |(i, key): (usize, &rekindle::tickets::RingKey)| {
-        let mut found = needles(&format!("key {i}: MAC secret"), key.key().hmac_secret());
-        found.extend(needles(&format!("key {i}: AES key"), key.key().aes_key()));
+    let of_key = |(i, key): (usize, &RingKey)| {
+        let what = format!("{name}, key {i}");
+        let mut found = needles(&format!("{what}: MAC secret"), key.key().hmac_secret());
+        found.extend(needles(&format!("{what}: AES key"), key.key().aes_key()));
         found
     };
     keys.iter().enumerate().flat_map(of_key).collect()
@@ -104,35 +109,18 @@ fn count(needles: &[Needle]) -> Vec<usize> {
 }
 
 fn look(memory: &[u8], needles: &[Needle], counts: &mut [usize]) {
-    let mut firsts = [false; 256];
-    for needle in needles {
-        firsts[usize::from(needle.masked[0] ^ MASK)] = true;
+    let mut by_first = vec![Vec::new(); 256];
+    for (i, needle) in needles.iter().enumerate() {
+        by_first[usize::from(needle.masked[0] ^ MASK)].push(i);
     }
     for (at, byte) in memory.iter().enumerate() {
-        if !firsts[usize::from(*byte)] {
-            continue;
-        }
-        for (needle, count) in needles.iter().zip(counts.iter_mut()) {
-            let here = memory[at..].iter().zip(&needle.masked);
+        for i in &by_first[usize::from(*byte)] {
+            let masked = &needles[*i].masked;
+            let here = memory[at..].iter().zip(masked);
             let same = here.take_while(|(byte, masked)| *byte ^ MASK == **masked);
-            *count += usize::from(same.count() == needle.masked.len());
+            counts[*i] += usize::from(same.count() == masked.len());
         }
     }
-}
-
-#[track_caller]
-fn assert_gone(case: &str, needles: &[Needle]) {
-    for (needle, count) in needles.iter().zip(count(needles)) {
-        assert_eq!(count, 0, "{case}: {}", needle.what);
-    }
-}
-
-#[track_caller]
-fn assert_here(case: &str, needles: &[Needle]) {
-    let counts = count(needles);
-    let raw = needles.iter().zip(&counts);
-    let missing = raw.filter(|(needle, count)| needle.what.ends_with("raw") && **count == 0);
-    assert_eq!(missing.count(), 0, "{case}: keys in force are found");
 }
 
 fn builder(clock: &Arc<ManualClock>) -> TicketRingBuilder {
@@ -153,21 +141,18 @@ fn use_keys(ring: &Arc<TicketRing>) {
     }
 }
 
-/// A key file's content, written by ourselves and then wiped.
+/// Writes a key file, and wipes the content in memory.
 fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
-    use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey};
-    let cipher = format
-        .cipher()
-        .unwrap_or(rekindle::tickets::TicketCipher::Aes256);
-    let given = |(i, role)| {
+    let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
+    let entry = |(i, role)| {
         KeyEntry::new(
             TicketKey::random(cipher).unwrap(),
             role,
             KeyLocation::record(i),
         )
     };
-    let duties = [KeyRole::Next, KeyRole::Seal, KeyRole::Open];
-    let keys = TicketKeys::new(duties.into_iter().enumerate().map(given).collect()).unwrap();
+    let roles = [KeyRole::Next, KeyRole::Seal, KeyRole::Open];
+    let keys = TicketKeys::new(roles.into_iter().enumerate().map(entry).collect()).unwrap();
     let now = Duration::from_secs(1_800_000_000);
     let now = match format {
         TicketKeyFormat::H2o => std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap(),
@@ -179,75 +164,67 @@ fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
     path
 }
 
+/// A file with a secret and a ratchet that is one period behind, and its state.
+fn write_secret(dir: &TempDir) -> (std::path::PathBuf, Vec<Needle>) {
+    let unix = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let secret = TicketSecret::random(HOUR, Some(unix - HOUR)).unwrap();
+    let path = dir.path().join("secret");
+    fs::write(&path, &**secret_text(&secret)).unwrap();
+    (path, needles("state", secret.bytes()))
+}
+
 #[test]
 fn old_keys_are_gone() {
     let clock = Arc::new(ManualClock::new());
     let dir = TempDir::new().unwrap();
 
-    // Keys of the ring's own: all of them have ended four hours later.
-    let ring = Arc::new(builder(&clock).own_keys().build().unwrap());
-    use_keys(&ring);
-    let old = of_ring(&ring);
-    assert_here("own", &old);
-    clock.advance(4 * HOUR);
-    use_keys(&ring);
-    ring.maintain().unwrap();
-    assert_gone("own", &old);
-
-    // Through the API: replaced at once.
+    // Keys of the ring's own, keys through the API, keys from files of every format, derived keys.
+    let own = Arc::new(builder(&clock).own_keys().build().unwrap());
+    let given = Arc::new(builder(&clock).own_keys().build().unwrap());
     let keys = TicketKeys::random().unwrap();
     let records = TicketKeyFormat::TrafficServer48.write(&keys, HOUR).unwrap();
-    ring.update(&records).unwrap();
+    given.update(&records).unwrap();
     drop((keys, records));
-    use_keys(&ring);
-    let old = of_ring(&ring);
-    assert_here("given", &old);
-    // Too old: keys of the ring's own take over.
-    clock.advance(3 * HOUR);
-    ring.maintain().unwrap();
-    use_keys(&ring);
-    assert!(ring.status().fallback);
-    assert_gone("given", &old);
-
-    // From files of every format.
-    for format in TicketKeyFormat::ALL {
-        let mut file = TicketKeyFile::keys(write_file(&dir, format), format);
-        let ring = Arc::new(file.open(builder(&clock)).unwrap());
-        use_keys(&ring);
-        let old = of_ring(&ring);
-        assert_here(format.name(), &old);
-        ring.replace(&TicketKeys::random().unwrap()).unwrap();
-        use_keys(&ring);
-        assert_gone(format.name(), &old);
+    let (path, state) = write_secret(&dir);
+    let files =
+        TicketKeyFormat::ALL.map(|format| TicketKeyFile::keys(write_file(&dir, format), format));
+    let files = files.into_iter().chain([TicketKeyFile::secret(path)]);
+    let from_files: Vec<_> = files
+        .map(|mut file| (file.open(builder(&clock)).unwrap(), file))
+        .map(|(ring, file)| (Arc::new(ring), file))
+        .collect();
+    let mut rings = vec![("own", &own), ("given", &given)];
+    for (ring, file) in &from_files {
+        let name = file.path().file_name().unwrap().to_str().unwrap();
+        rings.push((name, ring));
+    }
+    let mut old = Vec::new();
+    for (name, ring) in &rings {
+        use_keys(ring);
+        old.extend(of_ring(name, ring));
+    }
+    let in_force = old.len();
+    old.extend(state);
+    for (i, (needle, count)) in old.iter().zip(count(&old)).enumerate() {
+        if i >= in_force {
+            assert_eq!(count, 0, "the ratchet has left its first {}", needle.what);
+        } else if needle.what.ends_with("raw") {
+            assert_ne!(count, 0, "keys in force are found: {}", needle.what);
+        }
     }
 
-    // Derived, with a ratchet: of the first state nothing is left, nor of the keys.
-    let unix = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let secret = TicketSecret::random(HOUR, Some(unix - HOUR)).unwrap();
-    let path = dir.path().join("secret");
-    let text = secret_text(&secret);
-    let digits = text
-        .split_whitespace()
-        .skip_while(|word| *word != "secret")
-        .nth(2);
-    let digits = digits.expect("64 digits").as_bytes().to_vec();
-    let state: Vec<u8> = digits
-        .chunks(2)
-        .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
-        .collect();
-    fs::write(&path, &**text).unwrap();
-    drop(text);
-    let mut old = needles("state", &state);
-    wipe(digits);
-    wipe(state);
-    drop(secret);
-    let mut file = TicketKeyFile::secret(&path);
-    let ring = Arc::new(file.open(builder(&clock)).unwrap());
-    // The ratchet has gone on by one period at once.
-    assert_gone("the ratchet's first state", &old);
-    use_keys(&ring);
-    old.extend(of_ring(&ring));
-    ring.replace(&TicketKeys::random().unwrap()).unwrap();
-    use_keys(&ring);
-    assert_gone("derived", &old);
+    // Replaced at once: keys from files, and derived ones.
+    for (ring, _) in &from_files {
+        ring.replace(&TicketKeys::random().unwrap()).unwrap();
+    }
+    // The ring's own have ended four hours later; given ones are too old, and the ring falls back.
+    clock.advance(4 * HOUR);
+    for (_, ring) in &rings {
+        use_keys(ring);
+        ring.maintain().unwrap();
+    }
+    assert!(given.status().fallback);
+    for (needle, count) in old.iter().zip(count(&old)) {
+        assert_eq!(count, 0, "{}", needle.what);
+    }
 }

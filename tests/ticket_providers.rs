@@ -1,13 +1,16 @@
-//! What becomes of keys when their provider brings the same again, or has none: their ages, and keys of a ring's own.
+//! Keys that their provider gives again, or no longer gives: their ages, the ring's own keys, and
+//! what is counted.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rekindle::ManualClock;
 use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
     TicketRing, TicketSecret,
 };
+use rekindle::{Clock, ManualClock, Time};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -26,11 +29,11 @@ fn fallen_back(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
 
 fn sealing(ring: &TicketRing) -> String {
     let keys = ring.load();
-    let key = keys.sealing(ring.now()).expect("something seals");
+    let key = keys.sealing(ring.now()).expect("a key seals");
     key.key().fingerprint().to_string()
 }
 
-/// Whoever tries again and again made a new key each time, and kept all of them open.
+/// Each retry once made a new key, and kept all of them open.
 #[test]
 fn to_be_given_the_same_keys_again_changes_nothing() {
     let keys = TicketKeys::random().expect("randomness");
@@ -74,23 +77,20 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
     }
 }
 
-/// A reload that changed anything else made the key that seals look new.
+/// A reload that changed another key once made the key that seals look new.
 #[test]
 fn a_key_that_goes_on_sealing_gets_older() {
     let clock = Arc::new(ManualClock::new());
     let [one, two] = [(); 2].map(|()| TicketKey::random(TicketCipher::Aes128).expect("randomness"));
-    let set = |duties: [KeyRole; 2]| {
+    let set = |roles: [KeyRole; 2]| {
         let record =
             |key: &TicketKey| TicketKey::new(*key.name(), key.hmac_secret(), key.aes_key());
-        let given = [&one, &two].into_iter().zip(duties).enumerate();
-        let given = given.map(|(i, (key, role))| {
-            KeyEntry::new(
-                record(key).expect("a good key"),
-                role,
-                KeyLocation::record(i),
-            )
+        let entries = [&one, &two].into_iter().zip(roles).enumerate();
+        let entries = entries.map(|(i, (key, role))| {
+            let key = record(key).expect("a good key");
+            KeyEntry::new(key, role, KeyLocation::record(i))
         });
-        TicketKeys::new(given.collect()).expect("a good set")
+        TicketKeys::new(entries.collect()).expect("a good set")
     };
     let builder = TicketRing::builder().clock(clock.clone());
     let ring = builder
@@ -105,9 +105,9 @@ fn a_key_that_goes_on_sealing_gets_older() {
             .expect("one seals");
         (sealing.fingerprint, sealing.age)
     };
-    let replace = |duties| {
+    let replace = |roles| {
         clock.advance(HOUR);
-        ring.replace(&set(duties)).expect("a good set");
+        ring.replace(&set(roles)).expect("a good set");
     };
     replace([KeyRole::Seal, KeyRole::Next]);
     assert_eq!(age(), (one.fingerprint(), HOUR));
@@ -115,13 +115,87 @@ fn a_key_that_goes_on_sealing_gets_older() {
     assert_eq!(age(), (two.fingerprint(), Duration::ZERO));
     replace([KeyRole::Open, KeyRole::Seal]);
     assert_eq!(age(), (two.fingerprint(), HOUR));
-    // Back again: a new beginning.
+    // It seals again: a new beginning.
     replace([KeyRole::Seal, KeyRole::Open]);
     assert_eq!(age(), (one.fingerprint(), Duration::ZERO));
-    // Of several the first one seals, whoever has done so for longer.
+    // Of several the first one seals, whichever has sealed for longer.
     replace([KeyRole::Open, KeyRole::Seal]);
     replace([KeyRole::Seal, KeyRole::Seal]);
     assert_eq!(age().0, one.fingerprint());
     replace([KeyRole::Seal, KeyRole::Seal]);
     assert_eq!(age(), (one.fingerprint(), HOUR));
+}
+
+/// Rotations were once counted by eight bytes of the key's name.
+#[test]
+fn a_rotation_between_keys_whose_names_begin_alike_is_counted() {
+    let keys = |last: u8| {
+        let mut name = *b"example.com key ";
+        name[15] = last;
+        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+        let key = TicketKey::new(name, key.hmac_secret(), key.aes_key()).expect("a good key");
+        let entry = KeyEntry::new(key, KeyRole::Seal, KeyLocation::record(0));
+        TicketKeys::new(vec![entry]).expect("a good set")
+    };
+    let ring = TicketRing::new(&keys(1)).expect("a ring");
+    ring.replace(&keys(2)).expect("a good set");
+    assert_eq!(ring.status().rotations, 1);
+    // The same name with other secrets is another key.
+    ring.replace(&keys(2)).expect("a good set");
+    assert_eq!(ring.status().rotations, 2);
+}
+
+/// A panic during a renewal once left the mark that a renewal is under way.
+#[test]
+fn a_renewal_that_panics_does_not_end_renewals() {
+    #[derive(Default)]
+    struct Broken {
+        clock: ManualClock,
+        panics: AtomicBool,
+    }
+    impl Clock for Broken {
+        fn now(&self) -> Time {
+            self.clock.now()
+        }
+        fn unix_time(&self) -> Duration {
+            assert!(!self.panics.load(Ordering::Relaxed), "no wall clock");
+            Duration::from_secs(1_800_000_000)
+        }
+    }
+    let clock = Arc::new(Broken::default());
+    let builder = TicketRing::builder().clock(clock.clone());
+    let ring = builder.own_keys().build().expect("a ring");
+    // The next key seals already; the one after it is to be made.
+    clock.clock.advance(HOUR + Duration::from_secs(60));
+    let keys = ring.load().len();
+    clock.panics.store(true, Ordering::Relaxed);
+    catch_unwind(AssertUnwindSafe(|| ring.load_to_seal().1)).expect_err("the clock panics");
+    clock.panics.store(false, Ordering::Relaxed);
+    assert_eq!(ring.load_to_seal().0.len(), keys + 1);
+}
+
+/// Status once looked each key up by name, and computed its fingerprint each time.
+#[test]
+fn the_cost_of_status_grows_with_the_keys_and_not_with_their_square() {
+    let cost = |keys: u32| {
+        let mut records = Vec::new();
+        for number in 0..keys {
+            let bytes = (0..48_u32).map(|i| (number.wrapping_mul(31) >> (i % 16)) as u8 ^ i as u8);
+            let start = records.len();
+            records.extend(bytes);
+            for part in [start, start + 20, start + 36] {
+                records[part..part + 4].copy_from_slice(&number.to_le_bytes());
+            }
+        }
+        let keys = TicketKeys::parse(&records).expect("good records");
+        let ring = TicketRing::new(&keys).expect("a ring");
+        let once = || {
+            let start = std::time::Instant::now();
+            assert_eq!(ring.status().keys.len(), keys.len());
+            start.elapsed()
+        };
+        (0..9).map(|_| once()).min().expect("nine rounds")
+    };
+    let (few, many) = (cost(256), cost(4_096));
+    assert!(many < 64 * few, "{few:?} for 256 keys, {many:?} for 4,096");
 }
