@@ -55,7 +55,7 @@ impl fmt::Display for Failure {
 }
 
 macro_rules! from {
-    ($($error:ty => $variant:ident),* $(,)?) => {$(
+    ($($error:ident => $variant:ident),*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
                 Self::$variant(error)
@@ -64,13 +64,8 @@ macro_rules! from {
     )*};
 }
 
-from! {
-    InvalidSessionId => InvalidId,
-    BuildError => Build,
-    InstallError => Attach,
-    StoreError => Store,
-    TicketKeyError => TicketKeys,
-}
+from!(InvalidSessionId => InvalidId, BuildError => Build, InstallError => Attach);
+from!(StoreError => Store, TicketKeyError => TicketKeys);
 
 /// Failures that no cache counts, since they reach none. Of the whole process, never reset.
 #[derive(Debug)]

@@ -9,6 +9,15 @@ use crate::server::{Server, refusal};
 const KEYS: &str = "ticket.keys";
 const PROTOCOLS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
+/// A server with one random key, and the session of a full handshake in a file.
+fn visited(protocol: &str) -> (Files, [u8; 48], Server, String) {
+    let (files, key) = (Files::new(), ticket_key());
+    files.replace(KEYS, &key);
+    let (server, session) = (server(&files), files.text("session"));
+    first_visit(&server, protocol, &session);
+    (files, key, server, session)
+}
+
 fn server(files: &Files) -> Server {
     Server::start(&format!("-t {}", files.text(KEYS)))
 }
@@ -32,13 +41,8 @@ fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
 #[test]
 fn a_rotated_key_opens_tickets_until_it_is_dropped() {
     for protocol in PROTOCOLS {
-        let files = Files::new();
-        let (old, new) = (ticket_key(), ticket_key());
-        files.replace(KEYS, &old);
-        let server = server(&files);
-        let session = files.text("session");
-        first_visit(&server, protocol, &session);
-
+        let (files, old, server, session) = visited(protocol);
+        let new = ticket_key();
         files.replace(KEYS, &[new, old].concat());
         server.reload("ticket keys updated");
         assert!(is_resumed(&server, protocol, &session));
@@ -84,11 +88,7 @@ const BROKEN: [(&[u8], &str); 5] = [
 
 #[test]
 fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
-    let (files, key) = (Files::new(), ticket_key());
-    files.replace(KEYS, &key);
-    let server = server(&files);
-    let session = files.text("session");
-    first_visit(&server, "-tls1_2", &session);
+    let (files, _, server, session) = visited("-tls1_2");
     let changes_nothing = |complaint: &str| {
         server.process.signal("HUP");
         let line = server.process.wait_for(complaint);
@@ -114,11 +114,7 @@ fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
 
 #[test]
 fn a_newline_behind_the_keys_is_ignored_with_a_warning() {
-    let (files, key) = (Files::new(), ticket_key());
-    files.replace(KEYS, &key);
-    let server = server(&files);
-    let session = files.text("session");
-    first_visit(&server, "-tls1_2", &session);
+    let (files, key, server, session) = visited("-tls1_2");
     files.replace(KEYS, &[&key[..], b"\n"].concat());
     server.process.signal("HUP");
     let line = server

@@ -24,39 +24,26 @@ CASE(shutdown_disables) {
     CHECK(!there(&id));
 }
 
-static int init_with(size_t size, size_t sessions, size_t max_bytes, size_t max_session_bytes) {
-    rekindle_config config = {
-        .size = size,
-        .sessions = sessions,
-        .max_bytes = max_bytes,
-        .max_session_bytes = max_session_bytes,
-    };
-    int result = rekindle_init(&config);
-    rekindle_shutdown();
-    return result;
-}
+#define INIT(...) rekindle_init(&(rekindle_config){__VA_ARGS__})
 
 CASE(init_refuses_what_is_out_of_range) {
-    size_t right = sizeof(rekindle_config);
-    CHECK(init_with(right, 0, 0, 0) == 0);
-    /* Impossible sizes. */
-    CHECK(init_with(0, 0, 0, 0) == -1);
-    CHECK(init_with(offsetof(rekindle_config, ticket_key_period) - 1, 0, 0, 0) == -1);
-    CHECK(init_with(SIZE_MAX, 0, 0, 0) == -1);
-    CHECK(init_with(right, SIZE_MAX, 0, 0) == -1);
-    CHECK(init_with(right, 10, 1, 0) == -1);
-    CHECK(init_with(right, 10, 0, SIZE_MAX) == -1);
-    CHECK(init_with(right, 10, 0, (1 << 20) + 1) == -1);
-    rekindle_config reserved = {.size = right, .reserved = 1};
-    CHECK(rekindle_init(&reserved) == -1 && said("does not know"));
-    rekindle_config reserved_2 = {.size = right, .reserved_2 = 1};
-    CHECK(rekindle_init(&reserved_2) == -1 && said("does not know"));
-    rekindle_config period = {.size = right, .ticket_key_period = 31 * 24 * 60 * 60};
-    CHECK(rekindle_init(&period) == -1 && said("period"));
-    rekindle_config age = {.size = right, .ticket_key_max_age = 600, .session_timeout = 600};
-    CHECK(rekindle_init(&age) == -1 && said("maximum age"));
-    rekindle_config too_old = {.size = right, .full_handshake_max_age = 8 * 24 * 60 * 60};
-    CHECK(rekindle_init(&too_old) == -1 && said("1 second to 7 days"));
+    enum { RIGHT = sizeof(rekindle_config), DAY = 24 * 60 * 60 };
+    CHECK(INIT(.size = RIGHT) == 0);
+    rekindle_shutdown();
+    CHECK(INIT(.size = 0) == -1);
+    CHECK(INIT(.size = offsetof(rekindle_config, ticket_key_period) - 1) == -1);
+    CHECK(INIT(.size = SIZE_MAX) == -1);
+    CHECK(INIT(.size = RIGHT, .sessions = SIZE_MAX) == -1);
+    CHECK(INIT(.size = RIGHT, .sessions = 10, .max_bytes = 1) == -1);
+    CHECK(INIT(.size = RIGHT, .sessions = 10, .max_session_bytes = SIZE_MAX) == -1);
+    CHECK(INIT(.size = RIGHT, .sessions = 10, .max_session_bytes = (1 << 20) + 1) == -1);
+    CHECK(INIT(.size = RIGHT, .reserved = 1) == -1 && said("does not know"));
+    CHECK(INIT(.size = RIGHT, .reserved_2 = 1) == -1 && said("does not know"));
+    CHECK(INIT(.size = RIGHT, .ticket_key_period = 31 * DAY) == -1 && said("period"));
+    CHECK(INIT(.size = RIGHT, .ticket_key_max_age = 600, .session_timeout = 600) == -1);
+    CHECK(said("maximum age"));
+    CHECK(INIT(.size = RIGHT, .full_handshake_max_age = 8 * DAY) == -1);
+    CHECK(said("1 second to 7 days"));
     CHECK(TSSslSessionGet(NULL) == NULL);
 }
 
@@ -149,7 +136,6 @@ CASE(success_leaves_no_error) {
 }
 
 CASE(the_session_timeout_is_set_on_contexts) {
-    rekindle_config config = {.size = sizeof config, .session_timeout = 1234};
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     long before = SSL_CTX_get_timeout(ctx);
     start(10);
@@ -157,7 +143,7 @@ CASE(the_session_timeout_is_set_on_contexts) {
     SSL_CTX_free(ctx);
     rekindle_shutdown();
     ctx = SSL_CTX_new(TLS_server_method());
-    CHECK(rekindle_init(&config) == 0);
+    CHECK(INIT(.size = sizeof(rekindle_config), .session_timeout = 1234) == 0);
     CHECK(rekindle_attach(ctx) == 0 && SSL_CTX_get_timeout(ctx) == 1234);
     SSL_CTX_free(ctx);
 }

@@ -13,12 +13,16 @@ static pthread_t spawn(void *(*body)(void *), void *argument) {
     return thread;
 }
 
-/* Runs `body` with one argument on all threads, and waits for their end. */
-static void together(void *(*body)(void *), void *argument) {
-    pthread_t threads[THREADS];
+static pthread_t threads[THREADS];
+
+/* Runs `body` with one argument on all threads. */
+static void spawn_all(void *(*body)(void *), void *argument) {
     for (int i = 0; i < THREADS; i++) {
         threads[i] = spawn(body, argument);
     }
+}
+
+static void join_all(void) {
     for (int i = 0; i < THREADS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
     }
@@ -81,7 +85,8 @@ CASE(every_call_from_every_thread) {
     atomic_uint seed = 1;
     int before = sessions_freed();
     start(IDS / 2);
-    together(mix, &seed);
+    spawn_all(mix, &seed);
+    join_all();
     struct rekindle_stats s = stats();
     CHECK(s.entries <= IDS / 2 + THREADS && s.hits > 0 && s.inserts > 0 && s.taken > 0);
     unsigned long long made = s.inserts + s.replaced + s.refused_reclamation;
@@ -107,7 +112,8 @@ CASE(of_many_takes_one_wins) {
     for (int i = 0; i < 500 / thrift; i++) {
         atomic_store(&winners, 0);
         put(&id);
-        together(take, &id);
+        spawn_all(take, &id);
+        join_all();
         CHECK(atomic_load(&winners) == 1);
     }
 }
@@ -150,13 +156,10 @@ static void *call_on(void *seed) {
 
 CASE(shutdown_with_calls_in_flight) {
     atomic_uint seed = 0;
-    pthread_t threads[THREADS];
     SSL_CTX *contexts[500];
     int before = sessions_freed(), rounds = 500 / thrift;
     atomic_store(&over, 0);
-    for (int i = 0; i < THREADS; i++) {
-        threads[i] = spawn(call_on, &seed);
-    }
+    spawn_all(call_on, &seed);
     for (int i = 0; i < rounds; i++) {
         start(IDS);
         /* A context keeps a part of the cache, which must hold no session. */
@@ -168,9 +171,7 @@ CASE(shutdown_with_calls_in_flight) {
         rekindle_shutdown();
     }
     atomic_store(&over, 1);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK(pthread_join(threads[i], NULL) == 0);
-    }
+    join_all();
     /* No call is in flight now: this releases what the last ones had left. */
     rekindle_shutdown();
     CHECK(sessions_freed() - before == (int)atomic_load(&seed));
@@ -189,7 +190,8 @@ static void *init_once(void *successes) {
 CASE(of_many_inits_one_succeeds) {
     for (int i = 0; i < 50 / thrift + 1; i++) {
         atomic_int successes = 0;
-        together(init_once, &successes);
+        spawn_all(init_once, &successes);
+        join_all();
         CHECK(atomic_load(&successes) == 1);
         rekindle_shutdown();
     }
@@ -214,7 +216,6 @@ static void count(int event, const TSSslSessionID *id, void *data) {
 
 CASE_FOR(ALL_WAYS, handshakes_while_hooks_are_added_and_keys_rotate) {
     atomic_int calls = 0;
-    pthread_t threads[THREADS];
     char records[96];
     for (int i = 0; i < 96; i++) {
         records[i] = (char)(i * 73);
@@ -222,17 +223,13 @@ CASE_FOR(ALL_WAYS, handshakes_while_hooks_are_added_and_keys_rotate) {
     /* The key in use from the start stays in every set. */
     CHECK(TSSslTicketKeyUpdate(records + 48, 48) == TS_SUCCESS);
     CHECK(rekindle_session_hook_add(count, &calls) == 0);
-    for (int i = 0; i < THREADS; i++) {
-        threads[i] = spawn(visit_often, peers);
-    }
+    spawn_all(visit_often, peers);
     for (int i = 0; i < 20; i++) {
         CHECK(rekindle_session_hook_add(count, &calls) == 0);
         CHECK(TSSslTicketKeyUpdate(records, i % 2 ? 96 : 0) == (i % 2 ? TS_SUCCESS : TS_ERROR));
         sched_yield();
     }
-    for (int i = 0; i < THREADS; i++) {
-        CHECK(pthread_join(threads[i], NULL) == 0);
-    }
+    join_all();
     CHECK((atomic_load(&calls) > 0) == ((peers->way & STATEFUL) != 0));
 }
 
