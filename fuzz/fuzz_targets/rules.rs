@@ -1,7 +1,7 @@
-//! The rules of ticket keys in records of 48 bytes, told again: a name, a MAC secret and an encryption
-//! key, of 16 bytes each.
+//! A model of the rules of ticket keys in records of 48 bytes: a name, a MAC secret and an
+//! encryption key, of 16 bytes each.
 //!
-//! Targets take it by its path.
+//! Targets include this file by its path.
 
 use rekindle::tickets::KeyFault;
 
@@ -27,10 +27,10 @@ pub(crate) fn secrets(record: &[u8]) -> &[u8] {
 }
 
 /// Each record whose part an earlier one has, with the last of those.
-pub(crate) fn twins(records: &[&[u8]], part: fn(&[u8]) -> &[u8]) -> Vec<(usize, usize)> {
+pub(crate) fn duplicates(records: &[&[u8]], part: fn(&[u8]) -> &[u8]) -> Vec<(usize, usize)> {
     let alike = |a: usize, b: usize| part(records[a]) == part(records[b]);
-    let twin = |second| (0..second).rev().find(|first| alike(*first, second));
+    let duplicate = |second| (0..second).rev().find(|first| alike(*first, second));
     (0..records.len())
-        .filter_map(|second| twin(second).map(|first| (first, second)))
+        .filter_map(|second| duplicate(second).map(|first| (first, second)))
         .collect()
 }

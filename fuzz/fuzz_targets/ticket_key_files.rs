@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use rekindle::tickets::{KeyFault, TicketKeyError, TicketKeys, TicketRing, Update};
 use rekindle_key_files::{Reload, TicketFileError, TicketKeyFile, TicketKeyFormat};
 
-use rules::{fault, name, secrets, twins};
+use rules::{duplicates, fault, name, secrets};
 
 type Record = [u8; 48];
 
@@ -164,10 +164,10 @@ fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
         None => {}
     }
     let parts: Vec<&[u8]> = records.iter().map(|record| &record[..]).collect();
-    if !twins(&parts, name).is_empty() {
+    if !duplicates(&parts, name).is_empty() {
         return Err(|e| matches!(e, TicketKeyError::DuplicateName { .. }));
     }
-    if !twins(&parts, secrets).is_empty() {
+    if !duplicates(&parts, secrets).is_empty() {
         return Err(|e| matches!(e, TicketKeyError::DuplicateMaterial { .. }));
     }
     Ok(records)

@@ -9,7 +9,7 @@ use rekindle::tickets::{
     KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing,
 };
 
-use rules::{fault, name, secrets, twins};
+use rules::{duplicates, fault, name, secrets};
 
 const RECORD: usize = 48;
 
@@ -19,8 +19,8 @@ const GOOD: &[u8; RECORD] = b"a name sixteen bthe secret bytes and the key too";
 fuzz_target!(|bytes: &[u8]| {
     let records: Vec<&[u8]> = bytes.chunks_exact(RECORD).collect();
     let weak = records.iter().position(|record| fault(record).is_some());
-    let names = twins(&records, name);
-    let secrets = twins(&records, secrets);
+    let names = duplicates(&records, name);
+    let secrets = duplicates(&records, secrets);
 
     match TicketKeys::parse(bytes) {
         Err(TicketKeyError::AnotherFormat(_)) => {

@@ -7,19 +7,19 @@
  *
  *   -l ADDRESS:PORT   listen here; port 0 takes any that is free (127.0.0.1:8443)
  *   -u ADDRESS:PORT   forward to this TCP server (none: answer with a page about the connection)
- *   -c CERT -k KEY    certificate chain and private key, PEM files (made for the occasion)
+ *   -c CERT -k KEY    certificate chain and private key, PEM files (a self-signed one in memory)
  *   -t KEYS           file of ticket keys, 48 bytes each, the newest first (one random key)
  *   -n                no stateless tickets: sessions stay in the cache, in TLS 1.3 as well
- *   -s SESSIONS       room in the cache (100000)
+ *   -s SESSIONS       capacity of the cache (100000)
  *   -j THREADS        threads (one for each processor)
- *   -i SECONDS        time for a handshake, and for a silence afterwards (30)
+ *   -i SECONDS        timeout of a handshake, and of a silence after it (30)
  *   -v                log handshakes, and what they do to the cache
  *
  * SIGHUP reads the ticket keys again, SIGUSR1 prints counters, SIGTERM and SIGINT end the server.
  *
- * All that is about Rekindle is in the first section. The rest is a server: threads that share a
- * listening socket and nothing else, each with connections of its own, which it serves by epoll.
- * Rekindle never makes a thread wait, so nothing has to be done for it there.
+ * The first section has all code for Rekindle. The rest is a server: threads that share a listening
+ * socket and nothing else, each with its own connections, which it serves by epoll. Rekindle never
+ * makes a thread wait, so the server needs no precaution for it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4() */
@@ -53,18 +53,18 @@
 enum {
     KEY_FILE = 4800,    /* Bytes in a file of ticket keys, at the most: a hundred keys. */
     BUFFER = 16 * 1024, /* Bytes for each direction of a connection: one TLS record. */
-    TURN = 16,          /* Buffers that a busy connection moves before it is others' turn. */
+    TURN = 16,          /* Buffers that a busy connection moves before other connections. */
     DRAIN = 5,          /* Seconds that connections have to end after SIGTERM. */
 };
 
-/* What all threads share, and none changes. */
+/* Shared by all threads; no thread changes it. */
 struct server {
     const char *address, *upstream_name, *certificate, *private_key, *ticket_keys;
     size_t sessions, threads, idle; /* idle: seconds */
     bool no_tickets, verbose;
     SSL_CTX *tls;
     struct addrinfo *upstream; /* NULL: none */
-    int listener, stop;        /* stop: an eventfd that is readable when it is time to */
+    int listener, stop;        /* stop: an eventfd that is readable when the server must end */
 };
 
 static const char *tls_error(void) {
@@ -74,7 +74,7 @@ static const char *tls_error(void) {
 
 /* ---- Resumption ------------------------------------------------------------------------------ */
 
-/* A session hook. Handshakes call it on their own threads, several at a time. */
+/* A session hook. Handshakes call it on their own threads, on several at a time. */
 static void log_event(int event, const TSSslSessionID *id, void *data) {
     (void)data;
     char hex[2 * TS_SSL_MAX_SSL_SESSION_ID_LENGTH + 1] = "";
@@ -93,32 +93,32 @@ static void start_resumption(const struct server *s) {
         (s->verbose && rekindle_session_hook_add(log_event, NULL) != 0)) {
         errx(1, "no session cache: %s", rekindle_last_error());
     }
-    /* Keeps our sessions from those of other services, with which we may share ticket keys. */
+    /* Separates these sessions from those of other services that share the ticket keys. */
     static const unsigned char context[] = "example terminator";
     if (SSL_CTX_set_session_id_context(s->tls, context, sizeof context - 1) != 1) {
         errx(1, "no session id context");
     }
-    /* Clients keep sessions themselves, in tickets, unless we are to keep all of them here. */
+    /* By default clients keep their sessions, in tickets. */
     if (s->no_tickets) {
         SSL_CTX_set_options(s->tls, SSL_OP_NO_TICKET);
     }
-    /* Many clients hang up without close_notify. That must not cost them their session; without
-     * this option, SSL_read() removes it. (In return, a connection that was cut looks like one that
-     * the client has ended. HTTP knows by itself where a message ends.) */
+    /* Many clients hang up without close_notify. Without this option SSL_read() then removes their
+     * session. (In return, a truncated connection looks like one that the client has ended. HTTP
+     * itself marks where a message ends.) */
     SSL_CTX_set_options(s->tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
 }
 
 /* SSL_free() removes the session of a connection that ends without close_notify, say after a
- * time-out: so make it believe that there was one. (If TLS has failed, the session is gone already,
- * and rightly so.) */
+ * timeout: tell it that there was one. (After a TLS failure OpenSSL has removed the session
+ * already, as it must.) */
 static void free_keeping_session(SSL *tls) {
     SSL_set_shutdown(tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls);
 }
 
-/* From now on tickets are sealed with the first key of the file, and those of every key in it are
- * accepted. Handshakes go on meanwhile. On failure the keys that are in use stay. (To rotate, put a
- * new key in front, and drop one from the end when what it has sealed has expired.) */
+/* The first key of the file seals tickets from now on, and every key of the file opens them, while
+ * handshakes run. On failure the keys in use stay. (To rotate, put a new key in front, and drop a
+ * key from the end when its tickets have expired.) */
 static bool load_ticket_keys(const char *path) {
     char keys[KEY_FILE + 1];
     FILE *file = fopen(path, "rb");
@@ -167,19 +167,19 @@ struct worker {
     const struct server *server;
     pthread_t thread;
     int epoll;
-    time_t now, listen_again, end; /* Seconds; the latter two 0 if that is not to be. */
-    struct link open; /* A ring of connections; the one that was silent for longest is the first. */
+    time_t now, listen_again, end; /* Seconds; the last two are 0 if they are not set. */
+    struct link open; /* A ring of connections, in the order in which they time out. */
 };
 
-/* Bytes on their way. */
+/* Bytes in one direction. */
 struct flow {
-    int start, end;   /* What has been received and not been sent, in `data`. */
-    bool ended, done; /* No more will come; and that has been passed on. */
+    int start, end;   /* The bytes of `data` that are received and not yet sent. */
+    bool ended, done; /* ended: the sender sends no more; done: the end is passed on. */
     unsigned char data[BUFFER];
 };
 
 struct connection {
-    struct link link; /* The first member: it has the connection's address. */
+    struct link link; /* The first member, so that it has the connection's address. */
     struct worker *worker;
     time_t deadline;
     SSL *tls;
@@ -188,11 +188,11 @@ struct connection {
     struct flow request, response;
 };
 
-/* What moves bytes never waits. It returns how many it has moved, or one of these: */
+/* Functions that move bytes never wait. They return the number of bytes, or one of these: */
 enum { AGAIN = -1, FAILED = -2 };
-/* 0: no more will come. */
+/* Returns 0 at the end of the input. */
 typedef int receive_function(struct connection *c, unsigned char *into, int room);
-/* A length of 0 says that no more will come. */
+/* A length of 0 stands for the end of the input. */
 typedef int send_function(struct connection *c, const unsigned char *from, int length);
 
 static int tls_result(struct connection *c, int result) {
@@ -207,7 +207,7 @@ static int tls_result(struct connection *c, int result) {
 }
 
 static int receive_client(struct connection *c, unsigned char *into, int room) {
-    ERR_clear_error(); /* SSL_get_error() would take an old one for new. */
+    ERR_clear_error(); /* SSL_get_error() would report an old error. */
     int n = SSL_read(c->tls, into, room);
     return SSL_get_error(c->tls, n) == SSL_ERROR_ZERO_RETURN ? 0 : tls_result(c, n);
 }
@@ -227,7 +227,7 @@ static int send_client(struct connection *c, const unsigned char *from, int leng
 
 static int tcp_result(struct connection *c, ssize_t result) {
     if (result < 0 && errno == EAGAIN) {
-        return AGAIN; /* Perhaps the socket is still connecting. */
+        return AGAIN; /* Also while the socket is still connecting. */
     }
     if (result < 0) {
         warn("upstream %s", c->worker->server->upstream_name);
@@ -243,7 +243,7 @@ static int receive_upstream(struct connection *c, unsigned char *into, int room)
 static int send_upstream(struct connection *c, const unsigned char *from, int length) {
     ssize_t n = send(c->upstream, from, (size_t)length, 0);
     if (n < 0 && errno == EPIPE) {
-        return length; /* It has said all it had to say, and has stopped listening. */
+        return length; /* The upstream has sent its answer, and reads no more. */
     }
     if (n == 0) {
         shutdown(c->upstream, SHUT_WR);
@@ -251,7 +251,7 @@ static int send_upstream(struct connection *c, const unsigned char *from, int le
     return tcp_result(c, n);
 }
 
-/* Without an upstream: whatever the request is, this is the answer. */
+/* Without an upstream: the answer to every request. */
 static int receive_page(struct connection *c, unsigned char *into, int room) {
     bool asked = c->request.end > 0, answered = c->response.end > 0;
     if (answered || !asked) {
@@ -269,7 +269,7 @@ static int send_nowhere(struct connection *c, const unsigned char *from, int len
     return length;
 }
 
-/* Moves what there is, a buffer at the most. Returns 0, AGAIN or FAILED. */
+/* Moves the bytes that are available, one buffer at most. Returns 0, AGAIN or FAILED. */
 static int pump(struct connection *c, struct flow *flow, receive_function *receive,
                 send_function *send) {
     if (flow->done) {
@@ -325,7 +325,7 @@ static int handshake(struct connection *c) {
     return s->upstream == NULL ? 0 : connect_upstream(c, s->upstream);
 }
 
-/* A connection that is alive goes behind those that will time out before it. */
+/* Restarts a connection's timeout: it becomes the last one of the ring. */
 static void touch(struct connection *c) {
     struct worker *w = c->worker;
     c->link.before->after = c->link.after;
@@ -335,7 +335,7 @@ static void touch(struct connection *c) {
     c->deadline = w->now + (time_t)w->server->idle;
 }
 
-/* Gets as far as it can without waiting. Returns false at the end of the connection. */
+/* Does what it can without waiting. Returns false at the end of the connection. */
 static bool advance(struct connection *c) {
     int result = c->established ? 0 : handshake(c);
     if (result != 0) {
@@ -356,7 +356,7 @@ static bool advance(struct connection *c) {
         }
         touch(c);
     }
-    /* Others' turn. After this epoll reports once more what there is to do. */
+    /* Other connections come first. This makes epoll report the connection again. */
     return watch(c, EPOLL_CTL_MOD, c->client) &&
            (c->upstream < 0 || watch(c, EPOLL_CTL_MOD, c->upstream));
 }
@@ -387,12 +387,12 @@ static void accept_connection(struct worker *w) {
     int socket = accept4(w->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* Clients wait in the listener's queue for a second, while connections end. */
+            /* Clients wait in the listener's queue for a second, in which connections may end. */
             warn("accept");
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
             w->listen_again = w->now + 1;
         }
-        return; /* Or another thread was faster. */
+        return; /* Otherwise another thread was faster. */
     }
     struct connection *c = calloc(1, sizeof *c);
     SSL *tls = SSL_new(w->server->tls);
@@ -418,7 +418,7 @@ static void accept_connection(struct worker *w) {
 static void *work(void *argument) {
     struct worker *w = argument;
     while (w->end == 0 || (oldest(w) != NULL && w->now < w->end)) {
-        /* One event at a time: none is left over for a connection that has been closed. */
+        /* One event at a time: no event is left for a connection that has been closed. */
         struct epoll_event event = {0};
         struct timespec now;
         int events = epoll_wait(w->epoll, &event, 1, 1000);
@@ -426,7 +426,7 @@ static void *work(void *argument) {
         w->now = now.tv_sec;
         if (events > 0 && event.data.ptr == NULL) { /* The listener. */
             accept_connection(w);
-        } else if (events > 0 && event.data.ptr == w) { /* It is time to stop. */
+        } else if (events > 0 && event.data.ptr == w) { /* The server must end. */
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->stop, NULL);
             w->end = w->now + DRAIN;
@@ -465,11 +465,10 @@ static void make_certificate(SSL_CTX *tls) {
     const unsigned char *host = (const unsigned char *)"localhost";
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
-    X509_NAME *name = X509_NAME_new();
-    if (key == NULL || cert == NULL || name == NULL ||
-        X509_set_version(cert, X509_VERSION_3) != 1 ||
+    X509_NAME *name = cert != NULL ? X509_get_subject_name(cert) : NULL;
+    if (key == NULL || name == NULL || X509_set_version(cert, X509_VERSION_3) != 1 ||
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, host, -1, -1, 0) != 1 ||
-        X509_set_subject_name(cert, name) != 1 || X509_set_issuer_name(cert, name) != 1 ||
+        X509_set_issuer_name(cert, name) != 1 ||
         ASN1_INTEGER_set(X509_get_serialNumber(cert), (long)time(NULL)) != 1 ||
         X509_gmtime_adj(X509_getm_notBefore(cert), -3600) == NULL ||
         X509_gmtime_adj(X509_getm_notAfter(cert), 30L * 24 * 3600) == NULL ||
@@ -477,7 +476,6 @@ static void make_certificate(SSL_CTX *tls) {
         SSL_CTX_use_certificate(tls, cert) != 1 || SSL_CTX_use_PrivateKey(tls, key) != 1) {
         errx(1, "cannot make a certificate: %s", tls_error());
     }
-    X509_NAME_free(name);
     X509_free(cert);
     EVP_PKEY_free(key);
 }
@@ -487,7 +485,7 @@ static SSL_CTX *make_context(const struct server *s) {
     if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1) {
         errx(1, "OpenSSL: %s", tls_error());
     }
-    SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION); /* It could repeat handshakes for ever. */
+    SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION); /* Clients could repeat it for ever. */
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
     if (s->certificate == NULL) {
         make_certificate(tls);
@@ -574,7 +572,7 @@ static struct server read_options(int argc, char **argv) {
     return s;
 }
 
-/* Until one of them says that it is time to stop. */
+/* Returns at SIGTERM and SIGINT. */
 static void obey_signals(const sigset_t *signals, const char *ticket_keys) {
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
         sigwait(signals, &signal);
@@ -592,13 +590,13 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
 
-    /* In all threads, which inherit this, signals wait for obey_signals(). */
+    /* All threads inherit this mask: signals wait for obey_signals(). */
+    const int handled[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGUSR1);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
+        sigaddset(&signals, handled[i]);
+    }
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
     s.tls = make_context(&s);

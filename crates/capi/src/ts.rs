@@ -219,7 +219,7 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
     ticketData: *mut c_char,
     ticketDataLength: c_int,
 ) -> TSReturnCode {
-    let mut trailing = 0;
+    let mut trailing_bytes = 0;
     let result = call(TS_ERROR, || {
         if ticketData.is_null() {
             return Err(Failure::Null("the ticket key data"));
@@ -230,13 +230,13 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
         service::with(|service| {
             // SAFETY: by contract.
             let records = unsafe { slice::from_raw_parts(ticketData.cast::<u8>(), len) };
-            trailing = service.ticket_ring().update(records)?.trailing_bytes;
+            trailing_bytes = service.ticket_ring().update(records)?.trailing_bytes;
             Ok(TS_SUCCESS)
         })
     });
-    if trailing > 0 {
+    if trailing_bytes > 0 {
         tell(&format_args!(
-            "warning: {trailing} bytes behind the last record of 48 are ignored"
+            "warning: {trailing_bytes} bytes behind the last record of 48 are ignored"
         ));
     }
     result

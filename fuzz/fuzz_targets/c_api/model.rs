@@ -1,4 +1,4 @@
-//! The contract, told again: what each call must return, store and count.
+//! A model of the contract: what each call must return, store and count.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -183,15 +183,19 @@ impl Model {
             Room::Huge(len) => (Some(der.len()), len),
         };
         let mut buffer = buffer.map(Canaries::around);
-        let mut told = len;
-        let length = if null_length { None } else { Some(&mut told) };
+        let mut len_after = len;
+        let length = if null_length {
+            None
+        } else {
+            Some(&mut len_after)
+        };
         let returned = calls::get_buffer(id, buffer.as_mut(), length);
         self.check(expected.is_ok(), &expected);
 
         assert_eq!(returned as usize, der.len());
         let room = usize::try_from(len).unwrap_or(0);
         let stored = buffer.as_ref().map_or(0, |_| der.len().min(room));
-        assert_eq!(told, if live.is_some() { stored as i32 } else { len });
+        assert_eq!(len_after, if live.is_some() { stored as i32 } else { len });
         if let Some(buffer) = &buffer {
             assert!(buffer.bytes()[..stored] == der[..stored]);
             assert!(buffer.are_whole_but_for(stored), "wrote beyond");
@@ -306,8 +310,8 @@ impl Model {
                 let records: Vec<_> = bytes.chunks_exact(48).collect();
                 let bad = records.is_empty()
                     || records.iter().any(|record| rules::fault(record).is_some())
-                    || !rules::twins(&records, rules::name).is_empty()
-                    || !rules::twins(&records, rules::secrets).is_empty();
+                    || !rules::duplicates(&records, rules::name).is_empty()
+                    || !rules::duplicates(&records, rules::secrets).is_empty();
                 given = (!bad).then_some(records.len() as u64);
                 given.map(|_| bytes.len() % 48).ok_or(Fails::Invalid)
             }),
