@@ -39,6 +39,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,16 +160,12 @@ static void print_stats(void) {
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
-struct link {
-    struct link *before, *after;
-};
-
 struct worker {
     const struct server *server;
     pthread_t thread;
     int epoll;
     time_t now, listen_again, end; /* Seconds; the last two are 0 if they are not set. */
-    struct link open; /* A ring of connections, in the order in which they time out. */
+    TAILQ_HEAD(, connection) open; /* In the order in which they time out. */
 };
 
 /* Bytes in one direction. */
@@ -179,7 +176,7 @@ struct flow {
 };
 
 struct connection {
-    struct link link; /* The first member, so that it has the connection's address. */
+    TAILQ_ENTRY(connection) link;
     struct worker *worker;
     time_t deadline;
     SSL *tls;
@@ -325,13 +322,11 @@ static int handshake(struct connection *c) {
     return s->upstream == NULL ? 0 : connect_upstream(c, s->upstream);
 }
 
-/* Restarts a connection's timeout: it becomes the last one of the ring. */
+/* Restarts a connection's timeout. */
 static void touch(struct connection *c) {
     struct worker *w = c->worker;
-    c->link.before->after = c->link.after;
-    c->link.after->before = c->link.before;
-    c->link = (struct link){.before = w->open.before, .after = &w->open};
-    c->link.before->after = w->open.before = &c->link;
+    TAILQ_REMOVE(&w->open, c, link);
+    TAILQ_INSERT_TAIL(&w->open, c, link);
     c->deadline = w->now + (time_t)w->server->idle;
 }
 
@@ -362,8 +357,7 @@ static bool advance(struct connection *c) {
 }
 
 static void close_connection(struct connection *c) {
-    c->link.before->after = c->link.after;
-    c->link.after->before = c->link.before;
+    TAILQ_REMOVE(&c->worker->open, c, link);
     free_keeping_session(c->tls);
     close(c->client);
     if (c->upstream >= 0) {
@@ -373,10 +367,6 @@ static void close_connection(struct connection *c) {
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
-
-static struct connection *oldest(struct worker *w) {
-    return w->open.after == &w->open ? NULL : (struct connection *)w->open.after;
-}
 
 static bool start_listening(struct worker *w) {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = NULL};
@@ -407,7 +397,7 @@ static void accept_connection(struct worker *w) {
     c->tls = tls;
     c->client = socket;
     c->upstream = -1;
-    c->link = (struct link){&c->link, &c->link};
+    TAILQ_INSERT_TAIL(&w->open, c, link);
     touch(c);
     if (!watch(c, EPOLL_CTL_ADD, socket)) {
         warn("epoll");
@@ -417,7 +407,7 @@ static void accept_connection(struct worker *w) {
 
 static void *work(void *argument) {
     struct worker *w = argument;
-    while (w->end == 0 || (oldest(w) != NULL && w->now < w->end)) {
+    while (w->end == 0 || (!TAILQ_EMPTY(&w->open) && w->now < w->end)) {
         /* One event at a time: no event is left for a connection that has been closed. */
         struct epoll_event event = {0};
         struct timespec now;
@@ -433,16 +423,17 @@ static void *work(void *argument) {
         } else if (events > 0 && !advance(event.data.ptr)) {
             close_connection(event.data.ptr);
         }
-        while (oldest(w) != NULL && oldest(w)->deadline <= w->now) {
-            close_connection(oldest(w));
+        struct connection *c;
+        while ((c = TAILQ_FIRST(&w->open)) != NULL && c->deadline <= w->now) {
+            close_connection(c);
         }
         bool listen = w->listen_again != 0 && w->listen_again <= w->now && w->end == 0;
         if (listen && start_listening(w)) {
             w->listen_again = 0;
         }
     }
-    while (oldest(w) != NULL) {
-        close_connection(oldest(w));
+    while (!TAILQ_EMPTY(&w->open)) {
+        close_connection(TAILQ_FIRST(&w->open));
     }
     return NULL;
 }
@@ -450,7 +441,7 @@ static void *work(void *argument) {
 static void start_worker(struct worker *w, const struct server *s) {
     struct epoll_event stop = {.events = EPOLLIN, .data.ptr = w};
     w->server = s;
-    w->open = (struct link){&w->open, &w->open};
+    TAILQ_INIT(&w->open);
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0 || !start_listening(w) ||
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->stop, &stop) != 0 ||

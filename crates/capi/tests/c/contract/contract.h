@@ -46,6 +46,15 @@ void add_case(struct test_case *test_case);
     }                                                                                              \
     static void name(void)
 
+/* Defines a case with a cache for ten sessions and an id: CASE_WITH_ID(name) { body with `id` } */
+#define CASE_WITH_ID(name)                                                                         \
+    static void name##_with(TSSslSessionID id);                                                    \
+    CASE(name) {                                                                                   \
+        start(10);                                                                                 \
+        name##_with(id_of("id"));                                                                  \
+    }                                                                                              \
+    static void name##_with(TSSslSessionID id)
+
 /* Divides repetitions: 1, or more where a memory checker slows the program down. */
 extern int thrift;
 
@@ -65,7 +74,8 @@ SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size
 /* Inserts a session, which must succeed. */
 void insert(const TSSslSessionID *id, SSL_SESSION *session);
 
-/* Inserts a new session and frees the caller's reference to it. */
+/* Inserts a new session and frees the caller's reference to it; put() for five minutes. */
+void put_new(const TSSslSessionID *id, long age, long timeout, size_t extra);
 void put(const TSSslSessionID *id);
 
 /* How many sessions of make_session() have been freed. */

@@ -116,10 +116,8 @@ CASE_FOR(ALL_WAYS, remove_does_not_fire_without_a_session) {
     CHECK(log.length == 0);
 }
 
-CASE(calls_fire_no_hook) {
+CASE_WITH_ID(calls_fire_no_hook) {
     struct call_log log = {.length = 0};
-    TSSslSessionID id = id_of("id");
-    start(10);
     CHECK(rekindle_session_hook_add(log_call, &log) == 0);
     put(&id);
     CHECK(there(&id));

@@ -117,11 +117,9 @@ static void fail_in_destructor(void *session, void *value, CRYPTO_EX_DATA *ad, i
 }
 
 /* Also after a session's destructor, which runs during the call, has made calls that failed. */
-CASE(success_leaves_no_error) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(success_leaves_no_error) {
     int destroyed = 0, sessions = 2000 / thrift;
     int index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, fail_in_destructor);
-    start(10);
     for (int i = 0; i < sessions || destroyed == 0; i++) {
         SSL_SESSION *session = make_session(&id, 0, 300, 0);
         CHECK(SSL_SESSION_set_ex_data(session, index, &destroyed));

@@ -18,7 +18,6 @@ static void find_nothing(const TSSslSessionID *id) {
 
 /* Inserts a session and writes its encoding, as OpenSSL makes it, to `der`. Returns its length. */
 static int put_and_encode(const TSSslSessionID *id, unsigned char der[4096]) {
-    start(10);
     SSL_SESSION *session = make_session(id, 0, 300, 0);
     insert(id, session);
     int length = i2d_SSL_SESSION(session, NULL);
@@ -27,16 +26,13 @@ static int put_and_encode(const TSSslSessionID *id, unsigned char der[4096]) {
     return length;
 }
 
-
 CASE(get_without_a_cache) {
     TSSslSessionID id = id_of("id");
     CHECK(TSSslSessionGet(&id) == NULL);
     CHECK(said("rekindle_init"));
 }
 
-CASE(get_refuses_invalid_ids) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(get_refuses_invalid_ids) {
     put(&id);
     CHECK(TSSslSessionGet(NULL) == NULL);
     CHECK(said("NULL"));
@@ -48,17 +44,13 @@ CASE(get_refuses_invalid_ids) {
     CHECK(stats().refused_invalid >= 5 && stats().misses == 0);
 }
 
-CASE(get_misses) {
-    TSSslSessionID id = id_of("absent");
-    start(10);
+CASE_WITH_ID(get_misses) {
     CHECK(TSSslSessionGet(&id) == NULL);
     CHECK(rekindle_last_error()[0] == '\0');
     CHECK(stats().misses == 1);
 }
 
-CASE(get_hands_out_a_reference) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(get_hands_out_a_reference) {
     SSL_SESSION *session = make_session(&id, 0, 300, 0);
     int before = sessions_freed();
     insert(&id, session);
@@ -77,9 +69,7 @@ CASE(get_hands_out_a_reference) {
     CHECK(sessions_freed() == before + 1);
 }
 
-CASE(shutdown_lets_go_of_sessions) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(shutdown_lets_go_of_sessions) {
     int before = sessions_freed();
     put(&id);
     CHECK(sessions_freed() == before);
@@ -87,27 +77,19 @@ CASE(shutdown_lets_go_of_sessions) {
     CHECK(sessions_freed() == before + 1);
 }
 
-CASE(an_expired_session_is_not_found) {
-    TSSslSessionID id = id_of("id");
-    start(10);
-    SSL_SESSION *session = make_session(&id, 102, 100, 0);
-    insert(&id, session);
-    SSL_SESSION_free(session);
+CASE_WITH_ID(an_expired_session_is_not_found) {
+    put_new(&id, 102, 100, 0);
     CHECK(TSSslSessionGet(&id) == NULL);
     find_nothing(&id);
     CHECK(rekindle_session_take(&id) == NULL);
     CHECK(stats().expired == 2 && stats().misses == 0);
 }
 
-CASE(a_session_is_valid_in_its_last_second) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(a_session_is_valid_in_its_last_second) {
     time_t second;
-    start(10);
     do {
         second = time(NULL);
-        SSL_SESSION *session = make_session(&id, 100, 100, 0);
-        insert(&id, session);
-        SSL_SESSION_free(session);
+        put_new(&id, 100, 100, 0);
         int found = there(&id);
         if (time(NULL) == second) {
             CHECK(found);
@@ -134,16 +116,13 @@ CASE(get_buffer_refuses_invalid_arguments) {
     CHECK(stats().hits == 0 && stats().misses == 0);
 }
 
-CASE(get_buffer_misses) {
-    TSSslSessionID id = id_of("absent");
-    start(10);
+CASE_WITH_ID(get_buffer_misses) {
     find_nothing(&id);
     CHECK(rekindle_last_error()[0] == '\0');
     CHECK(stats().misses == 1);
 }
 
-CASE(get_buffer_stores_the_whole_session) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(get_buffer_stores_the_whole_session) {
     unsigned char der[4096];
     char buffer[4096];
     int needed = put_and_encode(&id, der);
@@ -162,8 +141,7 @@ CASE(get_buffer_stores_the_whole_session) {
     CHECK(stats().hits == 2);
 }
 
-CASE(get_buffer_stores_what_fits) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(get_buffer_stores_what_fits) {
     unsigned char der[4096];
     int needed = put_and_encode(&id, der);
     for (int room = 0; room < needed; room++) {
@@ -178,8 +156,7 @@ CASE(get_buffer_stores_what_fits) {
     }
 }
 
-CASE(get_buffer_tells_the_size) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(get_buffer_tells_the_size) {
     unsigned char der[4096];
     char buffer[4] = "abc";
     int lengths[] = {0, 1, INT_MAX, -1, INT_MIN};
@@ -195,8 +172,7 @@ CASE(get_buffer_tells_the_size) {
 }
 
 /* The call claims no more of a buffer than it writes. */
-CASE(get_buffer_survives_an_overstated_length) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(get_buffer_survives_an_overstated_length) {
     unsigned char der[4096];
     int length = INT_MAX;
     int needed = put_and_encode(&id, der);
@@ -225,10 +201,8 @@ CASE(insert_refuses_invalid_arguments) {
     SSL_SESSION_free(session);
 }
 
-CASE(insert_refuses_what_cannot_be_encoded) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(insert_refuses_what_cannot_be_encoded) {
     SSL_SESSION *empty = SSL_SESSION_new();
-    start(10);
     /* Counted for the process: earlier cases may have counted. */
     unsigned long long before = stats().refused_not_encodable;
     CHECK(TSSslSessionInsert(&id, (TSSslSession)empty, NULL) == TS_ERROR);
@@ -252,20 +226,14 @@ CASE(insert_refuses_what_is_too_large) {
     SSL_SESSION_free(large);
 }
 
-CASE(sessions_with_client_certificates_fit_by_default) {
-    TSSslSessionID id = id_of("id");
+CASE_WITH_ID(sessions_with_client_certificates_fit_by_default) {
     char buffer[8192];
     int length = sizeof buffer;
-    start(10);
-    SSL_SESSION *session = make_session(&id, 0, 300, 5000);
-    insert(&id, session);
-    SSL_SESSION_free(session);
+    put_new(&id, 0, 300, 5000);
     CHECK(TSSslSessionGetBuffer(&id, buffer, &length) > 5000 && length > 5000);
 }
 
-CASE(insert_replaces) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(insert_replaces) {
     SSL_SESSION *first = make_session(&id, 0, 300, 0), *second = make_session(&id, 0, 300, 1);
     insert(&id, first);
     insert(&id, second);

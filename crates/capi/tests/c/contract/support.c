@@ -88,11 +88,13 @@ void insert(const TSSslSessionID *id, SSL_SESSION *session) {
     CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
 }
 
-void put(const TSSslSessionID *id) {
-    SSL_SESSION *session = make_session(id, 0, 300, 0);
+void put_new(const TSSslSessionID *id, long age, long timeout, size_t extra) {
+    SSL_SESSION *session = make_session(id, age, timeout, extra);
     insert(id, session);
     SSL_SESSION_free(session);
 }
+
+void put(const TSSslSessionID *id) { put_new(id, 0, 300, 0); }
 
 int there(const TSSslSessionID *id) {
     SSL_SESSION *session = (SSL_SESSION *)TSSslSessionGet(id);

@@ -106,9 +106,7 @@ static void *take(void *id) {
     return NULL;
 }
 
-CASE(of_many_takes_one_wins) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(of_many_takes_one_wins) {
     for (int i = 0; i < 500 / thrift; i++) {
         atomic_store(&winners, 0);
         put(&id);
@@ -126,9 +124,7 @@ static void *replace(void *id) {
 }
 
 /* No reader sees the moment between the old session and the new one. */
-CASE(a_replaced_session_is_always_there) {
-    TSSslSessionID id = id_of("id");
-    start(10);
+CASE_WITH_ID(a_replaced_session_is_always_there) {
     put(&id);
     pthread_t writer = spawn(replace, &id);
     for (int i = 0; i < 20000 / thrift; i++) {
