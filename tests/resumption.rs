@@ -299,7 +299,7 @@ fn sessions_with_client_certificates_resume() {
         let (resumption, client) = (resumption(kind), Client::new(kind));
         let mut server = server_builder(b"tests");
         resumption.install(&mut server).unwrap();
-        ask_for_certificates(&mut server);
+        ask_for_certificates(&mut server, &resumption);
         let server = server.build();
         let first = client.connect(&server);
         assert!(first.server.ssl().peer_certificate().is_some());

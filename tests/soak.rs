@@ -25,8 +25,8 @@ fn resident() -> usize {
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
 
-/// Comes back again and again with a few clients of one kind, of which some were evicted, removed or
-/// expired meanwhile; returns how often the session was resumed.
+/// Comes back again and again with a few clients, some of whose sessions were evicted, removed or
+/// expired meanwhile. Returns how often a session was resumed.
 fn visit(kind: Mechanism, resumption: &Resumption) -> usize {
     let server = server(resumption);
     let clients: Vec<Client> = (0..4).map(|_| Client::new(kind)).collect();
@@ -79,10 +79,15 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                 }
             })
         });
-        // Whoever can spoil a session for others.
+        // Evicts, removes and expires sessions, and rotates ticket keys.
         let spoiler = scope.spawn(|| {
             let mut n = 0u32;
-            while !done.load(Ordering::Relaxed) {
+            loop {
+                // At the end time passes until the sessions that are left have expired.
+                let ends = done.load(Ordering::Relaxed);
+                if ends && (cache.is_empty() || cache.stats().evicted.expired > 0) {
+                    break;
+                }
                 n += 1;
                 // By tickets, not by time: on a slow machine some have to be renewed, too.
                 let age = (stateless.ticket_stats().sealed / 8 % 50) as u8;
@@ -96,7 +101,7 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                     .iter()
                     .nth(n as usize % SESSIONS)
                     .map(|e| *e.id());
-                match victim {
+                match victim.filter(|_| !ends) {
                     Some(id) if n.is_multiple_of(2) => drop(cache.remove(&id)),
                     Some(id) => drop(cache.take(&id)),
                     None => {}

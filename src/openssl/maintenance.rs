@@ -14,7 +14,8 @@ impl Resumption {
     /// Starts a thread, `rekindle`, that calls [`maintain`](Self::maintain) once a second. It ends
     /// when the last clone of this and the last context that this is installed on are gone.
     ///
-    /// A resumption has one such thread at most: further calls do nothing.
+    /// A resumption has one such thread at most: further calls do nothing. It does not survive
+    /// `fork`, so call this in each worker rather than before.
     ///
     /// # Errors
     ///
@@ -49,6 +50,6 @@ fn maintain_until_dropped(shared: &Weak<Shared>) {
         }
         // Without randomness for a new key the ring in use stays, and the next turn tries again.
         let _ = guarded(Ok(()), || shared.maintain());
-        // The last reference may be this one: what it holds is dropped here, and the next turn ends.
+        // This may be the last reference: it is dropped here, and the next turn ends.
     }
 }

@@ -36,7 +36,7 @@ impl Resumption {
     /// - set session or ticket callbacks, nor ticket application data on its sessions
     ///   (`SSL_SESSION_set1_ticket_appdata`): they are taken;
     /// - turn early data on (`SSL_CTX_set_max_early_data`): OpenSSL's replay guard asks its
-    ///   internal cache, which is off, so every resumption of TLS 1.3 would become a full handshake.
+    ///   internal cache, which is off, so every TLS 1.3 resumption would become a full handshake.
     ///
     /// # Errors
     ///

@@ -96,7 +96,8 @@ impl Sealer {
     }
 
     /// Prepares to open a ticket with the key of that name. In OpenSSL's terms: 1 for a key that
-    /// seals or will, 2 for one that no longer does (renew the ticket), 0 for none (full handshake).
+    /// seals or will, 2 for one that no longer does (renew the ticket), 0 without one (full
+    /// handshake).
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! A clock for tests whose time of day steps on its own.
+//! A clock for tests whose wall clock steps on its own.
 #![allow(dead_code)] // each test uses a part
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rekindle::{Clock, Time};
 
-/// Time since the machine came up, and the time of day. Both stand still until told to move.
+/// Time since the machine came up, and the wall clock. Both stand still until told to move.
 #[derive(Debug)]
 pub(crate) struct TwoClocks {
     now: AtomicU64,
@@ -29,7 +29,7 @@ impl TwoClocks {
         self.unix.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// Somebody sets the time of day by so many seconds, either way.
+    /// The operator sets the wall clock, by so many seconds either way.
     pub(crate) fn step(&self, seconds: i64) {
         let millis = (seconds * 1_000) as u64; // two's complement: adding wraps
         self.unix.fetch_add(millis, Ordering::SeqCst);

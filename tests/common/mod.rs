@@ -117,7 +117,7 @@ pub fn server(resumption: &Resumption) -> SslContext {
 }
 
 /// Has a server ask clients for a certificate, and take any.
-pub fn ask_for_certificates(builder: &mut SslContextBuilder) {
+pub fn ask_for_certificates(builder: &mut SslContextBuilder, _: &Resumption) {
     let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     builder.set_verify_callback(mode, |_, _| true);
 }

@@ -15,7 +15,8 @@ use rekindle::{Clock, Time};
 use crate::clock::TwoClocks;
 use crate::common::{Client, Mechanism, ask_for_certificates, server_builder};
 use crate::machine::{
-    HOUR, Machine, a_clock, hint, own_keys, ring, rotating_keys, secs, stubborn, timed, timeout,
+    HOUR, Machine, a_clock, cases, hint, own_keys, ring, rotating_keys, secs, stubborn, timed,
+    timeout,
 };
 use crate::records::record;
 
@@ -84,7 +85,7 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn the_least_of_all_limits(
@@ -102,7 +103,7 @@ proptest! {
         let configure = |builder: ResumptionBuilder| {
             builder.session_timeout(secs(timeout)).full_handshake_max_age(secs(lineage))
         };
-        let machine = Machine::on(&clock, kind, ring, configure, |server, _| ask_for_certificates(server));
+        let machine = Machine::on(&clock, kind, ring, configure, ask_for_certificates);
         let until = clock.unix_time().as_secs() + certificate;
         let client = Client::with_certificate_until(kind, until);
         clock.pass(Duration::from_millis(millis));
@@ -281,13 +282,7 @@ fn when_sni_swaps_the_context_the_first_ones_timeout_holds() {
 fn renewals_near_the_end_of_a_certificate_are_told_what_is_left_of_it() {
     for kind in TLS13 {
         let clock = a_clock();
-        let machine = Machine::on(
-            &clock,
-            kind,
-            own_keys(&clock),
-            |b| b,
-            |server, _| ask_for_certificates(server),
-        );
+        let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, ask_for_certificates);
         let until = clock.unix_time().as_secs() + 1_000;
         let client = Client::with_certificate_until(kind, until);
         machine.connect(&client);

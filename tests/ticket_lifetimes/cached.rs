@@ -106,13 +106,7 @@ fn a_certificate_that_has_ended_kills_no_handshake() {
     for kind in Mechanism::ALL {
         for ended in [0, 1, 2 * 24 * HOUR] {
             let clock = a_clock();
-            let machine = Machine::on(
-                &clock,
-                kind,
-                own_keys(&clock),
-                |b| b,
-                |server, _| ask_for_certificates(server),
-            );
+            let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, ask_for_certificates);
             let until = clock.unix_time().as_secs() - ended;
             let client = Client::with_certificate_until(kind, until);
             for _ in 0..2 {
@@ -134,13 +128,7 @@ fn a_certificate_that_has_ended_kills_no_handshake() {
 fn a_certificate_that_ends_meanwhile_ends_the_session() {
     for kind in Mechanism::ALL {
         let clock = a_clock();
-        let machine = Machine::on(
-            &clock,
-            kind,
-            own_keys(&clock),
-            |b| b,
-            |server, _| ask_for_certificates(server),
-        );
+        let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, ask_for_certificates);
         let until = clock.unix_time().as_secs() + 60;
         let client = Client::with_certificate_until(kind, until);
         machine.connect(&client);

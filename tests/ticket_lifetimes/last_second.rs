@@ -10,7 +10,7 @@ use rekindle::openssl::ResumedBy;
 use crate::common::{Client, Mechanism};
 use crate::forge::older_by;
 use crate::machine::{
-    HOUR, Machine, a_clock, given_keys, hint_of, own_keys, rotating_keys, secs, timeout,
+    HOUR, Machine, a_clock, cases, given_keys, hint_of, own_keys, rotating_keys, secs, timeout,
 };
 use crate::records::record;
 
@@ -80,7 +80,7 @@ fn tickets_from_elsewhere_go_by_the_time_of_day() {
         let client = Client::new(kind);
         a.connect(&client);
         let ticket = client.session();
-        // On the other machine much more time has passed, by the clock that counts for its own tickets.
+        // Much more time has passed on the other machine, by the clock of its own tickets.
         b_clock.pass(secs(5 * HOUR));
         b_clock.step(-5 * HOUR as i64 + TIMEOUT as i64);
         assert!(b.offer(&client, &ticket).resumed(), "{kind:?}");
@@ -153,7 +153,7 @@ struct Ticket {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn through_rotations_and_steps_of_the_time_of_day(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::{SslContext, SslContextBuilder, SslSession, SslSessionRef};
 use openssl_sys::SSL_SESSION;
+use proptest::prelude::ProptestConfig;
 use rekindle::openssl::{Resumption, ResumptionBuilder, TicketStats};
 use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy, TicketRing,
@@ -24,6 +25,14 @@ unsafe extern "C" {
 }
 
 pub(crate) const HOUR: u64 = 3_600;
+
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -45,7 +45,7 @@ const fn record(name: u8, mac: u8, aes: u8) -> Record {
 }
 
 /// The first two seal; then come a stranger, and some that have the name of one that seals, or its
-/// secrets, but not all of both. The last one nobody accepts.
+/// secrets, but not all of both. The last one is refused.
 const KEYS: [Record; 8] = [
     record(1, 2, 3),
     record(4, 5, 6),

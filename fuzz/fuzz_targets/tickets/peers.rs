@@ -104,7 +104,7 @@ pub(crate) fn hello(client: &SslContext, session: &SslSession) -> Hello {
     let copy = SslSession::from_der(&session.to_der().expect("DER")).expect("a copy");
     let (near, far) = Pipe::pair();
     let mut client = SslStream::new(new_client(client, Some(&copy)), near).expect("a stream");
-    assert!(client.connect().is_err(), "nobody answers");
+    assert!(client.connect().is_err(), "no server answers");
     let said: Vec<u8> = far.incoming.borrow_mut().drain(..).collect();
     Hello::new(said)
 }
