@@ -17,6 +17,7 @@ const STEPS: usize = 20_000;
 /// Twice, once with each thread running first until loom preempts it: of several loads of one
 /// atomic in a row loom remembers the last only, and so misses that an exchange by the thread that
 /// loaded last could have come before another's load, unless it has seen them the other way round.
+/// The quick tier takes the first order only.
 pub fn explore<R1: 'static, R2: 'static>(
     preemptions: usize,
     setup: fn() -> Subject,
@@ -24,15 +25,12 @@ pub fn explore<R1: 'static, R2: 'static>(
     second: fn(&Subject) -> R2,
     check: fn(&Subject, R1, R2),
 ) {
-    explore_once(preemptions, setup, Before::Wrote, first, second, check);
-    explore_once(
-        preemptions,
-        setup,
-        Before::Wrote,
-        second,
-        first,
-        move |s, r2, r1| check(s, r1, r2),
-    );
+    let wrote = Before::Wrote;
+    explore_in_order(preemptions, setup, wrote, first, second, check);
+    if !is_quick() {
+        let turned = move |s: &Subject, r2, r1| check(s, r1, r2);
+        explore_in_order(preemptions, setup, wrote, second, first, turned);
+    }
 }
 
 /// As [`explore`], for threads that do alike: which of them runs first makes no difference.
@@ -43,92 +41,11 @@ pub fn explore_alike<R: 'static>(
     second: fn(&Subject) -> R,
     check: fn(&Subject, R, R),
 ) {
-    explore_once(preemptions, setup, Before::Wrote, first, second, check);
+    explore_in_order(preemptions, setup, Before::Wrote, first, second, check);
 }
 
-/// As [`explore`], but the second thread uses the library for the first time while loom explores:
-/// it claims its slot among the readers meanwhile. The first thread always runs first.
-pub fn explore_from_cold<R1: 'static, R2: 'static>(
-    preemptions: usize,
-    setup: fn() -> Subject,
-    first: fn(&Subject) -> R1,
-    second: fn(&Subject) -> R2,
-    check: fn(&Subject, R1, R2),
-) {
-    explore_once(preemptions, setup, Before::Nothing, first, second, check);
-}
-
-/// Explores three threads that have all used the cache before, three times, each running first once.
-pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
-    preemptions: usize,
-    setup: fn() -> Subject,
-    first: fn(&Subject) -> R1,
-    second: fn(&Subject) -> R2,
-    third: fn(&Subject) -> R3,
-    check: fn(&Subject, R1, R2, R3),
-) {
-    let all = Before::Wrote;
-    explore_three_once(preemptions, setup, [all, all], first, second, third, check);
-    let turned = move |s: &Subject, r2, r3, r1| check(s, r1, r2, r3);
-    explore_three_once(preemptions, setup, [all, all], second, third, first, turned);
-    let turned = move |s: &Subject, r3, r1, r2| check(s, r1, r2, r3);
-    explore_three_once(preemptions, setup, [all, all], third, first, second, turned);
-}
-
-/// As [`explore_three`], with the first thread always running first: a third of the executions.
-pub fn explore_three_in_turn<R1: 'static, R2: 'static, R3: 'static>(
-    preemptions: usize,
-    setup: fn() -> Subject,
-    first: fn(&Subject) -> R1,
-    second: fn(&Subject) -> R2,
-    third: fn(&Subject) -> R3,
-    check: fn(&Subject, R1, R2, R3),
-) {
-    let all = Before::Wrote;
-    explore_three_once(preemptions, setup, [all, all], first, second, third, check);
-}
-
-/// Explores a writer beside two threads that only read, of which one has pinned before and ends
-/// while loom explores, and the other has not and begins: it may claim the slot that the first gives
-/// back.
-///
-/// A thread that only reads has one thread-local value, its registration: of several, loom drops
-/// those of an ending thread in the order of a hash map with random keys, another one each time, and
-/// then loses its way.
-pub fn explore_thread_end<R1: 'static, R2: 'static, R3: 'static>(
-    preemptions: usize,
-    setup: fn() -> Subject,
-    writes: fn(&Subject) -> R1,
-    ends: fn(&Subject) -> R2,
-    begins: fn(&Subject) -> R3,
-    check: fn(&Subject, R1, R2, R3),
-) {
-    let before = [Before::PinnedAndEnds, Before::Nothing];
-    explore_three_once(preemptions, setup, before, writes, ends, begins, check);
-}
-
-/// Explores a writer beside two threads that use the library for the first time meanwhile.
-pub fn explore_newcomers<R1: 'static, R2: 'static, R3: 'static>(
-    preemptions: usize,
-    setup: fn() -> Subject,
-    writes: fn(&Subject) -> R1,
-    begins: fn(&Subject) -> R2,
-    begins_too: fn(&Subject) -> R3,
-    check: fn(&Subject, R1, R2, R3),
-) {
-    let before = [Before::Nothing; 2];
-    explore_three_once(
-        preemptions,
-        setup,
-        before,
-        writes,
-        begins,
-        begins_too,
-        check,
-    );
-}
-
-fn explore_once<R1: 'static, R2: 'static>(
+/// Explores two threads, of which the first has used the cache before and always runs first.
+pub fn explore_in_order<R1: 'static, R2: 'static>(
     preemptions: usize,
     setup: fn() -> Subject,
     before: Before,
@@ -152,7 +69,34 @@ fn explore_once<R1: 'static, R2: 'static>(
     });
 }
 
-fn explore_three_once<R1: 'static, R2: 'static, R3: 'static>(
+/// Explores three threads that have all used the cache before, three times, each running first once
+/// (in the quick tier the first one only).
+pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R1,
+    second: fn(&Subject) -> R2,
+    third: fn(&Subject) -> R3,
+    check: fn(&Subject, R1, R2, R3),
+) {
+    let wrote = [Before::Wrote; 2];
+    explore_three_in_order(preemptions, setup, wrote, first, second, third, check);
+    if !is_quick() {
+        let turned = move |s: &Subject, r2, r3, r1| check(s, r1, r2, r3);
+        explore_three_in_order(preemptions, setup, wrote, second, third, first, turned);
+        let turned = move |s: &Subject, r3, r1, r2| check(s, r1, r2, r3);
+        explore_three_in_order(preemptions, setup, wrote, third, first, second, turned);
+    }
+}
+
+/// Explores three threads, of which the first has used the cache before and always runs first. One
+/// of the others may end while loom explores, and another begin, and claim the slot that the first
+/// gives back.
+///
+/// A thread that only reads has one thread-local value, its registration: of several, loom drops
+/// those of an ending thread in the order of a hash map with random keys, another one each time, and
+/// then loses its way.
+pub fn explore_three_in_order<R1: 'static, R2: 'static, R3: 'static>(
     preemptions: usize,
     setup: fn() -> Subject,
     before: [Before; 2],
@@ -182,10 +126,15 @@ fn explore_three_once<R1: 'static, R2: 'static, R3: 'static>(
     });
 }
 
+/// `./check --quick`: one preemption at most, one order of threads.
+fn is_quick() -> bool {
+    std::env::var("REKINDLE_TIER").is_ok_and(|tier| tier == "quick")
+}
+
 /// Runs a model that needs no cache: all interleavings, or all up to a bound of preemptions.
 pub fn model(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
+    builder.preemption_bound = if is_quick() { Some(2) } else { preemptions };
     builder.max_branches = STEPS;
     check(&builder, scenario);
 }
@@ -209,7 +158,7 @@ fn check(builder: &loom::model::Builder, scenario: impl Fn() + Send + Sync + 'st
 fn run(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(if is_quick() { 1 } else { preemptions });
     builder.max_branches = STEPS;
     builder.expect_explicit_explore = true;
     check(&builder, move || {
@@ -240,8 +189,8 @@ enum Start {
 }
 
 /// What a thread has done before loom explores, and whether it stays.
-#[derive(Clone, Copy)]
-enum Before {
+#[derive(Clone, Copy, Debug)]
+pub enum Before {
     /// It has pinned as a reader and as a writer.
     Wrote,
     /// It has pinned as a reader only, and will end as soon as it is done.
@@ -271,13 +220,13 @@ impl<R: 'static> Peer<R> {
                     subject
                 }
             };
-            ready.send(subject.clone()).expect("somebody waits");
-            started.recv().expect("somebody tells");
+            ready.send(subject.clone()).expect("the coordinator waits");
+            started.recv().expect("the coordinator tells");
             let result = f(&subject);
             drop(subject);
-            send_done.send(result).expect("somebody waits");
+            send_done.send(result).expect("the coordinator waits");
             if stays {
-                ended.recv().expect("somebody tells");
+                ended.recv().expect("the coordinator tells");
             }
         });
         Self {

@@ -5,7 +5,7 @@
 //! memory can come, and for every value that a load may see, up to a bound of preemptions.
 //!
 //! What loom cannot judge, and the argument for each of those orderings, stands at the head of
-//! `src/engine/readers.rs`.
+//! `src/engine/reclaim/readers.rs`.
 #![cfg(loom)]
 
 mod explore;
@@ -13,8 +13,7 @@ mod subject;
 mod value;
 
 pub use explore::{
-    explore, explore_alike, explore_from_cold, explore_newcomers, explore_thread_end,
-    explore_three, explore_three_in_turn, model,
+    Before, explore, explore_alike, explore_in_order, explore_three, explore_three_in_order, model,
 };
 pub use subject::{
     A, B, ENTRY, FirstByte, FirstByteHasher, M, Subject, Z, encoded_len, get_buffer, id,

@@ -1,10 +1,10 @@
-//! Memory that left the table against whoever may still look at it.
+//! Memory that left the table against threads that may still look at it.
 #![cfg(loom)]
 
 use rekindle::{Cache, Inserted, Refused};
 use rekindle_loom_tests::{
-    A, B, M, Subject, Value, Z, explore, explore_alike, explore_from_cold, explore_newcomers,
-    explore_thread_end, get_buffer, id,
+    A, B, Before, M, Subject, Value, Z, explore, explore_alike, explore_in_order,
+    explore_three_in_order, get_buffer, id,
 };
 
 fn with_a() -> Subject {
@@ -45,9 +45,10 @@ fn what_a_guard_sees_is_not_used_again() {
 /// Catches a writer that misses a slot which is being claimed.
 #[test]
 fn a_thread_that_pins_for_the_first_time_is_not_missed() {
-    explore_from_cold(
+    explore_in_order(
         2,
         with_a,
+        Before::Nothing,
         |s| {
             s.insert(A, 1).expect("fits");
             s.cache.maintain();
@@ -71,9 +72,10 @@ fn a_thread_that_pins_for_the_first_time_is_not_missed() {
 /// slots that is used before it is written, and a writer that does not look into it.
 #[test]
 fn two_threads_that_begin_at_once_are_both_protected() {
-    explore_newcomers(
+    explore_three_in_order(
         1,
         with_a,
+        [Before::Nothing; 2],
         replaces_and_reclaims,
         looks_twice,
         looks_twice,
@@ -105,9 +107,10 @@ fn looks_twice(s: &Subject) -> (u8, u8) {
 /// nothing.
 #[test]
 fn a_slot_that_changes_hands_protects_its_new_owner() {
-    explore_thread_end(
+    explore_three_in_order(
         2,
         with_a,
+        [Before::PinnedAndEnds, Before::Nothing],
         replaces_and_reclaims,
         looks_twice,
         looks_twice,

@@ -2,7 +2,7 @@
 #![cfg(loom)]
 
 use rekindle_loom_tests::{
-    A, B, M, Subject, Value, Z, explore_three, explore_three_in_turn, get_buffer, id,
+    A, B, Before, M, Subject, Value, Z, explore_three, explore_three_in_order, get_buffer, id,
 };
 
 fn with_a() -> Subject {
@@ -16,9 +16,10 @@ fn with_a() -> Subject {
 /// moment), and one that brings back what the other has replaced.
 #[test]
 fn a_reader_sees_two_replacements_in_their_order() {
-    explore_three_in_turn(
+    explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
         with_a,
+        [Before::Wrote; 2],
         |s| [s.get_buffer(A), s.get_buffer(A)].map(|n| n.expect("there all the time")),
         |s| s.insert(A, 1).expect("fits"),
         |s| s.insert(A, 12).expect("fits"),
@@ -68,9 +69,10 @@ fn of_two_takes_one_wins_while_a_reader_looks_on() {
 /// not, and a removed session that comes back.
 #[test]
 fn what_a_reader_found_outlives_its_replacement_and_removal() {
-    explore_three_in_turn(
+    explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
         with_a,
+        [Before::Wrote; 2],
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -98,9 +100,10 @@ fn what_a_reader_found_outlives_its_replacement_and_removal() {
 /// them use it again.
 #[test]
 fn what_a_reader_found_is_retired_once() {
-    explore_three_in_turn(
+    explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
         with_a,
+        [Before::Wrote; 2],
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -127,9 +130,10 @@ fn what_a_reader_found_is_retired_once() {
 /// not release it, a load that does not acquire it.
 #[test]
 fn what_is_taken_is_not_used_again_before_it_was_handed_out() {
-    explore_three_in_turn(
+    explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
         || Subject::new(9, &[A, M, Z]),
+        [Before::Wrote; 2],
         |s| s.take(A),
         |s| s.remove(Z),
         |s| s.remove(M),

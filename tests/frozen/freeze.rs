@@ -11,27 +11,34 @@ use rekindle::steps::{Step, watch};
 
 use crate::bystanders;
 use crate::history::{Call, Op, Ret, is_linearizable};
-use crate::scenarios::{Act, Scenario, all, before};
+use crate::scenarios::{Act, QUICK, Scenario, all, before};
 use crate::sites::Sites;
 use crate::subject::{Subject, check_accounts, make};
 
-/// Others that have not completed their work by then, a fraction of a second's, are taken to wait for
-/// the frozen thread.
+/// Other threads that have not completed their work by then, a fraction of a second's, are taken to
+/// wait for the frozen thread.
 const FOR_GOOD: Duration = Duration::from_secs(30);
 
 static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
 
+/// `./check --quick` takes a scenario for each operation, and each of its steps the first time; the
+/// gate all scenarios; `./check --full` also one time in the middle of those that a step comes.
 pub(crate) fn trials() -> Vec<Trial> {
+    let tier = std::env::var("REKINDLE_TIER").unwrap_or_default();
+    let (quick, full) = (tier == "quick", tier == "full");
     let mut trials = Vec::new();
     let mut frozen_at = BTreeSet::new();
     for scenario in all() {
+        if quick && !QUICK.contains(&scenario.name) {
+            continue;
+        }
         let scenario = Arc::new(scenario);
         let steps = rehearse(&scenario);
         for name in steps.iter().collect::<BTreeSet<_>>() {
             frozen_at.insert(name.clone());
-            // The first time, and one in the middle.
             let times = steps.iter().filter(|step| *step == name).count();
-            for time in BTreeSet::from([1, times.div_ceil(2)]) {
+            let middle = if full { times.div_ceil(2) } else { 1 };
+            for time in BTreeSet::from([1, middle]) {
                 let (scenario, name) = (Arc::clone(&scenario), name.clone());
                 let title = format!("frozen::{}::{}, time {time}", scenario.name, name);
                 trials.push(Trial::test(title, move || {
@@ -41,10 +48,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             }
         }
     }
-    trials.push(Trial::test("frozen::at_every_step", move || {
-        SITES.check_covered(&frozen_at);
-        Ok(())
-    }));
+    if !quick {
+        trials.push(Trial::test("frozen::at_every_step", move || {
+            SITES.check_covered(&frozen_at);
+            Ok(())
+        }));
+    }
     trials
 }
 
@@ -54,7 +63,7 @@ fn rehearse(scenario: &Arc<Scenario>) -> Vec<String> {
     let (send, steps) = mpsc::channel();
     let on_step = move |step: Step| {
         if let Some(name) = SITES.name(&step) {
-            send.send(name.to_owned()).expect("somebody listens");
+            send.send(name.to_owned()).expect("the test listens");
         }
     };
     spawn(scenario, &subject, on_step).join().expect("no panic");
@@ -95,8 +104,8 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
         if SITES.name(&step) == Some(wanted.as_str()) {
             to_go = to_go.wrapping_sub(1);
             if to_go == 0 {
-                say_frozen.send(()).expect("somebody waits");
-                thawed.recv().expect("somebody thaws");
+                say_frozen.send(()).expect("the test waits");
+                thawed.recv().expect("the test thaws");
             }
         }
     });
@@ -106,7 +115,7 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
     let others = {
         let (scenario, subject) = (Arc::clone(scenario), Arc::clone(&subject));
         thread::spawn(move || {
-            // Dropped at the end, whether the work is done or somebody has panicked.
+            // Dropped at the end, whether the work is done or a thread has panicked.
             let _say_done = say_done;
             let mut witness = Witness::new(&subject);
             witness.look();

@@ -32,6 +32,20 @@ const ROOM: usize = 2_000;
 /// They have to evict.
 const LITTLE: usize = 60;
 
+/// A scenario for each operation.
+pub(crate) const QUICK: [&str; 10] = [
+    "replace",
+    "insert_if_absent",
+    "remove",
+    "take",
+    "get",
+    "get_buffer",
+    "contains",
+    "reclaim",
+    "evict_recent",
+    "clear",
+];
+
 pub(crate) fn all() -> Vec<Scenario> {
     let one = 0;
     let insert = Op::Insert { id: one, n: 1 };
@@ -252,12 +266,12 @@ fn replace_many(subject: &Subject) {
         let value = Value::new(n);
         // In the line of those that are watched.
         let inserted = subject.insert(&id(50), value, &vec![1; n as usize % 90], Time::NEVER);
-        // Whoever else inserts meanwhile may have reached the bound.
+        // Other threads that insert meanwhile may have reached the bound.
         let _ = inserted;
     }
 }
 
-/// Enough for the cache to take notice of who is there, and to learn from it.
+/// Enough for the cache to take a hazard sample, and to learn from it.
 fn insert_many(subject: &Subject) {
     for n in 0..700 {
         let inserted = subject.insert(&bystander_id(8, n), Value::new(1), b"", Time::NEVER);

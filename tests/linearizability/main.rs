@@ -1,10 +1,10 @@
-//! Whatever threads do to a cache at once, each was told what it would have been told had they done
-//! it one after another, in an order that agrees with the clock.
+//! Threads that call a cache at once are told what they would have been told one after another, in
+//! an order that agrees with the clock.
 //!
 //! Threads make a few calls each on few ids, round after round, and every round's history is put to
-//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all (some ten
-//! thousand by default); use `--release` for many. With `tests/with-steps` threads also pause at random
-//! between their atomic steps.
+//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all; use `--release`
+//! for many. With `tests/with-steps` threads also pause at random between their atomic steps. Without,
+//! few calls of one thread meet another's, so that a short form is enough outside `./check --full`.
 
 #[path = "../common/calls.rs"]
 mod calls;
@@ -22,18 +22,23 @@ use record::{Plan, record};
 /// Rounds that are recorded before they are checked.
 const BATCH: usize = 2_000;
 
-/// Calls for each test, unless the environment says otherwise. Few without pauses: they are made one
-/// after another for the most part.
-const CALLS: usize = if cfg!(rekindle_steps) {
-    100_000
-} else {
-    20_000
-};
+/// Calls for each test, unless the environment says otherwise.
+fn calls_wanted() -> usize {
+    if let Ok(calls) = env::var("REKINDLE_LINEARIZABILITY_CALLS") {
+        return calls.parse().expect("a number of calls");
+    }
+    let tier = env::var("REKINDLE_TIER").unwrap_or_default();
+    match (cfg!(rekindle_steps), tier.as_str()) {
+        (true, "quick") => 20_000,
+        (true, _) => 100_000,
+        (false, "full") => 20_000,
+        (false, _) => BATCH,
+    }
+}
 
 /// Records and checks, batch by batch.
 fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
-    let wanted = env::var("REKINDLE_LINEARIZABILITY_CALLS")
-        .map_or(CALLS, |n| n.parse().expect("a number of calls"));
+    let wanted = calls_wanted();
     let cache = Cache::new(capacity).unwrap();
     let (mut checked, mut overlapping, mut seed) = (0, 0, 0);
     while checked < wanted {
@@ -58,7 +63,7 @@ fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
         }
     }
     println!("{checked} calls, {overlapping} of them beside another thread's: all linearizable");
-    // Calls that nobody disturbs prove little; without pauses that is up to the machine.
+    // Calls that no other thread disturbs prove little; without pauses that is up to the machine.
     if cfg!(rekindle_steps) {
         assert!(overlapping > checked / 20, "{overlapping} of {checked}");
     }
