@@ -9,7 +9,7 @@ use super::error::TicketKeyError;
 use super::key_ring::KeyRing;
 use super::key_set::TicketKeys;
 use super::policy::TicketPolicy;
-use super::rotation::RotationCounters;
+use super::rotation::{RotationCounters, events};
 use super::secret::{SecretError, TicketSecret};
 use super::update::Update;
 use crate::clock::{ClockSource, Time};
@@ -55,7 +55,8 @@ impl TicketRing {
     ///
     /// What `parse` finds wrong with the records. The ring in use stays.
     pub fn update(&self, records: &[u8]) -> Result<Update, TicketKeyError> {
-        self.replace(&TicketKeys::parse(records)?)
+        let keys = TicketKeys::parse(records).inspect_err(|error| events::update_refused(error));
+        self.replace(&keys?)
     }
 
     /// Replaces the ring by these keys.
@@ -84,13 +85,14 @@ impl TicketRing {
         self.swap_in(|before, at| KeyRing::derived(secret.clone(), Some(before), self.policy, at))
     }
 
-    fn swap_in<E>(
+    fn swap_in<E: fmt::Display>(
         &self,
         make: impl Fn(&KeyRing, ClockReading) -> Result<KeyRing, E>,
     ) -> Result<Update, E> {
         loop {
             let (before, at) = (self.keys.load(), ClockReading::of(&self.clock));
-            let next = Arc::new(make(&before, at)?);
+            let next = make(&before, at).inspect_err(|error| events::update_refused(error));
+            let next = Arc::new(next?);
             // A renewal that came in between has made keys that the next ring is to know of.
             if swap::replace(&self.keys, &before, Arc::clone(&next)) {
                 self.counters.observe(&next, at.now);

@@ -1,5 +1,6 @@
 //! How often the ring rotated and fell back.
 
+use super::events;
 use crate::clock::Time;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::tickets::key_ring::KeyRing;
@@ -16,6 +17,9 @@ pub(crate) struct RotationCounters {
 impl RotationCounters {
     pub(crate) fn new(first: &KeyRing, now: Time) -> Self {
         let fallback = first.is_fallback(now);
+        if fallback {
+            events::fallback_began();
+        }
         Self {
             sealing: AtomicU64::new(sealing(first, now)),
             fallback: AtomicBool::new(fallback),
@@ -30,9 +34,15 @@ impl RotationCounters {
         let (sealing, fallback) = (sealing(ring, now), ring.is_fallback(now));
         if self.sealing.swap(sealing, Ordering::Relaxed) != sealing {
             self.rotations.fetch_add(1, Ordering::Relaxed);
+            events::rotated(ring.sealing(now));
         }
-        if !self.fallback.swap(fallback, Ordering::Relaxed) && fallback {
-            self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        match (self.fallback.swap(fallback, Ordering::Relaxed), fallback) {
+            (false, true) => {
+                self.fallbacks.fetch_add(1, Ordering::Relaxed);
+                events::fallback_began();
+            }
+            (true, false) => events::fallback_ended(),
+            _ => {}
         }
     }
 }

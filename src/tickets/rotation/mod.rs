@@ -1,6 +1,7 @@
 //! How one ring of keys follows from another.
 
 mod counters;
+pub(crate) mod events;
 mod next_ring;
 mod renew;
 

@@ -1,0 +1,106 @@
+//! What the feature `tracing` says of the ring of ticket keys.
+
+#[path = "common/records.rs"]
+mod records;
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use records::record;
+use rekindle::ManualClock;
+use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+
+/// Takes down each event in a line: its level, then its fields.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).expect("a String takes all");
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("rekindle::tickets")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().expect("no panic").push(line.0);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn rotations_fallbacks_and_refusals_are_events_that_show_no_secret() {
+    let lines = Lines::default();
+    let taken = || std::mem::take(&mut *lines.0.lock().expect("no panic"));
+    let is = |line: &str, level: Level, words: &str| {
+        assert!(
+            line.starts_with(level.as_str()) && line.contains(words),
+            "{line}"
+        );
+    };
+    let hour = Duration::from_secs(3_600);
+    subscriber::with_default(lines.clone(), || {
+        let clock = Arc::new(ManualClock::new());
+        let policy = TicketPolicy::default().max_age(3 * hour);
+        let keys = |number| TicketKeys::parse(&record(number)).expect("a good record");
+        let builder = TicketRing::builder().policy(policy).clock(clock.clone());
+        let ring = builder.keys(&keys(1)).build().expect("a ring");
+        assert!(taken().is_empty());
+
+        ring.replace(&keys(2)).expect("a good set");
+        let fingerprint = ring
+            .load()
+            .sealing(ring.now())
+            .expect("a key seals")
+            .key()
+            .fingerprint();
+        let [rotated] = &taken()[..] else {
+            panic!("one event")
+        };
+        is(rotated, Level::INFO, "another ticket key seals");
+        assert!(rotated.contains(&fingerprint.to_string()));
+
+        ring.update(&[0xA5; 48]).expect_err("a weak key");
+        let [refused] = &taken()[..] else {
+            panic!("one event")
+        };
+        is(
+            refused,
+            Level::WARN,
+            "refused error=ticket key 1 has a secret that is one repeated byte",
+        );
+
+        clock.advance(hour);
+        ring.maintain().expect("randomness");
+        let [rotated, fallback] = &taken()[..] else {
+            panic!("two events")
+        };
+        is(rotated, Level::INFO, "local=true");
+        is(fallback, Level::WARN, "the ring's own");
+
+        ring.replace(&keys(3)).expect("a good set");
+        let [rotated, ended] = &taken()[..] else {
+            panic!("two events")
+        };
+        is(rotated, Level::INFO, "local=false");
+        is(ended, Level::INFO, "the provider's ticket keys seal again");
+    });
+}
