@@ -1,9 +1,14 @@
 //! What is said of a set of ticket keys before it is put in place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
+use rekindle::{Clock, ManualClock, Time};
+
 use rekindle::tickets::{
-    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, Validity,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
+    TicketRing, Validity,
 };
 use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat, Warning, parse_secret};
 
@@ -31,10 +36,14 @@ fn fingerprint(number: u8) -> Fingerprint {
 }
 
 fn set(keys: &[(u8, KeyRole)]) -> KeyFileContent {
-    let given = keys.iter().enumerate();
-    let given =
-        given.map(|(i, (number, role))| KeyEntry::new(key(*number), *role, KeyLocation::record(i)));
-    KeyFileContent::Keys(TicketKeys::new(given.collect()).expect("a good set"))
+    KeyFileContent::Keys(ticket_keys(keys))
+}
+
+fn ticket_keys(keys: &[(u8, KeyRole)]) -> TicketKeys {
+    let entries = keys.iter().enumerate();
+    let entries = entries
+        .map(|(i, (number, role))| KeyEntry::new(key(*number), *role, KeyLocation::record(i)));
+    TicketKeys::new(entries.collect()).expect("a good set")
 }
 
 /// As h2o has it: seconds from now on.
@@ -207,4 +216,62 @@ fn bytes_behind_the_last_key() {
         said,
         "trailing-bytes: 1 bytes behind the last whole key are ignored"
     );
+}
+
+/// Monotonic and wall clock that go together, the latter from `NOW` on.
+struct Together {
+    clock: ManualClock,
+    start: Time,
+}
+
+impl Clock for Together {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+    fn unix_time(&self) -> Duration {
+        seconds(NOW) + self.now().duration_since(self.start)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Sets of keys with times in minutes: the ring has no key of the set that seals exactly in the
+    /// gaps of which the dry run warns, and drops the keys of which it warns.
+    #[test]
+    fn the_ring_does_what_the_dry_run_says(
+        spans in prop::collection::vec((0..60_i64, 0..60_i64, 0..90_i64), 1..5)
+    ) {
+        let role = |(from, seals, opens): (i64, i64, i64)| match valid(60 * from, 60 * (from + seals)) {
+            KeyRole::Timed(validity) => KeyRole::Timed(Validity {
+                open_until: validity.seal_until + seconds(60 * opens as u64),
+                ..validity
+            }),
+            role => role,
+        };
+        let roles: Vec<_> = (1..).zip(spans.into_iter().map(role)).collect();
+        let (old, new) = (set(&roles), [(50, KeyRole::Seal)]);
+        let warnings = KeyCheck { period: seconds(4 * HOUR), ..CHECK }.dry_run(&old, None);
+        let is_gap = |minute: u64| warnings.as_ref().expect("keys").iter().any(|w| match w {
+            Warning::NothingSeals { after, lasts } => {
+                let since = seconds(60 * minute).checked_sub(*after);
+                since.is_some_and(|since| lasts.is_none_or(|lasts| since < lasts))
+            }
+            _ => false,
+        });
+        let clock = ManualClock::new();
+        let clock = Arc::new(Together { start: clock.now(), clock });
+        let policy = TicketPolicy::default().lifetime(CHECK.lifetime);
+        let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
+        let ring = builder.keys(&ticket_keys(&roles)).build().expect("a ring");
+        for minute in 0..150 {
+            ring.maintain().expect("randomness");
+            prop_assert_eq!(ring.status().fallback, is_gap(minute), "minute {}", minute);
+            clock.clock.advance(seconds(60));
+        }
+        let later = KeyCheck { now: clock.unix_time(), ..CHECK };
+        let warnings = later.dry_run(&set(&new), Some(&old)).expect("keys");
+        let dropped = warnings.iter().filter(|w| matches!(w, Warning::Dropped { .. })).count();
+        prop_assert_eq!(ring.replace(&ticket_keys(&new)).expect("keys").dropped, dropped);
+    }
 }
