@@ -115,10 +115,12 @@ pub(super) fn evenly(
     (0..).zip(sessions).map(request).collect()
 }
 
+const ENDLESS: &str = "fewer than 2^32";
+
 fn zipf(count: usize, rng: &mut SmallRng) -> Vec<u32> {
     let ranks = (count / 10).max(1);
     let distribution = Zipf::new(ranks as f64, 0.9).expect("valid parameters");
-    let mut numbers = Numbers::default();
+    let mut numbers = 0_u32..;
     // The client at each rank; named when first seen, so that numbers have no gaps.
     let mut holders: Vec<Option<u32>> = vec![None; ranks];
     let mut requests = Vec::with_capacity(count);
@@ -129,7 +131,7 @@ fn zipf(count: usize, rng: &mut SmallRng) -> Vec<u32> {
             }
         }
         let rank = distribution.sample(rng) as usize - 1;
-        requests.push(*holders[rank].get_or_insert_with(|| numbers.new_one()));
+        requests.push(*holders[rank].get_or_insert_with(|| numbers.next().expect(ENDLESS)));
     }
     requests
 }
@@ -137,12 +139,12 @@ fn zipf(count: usize, rng: &mut SmallRng) -> Vec<u32> {
 fn visitors(count: usize, flood: f64, rng: &mut SmallRng) -> Vec<u32> {
     let median = (count as f64 / 100.0).max(1.0);
     let pause = LogNormal::new(median.ln(), 5f64.ln()).expect("valid parameters");
-    let mut numbers = Numbers::default();
+    let mut numbers = 0_u32..;
     let mut returning = BinaryHeap::new();
     let mut requests = Vec::with_capacity(count);
     for now in 0..count {
         if rng.random_bool(flood) {
-            requests.push(numbers.new_one());
+            requests.extend(numbers.next());
             continue;
         }
         let due = returning
@@ -152,7 +154,7 @@ fn visitors(count: usize, flood: f64, rng: &mut SmallRng) -> Vec<u32> {
             Some(Reverse((_, visitor))) if due => visitor,
             other => {
                 returning.extend(other);
-                numbers.new_one()
+                numbers.next().expect(ENDLESS)
             }
         };
         requests.push(visitor);
@@ -173,16 +175,6 @@ fn burst(count: usize, rng: &mut SmallRng) -> Vec<Request> {
     requests.extend(evenly(others, SPAN / 2..SPAN / 10 * 6));
     requests.sort_by_key(|request| request.at);
     requests
-}
-
-#[derive(Default)]
-struct Numbers(u32);
-
-impl Numbers {
-    fn new_one(&mut self) -> u32 {
-        self.0 += 1;
-        self.0 - 1
-    }
 }
 
 #[cfg(test)]

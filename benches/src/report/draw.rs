@@ -1,19 +1,20 @@
-//! Plots as SVG: lines over an axis, and bars. plotters lays out axes, marks and labels.
+//! Plots: lines over axes as SVG, by plotters, and bars in HTML.
 
 use std::error::Error;
 
+use maud::html;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::{
     BindKeyPoints, ChartBuilder, Circle, DashedLineSeries, DrawingArea, IntoDrawingArea,
-    IntoLogRange, LineSeries, PathElement, Polygon, Rectangle, SVGBackend, Text,
+    IntoLogRange, LineSeries, PathElement, SVGBackend, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle};
 
 use super::cases::{Spread, is_bound, is_ours};
 use super::numbers;
-use super::palette::{self, FAINT, GRID, INK, OURS, PAPER, PLAIN};
+use super::palette::{self, FAINT, GRID, INK, PAPER};
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 440;
@@ -143,7 +144,7 @@ impl Lines {
             let line = [(left, y), (left + 14, y)];
             area.draw(&PathElement::new(line, tone.stroke_width(3)))?;
             let label = format!("{} {}", series.name, (self.name)(last(series)));
-            let style = named(tone, is_ours(&series.name), HPos::Left);
+            let style = named(tone, is_ours(&series.name));
             area.draw(&Text::new(label, (left + 20, y), style))?;
         }
         Ok(())
@@ -179,30 +180,28 @@ fn round_values(least: f64, greatest: f64) -> Vec<f64> {
     all.filter(|v| (least..=greatest).contains(v)).collect()
 }
 
-const ROW: i32 = 28;
-/// Where bars begin and where the longest ends.
-const LEFT: i32 = 204;
-const RIGHT: i32 = 620;
-
-/// A plot of horizontal bars, from top to bottom; values are not below zero.
-pub(super) fn bars(
-    title: &str,
-    what: &str,
-    bars: &[(String, Spread)],
-) -> Result<String, Box<dyn Error>> {
+/// A plot of horizontal bars in HTML, from top to bottom; values are not below zero.
+pub(super) fn bars(title: &str, what: &str, bars: &[(String, Spread)]) -> String {
     let longest = longest(bars.iter().map(|(_, seen)| seen.median).collect());
-    svg(
-        title,
-        what,
-        (TOP + ROW * bars.len() as i32 + 8) as u32,
-        |area| {
-            let mut rows = (0..).map(|row| TOP + ROW * row + ROW / 2);
-            bars.iter().try_for_each(|(name, seen)| {
-                let middle = rows.next().expect("as many rows as bars");
-                draw_bar(area, middle, name, *seen, longest)
-            })
-        },
-    )
+    let width = |value: f64| format!("width:{:.1}%", 100.0 * (value / longest).clamp(0.0, 1.0));
+    let page = html! {
+        div.bars {
+            b { (title) } small { (what) }
+            @for (name, seen) in bars {
+                div.ours[is_ours(name)].bound[is_bound(name)] {
+                    span { (name) }
+                    span { i.cut[seen.median > longest] style=(width(seen.median)) {} }
+                    span {
+                        (numbers::short(seen.median))
+                        @if seen.low < seen.high {
+                            small { " [" (numbers::short(seen.low)) ", " (numbers::short(seen.high)) "]" }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
 }
 
 /// The value that a bar of full length stands for. A value that is far above most others would
@@ -224,44 +223,6 @@ fn longest(mut values: Vec<f64>) -> f64 {
     if longest > 0.0 { longest } else { 1.0 }
 }
 
-fn draw_bar(area: &Area<'_>, middle: i32, name: &str, seen: Spread, longest: f64) -> Drawn {
-    let (bar, word) = match name {
-        _ if is_ours(name) => (OURS, OURS),
-        _ if is_bound(name) => (GRID, FAINT),
-        _ => (PLAIN, INK),
-    };
-    let at = |value: f64| LEFT + ((RIGHT - LEFT) as f64 * (value / longest).clamp(0.0, 1.0)) as i32;
-    let (top, bottom, end) = (middle - ROW / 3, middle + ROW / 3, at(seen.median));
-    let label = named(word.light, is_ours(name), HPos::Right);
-    area.draw(&Text::new(name, (LEFT - 10, middle), label))?;
-    area.draw(&Rectangle::new(
-        [(LEFT, top), (end, bottom)],
-        bar.light.filled(),
-    ))?;
-    if seen.median > longest {
-        // A gap across the bar: the value is above the end of the scale.
-        let (low, high) = (bottom + 2, top - 2);
-        let gap = [
-            (RIGHT - 34, low),
-            (RIGHT - 28, high),
-            (RIGHT - 23, high),
-            (RIGHT - 29, low),
-        ];
-        area.draw(&Polygon::new(gap, PAPER.light.filled()))?;
-    } else if seen.low < seen.high {
-        let spread = [(at(seen.low), middle), (at(seen.high), middle)];
-        area.draw(&PathElement::new(spread, INK.light.stroke_width(2)))?;
-    }
-    let end = end.max(at(seen.high.min(longest)));
-    let value = named(word.light, is_ours(name), HPos::Left);
-    area.draw(&Text::new(
-        numbers::short(seen.median),
-        (end + 8, middle),
-        value,
-    ))?;
-    Ok(())
-}
-
 /// Draws under two titles, of which the first is also for readers that cannot see the plot.
 fn svg(
     title: &str,
@@ -281,7 +242,7 @@ fn svg(
         draw(&area)?;
         area.present()?;
     }
-    let name = maud::html! { title { (title) } }.into_string();
+    let name = html! { title { (title) } }.into_string();
     let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
     Ok(format!("{tag} role=\"img\">{name}{rest}"))
 }
@@ -291,14 +252,14 @@ fn text(size: i32, tone: RGBColor) -> TextStyle<'static> {
 }
 
 /// A name beside a point, at its height.
-fn named(tone: RGBColor, bold: bool, side: HPos) -> TextStyle<'static> {
+fn named(tone: RGBColor, bold: bool) -> TextStyle<'static> {
     let weight = if bold {
         FontStyle::Bold
     } else {
         FontStyle::Normal
     };
     let font = ("system-ui, sans-serif", 16).into_font().style(weight);
-    font.color(&tone).pos(Pos::new(side, VPos::Center))
+    font.color(&tone).pos(Pos::new(HPos::Left, VPos::Center))
 }
 
 #[cfg(test)]

@@ -25,10 +25,7 @@ pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -
                 style { (PreEscaped(include_str!("style.css"))) (PreEscaped(palette::dark_mode())) }
             }
             body {
-                header {
-                    h1 { "Rekindle beside its peers" }
-                    p.meta { (origin(record)) }
-                }
+                header { h1 { "Rekindle beside its peers" } p.meta { (origin(record)) } }
                 main {
                     (said(record, &rows, remarks))
                     (target_table(&rows))
@@ -61,10 +58,7 @@ fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
     html! {
         section {
             h2 { "Summary" }
-            @let sentences = summary::sentences(record, rows);
-            @for sentence in &sentences {
-                p { (sentence) }
-            }
+            @for sentence in summary::sentences(record, rows) { p { (sentence) } }
             @for paragraph in paragraphs(remarks.unwrap_or_default()) { p { (marked(&paragraph)) } }
             @if !record.notes.is_empty() {
                 h3 { "What this run could not do" }
@@ -105,10 +99,9 @@ fn target_table(rows: &[Row]) -> Markup {
                 table.targets {
                     thead {
                         tr {
-                            th scope="col" { "Measure" }
-                            th scope="col" { "Target" }
-                            th scope="col" { "Worst case seen" }
-                            th scope="col" { "Verdict" }
+                            @for title in ["Measure", "Target", "Worst case seen", "Verdict"] {
+                                th scope="col" { (title) }
+                            }
                         }
                     }
                     tbody { @for row in rows { (target(row)) } }
@@ -171,29 +164,30 @@ fn plots(figures: &[Figure]) -> Markup {
 
 fn machine(record: &Record) -> Markup {
     let machine = &record.machine;
-    let memory = format!(
-        "{:.1} GiB",
-        machine.memory_bytes as f64 / (1u64 << 30) as f64
-    );
-    let caches = machine.caches.join(", ");
     let facts = [
-        ("Processor", machine.processor.as_str()),
-        ("Caches", &caches),
-        ("Memory", &memory),
-        ("System", &machine.system),
-        ("Kernel", &machine.kernel),
-        ("OpenSSL", &machine.openssl),
-        ("Compiler", &machine.rustc),
-        ("Commit", &machine.commit),
+        ("Processor", machine.processor.clone()),
+        ("Processors in use", machine.processors.to_string()),
+        ("Caches", machine.caches.join(", ")),
+        (
+            "Memory",
+            format!(
+                "{:.1} GiB",
+                machine.memory_bytes as f64 / (1u64 << 30) as f64
+            ),
+        ),
+        ("System", machine.system.clone()),
+        ("Kernel", machine.kernel.clone()),
+        ("OpenSSL", machine.openssl.clone()),
+        ("Compiler", machine.rustc.clone()),
+        ("Commit", machine.commit.clone()),
     ];
     html! {
         section {
             h2 { "Machine" }
             dl {
-                @for (name, value) in facts {
-                    @if !value.is_empty() { dt { (name) } dd { (value) } }
+                @for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+                    dt { (name) } dd { (value) }
                 }
-                dt { "Processors in use" } dd { (machine.processors) }
                 @for (part, seconds) in &record.durations {
                     dt { "Part " (part) } dd { (numbers::duration(*seconds)) }
                 }

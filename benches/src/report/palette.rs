@@ -29,7 +29,6 @@ pub(super) const PAPER: Tone = tone(0xFFFFFF, 0x0D1117);
 pub(super) const INK: Tone = tone(0x1F2328, 0xE6EDF3);
 pub(super) const FAINT: Tone = tone(0x59636E, 0x9AA4AF);
 pub(super) const GRID: Tone = tone(0xDFE4E9, 0x2A3038);
-pub(super) const PLAIN: Tone = tone(0xA9B4C0, 0x59636F);
 pub(super) const OURS: Tone = tone(0x0066B2, 0x58B0FF);
 
 /// Peers, in the order of the palette.
@@ -61,7 +60,7 @@ pub(super) fn of(contender: &str) -> Tone {
 
 /// The style sheet for dark ground.
 pub(super) fn dark_mode() -> String {
-    let named = [PAPER, INK, FAINT, GRID, PLAIN, OURS].into_iter();
+    let named = [PAPER, INK, FAINT, GRID, OURS].into_iter();
     let all = named.chain(PEERS.iter().map(|(_, tone)| *tone));
     let rule = |tone: Tone| {
         let (light, dark) = (hex(tone.light), hex(tone.dark));
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn no_two_colours_are_the_same() {
-        let named = [PAPER, INK, FAINT, GRID, PLAIN, OURS].map(|tone| hex(tone.light));
+        let named = [PAPER, INK, FAINT, GRID, OURS].map(|tone| hex(tone.light));
         let peers = PEERS.map(|(_, tone)| hex(tone.light));
         let all: std::collections::HashSet<_> = named.iter().chain(&peers).collect();
         assert_eq!(all.len(), named.len() + peers.len());

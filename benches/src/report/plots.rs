@@ -108,15 +108,14 @@ impl Spec {
                     .iter()
                     .filter(|c| *start != "mixed" || size(c) == nearest);
                 let panel = |case: &&Case<'_>| {
-                    let seen = |(name, s): (&str, Spread)| (name.to_owned(), s);
                     let all = case.measurements.iter();
-                    let all = all.map(|m| seen((&m.contender, Spread::of(&m.samples))));
+                    let all = all.map(|m| (m.contender.clone(), Spread::of(&m.samples)));
                     let mut all: Vec<_> = all.collect();
                     all.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
                     if *descending {
                         all.reverse();
                     }
-                    bars(&case.name_without(&["where"]), what, &all)
+                    Ok(bars(&case.name_without(&["where"]), what, &all))
                 };
                 shown.map(panel).collect()
             }

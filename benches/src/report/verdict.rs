@@ -137,12 +137,8 @@ impl Row {
     /// A ratio, with another digit where it would read as if it were the limit.
     fn ratio(&self, value: f64) -> String {
         let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
-        let text = numbers::short(value);
-        if text == numbers::short(limit) {
-            format!("{value:.3}")
-        } else {
-            text
-        }
+        let text = Some(numbers::short(value)).filter(|text| *text != numbers::short(limit));
+        text.unwrap_or_else(|| format!("{value:.3}"))
     }
 
     /// The quartiles of what was seen in one case, if rounds differ at all.
@@ -152,11 +148,8 @@ impl Row {
             Unit::Points => format!("{value:+.2}").replace('-', "−"),
             Unit::Ratio | Unit::Bytes => numbers::short(value),
         };
-        if low < high {
-            format!("[{}, {}]", text(low), text(high))
-        } else {
-            String::new()
-        }
+        let spread = (low < high).then(|| format!("[{}, {}]", text(low), text(high)));
+        spread.unwrap_or_default()
     }
 
     /// Where it was missed, which cases are not known, and what else was seen, in one line.
