@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::parts::Part;
-use crate::record::{Record, Recorder, about};
+use crate::record::{Record, about};
 use crate::report;
 use crate::scale::Scale;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
     fs::create_dir_all(&options.out).map_err(|error| about(&options.out, error))?;
     let file = options.out.join("record.json");
     let parts = Part::all(scale);
-    let run = |part: &Part, recorder: &mut Recorder| part.run(recorder);
+    let run = |part: &Part, record: &mut Record| part.run(record);
     let (record, all_ran) = run_parts(&parts, Part::name, run, scale, &file)?;
     let page = options.out.join("report.html");
     report::write(&record, report::remarks_beside(&file)?.as_deref(), &page)?;
@@ -47,36 +47,36 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
 fn run_parts<P>(
     parts: &[P],
     name: impl Fn(&P) -> &'static str,
-    run: impl Fn(&P, &mut Recorder),
+    run: impl Fn(&P, &mut Record),
     scale: Scale,
     file: &Path,
 ) -> io::Result<(Record, bool)> {
-    let mut recorder = Recorder::new(&scale.to_string());
+    let mut record = Record::new(&scale.to_string());
     let mut all_ran = true;
     for (number, part) in (1..).zip(parts) {
-        recorder.say(format!(
+        record.say(format!(
             "\n== part {number} of {}: {}",
             parts.len(),
             name(part)
         ));
-        let before = recorder.record().measurements.len();
+        let before = record.measurements.len();
         // What a part measured before it panicked is kept.
         let mut outcome = Ok(());
-        recorder.part(name(part), |recorder| {
-            outcome = catch_unwind(AssertUnwindSafe(|| run(part, recorder)));
+        record.part(name(part), |record| {
+            outcome = catch_unwind(AssertUnwindSafe(|| run(part, record)));
         });
         let problem = match outcome {
             Err(panic) => format!("stopped before its end: {}", message(&*panic)),
-            Ok(()) if recorder.record().measurements.len() == before => "measured nothing".into(),
+            Ok(()) if record.measurements.len() == before => "measured nothing".into(),
             Ok(()) => String::new(),
         };
         if !problem.is_empty() {
-            recorder.note(format!("{}: {problem}", name(part)));
+            record.note(format!("{}: {problem}", name(part)));
             all_ran = false;
         }
-        recorder.record().save(file)?;
+        record.save(file)?;
     }
-    Ok((recorder.finish(), all_ran))
+    Ok((record, all_ran))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_part_that_fails_loses_nothing() {
-        let run = |part: &&'static str, recorder: &mut Recorder| {
+        let run = |part: &&'static str, record: &mut Record| {
             if *part != "absent" {
-                recorder.add_case([*part, "time", "ns"], &case([]), [("a peer", vec![1.0])]);
+                record.add_case([*part, "time", "ns"], &case([]), [("a peer", vec![1.0])]);
             }
             assert!(*part != "broken", "wrong bytes for session {}", 7);
         };

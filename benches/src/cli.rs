@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::parts::Part;
-use crate::record::Recorder;
+use crate::record::Record;
 use crate::{all, memory, report};
 
 #[derive(Parser)]
@@ -60,7 +60,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(part: &Part, json: Option<&Path>) -> io::Result<()> {
-    let mut recorder = Recorder::new("part");
-    recorder.part(part.name(), |recorder| part.run(recorder));
-    json.map_or(Ok(()), |path| recorder.finish().save(path))
+    let mut record = Record::new("part");
+    record.part(part.name(), |record| part.run(record));
+    json.map_or(Ok(()), |path| record.save(path))
 }

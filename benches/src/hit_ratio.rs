@@ -15,7 +15,7 @@ use compare::{compare, ids_for};
 use streams::{Kind, Stream, TIMEOUT};
 use trace::Trace;
 
-use crate::record::{Recorder, case};
+use crate::record::{Record, case};
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -63,7 +63,7 @@ impl Options {
 
 /// Sends every stream through every policy at every capacity. There is one sample: only the keys of
 /// the hashes change from run to run.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     for stream in options.streams() {
         let ids = ids_for(&stream);
         for percent in &options.capacities {
@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
             let share = |hits: usize| vec![100.0 * hits as f64 / stream.requests.len() as f64];
             let compared = compare(&stream, &ids, capacity).into_iter();
             let shares = compared.map(|(policy, hits)| (policy, share(hits)));
-            recorder.add_case(["hit-ratio", "hits", "%"], &case, shares);
+            record.add_case(["hit-ratio", "hits", "%"], &case, shares);
         }
     }
 }

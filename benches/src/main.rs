@@ -1,6 +1,6 @@
 //! `cargo run --release -p rekindle-benches -- COMMAND`: measures rekindle beside its peers. Each
 //! part is a module with `Options` and `run`, which hands what it measures to a
-//! [`Recorder`](record::Recorder).
+//! [`Record`](record::Record).
 
 mod all;
 mod cli;

@@ -2,7 +2,7 @@
 
 use clap::{FromArgMatches, Subcommand};
 
-use crate::record::Recorder;
+use crate::record::Record;
 use crate::scale::Scale;
 use crate::{engine, handshake, hit_ratio, loopback, memory, tail, tickets};
 
@@ -105,15 +105,15 @@ impl Part {
         SCALES[index].0
     }
 
-    pub(crate) fn run(&self, recorder: &mut Recorder) {
+    pub(crate) fn run(&self, record: &mut Record) {
         match self {
-            Self::Engine(options) => engine::run(options, recorder),
-            Self::Tail(options) => tail::run(options, recorder),
-            Self::HitRatio(options) => hit_ratio::run(options, recorder),
-            Self::Memory(options) => memory::run(options, recorder),
-            Self::Tickets(options) => tickets::run(options, recorder),
-            Self::Handshake(options) => handshake::run(options, recorder),
-            Self::Loopback(options) => loopback::run(options, recorder),
+            Self::Engine(options) => engine::run(options, record),
+            Self::Tail(options) => tail::run(options, record),
+            Self::HitRatio(options) => hit_ratio::run(options, record),
+            Self::Memory(options) => memory::run(options, record),
+            Self::Tickets(options) => tickets::run(options, record),
+            Self::Handshake(options) => handshake::run(options, record),
+            Self::Loopback(options) => loopback::run(options, record),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was measured, on which machine: kept as JSON, so that tables and plots can be made again.
+//! What was measured, on which machine: printed while it is, and kept as JSON, so that tables and
+//! plots can be made again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -94,20 +95,7 @@ pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Takes measurements while they are made: prints each case when it is done, and keeps all
-/// for the record.
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    record: Record,
-}
-
-impl Recorder {
-    pub(crate) fn new(scale: &str) -> Self {
-        Self {
-            record: Record::new(scale),
-        }
-    }
-
+impl Record {
     /// Prints a line on standard output. The reader may have left (`| head`).
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         let _ = writeln!(io::stdout(), "{}", line.as_ref());
@@ -117,7 +105,7 @@ impl Recorder {
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         self.say(format!("note: {note}"));
-        self.record.notes.push(note);
+        self.notes.push(note);
     }
 
     /// Keeps the samples of the contenders in one case, and prints their medians beside the ratios
@@ -129,12 +117,12 @@ impl Recorder {
         case: &BTreeMap<String, String>,
         contenders: impl IntoIterator<Item = (impl ToString, Vec<f64>)>,
     ) {
-        let first = self.record.measurements.len();
+        let first = self.measurements.len();
         for (contender, samples) in contenders {
             let contender = contender.to_string();
             let finite = samples.iter().all(|s| s.is_finite());
             assert!(finite, "{contender}: {samples:?}");
-            self.record.measurements.push(Measurement {
+            self.measurements.push(Measurement {
                 part: part.to_owned(),
                 quantity: quantity.to_owned(),
                 unit: unit.to_owned(),
@@ -143,14 +131,10 @@ impl Recorder {
                 samples,
             });
         }
-        if let Some(first) = self
-            .record
-            .measurements
-            .get(first..)
-            .filter(|all| !all.is_empty())
-        {
+        let added = &self.measurements[first..];
+        if !added.is_empty() {
             self.say(format!("\n{quantity}: {}", words(case)));
-            first.iter().for_each(|one| self.say(line(one, &first[0])));
+            added.iter().for_each(|one| self.say(line(one, &added[0])));
         }
     }
 
@@ -158,15 +142,7 @@ impl Recorder {
         let start = std::time::Instant::now();
         run(self);
         let seconds = start.elapsed().as_secs_f64();
-        self.record.durations.insert(name.to_owned(), seconds);
-    }
-
-    pub(crate) fn record(&self) -> &Record {
-        &self.record
-    }
-
-    pub(crate) fn finish(self) -> Record {
-        self.record
+        self.durations.insert(name.to_owned(), seconds);
     }
 }
 
@@ -232,11 +208,10 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_saved() {
-        let mut recorder = Recorder::new("touch");
+        let mut record = Record::new("touch");
         let engine = ["engine", "time per operation", "ns"];
         let case = case([("sessions", 10.to_string())]);
-        recorder.add_case(engine, &case, [("floor", vec![0.1, 1e9, 3.25])]);
-        let record = recorder.finish();
+        record.add_case(engine, &case, [("floor", vec![0.1, 1e9, 3.25])]);
         let file = tempfile::NamedTempFile::new().unwrap();
         record.save(file.path()).unwrap();
         let read = Record::load(file.path()).unwrap();

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 
 use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, parse_in, percent};
 use crate::peers::Contender;
-use crate::record::{Recorder, case, interleave};
+use crate::record::{Record, case, interleave};
 use crate::threads::join;
 use crate::workload::Keys;
 
@@ -71,7 +71,7 @@ struct Turn {
 }
 
 /// Runs every contender beside every number of writers; panics when one gives a wrong answer.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     let all = match &options.contenders[..] {
         [] => Contender::value_variants(),
         chosen => chosen,
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
     let able: Vec<_> = able
         .filter(|c| carries(*c, Load::Get, options.sessions))
         .collect();
-    recorder.note(format!(
+    record.note(format!(
         "tail: latencies are as read; of each, about {} ns are the clock's own",
         cost_of_the_clock()
     ));
@@ -98,7 +98,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
             table.restore(&population);
             turn(table, &population, writers, round, options)
         });
-        report(&able, &turns, writers, options, recorder);
+        report(&able, &turns, writers, options, record);
     }
 }
 
@@ -197,7 +197,7 @@ fn report(
     turns: &[Vec<Turn>],
     writers: usize,
     options: &Options,
-    recorder: &mut Recorder,
+    record: &mut Record,
 ) {
     let case = case([
         ("writers", writers.to_string()),
@@ -215,22 +215,22 @@ fn report(
         let mut case = case.clone();
         case.insert("quantile".into(), name.into());
         let latency = samples(&|turn| turn.latencies.value_at_quantile(quantile) as f64);
-        recorder.add_case(["tail", "latency of get", "ns"], &case, latency);
+        record.add_case(["tail", "latency of get", "ns"], &case, latency);
     }
     // A contender that has lost what is looked up has little to do.
     let missed = samples(&|turn| percent(turn.counts.missed, turn.counts.asked));
-    recorder.add_case(["tail", "lookups that missed", "%"], &case, missed);
+    record.add_case(["tail", "lookups that missed", "%"], &case, missed);
     for (contender, turns) in contenders.iter().zip(turns) {
         let mut all = Counts::default();
         turns.iter().for_each(|turn| all.add(turn.counts));
         let missed = percent(all.missed, all.asked);
         if missed > 1.0 {
-            recorder.note(format!(
+            record.note(format!(
                 "tail: {writers} writers: {missed:.1} % of {contender}'s lookups missed"
             ));
         }
         if all.refused > 0 {
-            recorder.note(format!(
+            record.note(format!(
                 "tail: {writers} writers: {contender} refused {} of {} inserts",
                 all.refused, all.inserts
             ));

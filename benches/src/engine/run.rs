@@ -9,21 +9,21 @@ use super::options::Options;
 use super::population::{Population, Setup};
 use super::tables::Tables;
 use crate::peers::Contender;
-use crate::record::{Recorder, case, interleave, quantile, words};
+use crate::record::{Record, case, interleave, quantile, words};
 
 /// Runs every case; panics when a contender gives a wrong answer.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     let groups = groups(options);
     for group in &groups {
         let cases = group.cases();
         if let Some(lacking) = group.lacks_memory() {
-            recorder.note(format!("engine: {lacking}"));
+            record.note(format!("engine: {lacking}"));
             continue;
         }
         if group.for_memory {
             let names: Vec<_> = group.contenders.iter().map(Contender::to_string).collect();
             let (sessions, names) = (group.sessions, names.join("; "));
-            recorder.note(format!(
+            record.note(format!(
                 "engine: {sessions} sessions, for the sake of memory only: {names}"
             ));
         }
@@ -33,13 +33,13 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
         let written = writing.iter().map(std::slice::from_ref);
         for cases in std::iter::once(&reading[..]).chain(written) {
             if !cases.is_empty() {
-                run_in_turn(group, cases, recorder);
+                run_in_turn(group, cases, record);
             }
         }
     }
 }
 
-fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
+fn run_in_turn(group: &Group, cases: &[Case], record: &mut Record) {
     let load = cases[0].0;
     let setup = Setup {
         sessions: group.sessions,
@@ -50,7 +50,7 @@ fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
     for contender in &group.contenders {
         if let Some(why) = failure(*contender, load, group.sessions) {
             let sessions = group.sessions;
-            recorder.note(format!(
+            record.note(format!(
                 "engine: {load}, {sessions} sessions: without {contender}, which {why}"
             ));
         }
@@ -70,7 +70,7 @@ fn run_in_turn(group: &Group, cases: &[Case], recorder: &mut Recorder) {
         },
     );
     for (case, counts) in cases.iter().zip(counts.chunks(able.len())) {
-        report(group, *case, &able, counts, recorder);
+        report(group, *case, &able, counts, record);
     }
 }
 
@@ -86,7 +86,7 @@ fn report(
     (load, threads): (Load, usize),
     contenders: &[Contender],
     counts: &[Vec<Counts>],
-    recorder: &mut Recorder,
+    record: &mut Record,
 ) {
     let case = case([
         ("load", load.to_string()),
@@ -102,7 +102,7 @@ fn report(
         contenders.iter().zip(samples).collect()
     };
     let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
-    recorder.add_case(
+    record.add_case(
         ["engine", "time per operation", "ns"],
         &case,
         samples(nanos),
@@ -119,12 +119,12 @@ fn report(
             .map(|(contender, share)| format!("{contender} {share:.1} %"))
             .collect();
         if !many.is_empty() {
-            recorder.note(format!(
+            record.note(format!(
                 "engine: {}: {what}: {}",
                 words(&case),
                 many.join(", ")
             ));
-            recorder.add_case(["engine", what, "%"], &case, shares);
+            record.add_case(["engine", what, "%"], &case, shares);
         }
     }
 }
@@ -142,9 +142,8 @@ mod tests {
 
     #[test]
     fn every_load_is_measured_with_all_that_carry_it() {
-        let mut recorder = Recorder::new("touch");
-        run(&Options::at("touch"), &mut recorder);
-        let record = recorder.finish();
+        let mut record = Record::new("touch");
+        run(&Options::at("touch"), &mut record);
         for &load in Load::value_variants() {
             let name = load.to_string();
             let of_load = (record.measurements.iter())

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use super::options::Options;
 use super::template::Template;
 use super::visited_server::{Turn, VisitedServer};
-use crate::record::{Recorder, case, interleave};
+use crate::record::{Record, case, interleave};
 use crate::tls::{HandshakeKind, Server, Store, client_builder};
 
 /// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
@@ -73,7 +73,7 @@ fn contenders(kind: HandshakeKind) -> Vec<(&'static str, Store)> {
     }
 }
 
-pub(super) fn run(options: &Options, recorder: &mut Recorder) {
+pub(super) fn run(options: &Options, record: &mut Record) {
     let mut cases = Vec::new();
     for &kind in HandshakeKind::value_variants() {
         let sizes: Vec<_> = match kind.looks_up() {
@@ -90,11 +90,11 @@ pub(super) fn run(options: &Options, recorder: &mut Recorder) {
         }
     }
     for case in cases {
-        compare(case, options, recorder);
+        compare(case, options, record);
     }
 }
 
-fn compare(of: Case, options: &Options, recorder: &mut Recorder) {
+fn compare(of: Case, options: &Options, record: &mut Record) {
     let contenders = contenders(of.kind).into_iter();
     let contenders: Vec<_> = contenders
         .map(|(name, store)| (name, visited_server(of, store, options)))
@@ -115,7 +115,7 @@ fn compare(of: Case, options: &Options, recorder: &mut Recorder) {
         case.extend(side.map(|side| ("side".into(), side.into())));
         let samples = turns.iter().map(|turns| turns.iter().map(value).collect());
         let measured = contenders.iter().map(|(name, _)| name).zip(samples);
-        recorder.add_case(["handshake", quantity, unit], &case, measured);
+        record.add_case(["handshake", quantity, unit], &case, measured);
     }
 }
 

@@ -17,7 +17,7 @@ use rekindle::{SessionId, Time};
 
 use super::options::Options;
 use super::template::Template;
-use crate::record::{Recorder, case, interleave};
+use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
 use crate::tls::{HandshakeKind, Server, Store, client_builder};
 
@@ -26,15 +26,15 @@ use crate::tls::{HandshakeKind, Server, Store, client_builder};
 const INSERTS: usize = 2_000;
 const WARM_UP: usize = 500;
 
-pub(super) fn run(options: &Options, recorder: &mut Recorder) {
+pub(super) fn run(options: &Options, record: &mut Record) {
     for &sessions in &options.sessions {
         for &threads in &options.threads {
-            compare(sessions as usize, threads, options.rounds, recorder);
+            compare(sessions as usize, threads, options.rounds, record);
         }
     }
 }
 
-fn compare(sessions: usize, threads: usize, rounds: usize, recorder: &mut Recorder) {
+fn compare(sessions: usize, threads: usize, rounds: usize, record: &mut Record) {
     let contenders = [
         Contender::new("OpenSSL internal cache", Store::Internal, sessions, false),
         Contender::new("rekindle", Store::RekindleCache, sessions, false),
@@ -55,7 +55,7 @@ fn compare(sessions: usize, threads: usize, rounds: usize, recorder: &mut Record
         ("threads", threads.to_string()),
     ]);
     let times = contenders.iter().map(|contender| contender.name).zip(times);
-    recorder.add_case(["handshake", "time per session", "ns"], &case, times);
+    record.add_case(["handshake", "time per session", "ns"], &case, times);
 }
 
 struct Contender {

@@ -10,7 +10,7 @@ use super::cores::Cores;
 use super::generator::{Generator, Round};
 use super::servers::{self, Running, Server, Task};
 use super::upstream::{self, Upstream};
-use crate::record::{Recorder, case};
+use crate::record::{Record, case};
 use crate::tls::HandshakeKind;
 
 /// Percentage of handshakes that must be resumed where all should be.
@@ -99,26 +99,26 @@ pub(crate) struct Options {
 
 /// Drives every server that is installed, with every kind of handshake. Panics when rekindle's
 /// terminator cannot be built or started, or does not resume what it should.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     let terminator = options.terminator.clone().unwrap_or_else(|| {
-        recorder.say("building the terminator");
+        record.say("building the terminator");
         servers::build_terminator().unwrap_or_else(|error| panic!("the terminator: {error}"))
     });
     let (servers, missing) = servers::available(terminator);
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        recorder.note(format!(
+        record.note(format!(
             "loopback: not installed and left out: {missing}; benches/install-peers installs them"
         ));
     }
-    note_ports(recorder);
+    note_ports(record);
     let directory = tempfile::tempdir().expect("a temporary directory");
     servers::write_identity(directory.path()).expect("a certificate");
     for workers in &options.threads {
         let workers = usize::from(*workers);
         let cores = Cores::for_workers(workers);
         if cores.shared {
-            recorder.note(format!(
+            record.note(format!(
                 "loopback: servers with {workers} workers share their cores with the load generator"
             ));
         }
@@ -131,10 +131,10 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
                 stateless,
             };
             let place = directory.path().join(format!("{workers}-{stateless}"));
-            let contenders = bench.start(&servers, &task, &place, recorder);
+            let contenders = bench.start(&servers, &task, &place, record);
             for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
-                    bench.compare(kind, &contenders, recorder);
+                    bench.compare(kind, &contenders, record);
                 }
             }
         }
@@ -142,11 +142,10 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
 }
 
 /// Without this, servers run out of ports towards the upstream within seconds.
-fn note_ports(recorder: &mut Recorder) {
+fn note_ports(record: &mut Record) {
     let reuse = fs::read_to_string("/proc/sys/net/ipv4/tcp_tw_reuse").unwrap_or_default();
     if reuse.trim() == "0" {
-        recorder
-            .note("loopback: net.ipv4.tcp_tw_reuse is 0, connections may fail for want of ports");
+        record.note("loopback: net.ipv4.tcp_tw_reuse is 0, connections may fail for want of ports");
     }
 }
 
@@ -158,14 +157,9 @@ struct Bench<'a> {
     upstream: Upstream,
 }
 
-struct Contender {
-    name: &'static str,
-    running: Running,
-}
-
 /// A contender with one kind of handshake.
 struct Turns<'a> {
-    contender: &'a Contender,
+    contender: &'a Running,
     generator: Generator,
     samples: Vec<Sample>,
 }
@@ -191,32 +185,32 @@ impl<'a> Bench<'a> {
         servers: &[Server],
         task: &Task<'_>,
         place: &Path,
-        recorder: &mut Recorder,
-    ) -> Vec<Contender> {
+        record: &mut Record,
+    ) -> Vec<Running> {
         let mut contenders = Vec::new();
         for server in servers {
             let name = server.name;
             let directory = place.join(name.replace(' ', "-"));
             match server.start(&directory, task, &self.cores.server) {
-                Ok(running) => contenders.push(Contender { name, running }),
-                Err(problem) => missed(recorder, name, &format!("does not start: {problem}")),
+                Ok(running) => contenders.push(running),
+                Err(problem) => missed(record, name, &format!("does not start: {problem}")),
             }
         }
         contenders
     }
 
-    fn compare(&self, kind: HandshakeKind, contenders: &[Contender], recorder: &mut Recorder) {
+    fn compare(&self, kind: HandshakeKind, contenders: &[Running], record: &mut Record) {
         let (clients, sessions) = (self.options.clients.into(), self.options.sessions.into());
         let mut all = Vec::new();
         for contender in contenders {
-            let (address, cpus) = (contender.running.address, self.cores.generator);
+            let (address, cpus) = (contender.address, self.cores.generator);
             match Generator::new(kind, address, cpus, clients, sessions) {
                 Ok(generator) => all.push(Turns {
                     contender,
                     generator,
                     samples: Vec::new(),
                 }),
-                Err(problem) => missed(recorder, contender.name, &format!("{kind}: {problem}")),
+                Err(problem) => missed(record, contender.name, &format!("{kind}: {problem}")),
             }
         }
         for round in 0..self.options.rounds as usize {
@@ -225,7 +219,7 @@ impl<'a> Bench<'a> {
                 all[(turn + round) % count].take(self);
             }
         }
-        all.retain(|turns| turns.stands(kind, self.workers, recorder));
+        all.retain(|turns| turns.stands(kind, self.workers, record));
         let case = case([
             ("where", "loopback".to_owned()),
             ("way", kind.to_string()),
@@ -237,7 +231,7 @@ impl<'a> Bench<'a> {
                 let measured = all
                     .iter()
                     .map(|turns| (turns.contender.name, samples(turns)));
-                recorder.add_case(["handshake", quantity, unit], &case, measured);
+                record.add_case(["handshake", quantity, unit], &case, measured);
             }
         }
     }
@@ -245,7 +239,7 @@ impl<'a> Bench<'a> {
 
 impl Turns<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
-        let process = &self.contender.running.process;
+        let process = &self.contender.process;
         let before = process.cpu_time();
         let round = self
             .generator
@@ -260,7 +254,7 @@ impl Turns<'_> {
     }
 
     /// Notes what went wrong, and says whether there are figures to record.
-    fn stands(&self, kind: HandshakeKind, workers: usize, recorder: &mut Recorder) -> bool {
+    fn stands(&self, kind: HandshakeKind, workers: usize, record: &mut Record) -> bool {
         let name = self.contender.name;
         let in_case = format!("{kind}, {workers} workers");
         let failures: u64 = self
@@ -273,13 +267,13 @@ impl Turns<'_> {
             .iter()
             .filter_map(|s| s.round.first_failure.as_ref());
         if let Some(first) = firsts.next() {
-            recorder.note(format!(
+            record.note(format!(
                 "loopback: {name}: {in_case}: {failures} connections failed, the first: {first}"
             ));
         }
         if self.samples.iter().any(|sample| sample.handshakes() == 0.0) {
             let problem = format!("{in_case}: a round without a single handshake");
-            missed(recorder, name, &problem);
+            missed(record, name, &problem);
             return false;
         }
         let resumed = self.samples.iter().map(Sample::resumed);
@@ -292,10 +286,10 @@ impl Turns<'_> {
         if least < LEAST_RESUMED {
             let problem = format!("{in_case}: only {least:.1} % were resumed");
             if failures == 0 {
-                missed(recorder, name, &problem);
+                missed(record, name, &problem);
             } else {
                 // A client whose connection failed has lost a session.
-                recorder.note(format!("loopback: {name}: {problem}"));
+                record.note(format!("loopback: {name}: {problem}"));
             }
         }
         true
@@ -303,7 +297,7 @@ impl Turns<'_> {
 }
 
 /// Peers may fall short, and that is part of the record; rekindle may not.
-fn missed(recorder: &mut Recorder, name: &str, problem: &str) {
+fn missed(record: &mut Record, name: &str, problem: &str) {
     assert!(name != "rekindle", "rekindle: {problem}");
-    recorder.note(format!("loopback: {name}: {problem}"));
+    record.note(format!("loopback: {name}: {problem}"));
 }

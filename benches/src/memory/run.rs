@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use super::job::{Held, Sizes, When};
 use crate::peers::Contender;
-use crate::record::{Recorder, case};
+use crate::record::{Record, case};
 use crate::resident;
 use crate::threads::on_threads;
 
@@ -50,7 +50,7 @@ const QUANTITIES: [Quantity; 4] = [
 
 /// Measures every contender at every capacity, filled and after ten times as many sessions, with
 /// sessions of one size and of many. Panics when one gives a wrong answer.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     for &sessions in &options.sessions {
         for sizes in [Sizes::Uniform, Sizes::Mixed] {
             for when in [When::Filled, When::Churned] {
@@ -59,7 +59,7 @@ pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
                     sizes,
                     when,
                 }
-                .run(options.rounds, recorder);
+                .run(options.rounds, record);
             }
         }
     }
@@ -73,7 +73,7 @@ struct Case {
 }
 
 impl Case {
-    fn run(self, rounds: u32, recorder: &mut Recorder) {
+    fn run(self, rounds: u32, record: &mut Record) {
         let Self {
             sessions,
             sizes,
@@ -83,7 +83,7 @@ impl Case {
         let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
         let available = resident::available().expect("/proc/meminfo");
         if available < needed {
-            recorder.note(format!(
+            record.note(format!(
                 "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
                  of memory, and {available} are free"
             ));
@@ -94,7 +94,7 @@ impl Case {
             for (one, (_, seen)) in self.each_contender().into_iter().zip(&mut seen) {
                 match one {
                     Ok(held) => seen.push(held),
-                    Err(why) => recorder.note(format!("memory: {why}")),
+                    Err(why) => record.note(format!("memory: {why}")),
                 }
             }
         }
@@ -106,7 +106,7 @@ impl Case {
         for (quantity, unit, of) in QUANTITIES {
             let measured = seen.iter().filter(|(_, seen)| !seen.is_empty());
             let measured = measured.map(|(c, seen)| (c, seen.iter().map(of).collect()));
-            recorder.add_case(["memory", quantity, unit], &case, measured);
+            record.add_case(["memory", quantity, unit], &case, measured);
         }
     }
 

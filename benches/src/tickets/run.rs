@@ -6,7 +6,7 @@ use super::open::{Opener, ROOM};
 use super::seal;
 use super::swap::{RATE, Ring, while_swapping};
 use crate::handshake::VisitedServer;
-use crate::record::{Recorder, case, interleave};
+use crate::record::{Record, case, interleave};
 use crate::tls::{HandshakeKind, Server, Store};
 
 /// What is run.
@@ -34,22 +34,14 @@ const VISITORS: usize = 32;
 
 /// Seals and opens, with the ring left alone and swapped. Panics when a ticket is not sealed, or
 /// does not open.
-pub(crate) fn run(options: &Options, recorder: &mut Recorder) {
+pub(crate) fn run(options: &Options, record: &mut Record) {
     let length = Duration::from_millis(options.millis);
     let per_ticket = ["tickets", "time per ticket", "ns"];
     let per_handshake = ["tickets", "server's CPU time per resumed handshake", "us"];
     for ring in [Ring::Still, Ring::Swapped] {
         for &threads in &options.threads {
             let mut measure = |quantity, what, contenders: [Contender<'_>; 2]| {
-                compare(
-                    quantity,
-                    what,
-                    ring,
-                    threads,
-                    &contenders,
-                    options,
-                    recorder,
-                );
+                compare(quantity, what, ring, threads, &contenders, options, record);
             };
             let servers = CONTENDERS.map(|(_, store)| Server::new(store, ROOM));
             let seal = servers.each_ref().map(|server| Contender {
@@ -94,7 +86,7 @@ fn compare(
     threads: usize,
     contenders: &[Contender<'_>; 2],
     options: &Options,
-    recorder: &mut Recorder,
+    record: &mut Record,
 ) {
     let mut samples = Vec::new();
     let mut rounds = || samples = interleave(0..=options.rounds, contenders, |one, _| (one.turn)());
@@ -108,7 +100,7 @@ fn compare(
                 .expect("rekindle's");
             let rate = while_swapping(ours.ticket_ring(), rounds);
             if rate < 0.9 * RATE {
-                recorder.note(format!("tickets: only {rate:.0} swaps a second"));
+                record.note(format!("tickets: only {rate:.0} swaps a second"));
             }
         }
     }
@@ -118,5 +110,5 @@ fn compare(
         ("threads", threads.to_string()),
     ]);
     let names = CONTENDERS.iter().map(|(name, _)| name);
-    recorder.add_case(quantity, &case, names.zip(samples));
+    record.add_case(quantity, &case, names.zip(samples));
 }

@@ -62,6 +62,7 @@ pub(in crate::loopback) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&
 
 /// A server that answers.
 pub(in crate::loopback) struct Running {
+    pub(in crate::loopback) name: &'static str,
     pub(in crate::loopback) address: SocketAddr,
     pub(in crate::loopback) process: Process,
 }
@@ -87,6 +88,7 @@ impl Server {
         let command = (self.configure)(&start).map_err(text)?;
         let process = Process::start(command, cpus, &directory.join("output.log"));
         let mut running = Running {
+            name: self.name,
             address,
             process: process.map_err(text)?,
         };
