@@ -1,292 +1,41 @@
-//! The engine against a plain oracle: random sequences of operations, at capacities from 1 up, with
-//! eviction, expiry, ids whose hashes collide and ids that are prefixes of each other.
+//! The engine against an oracle, by random sequences of operations, and what eviction promises.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+#[allow(dead_code)] // what the fuzz target uses
+#[path = "common/operations/mod.rs"]
+mod operations;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use arbitrary::{Arbitrary, Unstructured};
+use operations::Input;
+use operations::input::{Hashes, Operation};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use rekindle::{
-    Cache, CacheBuilder, ConfigError, Copied, Inserted, ManualClock, Refused, SessionId, Time,
-};
+use rekindle::{Cache, CacheBuilder, ConfigError, ManualClock, SessionId, Time};
 
-/// Hashes so that ids collide: to the sum of their bytes, or all to one value.
-#[derive(Clone, Copy, Debug)]
-enum Colliding {
-    Sum,
-    One,
-}
-
-struct SumHasher(u64, Colliding);
-
-impl BuildHasher for Colliding {
-    type Hasher = SumHasher;
-
-    fn build_hasher(&self) -> SumHasher {
-        SumHasher(0, *self)
-    }
-}
-
-impl Hasher for SumHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 += bytes.iter().map(|b| u64::from(*b)).sum::<u64>();
-    }
-
-    fn finish(&self) -> u64 {
-        match self.1 {
-            // Spread over the lines; the length counts too, so prefixes may or may not collide.
-            Colliding::Sum => (self.0 % 7).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            Colliding::One => 0,
-        }
-    }
-}
-
-/// Few ids, many of them prefixes of others, or others with zeros behind.
-fn id(n: u8) -> SessionId {
-    let whole = [b'a', 0, 0, b'b', 0, n / 16, 0, n / 16];
-    SessionId::new(&whole[..1 + usize::from(n % 8)]).unwrap()
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Insert { id: u8, len: usize, life: u64 },
-    InsertIfAbsent { id: u8, len: usize, life: u64 },
-    Get(u8),
-    GetBuffer { id: u8, room: usize },
-    Remove(u8),
-    Take(u8),
-    Advance(u64),
-    Maintain,
-    Clear,
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let (len, life) = (0usize..700, 0u64..50);
-    let op = prop_oneof![
-        6 => (any::<u8>(), len.clone(), life.clone()).prop_map(|(id, len, life)| Op::Insert { id, len, life }),
-        2 => (any::<u8>(), len, life).prop_map(|(id, len, life)| Op::InsertIfAbsent { id, len, life }),
-        6 => any::<u8>().prop_map(Op::Get),
-        3 => (any::<u8>(), 0usize..800).prop_map(|(id, room)| Op::GetBuffer { id, room }),
-        2 => any::<u8>().prop_map(Op::Remove),
-        2 => any::<u8>().prop_map(Op::Take),
-        2 => (0u64..20).prop_map(Op::Advance),
-        1 => Just(Op::Maintain),
-        1 => prop_oneof![9 => Just(Op::Maintain), 1 => Just(Op::Clear)],
-    ];
-    prop::collection::vec(op, 1..300)
-}
-
-/// A value that leads to its encoded bytes, and the moment after which it is gone.
-#[derive(Clone, Debug)]
-struct Entry {
-    value: u64,
-    len: usize,
-    expires_at: Time,
-}
-
-fn encoded(value: u64, len: usize) -> Vec<u8> {
-    (0..len).map(|i| (value as usize + i) as u8).collect()
-}
-
-/// Bytes that an entry counts for: its header, value and encoded bytes, and the allocator's own, in
-/// multiples of 16.
-fn charge(len: usize) -> usize {
-    (56 + len + 8).next_multiple_of(16)
-}
-
-/// What was put in and not taken out; the cache may have evicted some of it.
-struct Model<S: BuildHasher> {
-    cache: Cache<u64, S>,
-    clock: Arc<ManualClock>,
-    max_bytes: usize,
-    entries: HashMap<SessionId, Entry>,
-    next_value: u64,
-    hits: u64,
-    lookups: u64,
-}
-
-impl<S: BuildHasher> Model<S> {
-    fn run(&mut self, op: &Op) {
-        match *op {
-            Op::Insert { id: n, len, life } => self.insert(id(n), len, life),
-            Op::InsertIfAbsent { id: n, len, life } => self.insert_if_absent(id(n), len, life),
-            Op::Get(n) => self.get(id(n)),
-            Op::GetBuffer { id: n, room } => self.get_buffer(id(n), room),
-            Op::Remove(n) => {
-                let removed = self.cache.remove(&id(n));
-                self.check_gone(id(n), removed);
-            }
-            Op::Take(n) => {
-                let taken = self.cache.take(&id(n));
-                if let Some(value) = taken {
-                    assert_eq!(value, self.entries[&id(n)].value);
-                }
-                self.check_gone(id(n), taken.is_some());
-            }
-            Op::Advance(millis) => self.clock.advance(Duration::from_millis(millis)),
-            Op::Maintain => {
-                self.cache.maintain();
-            }
-            Op::Clear => {
-                self.cache.clear();
-                self.entries.clear();
-                assert!(self.cache.is_empty());
+/// Operations on a cache without limits but its capacity, in sizes that make the oracle fast.
+fn inputs() -> impl Strategy<Value = Input> {
+    prop::collection::vec(any::<u8>(), 5..1_000).prop_map(|bytes| {
+        let mut input = Input::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
+        for operation in &mut input.operations {
+            if let Operation::Insert(insert) | Operation::Churn { first: insert, .. } = operation {
+                insert.len %= 700;
             }
         }
-        self.check_invariants();
-    }
-
-    fn new_entry(&mut self, len: usize, life: u64) -> (Entry, Vec<u8>) {
-        self.next_value += 1;
-        let expires_at = self.cache.now().saturating_add(Duration::from_millis(life));
-        let entry = Entry {
-            value: self.next_value,
-            len,
-            expires_at,
-        };
-        (entry, encoded(self.next_value, len))
-    }
-
-    fn insert(&mut self, id: SessionId, len: usize, life: u64) {
-        let evicted = self.evictions();
-        let (new, bytes) = self.new_entry(len, life);
-        match self.cache.insert(&id, new.value, &bytes, new.expires_at) {
-            Ok(Inserted::Replaced) => assert!(self.live(id).is_some()),
-            Ok(Inserted::New) => assert!(self.may_be_gone(id), "replaced, but not so called"),
-            Err(Refused::OverBudget) => {
-                assert!(charge(len) > self.max_bytes, "{len} bytes do fit");
-                assert_eq!(self.evictions(), evicted, "a refusal changes nothing");
-                return;
-            }
-            Err(other) => panic!("{other}"),
+        Input {
+            max_bytes: None,
+            max_encoded_len: 1_000,
+            retired_limit: None,
+            hashes: Hashes::Many,
+            ..input
         }
-        self.entries.insert(id, new);
-        // What was inserted last is there, whatever else had to go.
-        assert!(self.cache.pin().iter().any(|entry| *entry.id() == id));
-    }
-
-    fn insert_if_absent(&mut self, id: SessionId, len: usize, life: u64) {
-        let (new, bytes) = self.new_entry(len, life);
-        match self
-            .cache
-            .insert_if_absent(&id, new.value, &bytes, new.expires_at)
-        {
-            Ok(true) => {
-                assert!(self.may_be_gone(id));
-                self.entries.insert(id, new);
-            }
-            Ok(false) => assert!(self.live(id).is_some()),
-            Err(Refused::OverBudget) => assert!(charge(len) > self.max_bytes),
-            Err(other) => panic!("{other}"),
-        }
-    }
-
-    fn get(&mut self, id: SessionId) {
-        let got = self.cache.get(&id);
-        assert_eq!(got, self.cache.pin().get(&id).copied(), "both ways agree");
-        self.lookups += 2;
-        self.hits += 2 * u64::from(got.is_some());
-        match got {
-            Some(value) => assert_eq!(Some(value), self.live(id).map(|e| e.value)),
-            None => assert!(self.may_be_gone(id), "lost {id:?}"),
-        }
-    }
-
-    fn get_buffer(&mut self, id: SessionId, room: usize) {
-        let mut buffer = vec![0xEE; room];
-        let copied = self.cache.get_buffer(&id, &mut buffer);
-        self.lookups += 1;
-        self.hits += u64::from(copied.is_some());
-        let Some(Copied { needed, stored }) = copied else {
-            assert!(self.may_be_gone(id), "lost {id:?}");
-            assert!(
-                buffer.iter().all(|b| *b == 0xEE),
-                "a miss leaves the buffer alone"
-            );
-            return;
-        };
-        let entry = self.live(id).expect("a hit on something that was put in");
-        let whole = encoded(entry.value, entry.len);
-        assert_eq!((needed, stored), (whole.len(), whole.len().min(room)));
-        assert_eq!(buffer[..stored], whole[..stored]);
-        assert!(buffer[stored..].iter().all(|b| *b == 0xEE), "no overrun");
-    }
-
-    fn check_gone(&mut self, id: SessionId, was_there: bool) {
-        let live = self.live(id).is_some();
-        assert!(!was_there || live);
-        assert!(was_there || self.may_be_gone(id));
-        self.entries.remove(&id);
-        assert!(!self.cache.pin().iter().any(|entry| *entry.id() == id));
-    }
-
-    fn live(&self, id: SessionId) -> Option<&Entry> {
-        let now = self.cache.now();
-        self.entries
-            .get(&id)
-            .filter(|entry| now <= entry.expires_at)
-    }
-
-    /// Without evictions for room, what is live in the model is live in the cache.
-    fn may_be_gone(&self, id: SessionId) -> bool {
-        self.live(id).is_none() || self.evictions() > 0
-    }
-
-    fn evictions(&self) -> u64 {
-        let evicted = self.cache.stats().evicted;
-        evicted.unused + evicted.idle + evicted.line_full
-    }
-
-    fn check_invariants(&self) {
-        let stats = self.cache.stats();
-        let guard = self.cache.pin();
-        let mut seen = HashMap::new();
-        for entry in guard.iter() {
-            let expected = &self.entries[entry.id()];
-            assert_eq!(
-                *entry.value(),
-                expected.value,
-                "the latest value of {:?}",
-                entry.id()
-            );
-            assert_eq!(entry.encoded(), encoded(expected.value, expected.len));
-            assert!(
-                seen.insert(*entry.id(), ()).is_none(),
-                "one entry for each id"
-            );
-        }
-        assert_eq!(stats.entries, seen.len());
-        assert_eq!(self.cache.len(), seen.len());
-        assert!(stats.entries <= self.cache.capacity());
-        assert!(stats.bytes <= self.max_bytes);
-        assert_eq!(stats.bytes == 0, seen.is_empty());
-        let gone = stats.removed + stats.taken + self.evictions() + stats.evicted.expired;
-        assert_eq!(stats.inserts - gone, seen.len() as u64, "{stats:?}");
-        assert_eq!(stats.hits, self.hits);
-        assert_eq!(stats.hits + stats.misses + stats.expired, self.lookups);
-    }
+    })
 }
 
-fn check<S: BuildHasher>(capacity: usize, max_bytes: Option<usize>, hasher: S, ops: &[Op]) {
-    let clock = Arc::new(ManualClock::new());
-    let mut builder = Cache::builder().capacity(capacity).clock(clock.clone());
-    if let Some(bytes) = max_bytes {
-        builder = builder.max_bytes(bytes);
-    }
-    let mut model = Model {
-        cache: builder.hasher(hasher).build().unwrap(),
-        clock,
-        max_bytes: max_bytes.unwrap_or(usize::MAX),
-        entries: HashMap::new(),
-        next_value: 0,
-        hits: 0,
-        lookups: 0,
-    };
-    for op in ops {
-        model.run(op);
-    }
+/// Other tests of the process use caches meanwhile.
+fn check(input: Input) {
+    operations::run(input, false);
 }
 
 proptest! {
@@ -297,24 +46,43 @@ proptest! {
     })]
 
     #[test]
-    fn agrees_with_the_oracle(capacity in 1usize..300, ops in ops()) {
-        check(capacity, None, ahash::RandomState::new(), &ops);
+    fn agrees_with_the_oracle(capacity in 1usize..300, input in inputs()) {
+        check(Input { capacity, ..input });
     }
 
     #[test]
-    fn agrees_when_small(capacity in 1usize..6, ops in ops()) {
-        check(capacity, None, ahash::RandomState::new(), &ops);
+    fn agrees_when_small(capacity in 1usize..6, input in inputs()) {
+        check(Input { capacity, ..input });
     }
 
     #[test]
-    fn agrees_when_hashes_collide(capacity in 1usize..300, ops in ops()) {
-        check(capacity, None, Colliding::Sum, &ops);
-        check(capacity, None, Colliding::One, &ops);
+    fn agrees_when_hashes_collide(capacity in 1usize..300, input in inputs()) {
+        check(Input { capacity, hashes: Hashes::Seven, ..input.clone() });
+        check(Input { capacity, hashes: Hashes::One, ..input });
     }
 
     #[test]
-    fn agrees_with_a_byte_limit(capacity in 1usize..300, max_bytes in 64usize..8_000, ops in ops()) {
-        check(capacity, Some(max_bytes), ahash::RandomState::new(), &ops);
+    fn agrees_with_a_byte_limit(
+        capacity in 1usize..300,
+        max_bytes in 64usize..8_000,
+        input in inputs(),
+    ) {
+        check(Input { capacity, max_bytes: Some(max_bytes), ..input });
+    }
+}
+
+#[test]
+fn agrees_on_the_fuzz_targets_corpus() {
+    // A published package has none.
+    let corpus = std::fs::read_dir(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fuzz/corpus/operations"
+    ));
+    for file in corpus.into_iter().flatten() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let mut input = Input::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
+        input.retired_limit = None;
+        check(input);
     }
 }
 
@@ -338,7 +106,7 @@ fn a_flood_of_sessions_that_nobody_resumes_does_not_push_out_those_in_use() {
     let in_use = |n: &u32| guard.get(&numbered(*n)).is_some();
     let before = (0..500).filter(in_use).count();
     drop(guard);
-    // A hundred times the capacity, and nobody comes back meanwhile.
+    // A hundred times the capacity, none of which is resumed meanwhile.
     fill(&cache, 1_000..101_000);
     let guard = cache.pin();
     let after = (0..500)

@@ -1,29 +1,62 @@
 //! What must be in the cache, and what each operation must answer.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rekindle::{Cache, Copied, Inserted, ManualClock, Refused, SessionId, Stats, Time};
 
-use crate::input::{Hashes, Input, Insert, Life, Operation};
+use super::input::{Hashes, Input, Insert, Life, Operation};
 
-/// Values that were made and not dropped yet.
-pub(crate) static ALIVE: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Values that were made and not dropped yet.
+    static ALIVE: Cell<usize> = const { Cell::new(0) };
+}
+
+pub(crate) fn alive() -> usize {
+    ALIVE.get()
+}
+
+/// Makes a cache and runs the operations on it. `alone` says that no other thread of the process
+/// uses a cache, so that nothing but this thread's guards holds reclamation back.
+pub(crate) fn run(input: Input, alone: bool) {
+    let clock = Arc::new(ManualClock::new());
+    let mut builder = Cache::builder()
+        .capacity(input.capacity)
+        .max_encoded_len(input.max_encoded_len)
+        .clock(clock.clone())
+        .hasher(input.hashes);
+    if let Some(bytes) = input.max_bytes {
+        builder = builder.max_bytes(bytes);
+    }
+    if let Some(objects) = input.retired_limit {
+        builder = builder.retired_limit(objects);
+    }
+    let cache = builder.build().expect("in range");
+    let mut oracle = Oracle::new(&cache, &clock, &input, alone);
+    oracle.run(&mut input.operations.into_iter());
+
+    // No guard is left: what has left the table is reclaimed, and the rest goes with the cache.
+    cache.maintain();
+    oracle.validate();
+    oracle.validate_reclaimed();
+    drop(cache);
+    assert_eq!(alive(), 0);
+}
 
 /// A value, which tells when it is dropped.
 pub(crate) struct Value(pub(crate) u64);
 
 impl Value {
     fn new(n: u64) -> Arc<Self> {
-        ALIVE.fetch_add(1, Ordering::Relaxed);
+        ALIVE.set(ALIVE.get() + 1);
         Arc::new(Self(n))
     }
 }
 
 impl Drop for Value {
     fn drop(&mut self) {
-        ALIVE.fetch_sub(1, Ordering::Relaxed);
+        ALIVE.set(ALIVE.get() - 1);
     }
 }
 
@@ -80,8 +113,8 @@ impl Entry {
     }
 }
 
-/// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in multiples of
-/// 16, above 1,024 bytes in quarters of the power of two below.
+/// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in multiples
+/// of 16, above 1,024 bytes in quarters of the power of two below.
 fn charge(len: usize) -> usize {
     let size: usize = 56 + len + 8;
     if size <= 1_024 {
@@ -109,6 +142,7 @@ pub(crate) struct Oracle<'c> {
     pub(crate) looks: u64,
     /// Guards that are held.
     guards: usize,
+    pub(crate) alone: bool,
 }
 
 /// Deeper than this, `Pin` does nothing.
@@ -118,7 +152,7 @@ const MAX_GUARDS: usize = 4;
 pub(crate) const UNREPORTED: usize = 64;
 
 impl<'c> Oracle<'c> {
-    pub(crate) fn new(cache: &'c TestCache, clock: &'c ManualClock, input: &Input) -> Self {
+    fn new(cache: &'c TestCache, clock: &'c ManualClock, input: &Input, alone: bool) -> Self {
         Self {
             cache,
             clock,
@@ -132,6 +166,7 @@ impl<'c> Oracle<'c> {
             values: 0,
             looks: 0,
             guards: 0,
+            alone,
         }
     }
 
@@ -154,7 +189,7 @@ impl<'c> Oracle<'c> {
     }
 
     /// Runs operations until they end, or until one unpins the guard that the caller holds.
-    pub(crate) fn run(&mut self, operations: &mut impl Iterator<Item = Operation>) {
+    fn run(&mut self, operations: &mut impl Iterator<Item = Operation>) {
         while let Some(operation) = operations.next() {
             match operation {
                 Operation::Unpin if self.guards > 0 => return,
@@ -325,7 +360,7 @@ impl<'c> Oracle<'c> {
                 assert_eq!(refused, Refused::ReclamationHeldBack);
                 assert!(
                     self.guards > 0 || insert.on_guard,
-                    "nobody holds anything back"
+                    "no guard holds anything back"
                 );
                 assert!(cache.stats().retired >= self.retired_limit, "too early");
                 assert!(
@@ -347,18 +382,18 @@ impl<'c> Oracle<'c> {
                 }
             }
         }
-        // Refused, or there was one: then nothing has changed, and nobody keeps the value.
+        // Refused, or there was one: then nothing has changed, and the value is dropped.
         assert_eq!(kept.strong_count(), 0);
         let vanished = self.validate();
         assert!(vanished.is_empty(), "{vanished:?} are gone");
     }
 
-    /// Brings a successful insert into the oracle, and checks whom it evicted.
+    /// Brings a successful insert into the oracle, and checks what it evicted.
     fn inserted(&mut self, id: SessionId, mut entry: Entry, was_live: bool) {
         let before = (self.len, self.bytes);
         let evicted = self.stats.evicted;
         let old = self.entries[number(&id)].clone();
-        // A replacement inherits whether anybody ever came back. An expired one may have been swept
+        // A replacement inherits whether the session was ever resumed. An expired one may have been swept
         // out before it was replaced, so that there was nothing to inherit.
         entry.resumed = old.as_ref().is_some_and(|old| old.resumed);
         if old.is_some() && !was_live {

@@ -9,7 +9,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 /// enough to seal several batches of what left, and to fill a writer's spare entries.
 const MAX_STEPS: usize = 400;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) capacity: usize,
     pub(crate) max_bytes: Option<usize>,
