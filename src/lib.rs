@@ -30,7 +30,7 @@
 //! Which operation promises what progress, the table in the README tells; how, the head of
 //! `src/engine/mod.rs`.
 
-// The engine's files and the OpenSSL adapter allow it, each for itself; `tests/house.rs` checks.
+// The engine and the OpenSSL adapter allow it, each for itself; `tests/architecture` checks.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -46,8 +46,7 @@ impl fmt::Display for BuildError {
             ),
             Self::FullHandshakeMaxAge(given) => write!(
                 f,
-                "a full handshake's maximum age of {given:?}: it must be whole seconds, 1 second to \
-                 7 days"
+                "a full handshake's maximum age of {given:?}: it must be whole seconds, 1 to 604800"
             ),
             Self::Randomness(_) => f.write_str("the operating system gives no random bytes"),
             Self::OpenSsl(_) => f.write_str("OpenSSL has no AES-CBC"),
