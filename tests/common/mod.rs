@@ -1,4 +1,5 @@
-//! TLS peers in process: OpenSSL on both ends of a pipe in memory, driven by one thread.
+//! TLS peers in process: OpenSSL on both ends of a pipe in memory, driven by one thread. The fuzz
+//! target `tickets` includes this file as well.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 #![allow(unsafe_code)] // rust-openssl's way to offer a session
 
@@ -209,6 +210,26 @@ impl Client {
         session: Option<&SslSession>,
         name: Option<&str>,
     ) -> Result<Connection, String> {
+        let client = self.new_connection(session, name);
+        let connection = Connection::shake_hands(client, Ssl::new(server).unwrap())?;
+        let ours = connection.client.ssl();
+        if ours.version2() == Some(SslVersion::TLS1_2) {
+            // A ticket that renews another is not announced.
+            *self.sessions.0.lock().unwrap() = ours.session().map(ToOwned::to_owned);
+        }
+        Ok(connection)
+    }
+
+    /// The first record of a client that offers a session: its ClientHello.
+    pub fn hello(&self, session: &SslSession, name: &str) -> Vec<u8> {
+        let (near, far) = Pipe::pair();
+        let client = self.new_connection(Some(session), Some(name));
+        let connected = SslStream::new(client, near).unwrap().connect();
+        assert!(connected.is_err(), "no server answers");
+        far.incoming.borrow_mut().drain(..).collect()
+    }
+
+    fn new_connection(&self, session: Option<&SslSession>, name: Option<&str>) -> Ssl {
         let mut client = Ssl::new(&self.context).unwrap();
         if let Some(session) = session {
             // A copy: OpenSSL offers a session of TLS 1.3 once, and marks it as used up.
@@ -219,13 +240,7 @@ impl Client {
         if let Some(name) = name {
             client.set_hostname(name).unwrap();
         }
-        let connection = Connection::shake_hands(client, Ssl::new(server).unwrap())?;
-        let ours = connection.client.ssl();
-        if ours.version2() == Some(SslVersion::TLS1_2) {
-            // A ticket that renews another is not announced.
-            *self.sessions.0.lock().unwrap() = ours.session().map(ToOwned::to_owned);
-        }
-        Ok(connection)
+        client
     }
 }
 

@@ -1,5 +1,4 @@
-//! A pipe in memory with TLS on both ends, driven by one thread. The fuzz target `tickets` includes
-//! this file as well.
+//! A pipe in memory with TLS on both ends, driven by one thread.
 #![allow(unreachable_pub)] // in a module of one test or another
 
 use std::cell::RefCell;

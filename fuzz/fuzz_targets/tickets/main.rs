@@ -14,12 +14,12 @@
 //!   of the client (an identity has a byte or more), so none is made here.
 #![no_main]
 
+#[path = "../../../tests/common/mod.rs"]
+mod common;
 #[path = "../../../tests/common/der.rs"]
 mod der;
 mod hello;
 mod peers;
-#[path = "../../../tests/common/pipe.rs"]
-mod pipe;
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
@@ -27,6 +27,7 @@ use openssl::ssl::{SslContext, SslSession, SslVersion};
 use rekindle::openssl::{ResumedBy, Resumption, TicketStats};
 use rekindle::tickets::KeyLookup;
 
+use common::{Client, Mechanism};
 use hello::Hello;
 
 type Record = [u8; 48];
@@ -61,7 +62,7 @@ const KEYS: [Record; 8] = [
 struct Sealed {
     version: SslVersion,
     key: Record,
-    client: SslContext,
+    client: Client,
     der: Vec<u8>,
     hello: Hello,
 }
@@ -125,14 +126,14 @@ impl Harness {
         let resumption = peers::resumption();
         let server = peers::server(&resumption);
         let mut sealed = Vec::new();
-        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        for mechanism in Mechanism::TICKETS {
             for key in [KEYS[0], KEYS[1]] {
                 let done = resumption.ticket_ring().update(&key);
                 done.expect("a key");
-                let client = peers::client(version);
+                let client = Client::new(mechanism);
                 let session = peers::session(&client, &server);
                 sealed.push(Sealed {
-                    version,
+                    version: mechanism.version(),
                     key,
                     der: session.to_der().expect("DER"),
                     hello: peers::hello(&client, &session),
