@@ -52,19 +52,19 @@ impl SessionHooks {
     /// Adds a hook behind those that are there.
     ///
     /// It runs on the thread of the handshake, outside every critical step, and may call anything:
-    /// insert, remove, even add hooks. Handshakes wait for it, so it should not wait for anybody. A
+    /// insert, remove, even add hooks. Handshakes wait for it, so it should not block. A
     /// panic ends the run of hooks, not the handshake. Calls to the cache run no hooks: only
     /// handshakes do. A hook that owns a share of what owns this list keeps both alive for good.
     pub fn add(&self, hook: impl Fn(SessionEvent, &SessionId) + Send + Sync + 'static) {
         self.list.push(Box::new(hook));
     }
 
-    /// Runs the hooks in the order in which they were added; those that are added meanwhile, by one of
-    /// them perhaps, have their turn at the next event. For those who write adapters to a TLS library;
-    /// the adapters of this crate do it themselves.
+    /// Runs the hooks in the order in which they were added; those that are added meanwhile, by one
+    /// of them perhaps, have their turn at the next event. Adapters to TLS libraries call it; those
+    /// of this crate do.
     pub fn run(&self, event: SessionEvent, id: &SessionId) {
-        // Counted anew: a counter beside the list would be behind for as long as whoever added a hook
-        // has not raised it, and the last hooks would not run.
+        // Counted anew: a counter beside the list would be behind while the thread that added a
+        // hook has not raised it, and the last hooks would not run.
         for hook in self.list.iter().take(self.len()) {
             hook(event, id);
         }

@@ -11,7 +11,8 @@ use crate::error::InvalidSessionId;
 /// `"ab"` and `"ab\0"` are two ids. They are ordered as their bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId {
-    /// Zero beyond `len`, so that derived equality, derived order and fixed-length hashing are right.
+    /// Zero beyond `len`, so that derived equality, derived order and fixed-length hashing are
+    /// right.
     bytes: [u8; Self::MAX_LEN],
     len: u8,
 }

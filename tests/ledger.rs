@@ -1,5 +1,5 @@
-//! What OpenSSL's lookups cost the thread of a handshake: no allocation and no free, neither by this
-//! library nor by OpenSSL, and no session's end.
+//! What OpenSSL's lookups cost the thread of a handshake: no allocation and no free, neither by
+//! this library nor by OpenSSL, and no session's end.
 #![allow(unsafe_code)] // stands between OpenSSL, its allocator and the library's callback
 
 mod common;
@@ -156,13 +156,13 @@ impl Tally {
     }
 }
 
-/// Where a session carries its `&'static Tally`. Made before anything else is asked of OpenSSL, which
-/// takes allocation functions only then.
+/// Where a session carries its `&'static Tally`. Made before anything else is asked of OpenSSL,
+/// which takes allocation functions only then.
 static TALLY: LazyLock<c_int> = LazyLock::new(|| {
     // SAFETY: functions with the signatures that OpenSSL asks for.
     unsafe {
         assert_eq!(CRYPTO_set_mem_functions(malloc, realloc, free), 1);
-        // The application has so many indexes of its own that the list of a connection's data, which
+        // The application has enough indexes of its own that the list of a connection's data, which
         // grows from 9 to 13, is full just before our last one.
         let early = SslContext::builder(SslMethod::tls()).unwrap().build();
         drop(Ssl::new(&early).unwrap());
@@ -205,7 +205,7 @@ unsafe extern "C" fn watched_get_session(
 /// A server whose lookups are watched.
 fn watched_server(resumption: &Resumption) -> SslContext {
     let server = server(resumption);
-    // SAFETY: nobody else uses the context yet.
+    // SAFETY: no other thread uses the context yet.
     unsafe {
         let ours = SSL_CTX_sess_get_get_cb(server.as_ptr()).expect("installed");
         OURS.get_or_init(|| ours);
@@ -339,7 +339,8 @@ fn no_session_ends_in_a_lookup_and_each_ends_once() {
             let id = id(n * 3);
             hits += usize::from(match n % 3 {
                 0 => watch(|| cache.get_buffer(&id, &mut buffer)).is_some(),
-                // The reference that comes with it ends here, not in the lookup: perhaps it is the last.
+                // The reference that comes with it ends here, not in the lookup: perhaps it is the
+                // last.
                 1 => watch(|| cache.get(&id)).is_some(),
                 _ => {
                     let bytes = id.as_bytes();

@@ -17,17 +17,18 @@ const LOOKUPS: usize = 80_000;
 const CHANGES: usize = 12_000;
 
 const CAPACITY: usize = 1_000;
-/// So many that some have to be evicted. Each is written by one writer only.
+/// More than fit, so that some have to be evicted. Each is written by one writer only.
 const IDS: usize = 2_048;
-/// Reached now and then: with so many threads some are always preempted while they are pinned.
+/// Reached now and then: with 32 threads some are always preempted while they are pinned.
 const RETIRED_LIMIT: usize = 8_000;
 
 /// Bytes of the longest encoding, and of the largest entry (its header is 64 bytes at most).
 const ENCODED: usize = 16 + 99;
 const LARGEST: usize = 192;
 
-/// What the documentation of `CacheBuilder::retired_limit` allows: at the limit inserts are refused,
-/// but each writer may have counted 64 on its own; removes go on, and each retires an entry and a line.
+/// What the documentation of `CacheBuilder::retired_limit` allows: at the limit inserts are
+/// refused, but each writer may have counted 64 on its own; removes go on, and each retires an
+/// entry and a line.
 const MOST_ENTRIES: usize = CAPACITY + WRITERS;
 const MOST_RETIRED: usize = RETIRED_LIMIT + 64 * WRITERS + 2 * MOST_ENTRIES;
 const MOST_RETIRED_BYTES: usize = (64 << 20) + (64 * WRITERS + 2 * MOST_ENTRIES) * LARGEST;
@@ -93,15 +94,15 @@ fn choose(n: usize, ids: usize) -> (usize, usize) {
 /// What all threads know.
 struct Shared {
     cache: Cache<Session>,
-    /// For each id the lowest version that a lookup may find that starts now: the one whose insert has
-    /// returned, or the one after that whose removal has.
+    /// For each id the lowest version that a lookup may find that starts now: the one whose insert
+    /// has returned, or the one after that whose removal has.
     lowest: Vec<AtomicU64>,
     changes: AtomicUsize,
     readers_at_work: AtomicUsize,
     writers_at_work: AtomicUsize,
 }
 
-/// Counts down when its thread is done, also when that panics: nobody goes on for ever then.
+/// Counts down when its thread is done, also when that panics: no thread goes on for ever then.
 struct AtWork<'s>(&'s AtomicUsize);
 
 impl Drop for AtWork<'_> {
@@ -194,7 +195,7 @@ fn read(shared: &Shared, me: usize) -> Reader<'_> {
     for n in start..start + LOOKUPS {
         reader.look_up(n);
     }
-    // Writers go on until the last reader comes here: whoever comes has waited for none of them.
+    // Writers go on until the last reader comes here: so no reader has waited for a writer.
     drop(at_work);
     // From now on all have the same priority, so that writers are many at a time, too.
     be_idle();
@@ -241,7 +242,7 @@ impl Writer<'_> {
                 match cache.insert_if_absent(&key, new, encoded, Time::NEVER) {
                     Ok(true) => (version + 1, true),
                     Ok(false) => {
-                        assert!(there, "nobody else writes it");
+                        assert!(there, "no other thread writes it");
                         (version, true)
                     }
                     Err(refused) => self.refuse(refused, own),
@@ -368,7 +369,7 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
     let left = stats.inserts - stats.removed - stats.taken - evicted;
     assert_eq!(left as usize, stats.entries);
 
-    // All have stopped, so nothing waits for anybody.
+    // All have stopped, so nothing waits any more.
     cache.clear();
     cache.maintain();
     let stats = cache.stats();
@@ -377,7 +378,7 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
     assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
 }
 
-/// Whatever the machine has: 32 threads on two processors are the point.
+/// However many the machine has: 32 threads on two processors are the point.
 #[cfg(target_os = "linux")]
 fn use_two_processors() {
     // SAFETY: plain bit sets on this stack; 0 is the calling thread, and threads inherit.
@@ -391,7 +392,7 @@ fn use_two_processors() {
     }
 }
 
-/// Runs only when nobody else wants to, or next to never.
+/// Runs only when no other thread wants to, or next to never.
 #[cfg(target_os = "linux")]
 fn be_idle() {
     // SAFETY: `priority` is read during the call; 0 is the calling thread.

@@ -1,5 +1,5 @@
-//! A thread that stays pinned holds every reclamation of the process back: memory stays bounded, and
-//! all recovers when it unpins.
+//! A thread that stays pinned holds every reclamation of the process back: memory stays bounded,
+//! and all recovers when it unpins.
 
 use std::thread;
 

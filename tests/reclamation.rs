@@ -1,4 +1,4 @@
-//! Who frees what: readers never, writers everything, once.
+//! Readers free nothing, writers everything, once.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -241,7 +241,7 @@ fn a_panic_in_a_destructor_leaves_the_gauges_right() {
     let cache = Cache::new(100).unwrap();
     std::panic::set_hook(Box::new(|_| ()));
     for n in 0..5_000 {
-        // Whoever reclaims meets the panic; what was inserted is in.
+        // The thread that reclaims meets the panic; what was inserted is in.
         let insert = || cache.insert(&id(n), Grumpy(n), &[1; 500], Time::NEVER);
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(insert));
     }

@@ -7,7 +7,7 @@ use loom::sync::mpsc::{Receiver, Sender, channel};
 use loom::thread::{self, JoinHandle};
 
 use crate::Subject;
-use crate::subject::NOBODY;
+use crate::subject::ABSENT;
 
 /// Loom gives up on an execution with more steps than this, taking it for a livelock.
 const STEPS: usize = 20_000;
@@ -94,8 +94,8 @@ pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
 /// gives back.
 ///
 /// A thread that only reads has one thread-local value, its registration: of several, loom drops
-/// those of an ending thread in the order of a hash map with random keys, another one each time, and
-/// then loses its way.
+/// those of an ending thread in the order of a hash map with random keys, another one each time,
+/// and then loses its way.
 pub fn explore_three_in_order<R1: 'static, R2: 'static, R3: 'static>(
     preemptions: usize,
     setup: fn() -> Subject,
@@ -215,7 +215,7 @@ impl<R: 'static> Peer<R> {
                         drop(subject.cache.pin());
                     }
                     if matches!(before, Before::Wrote) {
-                        subject.remove(NOBODY);
+                        subject.remove(ABSENT);
                     }
                     subject
                 }

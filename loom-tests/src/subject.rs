@@ -1,4 +1,4 @@
-//! The cache under test, and what must be true of it whatever was done to it.
+//! The cache under test, and what must be true of it after any operations.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -53,13 +53,13 @@ pub const M: u8 = 128;
 /// Leads to the last line of a table of any size.
 pub const Z: u8 = 255;
 /// Has no entry in any model.
-pub(crate) const NOBODY: u8 = 0;
+pub(crate) const ABSENT: u8 = 0;
 
 /// Bytes of an entry that holds one of the values 0 to 9.
 pub const ENTRY: usize = 112;
 
-/// Length of a value's encoded session: the values 10 to 19 make an entry 64 bytes longer than those
-/// before, and so on.
+/// Length of a value's encoded session: the values 10 to 19 make an entry 64 bytes longer than
+/// those before, and so on.
 pub fn encoded_len(n: u8) -> usize {
     24 + usize::from(n / 10) * 64
 }
@@ -150,7 +150,7 @@ impl Subject {
     ///
     /// - The gauges say what is in the table, and each id is there once.
     /// - What came is what left and what is left.
-    /// - With nobody pinned everything that left is reclaimed.
+    /// - With no thread pinned everything that left is reclaimed.
     pub fn check_accounts(&self) {
         let stats = self.cache.stats();
         let guard = self.cache.pin();
@@ -200,7 +200,7 @@ fn encode(n: u8) -> Vec<u8> {
     vec![n; encoded_len(n)]
 }
 
-/// All that left, for whatever reason. What replaces a live entry counts neither here nor there.
+/// All that left, for any reason. What replaces a live entry counts neither here nor there.
 fn departures(stats: &Stats) -> u64 {
     let evicted = stats.evicted;
     let evicted = evicted.expired + evicted.unused + evicted.idle + evicted.line_full;

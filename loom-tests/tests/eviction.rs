@@ -4,8 +4,8 @@
 use rekindle::{Cache, Inserted};
 use rekindle_loom_tests::{A, B, ENTRY, Subject, Z, explore, explore_alike};
 
-/// Two inserts of sessions of different lengths into a full cache of one: both succeed, and what is in
-/// the table is what the gauges say.
+/// Two inserts of sessions of different lengths into a full cache of one: both succeed, and what is
+/// in the table is what the gauges say.
 ///
 /// Catches two writers that both count the eviction of one entry (the gauge would fall behind for
 /// good, and the cache grow), and a refusal where the other has made the room already.
@@ -47,8 +47,8 @@ fn an_entry_is_either_evicted_or_removed() {
 
 /// An insert that evicts against a take of the same entry: it is handed out or evicted, not both.
 ///
-/// Catches a take that hands out a session which another thread unlinked (0-RTT data accepted twice,
-/// should the session come back from elsewhere), and an eviction that is counted beside it.
+/// Catches a take that hands out a session which another thread unlinked (0-RTT data accepted
+/// twice, should the session come back from elsewhere), and an eviction that is counted beside it.
 #[test]
 fn an_entry_is_either_evicted_or_taken() {
     explore(
@@ -92,11 +92,11 @@ fn an_entry_is_evicted_before_or_after_it_is_replaced() {
     );
 }
 
-/// A replacement by a longer session, which needs room by bytes, against a remove of the only one that
-/// can make way.
+/// A replacement by a longer session, which needs room by bytes, against a remove of the only one
+/// that can make way.
 ///
-/// Catches room that is made for entries only, and an eviction whose bytes are counted by neither of
-/// the two or by both.
+/// Catches room that is made for entries only, and an eviction whose bytes are counted by neither
+/// of the two or by both.
 #[test]
 fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
     explore(
@@ -113,7 +113,7 @@ fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
     );
 }
 
-/// A take of an expired entry against the sweep: nobody gets it, and it leaves once.
+/// A take of an expired entry against the sweep: no thread gets it, and it leaves once.
 ///
 /// Catches a take that hands out what has expired when it loses the race for it, and an expiry that
 /// is counted by both.
@@ -162,8 +162,8 @@ fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
     );
 }
 
-/// Two lookups while the clock passes the session's end and another thread takes it: nobody gets it
-/// there, it leaves as expired, and no lookup finds it again.
+/// Two lookups while the clock passes the session's end and another thread takes it: no thread gets
+/// it there, it leaves as expired, and no lookup finds it again.
 ///
 /// Catches a take that hands out what has expired, because a lookup has just found it or because it
 /// asked too early.
@@ -192,7 +192,7 @@ fn a_session_that_expires_meanwhile_stays_away() {
 
 /// The sweep of an expired entry against an insert under its id: the new session stays.
 ///
-/// Catches a sweep that decides by the old entry and unlinks whatever has its slot by then.
+/// Catches a sweep that decides by the old entry and unlinks the entry that has its slot by then.
 #[test]
 fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
     explore(

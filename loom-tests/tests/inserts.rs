@@ -138,8 +138,8 @@ fn a_new_neighbour_and_a_replacement_both_stay() {
 
 /// An insert against an insert-if-absent of one new id: the first stays, or is replaced.
 ///
-/// Catches an insert-if-absent that finds the id free and replaces what came since, and a caller who
-/// is told that he inserted what was never there.
+/// Catches an insert-if-absent that finds the id free and replaces what came since, and a
+/// result that tells the caller of an insert that never was.
 #[test]
 fn an_insert_if_absent_replaces_nothing() {
     explore(
@@ -158,7 +158,7 @@ fn an_insert_if_absent_replaces_nothing() {
 /// Two inserts into a line that is full, though the cache is not: each puts another out, none of
 /// them the other's.
 ///
-/// Catches an insert that decides who makes way in one line and publishes over another, and an
+/// Catches an insert that chooses its victim in one line and publishes over another, and an
 /// eviction within a line that is counted twice or not at all.
 #[test]
 fn two_inserts_into_a_full_line_put_two_out() {

@@ -102,9 +102,9 @@ fn looks_twice(s: &Subject) -> (u8, u8) {
 /// A reader's thread ends, a new thread claims its slot and pins, while a writer may be waiting for
 /// the first one to leave: both are protected, and the writer does not wait for good.
 ///
-/// Catches a slot that is handed on before its owner is done with it, or whose new owner begins with
-/// numbers that are not the last owner's last: it would count guards that are gone and announce
-/// nothing.
+/// Catches a slot that is handed on before its owner is done with it, or whose new owner begins
+/// with numbers that are not the last owner's last: it would count guards that are gone and
+/// announce nothing.
 #[test]
 fn a_slot_that_changes_hands_protects_its_new_owner() {
     explore_three_in_order(
@@ -145,8 +145,8 @@ fn a_guard_protects_after_it_was_pinned_anew() {
     );
 }
 
-/// A writer whose last batch may be reclaimed by now replaces what a reader with a guard looks at: the
-/// grace period that is over is not that of what has just left.
+/// A writer whose last batch may be reclaimed by now replaces what a reader with a guard looks at:
+/// the grace period that is over is not that of what has just left.
 ///
 /// Catches memory that is used again one grace period early.
 #[test]
@@ -155,7 +155,7 @@ fn a_grace_period_frees_only_what_waited_for_it() {
         2,
         || {
             let s = with_a();
-            // The first batch waits for this guard alone, and then for nobody.
+            // The first batch waits for this guard alone, and then for none.
             let guard = s.cache.pin();
             s.insert(A, 0).expect("fits");
             s.cache.maintain();
@@ -224,8 +224,8 @@ fn writers_wait_for_writers() {
     );
 }
 
-/// Two writers at once, of whom one finds a seat for its memory and the other stands, and then both
-/// again.
+/// Two writers at once, of which one finds a slot for its memory and the other overflows, and then
+/// both again.
 ///
 /// Catches a pool that hands one writer to two threads, or loses one with all that it keeps, and
 /// lines that are handed out twice.
@@ -271,13 +271,13 @@ fn an_insert_above_the_bound_is_refused_until_the_guard_is_gone() {
                 assert_eq!(refused, Refused::ReclamationHeldBack);
                 assert_eq!(s.cache.stats().refused.reclamation, 1);
             }
-            s.insert(A, 2).expect("nobody is pinned");
+            s.insert(A, 2).expect("no thread is pinned");
             s.check_accounts();
         },
     );
 }
 
-/// Two inserts that find the bound of retired memory reached, with nobody pinned but each other.
+/// Two inserts that find the bound of retired memory reached, with no thread pinned but each other.
 ///
 /// Catches a writer that is told to reclaim for all and never says that it is done.
 #[test]
@@ -298,7 +298,7 @@ fn two_inserts_above_the_bound_do_not_block_each_other_for_good() {
                     Ok(_) | Err(Refused::ReclamationHeldBack)
                 ));
             }
-            s.insert(A, 3).expect("nobody is pinned");
+            s.insert(A, 3).expect("no thread is pinned");
             s.check_accounts();
         },
     );

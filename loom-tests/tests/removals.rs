@@ -14,8 +14,8 @@ fn with_neighbours() -> Subject {
 
 /// Two takes of one entry: exactly one receives the session.
 ///
-/// Catches a take that reads the entry and unlinks it in two steps without asking whether it was
-/// the one who did (wolfSSL: 0-RTT data accepted twice).
+/// Catches a take that reads the entry and unlinks it in two steps without asking whether its own
+/// exchange succeeded (wolfSSL: 0-RTT data accepted twice).
 #[test]
 fn of_two_takes_one_wins() {
     explore(

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use rekindle_loom_tests::{Value, model};
 use stack::Stack;
 
-/// Runs `other` beside `main` on a stack of 1, 2 and then, when both are done, looks at all that was
-/// popped or is still there.
+/// Runs `other` beside `main` on a stack of 1, 2 and then, when both are done, looks at all that
+/// was popped or is still there.
 fn explore(
     preemptions: usize,
     main: fn(&Stack<Value>) -> Vec<Value>,

@@ -9,8 +9,8 @@ fn with_a() -> Subject {
     Subject::new(1, &[A])
 }
 
-/// Two replacements before a reader's eyes: it finds the id each time, and the sessions in the order
-/// in which they replaced each other.
+/// Two replacements before a reader's eyes: it finds the id each time, and the sessions in the
+/// order in which they replaced each other.
 ///
 /// Catches a replacement that gives way to a reader or to another (the id would be gone for a
 /// moment), and one that brings back what the other has replaced.
@@ -36,8 +36,8 @@ fn a_reader_sees_two_replacements_in_their_order() {
 /// Two takes before the eyes of a reader with a guard: one wins, and the reader may use what it
 /// found, though both may be done with it.
 ///
-/// Catches a session that is handed out and used again while a third thread looks at it, and a loser
-/// that hands out what it found as well.
+/// Catches a session that is handed out and used again while a third thread looks at it, and a
+/// loser that hands out what it found as well.
 #[test]
 fn of_two_takes_one_wins_while_a_reader_looks_on() {
     explore_three(
@@ -96,8 +96,8 @@ fn what_a_reader_found_outlives_its_replacement_and_removal() {
 
 /// An insert that evicts and a remove before the eyes of a reader.
 ///
-/// Catches an entry that two writers retire, each to its own list: the reader would see the first of
-/// them use it again.
+/// Catches an entry that two writers retire, each to its own list: the reader would see the first
+/// of them use it again.
 #[test]
 fn what_a_reader_found_is_retired_once() {
     explore_three_in_order(
@@ -126,8 +126,8 @@ fn what_a_reader_found_is_retired_once() {
 /// A take hands out what it has unlinked; another writer goes on with the first one's memory, and a
 /// third finds that the first is gone and says so.
 ///
-/// Catches a flag that says that all writers are gone without what they did before: a store that does
-/// not release it, a load that does not acquire it.
+/// Catches a flag that says that all writers are gone without what they did before: a store that
+/// does not release it, a load that does not acquire it.
 #[test]
 fn what_is_taken_is_not_used_again_before_it_was_handed_out() {
     explore_three_in_order(

@@ -131,8 +131,8 @@ fn a_ticket_opens_on_another_thread_than_it_was_sealed_on() {
     );
 }
 
-/// A handshake seals a ticket while two updates come, neither of which keeps a key: name and MAC are
-/// one key's.
+/// A handshake seals a ticket while two updates come, neither of which keeps a key: name and MAC
+/// are one key's.
 ///
 /// Catches a handshake that loads the ring twice, once for the name and once for the secret.
 #[test]
@@ -198,8 +198,8 @@ fn a_ticket_of_a_key_that_leaves_is_opened_or_unknown() {
     );
 }
 
-/// A handshake keeps its snapshot while the ring is replaced twice: it stays as it was, and is wiped
-/// after that, once.
+/// A handshake keeps its snapshot while the ring is replaced twice: it stays as it was, and is
+/// wiped after that, once.
 ///
 /// Catches keys that are wiped under a snapshot, and an old ring that is kept for good.
 #[test]
@@ -223,11 +223,11 @@ fn a_snapshot_keeps_its_keys_while_the_ring_is_replaced() {
     );
 }
 
-/// A handshake that has to renew the ring itself, since nobody has maintained it, while an update comes:
-/// the update wins, whoever was first, and the handshake seals with a key that opens.
+/// A handshake that has to renew the ring itself, since no thread has maintained it, while an
+/// update comes: the update wins, first or not, and the handshake seals with a key that opens.
 ///
-/// Catches a renewal that puts an older ring back over the update, or that is made without looking whether
-/// the ring is still the one that it was made from.
+/// Catches a renewal that puts an older ring back over the update, or that is made without looking
+/// whether the ring is still the one that it was made from.
 #[test]
 fn a_renewal_never_undoes_an_update() {
     model(None, || {
@@ -240,8 +240,8 @@ fn a_renewal_never_undoes_an_update() {
     });
 }
 
-/// Two handshakes that both have to renew the ring: both seal, and what the first has sealed opens for
-/// the second.
+/// Two handshakes that both have to renew the ring: both seal, and what the first has sealed opens
+/// for the second.
 #[test]
 fn two_renewals_at_once_are_one() {
     model(None, || {
@@ -270,7 +270,8 @@ fn long_overdue() -> Arc<TicketRing> {
     Arc::new(ring)
 }
 
-/// A clock in milliseconds that leaps. Not one of loom's atomics: it is set while no thread runs beside.
+/// A clock in milliseconds that leaps. Not one of loom's atomics: it is set while no thread runs
+/// beside.
 #[derive(Default)]
 struct Leap(AtomicU64);
 

@@ -9,6 +9,7 @@ pub(crate) struct Cursor(AtomicUsize);
 
 impl Cursor {
     /// Moves on by `by` and returns where it was. Relaxed: any place will do.
+    #[inline]
     pub(crate) fn advance(&self, by: usize) -> usize {
         self.0.fetch_add(by, Ordering::Relaxed)
     }

@@ -1,7 +1,7 @@
 //! An entry: id, expiry, value and encoded bytes in one allocation.
 //!
-//! Not aligned to a cache line: glibc's allocator takes 384 bytes for 256 that are aligned to 64, and
-//! 272 for as many that are not.
+//! Not aligned to a cache line: glibc's allocator takes 384 bytes for 256 that are aligned to 64,
+//! and 272 for as many that are not.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -213,8 +213,8 @@ impl<'g, V> EntryRef<'g, V> {
 
     #[inline]
     pub(crate) fn encoded(self) -> &'g [u8] {
-        // SAFETY: `Unpublished::write` stored that many bytes behind the header, and by the contract of
-        // `new` they do not change during `'g`.
+        // SAFETY: `Unpublished::write` stored that many bytes behind the header, and by the
+        // contract of `new` they do not change during `'g`.
         unsafe {
             std::slice::from_raw_parts(
                 Entry::encoded_ptr(self.entry.as_ptr()),

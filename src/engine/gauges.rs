@@ -16,11 +16,13 @@ pub(crate) struct Gauge(AtomicUsize);
 impl Gauge {
     /// The gauge with a change that it does not show yet. Behind by what writers at work have not
     /// added, so it may be below zero.
+    #[inline]
     pub(crate) fn plus(&self, change: usize) -> usize {
         let now = self.0.load(Ordering::Relaxed).wrapping_add(change);
         usize::try_from(now as isize).unwrap_or(0)
     }
 
+    #[inline]
     fn add(&self, change: usize) {
         if change != 0 {
             self.0.fetch_add(change, Ordering::Relaxed);
@@ -47,12 +49,14 @@ impl<'e> GaugeDelta<'e> {
     }
 
     /// Counts an entry that was put into the table.
+    #[inline]
     pub(crate) fn add(&mut self, bytes: usize) {
         self.entries = self.entries.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(bytes);
     }
 
     /// Counts an entry that was unlinked.
+    #[inline]
     pub(crate) fn subtract(&mut self, bytes: usize) {
         self.entries = self.entries.wrapping_sub(1);
         self.bytes = self.bytes.wrapping_sub(bytes);
@@ -63,17 +67,20 @@ impl<'e> GaugeDelta<'e> {
         }
     }
 
+    #[inline]
     fn report(&mut self) {
         self.gauges.entries.add(std::mem::take(&mut self.entries));
         self.gauges.bytes.add(std::mem::take(&mut self.bytes));
     }
 
     /// Entries in the table, this operation's own included.
+    #[inline]
     pub(crate) fn entries(&self) -> usize {
         self.gauges.entries.plus(self.entries)
     }
 
     /// Bytes of those.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.gauges.bytes.plus(self.bytes)
     }

@@ -21,6 +21,7 @@ unsafe impl Send for Block {}
 
 impl Block {
     /// Allocates a block of a size class.
+    #[inline]
     pub(crate) fn new(class: u8) -> Self {
         let layout = Self::layout(class);
         pause_point("allocate");
@@ -32,10 +33,12 @@ impl Block {
         Self { ptr, class }
     }
 
+    #[inline]
     pub(crate) fn as_ptr(&self) -> NonNull<u8> {
         self.ptr
     }
 
+    #[inline]
     pub(crate) fn class(&self) -> u8 {
         self.class
     }
@@ -68,6 +71,7 @@ impl UsedBlock {
     /// - `ptr` and `class` are those of a [`Block`] that was not freed.
     /// - No other thread can reach its memory.
     /// - Nothing outside its first `len` bytes was written.
+    #[inline]
     pub(crate) unsafe fn new(ptr: NonNull<u8>, class: u8, len: usize) -> Self {
         debug_assert!(len <= block_size(class));
         Self {
@@ -77,6 +81,7 @@ impl UsedBlock {
     }
 
     /// Overwrites the entry with zeros, in a way that the compiler cannot leave out.
+    #[inline]
     pub(crate) fn wipe(&mut self) -> Option<Block> {
         let block = self.block.take()?;
         pause_point("wipe");

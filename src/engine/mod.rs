@@ -17,7 +17,8 @@
 //! or one successful exchange of it:
 //!
 //! - an id has one line, and a line has at most one entry for it (a writer that adds or replaces
-//!   one has looked at exactly the line that its exchange replaces), so an id never shows two lives;
+//!   one has looked at exactly the line that its exchange replaces), so an id never shows two
+//!   lives;
 //! - of two takes of one entry only one replaces the line that holds it;
 //! - the pointer cannot come back to a value that a thread still remembers (ABA), for a line is not
 //!   used again while a thread that could have loaded it is pinned.

@@ -94,8 +94,8 @@ impl<V> Drop for Engine<V> {
     fn drop(&mut self) {
         let table = &mut self.table;
         let lines = (0..table.lines()).filter_map(|index| table.take_line(index));
-        // SAFETY: `&mut self`: no guard on the cache is left, and the lines and their entries are in
-        // the table, so they are not retired.
+        // SAFETY: `&mut self`: no guard on the cache is left, and the lines and their entries are
+        // in the table, so they are not retired.
         unsafe { entry::reclaim_all(lines.flat_map(|line| line.as_ref().entries())) };
     }
 }

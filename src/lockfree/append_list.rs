@@ -41,8 +41,8 @@ impl<T> AppendList<T> {
         node.probe.write();
         let node = Box::into_raw(node);
         let mut end = &self.first;
-        // Release pairs with the Acquire in `Iter::next` and below: who sees the node sees what is
-        // in it.
+        // Release pairs with the Acquire in `Iter::next` and below: a thread that sees the node
+        // sees what is in it.
         while let Err(taken) =
             end.compare_exchange(ptr::null_mut(), node, Ordering::Release, Ordering::Acquire)
         {
@@ -77,7 +77,7 @@ impl<'l, T> Iterator for Iter<'l, T> {
 
 impl<T> Drop for AppendList<T> {
     fn drop(&mut self) {
-        // Relaxed: `&mut self`, so whoever appended has been waited for.
+        // Relaxed: `&mut self`, so every thread that appended is done.
         let mut next = self.first.load(Ordering::Relaxed);
         while !next.is_null() {
             // SAFETY: made by `Box::into_raw` in `push`, and in the list once.
@@ -90,6 +90,6 @@ impl<T> Drop for AppendList<T> {
 
 // SAFETY: the list owns its items.
 unsafe impl<T: Send> Send for AppendList<T> {}
-// SAFETY: through a shared list items are read (`T: Sync`), and moved in by one thread to be dropped
-// by another (`T: Send`).
+// SAFETY: through a shared list items are read (`T: Sync`), and moved in by one thread to be
+// dropped by another (`T: Send`).
 unsafe impl<T: Send + Sync> Sync for AppendList<T> {}

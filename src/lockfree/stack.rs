@@ -1,9 +1,9 @@
 //! A lock-free stack whose nodes are never freed while it lives.
 //!
-//! So a thread may look at a node that another has just taken, and a version beside the head's index
-//! tells it that it came too late (no ABA, unless a thread sleeps through exactly 2^32 pushes). No
-//! thread ever holds more than the one node that it pushes or has popped: one that is frozen in
-//! between takes nothing away from the others.
+//! So a thread may look at a node that another has just taken, and a version beside the head's
+//! index tells it that it came too late (no ABA, unless a thread sleeps through exactly 2^32
+//! pushes). No thread ever holds more than the one node that it pushes or has popped: one that is
+//! frozen in between takes nothing away from the others.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -26,7 +26,7 @@ struct Head(AtomicU64);
 struct Node<T> {
     /// As in a head, without a version. Read by threads that may come too late, so atomic.
     next: AtomicU32,
-    /// Belongs to whoever has the node, or to the stack.
+    /// Belongs to the thread that has the node, or to the stack.
     item: UnsafeCell<MaybeUninit<T>>,
     probe: RaceProbe,
 }
@@ -79,7 +79,8 @@ impl Head {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
             nodes.get(index).next.store(head as u32, Ordering::Relaxed);
-            // Release pairs with the Acquire in `pop`: who pops the node sees its item and `next`.
+            // Release pairs with the Acquire in `pop`: the thread that pops the node sees its item
+            // and `next`.
             match self.exchange(head, index + 1, Ordering::Release) {
                 Ok(_) => return,
                 Err(now) => head = now,
@@ -148,7 +149,7 @@ impl<T> Nodes<T> {
         let index = self.added.fetch_add(1, Ordering::Relaxed);
         let (segment, _, len) = Self::locate(index);
         let place = &self.segments[segment];
-        // Relaxed would do: `get` looks again before anybody uses the segment.
+        // Relaxed would do: `get` looks again before the segment is used.
         if place.load(Ordering::Acquire).is_null() {
             let new: Box<[Node<T>]> = (0..len).map(|_| Node::new()).collect();
             let new = Box::into_raw(new).cast::<Node<T>>();
@@ -170,7 +171,7 @@ impl<T> Drop for Nodes<T> {
         for segment in &self.segments {
             let start = segment.load(Ordering::Acquire);
             if !start.is_null() {
-                // SAFETY: made in `add` with that length; `&mut self`, so nobody looks at it.
+                // SAFETY: made in `add` with that length; `&mut self`, so no thread looks at it.
                 unsafe { free_segment(start, len) };
             }
             len *= 2;
@@ -180,7 +181,7 @@ impl<T> Drop for Nodes<T> {
 
 /// # Safety
 ///
-/// `start` came from a box of `len` nodes, and nobody looks at it any more.
+/// `start` came from a box of `len` nodes, and no thread looks at it any more.
 unsafe fn free_segment<T>(start: *mut Node<T>, len: usize) {
     // SAFETY: by contract.
     drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(start, len)) });
@@ -236,7 +237,8 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         for _ in 0..50_000 {
-                            // Whoever pops pushes: the stack is never short by more than the threads.
+                            // Each pops, then pushes: the stack is never short by more than the
+                            // threads.
                             let item = stack.pop().expect("a frozen thread holds one item only");
                             stack.push(item);
                         }

@@ -6,7 +6,7 @@
 //! value, and the old one is dropped with its last guard; while a store is under way a load may
 //! find the older value or the newer one, after it only the newer.
 //!
-//! So models with it judge what the ring and whoever uses it make of those promises: one load for
+//! So models with it judge what the ring and its users make of those promises: one load for
 //! each handshake, a snapshot that does not change, updates of the whole ring, memory that is
 //! written before it is published and wiped after the last snapshot. They do not judge how arc-swap
 //! keeps them (its debts and their SeqCst orderings): that is for its own tests.
@@ -42,7 +42,7 @@ mod stand_in {
         current: AtomicUsize,
         /// Values by number, until the store that replaced them is over. Loom does not see this
         /// mutex, so it orders nothing; and since loom runs one thread at a time and nothing below
-        /// gives way while it is held, nobody ever waits for it.
+        /// gives way while it is held, no thread ever waits for it.
         values: Mutex<Vec<Option<Guard<Arc<T>>>>>,
     }
 
@@ -74,7 +74,7 @@ mod stand_in {
 
         pub(crate) fn load(&self) -> Guard<Arc<T>> {
             // Acquire pairs with the Release of `store`. Between an access to an atomic and the
-            // next one loom lets nobody else run: what is found is still there.
+            // next one loom lets no other thread run: what is found is still there.
             let found = self.current.load(Ordering::Acquire);
             self.share(found).unwrap_or_else(|| {
                 // An old number whose store is over. arc-swap would notice when it looks a second
@@ -86,21 +86,21 @@ mod stand_in {
         }
 
         fn prepare(&self, value: Arc<T>) -> usize {
-            let mut values = self.values.lock().expect("nobody panics in here");
+            let mut values = self.values.lock().expect("no panic in here");
             let number = values.len();
             values.push(Some(Guard::new(value, number)));
             number
         }
 
         fn end(&self, number: usize) {
-            let mut values = self.values.lock().expect("nobody panics in here");
+            let mut values = self.values.lock().expect("no panic in here");
             let old = mem::take(&mut values[number]);
             drop(values);
             drop(old.expect("each value ends once"));
         }
 
         fn share(&self, number: usize) -> Option<Guard<Arc<T>>> {
-            let values = self.values.lock().expect("nobody panics in here");
+            let values = self.values.lock().expect("no panic in here");
             values[number].as_ref().map(Guard::share)
         }
     }
@@ -155,7 +155,7 @@ mod stand_in {
 
     impl<A> Drop for Guard<A> {
         fn drop(&mut self) {
-            // Whoever comes last has acquired what all before released, and nobody runs between
+            // The last has acquired what all before released, and no other thread runs between
             // this and the end of the `Arc`.
             self.value.left.fetch_add(1, Ordering::AcqRel);
         }

@@ -1,10 +1,11 @@
-//! What threads did to a cache, and whether one thread calling at a time may have been told the same.
+//! What threads did to a cache, and whether one thread calling at a time may have been told the
+//! same.
 #![allow(dead_code)] // each test uses a part
 
 use rekindle::Inserted;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-/// A call and its answer. The numbers come from one counter: whatever returned before something
+/// A call and its answer. The numbers come from one counter: a call that returned before something
 /// else was called has a smaller number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
@@ -152,7 +153,7 @@ impl SequentialSpec for CacheSpec {
         if self.invoke(op) == *ret {
             return true;
         }
-        // As if it had been evicted just before. Earlier makes no difference: nobody has looked.
+        // As if it had been evicted just before. Earlier makes no difference: no call has looked.
         self.live = before.live;
         self.live[op.id()] = None;
         self.evicts && self.invoke(op) == *ret

@@ -1,5 +1,6 @@
-//! Every pair of operations, with the whole of one between any two steps of the other: what loom does
-//! with one preemption, but at full size, on the machine's own atomics, for states of all kinds.
+//! Every pair of operations, with the whole of one between any two steps of the other: what loom
+//! does with one preemption, but at full size, on the machine's own atomics, for states of all
+//! kinds.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -17,11 +17,11 @@ const WRITERS: usize = 2;
 const IDS: usize = 64;
 
 /// Objects that may be retired: what the limit says, and what each writer (one of them frozen) has
-/// not told anybody of.
+/// not reported.
 const RETIRED_BOUND: usize = RETIRED_LIMIT + (WRITERS + 2) * 80;
 
-/// Readers and writers at work, then writers that press on until memory is refused to them, or until
-/// they have done more than the limit allows for.
+/// Readers and writers at work, then writers that press on until memory is refused to them, or
+/// until they have done more than the limit allows for.
 pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
     let refused: usize = thread::scope(|scope| {
         for seed in 0..READERS {
@@ -43,7 +43,7 @@ pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
         }
     });
     check_bounds(subject);
-    // Whatever became of the inserts, removals and lookups go on.
+    // Removals and lookups go on, also if inserts are refused.
     for owner in 0..WRITERS {
         for n in 0..IDS {
             let id = bystander_id(owner, n);

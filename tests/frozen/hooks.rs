@@ -38,8 +38,8 @@ fn run(hooks: &SessionHooks) {
     hooks.run(SessionEvent::New, &id(0));
 }
 
-/// Freezes a thread at one of its steps while another adds hooks; each must run from the moment that
-/// it was added. False when the thread made fewer steps.
+/// Freezes a thread at one of its steps while another adds hooks; each must run from the moment
+/// that it was added. False when the thread made fewer steps.
 fn freeze(act: Act, step: usize) -> bool {
     let hooks = Arc::new(SessionHooks::new());
     hooks.add(|_, _| {});
@@ -50,8 +50,8 @@ fn freeze(act: Act, step: usize) -> bool {
         let mut to_go = step;
         let on_step = move |_| {
             if to_go == 0 {
-                say_frozen.send(()).expect("somebody waits");
-                thawed.recv().expect("somebody thaws");
+                say_frozen.send(()).expect("the test waits");
+                thawed.recv().expect("the test thaws");
             }
             to_go = to_go.wrapping_sub(1);
         };

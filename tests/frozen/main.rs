@@ -1,8 +1,8 @@
-//! Writers are lock-free: one that is frozen at any step stops nobody.
+//! Writers are lock-free: one that is frozen at any step stops no other thread.
 //!
 //! For every atomic step that a scenario makes, a thread is frozen just before it while others
-//! complete ten thousand operations, and until all checks are over. Then it goes on, and what it was
-//! told must fit what the others were told (`history.rs`).
+//! complete ten thousand operations, and until all checks are over. Then it goes on, and what it
+//! was told must fit what the others were told (`history.rs`).
 //!
 //! Compiled for this alone: `tests/with-steps --test frozen`.
 
@@ -34,7 +34,7 @@ mod wait_free;
 #[cfg(rekindle_steps)]
 fn main() {
     let mut arguments = libtest_mimic::Arguments::from_args();
-    // Whoever is frozen holds back the memory of every cache of the process.
+    // A frozen thread holds back the memory of every cache of the process.
     arguments.test_threads = Some(1);
     let mut trials = freeze::trials();
     trials.extend(hooks::trials());

@@ -19,7 +19,7 @@ impl Peer {
         let subject = Arc::clone(subject);
         let handle = thread::spawn(move || {
             for op in asked {
-                answer.send(make(&subject, op)).expect("somebody waits");
+                answer.send(make(&subject, op)).expect("the test waits");
             }
         });
         Self {

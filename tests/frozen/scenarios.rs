@@ -250,7 +250,7 @@ fn at_the_bound() -> Subject {
     subject
 }
 
-/// So many were in use that the thread that reclaimed them left most of them to others.
+/// More were in use than the thread that reclaimed them keeps: it left most of them to others.
 fn with_spare_lines() -> Subject {
     let subject = at_the_bound();
     for _ in 0..20 {

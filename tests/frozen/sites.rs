@@ -29,10 +29,10 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("table::take_line store", DESTRUCTOR),
 ];
 
-const DESTRUCTOR: &str = "a destructor: nobody else can reach it";
-const LAST: &str = "a thread's last steps, in destructors of its thread-local values: it has nothing that \
-                    another could want";
-const MANY: &str = "only above 128 threads: a read, and an exchange that all who come try";
+const DESTRUCTOR: &str = "a destructor: no other thread can reach it";
+const LAST: &str = "a thread's last steps, in destructors of its thread-local values: no other \
+                    thread needs anything of it";
+const MANY: &str = "only above 128 threads: a read, and an exchange that all newcomers try";
 
 /// Steps of the engine by file and line, and their names: file, function, operation, and a number
 /// where a function has several.

@@ -1,7 +1,7 @@
-//! Lookups are wait-free: the number of their steps has a bound, whatever others do in between.
+//! Lookups are wait-free: the number of their steps has a bound that other threads cannot raise.
 //!
-//! At every single step of a lookup another thread completes an operation on the very session that is
-//! looked up: more interference than any scheduler can cause.
+//! At every single step of a lookup another thread completes an operation on the very session that
+//! is looked up: more interference than any scheduler can cause.
 
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -21,8 +21,9 @@ const EXCHANGES: usize = 1;
 type Lookup = fn(&Subject);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    // To pin and to unpin are eight steps. A lookup is five (the line, the lap, the mark, the counter), and
-    // three more where the session was not found in this lap before: the mark, and what is learned.
+    // To pin and to unpin are eight steps. A lookup is five (the line, the tick, the recency, the
+    // counter), and three more where the session was not found in this tick before: the recency,
+    // and what is learned.
     let lookups: [(&str, usize, Lookup); 4] = [
         ("get", 16, |s| drop(s.get(&id(0)))),
         ("get_buffer", 16, |s| {
@@ -34,7 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("pin_and_get_twice", 24, |s| {
             let guard = s.pin();
             let first = guard.get(&id(0)).map(|value| value.number());
-            // What it has shown stays as it is, whatever becomes of the session.
+            // What it has shown stays as it is.
             let value = guard.get(&id(0));
             let again = value.map(|value| value.number());
             assert!(again.is_none() || first.is_none() || again >= first);
@@ -64,8 +65,8 @@ fn is_exchange(step: &Step) -> bool {
     !["load", "store"].contains(&step.name)
 }
 
-/// The longest of some lookups. If they are to be disturbed, another thread completes an operation at
-/// each of their steps.
+/// The longest of some lookups. If they are to be disturbed, another thread completes an operation
+/// at each of their steps.
 fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
     let subject = Arc::new(subject(Cache::builder().capacity(100)));
     make(&subject, Op::Insert { id: 0, n: 0 });
@@ -78,7 +79,7 @@ fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
         let (send, seen) = mpsc::channel();
         let theirs = Rc::clone(&meddler);
         let on_step = move |step| {
-            send.send(step).expect("somebody listens");
+            send.send(step).expect("the test listens");
             if disturb {
                 number += 1;
                 theirs.make(meddle(number));

@@ -2,9 +2,10 @@
 //! an order that agrees with the clock.
 //!
 //! Threads make a few calls each on few ids, round after round, and every round's history is put to
-//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all; use `--release`
-//! for many. With `tests/with-steps` threads also pause at random between their atomic steps. Without,
-//! few calls of one thread meet another's, so that a short form is enough outside `./check --full`.
+//! stateright's tester. `REKINDLE_LINEARIZABILITY_CALLS` sets how many calls in all; use
+//! `--release` for many. With `tests/with-steps` threads also pause at random between their atomic
+//! steps. Without, few calls of one thread meet another's, so that a short form is enough outside
+//! `./check --full`.
 
 #[path = "../common/calls.rs"]
 mod calls;

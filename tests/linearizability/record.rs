@@ -99,7 +99,7 @@ fn any(random: &mut Random, n: u32) -> Op {
 struct Meeting {
     threads: usize,
     arrived: AtomicUsize,
-    /// One of the threads has panicked: nobody need wait for it.
+    /// One of the threads has panicked: no other thread need wait for it.
     over: AtomicBool,
 }
 

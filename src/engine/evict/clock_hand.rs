@@ -33,6 +33,7 @@ pub(crate) struct VictimCandidate {
 impl ClockHand {
     /// Moves on by a line. The sweep is one for all writers, but each claims some lines at a time
     /// from the shared cursor, so that they do not contend for it.
+    #[inline]
     pub(crate) fn next_line(&mut self, lines: usize, shared: &Cursor) -> usize {
         let next = self.claimed.next().unwrap_or_else(|| {
             // Within the table, so that no sum below can overflow.
@@ -44,6 +45,7 @@ impl ClockHand {
     }
 
     /// The line after the one that it visited last.
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.claimed.start
     }

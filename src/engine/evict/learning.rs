@@ -4,8 +4,8 @@
 //! in each tick of their age, and how many could have been found. Of the two it makes hazards: how
 //! likely an entry of this kind and age is to be found in the tick to come. It takes for granted
 //! that the hazard does not rise with age; where the counts say otherwise, neighbouring ages are
-//! pooled until they do not (isotonic regression). So within a kind the order is that of an LRU, and
-//! learned is only how the two kinds compare. The idea is that of LHD (Beckmann, Chen, Cidon:
+//! pooled until they do not (isotonic regression). So within a kind the order is that of an LRU,
+//! and learned is only how the two kinds compare. The idea is that of LHD (Beckmann, Chen, Cidon:
 //! Improving Cache Hit Rate by Maximizing Hit Density, NSDI 2018).
 //!
 //! Older counts decay, so what is learned follows the clients. While hardly anything is found there
@@ -181,7 +181,8 @@ impl Learning {
             } else {
                 hazards[kind][step(age as u8)]
             };
-            // Of two that are as likely to be found the older goes first, else the one never resumed.
+            // Of two that are as likely to be found the older goes first, else the one never
+            // resumed.
             (hazard, std::cmp::Reverse(age), kind)
         };
         order.sort_by(|a, b| {

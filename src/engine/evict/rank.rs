@@ -6,10 +6,10 @@
 //! again. The cache learns the ranks from its own hits (`learning.rs`); before it has learned
 //! anything, what is older ranks lower, as in an LRU.
 //!
-//! The clock hand (`victims.rs`) evicts entries whose rank is at the threshold or below. That is set
-//! anew in each tick, from a sample, so that about one line in four has such an entry. Comparing
-//! with one threshold for the whole table comes nearer to the exact order than evicting the worst of
-//! a few.
+//! The clock hand (`victims.rs`) evicts entries whose rank is at the threshold or below. That is
+//! set anew in each tick, from a sample, so that about one line in four has such an entry.
+//! Comparing with one threshold for the whole table comes nearer to the exact order than evicting
+//! the worst of a few.
 
 use crate::engine::evict::clock_hand::ClockHand;
 use crate::engine::evict::learning::{KINDS, Learning, Population, Ranks};
@@ -25,7 +25,7 @@ const TICKS: usize = 16;
 /// Inserts that a writer counts by itself before it tells the others.
 const STRIDE: usize = 16;
 
-/// One line in so many should have an entry that the clock hand evicts.
+/// One line in this many should have an entry that the clock hand evicts.
 pub(crate) const LINES_PER_VICTIM: usize = 4;
 
 /// Lines that are looked at, at the most, to find the threshold.

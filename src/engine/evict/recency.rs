@@ -1,7 +1,7 @@
 //! When an entry was last used, in a byte beside the pointer to its line.
 //!
-//! Recency bytes are hints to the clock hand, and Relaxed for that reason: they publish nothing. One
-//! that is written for a slot whose entry has just changed tells something wrong about the new
+//! Recency bytes are hints to the clock hand, and Relaxed for that reason: they publish nothing.
+//! One that is written for a slot whose entry has just changed tells something wrong about the new
 //! entry, once.
 
 use crate::engine::line::WIDTH;
@@ -11,8 +11,8 @@ use crate::sync::{AtomicU8, Ordering};
 /// their recency.
 pub(crate) const AGES: u8 = 128;
 
-/// Whether an entry was ever resumed, and the age tick (see `rank.rs`) in which it was last inserted
-/// or found.
+/// Whether an entry was ever resumed, and the age tick (see `rank.rs`) in which it was last
+/// inserted or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recency(u8);
 

@@ -1,11 +1,11 @@
 //! Which entry has to go when room is needed: a clock hand sweeps the table.
 //!
 //! The hand passes over the recency bytes of one line after another, without a look at lines or
-//! entries, until it finds one whose rank (`rank.rs`) is at the threshold or below. Of that line the
-//! entry goes that ranks lowest. So a flood of sessions that no client resumes feeds on itself: the
-//! cache learns that such sessions are not found again.
+//! entries, until it finds one whose rank (`rank.rs`) is at the threshold or below. Of that line
+//! the entry goes that ranks lowest. So a flood of sessions that no client resumes feeds on itself:
+//! the cache learns that such sessions are not found again.
 //!
-//! If that entry turns out to have expired, there are likely more: then whatever has expired goes,
+//! If that entry turns out to have expired, there are likely more: then all that has expired goes,
 //! of its line and of those that follow, before anything that has not.
 
 use crate::clock::Time;

@@ -26,6 +26,7 @@ impl Retired {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn add(&self, objects: usize, bytes: usize) {
         self.objects.fetch_add(objects, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -28,10 +28,10 @@ pub(crate) struct LineStore<V> {
     spare: Stack<Vec<Spare<V>>>,
 }
 
-/// A line that nobody can reach but whoever has this.
+/// A line that only the owner of this can reach.
 pub(crate) struct Spare<V>(NonNull<Line<V>>);
 
-/// Not a box: moving one would claim that nobody else has pointers into it.
+/// Not a box: moving one would claim that no other pointers lead into it.
 type Slab<V> = Vec<UnsafeCell<MaybeUninit<Line<V>>>>;
 
 impl<V> LineStore<V> {
@@ -51,7 +51,7 @@ impl<V> LineStore<V> {
             return;
         }
         if self.used.load(Ordering::Relaxed) < self.first.len() {
-            // Relaxed: each number is handed out once, whatever else happens.
+            // Relaxed: each number is handed out once in any case.
             let start = self.used.fetch_add(BATCH, Ordering::Relaxed);
             let end = (start + BATCH).min(self.first.len());
             if start < end {
@@ -106,7 +106,7 @@ impl<V> Spare<V> {
     }
 }
 
-// SAFETY: a spare line is plain memory that belongs to whoever holds it.
+// SAFETY: a spare line is plain memory that belongs to its owner.
 unsafe impl<V> Send for Spare<V> {}
 // SAFETY: the store hands each line to one thread, see `supply`; it reads none of them.
 unsafe impl<V> Sync for LineStore<V> {}

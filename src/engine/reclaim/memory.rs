@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! unlinked -> open -> (seal) -> waiting -> (grace period over) -> wiped -> spare -> used again
-//!                                                                      \-> freed, if there is plenty
+//!                                                                      \-> freed, if plenty
 //! ```
 //!
 //! A grace period has two halves that run side by side from the moment of sealing: crossbeam-epoch
@@ -32,7 +32,7 @@ const UNREPORTED: usize = if cfg!(loom) { 1 } else { 64 };
 /// Spare lines that one writer keeps at most.
 const SPARE_LINES: usize = 2 * BATCH;
 
-/// While a grace period lasts, every so many operations of a writer help crossbeam's epoch on.
+/// While a grace period lasts, every eighth operation of a writer helps crossbeam's epoch on.
 const PATIENCE: u32 = 8;
 
 /// One writer's memory. Belongs to one thread at a time, see `pool.rs`.

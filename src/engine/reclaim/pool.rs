@@ -96,7 +96,8 @@ impl<V> Pool<V> {
             if slot.load(Ordering::Relaxed).is_null() {
                 return None;
             }
-            // Acquire pairs with the Release in `give_back`: the thread that had the writer is done.
+            // Acquire pairs with the Release in `give_back`: the thread that had the writer is
+            // done.
             let writer = slot.swap(ptr::null_mut(), Ordering::Acquire);
             // SAFETY: what is in a slot came from `Box::into_raw`, and the swap made it ours.
             (!writer.is_null()).then(|| unsafe { Box::from_raw(writer) })

@@ -10,64 +10,63 @@
 //! R1  slot.seq <- odd        (SeqCst)       W1  compare-and-exchange: unlink X
 //! R2  load the table         (SeqCst)       W2  fence(SeqCst)
 //!     .. use what it leads to ..            W3  load every slot.seq; remember the odd ones
-//! R3  slot.seq <- even       (Release)      W4  each remembered slot shows another number (Acquire)
+//! R3  slot.seq <- even       (Release)      W4  each remembered slot has moved on (Acquire)
 //!                                               => no thread can reach X: reuse it
 //! ```
 //!
 //! If W3 does not see R1, then R1 comes after W2 in the order of all SeqCst operations, so that R2
 //! sees W1 and never finds X. If it does, W4 waits for R3, and R3 to W4 is a release-acquire pair:
-//! whatever the reader did with X happened before its reuse. The number only grows, so a slot that
-//! shows another number has been unpinned since, whoever owns it by then.
+//! all that the reader did with X happened before its reuse. The number only grows, so a slot that
+//! shows another number has been unpinned since, whichever thread owns it by then.
 //!
 //! # What loom cannot judge
 //!
 //! Loom takes a SeqCst access for one that acquires and releases; only SeqCst fences mean to it all
 //! that they mean. So the models judge the rest of this protocol, and here is the argument for what
-//! they do not see. "The order" is the single one of all SeqCst operations (C++20, \[atomics.order\],
-//! which Rust has taken over). Each access and fence with SeqCst in `src/`:
+//! they do not see. "The order" is the single one of all SeqCst operations (C++20,
+//! \[atomics.order\], which Rust has taken over). Each access and fence with SeqCst in `src/`:
 //!
 //! - R1, the swap in `Slot::announce`; R2, the load in `Table::load`; W2, the fence in
-//!   `PinnedReaders::remember`. Say that W3 finds a number older than R1's. What comes after a fence
-//!   and misses a SeqCst write puts the fence before that write: W2 is before R1 in the order. R1 is
-//!   before R2, as in the program. If R2 missed W1, or what came in its place, that would put R2
-//!   before W2, for W1 happens before the fence: a circle. So R2 finds X gone. W1 itself needs no
-//!   SeqCst, as long as it happens before W2: either the same thread has done both, or the memory
-//!   that W1 unlinked came to this one through the pool (`pool.rs`), whose hand-over releases and
-//!   acquires.
+//!   `PinnedReaders::remember`. Say that W3 finds a number older than R1's. What comes after a
+//!   fence and misses a SeqCst write puts the fence before that write: W2 is before R1 in the
+//!   order. R1 is before R2, as in the program. If R2 missed W1, or what came in its place, that
+//!   would put R2 before W2, for W1 happens before the fence: a circle. So R2 finds X gone. W1
+//!   itself needs no SeqCst, as long as it happens before W2: either the same thread has done both,
+//!   or the memory that W1 unlinked came to this one through the pool (`pool.rs`), whose hand-over
+//!   releases and acquires.
 //!
 //!   x86: R1 is an `xchg`, W2 an `mfence`; neither lets a load behind it come before it. R2 is a
 //!   plain load. ARM: R1 is a `swpal` or ends in an `stlxr`, R2 an `ldar`, which stays behind an
-//!   earlier releasing store; an Acquire load may be an `ldapr`, which does not, so R2 must be SeqCst
-//!   although x86 and loom would never tell. W2 is a `dmb ish`.
+//!   earlier releasing store; an Acquire load may be an `ldapr`, which does not, so R2 must be
+//!   SeqCst although x86 and loom would never tell. W2 is a `dmb ish`.
 //!
-//!   Under loom a fence in `announce` stands for the swap's place in the order. The models then judge
-//!   which thread announces, which looks, and when; without that fence, or W2, they fail.
-//! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not look
-//!   at the slot at all; as above, the fence W2 is then before the `fetch_max` in the order, that is
-//!   before R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the slot had
-//!   an owner before, the number was up already and its `fetch_max` happened before this claim
-//!   (`claimed`). Both processors would keep it before R1 even then, which is a locked instruction on
-//!   x86 and releases on ARM: the order is for the compiler. Loom would let Relaxed pass, since the
-//!   fence that stands for R1 comes after it.
+//!   Under loom a fence in `announce` stands for the swap's place in the order. The models then
+//!   judge which thread announces, which looks, and when; without that fence, or W2, they fail.
+//! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
+//!   look at the slot at all; as above, the fence W2 is then before the `fetch_max` in the order,
+//!   that is before R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the
+//!   slot had an owner before, the number was up already and its `fetch_max` happened before this
+//!   claim (`claimed`). Both processors would keep it before R1 even then, which is a locked
+//!   instruction on x86 and releases on ARM: the order is for the compiler. Loom would let Relaxed
+//!   pass, since the fence that stands for R1 comes after it.
 //! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that.
 //!   Relaxed would do; loom, which sees the fence, agrees.
 //! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
 //! - crossbeam-epoch, which writers pin by, brings its fences along, and loom sees them. On x86 it
-//!   pins with a locked `cmpxchg` and a fence for the compiler, in whose place loom runs a whole one;
-//!   the instruction is one.
+//!   pins with a locked `cmpxchg` and a fence for the compiler, in whose place loom runs a whole
+//!   one; the instruction is one.
 //!
 //! Nor does loom see these, and so it is argued where they are: spurious failures of
 //! `compare_exchange_weak` (`stack.rs`: the loop comes round again); prefetching, which is left out
 //! under loom (`table.rs`: reads no more than an address); the ends of threads whose guards outlive
-//! them, for loom drops thread-local values in no fixed order (`give_back` below). Loom remembers the
-//! last seven stores of an atomic, and never lets a load see a store that comes later in its own run:
-//! that could hide Relaxed accesses only, which here count, hint, or are confirmed by an exchange.
-//! `RaceProbe` checks, apart from values, that memory is never touched unordered. And loom preempts a
-//! thread a bounded number of times, which each model tells.
-//! On the other side its SeqCst fences order too much: each acquires what all fences before it
-//! released, read from or not. An access that stands between fences can then look redundant: W3's
-//! Acquire does, and the flag of `memory.rs` would but for a model that was made to get around the
-//! fences.
+//! them, for loom drops thread-local values in no fixed order (`give_back` below). Loom remembers
+//! the last seven stores of an atomic, and never lets a load see a store that comes later in its
+//! own run: that could hide Relaxed accesses only, which here count, hint, or are confirmed by an
+//! exchange. `RaceProbe` checks, apart from values, that memory is never touched unordered. And
+//! loom preempts a thread a bounded number of times, which each model tells. On the other side its
+//! SeqCst fences order too much: each acquires what all fences before it released, read from or
+//! not. An access that stands between fences can then look redundant: W3's Acquire does, and the
+//! flag of `memory.rs` would but for a model that was made to get around the fences.
 
 use std::marker::PhantomData;
 
@@ -249,9 +248,9 @@ impl Slot {
     /// The owner is done with the slot, or will be when its last guard is dropped. A guard that was
     /// forgotten may have left references behind: its slot stays pinned.
     ///
-    /// A slot that an orphaned guard gives back, and one that a pin has borrowed, are in no model. To
-    /// other threads they do nothing new: the same thread claims, announces, unpins and then gives
-    /// back, in this order, as one that begins and ends in
+    /// A slot that an orphaned guard gives back, and one that a pin has borrowed, are in no model.
+    /// To other threads they do nothing new: the same thread claims, announces, unpins and then
+    /// gives back, in this order, as one that begins and ends in
     /// `a_slot_that_changes_hands_protects_its_new_owner`.
     fn give_back(&self) {
         let depth = self.depth.load(Ordering::Relaxed);

@@ -41,11 +41,13 @@ pub(crate) fn pin() -> WriterPin {
 
 impl WriterPin {
     /// Helps the epoch on, and runs closures that are due.
+    #[inline]
     pub(crate) fn flush(&self) {
         self.0.flush();
     }
 
     /// Has `f` run once every writer that is pinned now has unpinned.
+    #[inline]
     pub(crate) fn defer(&self, f: impl FnOnce() + Send + 'static) {
         self.0.defer(f);
     }

@@ -113,8 +113,8 @@ impl Entry {
     }
 }
 
-/// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in multiples
-/// of 16, above 1,024 bytes in quarters of the power of two below.
+/// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in
+/// multiples of 16, above 1,024 bytes in quarters of the power of two below.
 fn charge(len: usize) -> usize {
     let size: usize = 56 + len + 8;
     if size <= 1_024 {
@@ -199,7 +199,7 @@ impl<'c> Oracle<'c> {
         }
     }
 
-    /// What a guard has shown stays as it is until the guard is dropped, whatever happens.
+    /// What a guard has shown stays as it is until the guard is dropped.
     fn run_pinned(&mut self, operations: &mut impl Iterator<Item = Operation>) {
         let guard = self.cache.pin();
         self.guards += 1;
@@ -393,8 +393,8 @@ impl<'c> Oracle<'c> {
         let before = (self.len, self.bytes);
         let evicted = self.stats.evicted;
         let old = self.entries[number(&id)].clone();
-        // A replacement inherits whether the session was ever resumed. An expired one may have been swept
-        // out before it was replaced, so that there was nothing to inherit.
+        // A replacement inherits whether the session was ever resumed. An expired one may have been
+        // swept out before it was replaced, so that there was nothing to inherit.
         entry.resumed = old.as_ref().is_some_and(|old| old.resumed);
         if old.is_some() && !was_live {
             let guard = self.cache.pin();
