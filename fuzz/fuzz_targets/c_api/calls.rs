@@ -16,7 +16,7 @@ use rekindle_capi::stats::rekindle_stats;
 use rekindle_capi::ts::{self, TSReturnCode, TSSslSessionID};
 use rekindle_capi::{hooks, lifecycle, sessions, stats};
 
-use crate::input::{Config, Id, Keys, Size};
+use crate::input::{Config, Id};
 
 const CANARY: u8 = 0xEE;
 const MARGIN: usize = 64;
@@ -151,16 +151,13 @@ pub(crate) fn take(of: Id) -> Option<SslSession> {
     own(unsafe { sessions::rekindle_session_take(pointer(&id)) })
 }
 
-pub(crate) fn ticket_keys(keys: &Keys) -> bool {
-    let (mut data, len) = match keys {
-        Keys::Null(len) => (None, *len),
-        Keys::Negative(len) => (Some([0; 0].into()), *len),
-        Keys::Bytes(bytes) => (Some(bytes.clone().into_boxed_slice()), bytes.len() as c_int),
-    };
-    let pointer = data.as_mut().map_or(ptr::null_mut(), |d| d.as_mut_ptr());
+pub(crate) fn ticket_keys(keys: Option<&[u8]>, len: c_int) -> bool {
+    let mut data: Option<Box<[u8]>> = keys.map(Box::from);
+    let data = data
+        .as_mut()
+        .map_or(ptr::null_mut(), |data| data.as_mut_ptr());
     // SAFETY: null, or as many bytes as the length says; none where it is negative.
-    let result = unsafe { ts::TSSslTicketKeyUpdate(pointer.cast(), len) };
-    result == TSReturnCode::TS_SUCCESS
+    unsafe { ts::TSSslTicketKeyUpdate(data.cast(), len) == TSReturnCode::TS_SUCCESS }
 }
 
 /// Every field of the statistics, of a cache that exists.
@@ -180,8 +177,8 @@ pub(crate) fn words(stats: &rekindle_stats) -> &[u64; size_of::<rekindle_stats>(
 }
 
 /// The words that the call wrote to the structure; none if the call failed.
-pub(crate) fn stats(size: Size) -> (bool, Vec<u64>) {
-    let Size::Of(size) = size else {
+pub(crate) fn stats(size: Option<usize>) -> (bool, Vec<u64>) {
+    let Some(size) = size else {
         // SAFETY: null is refused.
         return (
             unsafe { stats::rekindle_stats(ptr::null_mut()) == 0 },

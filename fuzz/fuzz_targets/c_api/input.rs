@@ -21,18 +21,13 @@ pub(crate) enum Call {
     Insert(Id, Session),
     Remove(Id),
     Take(Id),
-    TicketKeys(Keys),
-    Stats(Size),
+    /// Records, or `None` for a null pointer, and their length.
+    TicketKeys(Option<Vec<u8>>, i32),
+    /// The structure's size field; `None`: a null pointer.
+    Stats(Option<usize>),
     /// Whether there is a hook.
     HookAdd(bool),
     Attach(Context),
-}
-
-/// A structure's size field.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Size {
-    NullStructure,
-    Of(usize),
 }
 
 #[derive(Debug)]
@@ -70,13 +65,6 @@ pub(crate) enum Session {
     /// One of a few, see `sessions.rs`.
     Number(usize),
     NotEncodable,
-}
-
-#[derive(Debug)]
-pub(crate) enum Keys {
-    Null(i32),
-    Negative(i32),
-    Bytes(Vec<u8>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,10 +105,10 @@ fn call(byte: &mut impl FnMut() -> u8) -> Call {
         ),
         168..184 => Call::Remove(id(byte())),
         184..200 => Call::Take(id(byte())),
-        200..224 => Call::TicketKeys(keys(byte)),
+        200..224 => keys(byte),
         224..240 => Call::Stats(match byte() {
-            0 => Size::NullStructure,
-            n => Size::Of(size(n, 27 * 8)),
+            0 => None,
+            n => Some(size(n, 27 * 8)),
         }),
         240..248 => Call::HookAdd(byte() >= 64),
         // Rare: to make a context takes longer than any other call.
@@ -206,20 +194,23 @@ fn room(byte: &mut impl FnMut() -> u8) -> Room {
     }
 }
 
-fn keys(byte: &mut impl FnMut() -> u8) -> Keys {
+fn keys(byte: &mut impl FnMut() -> u8) -> Call {
     let (kind, n) = (byte(), byte());
-    match kind {
-        0xFF => Keys::Null((i32::from(n) - 128) * 48),
-        0xFE => Keys::Negative(if n == 0 { i32::MIN } else { -i32::from(n) }),
-        // Up to three records, cut off or followed by zeros.
-        0x40.. => {
-            let mut bytes: Vec<u8> = (0..n % 4).flat_map(|_| record(byte())).collect();
-            let more = usize::from(kind % 64);
-            bytes.resize((bytes.len() + more).saturating_sub(32), 0);
-            Keys::Bytes(bytes)
+    let mut bytes: Vec<u8> = match kind {
+        0xFF => return Call::TicketKeys(None, (i32::from(n) - 128) * 48),
+        0xFE => {
+            let len = if n == 0 { i32::MIN } else { -i32::from(n) };
+            return Call::TicketKeys(Some(vec![]), len);
         }
-        _ => Keys::Bytes((0..n).map(|_| byte()).collect()),
+        0x40.. => (0..n % 4).flat_map(|_| record(byte())).collect(),
+        _ => (0..n).map(|_| byte()).collect(),
+    };
+    if kind >= 0x40 {
+        // Up to three records, cut off or followed by zeros.
+        bytes.resize((bytes.len() + usize::from(kind % 64)).saturating_sub(32), 0);
     }
+    let len = bytes.len() as i32;
+    Call::TicketKeys(Some(bytes), len)
 }
 
 /// Record 0 is all zero, record 1 is one repeated byte; from 0xF0 on they have the secrets of one

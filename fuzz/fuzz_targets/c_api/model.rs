@@ -10,7 +10,7 @@ use rekindle_capi::config::rekindle_config;
 use rekindle_capi::stats::rekindle_stats;
 
 use crate::calls::{self, Canaries};
-use crate::input::{Call, Config, Context, Id, Keys, Room, Session, Size};
+use crate::input::{Call, Config, Context, Id, Room, Session};
 use crate::rules;
 use crate::sessions::{Made, Sessions};
 
@@ -71,7 +71,7 @@ impl Model {
                 let expected = self.leave(id, |counts| &mut counts.taken);
                 self.check_session(calls::take(id), &expected);
             }
-            Call::TicketKeys(keys) => self.ticket_keys(&keys),
+            Call::TicketKeys(keys, len) => self.ticket_keys(keys.as_deref(), len),
             Call::Stats(size) => self.stats(size),
             Call::HookAdd(true) => self.check(calls::hook_add(true), &self.enabled()),
             Call::HookAdd(false) => {
@@ -302,11 +302,11 @@ impl Model {
         Ok(Some(index))
     }
 
-    fn ticket_keys(&mut self, keys: &Keys) {
+    fn ticket_keys(&mut self, keys: Option<&[u8]>, len: i32) {
         let mut given = None;
-        let expected = match keys {
-            Keys::Null(_) | Keys::Negative(_) => Err(Fails::Invalid),
-            Keys::Bytes(bytes) => self.enabled().and_then(|()| {
+        let expected = match keys.filter(|_| len >= 0) {
+            None => Err(Fails::Invalid),
+            Some(bytes) => self.enabled().and_then(|()| {
                 let records: Vec<_> = bytes.chunks_exact(48).collect();
                 let bad = records.is_empty()
                     || records.iter().any(|record| rules::fault(record).is_some())
@@ -316,7 +316,7 @@ impl Model {
                 given.map(|_| bytes.len() % 48).ok_or(Fails::Invalid)
             }),
         };
-        let succeeded = calls::ticket_keys(keys);
+        let succeeded = calls::ticket_keys(keys, len);
         if let Some(service) = &mut self.service {
             service.keys = given.or(service.keys);
         }
@@ -326,11 +326,11 @@ impl Model {
         }
     }
 
-    fn stats(&mut self, size: Size) {
+    fn stats(&mut self, size: Option<usize>) {
         let expected = match size {
-            Size::NullStructure => Err(Fails::Invalid),
-            Size::Of(216..=4_096) => self.enabled(),
-            Size::Of(_) => Err(Fails::Otherwise),
+            None => Err(Fails::Invalid),
+            Some(216..=4_096) => self.enabled(),
+            Some(_) => Err(Fails::Otherwise),
         };
         let (succeeded, words) = calls::stats(size);
         self.check(succeeded, &expected);
