@@ -8,7 +8,7 @@ mod install;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use common::{Linkage, compile, is_installed, run};
+use common::{SHARED, compile, compile_and_run, is_installed, run};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
@@ -18,14 +18,13 @@ fn main() {
     trials.extend(install::trials());
     trials.push(test("lookups_neither_allocate_nor_free", || {
         let sources = ["tests/c/allocations.c", "tests/c/contract/support.c"];
-        let program = compile("allocations", &sources, Linkage::Shared, &["-fno-builtin"]);
-        run(&mut Command::new(program));
+        compile_and_run("allocations", &sources, &[SHARED, "-fno-builtin"]);
     }));
     let name = "bench::accounts_for_sessions_that_full_lines_gave_up";
     trials.push(test(name, run_benchmark_in_a_small_cache));
     let plugin = test("bench::is_a_plugin_of_traffic_server", || {
         let flags = ["-DTRAFFIC_SERVER_PLUGIN", "-fPIC", "-shared"];
-        compile("sessions.so", &["bench/sessions.c"], Linkage::None, &flags);
+        compile("sessions.so", &["bench/sessions.c"], &flags);
     });
     trials.push(plugin.with_ignored_flag(!*HAS_TRAFFIC_SERVER));
     libtest_mimic::run(&arguments, trials).exit();
@@ -49,7 +48,7 @@ static HAS_TRAFFIC_SERVER: LazyLock<bool> = LazyLock::new(|| {
 /// The benchmark's 50,000 sessions in a cache of 60,000: about twenty lines of it overflow. The
 /// benchmark stopped at the first of them once, and never came to its end.
 fn run_benchmark_in_a_small_cache() {
-    let program = compile("sessions", &["bench/sessions.c"], Linkage::Shared, &[]);
+    let program = compile("sessions", &["bench/sessions.c"], &[SHARED]);
     let mut sessions = Command::new("sh");
     sessions.args([
         "-c",

@@ -56,14 +56,9 @@ pub fn is_installed(command: &mut Command, what: &str, package: &str) -> bool {
     found
 }
 
-/// What a program is linked with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linkage {
-    Shared,
-    Static,
-    /// What the flags say.
-    None,
-}
+/// Flags that link a program with the library.
+pub const SHARED: &str = "-lrekindle";
+pub const STATIC: &str = "-l:librekindle.a";
 
 /// The package's folder.
 pub fn root() -> &'static Path {
@@ -83,11 +78,8 @@ fn make(out: &Path) -> Command {
 pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let profile = if tier() == Tier::Full {
-            "release"
-        } else {
-            "dev"
-        };
+        let full = tier() == Tier::Full;
+        let profile = if full { "release" } else { "dev" };
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("capi-{profile}"));
         run(make(&out).arg(format!("PROFILE={profile}")).arg("all"));
         out
@@ -103,41 +95,31 @@ pub fn install(prefix: &Path) {
 
 /// Compiles and links a C11 program, or a C++17 program if the flags say `-xc++`. The sources are
 /// paths below the package's folder. Returns the program's path.
-pub fn compile(name: &str, sources: &[&str], linkage: Linkage, flags: &[&str]) -> PathBuf {
+pub fn compile(name: &str, sources: &[&str], flags: &[&str]) -> PathBuf {
     let library = library();
     let program = library.join(name);
-    let standard = if flags.contains(&"-xc++") {
-        "-std=c++17"
-    } else {
-        "-std=c11"
-    };
+    let cpp = flags.contains(&"-xc++");
+    let (linked, compiled): (Vec<&str>, Vec<&str>) =
+        flags.iter().partition(|flag| flag.starts_with("-l"));
     let mut cc = Command::new("cc");
-    cc.arg(standard)
+    cc.arg(if cpp { "-std=c++17" } else { "-std=c11" })
         .args(STRICT)
         .args(["-O1", "-g", "-pthread", "-D_GNU_SOURCE", "-I"])
         .arg(root().join("include"))
-        .args(flags.iter().filter(|flag| !is_library(flag)))
+        .args(compiled)
         .args(sources.iter().map(|source| root().join(source)))
         .args(["-xnone", "-o"])
         .arg(&program)
-        .args(flags.iter().filter(|flag| is_library(flag)));
-    match linkage {
-        Linkage::Shared => {
-            let rpath = format!("-Wl,-rpath,{}", library.display());
-            cc.arg("-L").arg(library).arg("-lrekindle").arg(rpath);
-        }
-        Linkage::Static => {
-            cc.arg(library.join("librekindle.a")).arg("-lgcc_s");
-        }
-        Linkage::None => {}
-    }
-    run(cc.args(["-lssl", "-lcrypto", "-lm"]));
+        .arg(format!("-L{}", library.display()))
+        .arg(format!("-Wl,-rpath,{}", library.display()))
+        .args(linked);
+    run(cc.args(["-lssl", "-lcrypto", "-lm", "-ldl", "-lgcc_s"]));
     program
 }
 
-/// A flag that must follow the sources.
-fn is_library(flag: &str) -> bool {
-    flag.starts_with("-l") || flag.ends_with(".a")
+/// Compiles a program as [`compile`] does, and runs it.
+pub fn compile_and_run(name: &str, sources: &[&str], flags: &[&str]) {
+    run(&mut Command::new(compile(name, sources, flags)));
 }
 
 /// Runs a command to its end, and returns its standard output.

@@ -4,53 +4,50 @@
 //! valgrind.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use libtest_mimic::Trial;
 
-use crate::common::{HAS_VALGRIND, Linkage, Tier, VALGRIND, compile, run, tier};
+use crate::common::{HAS_VALGRIND, SHARED, STATIC, Tier, VALGRIND, compile, root, run, tier};
 use crate::{HAS_TRAFFIC_SERVER, test};
 
-const SOURCES: [&str; 9] = [
-    "tests/c/contract/main.c",
-    "tests/c/contract/support.c",
-    "tests/c/contract/tls.c",
-    "tests/c/contract/lifecycle.c",
-    "tests/c/contract/sessions.c",
-    "tests/c/contract/hooks.c",
-    "tests/c/contract/tickets.c",
-    "tests/c/contract/handshakes.c",
-    "tests/c/contract/threads.c",
-];
-
-static SHARED: LazyLock<PathBuf> =
-    LazyLock::new(|| compile("contract", &SOURCES, Linkage::Shared, &[]));
-static STATIC: LazyLock<PathBuf> =
-    LazyLock::new(|| compile("contract-static", &SOURCES, Linkage::Static, &[]));
-static TRAFFIC_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let flags = ["-DWITH_TRAFFIC_SERVER"];
-    compile("contract-traffic-server", &SOURCES, Linkage::Shared, &flags)
+static WITH_SHARED: LazyLock<PathBuf> = LazyLock::new(|| build("contract", &[SHARED]));
+static WITH_STATIC: LazyLock<PathBuf> = LazyLock::new(|| build("contract-static", &[STATIC]));
+static WITH_TRAFFIC_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
+    build(
+        "contract-traffic-server",
+        &[SHARED, "-DWITH_TRAFFIC_SERVER"],
+    )
 });
+
+fn build(name: &str, flags: &[&str]) -> PathBuf {
+    let files = fs::read_dir(root().join("tests/c/contract")).expect("the folder");
+    let paths = files.map(|file| file.expect("a file").path().display().to_string());
+    let sources: Vec<String> = paths.filter(|path| path.ends_with(".c")).collect();
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    compile(name, &sources, flags)
+}
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    let full = tier() == Tier::Full;
-    let under_valgrind = tier() != Tier::Quick && *HAS_VALGRIND;
+    let (quick, full) = (tier() == Tier::Quick, tier() == Tier::Full);
+    let under_valgrind = !quick && *HAS_VALGRIND;
     for (file, cases) in cases() {
         let threads = file == "threads";
         for case in &cases {
             if full || !under_valgrind || threads {
-                trials.push(trial("shared", &SHARED, case));
+                trials.push(trial("shared", &WITH_SHARED, case));
             }
             if full {
-                trials.push(trial("static", &STATIC, case));
-                let with_header = trial("traffic_server_header", &TRAFFIC_SERVER, case);
+                trials.push(trial("static", &WITH_STATIC, case));
+                let with_header = trial("traffic_server_header", &WITH_TRAFFIC_SERVER, case);
                 trials.push(with_header.with_ignored_flag(!*HAS_TRAFFIC_SERVER));
             }
         }
-        if full || !threads {
+        if full || !(quick || threads) {
             let name = format!("contract::under_valgrind::{file}");
             let trial = test(&name, move || run_under_valgrind(&cases));
             trials.push(trial.with_ignored_flag(!under_valgrind));
@@ -61,7 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// The cases by the stem of their file.
 fn cases() -> BTreeMap<String, Vec<String>> {
-    let list = run(Command::new(&*SHARED).arg("--list"));
+    let list = run(Command::new(&*WITH_SHARED).arg("--list"));
     assert!(list.lines().count() > 50, "these are not all cases");
     let mut cases: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (file, case) in list.lines().filter_map(|line| line.split_once(' ')) {
@@ -84,5 +81,5 @@ fn trial(form: &str, program: &'static LazyLock<PathBuf>, case: &str) -> Trial {
 fn run_under_valgrind(cases: &[String]) {
     let mut valgrind = Command::new("timeout");
     valgrind.args(["600", "valgrind"]).args(VALGRIND);
-    run(valgrind.arg(&*SHARED).args(["-t", "20"]).args(cases));
+    run(valgrind.arg(&*WITH_SHARED).args(["-t", "20"]).args(cases));
 }

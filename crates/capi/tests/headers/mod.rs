@@ -1,12 +1,11 @@
 //! The headers are what cbindgen generates from the source, and compile as C and as C++.
 
 use std::fs;
-use std::process::Command;
 
 use cbindgen::{Builder, Config};
 use libtest_mimic::Trial;
 
-use crate::common::{Linkage, compile, root, run};
+use crate::common::{SHARED, compile_and_run, root};
 use crate::{HAS_TRAFFIC_SERVER, test};
 
 /// Header, configuration, sources.
@@ -38,14 +37,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         let skip = name == "with_traffic_servers" && !*HAS_TRAFFIC_SERVER;
         let trial = test(&format!("headers::{name}"), move || {
             for language in ["-xc", "-xc++"] {
-                let program = format!("headers-{name}{language}");
-                let (sources, flags) = (["tests/c/headers.c"], [language, define]);
-                run(&mut Command::new(compile(
-                    &program,
-                    &sources,
-                    Linkage::Shared,
-                    &flags,
-                )));
+                let (program, sources) =
+                    (format!("headers-{name}{language}"), ["tests/c/headers.c"]);
+                compile_and_run(&program, &sources, &[SHARED, language, define]);
             }
         });
         trials.push(trial.with_ignored_flag(skip));

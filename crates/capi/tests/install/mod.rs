@@ -1,12 +1,12 @@
 //! What a package contains: the libraries' symbols, `make install`, pkg-config.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::Trial;
 
-use crate::common::{Linkage, compile, install, library, root, run};
+use crate::common::{compile, compile_and_run, install, library, root, run};
 use crate::test;
 
 /// Every symbol that the library exports.
@@ -45,28 +45,17 @@ pub(crate) fn trials() -> Vec<Trial> {
             assert!(dynamic.contains("[librekindle.so.0]"), "{dynamic}");
         }),
         test("install::the_library_survives_dlclose", || {
-            let program = compile("unload", &["tests/c/unload.c"], Linkage::None, &["-ldl"]);
+            let program = compile("unload", &["tests/c/unload.c"], &[]);
             run(Command::new(program).arg(library().join("librekindle.so")));
         }),
         test(
             "install::the_archive_goes_with_another_rust_library",
             || {
-                let other = build_other_library();
-                let ours = library().join("librekindle.a");
-                for (name, archives) in [
-                    ("ours-first", [&ours, &other]),
-                    ("ours-last", [&other, &ours]),
-                ] {
-                    let [first, last] = archives.map(|path| path.to_str().expect("UTF-8"));
-                    let flags = [first, last, "-lgcc_s", "-ldl"];
-                    let sources = ["tests/c/two_rust_libraries.c"];
-                    run(&mut Command::new(compile(
-                        name,
-                        &sources,
-                        Linkage::None,
-                        &flags,
-                    )));
-                }
+                build_other_library();
+                let (ours, other) = ("-l:librekindle.a", "-l:libother.a");
+                let sources = ["tests/c/two_rust_libraries.c"];
+                compile_and_run("ours-first", &sources, &[ours, other]);
+                compile_and_run("ours-last", &sources, &[other, ours]);
             },
         ),
         test("install::pkg_config_finds_what_was_installed", || {
@@ -88,14 +77,13 @@ fn symbols(library: &str, flags: &[&str]) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-fn build_other_library() -> PathBuf {
+fn build_other_library() {
     let archive = library().join("libother.a");
     let mut rustc = Command::new("rustc");
     rustc.args(["--edition=2024", "--crate-type=staticlib", "-O", "-o"]);
     run(rustc
         .arg(&archive)
         .arg(root().join("tests/c/other_library.rs")));
-    archive
 }
 
 /// Compiles and runs a program with pkg-config, as the README tells users.

@@ -6,20 +6,13 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 use crate::clients::client;
-use crate::common::{Linkage, compile};
+use crate::common::{SHARED, compile};
 use crate::process::Process;
 
 /// The example, built once in a process.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        compile(
-            "terminator",
-            &["examples/terminator.c"],
-            Linkage::Shared,
-            &[],
-        )
-    })
+    PROGRAM.get_or_init(|| compile("terminator", &["examples/terminator.c"], &[SHARED]))
 }
 
 /// A running example on a free port of loopback.
