@@ -122,8 +122,8 @@ fn content(u: &mut Unstructured<'_>, n: u8) -> Vec<u8> {
     content
 }
 
-/// Record `n` has the name of some others. The first is all zero, two more are weak; from 0xE0 on they
-/// have secrets of one of the first.
+/// Record `n` has the name of some others. The first is all zero, two more are weak; from 0xE0 on
+/// they have secrets of one of the first.
 fn record(n: u8) -> Record {
     let mut record = [n % 32; 48];
     let count = |part: &mut [u8], from: u8| {
@@ -146,8 +146,8 @@ fn record(n: u8) -> Record {
     record
 }
 
-/// The rules, told again: whole records of 48 bytes, at least one, none weak, no name and no pair of
-/// secrets twice.
+/// The rules, told again: whole records of 48 bytes, at least one, none weak, no name and no pair
+/// of secrets twice.
 fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
     let records = content.chunks_exact(48).map(|r| r.try_into().expect("48"));
     let records: Vec<Record> = records.collect();
@@ -178,7 +178,8 @@ fn is_bad(error: &TicketKeyError, is: KeyFault) -> bool {
 }
 
 impl Model {
-    /// Opens the file or, if it is open, reloads it; or takes it again whether it has changed or not.
+    /// Opens the file or, if it is open, reloads it; or takes it again whether it has changed or
+    /// not.
     fn read(&mut self, retry: bool) {
         let Some((mut file, ring, keys, taken)) = self.open.take() else {
             return self.open();

@@ -1,5 +1,5 @@
-//! Ticket keys from arbitrary bytes, against the rules told again: records of 48 bytes, none of them
-//! weak, no name and no pair of secrets twice, what is left over ignored and counted.
+//! Ticket keys from arbitrary bytes, against the rules told again: records of 48 bytes, none of
+//! them weak, no name and no pair of secrets twice, what is left over ignored and counted.
 #![no_main]
 
 mod rules;

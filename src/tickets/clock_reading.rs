@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::schedule::Validity;
 use crate::clock::{ClockSource, Time};
 
-/// Both clocks at the moment at which a ring is made.
+/// Both clocks when a ring is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClockReading {
     pub(crate) now: Time,

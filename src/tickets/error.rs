@@ -6,7 +6,7 @@ use std::fmt;
 /// The most keys in a set.
 pub(super) const MAX_KEYS: usize = 4096;
 
-/// Where in a file or buffer a key is: which record, counted from 0, and in text files the line, from 1.
+/// Where in a file or buffer a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLocation {
     /// The record's number, counted from 0.
@@ -32,7 +32,7 @@ impl KeyLocation {
     }
 }
 
-/// Counted from 1, as people do.
+/// The record counted from 1.
 impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ticket key {}", self.record + 1)?;
@@ -43,7 +43,7 @@ impl fmt::Display for KeyLocation {
     }
 }
 
-/// Why a single key is none.
+/// Why a key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFault {
@@ -70,33 +70,34 @@ impl fmt::Display for KeyFault {
 
 impl Error for KeyFault {}
 
-/// The configuration's fault: these are not ticket keys. Nothing was changed.
+/// Why a set of ticket keys is refused. Nothing was changed. The configuration is at fault, but for
+/// [`NoRandomness`](Self::NoRandomness).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketKeyError {
-    /// There is not one whole record.
+    /// The content holds no whole record.
     TooShort {
-        /// Bytes that were given.
+        /// Bytes of the content.
         len: usize,
         /// Bytes of a record.
         record: usize,
     },
-    /// A key is weak, or no key.
+    /// A key is refused.
     Bad {
         /// Which one.
         at: KeyLocation,
         /// Why.
         fault: KeyFault,
     },
-    /// A text format's line is not what should be there.
+    /// A line of a text format is wrong.
     Syntax {
         /// The line, counted from 1.
         line: usize,
         /// What is wrong with it. Never quotes it: it may be a secret.
         reason: &'static str,
     },
-    /// It is text that another reader is for: as raw bytes it would make keys that anybody can guess, and
-    /// names that give secrets away.
+    /// The content is text in another format. Read as raw records it would make keys that can be
+    /// guessed, and names that give secrets away.
     AnotherFormat(&'static str),
     /// Two keys have one name.
     DuplicateName {
@@ -114,12 +115,12 @@ pub enum TicketKeyError {
     },
     /// There are fewer keys than the format's own server starts with.
     TooFew {
-        /// Keys that were given.
+        /// Keys in the set.
         keys: usize,
-        /// Keys that it takes.
+        /// The fewest keys that the format's server takes.
         least: usize,
     },
-    /// No key of the set ever seals.
+    /// No key of the set seals now or later.
     NothingSeals,
     /// More keys than [`TicketKeys::MAX_KEYS`](MAX_KEYS).
     TooMany,

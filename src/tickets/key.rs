@@ -48,8 +48,8 @@ impl TicketCipher {
 impl TicketKey {
     /// A key of these parts: `aes_key` of 16 or 32 bytes, `hmac_secret` of 16, 32 or 64.
     ///
-    /// A MAC secret is the same with zeros behind it (RFC 2104 pads it to 64 bytes), so those are cut
-    /// off down to the next length that is allowed.
+    /// HMAC pads its secret with zeros to 64 bytes (RFC 2104), so zeros at its end are cut off down
+    /// to the next length that is allowed.
     ///
     /// # Errors
     ///
@@ -81,8 +81,8 @@ impl TicketKey {
             .map_err(|fault| TicketKeyError::Bad { at, fault })
     }
 
-    /// A key whose bytes `fill` writes, name and secrets (`hmac_secret | aes_key`) in one go: nothing of
-    /// them is ever elsewhere.
+    /// A key whose bytes `fill` writes, name and secrets (`hmac_secret | aes_key`): they are
+    /// nowhere else.
     pub(super) fn filled(
         cipher: TicketCipher,
         fill: impl FnOnce(&mut [u8; NAME], &mut [u8]),
@@ -148,7 +148,7 @@ impl TicketKey {
         }
     }
 
-    /// Orders keys by their secrets: equal if they would open each other's tickets, but for the name.
+    /// Orders keys by their secrets: equal if, but for the name, they open each other's tickets.
     pub(super) fn cmp_secrets(&self, other: &Self) -> Ordering {
         // As HMAC pads them: 16 bytes and the same 16 with zeros behind them are one secret.
         let padding = |key: &Self| std::iter::repeat_n(&0, LONGEST_SECRET - key.hmac_len);
@@ -158,8 +158,8 @@ impl TicketKey {
         by_aes_key.then_with(|| ours.cmp(theirs))
     }
 
-    /// Tells keys apart without showing them: equal on two machines only if the whole key is, name and
-    /// secrets, whatever format it came in.
+    /// Tells keys apart without showing them: equal on two machines only if the whole key is, name
+    /// and secrets. The format that a key came in makes no difference.
     #[inline]
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
@@ -179,7 +179,7 @@ impl TicketKey {
     }
 }
 
-/// A MAC secret without the zeros that stand for padding, at least as long as `least` where it can be.
+/// A MAC secret without padding, but if possible no shorter than `least` bytes.
 fn without_padding(secret: &[u8], least: usize) -> &[u8] {
     let padded = |len: &usize| secret[*len..].iter().all(|byte| *byte == 0);
     let shorter = [16, 32]
@@ -221,7 +221,7 @@ impl fmt::Debug for TicketKey {
 impl Drop for TicketKey {
     fn drop(&mut self) {
         // The secrets wipe themselves. The name is no secret, but with it a core dump tells which
-        // tickets were ours.
+        // tickets this process sealed.
         self.name.zeroize();
     }
 }

@@ -131,7 +131,7 @@ pub(super) struct Retired {
 /// worth.
 pub(super) const RETIRED: usize = 64;
 
-/// The ring at some moment. Immutable: its methods take the time, and give the same answer for the
+/// The ring at some time. Immutable: its methods take the time, and give the same answer for the
 /// same time.
 pub struct KeyRing {
     /// In the schedule's order: keys that are to seal, the key that seals, keys that have sealed.

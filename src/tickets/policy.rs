@@ -22,35 +22,38 @@ pub struct TicketPolicy {
 impl TicketPolicy {
     /// How long a key may seal: 1 second to 30 days.
     pub const PERIOD: RangeInclusive<u64> = 1..=30 * DAY;
-    /// How long a ticket may open: 1 second to 7 days, the most that TLS 1.3 allows (RFC 8446, 4.6.1).
+    /// How long a ticket may open: 1 second to 7 days, the most that TLS 1.3 allows (RFC 8446,
+    /// section 4.6.1).
     pub const LIFETIME: RangeInclusive<u64> = 1..=7 * DAY;
     /// How old a key may get: 2 seconds to 400 days.
     pub const MAX_AGE: RangeInclusive<u64> = 2..=400 * DAY;
 
-    /// How long a key of our own seals before a new one takes over. By default one hour.
+    /// How long a key of the ring's own seals before a new one takes over. By default one hour.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// How long a ticket opens after it was sealed: for so long a key of our own is kept once it has
-    /// ceased to seal. By default two hours; tickets that would live longer are told the truth.
+    /// How long a ticket opens after it was sealed, and how long a key of the ring's own opens
+    /// after it stopped sealing. By default two hours. Clients are told no longer lifetime.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// How old a key may get; one that others provide, from when it was first seen here. By default 30
+    /// How old a key may get; a provided key, from when this process first had it. By default 30
     /// days.
     ///
-    /// A key of our own lives for a period and a ticket lifetime, which must not be more. One that others provide ceases to seal one ticket [`lifetime`](Self::lifetime) before that, so that no ticket is cut
-    /// short. If its provider has brought no other by then, keys of our own take over until it does.
+    /// It must not be less than a period and a ticket lifetime together, for which a key of the
+    /// ring's own lives. A provided key stops sealing one ticket [`lifetime`](Self::lifetime)
+    /// earlier, so that its tickets live out their time. If its provider has given no other key by
+    /// then, keys of the ring's own take over until it does.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// Whether it can be lived by.
+    /// Checks that each value is in its range.
     ///
     /// # Errors
     ///
@@ -104,7 +107,7 @@ impl Default for TicketPolicy {
     }
 }
 
-/// A policy that cannot be lived by.
+/// A policy with a value out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -114,7 +117,7 @@ pub enum PolicyError {
     Lifetime(Duration),
     /// The maximum age of keys is, or is no longer than a ticket's lifetime.
     MaxAge(Duration),
-    /// So many keys of that period would be open at one time that looking for one takes too long.
+    /// This many keys of that period would be open at one time: a lookup would take too long.
     TooManyKeys(u64),
 }
 
@@ -127,7 +130,7 @@ impl fmt::Display for PolicyError {
             Self::TooManyKeys(open) => {
                 return write!(
                     f,
-                    "the period of ticket keys is so short beside the ticket lifetime that {open} of them \
+                    "the period of ticket keys is too short for the ticket lifetime: {open} of them \
                      would be open, more than {}",
                     TicketKeys::MAX_KEYS
                 );

@@ -40,8 +40,8 @@ pub enum KeyRole {
 /// clock do not move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity<T = Duration> {
-    /// It seals from then on, unless a newer key seals. [`TimePoint::NEVER`] for a key whose turn is
-    /// not known yet.
+    /// It seals from then on, unless a newer key seals. [`TimePoint::NEVER`] for a key whose turn
+    /// is not known yet.
     pub seal_from: T,
     /// It seals before then, and before `open_until`.
     pub seal_until: T,

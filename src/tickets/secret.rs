@@ -1,7 +1,7 @@
 //! Ticket keys from one secret and the time: machines that share both agree on every key.
 //!
-//! Time is cut into periods, numbered from 1970 on. With HKDF-SHA256 (RFC 5869), `P` the period's length
-//! in seconds and `i` its number, both as 8 bytes, big end first:
+//! Time is cut into periods, numbered from 1970 on. With HKDF-SHA256 (RFC 5869), the period's
+//! length `P` in seconds and its number `i`, both as 8 bytes, big end first:
 //!
 //! ```text
 //! PRK       = HKDF-Extract(salt = "rekindle ticket secret", secret)
@@ -9,8 +9,8 @@
 //! secret    = HKDF-Expand(PRK, "next" | P | i, 32)     with a ratchet: from i to i + 1
 //! ```
 //!
-//! With a ratchet the secret of one period gives the next one's, and no way leads back: who learns today's
-//! state cannot open what was sealed under earlier keys.
+//! With a ratchet the secret of one period gives the next one's, and no way leads back: an attacker
+//! with today's state cannot open tickets of earlier keys.
 
 use std::error::Error;
 use std::fmt;
@@ -42,8 +42,8 @@ pub struct TicketSecret {
 }
 
 impl TicketSecret {
-    /// How many periods a ratchet goes forward at once: about a second's work. At one hour each that is
-    /// more than a century.
+    /// The most periods that a ratchet goes forward at once: about a second's work. At one hour
+    /// each that is more than a century.
     pub const MOST_STEPS: u64 = 1 << 20;
 
     /// How long periods may be, in seconds: 10 seconds to 30 days.
@@ -69,8 +69,8 @@ impl TicketSecret {
         Ok(new)
     }
 
-    /// A random secret for keys of that period, whole seconds within [`PERIOD`](Self::PERIOD). With a
-    /// ratchet it begins in the period that `ratchet_from` lies in, a duration since 1970.
+    /// A random secret for keys of that period, whole seconds within [`PERIOD`](Self::PERIOD). With
+    /// a ratchet it begins in the period that `ratchet_from`, a duration since 1970, lies in.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl TicketSecret {
         Ok(new)
     }
 
-    /// How far the clocks of machines that share a secret may be apart: keys open so much longer.
+    /// How far the clocks of machines that share a secret may be apart: keys open that much longer.
     pub const SKEW: Duration = Duration::from_secs(60);
 
     /// The most keys that one secret may have open at one time.
@@ -111,13 +111,13 @@ impl TicketSecret {
         Duration::from_secs(self.period)
     }
 
-    /// With a ratchet, the number of the period that the secret is of: no earlier key can be derived.
+    /// With a ratchet, the number of the period that the secret is of: it gives no earlier key.
     #[must_use]
     pub fn ratchet(&self) -> Option<u64> {
         self.ratchet
     }
 
-    /// The number of the period that a moment lies in, a duration since 1970.
+    /// The number of the period that a time, a duration since 1970, lies in.
     #[must_use]
     pub fn index(&self, unix: Duration) -> u64 {
         unix.as_secs() / self.period
@@ -133,8 +133,8 @@ impl TicketSecret {
     ///
     /// # Errors
     ///
-    /// [`SecretError::Past`] if the ratchet has gone past it, [`SecretError::TooFar`] if the ratchet would
-    /// have to go forward by more than [`MOST_STEPS`](Self::MOST_STEPS).
+    /// [`SecretError::Past`] if the ratchet has gone past it, [`SecretError::TooFar`] if the
+    /// ratchet would have to go forward by more than [`MOST_STEPS`](Self::MOST_STEPS).
     pub fn key(&self, index: u64) -> Result<TicketKey, SecretError> {
         if self.ratchet.is_some_and(|at| at != index) {
             return self.ratcheted(index)?.key(index);
@@ -148,8 +148,8 @@ impl TicketSecret {
         derived.map_err(SecretError::Weak)
     }
 
-    /// The secret as the ratchet leaves it at the beginning of a period; without a ratchet it is the same
-    /// for ever.
+    /// The secret as the ratchet leaves it at the beginning of a period; without a ratchet the same
+    /// secret.
     ///
     /// # Errors
     ///
@@ -185,25 +185,25 @@ impl TicketSecret {
             && ours.secret == theirs.secret
     }
 
-    /// The number of the oldest period whose key may still open a ticket: one that was sealed `lifetime` ago
-    /// by a machine whose clock is behind.
+    /// The number of the oldest period whose key may still open a ticket: a ticket that was sealed
+    /// `lifetime` ago by a machine whose clock is behind.
     #[must_use]
     pub fn oldest_open(&self, unix: Duration, lifetime: Duration) -> u64 {
         self.index(unix.saturating_sub(lifetime + Self::SKEW))
     }
 
-    /// The number of the newest period whose key is known: the one after the period that the fastest clock is
-    /// in.
+    /// The number of the newest period whose key is made: the one after the period that the fastest
+    /// clock is in.
     pub(super) fn newest_known(&self, unix: Duration) -> u64 {
         self.index(unix.saturating_add(self.period() + Self::SKEW))
     }
 
-    /// The keys around a moment, with their times, the latest first: those that a ring would have then,
-    /// where tickets live for `lifetime`. With a ratchet, those that it has gone past are missing.
+    /// The keys around a time, with their times, the latest first, as a ring has them then, where
+    /// tickets live for `lifetime`. With a ratchet, keys that it has gone past are missing.
     ///
     /// # Errors
     ///
-    /// As [`key`](Self::key), for the key of that moment; [`SecretError::TooManyKeys`].
+    /// As [`key`](Self::key), for the key of that time; [`SecretError::TooManyKeys`].
     pub fn keys_around(
         &self,
         unix: Duration,
@@ -220,19 +220,15 @@ impl TicketSecret {
         let mut ratcheted = self.clone();
         for (record, index) in (oldest..=newest).enumerate() {
             ratcheted = ratcheted.ratcheted(index)?;
-            let table = self.times_of(index, lifetime);
+            let role = KeyRole::Timed(self.times_of(index, lifetime));
             let at = KeyLocation::record(record);
-            keys.push(KeyEntry::new(
-                ratcheted.key(index)?,
-                KeyRole::Timed(table),
-                at,
-            ));
+            keys.push(KeyEntry::new(ratcheted.key(index)?, role, at));
         }
         keys.reverse();
         Ok(TicketKeys::new(keys).expect("derived keys differ"))
     }
 
-    /// When a period's key does what.
+    /// When a period's key seals and opens.
     pub(super) fn times_of(&self, index: u64, lifetime: Duration) -> Validity {
         let end = self.start(index.saturating_add(1));
         Validity {
@@ -251,7 +247,7 @@ impl TicketSecret {
         Ok(())
     }
 
-    /// HKDF-SHA256. Not by the crate of that name: it leaves what it derives on the stack.
+    /// HKDF-SHA256. The crate of that name leaves what it derives on the stack.
     fn expand(&self, what: &[u8], index: u64, out: &mut [u8]) {
         let (period, index) = (self.period.to_be_bytes(), index.to_be_bytes());
         let prk = tag(SALT, &[&**self.secret]);
@@ -285,11 +281,11 @@ impl fmt::Debug for TicketSecret {
     }
 }
 
-/// A secret that is none, or cannot give a key.
+/// Why a secret is refused, or gives no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// A line is not what should be there.
+    /// A line of the text is wrong.
     Syntax {
         /// The line, counted from 1.
         line: usize,
@@ -302,16 +298,17 @@ pub enum SecretError {
     RepeatedByte,
     /// The period is out of its range, or not in whole seconds.
     Period,
-    /// So many keys of that period would be open at one time that looking for one takes too long.
+    /// Too many keys of that period would be open at one time.
     TooManyKeys,
-    /// Its keys would get older than the policy allows: a period and a ticket lifetime are longer than the
-    /// maximum age.
+    /// Its keys would get older than the policy allows: a period and a ticket lifetime are longer
+    /// than the maximum age.
     MaxAge,
     /// The ratchet has gone past the key's period: the clock has gone back, or is behind.
     Past,
-    /// The key's period is too many steps ahead of the ratchet: the clock is ahead, or the file too old.
+    /// The key's period is too many steps ahead of the ratchet: the clock is ahead, or the secret
+    /// too old.
     TooFar,
-    /// What was derived is no key; as likely as guessing it.
+    /// The derived key is weak: as likely as guessing it.
     Weak(KeyFault),
     /// The operating system gives no random bytes.
     NoRandomness(NoRandomness),
@@ -330,7 +327,7 @@ impl fmt::Display for SecretError {
                 write!(f, "the period must be whole seconds, {least} to {most}")
             }
             Self::TooManyKeys => f.write_str(
-                "the period is so short beside the ticket lifetime that too many keys would be open",
+                "the period is too short for the ticket lifetime: too many keys would be open",
             ),
             Self::MaxAge => {
                 f.write_str("its keys would seal and open for longer than the maximum age of keys")
@@ -340,7 +337,8 @@ impl fmt::Display for SecretError {
             ),
             Self::TooFar => write!(
                 f,
-                "the ratchet is more than {} periods behind: the clock is ahead, or the secret too old",
+                "the ratchet is more than {} periods behind: the clock is ahead, or the secret too \
+                 old",
                 TicketSecret::MOST_STEPS
             ),
             Self::Weak(fault) => write!(f, "the derived key {fault}"),

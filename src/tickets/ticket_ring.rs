@@ -61,14 +61,15 @@ impl TicketRing {
 
     /// Replaces the ring by these keys.
     ///
-    /// A key that was here before is as old as it was. Keys of our own that sealed while a provider had
-    /// none still open, until their tickets have ended.
+    /// A key that was in the ring before is as old as it was. Keys of the ring's own that sealed
+    /// during a fallback open until their tickets have ended.
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::NothingSeals`] if by their tables none of the keys seals now or later, unless the
-    /// ring has fallen back to keys of its own already; [`TicketKeyError::NoRandomness`] if none may now, and there is
-    /// none of our own to be had. The ring in use stays.
+    /// [`TicketKeyError::NothingSeals`] if none of the keys seals now or later, unless the ring has
+    /// fallen back to keys of its own already; [`TicketKeyError::NoRandomness`] if none may seal
+    /// now and the operating system gives no random bytes for a key of the ring's own. The ring in
+    /// use stays.
     pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
         let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
         let mut update = self.swap_in(make)?;
@@ -76,11 +77,11 @@ impl TicketRing {
         Ok(update)
     }
 
-    /// Replaces the ring by keys that are derived from a secret and the time of day.
+    /// Replaces the ring by keys that are derived from a secret and the wall clock.
     ///
     /// # Errors
     ///
-    /// [`SecretError`]: there is no key for this moment. The ring in use stays.
+    /// [`SecretError`]: the secret gives no key at this time. The ring in use stays.
     pub fn derive_from(&self, secret: &TicketSecret) -> Result<Update, SecretError> {
         self.swap_in(|before, at| KeyRing::derived(secret.clone(), Some(before), self.policy, at))
     }
@@ -93,7 +94,7 @@ impl TicketRing {
             let (before, at) = (self.keys.load(), ClockReading::of(&self.clock));
             let next = make(&before, at).inspect_err(|error| events::update_refused(error));
             let next = Arc::new(next?);
-            // A renewal that came in between has made keys that the next ring is to know of.
+            // Else a renewal came in between: the next ring has to know its keys.
             if swap::replace(&self.keys, &before, Arc::clone(&next)) {
                 self.counters.observe(&next, at.now);
                 return Ok(Update::new(&before, &next, at.now));
@@ -103,8 +104,7 @@ impl TicketRing {
 
     /// The ring in use. Wait-free.
     ///
-    /// Read [`now`](Self::now) after this, not before: a ring that has come in between begins later than
-    /// that.
+    /// Read [`now`](Self::now) after this, not before: a ring that comes in between begins later.
     #[inline]
     #[must_use]
     pub fn load(&self) -> RingGuard {
@@ -113,9 +113,9 @@ impl TicketRing {
         }
     }
 
-    /// The ring in use and the time, for a handshake that is about to seal: should nobody have
-    /// [maintained](Self::maintain) it for half a period, or should it have no key that seals any more,
-    /// it is renewed before. Wait-free but for that, which one thread does in a bounded number of steps.
+    /// The ring in use and the time, for a handshake that is about to seal. A ring that was not
+    /// [maintained](Self::maintain) for half a period, or that has no key left that seals, is
+    /// renewed first: by one thread, in a bounded number of steps. Otherwise wait-free.
     #[inline]
     #[must_use]
     pub fn load_to_seal(&self) -> (RingGuard, Time) {
@@ -140,14 +140,14 @@ impl TicketRing {
     ///
     /// # Errors
     ///
-    /// [`TicketKeyError::NoRandomness`] when a key is to be made and the operating system gives none. The
-    /// ring in use stays, and the next call tries again.
+    /// [`TicketKeyError::NoRandomness`] when a key is to be made and the operating system gives no
+    /// random bytes. The ring in use stays, and the next call tries again.
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
         let keys = self.keys.load();
         let at = ClockReading::of(&self.clock);
         let next = keys.renewed(at);
         if let Ok(Some(next)) = next {
-            // Should another ring have come in between, it is as new.
+            // A ring that came in between is as new.
             let _ = swap::replace(&self.keys, &keys, Arc::new(next));
             let (keys, now) = (self.keys.load(), self.now());
             self.counters.observe(&keys, now);
@@ -159,18 +159,18 @@ impl TicketRing {
 
     #[cold]
     fn renew(&self) {
-        // Without randomness there is nothing to seal with, and no handshake either.
+        // Without random bytes there is no key to make, and no handshake either.
         let _ = self.maintain();
     }
 
-    /// The time by the ring's clock, which [`Validity`] are in.
+    /// The time by the ring's clock, as in [`RingKey::times`](super::RingKey::times).
     #[inline]
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now()
     }
 
-    /// The time of day by the ring's clock, since 1970-01-01 00:00 UTC.
+    /// The ring's wall clock, since 1970-01-01 00:00 UTC.
     #[must_use]
     pub fn unix_time(&self) -> std::time::Duration {
         self.clock.unix_time()

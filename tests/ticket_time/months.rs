@@ -48,8 +48,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 100..500)
 }
 
-/// The same cases each time, for a gate has to say the same of the same code. `REKINDLE_MONTHS=1000` looks at
-/// so many others.
+/// The same cases each time, for a gate has to say the same of the same code.
+/// `REKINDLE_MONTHS=1000` looks at so many others.
 fn config() -> ProptestConfig {
     let others = std::env::var("REKINDLE_MONTHS").ok();
     let others = others.map(|cases| cases.parse().expect("a number of cases"));

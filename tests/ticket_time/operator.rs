@@ -1,4 +1,5 @@
-//! Whoever looks after a file of ticket keys, or of a secret: what is in it, and what follows from that.
+//! Whoever looks after a file of ticket keys, or of a secret: what is in it, and what follows from
+//! that.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -89,7 +90,8 @@ impl Operator {
         matches!(self.provider, Provider::Derived | Provider::Ratchet)
     }
 
-    /// A new key that seals, or keys for the periods to come, or the secret as it is in this period.
+    /// A new key that seals, or keys for the periods to come, or the secret as it is in this
+    /// period.
     pub(crate) fn add(&mut self, unix: Duration) {
         match self.provider {
             Provider::Own | Provider::Derived => {}

@@ -10,8 +10,8 @@ use super::{DAY, EPOCH, HOUR, builder, clock, opens, pass, policy, sealing, seco
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const INDEX: u64 = 490_324;
 
-/// From RFC 5869, by a program in another language whose HKDF gives the RFC's first test vector: name, MAC
-/// secret and encryption key, for a period of 3,600 s.
+/// From RFC 5869, by a program in another language whose HKDF gives the RFC's first test vector:
+/// name, MAC secret and encryption key, for a period of 3,600 s.
 const KEY: [&str; 3] = [
     "80ec430e1936fd57e59eba7a1bd806cf",
     "13f2261c97e8f1ec7a2ed1ee564bd0ffa9f1999f5ff686f350521de1fef66980",
@@ -101,7 +101,8 @@ fn equal_times_give_equal_states() {
     }
 }
 
-/// A ring that was looked after cannot derive again what it has forgotten: a step back finds nothing there.
+/// A ring that was looked after cannot derive again what it has forgotten: a step back finds
+/// nothing there.
 #[test]
 fn a_ring_gives_up_the_way_back() {
     let of_a_day = policy(HOUR, 2 * HOUR, DAY);

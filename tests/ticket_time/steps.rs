@@ -69,9 +69,8 @@ fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
     assert!(!opens(&ring, &name));
 }
 
-/// A ring whose keys are known by the time of day cannot tell a glitch from the truth: it heals when the file
-/// is read again.
-/// Two keys with times, one after the other, in h2o's format.
+/// A ring whose keys are known by the time of day cannot tell a glitch from the truth: it heals
+/// when the file is read again. Two keys with times, one after the other, in h2o's format.
 fn file_of_two(dir: &tempfile::TempDir) -> (TicketKeyFile, [[u8; 16]; 2]) {
     let path = dir.path().join("keys");
     let given = keys(vec![
@@ -267,7 +266,8 @@ fn of_keys_that_began_before_the_clock_did_the_newest_seals() {
     }
 }
 
-/// The adapter tells clients no more than a ticket lifetime; so much is left once the provider is back.
+/// The adapter tells clients no more than a ticket lifetime; so much is left once the provider is
+/// back.
 #[test]
 fn the_end_of_a_fallback_cuts_no_ticket_short() {
     let clock = clock(DAY, EPOCH);

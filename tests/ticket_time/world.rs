@@ -380,7 +380,8 @@ impl World {
             assert!(seal_until <= last_seal, "{key:?} seals for too long");
         }
         if let Some(table) = self.tables.get(&id) {
-            // By the time of day when it was furthest back. What was before the clock began is its beginning.
+            // By the time of day when it was furthest back. What was before the clock began is its
+            // beginning.
             let (least, _) = self.days_since(since);
             let by_day = |time: Duration| (time.as_millis() as i64 - least).max(-self.boot);
             assert!(
@@ -403,9 +404,9 @@ impl World {
         )
     }
 
-    /// The most keys that a ring may have: those that are open at one time, some to come, one more for each
-    /// period that the time of day was moved by while they were here, and one of the ring's own for each
-    /// change that may have ended one early.
+    /// The most keys that a ring may have: those that are open at one time, some to come, one more
+    /// for each period that the time of day was moved by while they were here, and one of the
+    /// ring's own for each change that may have ended one early.
     fn most_keys(&self, keys: &KeyRing) -> usize {
         let (period, lifetime, _) = self.policy_millis();
         let open = lifetime / period + 4;

@@ -24,21 +24,21 @@ impl TicketKeyFormat {
         }
     }
 
-    /// Writes a file's content, in which the same key seals at `now`, a duration since 1970. Keys that do
-    /// not open any more by then are left out.
+    /// Writes a file's content, in which the same key seals at `now`, a duration since 1970. Keys
+    /// that no longer open at that time are left out.
     ///
-    /// - A MAC secret that is shorter than the format's gets zeros behind it, which is the same secret.
-    /// - Formats of records hold the key that seals, then keys that are to come, then those that have
-    ///   sealed, and no times. Keys to come are no more than keys that open, there. nginx, Apache and
-    ///   OpenSSL take one record from each file.
-    /// - HAProxy's hold exactly one key that is to come, and at least three in all.
-    /// - h2o's hold times. Keys without any are valid for 30 days from now; one that is to come, for 30
-    ///   days from when it takes over, which is 15 days after the one before it. h2o's keys cease to
-    ///   seal and to open at one time: the time at which they cease to open is kept.
+    /// - A MAC secret that is shorter than the format's gets zeros behind it: the same secret.
+    /// - Formats of records hold no times: the key that seals, then keys that are to seal, which
+    ///   only open there, then keys that have sealed. nginx, Apache and OpenSSL take one record
+    ///   from each file.
+    /// - HAProxy's hold exactly one key that is to seal, and at least three in all.
+    /// - h2o's hold times. Keys without times are valid for 30 days from now; a key that is to
+    ///   seal, for 30 days from when it takes over, 15 days after the key before it. h2o's keys
+    ///   stop sealing and opening at one time: here, when they stop opening.
     ///
     /// # Errors
     ///
-    /// [`WriteError`] names the key, and what the format has no way to express.
+    /// [`WriteError`] names the key, and what the format cannot express.
     pub fn write(self, keys: &TicketKeys, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
         let keys = ByPosition::new(keys, now)?;
         match (self, self.layout()) {

@@ -203,7 +203,8 @@ impl fmt::Display for Warning {
             }
             Self::Dropped { key, left } => write!(
                 f,
-                "key {key} is in force and not in the new set, while its tickets live for up to {} s",
+                "key {key} is in force and not in the new set, while its tickets live for up to {} \
+                 s",
                 left.as_secs()
             ),
             Self::CutShort { key, by } => write!(

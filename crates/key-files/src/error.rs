@@ -10,7 +10,7 @@ use rekindle::tickets::{SecretError, TicketKeyError, TicketRingError};
 /// The longest file that is read, in bytes.
 pub(crate) const MAX_LEN: usize = 1 << 20;
 
-/// A file of ticket keys could not be used. Whatever was in use before still is.
+/// Why a file of ticket keys is not used. The keys in use stay.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TicketFileError {
@@ -21,7 +21,7 @@ pub enum TicketFileError {
         /// Why.
         source: io::Error,
     },
-    /// It is a directory, a pipe or a device, from which reading might never end.
+    /// It is a directory, a pipe or a device: reading it might never end.
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum TicketFileError {
         /// What is wrong with it.
         source: TicketKeyError,
     },
-    /// Its content is no secret to derive keys from, or one that gives no key now.
+    /// Its content is not a secret to derive keys from, or the secret gives no key now.
     BadSecret {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum TicketFileError {
     },
     /// The file is good, and the ring that was to begin with it could not be built.
     Ring(TicketRingError),
-    /// Others than its owner may read or write it, and that was to be refused.
+    /// Users other than its owner may read or write it, and such files are to be refused.
     ReadableByOthers {
         /// The file.
         path: PathBuf,

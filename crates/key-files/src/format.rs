@@ -1,5 +1,4 @@
-//! Files of ticket keys, as other servers write and read them: the same 48 bytes mean different keys in
-//! different servers, so a format goes by its name.
+//! The formats by name: the same 48 bytes are different keys in different servers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,29 +12,31 @@ pub enum TicketKeyFormat {
     /// Traffic Server (`ssl_ticket` key files): records of 48 bytes, `name[16] | hmac_secret[16] |
     /// aes_key[16]`; the first seals, all open. AES-128.
     TrafficServer48,
-    /// nginx (`ssl_session_ticket_key`): 48 bytes, `name[16] | aes_key[16] | hmac_secret[16]`. nginx takes
-    /// one record from each file; here they may also follow each other. The first seals. AES-128.
+    /// nginx (`ssl_session_ticket_key`): 48 bytes, `name[16] | aes_key[16] | hmac_secret[16]`.
+    /// nginx takes one record from each file; here a file may hold several. The first seals.
+    /// AES-128.
     Nginx48,
     /// nginx: 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. AES-256.
     Nginx80,
     /// HAProxy (`tls-ticket-keys`): lines of base64, each of 48 bytes, `name[16] | aes_key[16] |
-    /// hmac_secret[16]`, the oldest first. The last but one seals, the last is the next. HAProxy wants three
-    /// lines and, as it is usually built, keeps the last three; here those before open too. AES-128.
+    /// hmac_secret[16]`, the oldest first. The last but one seals, the last is the next. HAProxy
+    /// wants three lines and by default keeps the last three; here earlier ones open too. AES-128.
     Haproxy48,
     /// HAProxy: lines of 80 bytes, `name[16] | aes_key[32] | hmac_secret[32]`. AES-256.
     Haproxy80,
-    /// Apache httpd (`SSLSessionTicketKeyFile`): 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`.
-    /// httpd takes one record; here they may follow each other. The first seals. AES-128.
+    /// Apache httpd (`SSLSessionTicketKeyFile`): 48 bytes, `name[16] | hmac_secret[16] |
+    /// aes_key[16]`. httpd takes one record; here a file may hold several. The first seals.
+    /// AES-128.
     Apache48,
     /// OpenSSL (`SSL_CTX_set_tlsext_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] |
     /// aes_key[32]`. AES-256.
     OpenSsl80,
-    /// Envoy (`session_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`; the first
-    /// seals, all open. AES-256.
+    /// Envoy (`session_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. The
+    /// first seals, all open. AES-256.
     Envoy80,
-    /// h2o (`ssl-session-resumption`, `ticket-file`): YAML, a list of keys in hexadecimal digits with the
-    /// times from and until which they are valid. The newest that has begun seals. AES-128 or AES-256, as
-    /// each key says; SHA256.
+    /// h2o (`ssl-session-resumption`, `ticket-file`): YAML, a list of keys in hexadecimal digits
+    /// with the times from and until which they are valid. The newest that has begun seals. AES-128
+    /// or AES-256, as each key says; SHA256.
     H2o,
 }
 

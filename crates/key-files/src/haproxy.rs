@@ -11,14 +11,14 @@ use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyRole, RecordLayout, TicketKey, TicketKeyError, TicketKeys,
 };
 
-/// HAProxy's own number of keys (`TLS_TICKETS_NO`): the last ones of a file, of which it wants that many.
+/// The keys that HAProxy wants, and the number of the last ones that it keeps (`TLS_TICKETS_NO`).
 const LEAST: usize = 3;
 
 /// Bytes of the longest record.
 const LONGEST: usize = 80;
 
-/// The last key is the next one, the last but one seals, those before open. HAProxy wants no blank lines;
-/// here they are passed over.
+/// The last key is the next one, the last but one seals, those before open. HAProxy refuses blank
+/// lines; here they are skipped.
 pub(crate) fn parse(content: &[u8], layout: RecordLayout) -> Result<TicketKeys, TicketKeyError> {
     let lines = content.split(|byte| *byte == b'\n').zip(1..);
     let lines = lines.map(|(line, number)| (line.trim_ascii_end(), number));
@@ -36,9 +36,9 @@ pub(crate) fn parse(content: &[u8], layout: RecordLayout) -> Result<TicketKeys, 
             least: LEAST,
         });
     }
-    let duties = [KeyRole::Next, KeyRole::Seal].into_iter();
-    let duties = duties.chain(std::iter::repeat(KeyRole::Open));
-    let newest_first = keys.into_iter().rev().zip(duties);
+    let roles = [KeyRole::Next, KeyRole::Seal].into_iter();
+    let roles = roles.chain(std::iter::repeat(KeyRole::Open));
+    let newest_first = keys.into_iter().rev().zip(roles);
     TicketKeys::new(
         newest_first
             .map(|((key, at), role)| KeyEntry::new(key, role, at))

@@ -11,17 +11,17 @@ use crate::error::{MAX_LEN, TicketFileError};
 use crate::format::TicketKeyFormat;
 use crate::read::{KeyFileContent, Kind, ReadKeys, read};
 
-/// A file of ticket keys, a folder of such files, or a file with a secret to derive keys from: read at
-/// start-up, and again when the operator says so or it has changed.
+/// A file of ticket keys, a folder of such files, or a file with a secret to derive keys from: read
+/// at start-up, and again when the operator says so or the file has changed.
 ///
-/// The most recent update of a ring wins, whether it came from here or from
-/// [`TicketRing::update`]. A reload is an update only if the content differs from what was
-/// last taken from it; its time stamp is never asked. So keys that came through the API stay in
-/// force when something else makes the server reload an unchanged file.
+/// The last update of a ring wins, whether it came from here or from [`TicketRing::update`]. A
+/// reload is an update only if the content differs from the content that was taken last; the time
+/// stamp does not matter. So keys that came through the API stay in force when the server reloads
+/// an unchanged file.
 ///
-/// A folder's files are taken by their names, the greatest first, so that names with dates put the newest
-/// key first: the first one seals, all others open, and those whose name ends in `.next` are known before
-/// they seal. Names that begin with a dot are passed over.
+/// A folder's files are sorted by name, the greatest first, so that names with dates put the newest
+/// key first. The first one seals, the others open; files whose name ends in `.next` only open.
+/// Names that begin with a dot are skipped.
 pub struct TicketKeyFile {
     path: PathBuf,
     kind: Kind,
@@ -66,8 +66,8 @@ impl TicketKeyFile {
         }
     }
 
-    /// Refuses files that others than their owner may read or write. By default they are taken, and
-    /// [listed](Self::readable_by_others).
+    /// Refuses files that users other than their owner may read or write. By default they are
+    /// taken, and [listed](Self::readable_by_others).
     #[must_use]
     pub fn refuse_readable_by_others(mut self, refuse: bool) -> Self {
         self.refuse_readable_by_others = refuse;
@@ -110,8 +110,8 @@ impl TicketKeyFile {
     }
 
     /// Reads it again, and updates the ring even if the content is as it was: for a ring that has
-    /// [fallen back](rekindle::tickets::RingStatus::fallback) to keys of its own, to which the same content may have
-    /// more to say by now.
+    /// [fallen back](rekindle::tickets::RingStatus::fallback) to keys of its own: the same content
+    /// may have a key that seals by now.
     ///
     /// # Errors
     ///
@@ -132,7 +132,8 @@ impl TicketKeyFile {
         Ok(self.read_all()?.content)
     }
 
-    /// Files that others than their owner may read or write, as it is now. Reads it, and changes nothing.
+    /// Files that users other than their owner may read or write now. Reads it, and changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -187,8 +188,8 @@ impl TicketKeyFile {
         &self.path
     }
 
-    /// Bytes behind the last whole key of what was last taken, which were ignored. Worth a warning unless
-    /// zero.
+    /// Bytes behind the last whole key of the content that was taken last, which were ignored.
+    /// Worth a warning unless zero.
     #[must_use]
     pub fn trailing_bytes(&self) -> usize {
         self.trailing_bytes
@@ -201,7 +202,7 @@ impl TicketKeyFile {
     }
 }
 
-/// Does not show the digest: it would tell whoever guesses that he was right.
+/// Does not show the digest, which would confirm a guess of the content.
 impl fmt::Debug for TicketKeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TicketKeyFile")

@@ -12,7 +12,7 @@ use crate::error::{MAX_LEN, TicketFileError};
 use crate::format::TicketKeyFormat;
 use crate::secret_text::parse_secret;
 
-/// The end of a file's name in a folder whose keys are known before they seal.
+/// The end of the names of files in a folder whose keys only open yet.
 const NEXT: &str = ".next";
 
 /// What is in a file.
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Secret,
 }
 
-/// What a file has given.
+/// What a file holds.
 #[derive(Clone, Debug)]
 pub enum KeyFileContent {
     /// Keys.
@@ -107,14 +107,14 @@ impl Reader {
             let file = path.join(name);
             let next = name.as_encoded_bytes().ends_with(NEXT.as_bytes());
             let of_file = self.keys(&file, format)?;
-            // With the name goes what the key is for: a file that is renamed is a change.
+            // The name decides the key's role: a file that is renamed is a change.
             let name = name.as_encoded_bytes();
             self.digest.update((name.len() as u64).to_le_bytes());
             self.digest.update(name);
             trailing += of_file.trailing_bytes();
             for key in of_file.entries() {
                 let role = match key.role() {
-                    KeyRole::Timed(table) => KeyRole::Timed(table),
+                    KeyRole::Timed(validity) => KeyRole::Timed(validity),
                     _ if next => KeyRole::Next,
                     role if seals => role,
                     _ => KeyRole::Open,

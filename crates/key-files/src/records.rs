@@ -22,8 +22,7 @@ pub(crate) fn write(
     Ok(records)
 }
 
-/// Writes one record, of zeros until now. A MAC secret that is shorter is the same with zeros behind
-/// it: so HMAC pads it.
+/// Writes one record, of zeros until now. HMAC pads a shorter MAC secret with zeros, too.
 pub(crate) fn write_record(
     entry: &Entry<'_>,
     format: Format,

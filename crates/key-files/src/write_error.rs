@@ -33,8 +33,7 @@ pub enum WriteError {
         /// Bytes that there is room for.
         room: usize,
     },
-    /// There is no second between 1970 and the end of time that would put a key behind or before the
-    /// others.
+    /// No second from 1970 on would put a key behind or before the others.
     NoSecond {
         /// Its index in the set, counted from 0.
         index: usize,
@@ -57,7 +56,7 @@ pub enum WriteError {
     },
 }
 
-/// Places are counted from 1, as people do.
+/// Keys are counted from 1.
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,12 +83,13 @@ impl fmt::Display for WriteError {
                 room,
             } => write!(
                 f,
-                "ticket key {} ({fingerprint}) has a MAC secret of {len} bytes: {format} has room for {room}",
+                "ticket key {} ({fingerprint}) has a MAC secret of {len} bytes: {format} has room \
+                 for {room}",
                 index + 1
             ),
             Self::NoSecond { index, fingerprint } => write!(
                 f,
-                "ticket key {} ({fingerprint}) cannot be given a second at which its turn begins",
+                "ticket key {} ({fingerprint}) has no second left at which it could begin to seal",
                 index + 1
             ),
             Self::NothingSeals => f.write_str("no ticket key seals at this time"),

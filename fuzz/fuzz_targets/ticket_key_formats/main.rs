@@ -1,6 +1,6 @@
 //! Arbitrary bytes, and files of keys with something changed, in every format of ticket-key files.
-//! Nothing panics; what parses is written in the same format and parses to the same keys, and in every
-//! other format that can carry them; errors tell nothing of a secret.
+//! Nothing panics; what parses is written in the same format and parses to the same keys, and in
+//! every other format that can carry them; errors tell nothing of a secret.
 #![no_main]
 
 mod file;

@@ -14,13 +14,13 @@ use super::yaml::{self, Item, MAC_SECRET, Value, Word};
 /// In h2o's order: the newest first; of those that are equally new, by name.
 pub(crate) fn parse(content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
     let items = yaml::items(content)?;
-    let keys = items.iter().enumerate().map(|(n, item)| given(item, n));
+    let keys = items.iter().enumerate().map(|(n, item)| entry(item, n));
     let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
-    keys.sort_by_key(|(not_before, given)| (Reverse(*not_before), *given.key().name()));
-    TicketKeys::new(keys.into_iter().map(|(_, given)| given).collect())
+    keys.sort_by_key(|(not_before, entry)| (Reverse(*not_before), *entry.key().name()));
+    TicketKeys::new(keys.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn given(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyError> {
+fn entry(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyError> {
     let at = KeyLocation::line(record, item.line);
     let key = key(item, at)?;
     let not_before = number(item.value(Word::NotBefore)?)?;
@@ -31,12 +31,12 @@ fn given(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyErr
     }
     // The second that it names is part of it.
     let end = Duration::from_secs(not_after).saturating_add(Duration::from_secs(1));
-    let table = Validity {
+    let validity = Validity {
         seal_from: Duration::from_secs(not_before),
         seal_until: end,
         open_until: end,
     };
-    Ok((not_before, KeyEntry::new(key, KeyRole::Timed(table), at)))
+    Ok((not_before, KeyEntry::new(key, KeyRole::Timed(validity), at)))
 }
 
 fn key(item: &Item<'_>, at: KeyLocation) -> Result<TicketKey, TicketKeyError> {

@@ -11,10 +11,10 @@ use super::yaml::MAC_SECRET;
 use crate::by_position::{ByPosition, Entry};
 use crate::write_error::WriteError;
 
-/// How long a key without times is valid, from now or when it begins to seal, in seconds: 30 days.
+/// How long a key without times is valid, from now or when it begins to seal, in seconds.
 const SPAN: u64 = 30 * 24 * 60 * 60;
 
-/// After how long a key without times takes over from the one before: there is time for its tickets.
+/// When a key without times takes over from the key before it, in seconds after that one.
 const TURN: u64 = SPAN / 2;
 
 /// The most bytes of a key's lines: their words take less than a hundred, two numbers forty.
@@ -39,11 +39,11 @@ pub(crate) fn write(
     Ok(text)
 }
 
-/// Times by which h2o seals with the same key at `now`, and takes the others in the same order. Where keys
-/// have times of their own, those are kept if they can be.
+/// Times by which h2o seals with the same key at `now`, and takes the others in the same order.
+/// Keys keep times of their own where possible.
 fn slots<'a>(keys: &ByPosition<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
     let begins = keys.sealing.validity;
-    let begins = begins.map_or(now, |table| table.seal_from.as_secs());
+    let begins = begins.map_or(now, |validity| validity.seal_from.as_secs());
     let mut slots = vec![Slot::new(keys.sealing, begins, now)];
     for entry in &keys.previous {
         let newer = slots.last().expect("at least the sealing one");
@@ -62,7 +62,7 @@ fn slots<'a>(keys: &ByPosition<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteErro
 impl<'a> Slot<'a> {
     fn new(entry: Entry<'a>, not_before: u64, now: u64) -> Self {
         let not_after = match entry.validity {
-            Some(table) => last_second(table.open_until).max(not_before),
+            Some(validity) => last_second(validity.open_until).max(not_before),
             None => not_before.max(now).saturating_add(SPAN),
         };
         Self {
@@ -74,7 +74,7 @@ impl<'a> Slot<'a> {
 
     /// An older key.
     fn before<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
-        let own = entry.validity.map(|table| table.seal_from.as_secs());
+        let own = entry.validity.map(|validity| validity.seal_from.as_secs());
         if let Some(own) = own {
             let slot = Slot::new(entry, own, now);
             if self.outranks(&slot) {
@@ -88,7 +88,7 @@ impl<'a> Slot<'a> {
     /// A newer key, which has not begun.
     fn then<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
         let own = match entry.validity {
-            Some(table) => first_second(table.seal_from),
+            Some(validity) => first_second(validity.seal_from),
             None => self.not_before.max(now).checked_add(TURN),
         };
         let slot = Slot::new(entry, own.ok_or(no_second(entry))?, now);

@@ -1,8 +1,7 @@
-//! As much of YAML as files of h2o's keys need: a list of flat mappings from words to plain or quoted
-//! values, each on one line.
+//! As much of YAML as files of h2o's keys need: a list of flat mappings from words to plain or
+//! quoted values, each on one line.
 //!
-//! Written here because a library for all of YAML keeps copies of what it reads, and does not wipe them.
-//! Nothing is copied here.
+//! Libraries for YAML keep copies of the text, and do not wipe them. This parser copies nothing.
 
 use rekindle::tickets::{TicketKeyError, TicketKeys};
 
@@ -135,8 +134,8 @@ pub(super) fn items(content: &[u8]) -> Result<Vec<Item<'_>>, TicketKeyError> {
     Ok(items)
 }
 
-/// A line up to a `#` at its beginning or behind a space. Quoted ones are cut as well: there is none in
-/// anything that is valid here.
+/// A line up to a `#` at its beginning or behind a space. A quoted `#` is cut as well: no value
+/// that is valid here has one.
 fn without_comment(line: &[u8]) -> &[u8] {
     let begins = |at: &usize| line[*at] == b'#' && (*at == 0 || b" \t".contains(&line[*at - 1]));
     let comment = (0..line.len()).find(begins);

@@ -1,5 +1,5 @@
-//! Files of ticket keys in every format: read from what is written out by hand, refused, written, and
-//! read again.
+//! Files of ticket keys in every format: read from what is written out by hand, refused, written,
+//! and read again.
 
 mod h2o_text;
 mod raw;

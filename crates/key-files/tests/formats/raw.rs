@@ -47,7 +47,8 @@ pub(crate) fn is_haproxy(format: Format) -> bool {
     matches!(format, Format::Haproxy48 | Format::Haproxy80)
 }
 
-/// A file of these keys, one behind the other. h2o's are valid in turn: key `i` from second 1000 + `i` on.
+/// A file of these keys, one behind the other. h2o's are valid in turn: key `i` from second 1000 +
+/// `i` on.
 pub(crate) fn file(format: Format, keys: &[Raw]) -> Vec<u8> {
     let mut content = Vec::new();
     for (i, key) in keys.iter().enumerate() {
