@@ -130,8 +130,8 @@ impl fmt::Display for PolicyError {
             Self::TooManyKeys(open) => {
                 return write!(
                     f,
-                    "the period of ticket keys is too short for the ticket lifetime: {open} of them \
-                     would be open, more than {}",
+                    "the period of ticket keys is too short for the ticket lifetime: {open} of \
+                     them would be open, more than {}",
                     TicketKeys::MAX_KEYS
                 );
             }

@@ -242,7 +242,8 @@ proptest! {
     fn the_ring_does_what_the_dry_run_says(
         spans in prop::collection::vec((0..60_i64, 0..60_i64, 0..90_i64), 1..5)
     ) {
-        let role = |(from, seals, opens): (i64, i64, i64)| match valid(60 * from, 60 * (from + seals)) {
+        let role = |(from, seals, opens): (i64, i64, i64)| match valid(60 * from, 60 * (from + seals))
+        {
             KeyRole::Timed(validity) => KeyRole::Timed(Validity {
                 open_until: validity.seal_until + seconds(60 * opens as u64),
                 ..validity
