@@ -107,8 +107,8 @@ int main(void) {
     calls = 0;
     free(malloc(1));
     CHECK(calls == 2); /* This program's malloc() and free() are the ones that are called. */
-    /* Two threads read, while one replaces other sessions, whose memory the cache then reclaims. (It
-     * leaves the sessions that are read: a reader's SSL_SESSION_free() would end one of its own.) */
+    /* Two threads read, while one replaces other sessions, whose memory the cache then reclaims.
+     * (The sessions that are read stay: a reader's SSL_SESSION_free() would end a replaced one.) */
     for (int i = 0; i < 3; i++) {
         CHECK(pthread_create(&threads[i], NULL, i < 2 ? reader : writer, NULL) == 0);
     }

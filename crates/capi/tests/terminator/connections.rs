@@ -17,7 +17,8 @@ const PATIENT: &str = "-i 600";
 
 /// A first visit, in TLS 1.2, by a client that then says nothing until it is killed or hung up on.
 fn silent_client(address: SocketAddr, session: &str) -> Process {
-    let mut s_client = Command::new("openssl"); // Without a `timeout`, which would be killed instead.
+    // Without `timeout`, which would be killed instead of the client.
+    let mut s_client = Command::new("openssl");
     let line = format!("s_client -connect {address} -tls1_2 -sess_out {session}");
     let process = Process::spawn(s_client.args(line.split_whitespace()), Stdio::piped());
     process.wait_for("New, TLSv1.2");
@@ -129,7 +130,7 @@ fn the_end_of_a_request_is_passed_on() {
     client.wait_for_end();
 }
 
-/// It stayed open once: after a close_notify OpenSSL reports a failed write as the end of its input.
+/// It stayed open once: after a close_notify OpenSSL reports a failed write as the end of input.
 #[test]
 fn a_client_that_has_gone_does_not_keep_its_upstream() {
     let (sender, ends) = channel();
