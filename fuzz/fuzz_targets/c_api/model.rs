@@ -205,7 +205,7 @@ impl Model {
     fn insert(&mut self, id: Id, session: Session) {
         let made = self.sessions.make(session);
         let expected = self.expect_insert(id, session, made);
-        let bare = matches!(session, Session::NotEncodable).then(Sessions::not_encodable);
+        let bare = matches!(session, Session::NotEncodable).then(calls::not_encodable);
         let session = made.map(|index| &self.sessions.at(index).session);
         self.check(calls::insert(id, session.or(bare.as_ref())), &expected);
         if expected.is_ok() {

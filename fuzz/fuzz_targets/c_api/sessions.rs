@@ -2,7 +2,6 @@
 
 use openssl::ssl::SslSession;
 
-use crate::calls;
 use crate::input::Session;
 
 /// Lengths of the ticket in each session, which is most of its encoding.
@@ -52,10 +51,6 @@ impl Sessions {
 
     pub(crate) fn at(&self, index: usize) -> &Made {
         &self.made[index]
-    }
-
-    pub(crate) fn not_encodable() -> SslSession {
-        calls::not_encodable()
     }
 }
 
