@@ -3,7 +3,8 @@
 //!
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
-//! cargo run -p rekindle-examples --bin tokio_server -- 127.0.0.1:8443 127.0.0.1:9090 cert.pem key.pem
+//! server="cargo run -p rekindle-examples --bin tokio_server --"
+//! $server 127.0.0.1:8443 127.0.0.1:9090 cert.pem key.pem
 //! curl -k https://127.0.0.1:8443/ https://127.0.0.1:8443/ http://127.0.0.1:9090/
 //! ```
 
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Failure> {
     };
     let hour = Duration::from_secs(3_600);
     let resumption = Resumption::builder().session_timeout(hour).build()?;
-    // Maintenance may work for a moment, so it has a thread of its own, not a worker of the runtime.
+    // Maintenance may work for a moment: on a thread of its own, not on a worker of the runtime.
     resumption.spawn_maintenance()?;
     let mut registry = Registry::with_prefix("rekindle");
     registry.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));

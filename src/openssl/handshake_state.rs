@@ -5,9 +5,8 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::LazyLock;
 
-use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL};
+use openssl_sys::{self as sys, SSL};
 
-use super::ffi;
 use crate::resume::{PositionIndex, ResumedBy};
 
 /// The state of a connection's handshake.
@@ -38,40 +37,15 @@ pub(super) enum TicketState {
     Full,
 }
 
-/// The indexes of the two numbers. Negative: OpenSSL gave none.
-pub(super) struct Indexes {
-    /// Of the state.
-    state: c_int,
-    /// Of a moment by the ring's clock, in milliseconds.
-    began: c_int,
-}
-
-pub(super) static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
+/// Where a connection holds the two numbers. Negative: OpenSSL gave no index.
+pub(super) static INDEXES: LazyLock<[c_int; 2]> = LazyLock::new(|| {
     // SAFETY: no callbacks; OpenSSL never looks at the numbers.
-    let index = || unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None) };
-    Indexes {
-        state: index(),
-        began: index(),
-    }
+    [(); 2].map(|()| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None) })
 });
-
-impl Indexes {
-    pub(super) fn all(&self) -> [c_int; 2] {
-        [self.state, self.began]
-    }
-
-    /// Makes room in a new connection's ex_data now rather than in a lookup.
-    ///
-    /// # Safety
-    ///
-    /// `ad` is the ex_data of a live connection.
-    pub(super) unsafe fn make_room(&self, ad: *mut CRYPTO_EX_DATA) {
-        for index in self.all() {
-            // SAFETY: by contract.
-            unsafe { ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut()) };
-        }
-    }
-}
+/// The index of the state.
+const STATE: usize = 0;
+/// The index of the time, in milliseconds by the ring's clock, at which a session or lineage began.
+const BEGAN: usize = 1;
 
 /// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
 const FOUND: u32 = 4;
@@ -135,7 +109,7 @@ impl HandshakeState {
     /// `ssl` is a live connection.
     pub(super) unsafe fn read(ssl: *const SSL) -> Self {
         // SAFETY: by contract; the index holds a number, never a pointer.
-        let state = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.state) };
+        let state = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[STATE]) };
         Self::from_number(state.addr())
     }
 
@@ -145,7 +119,7 @@ impl HandshakeState {
     pub(super) unsafe fn write(self, ssl: *mut SSL) {
         let number = ptr::without_provenance_mut::<c_void>(self.to_number());
         // SAFETY: by contract. Without memory for it, nothing but the state is lost.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES.state, number) };
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[STATE], number) };
     }
 
     /// How many milliseconds before `now` the session or its lineage began.
@@ -155,7 +129,7 @@ impl HandshakeState {
     /// `ssl` is a live connection.
     pub(super) unsafe fn age(ssl: *const SSL, now: u64) -> u64 {
         // SAFETY: as in `read`.
-        let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES.began) };
+        let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[BEGAN]) };
         // Where pointers have 32 bits, ages below 49 days are right.
         (now as usize).wrapping_sub(began.addr()) as u64
     }
@@ -166,7 +140,7 @@ impl HandshakeState {
     pub(super) unsafe fn write_age(ssl: *mut SSL, now: u64, age: u64) {
         let number = ptr::without_provenance_mut::<c_void>(now.wrapping_sub(age) as usize);
         // SAFETY: as in `write`.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES.began, number) };
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[BEGAN], number) };
     }
 }
 

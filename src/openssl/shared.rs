@@ -166,7 +166,7 @@ static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
 /// The index of an `SSL_CTX` that holds an `Arc<Shared>`, or nothing if OpenSSL lacked memory for
 /// any of the indexes that callbacks use.
 pub(super) fn context_index() -> Option<c_int> {
-    let [state, began] = handshake_state::INDEXES.all();
+    let [state, began] = *handshake_state::INDEXES;
     if_all_were_given([INDEXES.context, INDEXES.connection, state, began])
 }
 
@@ -190,7 +190,10 @@ unsafe extern "C" fn remember_shared(
         if !ctx.is_null() {
             ffi::CRYPTO_set_ex_data(ad, idx, SSL_CTX_get_ex_data(ctx, INDEXES.context));
         }
-        handshake_state::INDEXES.make_room(ad);
+        // Makes room for the handshake's state now rather than in a lookup.
+        for index in *handshake_state::INDEXES {
+            ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut());
+        }
     }
 }
 

@@ -13,11 +13,12 @@ use siphasher::sip::SipHasher24;
 use super::lineage::millis;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Bits of a moment, in milliseconds: 34 years, then they begin anew.
-const MOMENT_BITS: u32 = 40;
-const MOMENTS: u64 = (1 << MOMENT_BITS) - 1;
+/// Bits of a timestamp in milliseconds: 34 years, then they begin anew.
+const TIMESTAMP_BITS: u32 = 40;
+const MAX_TIMESTAMP: u64 = (1 << TIMESTAMP_BITS) - 1;
 
-/// How far a moment may lie ahead: the clocks of two threads may differ by a tick.
+/// How far a timestamp may lie ahead, in milliseconds: the clocks of two threads may differ by a
+/// tick.
 const AHEAD: u64 = 1_000;
 
 /// Bytes of half an IV.
@@ -64,7 +65,7 @@ impl IvTimestamps {
             greatest.fetch_max(offset, Ordering::Relaxed);
         }
         let (random, rest) = iv.split_first_chunk_mut::<HALF>().expect("16 bytes");
-        let masked = (issued_at & MOMENTS) ^ self.prf.hash(random);
+        let masked = (issued_at & MAX_TIMESTAMP) ^ self.prf.hash(random);
         rest.copy_from_slice(&masked.to_ne_bytes());
     }
 
@@ -74,14 +75,14 @@ impl IvTimestamps {
         let (random, rest) = iv.split_first_chunk::<HALF>().expect("16 bytes");
         let rest: &[u8; HALF] = rest.try_into().expect("16 bytes");
         let issued_at = u64::from_ne_bytes(*rest) ^ self.prf.hash(random);
-        if issued_at >> MOMENT_BITS != 0 {
+        if issued_at >> TIMESTAMP_BITS != 0 {
             return None;
         }
-        if issued_at.wrapping_sub(now) & MOMENTS <= AHEAD {
+        if issued_at.wrapping_sub(now) & MAX_TIMESTAMP <= AHEAD {
             return Some(0);
         }
-        let age = now.wrapping_sub(issued_at) & MOMENTS;
-        (age <= MOMENTS / 2).then_some(age)
+        let age = now.wrapping_sub(issued_at) & MAX_TIMESTAMP;
+        (age <= MAX_TIMESTAMP / 2).then_some(age)
     }
 
     /// Whether a session of that time can be one that this process issued at `issued_at`: whether
@@ -151,7 +152,7 @@ mod tests {
         let (timestamps, now, mut iv) = (IvTimestamps::new().unwrap(), 1 << 30, iv(1));
         timestamps.write(now + AHEAD, 0, &mut iv);
         assert_eq!(timestamps.age(&iv, now), Some(0));
-        for ahead in [AHEAD + 1, 3_600_000, MOMENTS / 2 - 1] {
+        for ahead in [AHEAD + 1, 3_600_000, MAX_TIMESTAMP / 2 - 1] {
             timestamps.write(now + ahead, 0, &mut iv);
             assert_eq!(timestamps.age(&iv, now), None, "{ahead}");
         }

@@ -89,7 +89,7 @@ fn tickets_from_elsewhere_go_by_the_time_of_day() {
         b_clock.step(-1_000);
         assert!(
             b.offer(&client, &ticket).resumed(),
-            "not born yet, {kind:?}"
+            "not issued yet, {kind:?}"
         );
         assert!(a.offer(&client, &ticket).resumed(), "{kind:?}");
         assert_eq!(b.stats().expired, 1, "{kind:?}");

@@ -256,7 +256,7 @@ impl Harness {
         stats
     }
 
-    /// Whether the ring remembers a key of that name. It does so for a while, if one was ever there.
+    /// Whether the ring remembers a key of that name that has left.
     fn is_retired(&self, name: &[u8; 16]) -> bool {
         let ring = self.resumption.ticket_ring();
         let (now, keys) = (ring.now(), ring.load());
@@ -283,8 +283,8 @@ impl Sealed {
     }
 }
 
-/// Of what was counted, all but the ages of tickets, which are the clock's affair: but that each ticket
-/// that was opened has one.
+/// The counters without the ages of tickets, which depend on the clock. Each ticket that was opened
+/// has one.
 fn without_ages(mut stats: TicketStats) -> TicketStats {
     let opened = stats.opened + stats.renewed;
     assert_eq!(stats.ages.iter().sum::<u64>(), opened);
