@@ -33,13 +33,15 @@
 //! | `cache_capacity`, `cache_entries`, `cache_size_bytes` | |
 //! | `cache_retired_objects`, `cache_retired_bytes` | |
 //! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
-//! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 to previous_5, older |
+//! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 .. 5, older |
 //! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
 //! | `ticket_keys` | keys in the ring |
-//! | `ticket_key_age_seconds`, `ticket_key_opens_for_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
-//! | `ticket_key_next_rotation_seconds`, `ticket_key_seals_for_seconds` | absent if unknown or for ever |
+//! | `ticket_key_age_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
+//! | `ticket_key_opens_for_seconds` | the same; at most 16 keys, those around the sealing one |
+//! | `ticket_key_next_rotation_seconds` | absent if no other key is known to take over |
+//! | `ticket_key_seals_for_seconds` | of the keys known now; absent if for ever |
 //! | `ticket_key_rotations_total`, `ticket_key_fallbacks_total` | |
-//! | `ticket_key_fallback` | 1 while a key of this machine's own seals for want of a provided one |
+//! | `ticket_key_fallback` | 1 while a local key seals, because no provided key may |
 //! | `ticket_key_source` | `source`: local, given, derived |
 //!
 //! No series contains a session id, a key or a key's name: a fingerprint is a truncated MAC.

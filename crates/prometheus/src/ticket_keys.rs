@@ -1,4 +1,4 @@
-//! The ring of ticket keys, read at each scrape. Keys go by their fingerprints, which tell no secret.
+//! The ring of ticket keys. A fingerprint stands for each key, and reveals no secret.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use rekindle::tickets::{KeyPosition, KeyStatus, RingStatus};
 
 use crate::encode::{counter, gauge};
 
-/// Keys that have series of their own, at most: a file may hold thousands.
+/// The most keys that have series of their own: a file may hold thousands.
 const LABELLED: usize = 16;
 
 pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fmt::Result {
-    let keys = "Keys in the ring: those to come, the one that seals, and those that still open";
+    let keys = "Keys in the ring: those that will seal, the one that seals, those that still open";
     gauge(out, "ticket_keys", keys, None, status.keys.len())?;
     let nearest = nearest(&status.keys);
-    let age = "Time since a key began to seal; 0 for one that is to come";
+    let age = "Time since a key began to seal; 0 for one that will seal later";
     labelled(out, "ticket_key_age", age, nearest, |key| key.age)?;
     let opens = "Time for which a key still opens tickets";
     labelled(out, "ticket_key_opens_for", opens, nearest, |key| {
         key.opens_for
     })?;
-    let next = "Time until another key seals, if one is known that will";
+    let next = "Time until another key seals; absent if none is known";
     seconds(out, "ticket_key_next_rotation", next, status.next_rotation)?;
-    let seals = "Time for which there is a key that seals, of those known now; absent if for ever";
+    let seals = "Time until no key of those known now may seal; absent if for ever";
     seconds(out, "ticket_key_seals_for", seals, status.seals_for)?;
-    let fallback = "Whether a key of this machine's own seals because no provided one may";
+    let fallback = "Whether a key of this machine's own seals because no provided key may";
     gauge(
         out,
         "ticket_key_fallback",
@@ -45,7 +45,7 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fm
     ConstGauge::new(1).encode(source.encode_family(&[("source", status.source.name())])?)
 }
 
-/// Those around the one that seals.
+/// The keys around the one that seals.
 fn nearest(keys: &[KeyStatus]) -> &[KeyStatus] {
     let sealing = keys
         .iter()

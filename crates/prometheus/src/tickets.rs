@@ -1,4 +1,4 @@
-//! What has become of stateless tickets, read at each scrape.
+//! What became of stateless tickets.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What can keep the terminator from starting, or a certificate from being loaded.
+//! Errors of the start and of certificates.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use rekindle::tickets::TicketRingError;
 use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
-/// Why the terminator did not start. The operator's to fix: each says which flag, file or address it is about.
+/// Why the terminator did not start. Each names the flag, file or address that the operator can
+/// fix.
 #[derive(Debug, Error)]
 pub(crate) enum StartError {
     #[error("cannot start the runtime: {0}")]
@@ -39,7 +40,7 @@ pub(crate) enum StartError {
     },
 }
 
-/// Why OpenSSL refused to be set up.
+/// Why OpenSSL refused the configuration.
 #[derive(Debug, Error)]
 pub(crate) enum TlsError {
     #[error("cannot set up TLS: {0}")]
@@ -48,7 +49,7 @@ pub(crate) enum TlsError {
     Install(#[from] InstallError),
 }
 
-/// Why a certificate or its key was not taken.
+/// Why a certificate or its key was refused.
 #[derive(Debug, Error)]
 pub(crate) enum IdentityError {
     #[error("certificate file {path}: {source}")]

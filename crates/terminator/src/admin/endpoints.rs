@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use super::http::{self, Answer, answer};
 use super::metrics::Metrics;
 
-/// Scrapers and health checks are few. More than this at one time wait.
+/// Scrapers and health checks are few. More connections than this wait.
 const CONNECTIONS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -29,10 +29,10 @@ impl Admin {
         Self { metrics, drain }
     }
 
-    /// Answers for as long as the process lives, during the drain as well: that is when health checks matter most.
+    /// Answers for as long as the process lives: health checks matter most during the drain.
     pub(crate) async fn run(self, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        // Never closed, so this ends only with the process.
+        // The semaphore is never closed, so the loop ends only with the process.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             let (tcp, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,

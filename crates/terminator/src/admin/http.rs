@@ -1,4 +1,4 @@
-//! What the admin endpoint and the demo have in common: one HTTP/1 connection, served politely.
+//! One HTTP/1 connection, for the admin endpoints and for the demo.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Answers requests on `stream` until the client has no more, is too slow, or `drain` says that this one is the last.
-/// GET and HEAD only, which is all that either side of the terminator offers.
+/// Answers requests on `stream` until the client sends no more or is too slow, or until `drain`
+/// makes the present request the last one. Only GET and HEAD are answered.
 pub(crate) async fn serve<S, F>(
     stream: S,
     drain: &CancellationToken,

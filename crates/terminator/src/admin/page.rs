@@ -102,11 +102,13 @@ const PAGE: &str = r#"<!doctype html>
 <style>
   body { font: 16px/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem;
          color: #1c2330; background: #fbfbfa; }
-  h1 { font-size: 1.5rem; font-weight: 600; margin: 0 0 1.5rem; padding-left: .75rem; border-left: .35rem solid; }
+  h1 { font-size: 1.5rem; font-weight: 600; margin: 0 0 1.5rem; padding-left: .75rem;
+       border-left: .35rem solid; }
   .new { border-color: #8a94a6; }
   .resumed { border-color: #d9622b; }
   table { border-collapse: collapse; width: 100%; }
-  th, td { text-align: left; vertical-align: top; padding: .4rem 0; border-bottom: 1px solid #e4e4e0; }
+  th, td { text-align: left; vertical-align: top; padding: .4rem 0;
+           border-bottom: 1px solid #e4e4e0; }
   th { font-weight: 500; color: #5b6472; width: 14rem; }
   p { color: #5b6472; }
   @media (prefers-color-scheme: dark) {

@@ -35,7 +35,7 @@ impl collector::Collector for Collector {
         )?)?;
         ConstCounter::new(estimate.dropped).encode(out.encode_descriptor(
             "cache_reuse_dropped",
-            "Uses of sampled sessions that were left out, so that no handshake waited for another",
+            "Uses of sampled sessions that were dropped, so that no handshake waited for another",
             None,
             MetricType::Counter,
         )?)
@@ -47,8 +47,9 @@ fn distances(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Res
     let count = buckets.iter().map(|(_, count)| count).sum();
     out.encode_descriptor(
         "cache_reuse_distance",
-        "Lookups by the least number of sessions that an LRU cache must hold to find them, estimated from a sample; \
-         those that none finds are above every bound, and not in the sum",
+        "Lookups by the least number of sessions that an LRU cache must hold to find them, \
+         estimated from a sample; \
+         lookups that no cache finds are above every bound, and not in the sum",
         Some(&Unit::Other("sessions".into())),
         MetricType::Histogram,
     )?

@@ -1,4 +1,4 @@
-//! Whether a file, or what a folder holds, has changed and has come to rest.
+//! Whether a file, or what a folder holds, has changed and is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use rekindle::tickets::TicketKeys;
 
-/// Compares what the file system says of a file from one look to the next.
+/// Compares the metadata of a file from one look to the next.
 ///
-/// Links are followed, so that a link which now points elsewhere is a change: so Kubernetes replaces the files of a secret.
-/// A change counts once it looks the same twice: a file that somebody is writing does not.
+/// Links are followed, so a link that now points elsewhere is a change: Kubernetes replaces the
+/// files of a secret so. A change counts once two looks show the same: a file that a program is
+/// still writing does not count.
 #[derive(Debug)]
 pub(crate) struct ChangeWatch {
     path: PathBuf,
-    /// As it was when it was last read.
+    /// At the last reading.
     taken: Look,
-    /// As it was when it was last looked at.
+    /// At the last look.
     last: Look,
 }
 
@@ -43,13 +44,14 @@ impl ChangeWatch {
         }
     }
 
-    /// To be called before the file is read: what changes from then on is a change.
+    /// To be called before the file is read: later changes count.
     pub(crate) fn taken(&mut self) {
         self.taken = look(&self.path);
         self.last.clone_from(&self.taken);
     }
 
-    /// Looks at it: whether it differs from what was last read, and is as it was at the last look. It then counts as read.
+    /// Looks at the file. It has changed if it differs from the last reading and equals the last
+    /// look; then the caller reads it.
     pub(crate) fn has_changed(&mut self) -> bool {
         let now = look(&self.path);
         let changed = now != self.taken && now == self.last;
@@ -60,7 +62,7 @@ impl ChangeWatch {
         changed
     }
 
-    /// Whether it was, at the last look, as it was when it was last read.
+    /// Whether the last look showed the file as it was read.
     pub(crate) fn is_settled(&self) -> bool {
         self.last == self.taken
     }
@@ -70,7 +72,7 @@ fn look(path: &Path) -> Look {
     let Ok(entries) = fs::read_dir(path) else {
         return vec![(OsString::new(), identity(path))];
     };
-    // More than so many are refused anyway.
+    // More entries are refused anyway.
     let entries = entries.take(2 * TicketKeys::MAX_KEYS).flatten();
     let names = entries.map(|entry| entry.file_name());
     let shown = names.filter(|name| !name.as_encoded_bytes().starts_with(b"."));

@@ -1,4 +1,4 @@
-//! The ring of ticket keys: where it comes from at the start, and what the log says of it.
+//! The ring of ticket keys at the start, and what the log says of key files.
 
 use rekindle::tickets::{TicketRing, Update};
 use rekindle_key_files::TicketKeyFile;
@@ -8,14 +8,15 @@ use super::change_watch::ChangeWatch;
 use crate::cli::{KeysFrom, TicketSettings};
 use crate::error::StartError;
 
-/// A file that ticket keys come from, and whether it has changed since it was last read.
+/// A file of ticket keys, and whether it has changed since it was last read.
 #[derive(Debug)]
 pub(crate) struct WatchedKeyFile {
     pub(crate) file: TicketKeyFile,
     pub(crate) watch: ChangeWatch,
 }
 
-/// A ring, and the file that it came from. Without a file it makes its own keys; a file that gives none is an error.
+/// A ring, and the file of its keys. Without a file the ring makes its own keys. A file that gives
+/// no keys is an error.
 pub(crate) fn open(
     settings: &TicketSettings,
 ) -> Result<(TicketRing, Option<WatchedKeyFile>), StartError> {
@@ -29,7 +30,7 @@ pub(crate) fn open(
         KeysFrom::Secret(path) => ("--ticket-secret", TicketKeyFile::secret(path)),
     };
     let mut file = file.refuse_readable_by_others(settings.refuse_readable_by_others);
-    // Looked at before it is read: what changes meanwhile is a change.
+    // The first look comes before the reading: later changes count.
     let watch = ChangeWatch::new(file.path());
     let ring = file
         .open(ring)
@@ -44,26 +45,29 @@ pub(crate) fn open(
     Ok((ring, Some(WatchedKeyFile { file, watch })))
 }
 
-/// What an operator should know of keys that were read again.
+/// Warns of what the operator should know about keys that were read again.
 pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
     if update.dropped > 0 {
         warn!(
             dropped = update.dropped,
-            "ticket keys: keys are gone that still opened tickets, whose clients get full handshakes"
+            "ticket keys: keys are gone that still opened tickets; their clients make full \
+             handshakes"
         );
     }
     if update.fallback {
-        warn!("ticket keys: none of those that were read may seal now");
+        warn!("ticket keys: none of the keys that were read may seal now");
     }
     warn_of_file(file);
 }
 
-/// What an operator should know of the file itself. What does not fill a record is ignored, as by other servers that read
-/// such files: editors add a newline. More than that is a file cut short.
+/// Warns of what the operator should know about the file itself.
+///
+/// Bytes that do not fill a record are ignored, as by other servers that read such files: editors
+/// add a newline. More bytes are a file cut short.
 fn warn_of_file(file: &TicketKeyFile) {
     for path in file.readable_by_others() {
         let path = path.display();
-        warn!(%path, "ticket keys: others than the file's owner can read or write it");
+        warn!(%path, "ticket keys: users other than the file's owner can read or write it");
     }
     let trailing = file.trailing_bytes();
     if trailing > 0 {

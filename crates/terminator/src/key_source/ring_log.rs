@@ -36,8 +36,8 @@ impl RingLog {
         let fallback = keys.is_fallback(now);
         match (self.fallback, fallback) {
             (false, true) => error!(
-                "ticket keys: {}; a key of this machine's own seals, whose tickets no other machine \
-                 opens",
+                "ticket keys: {}; a key of this machine's own seals, \
+                 whose tickets no other machine opens",
                 reason(&keys, now)
             ),
             (true, false) => info!("ticket keys: healed, a provided key seals again"),

@@ -1,4 +1,4 @@
-//! Takes connections, bounds their number, runs the handshake, and hands each to the service behind.
+//! Takes connections, bounds their number, runs the handshake, and hands each to a service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::admin::Metrics;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Everything that a connection needs. There is one for the whole process.
+/// Everything that connections share.
 #[derive(Debug)]
 pub(crate) struct Frontend {
     pub(crate) tls: Arc<TlsFront>,
@@ -33,7 +33,7 @@ pub(crate) struct Frontend {
     pub(crate) shutdown: Shutdown,
 }
 
-/// Who answers the decrypted bytes.
+/// What answers the decrypted bytes.
 #[derive(Debug)]
 pub(crate) enum Service {
     Tunnel(Tunnel),
@@ -43,7 +43,7 @@ pub(crate) enum Service {
 impl Frontend {
     /// Accepts until the drain begins, then closes the listener.
     pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
-        // Once here rather than on each connection: Linux hands them down.
+        // Once here and not for each connection: Linux copies the options to them.
         if let Err(error) = sockets::set_options(&listener) {
             warn!(%error, "cannot set socket options");
         }
@@ -63,7 +63,8 @@ impl Frontend {
                     debug!(%error, "connection lost before accept")
                 }
                 Err(error) => {
-                    // Out of files or memory: trying again at once would only burn the processor.
+                    // Out of file descriptors or memory: an immediate retry would only burn
+                    // processor time.
                     self.metrics.accept_errors.inc();
                     warn!(%error, pause_ms = pause.as_millis() as u64, "cannot accept connections");
                     tokio::time::sleep(pause).await;
@@ -127,7 +128,7 @@ fn trace_handshake(peer: SocketAddr, ssl: &SslRef, resumed: Option<ResumedBy>) {
     debug!(%peer, protocol = ssl.version_str(), kind = handshake_kind(resumed), "handshake done");
 }
 
-/// The peer went away between its SYN and our accept. Nothing is wrong with us.
+/// The peer went away between its SYN and the accept: no fault of this machine.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

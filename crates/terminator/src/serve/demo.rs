@@ -12,7 +12,8 @@ use super::shutdown::Shutdown;
 use super::tls::{TlsStream, handshake_kind};
 use crate::admin::{self, Answer, Visit, answer};
 
-/// Enough of a session id to tell two apart. The whole id would let who reads over the shoulder ask for the session.
+/// The bytes of a session id that the page shows: enough to tell two apart, too few to ask for the
+/// session.
 const SESSION_ID_SHOWN: usize = 8;
 
 #[derive(Debug)]
@@ -40,7 +41,8 @@ impl Demo {
             () = shutdown.abort.cancelled() => return Ok(()),
         };
         if served.is_err() {
-            // hyper says goodbye itself where all went well. A client that sent no request at all gets one too.
+            // hyper shuts the connection down where all went well. A client that sent no request
+            // gets `close_notify` as well.
             let _ = stream.shutdown().await;
         }
         served

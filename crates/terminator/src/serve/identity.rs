@@ -1,4 +1,4 @@
-//! Who the server is: a certificate chain and its private key, from files or made in memory.
+//! The server's identity: a certificate chain and its private key, from files or made in memory.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::error::IdentityError;
 
-/// A certificate chain, the server's own certificate first, with the private key that belongs to it.
+/// A certificate chain, the server's own certificate first, and the private key of that
+/// certificate.
 #[derive(Clone)]
 pub(crate) struct Identity {
     leaf: X509,
@@ -27,7 +28,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Reads both files. The result is an identity that works, or an error that names the file at fault.
+    /// Reads both files. The result is an identity that works, or an error that names the file at
+    /// fault.
     pub(crate) fn load(files: &IdentityFiles) -> Result<Self, IdentityError> {
         let (leaf, intermediates) = load_chain(&files.certificate)?;
         let key = load_key(&files.key)?;
@@ -60,7 +62,7 @@ impl Identity {
         &self.key
     }
 
-    /// SHA-256 of the server's own certificate, as operators compare it (`openssl x509 -fingerprint -sha256`).
+    /// SHA-256 of the server's own certificate, as `openssl x509 -fingerprint -sha256` prints it.
     pub(crate) fn fingerprint(&self) -> String {
         self.leaf
             .digest(MessageDigest::sha256())
@@ -68,7 +70,7 @@ impl Identity {
             .unwrap_or_default()
     }
 
-    /// The same chain. The key then is the same as well, for both belong to one certificate.
+    /// Whether the chain is the same. Then the key is the same too: both belong to one certificate.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         let der = |certificate: &X509| certificate.to_der().ok();
         der(&self.leaf) == der(&other.leaf)
@@ -124,7 +126,8 @@ fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
             path: path.into(),
             source,
         })?;
-    // Without a callback of ours OpenSSL would ask for the passphrase on the terminal, and a reload would hang there.
+    // Without a callback OpenSSL would ask for the passphrase on the terminal, and a reload would
+    // hang.
     let mut encrypted = false;
     let key = PKey::private_key_from_pem_callback(&pem, |_| {
         encrypted = true;
@@ -142,7 +145,7 @@ fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
     }
 }
 
-/// OpenSSL's own words, without the file and line of its source code.
+/// OpenSSL's reason, without the file and line of its source.
 pub(crate) fn first_reason(stack: &ErrorStack) -> String {
     let reason = stack.errors().iter().find_map(|error| error.reason());
     reason.unwrap_or("unknown reason").to_owned()

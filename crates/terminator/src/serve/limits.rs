@@ -1,12 +1,13 @@
-//! The operating system's limit on open files, which is a limit on connections.
+//! The kernel's limit on open files, which limits connections.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
-/// Files that are open whatever the load: listeners, runtime, log, admin connections.
+/// Files that are open under any load: listeners, runtime, log, admin connections.
 const RESERVE: u64 = 128;
 
-/// Raises the soft limit as far as `connections` need and the hard limit lets; says so if that is not far enough.
+/// Raises the soft limit to what `connections` need, within the hard limit. The log says so if the
+/// hard limit is too low.
 pub(crate) fn raise_open_files(connections: usize, files_each: u64) {
     let needed = (connections as u64)
         .saturating_mul(files_each)

@@ -1,5 +1,5 @@
-//! SIGHUP: reads the certificate and the ticket keys again, each on its own; ticket keys also when their file has changed.
-//! What cannot be read changes nothing.
+//! Reads the certificate and the ticket keys again at SIGHUP, each on its own, and the ticket keys
+//! also when their file has changed. What cannot be read changes nothing.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::tls::TlsFront;
 use crate::admin::{Metrics, ReloadOf, ReloadResult};
 use crate::key_source::{WatchedKeyFile, warn_of};
 
-/// How often it is read again while it gives no key that seals.
+/// The time between two readings while the file gives no key that seals.
 const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Reloader {
     files: Option<IdentityFiles>,
     ticket_keys: Option<WatchedKeyFile>,
     retried: Instant,
-    /// What the last retry came to, so that the log hears of it once.
+    /// The error of the last retry, so that the log tells it once.
     retry_error: Option<String>,
     tls: Arc<TlsFront>,
     metrics: Arc<Metrics>,
@@ -118,7 +118,8 @@ impl Reloader {
         }
     }
 
-    /// While keys of our own seal for want of others, the same file may have more to say by now.
+    /// While a local key seals for want of a provided one, the same file may give one by now: a
+    /// timed key has begun, or a file can be read again.
     fn retry_ticket_keys(&mut self) {
         let ring = self.tls.resumption().ticket_ring();
         let Some(WatchedKeyFile { file, .. }) = &mut self.ticket_keys else {

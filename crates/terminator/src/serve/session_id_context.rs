@@ -1,13 +1,15 @@
-//! What a session belongs to. OpenSSL resumes a session only under the session id context that it was made under, so servers
-//! that share ticket keys must share this as well.
+//! The session id context: what a session belongs to.
+//!
+//! OpenSSL resumes a session only under the context that it was made under, so servers that share
+//! ticket keys must share the context as well.
 
 use std::str::FromStr;
 
-/// SSL_MAX_SID_CTX_LENGTH of OpenSSL.
+/// `SSL_MAX_SID_CTX_LENGTH` of OpenSSL.
 const LONGEST: usize = 32;
 const HEX: &str = "hex:";
 
-/// 1 to 32 bytes, from text as it is or from hexadecimal digits behind `hex:`.
+/// 1 to 32 bytes: text as it is, or hexadecimal digits behind `hex:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SessionIdContext(Vec<u8>);
 

@@ -1,10 +1,10 @@
-//! The signals that the terminator lives by.
+//! The signals that the terminator handles.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Handlers that are installed from the moment this exists, so that no signal after start-up finds the default action.
+/// Signal handlers. From their installation on, no signal takes its default action.
 #[derive(Debug)]
 pub(crate) struct Signals {
     /// SIGHUP: reload.

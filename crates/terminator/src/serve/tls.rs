@@ -1,4 +1,4 @@
-//! The server's side of the handshake: the `SSL_CTX` in use, and how it is replaced while connections go on.
+//! The handshake: the `SSL_CTX` in use, and its replacement while connections go on.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslAcceptor, SslContext, SslMethod, SslOptions, SslRef};
-use rekindle::openssl::{ResumedBy, Resumption};
+use rekindle::openssl::{KeepSession, ResumedBy, Resumption};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -19,12 +19,12 @@ use super::identity::{Identity, first_reason};
 use super::session_id_context::SessionIdContext;
 use crate::error::TlsError;
 
-/// The TLS context that new connections get. Those that are open keep the one they began with.
+/// The TLS context of new connections. Open connections keep theirs.
 #[derive(Debug)]
 pub(crate) struct TlsFront {
     context: ArcSwap<SslContext>,
     resumption: Resumption,
-    /// The same for every context made here: a session made under one certificate resumes under the next.
+    /// The same for every context: a session made under one certificate resumes under the next.
     session_id_context: SessionIdContext,
     handshake_timeout: Duration,
 }
@@ -45,7 +45,7 @@ impl TlsFront {
         })
     }
 
-    /// New connections get `identity` from now on. On an error nothing has changed.
+    /// Gives `identity` to new connections. An error changes nothing.
     pub(crate) fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
         let context = context(identity, &self.resumption, &self.session_id_context)?;
         self.context.store(Arc::new(context));
@@ -63,16 +63,19 @@ impl TlsFront {
         tokio::time::timeout(self.handshake_timeout, handshake)
             .await
             .map_err(|_| HandshakeError::Timeout)??;
-        Ok(TlsStream(stream))
+        Ok(TlsStream(KeepSession::new(stream, |stream| stream.ssl())))
     }
 }
 
-/// A connection whose handshake is done. Reading to its end succeeds only if the peer said that it is the end.
+/// A connection after its handshake. Reading to its end succeeds only if the peer has announced the
+/// end.
 ///
-/// `SslStream` reports a TCP connection that ended without `close_notify` as the end of the data. Whoever can send a FIN in
-/// the client's name could then cut a message short without anyone's notice.
+/// `SslStream` reports a TCP connection that ended without `close_notify` as the end of the data.
+/// An attacker that sends a FIN in the client's name could then cut a message short unnoticed.
+///
+/// A client that hangs up without `close_notify`, as many do, keeps its session all the same.
 #[derive(Debug)]
-pub(crate) struct TlsStream(SslStream<TcpStream>);
+pub(crate) struct TlsStream(KeepSession<SslStream<TcpStream>>);
 
 impl TlsStream {
     pub(crate) fn ssl(&self) -> &SslRef {
@@ -83,22 +86,15 @@ impl TlsStream {
         self.0.get_mut()
     }
 
-    /// OpenSSL keeps what ended the last read, so asking again tells one end from the other.
+    /// OpenSSL remembers what ended the last read, so a second read tells one end from the other.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(Pin::new(&mut self.0).poll_peek(cx, &mut [0])) {
+        match ready!(Pin::new(&mut *self.0).poll_peek(cx, &mut [0])) {
             Err(error) if error.code() == ErrorCode::ZERO_RETURN => Poll::Ready(Ok(())),
             _ => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "closed without close_notify",
             ))),
         }
-    }
-}
-
-/// A client that hangs up without `close_notify`, as many do, keeps its session all the same.
-impl Drop for TlsStream {
-    fn drop(&mut self) {
-        Resumption::keep_session(self.ssl());
     }
 }
 
@@ -109,7 +105,7 @@ impl AsyncRead for TlsStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.remaining();
-        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut *self.0).poll_read(cx, buf))?;
         if before > 0 && buf.remaining() == before {
             self.poll_end(cx)
         } else {
@@ -124,15 +120,15 @@ impl AsyncWrite for TlsStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut *self.0).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut *self.0).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut *self.0).poll_shutdown(cx)
     }
 }
 
@@ -141,22 +137,22 @@ pub(super) fn handshake_kind(resumed: Option<ResumedBy>) -> &'static str {
     resumed.map_or("full", ResumedBy::name)
 }
 
-/// Why a handshake did not come to its end.
+/// Why a handshake failed.
 #[derive(Debug, Error)]
 pub(crate) enum HandshakeError {
     /// The peer was too slow, or silent.
     #[error("timed out")]
     Timeout,
-    /// The peer hung up in the middle. Health checks of load balancers do this all day.
+    /// The peer hung up in the middle, as health checks of load balancers do.
     #[error("the peer closed the connection")]
     Closed,
     /// The connection broke.
     #[error("i/o: {0}")]
     Io(io::Error),
-    /// The two sides did not agree, or one did not speak TLS.
+    /// The two sides did not agree, or the peer did not speak TLS.
     #[error("tls: {0}")]
     Tls(String),
-    /// OpenSSL has no memory for another connection.
+    /// OpenSSL has no memory for a connection.
     #[error("cannot set up a connection: {0}")]
     Setup(#[from] ErrorStack),
 }
@@ -192,8 +188,8 @@ impl From<openssl::ssl::Error> for HandshakeError {
     }
 }
 
-/// The peer's TCP connection ended and no `close_notify` came before. OpenSSL 3 has a reason of its own for it, earlier ones
-/// report a system call that failed without an error.
+/// Whether the peer's TCP connection ended without `close_notify`. OpenSSL 3 has a reason code for
+/// it; earlier versions report a system call that failed without an error.
 fn is_unexpected_eof(error: &openssl::ssl::Error) -> bool {
     match error.code() {
         ErrorCode::SYSCALL => error.io_error().is_none(),
@@ -210,10 +206,10 @@ fn context(
     session_id_context: &SessionIdContext,
 ) -> Result<SslContext, TlsError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    // A client could otherwise make us repeat the most expensive part of the handshake on one connection, for ever.
+    // A client could otherwise repeat the most expensive part of the handshake on one connection.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
-    // One read for all that has come, where OpenSSL would make two for each record: its header, then the rest. Its buffer
-    // takes a whole record either way.
+    // One read takes all that has come. Without read-ahead OpenSSL makes two reads for each record,
+    // of its header and of the rest. Its buffer holds a whole record either way.
     builder.set_read_ahead(true);
     builder.set_certificate(identity.leaf())?;
     for certificate in identity.intermediates() {

@@ -1,8 +1,8 @@
-//! Forwards bytes between a TLS client and the upstream, until both have said that they are done.
+//! Forwards bytes between a TLS client and the upstream until both have ended.
 //!
-//! The end of one direction is passed on (`close_notify` becomes FIN, FIN becomes `close_notify`) while the other goes on. A
-//! connection that breaks is passed on as broken: the other side gets a reset, so that it cannot take the part that it has
-//! for the whole.
+//! The end of one direction is passed on (`close_notify` becomes FIN, FIN becomes `close_notify`)
+//! while the other goes on. A connection that breaks is passed on as a reset, so the other side
+//! cannot take a part for the whole.
 
 use std::io;
 use std::pin::Pin;
@@ -26,17 +26,17 @@ use crate::cli::Address;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One TLS record.
 const BUFFER: usize = 16 * 1024;
-/// How long a client whose upstream is down may take to read that we said goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a client whose upstream is down may take to read `close_notify`.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The way to the upstream.
+/// The connection to the upstream.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     upstream: Address,
     metrics: Arc<Metrics>,
 }
 
-/// Why a connection did not end well.
+/// Why a connection broke.
 #[derive(Debug, Error)]
 pub(crate) enum TunnelError {
     #[error("cannot connect to upstream {0}: {1}")]
@@ -64,7 +64,7 @@ impl Tunnel {
         match upstream {
             Ok(upstream) => self.forward(client, upstream, abort).await,
             Err(error) => {
-                farewell(client).await;
+                close(client).await;
                 Err(error)
             }
         }
@@ -115,25 +115,27 @@ impl Tunnel {
     }
 }
 
-/// Says goodbye to a client that we cannot serve: `close_notify`, then FIN, then its own words unread. Closing while some are
-/// on the way would turn our goodbye into a reset.
-async fn farewell(mut client: TlsStream) {
-    let goodbye = async {
+/// Ends the connection of a client whose upstream is down: `close_notify`, then FIN, then its
+/// unread bytes. Closing while bytes of the client are on the way would turn `close_notify` into a
+/// reset.
+async fn close(mut client: TlsStream) {
+    let closed = async {
         client.shutdown().await?;
         let mut ignored = [0; 4096];
         while client.tcp().read(&mut ignored).await? > 0 {}
         io::Result::Ok(())
     };
-    // Whoever does not listen now would not listen later either.
-    let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+    // A client that does not read now would not read later either.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
 }
 
 fn reset_on_close(tcp: &TcpStream) {
-    // The peer is told by a reset rather than by FIN; where that cannot be set it still sees no `close_notify`.
+    // If the option cannot be set, the peer still sees no `close_notify`.
     let _ = tcp.set_zero_linger();
 }
 
-/// Counts what is read while it is read, for a connection may last for days; and says which side an error came from.
+/// Counts bytes as they are read, because a connection may last for days, and says on which side an
+/// error occurred.
 struct Metered<'a, S> {
     side: &'static str,
     stream: S,
@@ -187,7 +189,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<'_, S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
-        // A peer that is gone already needs no goodbye.
+        // A peer that is gone needs no shutdown.
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             outcome => Poll::Ready(outcome.map_err(|error| self.failed(error))),

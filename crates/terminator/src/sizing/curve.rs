@@ -34,13 +34,13 @@ impl Curve {
         })
     }
 
-    /// The largest capacity that anything is known of.
+    /// The largest capacity of the curve.
     pub(crate) fn reach(&self) -> usize {
         self.points.last().map_or(0, |(bound, _)| *bound as usize)
     }
 
-    /// The share of lookups that a cache of `capacity` sessions finds; between two points of the curve on
-    /// a line, on a logarithmic scale.
+    /// The share of lookups that a cache of `capacity` sessions finds. Between two points of the
+    /// curve, on a line over the logarithm of the capacity.
     pub(crate) fn share(&self, capacity: usize) -> f64 {
         let capacity = capacity as f64;
         let above = self.points.partition_point(|(bound, _)| *bound < capacity);

@@ -23,30 +23,31 @@ use rekindle::{SessionId, Time};
 use super::histogram::Histogram;
 use super::sample::{Sample, Use};
 
-/// Estimates the reuse distances of lookups. Takes less than a megabyte, however many sessions there are.
+/// Estimates the reuse distances of lookups, in less than a megabyte for any number of sessions.
 #[derive(Debug)]
 pub(crate) struct ReuseEstimator<S = RandomState> {
     hasher: S,
-    /// Sessions whose hash is at most this are followed. Relaxed: whoever sees an old one finds out under the lock.
+    /// Sessions whose hash is at most this are followed. Relaxed: a thread that sees an old
+    /// threshold finds the current one under the lock.
     threshold: AtomicU64,
     sample: Mutex<Sample>,
     dropped: AtomicU64,
 }
 
-/// What was estimated so far.
+/// The estimate so far.
 #[derive(Debug)]
 pub(crate) struct Estimate {
     pub(crate) histogram: Histogram,
     /// The share of sessions that is followed now, above 0 and at most 1.
     pub(crate) sampled: f64,
-    /// Uses of followed sessions that were not seen, because another thread was at work here.
+    /// Uses of followed sessions that were dropped, because another thread had the lock.
     pub(crate) dropped: u64,
 }
 
 impl ReuseEstimator {
     /// Watches the handshakes of `resumption` from now on. Sessions live for `timeout`.
     pub(crate) fn watch(resumption: &Resumption, timeout: Duration) -> Arc<Self> {
-        // A reference to the cache, not to the resumption, which owns the hook and would keep itself alive.
+        // A reference to the cache: the resumption owns the hook, and would keep itself alive.
         let cache = Arc::clone(resumption.cache());
         let estimator = Arc::new(Self::new(cache.capacity(), timeout, RandomState::new()));
         let watcher = Arc::clone(&estimator);
@@ -105,7 +106,7 @@ impl<S: BuildHasher> ReuseEstimator<S> {
     }
 
     pub(crate) fn estimate(&self) -> Estimate {
-        // Held for some hundred nanoseconds: a scrape makes handshakes drop next to nothing.
+        // Held for less than a microsecond: a scrape makes handshakes drop next to nothing.
         let sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
         Estimate {
             histogram: sample.histogram().clone(),

@@ -1,4 +1,5 @@
-//! Exact LRU at every capacity in one pass: stack distances (Mattson, Gecsei, Slutz, Traiger, 1970).
+//! Exact LRU at every capacity in one pass: stack distances (Mattson, Gecsei, Slutz, Traiger,
+//! Evaluation Techniques for Storage Hierarchies, 1970).
 
 use std::collections::VecDeque;
 

@@ -12,17 +12,18 @@ use thiserror::Error;
 /// The longest line, in bytes, its end not counted.
 const MAX_LINE: usize = 1_024;
 
-/// Later than anything that happens in seconds; milliseconds and microseconds are.
+/// Later than any time in seconds, and earlier than one in milliseconds or microseconds.
 const LATEST: f64 = 1e11;
 
 /// Requests in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Requests {
-    /// The session of each, numbered from zero as they come.
+    /// The session of each request, numbered from zero in the order of appearance.
     pub(crate) sessions: Vec<u32>,
     /// Number of sessions.
     pub(crate) distinct: usize,
-    /// For each request, milliseconds since 1970, never going back; empty where the lines have no times.
+    /// For each request, milliseconds since 1970, never going back; empty if the lines have no
+    /// times.
     pub(crate) times: Vec<u64>,
 }
 
@@ -44,7 +45,7 @@ fn parse(mut reader: impl BufRead, file: &str, timed: bool) -> Result<Requests, 
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        // One byte more than fits, to see that it does not; and the end of the line.
+        // One byte more than fits, to notice that it does not fit, and the end of the line.
         let bounded = (&mut reader).take(MAX_LINE as u64 + 2);
         let read = { bounded }.read_until(b'\n', &mut line);
         let read = read.map_err(|source| RequestsError::Read {
@@ -88,11 +89,12 @@ impl Requests {
         match time {
             Some(time) if with_times || self.sessions.is_empty() => {
                 let millis = millis(time).ok_or(LineError::Time)?;
-                // Logs of several workers overtake one another a little: the clock stands still then.
+                // Lines of several workers may be slightly out of order: the clock then stands
+                // still.
                 let latest = self.times.last().copied().unwrap_or(0);
                 self.times.push(millis.max(latest));
             }
-            // The first had none: then this one is no pair of a time and an id.
+            // The first line had no time, so this one is no pair of a time and an id.
             Some(_) => return Err(LineError::Words),
             None if with_times => return Err(LineError::TimeMissing),
             None => {}
@@ -112,8 +114,8 @@ fn millis(seconds: &[u8]) -> Option<u64> {
         .then_some((seconds * 1_000.0) as u64)
 }
 
-/// Gives each id a number. Keeps 128 bits of two keyed hashes in its place: a log of ids can be large,
-/// and who has an id can ask for the session.
+/// Numbers ids. It keeps 128 bits of two keyed hashes for each: a log of ids can be large, and an
+/// id lets its reader ask for the session.
 struct Numbers(HashMap<u128, u32, RandomState>, [RandomState; 2]);
 
 impl Numbers {

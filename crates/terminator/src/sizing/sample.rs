@@ -139,8 +139,8 @@ impl Sample {
         Some(known)
     }
 
-    /// Expired sessions take no room in the cache either. Each use drops a few, so that no handshake
-    /// has to drop all of them after a quiet night.
+    /// Expired sessions take no room in the cache either. Each use drops a few, so that no
+    /// handshake has to drop all of them after a quiet night.
     fn drop_expired(&mut self, now: Time) {
         for _ in 0..EXPIRED_AT_ONCE {
             match self.by_end.first().copied() {

@@ -4,7 +4,8 @@ const SEQUENCE: u8 = 0x30;
 const OCTET_STRING: u8 = 0x04;
 const EXPLICIT: u8 = 0xa0;
 
-/// The octet string in field `[number]` of a sequence, as OpenSSL encodes the optional fields of a session.
+/// The octet string in field `[number]` of a sequence, as OpenSSL encodes the optional fields of a
+/// session.
 pub(crate) fn octets_in_field(sequence: &[u8], number: u8) -> Option<Vec<u8>> {
     let (tag, fields, _) = element(sequence)?;
     assert_eq!(tag, SEQUENCE, "a session is a sequence");

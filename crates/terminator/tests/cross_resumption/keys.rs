@@ -1,5 +1,5 @@
-//! Ticket keys, and the files that each server reads them from. Written from what the servers' sources say, independently of
-//! the library.
+//! Ticket keys, and the files that each server reads them from. Written from what the servers'
+//! sources say, independently of the library.
 
 use openssl::base64::encode_block;
 use openssl::rand::rand_bytes;

@@ -1,5 +1,6 @@
-//! Tickets between the terminator and the servers from Debian, with the key file that the other server reads: what nginx,
-//! HAProxy, Traffic Server and Apache httpd issue resumes here, and what is issued here resumes there.
+//! Tickets between the terminator and the servers from Debian, with the key file that the other
+//! server reads: what nginx, HAProxy, Traffic Server and Apache httpd issue resumes here, and what
+//! is issued here resumes there.
 //!
 //! A server that is not installed has one test, which says so and is counted as ignored.
 

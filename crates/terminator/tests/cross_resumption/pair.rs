@@ -1,5 +1,5 @@
-//! A server from Debian and a terminator that have the same key file, and what becomes of the tickets that each issues when
-//! the other gets to see them.
+//! A server from Debian and a terminator that have the same key file, and what becomes of the
+//! tickets that each issues when the other gets to see them.
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -99,7 +99,8 @@ impl Pair {
         assert_eq!(hex(&context), hex(&self.product.context_of(&self.files)));
     }
 
-    /// With the same keys and another session id context, each makes a full handshake with the other's tickets.
+    /// With the same keys and another session id context, each makes a full handshake with the
+    /// other's tickets.
     pub(crate) fn another_context(&self, protocol: &str) {
         let mut context = self.context.clone();
         context[0] ^= 1;
@@ -116,8 +117,9 @@ impl Pair {
             .all(|ticket| ticket.has_mac_of(&self.keys[self.format.seals]))
     }
 
-    /// The other server's tickets bear the name of the key in its file, and its AES key opens them, but the MAC is by another
-    /// secret. (That the AES key is right shows in the context that [`Self::context_is_known`].)
+    /// The other server's tickets bear the name of the key in its file, and its AES key opens them,
+    /// but the MAC is by another secret. (That the AES key is right shows in the context that
+    /// [`Self::context_is_known`].)
     pub(crate) fn another_mac(&self, protocol: &str) {
         let ticket = first_visit(self.theirs.address, protocol).ticket();
         let key = &self.keys[self.format.seals];

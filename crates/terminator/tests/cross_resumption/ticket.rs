@@ -1,7 +1,7 @@
 //! Tickets as a client keeps them, opened with the key that the server has.
 //!
-//! A ticket is `name[16] iv[16] ciphertext mac[32]`: AES-CBC, and HMAC-SHA256 over all before the MAC. Inside is the
-//! session as OpenSSL encodes it.
+//! A ticket is `name[16] iv[16] ciphertext mac[32]`: AES-CBC, and HMAC-SHA256 over all before the
+//! MAC. Inside is the session as OpenSSL encodes it.
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;

@@ -72,7 +72,8 @@ fn a_stream_of_requests() {
 fn sessions_that_end() {
     let timed = |(second, id): (usize, &str)| format!("{}.5 {id}\n", 1_700_000_000 + second);
     let requests: String = in_turn().lines().enumerate().map(timed).collect();
-    // Ten seconds between two requests for a session: two are found before it ends, then one is not.
+    // Ten seconds between two requests for a session: two are found before it ends, then one is
+    // not.
     let advice = advice(&["--hits-file", "-", "--session-timeout", "25"], &requests);
     assert!(advice.contains("finds 66.0 %"), "{advice}");
     assert_eq!(line(&advice, "10")[3..7], ["66.0", "%", "66.0", "%"]);
@@ -109,7 +110,7 @@ fn serve(head: &'static str, body: String) -> String {
         for mut tcp in listener.incoming().map_while(Result::ok) {
             let request = BufReader::new(&tcp).lines().map_while(Result::ok);
             request.take_while(|line| !line.is_empty()).for_each(drop);
-            // Who has heard enough hangs up.
+            // A client that has read enough hangs up.
             let _ = write!(tcp, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}");
         }
     });

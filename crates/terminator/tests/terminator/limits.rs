@@ -15,7 +15,7 @@ fn failures(reason: &str) -> String {
     format!("rekindle_handshake_failures_total{{reason=\"{reason}\"}}")
 }
 
-/// Whether the server hung up, in whatever way.
+/// Whether the server hung up, with or without an error.
 fn is_closed(tcp: &mut TcpStream) -> bool {
     !matches!(tcp.read(&mut [0; 1024]), Ok(1..))
 }

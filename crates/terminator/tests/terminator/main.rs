@@ -1,7 +1,8 @@
-//! The built binary, from the outside: real processes, real sockets, the `openssl` command line and `curl` as clients.
+//! The built binary, from the outside: real processes, real sockets, the `openssl` command line and
+//! `curl` as clients.
 //!
-//! Nothing here waits by sleeping for a guessed time. What has to come to pass is polled for, with a deadline that only a
-//! broken terminator reaches.
+//! Nothing here waits by sleeping for a guessed time. What has to come to pass is polled for, with
+//! a deadline that only a broken terminator reaches.
 
 mod admin;
 mod advise;

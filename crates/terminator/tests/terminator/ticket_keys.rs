@@ -21,7 +21,8 @@ fn first_visit(terminator: &Terminator, protocol: &str, session: &str) {
     printed.expect_reused([false]);
 }
 
-/// The client comes back with a ticket from before, and makes the kind of handshake that is expected.
+/// The client comes back with a ticket from before, and makes the kind of handshake that is
+/// expected.
 #[track_caller]
 fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
     let printed = terminator.get(&format!("{protocol} -sess_in {session}"));

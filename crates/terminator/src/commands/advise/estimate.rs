@@ -10,10 +10,11 @@ pub(super) const TOLERANCE: f64 = 0.01;
 pub(super) const ENOUGH: f64 = 1_000.0;
 /// Encoded bytes of a TLS session without certificates.
 pub(super) const SESSION_BYTES: u32 = 200;
-/// Bytes of the table for each entry of capacity, once all its pages are in use (`CacheBuilder::build`).
+/// Bytes of the table for each entry of capacity, once all its pages are in use
+/// (`CacheBuilder::build`).
 pub(super) const TABLE_BYTES: f64 = 24.0;
 
-/// The cache's own memory for each session of so many encoded bytes.
+/// The cache's own memory for each session of this many encoded bytes.
 pub(super) fn bytes_each(encoded: u32) -> Result<f64, AdviseError> {
     let builder = Cache::builder()
         .capacity(1)
@@ -28,7 +29,7 @@ pub(super) fn bytes_each(encoded: u32) -> Result<f64, AdviseError> {
     Ok(cache.stats().bytes as f64 + TABLE_BYTES)
 }
 
-/// Rounded up to two digits: nobody needs more.
+/// Rounded up to two digits: more would suggest a precision that the estimate lacks.
 pub(super) fn round_up(capacity: usize) -> usize {
     let mut unit = 1;
     while capacity / unit >= 100 {

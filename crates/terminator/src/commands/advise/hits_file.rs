@@ -1,8 +1,7 @@
 //! Advice from a stream of requests.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::Advise;
 use super::error::AdviseError;
@@ -13,18 +12,18 @@ use crate::sizing::{Lru, Requests, read_requests};
 
 /// Capacities to try, in per cent of the sessions in the stream.
 const PERCENT: [usize; 11] = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200];
-/// About how many more the search for the smallest one tries.
-const SEARCH: u64 = 7;
+/// About how many capacities the search for the smallest one tries.
+const SEARCH: usize = 7;
 
 pub(super) fn advice(file: &Path, arguments: &Advise) -> Result<String, AdviseError> {
     let timeout = (arguments.session_timeout).map(|seconds| u64::from(seconds) * 1_000);
     let requests = read_requests(file, timeout.is_some())?;
     let capacities = capacities(&requests, arguments);
-    let bar = progress(capacities.len() as u64 + SEARCH);
+    let (mut steps, in_all) = (0, capacities.len() + SEARCH);
     let mut hits = |capacity: usize| {
-        let hits = replay::hits(&requests, capacity, timeout);
-        bar.inc(1);
-        hits
+        steps += 1;
+        progress(steps, in_all);
+        replay::hits(&requests, capacity, timeout)
     };
     let tried = (capacities.iter())
         .map(|capacity| Ok((*capacity, hits(*capacity)?)))
@@ -39,7 +38,7 @@ pub(super) fn advice(file: &Path, arguments: &Advise) -> Result<String, AdviseEr
         }
         None => None,
     };
-    bar.finish_and_clear();
+    progress(0, in_all);
 
     let each = bytes_each(arguments.session_bytes.unwrap_or(SESSION_BYTES))?;
     let stream = Stream {
@@ -66,9 +65,13 @@ fn capacities(requests: &Requests, arguments: &Advise) -> Vec<usize> {
     all
 }
 
-fn progress(steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("advise {bar:30} {pos}/{len} {eta} left");
-    ProgressBar::new(steps).with_style(style.expect("a valid template"))
+/// Shows on a terminal how many capacities were tried, and clears the line at the end.
+fn progress(tried: usize, in_all: usize) {
+    match tried {
+        _ if !io::stderr().is_terminal() => {}
+        0 => eprint!("\r\x1b[K"),
+        tried => eprint!("\r\x1b[Kadvise: capacity {tried} of about {in_all}"),
+    }
 }
 
 /// What the report is about.
@@ -127,8 +130,10 @@ impl Stream<'_> {
             );
         };
         let mut text = format!(
-            "Recommended: --sessions {capacity}. It is about the smallest that comes within one percentage point of {most}:\n\
-             it finds {}. When full it takes {} ({:.0} bytes a session), the TLS library's own objects not counted.\n",
+            "Recommended: --sessions {capacity}. It is about the smallest that comes within one \
+             percentage point of {most}:\n\
+             it finds {}. When full it takes {} ({:.0} bytes a session), the TLS library's own \
+             objects not counted.\n",
             percent(self.share(hits)),
             bytes(self.each * capacity as f64),
             self.each,

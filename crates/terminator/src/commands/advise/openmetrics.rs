@@ -62,7 +62,7 @@ impl Samples {
     }
 }
 
-/// Whether something can be so many. (As large as what a float still counts one by one.)
+/// Whether a value is a count, as large as floats count one by one at most.
 pub(super) fn is_count(value: f64) -> bool {
     (0.0..=9_007_199_254_740_992.0).contains(&value)
 }

@@ -9,14 +9,14 @@ use rekindle::{Cache, ManualClock, SessionId, Time};
 use super::error::AdviseError;
 use crate::sizing::Requests;
 
-/// A sweep through the cache is so many calls.
+/// Calls of `Cache::maintain` that sweep the whole cache.
 const SWEEPS: u64 = 60;
-/// A terminator sweeps once a minute. Where sessions live long, rarer is as good: what has ended stays for
-/// at most this part of a life.
+/// A terminator sweeps once a minute. Where sessions live long, sweeps may be rarer: an expired
+/// session stays for at most this part of its life.
 const PART_OF_LIFE: u64 = 20;
 
-/// The requests that find their session in a cache for `capacity` of them. A request that does not puts
-/// it there, until `timeout` (milliseconds) has passed. The same on every run.
+/// The requests that find their session in a cache of this capacity. A request that does not find
+/// its session inserts it, until `timeout` (milliseconds) has passed. The same on every run.
 pub(super) fn hits(
     requests: &Requests,
     capacity: usize,
@@ -52,8 +52,8 @@ pub(super) fn hits(
     Ok(cache.stats().hits)
 }
 
-/// The smallest capacity with at least `wanted` hits, to one part in fifty, and its hits. `known` are
-/// capacities with their hits, ascending; nothing if none of them has enough.
+/// The smallest capacity with at least `wanted` hits, to one part in fifty, and its hits. `known`
+/// are capacities with their hits, ascending; `None` if none of them has enough.
 pub(super) fn smallest(
     known: &[(usize, u64)],
     wanted: u64,

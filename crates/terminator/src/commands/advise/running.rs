@@ -10,9 +10,9 @@ use crate::sizing::Curve;
 
 const HISTOGRAM: &str = "rekindle_cache_reuse_distance_sessions_bucket";
 
-/// Capacities to show, as so many doublings of the one that the terminator has.
+/// Capacities to show: the terminator's, doubled this many times.
 const DOUBLINGS: std::ops::RangeInclusive<i32> = -6..=3;
-/// A capacity that is at least this share of the present one is not worth a restart.
+/// A capacity of at least this share of the present one is not worth a restart.
 const ALIKE: f64 = 0.8;
 
 pub(super) fn advice(url: &str, arguments: &Advise) -> Result<String, AdviseError> {
@@ -74,7 +74,8 @@ impl Terminator {
     fn advice(&self, each: f64, arguments: &Advise) -> String {
         if self.lookups == 0.0 {
             return format!(
-                "{} No session was looked up so far: clients with stateless tickets do not ask the cache.\n",
+                "{} No session was looked up so far: clients with stateless tickets do not ask the \
+                 cache.\n",
                 self.holds()
             );
         }
@@ -97,7 +98,8 @@ impl Terminator {
 
     fn found(&self) -> String {
         format!(
-            "{} lookups, of which it found {}; LRU would have found {}, estimated from {} of the sessions.",
+            "{} lookups, of which it found {}; LRU would have found {}, estimated from {} of the \
+             sessions.",
             count(self.lookups as u64),
             percent(self.hits / self.lookups),
             percent(self.curve.share(self.capacity)),
@@ -135,7 +137,8 @@ impl Terminator {
         let sampled = self.lookups * self.sampled;
         if sampled < ENOUGH {
             return format!(
-                "No recommendation yet: of {} lookups in the sample chance decides. Ask again after {}.\n",
+                "No recommendation yet: of {} lookups in the sample chance decides. \
+                 Ask again after {}.\n",
                 count(sampled as u64),
                 count(ENOUGH as u64),
             );
@@ -154,7 +157,8 @@ impl Terminator {
         );
         let (now, then) = (self.curve.share(self.capacity), self.curve.share(enough));
         let memory = format!(
-            "When full it takes {} ({:.0} bytes a session, the TLS library's own objects not counted), {} now.\n",
+            "When full it takes {} ({:.0} bytes a session, the TLS library's own objects not \
+             counted), {} now.\n",
             bytes(each * enough as f64),
             each,
             bytes(each * self.capacity as f64)
@@ -203,7 +207,7 @@ mod tests {
     const METRICS: &str = include_str!("../../../tests/terminator/metrics.txt");
 
     #[test]
-    fn whatever_a_server_says_nothing_panics() {
+    fn no_answer_of_a_server_makes_it_panic() {
         let arguments = Advise {
             hits_file: None,
             metrics: None,

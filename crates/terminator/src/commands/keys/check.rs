@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat};
+use rekindle_key_files::{KeyCheck, KeyFileContent};
 
 use super::error::KeysError;
 use super::input::{Kind, Lifetime, keys_of, now};
 
-const FINDINGS: u8 = 1;
+const WARNINGS: u8 = 1;
 const UNUSABLE: u8 = 2;
 
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Check {
     path: PathBuf,
 
     /// Its format, or `secret`
-    #[arg(long, value_name = "NAME", default_value_t = Kind::Keys(TicketKeyFormat::TrafficServer48))]
+    #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
 
     /// The file or folder that is in force
@@ -30,8 +30,9 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NAME", requires = "against")]
     against_format: Option<Kind>,
 
-    /// How long the keys are to last, in seconds: until you come back with others
-    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = value_parser!(u64).range(1..=34_560_000))]
+    /// How long the keys must last, in seconds: until the next rotation
+    #[arg(long, value_name = "SECONDS", default_value = "3600")]
+    #[arg(value_parser = value_parser!(u64).range(1..=34_560_000))]
     period: u64,
 
     #[command(flatten)]
@@ -47,11 +48,11 @@ impl Check {
                 return ExitCode::from(UNUSABLE);
             }
         };
-        match self.findings(&new) {
-            Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
-            Ok(findings) => {
-                findings.iter().for_each(|finding| println!("{finding}"));
-                ExitCode::from(FINDINGS)
+        match self.warnings(&new) {
+            Ok(warnings) if warnings.is_empty() => ExitCode::SUCCESS,
+            Ok(warnings) => {
+                warnings.iter().for_each(|warning| println!("{warning}"));
+                ExitCode::from(WARNINGS)
             }
             Err(error) => {
                 eprintln!("rekindle-terminator: {error}");
@@ -60,14 +61,14 @@ impl Check {
         }
     }
 
-    /// What is in a file, if it gives keys now.
+    /// The content of a file, if it gives keys now.
     fn read(&self, path: &Path, kind: Kind) -> Result<KeyFileContent, KeysError> {
         let content = kind.file(path).read()?;
         keys_of(&content, path, self.lifetime)?;
         Ok(content)
     }
 
-    fn findings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
+    fn warnings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
         let others = self.format.file(&self.path).readable_by_others_now()?;
         let others = others.iter().map(|path| {
             let path = path.display();
@@ -82,12 +83,12 @@ impl Check {
             lifetime: self.lifetime.of_tickets(),
             period: Duration::from_secs(self.period),
         };
-        let judged = check.dry_run(new, old.as_ref());
-        let judged = judged.map_err(|source| KeysError::Secret {
+        let dry_run = check.dry_run(new, old.as_ref());
+        let dry_run = dry_run.map_err(|source| KeysError::Secret {
             path: self.path.clone(),
             source,
         })?;
-        let judged = judged.iter().map(ToString::to_string);
-        Ok(others.chain(judged).collect())
+        let dry_run = dry_run.iter().map(ToString::to_string);
+        Ok(others.chain(dry_run).collect())
     }
 }

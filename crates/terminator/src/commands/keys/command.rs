@@ -12,20 +12,21 @@ pub(crate) enum KeysCommand {
     Generate(generate::Generate),
     /// Put a fresh key into a file
     ///
-    /// Files of which the first key seals (traffic-server, nginx, apache, openssl, envoy) are rotated in two steps: --stage
-    /// adds a key that opens; when every machine has the file, --promote lets it seal. HAProxy's and h2o's have a next key,
-    /// so that one step does.
+    /// Files of which the first key seals (traffic-server, nginx, apache, openssl, envoy) are
+    /// rotated in two steps: --stage adds a key that opens; when every machine has the file,
+    /// --promote lets it seal. Files of HAProxy and h2o have a next key, so one step does.
     Rotate(rotate::Rotate),
-    /// Say what a file or folder would do if it were put in place: exit status 0 if there is nothing to say, 1 if there
-    /// is, 2 if it cannot be used
+    /// Say what a file or folder would do if it were put in place: exit status 0 if it does no
+    /// harm, 1 with warnings, 2 if it cannot be used
     Check(check::Check),
     /// Write keys in another format
     Convert(convert::Convert),
-    /// Tell keys apart: a line for each, of what it is for, its fingerprint and its cipher
+    /// Tell keys apart: a line for each, with its role now, its fingerprint and its cipher
     Fingerprint(show::Fingerprint),
-    /// Show keys: as fingerprint, and names and times
+    /// Show keys: what `fingerprint` shows, and names and times
     Show(show::Show),
-    /// Move a secret with a ratchet on to the oldest period whose key may still be needed, so that earlier keys are gone
+    /// Move a secret with a ratchet on to the oldest period whose key may still be needed: earlier
+    /// keys can then no longer be derived
     Ratchet(ratchet::Ratchet),
 }
 

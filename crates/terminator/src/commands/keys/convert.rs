@@ -17,7 +17,8 @@ pub(crate) struct Convert {
     /// The file or folder
     path: PathBuf,
 
-    /// Its format, or `secret`: then the keys around now are written, for servers that cannot derive them
+    /// Its format, or `secret`: then the keys around now are written, for servers that cannot
+    /// derive them
     #[arg(long, value_name = "NAME")]
     from: Kind,
 
@@ -34,18 +35,18 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        let place = self.output.open()?;
+        let destination = self.output.open()?;
         let keys = self.from.keys(&self.path, self.lifetime)?;
         let now = now();
         let keys = match self.from {
             Kind::Secret if is_haproxy(self.to) => nearest_next(&keys, now)?,
             _ => keys,
         };
-        place.put(&self.to.write(&keys, now)?)
+        destination.put(&self.to.write(&keys, now)?)
     }
 }
 
-/// Without the keys behind the next one: HAProxy has room for one that is to come.
+/// Without the keys behind the next one: HAProxy has room for one key that will seal later.
 fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysError> {
     let begins = |key: &KeyEntry| match key.role() {
         KeyRole::Timed(times) => times.seal_from,

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to.
+//! Errors of the `keys` commands.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use rekindle::tickets::{Fingerprint, SecretError, TicketKeyError};
 use rekindle_key_files::{TicketFileError, WriteError};
 use thiserror::Error;
 
-/// Says which file or flag it is about, and never what is in a file.
+/// Each says which file or flag it is about, and never what is in a file.
 #[derive(Debug, Error)]
 pub(super) enum KeysError {
     #[error(transparent)]
@@ -35,7 +35,8 @@ pub(super) enum KeysError {
     )]
     NotRevealed,
     #[error(
-        "{path} has {keys} keys: let one seal that is staged (--promote FINGERPRINT), so that only --keep N are left"
+        "{path} has {keys} keys: let a staged key seal (--promote FINGERPRINT), so that only \
+         --keep N are left"
     )]
     TooManyStaged { path: PathBuf, keys: usize },
     #[error("there is no key {key} in {path}")]

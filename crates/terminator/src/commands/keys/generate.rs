@@ -17,12 +17,13 @@ const HOUR: u64 = 60 * 60;
 
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// A format of ticket keys, or `secret`: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
-    /// openssl-80, envoy-80, h2o
+    /// A format of ticket keys, or `secret`: traffic-server-48, nginx-48, nginx-80, haproxy-48,
+    /// haproxy-80, apache-48, openssl-80, envoy-80, h2o
     #[arg(long, value_name = "NAME")]
     format: Kind,
 
-    /// How many keys: the first seals, the others are to come; HAProxy's: the last but one seals [default: 1; HAProxy: 3]
+    /// How many keys: the first seals, the others will seal later; HAProxy's: the last but one
+    /// seals [default: 1; HAProxy: 3]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=4096))]
     count: Option<u16>,
 
@@ -43,10 +44,10 @@ pub(crate) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        let place = self.output.open()?;
+        let destination = self.output.open()?;
         match self.format {
-            Kind::Secret => place.put(secret_text(&self.secret()?).as_bytes()),
-            Kind::Keys(format) => place.put(&self.keys(format)?),
+            Kind::Secret => destination.put(secret_text(&self.secret()?).as_bytes()),
+            Kind::Keys(format) => destination.put(&self.keys(format)?),
         }
     }
 
@@ -54,7 +55,7 @@ impl Generate {
         if self.count.is_some() {
             return Err(KeysError::Flags("--count: a secret is one"));
         }
-        // So that a machine whose clock is behind finds its period as well.
+        // A machine whose clock is behind must find its period as well.
         let begin = now().saturating_sub(TicketSecret::SKEW);
         let period = Duration::from_secs(self.period.unwrap_or(HOUR));
         TicketSecret::random(period, self.ratchet.then_some(begin)).map_err(KeysError::NoSecret)
@@ -90,7 +91,7 @@ impl Generate {
         Ok(format.write(&keys, now())?)
     }
 
-    /// The times of the key that seals after so many others.
+    /// The times of the key that seals after `number` others.
     fn turn(&self, number: u64, period: u64) -> KeyRole {
         let begin = now().as_secs() + number * period;
         let end = Duration::from_secs(begin + period);

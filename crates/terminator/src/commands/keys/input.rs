@@ -1,4 +1,4 @@
-//! Files as they are read.
+//! Files of keys, as the commands read them.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use rekindle_key_files::{
 
 use super::error::KeysError;
 
-/// What is in a file: keys in some format, or a secret to derive them from.
+/// The content of a file: keys in a format, or a secret from which keys are derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Keys(TicketKeyFormat),
@@ -26,7 +26,8 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Lifetime {
     /// How long tickets live, in seconds: the terminator's --session-timeout
-    #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = value_parser!(u64).range(1..=604_800))]
+    #[arg(long, value_name = "SECONDS", default_value = "7200")]
+    #[arg(value_parser = value_parser!(u64).range(1..=604_800))]
     session_timeout: u64,
 }
 
@@ -37,6 +38,8 @@ impl Lifetime {
 }
 
 impl Kind {
+    pub(super) const DEFAULT: Self = Self::Keys(TicketKeyFormat::TrafficServer48);
+
     pub(super) fn file(self, path: &Path) -> TicketKeyFile {
         match self {
             Self::Keys(format) => TicketKeyFile::keys(path, format),
@@ -44,7 +47,8 @@ impl Kind {
         }
     }
 
-    /// The keys in a file or folder, and nothing else in it, or those that are derived around this moment.
+    /// The keys in a file or folder that holds nothing else, or those derived for the time around
+    /// now.
     pub(super) fn keys(self, path: &Path, lifetime: Lifetime) -> Result<TicketKeys, KeysError> {
         let keys = keys_of(&self.file(path).read()?, path, lifetime)?;
         if let Self::Keys(format) = self {
@@ -54,8 +58,10 @@ impl Kind {
     }
 }
 
-/// Bytes behind the last whole key, other than a newline that an editor has left, are the end of a key of another format:
-/// then secrets would be taken for names, and cut off when the file is written again.
+/// Refuses bytes behind the last whole key, other than the newline of an editor.
+///
+/// They are the end of a key of another format. The command would take secrets for names, and cut
+/// them off when it writes the file again.
 pub(super) fn refuse_trailing(
     keys: &TicketKeys,
     path: &Path,
@@ -70,11 +76,11 @@ pub(super) fn refuse_trailing(
         TicketFileError::Unreadable { path, source }
     };
     if path.is_dir() {
-        // Here it is the sum of all files: each may have a newline.
+        // The folder's number is the sum of its files, each of which may have a newline.
         for entry in fs::read_dir(path).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let file = entry.path();
-            // As they are passed over when the folder is read.
+            // Reading the folder passes over the same files.
             if entry.file_name().as_encoded_bytes().starts_with(b".") || !file.is_file() {
                 continue;
             }
@@ -99,13 +105,13 @@ fn last_byte(path: &Path) -> io::Result<u8> {
     Ok(last[0])
 }
 
-/// The keys themselves, or those that are derived around this moment.
+/// The keys themselves, or those derived for the time around now.
 pub(super) fn keys_of(
-    material: &KeyFileContent,
+    content: &KeyFileContent,
     path: &Path,
     lifetime: Lifetime,
 ) -> Result<TicketKeys, KeysError> {
-    match material {
+    match content {
         KeyFileContent::Keys(keys) => Ok(keys.clone()),
         KeyFileContent::Secret(secret) => {
             let path = PathBuf::from(path);

@@ -1,4 +1,4 @@
-//! Where secrets go: to a file for its owner alone, or to standard output when that is asked for.
+//! Where secrets go: to a file for its owner alone, or to standard output on request.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,7 @@ use super::error::KeysError;
 
 #[derive(Debug, Args)]
 pub(super) struct Output {
-    /// The file to write, which only its owner may read; in one step, so that nobody reads half of it
+    /// The file to write, readable for its owner only; it is replaced in one step
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -28,30 +28,30 @@ pub(super) struct Output {
     reveal: bool,
 }
 
-/// Where secrets are about to go.
-pub(super) enum KeyPosition {
+/// Where secrets will go.
+pub(super) enum Destination {
     File(Target),
     StandardOutput,
 }
 
 impl Output {
-    /// Before anything is made that nobody then could have.
-    pub(super) fn open(&self) -> Result<KeyPosition, KeysError> {
+    /// To be called before a secret is made: the secret would be lost.
+    pub(super) fn open(&self) -> Result<Destination, KeysError> {
         match &self.out {
             Some(path) => {
                 let target = Target::lock(path)?;
                 if !self.force && target.exists {
                     return Err(KeysError::Exists(path.clone()));
                 }
-                Ok(KeyPosition::File(target))
+                Ok(Destination::File(target))
             }
-            None if self.reveal => Ok(KeyPosition::StandardOutput),
+            None if self.reveal => Ok(Destination::StandardOutput),
             None => Err(KeysError::NotRevealed),
         }
     }
 }
 
-impl KeyPosition {
+impl Destination {
     pub(super) fn put(&self, secrets: &[u8]) -> Result<(), KeysError> {
         match self {
             Self::File(target) => target.replace(secrets),
@@ -71,19 +71,19 @@ pub(super) fn print_secrets(secrets: &[u8]) -> Result<(), KeysError> {
     })
 }
 
-/// A file that is to be put in place, while no other command does so in the same folder: what is read meanwhile is what
-/// is replaced.
+/// A file to be replaced, under a lock on its folder: no other command replaces a file there
+/// between the reading and the replacement.
 pub(super) struct Target {
     path: PathBuf,
     exists: bool,
-    /// The lock goes with it.
+    /// Holds the lock until it is closed.
     folder: File,
 }
 
 impl Target {
-    /// Waits for those that are at it.
+    /// Waits while another command has the lock.
     pub(super) fn lock(path: &Path) -> Result<Self, KeysError> {
-        // What a link points to is the file, not the link.
+        // Of a link, the file that it points to is replaced.
         let path = match fs::canonicalize(path) {
             Ok(target) => target,
             Err(_) => path.into(),
@@ -107,12 +107,13 @@ impl Target {
         })
     }
 
-    /// Puts it in place in one step. A file that was there before keeps its owner, who else could not read it any more.
+    /// Replaces the file in one step. A file that was there keeps its owner, who could otherwise
+    /// not read it any more.
     pub(super) fn replace(&self, secrets: &[u8]) -> Result<(), KeysError> {
         let Some(name) = self.path.file_name() else {
             return Err(KeysError::NotAFile(self.path.clone()));
         };
-        // Whoever reads the folder meanwhile passes over names that begin with a dot.
+        // Readers of the folder pass over names that begin with a dot.
         let mut aside = OsString::from(".");
         aside.push(name);
         aside.push(".new");
@@ -123,7 +124,7 @@ impl Target {
             source,
         })?;
         let placed = fs::rename(&aside, &self.path).inspect_err(|_| {
-            // What is left to say is why it failed.
+            // The error to report is that of the renaming.
             let _ = fs::remove_file(&aside);
         });
         let placed = placed.and_then(|()| self.folder.sync_all());
@@ -134,7 +135,7 @@ impl Target {
     }
 
     fn fill(&self, aside: &Path, secrets: &[u8]) -> io::Result<()> {
-        // One that was killed has left it: nobody else is at it while the folder is locked.
+        // A killed command may have left it; the lock keeps out a running one.
         match fs::remove_file(aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -159,7 +160,7 @@ impl Target {
     }
 }
 
-/// Whether there is a file. Anything else, such as a device or a link to nothing, is not to be replaced by one.
+/// Whether there is a file. A device, a link to nothing or the like is refused.
 fn is_there(path: &Path) -> Result<bool, KeysError> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => Ok(true),
@@ -194,7 +195,7 @@ mod tests {
         if env::var_os(CHILD).is_some() {
             let secret = inverted().iter().map(|byte| !byte).collect();
             let secret: Zeroizing<Vec<u8>> = Zeroizing::new(secret);
-            KeyPosition::StandardOutput.put(&secret).unwrap();
+            Destination::StandardOutput.put(&secret).unwrap();
             drop(secret);
             assert_eq!(copies_in_memory(), 0);
             return;

@@ -20,7 +20,7 @@ pub(crate) struct Ratchet {
 
 impl Ratchet {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        // Until the file is replaced: one that is moved further meanwhile would be moved back.
+        // Held until the file is replaced: two commands could otherwise move the ratchet back.
         let target = Target::lock(&self.file)?;
         let KeyFileContent::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
             unreachable!("a secret was asked for");

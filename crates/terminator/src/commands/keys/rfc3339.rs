@@ -1,11 +1,11 @@
-//! Times of day for people.
+//! Times of day as text.
 
 use std::time::Duration;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// A time since 1970 as RFC 3339 writes it, in UTC: `2026-11-26T11:10:29Z`. Those beyond the year 9999, which it cannot
-/// write, as `never`.
+/// A time since 1970 as RFC 3339 writes it, in UTC: `2026-11-26T11:10:29Z`. Times beyond the year
+/// 9999, for which RFC 3339 has no form, become `never`.
 pub(super) fn rfc3339(unix: Duration) -> String {
     let (days, second) = (unix.as_secs() / DAY, unix.as_secs() % DAY);
     let mut year = 1970;

@@ -11,7 +11,7 @@ use super::generate::{fresh, is_haproxy};
 use super::input::{now, refuse_trailing};
 use super::output::Target;
 
-/// How many keys a file may have with one that is staged, unless as many are to be kept.
+/// The most keys of a file with a staged one, unless --keep is more.
 const MOST_STAGED: usize = 64;
 
 #[derive(Debug, Args)]
@@ -19,7 +19,8 @@ pub(crate) struct Rotate {
     /// The file
     file: PathBuf,
 
-    /// Its format: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48, openssl-80, envoy-80, h2o
+    /// Its format: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
+    /// openssl-80, envoy-80, h2o
     #[arg(long, value_name = "NAME")]
     format: TicketKeyFormat,
 
@@ -27,12 +28,13 @@ pub(crate) struct Rotate {
     #[arg(long, conflicts_with = "promote")]
     stage: bool,
 
-    /// Let this key seal, which --stage has added and every machine has by now
+    /// Let this key seal, which --stage has added and every machine has received
     #[arg(long, value_name = "FINGERPRINT")]
     promote: Option<String>,
 
-    /// Keep so many keys in all, when one has begun to seal: enough for all whose tickets still live
-    #[arg(long, value_name = "N", default_value = "3", value_parser = value_parser!(u16).range(2..=4096))]
+    /// Keep this many keys in all once a new one seals: enough for all tickets that still live
+    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(value_parser = value_parser!(u16).range(2..=4096))]
     keep: u16,
 }
 
@@ -43,7 +45,7 @@ impl Rotate {
         if self.file.is_dir() {
             return Err(KeysError::Flags("rotate takes a file, not a folder"));
         }
-        // Until the file is replaced: another rotation meanwhile would be lost.
+        // Held until the file is replaced, so that no other rotation is lost.
         let target = Target::lock(&self.file)?;
         let KeyFileContent::Keys(keys) = file.read()? else {
             return Err(KeysError::Flags("a secret rotates by itself"));
@@ -56,7 +58,8 @@ impl Rotate {
                 return Err(KeysError::Flags(if two_steps {
                     "files of this format are rotated in two steps: --stage, then --promote"
                 } else {
-                    "--stage, --promote: files of this format have a next key, and are rotated in one step"
+                    "--stage, --promote: files of this format have a next key, and are rotated in \
+                     one step"
                 }));
             }
             Some(promoted) => self.promote(promoted, keys)?,
@@ -68,9 +71,9 @@ impl Rotate {
         Ok(())
     }
 
-    /// With a key that is to come.
+    /// Adds a key that will seal later.
     fn add(&self, keys: Vec<KeyEntry>) -> Result<Rotated, KeysError> {
-        // Who stages and never promotes would otherwise never hear of it.
+        // An operator who stages and never promotes would otherwise not notice.
         if self.stage && keys.len() >= MOST_STAGED.max(self.keep.into()) {
             let (path, keys) = (self.file.clone(), keys.len());
             return Err(KeysError::TooManyStaged { path, keys });
@@ -110,5 +113,5 @@ impl Rotate {
     }
 }
 
-/// What has become of which key, and the set with it.
+/// The outcome, its key, and the set with it.
 type Rotated = (&'static str, rekindle::tickets::Fingerprint, Vec<KeyEntry>);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use rekindle::tickets::{KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys};
-use rekindle_key_files::TicketKeyFormat;
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
@@ -14,7 +13,8 @@ use super::input::{Kind, Lifetime, now};
 use super::output::print_secrets;
 use super::rfc3339::rfc3339;
 
-/// The most bytes of a line: three words, a name, three times, and a key of 32 bytes with a MAC secret of 64.
+/// The most bytes of a line: three words, a name, three times, a key of 32 bytes and a MAC secret
+/// of 64.
 const ROOM: usize = 512;
 
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ struct Source {
     path: PathBuf,
 
     /// Its format, or `secret`: then the keys around now are shown
-    #[arg(long, value_name = "NAME", default_value_t = Kind::Keys(TicketKeyFormat::TrafficServer48))]
+    #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
 
     #[command(flatten)]
@@ -76,7 +76,7 @@ impl Source {
                 TicketCipher::Aes128 => "aes-128",
                 TicketCipher::Aes256 => "aes-256",
             };
-            // Room for all at once: growing would leave copies of secrets behind.
+            // Room for the whole line: growing would leave copies of secrets behind.
             let mut line = Zeroizing::new(String::with_capacity(ROOM));
             let _ = write!(line, "{word} {} {cipher}", key.fingerprint());
             more(&mut line, key, given.role());

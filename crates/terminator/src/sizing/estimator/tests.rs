@@ -9,7 +9,7 @@ type FixedHash = BuildHasherDefault<DefaultHasher>;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// An estimator, and the terminator around it: a cache without bounds whose sessions do not end.
+/// An estimator, and a cache without bounds whose sessions do not end.
 struct Watched {
     estimator: ReuseEstimator<FixedHash>,
     inserted: Vec<bool>,

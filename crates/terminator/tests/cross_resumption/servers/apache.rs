@@ -1,9 +1,10 @@
 //! Apache httpd. A key file holds one key, and there is one file.
 //!
-//! Up to 2.4.71 at least, mod_ssl that was built with OpenSSL 3 keeps a pointer to the HMAC secret, and the secret is in a
-//! local variable of the function that reads the file (`ssl_init_ticket_key` in ssl_engine_init.c; on its trunk it is a
-//! copy). Its secret is then what lies on the stack later: seen were sixteen zero bytes when it runs as a service, and the
-//! number of the process when it runs as it does here. So it opens nothing that is sealed with the file's secret.
+//! Up to 2.4.71 at least, mod_ssl that was built with OpenSSL 3 keeps a pointer to the HMAC secret,
+//! and the secret is in a local variable of the function that reads the file (`ssl_init_ticket_key`
+//! in ssl_engine_init.c; on its trunk it is a copy). Its secret is then what lies on the stack
+//! later: seen were sixteen zero bytes when it runs as a service, and the number of the process
+//! when it runs as it does here. So it opens nothing that is sealed with the file's secret.
 
 use std::process::Command;
 
@@ -47,7 +48,7 @@ PidFile {directory}/apache.pid
 ErrorLog /dev/stderr
 ServerName {SERVER_NAME}
 Listen {listen}
-# Started as root, it does not serve as root: as nobody.
+# Started as root, it serves as the user `nobody`.
 User #65534
 Group #65534
 LoadModule mpm_event_module {MODULES}/mod_mpm_event.so

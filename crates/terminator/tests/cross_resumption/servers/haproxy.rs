@@ -1,5 +1,6 @@
-//! HAProxy. One file of lines, the oldest key first: the last but one seals, the last is the one that will seal next, and
-//! the one before both still opens. Of those before these three it takes no notice.
+//! HAProxy. One file of lines, the oldest key first: the last but one seals, the last is the one
+//! that will seal next, and the one before both still opens. Of those before these three it takes
+//! no notice.
 
 use std::fs;
 use std::process::Command;

@@ -49,7 +49,8 @@ pub(crate) struct Product {
     configure: fn(&mut Command, &Site<'_>),
 }
 
-/// What a server is to serve: any answer to any request, over TLS 1.2 and 1.3, with tickets under these keys.
+/// What a server is to serve: any answer to any request, over TLS 1.2 and 1.3, with tickets under
+/// these keys.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
     files: &'a Files,

@@ -27,7 +27,8 @@ pub(super) const PRODUCT: Product = Product {
     configure,
 };
 
-/// The certificate in DER; were certificates of clients asked for, the names of their issuers would follow.
+/// The certificate in DER; were certificates of clients asked for, the names of their issuers would
+/// follow.
 fn make_context(files: &Files) -> Vec<u8> {
     let pem = fs::read(files.cert()).expect("PEM");
     let certificate = X509::from_pem(&pem).expect("a certificate");

@@ -76,7 +76,7 @@ fn records(site: &Site<'_>) -> String {
         ("http.server_ports", "STRING", &port),
         ("http.cache.http", "INT", "0"),
         ("log.logging_enabled", "INT", "0"),
-        // As whoever starts it.
+        // As the user that starts it.
         ("admin.user_id", "STRING", "#-1"),
         ("crash_log_helper", "STRING", "NULL"),
         ("ssl.TLSv1", "INT", "0"),

@@ -63,8 +63,8 @@ pub(crate) fn s_client(address: SocketAddr, words: &str) -> Printed {
     run_s_client(address, words, "")
 }
 
-/// Connects, asks the demo how the handshake was, and waits for the answer: with it come the tickets
-/// of TLS 1.3.
+/// Connects, asks the demo how the handshake was, and waits for the answer: with it come the
+/// tickets of TLS 1.3.
 pub(crate) fn s_client_get(address: SocketAddr, words: &str) -> Printed {
     run_s_client(
         address,

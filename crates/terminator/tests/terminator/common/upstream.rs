@@ -24,7 +24,8 @@ pub(crate) fn echo() -> SocketAddr {
     })
 }
 
-/// Serves each connection on a thread of its own with `handle`, for as long as the test process lives.
+/// Serves each connection on a thread of its own with `handle`, for as long as the test process
+/// lives.
 pub(crate) fn serve<F>(handle: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
