@@ -387,7 +387,7 @@ fn staging_without_promoting_comes_to_an_end() {
     let staged = run_keys(&stage).expect(0);
     let staged = staged.out().trim().trim_start_matches("staged ");
     let content = read(&path);
-    run_keys(&stage).failed("keys has 64 keys: let one seal that is staged (--promote");
+    run_keys(&stage).failed("keys has 64 keys: let a staged key seal (--promote");
     assert_eq!(read(&path), content);
     // `--keep` raises the limit.
     let promote = format!("rotate --format envoy-80 --promote {staged} {path}");

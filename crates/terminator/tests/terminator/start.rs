@@ -133,7 +133,7 @@ fn ticket_keys_that_others_can_read() {
         );
     }
     let terminator = Terminator::demo(&format!("--ticket-keys {path}"));
-    terminator.wait_for_log("others than the file's owner");
+    terminator.wait_for_log("users other than the file's owner");
 }
 
 #[test]
