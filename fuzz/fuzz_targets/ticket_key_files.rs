@@ -1,5 +1,5 @@
 //! A file of ticket keys that is written, cut, replaced by what is no file, and reloaded, against a
-//! parser of the rules told again. What a reload refuses changes nothing.
+//! parser of the rules written a second time. What a reload refuses changes nothing.
 //!
 //! A target of its own beside `ticket_keys`: reading a file costs a hundred times what parsing does
 //! (room for the longest one is set aside, and wiped). Run it with `TMPDIR` in memory.
@@ -39,7 +39,7 @@ enum State {
     Directory,
     /// A link to a device: reading it might never end.
     Device,
-    /// A link to itself: unreadable for anybody. (A mode of 0 does not keep root out.)
+    /// A link to itself: unreadable, also for root. (A mode of 0 does not keep root out.)
     Loop,
 }
 
@@ -146,7 +146,7 @@ fn record(n: u8) -> Record {
     record
 }
 
-/// The rules, told again: whole records of 48 bytes, at least one, none weak, no name and no pair
+/// The rules, written a second time: whole records of 48 bytes, at least one, none weak, no name and no pair
 /// of secrets twice.
 fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
     let records = content.chunks_exact(48).map(|r| r.try_into().expect("48"));

@@ -1,4 +1,4 @@
-//! Ticket keys from arbitrary bytes, against the rules told again: records of 48 bytes, none of
+//! Ticket keys from arbitrary bytes, against the rules written a second time: records of 48 bytes, none of
 //! them weak, no name and no pair of secrets twice, what is left over ignored and counted.
 #![no_main]
 

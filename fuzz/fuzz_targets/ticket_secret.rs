@@ -1,4 +1,4 @@
-//! Secrets that ticket keys are derived from, of arbitrary bytes, against the rules told again.
+//! Secrets that ticket keys are derived from, of arbitrary bytes, against the rules written a second time.
 //! What parses is written, and parses to the same; errors tell nothing of the secret.
 #![no_main]
 

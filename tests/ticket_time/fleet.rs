@@ -31,7 +31,7 @@ impl Machine {
         }
     }
 
-    /// One second goes by, and it is looked after.
+    /// One second passes, with maintenance.
     fn pass(&mut self, second: u64) {
         if let Some((clock, ring)) = &self.running {
             clock.pass(seconds(1));
@@ -50,7 +50,7 @@ impl Machine {
     }
 }
 
-/// At every second of several periods each opens what anyone has sealed within a ticket's lifetime.
+/// At every second of several periods each opens what any of them sealed within a ticket's lifetime.
 fn all_agree(mut fleet: Vec<Machine>) {
     let mut sealed: HashMap<[u8; 16], u64> = HashMap::new();
     let mut rotations = 0;

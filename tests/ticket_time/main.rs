@@ -1,18 +1,18 @@
-//! Ticket keys in time: months of it, by a clock whose time of day steps both ways.
+//! Ticket keys in time: months of it, with a wall clock that steps both ways.
 //!
-//! - [`months`]: whatever happens in whatever order, against the model in [`world`].
-//! - [`steps`]: single steps of the time of day, and ages; each was wrong once.
+//! - [`months`]: random events in random order, against the model in [`model`].
+//! - [`steps`]: single steps of the wall clock, and ages; each was wrong once.
 //! - [`fleet`]: machines that share a secret, and whose clocks differ.
-//! - [`ratchet`]: what a secret gives, and what it does not give any more.
+//! - [`ratchet`]: the keys that a secret gives, and those that it no longer gives.
 
 #[path = "../common/clock.rs"]
 mod clock;
 mod fleet;
+mod model;
 mod months;
 mod operator;
 mod ratchet;
 mod steps;
-mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn builder(clock: &Arc<TwoClocks>, policy: TicketPolicy) -> TicketRingBuilder {
     builder.policy(policy)
 }
 
-/// So many seconds, under a ring that is looked after every ten of them.
+/// Seconds pass, with maintenance every ten of them.
 fn pass(ring: &TicketRing, clock: &TwoClocks, time: u64) {
     for _ in 0..time / 10 {
         clock.pass(seconds(10));
@@ -62,14 +62,14 @@ fn pass(ring: &TicketRing, clock: &TwoClocks, time: u64) {
 /// The name of the key that seals now.
 fn sealing(ring: &TicketRing) -> [u8; 16] {
     let (keys, now) = ring.load_to_seal();
-    *keys.sealing(now).expect("something seals").key().name()
+    *keys.sealing(now).expect("a key seals").key().name()
 }
 
 fn opens(ring: &TicketRing, name: &[u8; 16]) -> bool {
     matches!(ring.load().opening(name, ring.now()), KeyLookup::Key(..))
 }
 
-/// How long, in seconds, a key still opens; nothing if it does not.
+/// How long, in seconds, a key still opens.
 fn opens_for(ring: &TicketRing, name: &[u8; 16]) -> u64 {
     let (keys, now) = (ring.load(), ring.now());
     match keys.opening(name, now) {
@@ -83,12 +83,12 @@ fn random_key(role: KeyRole, record: usize) -> KeyEntry {
     KeyEntry::new(key, role, KeyLocation::record(record))
 }
 
-/// A key that seals and opens in these seconds of the time of day.
+/// A key that seals and opens at these times by the wall clock, in seconds.
 fn timed(seal_from: u64, seal_until: u64, open_until: u64) -> KeyEntry {
-    let table = Validity {
+    let validity = Validity {
         seal_from: seconds(seal_from),
         seal_until: seconds(seal_until),
         open_until: seconds(open_until),
     };
-    random_key(KeyRole::Timed(table), 0)
+    random_key(KeyRole::Timed(validity), 0)
 }

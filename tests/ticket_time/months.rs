@@ -1,17 +1,17 @@
-//! Months in which time passes, the time of day steps, files change and processes start anew.
+//! Months in which time passes, the wall clock steps, files change and processes restart.
 
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 use rekindle::tickets::TicketPolicy;
 
+use super::model::{Event, Model};
 use super::operator::Provider;
-use super::world::{Event, World};
 use super::{DAY, HOUR, MINUTE, policy};
 
 fn run(provider: Provider, policy: TicketPolicy, events: &[Event]) {
-    let mut world = World::new(provider, policy);
+    let mut model = Model::new(provider, policy);
     for event in events {
-        world.apply(event);
+        model.apply(event);
     }
 }
 
@@ -49,14 +49,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// The same cases each time, for a gate has to say the same of the same code.
-/// `REKINDLE_MONTHS=1000` looks at so many others.
+/// `REKINDLE_MONTHS=1000` tries that many others.
 fn config() -> ProptestConfig {
     let others = std::env::var("REKINDLE_MONTHS").ok();
     let others = others.map(|cases| cases.parse().expect("a number of cases"));
     ProptestConfig {
         cases: others.unwrap_or(12),
         rng_seed: others.map_or(RngSeed::Fixed(2026), |_| RngSeed::Random),
-        // Each of the smaller cases takes its time, too.
+        // Smaller cases take their time, too.
         max_shrink_iters: 600,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn keys_of_our_own(policy in policies(), events in events()) {
+    fn keys_of_the_rings_own(policy in policies(), events in events()) {
         run(Provider::Own, policy, &events);
     }
 

@@ -1,5 +1,4 @@
-//! Whoever looks after a file of ticket keys, or of a secret: what is in it, and what follows from
-//! that.
+//! The operator of a file with ticket keys or a secret: what the file holds, and which keys follow.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -14,17 +13,17 @@ use tempfile::TempDir;
 
 use super::{DAY, seconds};
 
-/// A key is told by its name: one goes with one key here.
+/// Here each name goes with one key.
 pub(crate) type Name = [u8; 16];
 
-/// Who provides the keys.
+/// What provides the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider {
-    /// Nobody: the ring's own.
+    /// The ring itself.
     Own,
-    /// A file as of Traffic Server, without times.
+    /// A file as Traffic Server has it, without times.
     Records,
-    /// A file as of h2o: each key has its times.
+    /// A file as h2o has it: each key has its times.
     Timed,
     /// A secret.
     Derived,
@@ -51,7 +50,7 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub(crate) fn new(provider: Provider, period: u64, lifetime: u64, unix: Duration) -> Self {
-        // As from a file that was made long ago, before any time of day that a step leads back to.
+        // As from a file that was made long ago, before any wall clock that a step leads back to.
         let from = unix - seconds(10 * period + 2 * lifetime + 7 * DAY);
         let ratchet = (provider == Provider::Ratchet).then_some(from);
         let secret = TicketSecret::random(seconds(period), ratchet).expect("randomness");
@@ -102,7 +101,7 @@ impl Operator {
             Provider::Timed => {
                 let current = unix.as_secs() / self.period;
                 let over =
-                    |number: &u64| table(*number, self.period, self.lifetime).open_until <= unix;
+                    |number: &u64| validity(*number, self.period, self.lifetime).open_until <= unix;
                 self.numbers.retain(|number| !over(number));
                 for number in current..=current + 2 {
                     if !self.numbers.contains(&number) {
@@ -165,7 +164,7 @@ impl Operator {
     }
 
     fn item(&self, number: u64) -> String {
-        let table = table(number, self.period, self.lifetime);
+        let validity = validity(number, self.period, self.lifetime);
         let key = bytes(number);
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let (name, hmac, aes) = (hex(&key[..16]), hex(&key[16..32]), hex(&key[32..]));
@@ -173,12 +172,12 @@ impl Operator {
             "- name: {name}\n  cipher: AES-128-CBC\n  hash: SHA256\n  key: {aes}{hmac}{}\n  \
              not_before: {}\n  not_after: {}\n",
             "0".repeat(96),
-            table.seal_from.as_secs(),
-            table.open_until.as_secs() - 1,
+            validity.seal_from.as_secs(),
+            validity.open_until.as_secs() - 1,
         )
     }
 
-    /// The keys that the file gives around a moment, and their times.
+    /// The keys that the file gives around a time, and their times.
     pub(crate) fn keys(&mut self, unix: Duration) -> Vec<(Name, Option<Validity>)> {
         let (period, lifetime) = (self.period, self.lifetime);
         match self.provider {
@@ -189,7 +188,7 @@ impl Operator {
             }
             Provider::Timed => {
                 let numbers = self.numbers.iter();
-                let key = |number| (name_of(number), Some(table(number, period, lifetime)));
+                let key = |number| (name_of(number), Some(validity(number, period, lifetime)));
                 numbers.map(|number| key(*number)).collect()
             }
             Provider::Derived | Provider::Ratchet => {
@@ -198,7 +197,7 @@ impl Operator {
                 let indices = self.secret.index(first)..=self.secret.index(last);
                 indices
                     .map(|index| {
-                        let mut times = table(index, period, 0);
+                        let mut times = validity(index, period, 0);
                         times.open_until = times.seal_until + seconds(lifetime + 60);
                         (self.derive(index), Some(times))
                     })
@@ -207,7 +206,7 @@ impl Operator {
         }
     }
 
-    /// The key that is to seal, were there no ages, and whether it can be had by a new process.
+    /// The key that is to seal but for its age, and whether a new process can derive it.
     pub(crate) fn current(&mut self, unix: Duration) -> (Name, bool) {
         let index = self.secret.index(unix);
         (self.derive(index), self.can_start(unix))
@@ -236,7 +235,7 @@ impl Operator {
             return *derived;
         }
         let mut states = self.states.range(..=index);
-        let (_, state) = states.next_back().expect("none asks for that long ago");
+        let (_, state) = states.next_back().expect("no test asks for that long ago");
         let state = state.ratcheted(index).expect("it goes forward");
         let derived = *state.key(index).expect("a key").name();
         self.states.insert(index, state);
@@ -244,7 +243,7 @@ impl Operator {
         derived
     }
 
-    /// What the file is, as the library reads it: the model's own view has to agree.
+    /// The library reads the file as the model does.
     pub(crate) fn agrees(&mut self, unix: Duration) {
         let Some(file) = self.file() else { return };
         match file.read().expect("a good file") {
@@ -262,7 +261,7 @@ impl Operator {
 }
 
 /// Of h2o: a key seals from its period on, until the next one does, and opens for a lifetime more.
-fn table(number: u64, period: u64, lifetime: u64) -> Validity {
+fn validity(number: u64, period: u64, lifetime: u64) -> Validity {
     let end = seconds((number + 1) * period + lifetime);
     Validity {
         seal_from: seconds(number * period),

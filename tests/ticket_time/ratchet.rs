@@ -89,7 +89,7 @@ fn no_way_leads_back() {
     assert_eq!(secret.key(far).unwrap_err(), SecretError::TooFar);
 }
 
-/// In one step or in many: at one time of day there is one state.
+/// In one step or in many: at one wall clock there is one state.
 #[test]
 fn equal_times_give_equal_states() {
     let secret = parse(&format!("ratchet {INDEX}"));

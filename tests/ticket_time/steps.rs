@@ -1,4 +1,4 @@
-//! Single steps of the time of day, and ages. Each test is named after what went wrong once.
+//! Single steps of the wall clock, and ages. Each test is named after a mistake that was made.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
@@ -47,14 +47,11 @@ fn a_derived_key_that_has_sealed_opens_after_a_step_back() {
 }
 
 #[test]
-fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
+fn a_timed_key_stops_sealing_a_ticket_lifetime_before_its_greatest_age() {
     let clock = clock(DAY, EPOCH);
     let policy = policy(HOUR, 2 * HOUR, 10 * HOUR);
-    let given = keys(vec![timed(
-        EPOCH - HOUR,
-        EPOCH + 100 * DAY,
-        EPOCH + 200 * DAY,
-    )]);
+    let (seal_until, open_until) = (EPOCH + 100 * DAY, EPOCH + 200 * DAY);
+    let given = keys(vec![timed(EPOCH - HOUR, seal_until, open_until)]);
     let ring = builder(&clock, policy).keys(&given).build().unwrap();
     let name = sealing(&ring);
     pass(&ring, &clock, 8 * HOUR - 1);
@@ -69,7 +66,7 @@ fn a_timed_key_ceases_to_seal_a_ticket_lifetime_before_its_greatest_age() {
     assert!(!opens(&ring, &name));
 }
 
-/// A ring whose keys are known by the time of day cannot tell a glitch from the truth: it heals
+/// A ring whose keys are known by the wall clock cannot tell a glitch from the truth: it heals
 /// when the file is read again. Two keys with times, one after the other, in h2o's format.
 fn file_of_two(dir: &tempfile::TempDir) -> (TicketKeyFile, [[u8; 16]; 2]) {
     let path = dir.path().join("keys");
@@ -121,7 +118,7 @@ fn timed_keys_that_were_over_at_the_start_come_back_with_the_file() {
     pass(&ring, &clock, 2);
     assert!(!file.retry(&ring).unwrap().fallback);
     assert_eq!(sealing(&ring), first);
-    // What was sealed meanwhile is good.
+    // Tickets that were sealed meanwhile open.
     assert_eq!(opens_for(&ring, &own), 2 * HOUR);
 }
 
@@ -129,10 +126,8 @@ fn timed_keys_that_were_over_at_the_start_come_back_with_the_file() {
 fn the_greatest_age_is_not_forgotten_behind_keys_of_a_fallback() {
     let clock = clock(DAY, EPOCH);
     let given = keys(vec![random_key(KeyRole::Seal, 0)]);
-    let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
-        .keys(&given)
-        .build()
-        .unwrap();
+    let builder = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR));
+    let ring = builder.keys(&given).build().unwrap();
     for _ in 0..135 * 60 {
         clock.pass(seconds(60));
         ring.maintain().unwrap();
@@ -145,10 +140,8 @@ fn the_greatest_age_is_not_forgotten_where_there_are_many_keys() {
     let clock = clock(DAY, EPOCH);
     let role = |n| if n == 0 { KeyRole::Seal } else { KeyRole::Open };
     let given = keys((0..70).map(|n| random_key(role(n), n)).collect());
-    let ring = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR))
-        .keys(&given)
-        .build()
-        .unwrap();
+    let builder = builder(&clock, policy(HOUR, 2 * HOUR, 3 * HOUR));
+    let ring = builder.keys(&given).build().unwrap();
     pass(&ring, &clock, 3 * HOUR + 10);
     assert!(ring.status().fallback);
     for _ in 0..3 {
@@ -160,20 +153,9 @@ fn the_greatest_age_is_not_forgotten_where_there_are_many_keys() {
 
 #[test]
 fn clocks_a_minute_apart_agree_whatever_the_period() {
-    let periods = [
-        (10, 60),
-        (25, 60),
-        (45, 60),
-        (59, 60),
-        (60, 60),
-        (61, 60),
-        (600, 60),
-        (3_600, 60),
-    ];
-    let pairs = periods
-        .into_iter()
-        .chain([(10, 30), (25, 30), (45, 30), (59, 30), (60, 59)]);
-    for (period, skew) in pairs {
+    let a_minute = [10, 25, 45, 59, 60, 61, 600, 3_600].map(|period| (period, 60));
+    let less = [(10, 30), (25, 30), (45, 30), (59, 30), (60, 59)];
+    for (period, skew) in a_minute.into_iter().chain(less) {
         let secret = secret(period, None);
         let machine = |unix| {
             let clock = clock(DAY, unix);
@@ -197,7 +179,7 @@ fn clocks_a_minute_apart_agree_whatever_the_period() {
 }
 
 #[test]
-fn a_reload_after_a_step_forward_keeps_what_was_promised() {
+fn a_reload_after_a_step_forward_keeps_what_is_owed() {
     let clock = clock(DAY, EPOCH);
     let key = timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR);
     let ring = builder(&clock, default())
@@ -213,19 +195,18 @@ fn a_reload_after_a_step_forward_keeps_what_was_promised() {
     assert_eq!(opens_for(&ring, &name), 3 * HOUR - 2);
 }
 
-/// Looked after in between, or not; and of the keys that the reload gives again, too.
+/// With maintenance in between and without.
 #[test]
-fn the_same_secret_after_a_step_keeps_what_was_promised() {
+fn the_same_secret_after_a_step_keeps_what_is_owed() {
     let steps = [HOUR, 3 * HOUR, 3 * DAY].map(|step| step as i64);
     for step in steps.into_iter().flat_map(|step| [step, -step]) {
-        for (ratchet, looked_after) in [(None, true), (None, false), (Some(EPOCH - 9 * DAY), false)]
-        {
+        for (ratchet, maintained) in [(None, true), (None, false), (Some(EPOCH - 9 * DAY), false)] {
             let clock = clock(9 * DAY, EPOCH + 1_800);
             let secret = secret(HOUR, ratchet);
             let ring = builder(&clock, default()).secret(&secret).build().unwrap();
             let name = sealing(&ring);
             clock.step(step);
-            if looked_after {
+            if maintained {
                 ring.maintain().unwrap();
             }
             ring.derive_from(&secret).unwrap();
@@ -234,7 +215,7 @@ fn the_same_secret_after_a_step_keeps_what_was_promised() {
             pass(&ring, &clock, 2 * HOUR - 1);
             assert!(
                 opens(&ring, &name),
-                "step {step}, {ratchet:?}, {looked_after}"
+                "step {step}, {ratchet:?}, {maintained}"
             );
         }
     }

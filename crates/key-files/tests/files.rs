@@ -97,7 +97,7 @@ fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
     assert!(matches!(error, TicketFileError::EmptyFolder { .. }));
     fs::remove_dir(&path).unwrap();
 
-    // A pipe that nobody writes to, and a file without an end: neither may hang.
+    // A pipe without a writer, and a file without an end: neither may hang.
     assert!(
         Command::new("mkfifo")
             .arg(&path)
@@ -186,7 +186,7 @@ fn of_a_folder_the_greatest_name_seals_and_next_ones_only_open() {
     assert_eq!((names(&ring), sealing()), (vec![3, 2, 1], 3));
     assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
 
-    // What is wrong with a file is told with its name, and so are duplicates.
+    // Errors name the file, and duplicates both files.
     put("2026-11-04", 0);
     fs::write(path("2026-11-04"), [5; 48]).unwrap();
     let error = file.reload(&ring).unwrap_err().to_string();

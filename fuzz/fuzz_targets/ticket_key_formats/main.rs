@@ -46,7 +46,7 @@ fn moment(u: &mut Unstructured<'_>) -> Duration {
 
 fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: Duration) {
     assert!((1..=TicketKeys::MAX_KEYS).contains(&keys.len()));
-    // By the rules of h2o, told again: none of the others has times.
+    // By the rules of h2o, written a second time: none of the others has times.
     let table = |key: &KeyEntry| match key.role() {
         KeyRole::Timed(table) => Some(table),
         _ => None,
@@ -67,7 +67,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
             assert_eq!(sorted(again.entries()), open);
             let first = again.entries().find(|key| seals(key)).expect("the same");
             assert_eq!(first.key().fingerprint(), sealing.key().fingerprint());
-            // h2o's times and everybody's order are as they were.
+            // h2o's times and every format's order are as they were.
             let left: Vec<_> = keys.entries().filter(opens).collect();
             for (before, after) in left.iter().zip(again.entries()) {
                 assert_eq!(before.key().fingerprint(), after.key().fingerprint());

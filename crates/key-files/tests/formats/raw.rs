@@ -1,4 +1,4 @@
-//! Keys as bytes, and files of them in each format: the formats told again.
+//! Keys as bytes, and files of them in each format: the formats written a second time.
 
 use std::fmt::Write as _;
 

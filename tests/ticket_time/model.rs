@@ -1,6 +1,6 @@
-//! A process with a ring, its operator, and a model of what the ring has promised.
+//! A process with a ring, its operator, and a model of what the ring owes its tickets.
 //!
-//! The model counts true time: milliseconds since the beginning, whatever process and time of day.
+//! The model counts true time: milliseconds since the beginning, across processes and clock steps.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use super::{EPOCH, builder, clock, seconds};
 /// What happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// So many seconds in which nobody does anything.
+    /// Seconds pass without maintenance.
     Pass(u64),
-    /// So many minutes under a ring that is looked after.
+    /// Minutes pass with maintenance.
     Serve(u64),
     Maintain,
-    /// Somebody sets the time of day, by so many seconds.
+    /// The operator sets the wall clock, by this many seconds.
     Step(i64),
     /// The file is read again, as it is.
     Reload,
-    /// And taken again.
+    /// The file is read and taken again.
     Retry,
     /// A key is added, or the ratchet moved, and keys without live tickets are taken out.
     Rotate,
@@ -36,18 +36,18 @@ pub(crate) enum Event {
     Drop,
     /// A key that was taken out seals again.
     BringBack,
-    /// A new process, on a machine that came up so many seconds ago.
+    /// A new process, on a machine that came up this many seconds ago.
     Restart(u64),
 }
 
-/// What was promised to those who hold tickets of a key.
+/// Until when tickets of a key are to open.
 struct Sealed {
-    /// The end of the longest promise.
+    /// The end of the last ticket.
     until: i64,
     local: bool,
 }
 
-pub(crate) struct World {
+pub(crate) struct Model {
     operator: Operator,
     policy: TicketPolicy,
     clock: Arc<TwoClocks>,
@@ -56,17 +56,17 @@ pub(crate) struct World {
     elapsed: i64,
     /// The ring's time less the true one.
     boot: i64,
-    /// The time of day less the true time, and from when on.
-    days: Vec<(i64, i64)>,
+    /// The wall clock less the true time, after the time from which that holds.
+    wall_offsets: Vec<(i64, i64)>,
     sealed: HashMap<Name, Sealed>,
     /// When this process first had it.
     seen: HashMap<Name, i64>,
     /// Of the ring's own keys: when their turn was to begin.
     own: HashMap<Name, i64>,
-    tables: HashMap<Name, Validity>,
+    validities: HashMap<Name, Validity>,
     /// When something was done that may have ended a key of the ring's own before its time.
     changes: Vec<i64>,
-    /// Whether the file has been taken since the time of day stepped.
+    /// Whether the file has been taken since the wall clock stepped.
     fresh: bool,
     /// Whether the file has changed and could not be taken yet.
     pending: bool,
@@ -74,14 +74,14 @@ pub(crate) struct World {
     latest: u64,
 }
 
-impl World {
+impl Model {
     pub(crate) fn new(provider: Provider, policy: TicketPolicy) -> Self {
         let clock = clock(1_000_000, EPOCH);
         let (period, lifetime) = (policy.period_of_keys(), policy.lifetime_of_tickets());
         let unix = clock.unix_time();
         let operator = Operator::new(provider, period.as_secs(), lifetime.as_secs(), unix);
         let (ring, file) = start(&operator, &clock, policy).expect("a ring");
-        let mut world = Self {
+        let mut model = Self {
             operator,
             policy,
             boot: millis(clock.now()),
@@ -89,19 +89,19 @@ impl World {
             ring,
             file,
             elapsed: 0,
-            days: vec![(0, EPOCH as i64 * 1_000)],
+            wall_offsets: vec![(0, EPOCH as i64 * 1_000)],
             sealed: HashMap::new(),
             seen: HashMap::new(),
             own: HashMap::new(),
-            tables: HashMap::new(),
+            validities: HashMap::new(),
             changes: Vec::new(),
             fresh: true,
             pending: false,
             latest: 0,
         };
-        world.check();
-        world.check_provided();
-        world
+        model.check();
+        model.check_provided();
+        model
     }
 
     pub(crate) fn apply(&mut self, event: &Event) {
@@ -118,7 +118,8 @@ impl World {
             Event::Maintain => self.maintain(),
             Event::Step(time) => {
                 self.clock.step(time);
-                self.days.push((self.elapsed, self.day() + time * 1_000));
+                self.wall_offsets
+                    .push((self.elapsed, self.wall_offset() + time * 1_000));
                 self.changes.push(self.elapsed);
                 self.fresh = false;
             }
@@ -167,7 +168,7 @@ impl World {
     fn maintain(&mut self) {
         self.ring.maintain().expect("randomness");
         let after = self.ring.load();
-        // At the same moment there is nothing more to do.
+        // A second call at the same time changes nothing.
         self.ring.maintain().expect("randomness");
         assert!(same(&after, &self.ring.load()), "{:?}", self.ring);
         self.check_provided();
@@ -186,7 +187,7 @@ impl World {
         });
     }
 
-    /// The file is taken, unless it is ahead of the time of day.
+    /// The file is taken, unless it is ahead of the wall clock.
     fn take(
         &mut self,
         take: impl FnOnce(&mut TicketKeyFile, &TicketRing) -> Result<(), TicketFileError>,
@@ -204,11 +205,11 @@ impl World {
             ..
         }) = taken
         {
-            // The time of day is so far ahead that all keys of the file are over.
+            // The wall clock is so far ahead that all keys of the file are over.
             let unix = self.clock.unix_time();
             let keys = self.operator.keys(unix);
-            let over = |table: &Option<Validity>| table.is_some_and(|t| t.seal_until <= unix);
-            assert!(keys.iter().all(|(_, table)| over(table)));
+            let over = |validity: &Option<Validity>| validity.is_some_and(|t| t.seal_until <= unix);
+            assert!(keys.iter().all(|(_, validity)| over(validity)));
             assert!(same(&before, &self.ring.load()));
             self.fresh = false;
             return;
@@ -219,11 +220,11 @@ impl World {
         self.fresh = true;
         if !self.operator.is_derived() {
             let given = self.operator.keys(self.clock.unix_time());
-            let is_given = |key| given.iter().any(|given| given.0 == key);
+            let is_given = |key| given.iter().any(|entry| entry.0 == key);
             self.sealed
                 .retain(|key, sealed| sealed.local || is_given(*key));
         }
-        self.look();
+        self.note_keys();
         self.check_provided();
     }
 
@@ -238,24 +239,24 @@ impl World {
         (self.ring, self.file) = (ring, file);
         self.boot = millis(clock.now()) - self.elapsed;
         self.clock = clock;
-        let day = self.day();
-        self.days = vec![(self.elapsed, day)];
+        let offset = self.wall_offset();
+        self.wall_offsets = vec![(self.elapsed, offset)];
         self.seen.clear();
         self.own.clear();
         self.changes.clear();
         (self.fresh, self.pending) = (true, false);
         self.latest = 0;
-        // The new process knows of no step: it goes by the time of day.
-        let (tables, operator) = (&self.tables, &self.operator);
+        // The new process knows no step: it goes by the wall clock.
+        let (validities, operator) = (&self.validities, &self.operator);
         self.sealed.retain(|key, sealed| {
-            let table = tables.get(key);
-            if let Some(table) = table {
-                let end = table.open_until.as_millis() as i64 - day;
+            let validity = validities.get(key);
+            if let Some(validity) = validity {
+                let end = validity.open_until.as_millis() as i64 - offset;
                 sealed.until = sealed.until.min(end);
             }
-            !sealed.local && table.is_none_or(|table| operator.gives(*table, unix))
+            !sealed.local && validity.is_none_or(|validity| operator.gives(*validity, unix))
         });
-        self.look();
+        self.note_keys();
         self.check_provided();
     }
 
@@ -263,8 +264,8 @@ impl World {
         self.clock.unix_time()
     }
 
-    fn day(&self) -> i64 {
-        self.days.last().expect("never empty").1
+    fn wall_offset(&self) -> i64 {
+        self.wall_offsets.last().expect("never empty").1
     }
 
     /// The true time of a ring's.
@@ -272,14 +273,17 @@ impl World {
         millis(time).saturating_sub(self.boot)
     }
 
-    /// The least and the greatest day since then.
-    fn days_since(&self, since: i64) -> (i64, i64) {
-        // Less than: it may have stepped at this very moment, and after that.
-        let before = self.days.iter().rposition(|(from, _)| *from < since);
-        let days = self.days[before.unwrap_or(0)..].iter();
-        let days: Vec<i64> = days.map(|(_, day)| *day).collect();
-        let least = days.iter().min().expect("never empty");
-        (*least, *days.iter().max().expect("never empty"))
+    /// The least and the greatest offset since then.
+    fn wall_offsets_since(&self, since: i64) -> (i64, i64) {
+        // Less than: the clock may have stepped at this very time, and after it.
+        let before = self
+            .wall_offsets
+            .iter()
+            .rposition(|(from, _)| *from < since);
+        let offsets = self.wall_offsets[before.unwrap_or(0)..].iter();
+        let offsets: Vec<i64> = offsets.map(|(_, offset)| *offset).collect();
+        let least = offsets.iter().min().expect("never empty");
+        (*least, *offsets.iter().max().expect("never empty"))
     }
 
     /// Every ticket opens while it is to, unless its key was taken away.
@@ -298,22 +302,25 @@ impl World {
         }
     }
 
-    /// Something seals, and is told the truth; no key does more than it may.
+    /// A key seals, and its tickets' advertised lifetime is true; no key does more than it may.
     pub(crate) fn check(&mut self) {
         let (keys, now) = self.ring.load_to_seal();
-        self.look();
-        let key = keys.sealing(now).expect("something seals");
+        self.note_keys();
+        let key = keys.sealing(now).expect("a key seals");
         assert!(matches!(
             keys.opening(key.key().name(), now),
             KeyLookup::Key(..)
         ));
-        // As the OpenSSL adapter tells it.
+        // As the OpenSSL adapter advertises it.
         let lifetime = self.policy.lifetime_of_tickets().as_millis() as i64;
-        let told = lifetime.min(self.at(key.times().open_until) - self.elapsed);
+        let advertised = lifetime.min(self.at(key.times().open_until) - self.elapsed);
         if self.operator.provider != Provider::Timed || key.is_local() {
-            assert_eq!(told, lifetime, "{key:?} is to open for a ticket's lifetime");
+            assert_eq!(
+                advertised, lifetime,
+                "{key:?} is to open for a ticket's lifetime"
+            );
         }
-        let until = self.elapsed + told;
+        let until = self.elapsed + advertised;
         let sealed = self.sealed.entry(*key.key().name());
         let sealed = sealed.or_insert(Sealed {
             until,
@@ -324,8 +331,8 @@ impl World {
         self.check_open();
     }
 
-    /// Notes what has come.
-    fn look(&mut self) {
+    /// Notes new keys.
+    fn note_keys(&mut self) {
         let keys = self.ring.load();
         self.latest = self.latest.max(self.operator.index(self.unix()));
         for key in keys.iter() {
@@ -334,12 +341,14 @@ impl World {
             if key.is_local() {
                 let from = self.at(key.times().seal_from);
                 self.own.entry(id).or_insert(from);
-            } else if self.operator.provider != Provider::Records && !self.tables.contains_key(&id)
+            } else if self.operator.provider != Provider::Records
+                && !self.validities.contains_key(&id)
             {
-                for (id, table) in self.operator.keys(self.unix()) {
-                    self.tables.insert(id, table.expect("these have times"));
+                for (id, validity) in self.operator.keys(self.unix()) {
+                    self.validities
+                        .insert(id, validity.expect("these have times"));
                 }
-                assert!(self.tables.contains_key(&id), "whose key is {key:?}?");
+                assert!(self.validities.contains_key(&id), "whose key is {key:?}?");
             }
         }
     }
@@ -379,17 +388,17 @@ impl World {
             let last_seal = since + max_age - lifetime;
             assert!(seal_until <= last_seal, "{key:?} seals for too long");
         }
-        if let Some(table) = self.tables.get(&id) {
-            // By the time of day when it was furthest back. What was before the clock began is its
+        if let Some(validity) = self.validities.get(&id) {
+            // By the wall clock when it was furthest back. What was before the clock began is its
             // beginning.
-            let (least, _) = self.days_since(since);
-            let by_day = |time: Duration| (time.as_millis() as i64 - least).max(-self.boot);
+            let (least, _) = self.wall_offsets_since(since);
+            let by_wall_clock = |time: Duration| (time.as_millis() as i64 - least).max(-self.boot);
             assert!(
-                open_until <= by_day(table.open_until),
+                open_until <= by_wall_clock(validity.open_until),
                 "{key:?} opens for too long"
             );
             assert!(
-                seal_until <= by_day(table.seal_until),
+                seal_until <= by_wall_clock(validity.seal_until),
                 "{key:?} seals for too long"
             );
         }
@@ -405,7 +414,7 @@ impl World {
     }
 
     /// The most keys that a ring may have: those that are open at one time, some to come, one more
-    /// for each period that the time of day was moved by while they were here, and one of the
+    /// for each period that the wall clock moved by while they were here, and one of the
     /// ring's own for each change that may have ended one early.
     fn most_keys(&self, keys: &KeyRing) -> usize {
         let (period, lifetime, _) = self.policy_millis();
@@ -417,7 +426,7 @@ impl World {
             Provider::Records | Provider::Timed => self.operator.numbers.len(),
             Provider::Derived | Provider::Ratchet => {
                 let since = keys.iter().map(|key| self.at(key.first_seen())).min();
-                let (least, greatest) = self.days_since(since.unwrap_or(0));
+                let (least, greatest) = self.wall_offsets_since(since.unwrap_or(0));
                 let span = (greatest - least + 120_000) / period;
                 (open + span) as usize
             }
@@ -425,17 +434,17 @@ impl World {
         open as usize + provided + changes
     }
 
-    /// The provider's key seals where it can, after the ring has been looked after at this moment.
+    /// The provider's key seals where it can, right after maintenance.
     fn check_provided(&mut self) {
-        self.look();
+        self.note_keys();
         if self.fresh && !self.operator.is_derived() {
-            // Also those that were over by the time of day: they get older all the same.
+            // Keys that are over by the wall clock get older as well.
             for (id, _) in self.operator.keys(self.clock.unix_time()) {
                 self.seen.entry(id).or_insert(self.elapsed);
             }
         }
         let (keys, now) = (self.ring.load(), self.ring.now());
-        let sealing = keys.sealing(now).expect("something seals");
+        let sealing = keys.sealing(now).expect("a key seals");
         let (_, lifetime, max_age) = self.policy_millis();
         let unix = self.unix();
         let here = |id| keys.iter().any(|key| *key.key().name() == id);
@@ -452,13 +461,14 @@ impl World {
             Provider::Records | Provider::Timed => {
                 let young = |id| self.elapsed < self.seen[&id] + max_age - lifetime;
                 let given = self.operator.keys(unix).into_iter().enumerate();
-                let given = given.filter(|(place, (_, table))| match table {
-                    Some(table) => table.seal_from <= unix && unix < table.seal_until,
+                let given = given.filter(|(place, (_, validity))| match validity {
+                    Some(validity) => validity.seal_from <= unix && unix < validity.seal_until,
                     None => *place == 0,
                 });
                 let given = given.filter(|(_, (id, _))| self.fresh || here(*id));
                 let given = given.filter(|(_, (id, _))| young(*id));
-                let latest = given.max_by_key(|(_, (_, table))| table.map(|table| table.seal_from));
+                let latest = given
+                    .max_by_key(|(_, (_, validity))| validity.map(|validity| validity.seal_from));
                 latest.map(|(_, (id, _))| id)
             }
         };
