@@ -98,6 +98,18 @@ impl Subject {
         subject
     }
 
+    /// A cache for one entry, which is there.
+    pub fn with_a() -> Self {
+        Self::new(1, &[A])
+    }
+
+    /// A cache for one entry, which has expired.
+    pub fn with_expired_a() -> Self {
+        let subject = Self::new(1, &[]);
+        subject.insert_expired(A, 0);
+        subject
+    }
+
     /// Inserts, for good.
     pub fn insert(&self, key: u8, n: u8) -> Result<Inserted, Refused> {
         self.insert_until(key, n, Time::NEVER)

@@ -13,7 +13,7 @@ use rekindle_loom_tests::{A, B, ENTRY, Subject, Z, explore, explore_alike};
 fn two_inserts_into_a_full_cache_count_each_eviction_once() {
     explore_alike(
         1, // with two it takes minutes
-        || Subject::new(1, &[A]),
+        Subject::with_a,
         |s| s.insert(B, 10),
         |s| s.insert(Z, 20),
         |s, first, second| {
@@ -33,7 +33,7 @@ fn two_inserts_into_a_full_cache_count_each_eviction_once() {
 fn an_entry_is_either_evicted_or_removed() {
     explore(
         2,
-        || Subject::new(1, &[A]),
+        Subject::with_a,
         |s| s.insert(B, 1).expect("fits"),
         |s| s.remove(A),
         |s, inserted, removed| {
@@ -53,7 +53,7 @@ fn an_entry_is_either_evicted_or_removed() {
 fn an_entry_is_either_evicted_or_taken() {
     explore(
         2,
-        || Subject::new(1, &[A]),
+        Subject::with_a,
         |s| s.insert(B, 10).expect("fits"),
         |s| s.take(A),
         |s, inserted, taken| {
@@ -78,7 +78,7 @@ fn an_entry_is_either_evicted_or_taken() {
 fn an_entry_is_evicted_before_or_after_it_is_replaced() {
     explore(
         1, // with two it takes minutes
-        || Subject::new(1, &[A]),
+        Subject::with_a,
         |s| s.insert(B, 10).expect("fits"),
         |s| s.insert(A, 20).expect("fits"),
         |s, inserted, _| {
@@ -121,11 +121,7 @@ fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
 fn an_expired_session_is_taken_by_nobody() {
     explore(
         2,
-        || {
-            let s = Subject::new(1, &[]);
-            s.insert_expired(A, 0);
-            s
-        },
+        Subject::with_expired_a,
         |s| s.cache.maintain(),
         |s| s.take(A),
         |s, swept, taken| {
@@ -145,11 +141,7 @@ fn an_expired_session_is_taken_by_nobody() {
 fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
     explore(
         1, // with two it takes minutes
-        || {
-            let s = Subject::new(1, &[]);
-            s.insert_expired(A, 0);
-            s
-        },
+        Subject::with_expired_a,
         |s| s.take(A),
         |s| s.insert(A, 10).expect("fits"),
         |s, taken, inserted| {
@@ -197,11 +189,7 @@ fn a_session_that_expires_meanwhile_stays_away() {
 fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
     explore(
         1, // with two it takes minutes
-        || {
-            let s = Subject::new(1, &[]);
-            s.insert_expired(A, 0);
-            s
-        },
+        Subject::with_expired_a,
         |s| s.cache.maintain(),
         |s| s.insert(A, 1).expect("fits"),
         |s, swept, inserted| {
@@ -221,11 +209,7 @@ fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
 fn an_expired_session_is_not_seen_while_it_is_replaced() {
     explore(
         3,
-        || {
-            let s = Subject::new(1, &[]);
-            s.insert_expired(A, 0);
-            s
-        },
+        Subject::with_expired_a,
         |s| s.get_buffer(A),
         |s| s.insert(A, 1).expect("fits"),
         |s, seen, inserted| {

@@ -39,7 +39,7 @@ fn two_inserts_of_a_new_id_leave_one_entry() {
 fn two_replacements_leave_one_entry() {
     explore_alike(
         2,
-        || Subject::new(1, &[A]),
+        Subject::with_a,
         |s| s.insert(A, 1).expect("fits"),
         |s| s.insert(A, 12).expect("fits"),
         |s, first, second| {
@@ -100,11 +100,7 @@ fn of_two_inserts_if_absent_one_wins() {
 fn of_two_inserts_over_an_expired_entry_one_wins() {
     explore_alike(
         2,
-        || {
-            let s = Subject::new(1, &[]);
-            s.insert_expired(A, 0);
-            s
-        },
+        Subject::with_expired_a,
         |s| s.insert_if_absent(A, 1),
         |s| s.insert_if_absent(A, 2),
         |s, first, second| {

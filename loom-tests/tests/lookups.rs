@@ -3,10 +3,6 @@
 
 use rekindle_loom_tests::{A, B, Subject, Value, explore, get_buffer, id};
 
-fn with_a() -> Subject {
-    Subject::new(1, &[A])
-}
-
 /// Two copies against a replacement: the id is always found, its bytes are of one session, and the
 /// older one does not come back.
 ///
@@ -16,7 +12,7 @@ fn with_a() -> Subject {
 fn a_copy_finds_the_older_or_the_newer_session() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| [s.get_buffer(A), s.get_buffer(A)],
         |s| s.insert(A, 1).expect("fits"),
         |s, seen, _| {
@@ -53,7 +49,7 @@ fn a_new_session_is_seen_whole_or_not_at_all() {
 fn a_removed_session_stays_away() {
     explore(
         3,
-        with_a,
+        Subject::with_a,
         |s| [s.get_buffer(A), s.get_buffer(A)],
         |s| s.remove(A),
         |s, seen, removed| {
@@ -73,7 +69,7 @@ fn a_removed_session_stays_away() {
 fn a_session_may_be_used_while_it_is_taken() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -101,7 +97,7 @@ fn a_session_may_be_used_while_it_is_taken() {
 fn a_session_may_be_copied_while_it_is_evicted() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));

@@ -7,10 +7,6 @@ use rekindle_loom_tests::{
     explore_three_in_order, get_buffer, id,
 };
 
-fn with_a() -> Subject {
-    Subject::new(1, &[A])
-}
-
 /// A reader with a guard against a writer that replaces again and again, so that the memory of the
 /// first entries and lines is used for later ones.
 ///
@@ -21,7 +17,7 @@ fn with_a() -> Subject {
 fn what_a_guard_sees_is_not_used_again() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A)).expect("there all the time");
@@ -47,7 +43,7 @@ fn what_a_guard_sees_is_not_used_again() {
 fn a_thread_that_pins_for_the_first_time_is_not_missed() {
     explore_in_order(
         2,
-        with_a,
+        Subject::with_a,
         Before::Nothing,
         |s| {
             s.insert(A, 1).expect("fits");
@@ -74,7 +70,7 @@ fn a_thread_that_pins_for_the_first_time_is_not_missed() {
 fn two_threads_that_begin_at_once_are_both_protected() {
     explore_three_in_order(
         1,
-        with_a,
+        Subject::with_a,
         [Before::Nothing; 2],
         replaces_and_reclaims,
         looks_twice,
@@ -109,7 +105,7 @@ fn looks_twice(s: &Subject) -> (u8, u8) {
 fn a_slot_that_changes_hands_protects_its_new_owner() {
     explore_three_in_order(
         2,
-        with_a,
+        Subject::with_a,
         [Before::PinnedAndEnds, Before::Nothing],
         replaces_and_reclaims,
         looks_twice,
@@ -126,7 +122,7 @@ fn a_slot_that_changes_hands_protects_its_new_owner() {
 fn a_guard_protects_after_it_was_pinned_anew() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let mut guard = s.cache.pin();
             guard.get(&id(A)).expect("there all the time").get();
@@ -154,7 +150,7 @@ fn a_grace_period_frees_only_what_waited_for_it() {
     explore(
         2,
         || {
-            let s = with_a();
+            let s = Subject::with_a();
             // The first batch waits for this guard alone, and then for none.
             let guard = s.cache.pin();
             s.insert(A, 0).expect("fits");
@@ -185,7 +181,7 @@ fn a_grace_period_frees_only_what_waited_for_it() {
 fn a_guard_holds_back_what_leaves_until_it_is_dropped() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let guard = s.cache.pin();
             let seen = guard.get(&id(A));
@@ -211,7 +207,7 @@ fn a_guard_holds_back_what_leaves_until_it_is_dropped() {
 fn writers_wait_for_writers() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| s.insert_if_absent(A, 1),
         |s| {
             s.insert(A, 2).expect("fits");

@@ -4,10 +4,6 @@
 use rekindle::Inserted;
 use rekindle_loom_tests::{A, B, Subject, explore, explore_alike, id};
 
-fn with_a() -> Subject {
-    Subject::new(1, &[A])
-}
-
 fn with_neighbours() -> Subject {
     Subject::new(3, &[A, B])
 }
@@ -20,7 +16,7 @@ fn with_neighbours() -> Subject {
 fn of_two_takes_one_wins() {
     explore(
         3,
-        with_a,
+        Subject::with_a,
         |s| s.take(A),
         |s| s.cache.pin().take(&id(A)).map(|entry| entry.value().get()),
         |s, first, second| {
@@ -42,7 +38,7 @@ fn of_two_takes_one_wins() {
 fn an_entry_is_either_taken_or_removed() {
     explore(
         3,
-        with_a,
+        Subject::with_a,
         |s| s.take(A),
         |s| s.remove(A),
         |s, taken, removed| {
@@ -66,7 +62,7 @@ fn an_entry_is_either_taken_or_removed() {
 fn a_take_gets_the_older_or_the_newer_session() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| s.take(A),
         |s| s.insert(A, 1).expect("fits"),
         |s, taken, inserted| {
@@ -107,7 +103,7 @@ fn a_take_gets_a_new_session_or_leaves_it() {
 fn a_remove_finds_what_is_being_replaced() {
     explore(
         2,
-        with_a,
+        Subject::with_a,
         |s| s.remove(A),
         |s| s.insert(A, 1).expect("fits"),
         |s, removed, inserted| {

@@ -5,10 +5,6 @@ use rekindle_loom_tests::{
     A, B, Before, M, Subject, Value, Z, explore_three, explore_three_in_order, get_buffer, id,
 };
 
-fn with_a() -> Subject {
-    Subject::new(1, &[A])
-}
-
 /// Two replacements before a reader's eyes: it finds the id each time, and the sessions in the
 /// order in which they replaced each other.
 ///
@@ -18,7 +14,7 @@ fn with_a() -> Subject {
 fn a_reader_sees_two_replacements_in_their_order() {
     explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
-        with_a,
+        Subject::with_a,
         [Before::Wrote; 2],
         |s| [s.get_buffer(A), s.get_buffer(A)].map(|n| n.expect("there all the time")),
         |s| s.insert(A, 1).expect("fits"),
@@ -42,7 +38,7 @@ fn a_reader_sees_two_replacements_in_their_order() {
 fn of_two_takes_one_wins_while_a_reader_looks_on() {
     explore_three(
         2,
-        with_a,
+        Subject::with_a,
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -71,7 +67,7 @@ fn of_two_takes_one_wins_while_a_reader_looks_on() {
 fn what_a_reader_found_outlives_its_replacement_and_removal() {
     explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
-        with_a,
+        Subject::with_a,
         [Before::Wrote; 2],
         |s| {
             let guard = s.cache.pin();
@@ -102,7 +98,7 @@ fn what_a_reader_found_outlives_its_replacement_and_removal() {
 fn what_a_reader_found_is_retired_once() {
     explore_three_in_order(
         1, // as with two, it takes minutes with each thread running first
-        with_a,
+        Subject::with_a,
         [Before::Wrote; 2],
         |s| {
             let guard = s.cache.pin();

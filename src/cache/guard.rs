@@ -6,10 +6,8 @@ use std::hash::BuildHasher;
 use ahash::RandomState;
 
 use crate::cache::entry_view::EntryView;
-use crate::cache::operations::{Cache, Inserted};
-use crate::clock::Time;
+use crate::cache::operations::Cache;
 use crate::engine::{EntryRef, Pin, PrefetchHint, RemovalCause};
-use crate::error::Refused;
 use crate::id::SessionId;
 
 /// A pinned thread's view of a [`Cache`].
@@ -37,7 +35,7 @@ impl<V, S> Cache<V, S> {
     /// The first pin of a thread registers it, which may allocate; after that, pinning is one
     /// atomic read-modify-write. Pin for the length of a request or a batch, not for good: a guard
     /// holds back the memory of everything that leaves any cache of this process meanwhile. Once
-    /// that reaches its bound, inserts are refused ([`Refused::ReclamationHeldBack`]).
+    /// that reaches its bound, inserts are refused ([`Refused::ReclamationHeldBack`](crate::Refused::ReclamationHeldBack)).
     #[inline]
     pub fn pin(&self) -> Guard<'_, V, S> {
         Guard {
@@ -110,41 +108,6 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
         Some(EntryView { entry, recency })
     }
 
-    /// See [`Cache::remove`].
-    pub fn remove(&self, id: &SessionId) -> bool {
-        self.cache.remove(id)
-    }
-
-    /// See [`Cache::insert`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Cache::insert`].
-    pub fn insert(
-        &self,
-        id: &SessionId,
-        value: V,
-        encoded: &[u8],
-        expires_at: Time,
-    ) -> Result<Inserted, Refused> {
-        self.cache.insert(id, value, encoded, expires_at)
-    }
-
-    /// See [`Cache::insert_if_absent`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Cache::insert_if_absent`].
-    pub fn insert_if_absent(
-        &self,
-        id: &SessionId,
-        value: V,
-        encoded: &[u8],
-        expires_at: Time,
-    ) -> Result<bool, Refused> {
-        self.cache.insert_if_absent(id, value, encoded, expires_at)
-    }
-
     #[inline]
     fn lookup(
         &self,
@@ -174,7 +137,7 @@ impl<'c, V, S> Guard<'c, V, S> {
         self.pin.repin();
     }
 
-    /// The cache that this is a guard on.
+    /// The cache that this is a guard on, for inserts and removals.
     pub fn cache(&self) -> &'c Cache<V, S> {
         self.cache
     }

@@ -19,7 +19,7 @@ use crate::stats::Stats;
 /// Each entry has a value (for TLS, the live session) and its encoded bytes. Share the cache by
 /// reference or in an `Arc`.
 ///
-/// Every operation exists twice: here, where it pins the calling thread by itself, and on the
+/// Lookups exist twice: here, where they pin the calling thread by themselves, and on the
 /// [`Guard`](crate::Guard) that [`pin`](Self::pin) returns, where that is done already.
 ///
 /// Values are dropped by threads that insert, remove, take, clear or maintain, some time after they

@@ -132,8 +132,7 @@ impl<'s> Writer<'s> {
         for n in 1..=operations as u32 {
             let slot = random.below(IDS as u64) as usize;
             match random.below(8) {
-                0..=3 => self.insert(slot, n),
-                4 => self.insert_if_absent(slot, n),
+                0..=4 => self.insert(slot, n, random.below(5) == 0),
                 5 => self.remove(slot),
                 6 => self.take(slot),
                 _ => {}
@@ -159,31 +158,27 @@ impl<'s> Writer<'s> {
         self.expect(slot, found);
     }
 
-    fn insert(&mut self, slot: usize, n: u32) {
-        let id = bystander_id(self.owner, slot);
-        match self
-            .subject
-            .insert(&id, Value::new(n), &encoded(n), Time::NEVER)
-        {
-            Ok(inserted) => {
-                self.was_there(slot, inserted == Inserted::Replaced);
-                self.there[slot] = Some(n);
+    fn insert(&mut self, slot: usize, n: u32, if_absent: bool) {
+        let (id, bytes) = (bystander_id(self.owner, slot), encoded(n));
+        let (subject, value) = (self.subject, Value::new(n));
+        let was = if if_absent {
+            let inserted = subject.insert_if_absent(&id, value, &bytes, Time::NEVER);
+            inserted.map(|inserted| !inserted)
+        } else {
+            let inserted = subject.insert(&id, value, &bytes, Time::NEVER);
+            inserted.map(|inserted| inserted == Inserted::Replaced)
+        };
+        match was {
+            Ok(was) => {
+                self.was_there(slot, was);
+                if !(was && if_absent) {
+                    self.there[slot] = Some(n);
+                }
             }
-            Err(refused) => self.refuse(refused),
-        }
-    }
-
-    fn insert_if_absent(&mut self, slot: usize, n: u32) {
-        let id = bystander_id(self.owner, slot);
-        match self
-            .subject
-            .insert_if_absent(&id, Value::new(n), &encoded(n), Time::NEVER)
-        {
-            Ok(inserted) => {
-                self.was_there(slot, !inserted);
-                self.there[slot].get_or_insert(n);
+            Err(refused) => {
+                assert_eq!(refused, Refused::ReclamationHeldBack);
+                self.refused += 1;
             }
-            Err(refused) => self.refuse(refused),
         }
     }
 
@@ -197,10 +192,5 @@ impl<'s> Writer<'s> {
         let taken = self.subject.take(&bystander_id(self.owner, slot));
         self.expect(slot, taken.map(|value| value.number()));
         self.there[slot] = None;
-    }
-
-    fn refuse(&mut self, refused: Refused) {
-        assert_eq!(refused, Refused::ReclamationHeldBack);
-        self.refused += 1;
     }
 }

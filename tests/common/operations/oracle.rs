@@ -327,18 +327,14 @@ impl<'c> Oracle<'c> {
         let value = Value::new(entry.value);
         let kept = Arc::downgrade(&value);
         let (encoded, end) = (entry.encoded(), entry.expires_at);
-        let result = match (insert.if_absent, insert.on_guard) {
-            (false, false) => cache.insert(&id, value, encoded, end).map(Some),
-            (false, true) => cache.pin().insert(&id, value, encoded, end).map(Some),
-            (true, false) => cache.insert_if_absent(&id, value, encoded, end).map(new),
-            (true, true) => cache
-                .pin()
-                .insert_if_absent(&id, value, encoded, end)
-                .map(new),
+        let guard = insert.on_guard.then(|| cache.pin());
+        let result = if insert.if_absent {
+            let inserted = cache.insert_if_absent(&id, value, encoded, end);
+            inserted.map(|inserted| inserted.then_some(Inserted::New))
+        } else {
+            cache.insert(&id, value, encoded, end).map(Some)
         };
-        fn new(inserted: bool) -> Option<Inserted> {
-            inserted.then_some(Inserted::New)
-        }
+        drop(guard);
 
         let old = self.entries[number(&id)].as_ref();
         let was_live = old.is_some_and(|entry| self.is_live(entry));
