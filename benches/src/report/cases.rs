@@ -1,6 +1,6 @@
 //! The measurements of a record, put together by case.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::numbers;
 use crate::record::{Measurement, Record, quantile};
@@ -79,24 +79,33 @@ impl<'a> Case<'a> {
 
 /// Puts the measurements of a record together by case; those without samples are left out.
 pub(super) fn cases(record: &Record) -> Vec<Case<'_>> {
-    let mut cases: Vec<Case<'_>> = Vec::new();
-    let mut places = HashMap::new();
-    for measurement in (record.measurements.iter()).filter(|m| !m.samples.is_empty()) {
-        let Measurement {
-            part,
-            quantity,
-            case,
-            ..
-        } = measurement;
-        let place = *places.entry((part, quantity, case)).or_insert(cases.len());
-        match cases.get_mut(place) {
-            Some(case) => case.measurements.push(measurement),
-            None => cases.push(Case {
-                measurements: vec![measurement],
-            }),
+    let measured = record.measurements.iter().filter(|m| !m.samples.is_empty());
+    let groups = group_by(measured, |m| (&m.part, &m.quantity, &m.case)).into_iter();
+    groups.map(|measurements| Case { measurements }).collect()
+}
+
+/// Puts together what has the same key, in the order in which the keys are met.
+pub(super) fn group_by<T, K: Ord>(
+    all: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    let mut known = BTreeMap::new();
+    for one in all {
+        let group = *known.entry(key(&one)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
         }
     }
-    cases
+    groups
+}
+
+/// Each contender of the cases, in the order in which they are met.
+pub(super) fn contenders<'a>(cases: &[&Case<'a>]) -> Vec<&'a str> {
+    let all = cases.iter().flat_map(|case| &case.measurements);
+    let groups = group_by(all, |m| &*m.contender);
+    groups.iter().map(|group| &*group[0].contender).collect()
 }
 
 /// Whether a contender is the engine, in either way of using it.

@@ -1,11 +1,10 @@
 //! Which plots are made of a record: a row for each figure, and how cases become its panels.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 
 use serde::Deserialize;
 
-use super::cases::{Case, Spread, is_bound};
+use super::cases::{Case, Spread, contenders, group_by, is_bound};
 use super::draw::{Lines, Series, bars};
 use super::{numbers, palette};
 
@@ -79,7 +78,7 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
     });
     let axes = axes.expect("figures.json has the tail");
     let tail = cases.iter().filter(|c| c.is_of("tail", "latency of get"));
-    let mut groups = groups(tail, &axes.key);
+    let mut groups = group_by(tail, |case| case.key_without(&[&axes.key]));
     groups.retain(|group| group[0].value("writers") != "0");
     let four = |g: &&Vec<&Case<'_>>| g[0].value("writers") == "4";
     let Some(group) = groups.iter().find(four).or(groups.first()) else {
@@ -120,7 +119,7 @@ impl Spec {
                 shown.map(panel).collect()
             }
             Shape::Lines(axes) => {
-                let mut groups = groups(fitting, &axes.key);
+                let mut groups = group_by(fitting, |case| case.key_without(&[&axes.key]));
                 groups.retain(|group| !axes.to_floor || group[0].floor().is_some());
                 if groups.iter().any(|group| group.len() > 1) {
                     groups.retain(|group| group.len() > 1);
@@ -149,25 +148,6 @@ fn size(case: &Case<'_>) -> f64 {
     number(case.value("sessions"))
 }
 
-/// Cases that differ in one key only.
-fn groups<'c, 'a: 'c>(
-    cases: impl IntoIterator<Item = &'c Case<'a>>,
-    key: &str,
-) -> Vec<Vec<&'c Case<'a>>> {
-    let mut groups: Vec<Vec<&Case<'_>>> = Vec::new();
-    let mut known = BTreeMap::new();
-    for case in cases {
-        let group = *known
-            .entry(case.key_without(&[key]))
-            .or_insert(groups.len());
-        match groups.get_mut(group) {
-            Some(group) => group.push(case),
-            None => groups.push(vec![case]),
-        }
-    }
-    groups
-}
-
 /// A line for each contender of the cases.
 fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
     let mut places: Vec<_> = cases
@@ -176,12 +156,6 @@ fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
         .collect();
     places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     places.dedup();
-    let mut names: Vec<&str> = Vec::new();
-    for measurement in cases.iter().flat_map(|c| &c.measurements) {
-        if !names.contains(&&*measurement.contender) {
-            names.push(&measurement.contender);
-        }
-    }
     let point = |case: &&Case<'_>, name: &str| {
         let seen = case.contender(name)?;
         let values = match axes.to_floor {
@@ -196,7 +170,7 @@ fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
         let name = (*name).to_owned();
         (!points.is_empty()).then_some(Series { name, points })
     };
-    let mut series: Vec<_> = names.iter().filter_map(line).collect();
+    let mut series: Vec<_> = contenders(cases).iter().filter_map(line).collect();
     // Bounds behind everything else.
     series.sort_by_key(|series| !is_bound(&series.name));
     Lines {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::cases::{Case, Spread, is_ours};
+use super::cases::{Case, Spread, contenders, group_by, is_ours};
 use super::numbers;
 
 /// Keys that make a table of their own for each value.
@@ -11,58 +11,28 @@ const APART: [&str; 5] = ["where", "load", "stream", "writers", "operation"];
 /// All of them, hidden behind a line for each.
 pub(super) fn all(cases: &[Case<'_>]) -> Markup {
     html! {
-        @for table in tables(cases) {
+        @for table in group_by(cases, |case| title(case)) {
             details {
-                summary { (title(table[0])) " " span.count { "(" (cases_in(&table)) ")" } }
+                summary { (title(table[0])) " " span.count { "(" (table.len()) " case" @if table.len() != 1 { "s" } ")" } }
                 div.wide { (one(&table)) }
             }
         }
     }
 }
 
-/// Cases of one part and quantity, in the order in which they were first met.
-fn tables<'c, 'a>(cases: &'c [Case<'a>]) -> Vec<Vec<&'c Case<'a>>> {
-    let mut tables: Vec<Vec<&Case<'_>>> = Vec::new();
-    for case in cases {
-        match tables
-            .iter_mut()
-            .find(|table| title(table[0]) == title(case))
-        {
-            Some(table) => table.push(case),
-            None => tables.push(vec![case]),
-        }
-    }
-    tables
-}
-
 fn title(case: &Case<'_>) -> String {
     let first = case.measurements[0];
     let apart = APART.iter().filter_map(|key| {
         let value = first.case(key)?;
-        Some(if *key == "writers" {
-            format!(": {value} writers")
-        } else {
-            format!(": {value}")
-        })
+        let unit = if *key == "writers" { " writers" } else { "" };
+        Some(format!(": {value}{unit}"))
     });
     let apart: String = apart.collect();
     format!("{}: {}{apart}", first.part, first.quantity)
 }
 
-fn cases_in(table: &[&Case<'_>]) -> String {
-    match table.len() {
-        1 => "1 case".to_owned(),
-        n => format!("{n} cases"),
-    }
-}
-
 fn one(table: &[&Case<'_>]) -> Markup {
-    let mut contenders: Vec<&str> = Vec::new();
-    for measurement in table.iter().flat_map(|case| &case.measurements) {
-        if !contenders.contains(&&*measurement.contender) {
-            contenders.push(&measurement.contender);
-        }
-    }
+    let contenders = contenders(table);
     html! {
         table.cases {
             thead {
