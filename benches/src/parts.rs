@@ -26,94 +26,68 @@ pub(crate) enum Part {
     Loopback(loopback::Options),
 }
 
-/// In the order in which `all` runs them: a name, and the options for each scale (full, quick and
-/// touch) where they are not the defaults.
-const SCALES: [(&str, [&str; 3]); 7] = [
-    ("engine", ["--scale full", "--scale quick", "--scale touch"]),
-    (
-        "tail",
-        [
-            "--millis 500",
-            "--sessions 20000 --writers 0,16 --rounds 3 --millis 150",
-            "--sessions 1000 --writers 4 --rounds 1 --millis 10",
-        ],
-    ),
-    (
-        "hit-ratio",
-        [
-            "",
-            "--requests 100000 --capacities 1,5,50",
-            "--requests 10000 --capacities 5",
-        ],
-    ),
-    ("memory", ["", "--sessions 30000", "--sessions 2000"]),
-    (
-        "tickets",
-        [
-            "",
-            "--rounds 5 --millis 30",
-            "--threads 1 --rounds 1 --millis 5",
-        ],
-    ),
-    (
-        "handshake",
-        [
-            "",
-            "--sessions 50000 --rounds 3 --millis 50",
-            "--sessions 200 --threads 2 --rounds 1 --millis 5",
-        ],
-    ),
-    (
-        "loopback",
-        [
-            "--millis 600",
-            "--sessions 256 --threads 1 --rounds 2 --millis 150",
-            "--clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30",
-        ],
-    ),
-];
+/// In the order in which `all` runs them: a part, and what it is told at each scale (full, quick and
+/// touch) where that is not the default.
+const SCALES: &str = "\
+engine | --scale full | --scale quick | --scale touch
+tail | --millis 500 | --sessions 20000 --writers 0,16 --rounds 3 --millis 150 \
+     | --sessions 1000 --writers 4 --rounds 1 --millis 10
+hit-ratio | | --requests 100000 --capacities 1,5,50 | --requests 10000 --capacities 5
+memory | | --sessions 30000 | --sessions 2000
+tickets | | --rounds 5 --millis 30 | --threads 1 --rounds 1 --millis 5
+handshake | | --sessions 50000 --rounds 3 --millis 50 \
+     | --sessions 200 --threads 2 --rounds 1 --millis 5
+loopback | --millis 600 | --sessions 256 --threads 1 --rounds 2 --millis 150 \
+     | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30
+";
 
 impl Part {
     /// All parts, in the order in which they are run.
     pub(crate) fn all(scale: Scale) -> Vec<Self> {
-        SCALES
-            .iter()
-            .map(|(name, _)| Self::named(name, scale))
-            .collect()
-    }
-
-    /// The part of this name, as `all` runs it.
-    pub(crate) fn named(name: &str, scale: Scale) -> Self {
-        let part = SCALES.iter().find(|(part, _)| *part == name);
-        let (_, options) = part.expect("the name of a part");
-        let arguments = options[scale as usize].split_whitespace();
-        let command = Self::augment_subcommands(clap::Command::new("all"));
-        let matches = command.get_matches_from(["all", name].into_iter().chain(arguments));
-        Self::from_arg_matches(&matches).expect("the options of a part")
+        let part = |line: &str| {
+            let columns: Vec<_> = line.split('|').collect();
+            let options = columns[1 + scale as usize].split_whitespace();
+            let arguments = ["all", columns[0].trim()].into_iter().chain(options);
+            let command = Self::augment_subcommands(clap::Command::new("all"));
+            let matches = command.get_matches_from(arguments);
+            Self::from_arg_matches(&matches).expect("the options of a part")
+        };
+        SCALES.lines().map(part).collect()
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        let index = match self {
-            Self::Engine(_) => 0,
-            Self::Tail(_) => 1,
-            Self::HitRatio(_) => 2,
-            Self::Memory(_) => 3,
-            Self::Tickets(_) => 4,
-            Self::Handshake(_) => 5,
-            Self::Loopback(_) => 6,
-        };
-        SCALES[index].0
+        self.named().0
     }
 
     pub(crate) fn run(&self, record: &mut Record) {
+        self.named().1(record);
+    }
+
+    fn named(&self) -> (&'static str, Box<dyn FnOnce(&mut Record) + '_>) {
         match self {
-            Self::Engine(options) => engine::run(options, record),
-            Self::Tail(options) => tail::run(options, record),
-            Self::HitRatio(options) => hit_ratio::run(options, record),
-            Self::Memory(options) => memory::run(options, record),
-            Self::Tickets(options) => tickets::run(options, record),
-            Self::Handshake(options) => handshake::run(options, record),
-            Self::Loopback(options) => loopback::run(options, record),
+            Self::Engine(options) => ("engine", Box::new(|r| engine::run(options, r))),
+            Self::Tail(options) => ("tail", Box::new(|r| tail::run(options, r))),
+            Self::HitRatio(options) => ("hit-ratio", Box::new(|r| hit_ratio::run(options, r))),
+            Self::Memory(options) => ("memory", Box::new(|r| memory::run(options, r))),
+            Self::Tickets(options) => ("tickets", Box::new(|r| tickets::run(options, r))),
+            Self::Handshake(options) => ("handshake", Box::new(|r| handshake::run(options, r))),
+            Self::Loopback(options) => ("loopback", Box::new(|r| loopback::run(options, r))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_options_at_every_scale() {
+        for scale in [Scale::Full, Scale::Quick, Scale::Touch] {
+            let names: Vec<_> = Part::all(scale).iter().map(Part::name).collect();
+            let lines = SCALES
+                .lines()
+                .map(|line| line.split('|').next().unwrap().trim());
+            assert_eq!(names, lines.collect::<Vec<_>>());
         }
     }
 }

@@ -6,7 +6,6 @@ use super::loads::Load;
 use super::options::Options;
 use crate::peers::Contender;
 use crate::resident;
-use crate::scale::Scale;
 use crate::workload::Keys;
 
 /// Cases with the same sessions. Those that only read share their tables and are run in the same
@@ -33,20 +32,6 @@ pub(super) type Case = (Load, usize);
 const OVERHEAD: usize = 250;
 
 impl Group {
-    fn new(loads: &[Load], sessions: usize, threads: &[usize], rounds: usize, millis: u64) -> Self {
-        Self {
-            loads: loads.to_vec(),
-            threads: threads.to_vec(),
-            sessions,
-            bytes: SMALL,
-            keys: Keys::Uniform,
-            contenders: Contender::value_variants().to_vec(),
-            for_memory: false,
-            rounds,
-            millis,
-        }
-    }
-
     /// Every load with every number of threads; dependent keys are visited in a circle and have no
     /// other order.
     pub(super) fn cases(&self) -> Vec<Case> {
@@ -71,96 +56,68 @@ impl Group {
     }
 }
 
-const READING: [Load; 3] = [Load::GetBuffer, Load::GetBufferIndependent, Load::Get];
-const MIXES: [Load; 3] = [Load::Mixed5, Load::Mixed20, Load::Mixed50];
-const WRITING: [Load; 5] = [
-    Load::Insert,
-    Load::Replace,
-    Load::Remove,
-    Load::Take,
-    Load::SingleUse,
-];
-
 /// A value without certificates.
 const SMALL: usize = 160;
 
+/// What is run at each scale, as options of the part: every row of the target table, and a look
+/// along each other dimension. The mix that only reads is `get_buffer` with independent keys. Ten
+/// tables of four million sessions would need more memory than most machines have.
+const GROUPS: &str = "\
+full --loads get-buffer,get-buffer-independent,get --sessions 1000,10000,100000,1000000
+full --loads get-buffer --sessions 4000000 --millis 30 \
+     --contenders floor,pinned,rekindle,dashmap,scc,papaya,quick-cache
+full --loads mixed-5,mixed-20,mixed-50 --sessions 100000,1000000 --threads 2,16 --rounds 9
+full --loads insert,replace,remove,take,single-use --sessions 10000,100000 --threads 2 \
+     --rounds 9 --millis 30
+full --loads insert,single-use --sessions 1000000 --threads 2 --rounds 9
+full --loads get-buffer,get,mixed-20,insert --bytes 700,3072 --threads 2 --rounds 9 --millis 30
+full --loads get-buffer-independent,get,mixed-20 --keys zipf --threads 2 --rounds 9 --millis 30
+full --loads get-buffer,single-use --threads 4,16 --rounds 9 --millis 30
+full --loads mixed-20 --threads 4 --rounds 9 --millis 30
+quick --loads get-buffer,get-buffer-independent,get --sessions 10000,100000 --rounds 5 --millis 10
+quick --loads get-buffer --sessions 1000000 --rounds 5 --millis 10
+quick --loads mixed-5,mixed-20,mixed-50 --threads 2,16 --rounds 3 --millis 15
+quick --loads insert,replace,remove,take,single-use --sessions 10000 --threads 2 --rounds 3 \
+     --millis 10
+touch --sessions 1000 --threads 2 --rounds 1 --millis 2
+";
+
+/// The groups for what was asked for.
 pub(super) fn groups(options: &Options) -> Vec<Group> {
-    let mut groups = match options.scale {
-        _ if options.chooses() => chosen(options),
-        Scale::Full => full(),
-        Scale::Quick => vec![
-            Group::new(&READING, 10_000, &[1, 2], 5, 10),
-            Group::new(&READING, 100_000, &[1, 2], 5, 10),
-            Group::new(&[Load::GetBuffer], 1_000_000, &[1, 2], 5, 10),
-            Group::new(&MIXES, 100_000, &[2, 16], 3, 15),
-            Group::new(&WRITING, 10_000, &[2], 3, 10),
-        ],
-        Scale::Touch => vec![Group::new(Load::value_variants(), 1_000, &[2], 1, 2)],
-    };
-    for group in &mut groups {
-        if !options.contenders.is_empty() {
-            group.contenders.clone_from(&options.contenders);
-            group.for_memory = false;
-        }
-        group.rounds = options.rounds.unwrap_or(group.rounds);
-        group.millis = options.millis.unwrap_or(group.millis);
+    if options.chooses() {
+        return chosen(options, false);
     }
-    groups
+    let scale = options.scale.to_string();
+    let of_row = |row: &str| {
+        let mut row = Options::parse(row);
+        let for_memory = !row.contenders.is_empty() && options.contenders.is_empty();
+        if !options.contenders.is_empty() {
+            row.contenders.clone_from(&options.contenders);
+        }
+        row.rounds = options.rounds.or(row.rounds);
+        row.millis = options.millis.or(row.millis);
+        chosen(&row, for_memory)
+    };
+    let rows = GROUPS.lines().filter_map(|line| line.strip_prefix(&scale));
+    rows.flat_map(of_row).collect()
 }
 
-/// Every row of the target table, and a look along each other dimension. The mix that only reads
-/// is `get_buffer` with independent keys.
-fn full() -> Vec<Group> {
-    let reading = |sessions| Group::new(&READING, sessions, &[1, 2], 11, 40);
-    let mut groups: Vec<_> = [1_000, 10_000, 100_000, 1_000_000].map(reading).into();
-    // Ten tables of that size need more memory than most machines have.
-    groups.push(Group {
-        contenders: Contender::value_variants()[..7].to_vec(),
-        for_memory: true,
-        ..Group::new(&[Load::GetBuffer], 4_000_000, &[1, 2], 11, 30)
-    });
-    groups.extend([
-        Group::new(&MIXES, 100_000, &[2, 16], 9, 40),
-        Group::new(&MIXES, 1_000_000, &[2, 16], 9, 40),
-        Group::new(&WRITING, 10_000, &[2], 9, 30),
-        Group::new(&WRITING, 100_000, &[2], 9, 30),
-        Group::new(&[Load::Insert, Load::SingleUse], 1_000_000, &[2], 9, 40),
-    ]);
-    let others = [Load::GetBuffer, Load::Get, Load::Mixed20, Load::Insert];
-    groups.extend([700, 3072].map(|bytes| Group {
-        bytes,
-        ..Group::new(&others, 100_000, &[2], 9, 30)
-    }));
-    let with_keys = [Load::GetBufferIndependent, Load::Get, Load::Mixed20];
-    groups.push(Group {
-        keys: Keys::Zipf,
-        ..Group::new(&with_keys, 100_000, &[2], 9, 30)
-    });
-    groups.extend([
-        Group::new(
-            &[Load::GetBuffer, Load::SingleUse],
-            100_000,
-            &[4, 16],
-            9,
-            30,
-        ),
-        Group::new(&[Load::Mixed20], 100_000, &[4], 9, 30),
-    ]);
-    groups
-}
-
-fn chosen(options: &Options) -> Vec<Group> {
-    let loads = or(&options.loads, Load::value_variants());
-    let threads = or(&options.threads, &[1, 2]);
+/// The cross product of what was chosen.
+fn chosen(options: &Options, for_memory: bool) -> Vec<Group> {
     let mut groups = Vec::new();
     for sessions in or(&options.sessions, &[100_000]) {
         for bytes in or(&options.bytes, &[SMALL]) {
             for keys in or(&options.keys, &[Keys::Uniform]) {
-                let group = Group::new(&loads, sessions, &threads, 11, 40);
                 groups.push(Group {
+                    loads: or(&options.loads, Load::value_variants()),
+                    threads: or(&options.threads, &[1, 2]),
+                    sessions,
                     bytes,
                     keys,
-                    ..group
+                    contenders: or(&options.contenders, Contender::value_variants()),
+                    for_memory,
+                    rounds: options.rounds.unwrap_or(11),
+                    millis: options.millis.unwrap_or(40),
                 });
             }
         }
@@ -181,7 +138,7 @@ mod tests {
     fn no_case_is_measured_twice() {
         for scale in ["full", "quick", "touch"] {
             let mut seen = Vec::new();
-            for group in groups(&Options::at(scale)) {
+            for group in groups(&Options::parse(&format!("--scale {scale}"))) {
                 for case in group.cases() {
                     seen.push((case, group.sessions, group.bytes, group.keys.to_string()));
                 }

@@ -1,5 +1,7 @@
 //! What is run.
 
+use clap::{Args, FromArgMatches};
+
 use super::loads::Load;
 use crate::peers::Contender;
 use crate::scale::Scale;
@@ -40,12 +42,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    #[cfg(test)]
-    pub(super) fn at(scale: &str) -> Self {
-        use clap::{Args, FromArgMatches};
+    /// The options of a command line that is divided at spaces.
+    pub(super) fn parse(arguments: &str) -> Self {
         let command = Self::augment_args(clap::Command::new("engine"));
-        let matches = command.get_matches_from(["engine", "--scale", scale]);
-        Self::from_arg_matches(&matches).expect("a scale")
+        let matches =
+            command.get_matches_from(["engine"].into_iter().chain(arguments.split_whitespace()));
+        Self::from_arg_matches(&matches).expect("options of the engine")
     }
 
     pub(super) fn chooses(&self) -> bool {
