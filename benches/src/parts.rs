@@ -41,6 +41,8 @@ loopback | --millis 600 | --sessions 256 --threads 1 --rounds 2 --millis 150 \
      | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30
 ";
 
+type Run<'a> = Box<dyn FnOnce(&mut Record) + 'a>;
+
 impl Part {
     /// All parts, in the order in which they are run.
     pub(crate) fn all(scale: Scale) -> Vec<Self> {
@@ -63,7 +65,7 @@ impl Part {
         self.named().1(record);
     }
 
-    fn named(&self) -> (&'static str, Box<dyn FnOnce(&mut Record) + '_>) {
+    fn named(&self) -> (&'static str, Run<'_>) {
         match self {
             Self::Engine(options) => ("engine", Box::new(|r| engine::run(options, r))),
             Self::Tail(options) => ("tail", Box::new(|r| tail::run(options, r))),

@@ -130,8 +130,8 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 workers: bench.workers,
                 stateless,
             };
-            let place = directory.path().join(format!("{workers}-{stateless}"));
-            let contenders = bench.start(&servers, &task, &place, record);
+            let parent = directory.path().join(format!("{workers}-{stateless}"));
+            let contenders = bench.start(&servers, &task, &parent, record);
             for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
                     bench.compare(kind, &contenders, record);
@@ -158,7 +158,7 @@ struct Bench<'a> {
 }
 
 /// A contender with one kind of handshake.
-struct Turns<'a> {
+struct ServerLoad<'a> {
     contender: &'a Running,
     generator: Generator,
     samples: Vec<Sample>,
@@ -184,13 +184,13 @@ impl<'a> Bench<'a> {
         &self,
         servers: &[Server],
         task: &Task<'_>,
-        place: &Path,
+        parent: &Path,
         record: &mut Record,
     ) -> Vec<Running> {
         let mut contenders = Vec::new();
         for server in servers {
             let name = server.name;
-            let directory = place.join(name.replace(' ', "-"));
+            let directory = parent.join(name.replace(' ', "-"));
             match server.start(&directory, task, &self.cores.server) {
                 Ok(running) => contenders.push(running),
                 Err(problem) => missed(record, name, &format!("does not start: {problem}")),
@@ -205,7 +205,7 @@ impl<'a> Bench<'a> {
         for contender in contenders {
             let (address, cpus) = (contender.address, self.cores.generator);
             match Generator::new(kind, address, cpus, clients, sessions) {
-                Ok(generator) => all.push(Turns {
+                Ok(generator) => all.push(ServerLoad {
                     contender,
                     generator,
                     samples: Vec::new(),
@@ -219,7 +219,7 @@ impl<'a> Bench<'a> {
                 all[(turn + round) % count].take(self);
             }
         }
-        all.retain(|turns| turns.stands(kind, self.workers, record));
+        all.retain(|load| load.stands(kind, self.workers, record));
         let case = case([
             ("where", "loopback".to_owned()),
             ("way", kind.to_string()),
@@ -227,17 +227,15 @@ impl<'a> Bench<'a> {
         ]);
         for (quantity, unit, value) in QUANTITIES {
             if quantity != RESUMED || kind.resumes() {
-                let samples = |turns: &Turns<'_>| turns.samples.iter().map(value).collect();
-                let measured = all
-                    .iter()
-                    .map(|turns| (turns.contender.name, samples(turns)));
+                let samples = |load: &ServerLoad<'_>| load.samples.iter().map(value).collect();
+                let measured = all.iter().map(|load| (load.contender.name, samples(load)));
                 record.add_case(["handshake", quantity, unit], &case, measured);
             }
         }
     }
 }
 
-impl Turns<'_> {
+impl ServerLoad<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
         let process = &self.contender.process;
         let before = process.cpu_time();

@@ -57,12 +57,12 @@ impl Floor {
     /// Inserts or overwrites. Drops the first entry of a line that is full. `false` when there is
     /// no room at all.
     pub(crate) fn put(&mut self, id: &SessionId, bytes: &[u8]) -> bool {
-        let place = self.place(id);
-        if let Some((_, entry)) = self.find(place, id) {
+        let position = self.position(id);
+        if let Some((_, entry)) = self.find(position, id) {
             self.write(entry, id, bytes);
             return true;
         }
-        let line = self.table[place.0].get_or_insert_with(|| Box::new(Line([FREE; WIDTH])));
+        let line = self.table[position.0].get_or_insert_with(|| Box::new(Line([FREE; WIDTH])));
         let (slot, entry) = match line.0.iter().position(|slot| *slot == FREE) {
             None => (0, (line.0[0] >> 6) as u32),
             Some(slot) => match self.unused.pop() {
@@ -70,16 +70,16 @@ impl Floor {
                 None => return false,
             },
         };
-        line.0[slot] = u64::from(entry) << 6 | place.1;
+        line.0[slot] = u64::from(entry) << 6 | position.1;
         self.write(entry, id, bytes);
         true
     }
 
     /// Removes an entry; the number that its bytes begin with.
     pub(crate) fn take_out(&mut self, id: &SessionId) -> Option<u64> {
-        let place = self.place(id);
-        let (slot, entry) = self.find(place, id)?;
-        self.table[place.0].as_mut()?.0[slot] = FREE;
+        let position = self.position(id);
+        let (slot, entry) = self.find(position, id)?;
+        self.table[position.0].as_mut()?.0[slot] = FREE;
         self.unused.push(entry);
         Some(number(self.bytes(entry)))
     }
@@ -87,7 +87,7 @@ impl Floor {
     /// The bytes of an id.
     #[inline]
     pub(crate) fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
-        let (_, entry) = self.find(self.place(id), id)?;
+        let (_, entry) = self.find(self.position(id), id)?;
         Some(self.bytes(entry))
     }
 
@@ -143,7 +143,7 @@ impl Floor {
 
     /// The line of an id, and six bits of its hash.
     #[inline]
-    fn place(&self, id: &SessionId) -> (usize, u64) {
+    fn position(&self, id: &SessionId) -> (usize, u64) {
         let hash = self.hasher.hash_one(id);
         let index = (u128::from(hash) * self.table.len() as u128) >> 64;
         (index as usize, hash & 63)

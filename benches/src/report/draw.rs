@@ -35,14 +35,14 @@ pub(super) struct Lines {
     pub(super) log: bool,
     /// Writes a value of the vertical axis.
     pub(super) name: fn(f64) -> String,
-    /// The places on the horizontal axis, in ascending order, with their names.
-    pub(super) places: Vec<(f64, String)>,
+    /// The positions on the horizontal axis, in ascending order, with their names.
+    pub(super) positions: Vec<(f64, String)>,
     pub(super) series: Vec<Series>,
 }
 
 pub(super) struct Series {
     pub(super) name: String,
-    /// Places and what was seen there; at least one.
+    /// Positions and what was seen there; at least one.
     pub(super) points: Vec<(f64, Spread)>,
 }
 
@@ -70,11 +70,11 @@ impl Lines {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let (first, last) = ends(self.places.iter().map(|(place, _)| *place));
-        let places = (first / 1.1..last * 1.1).log_scale();
-        let places = places.with_key_points(self.places.iter().map(|(p, _)| *p).collect());
-        let name_of = |place: &f64| {
-            let known = self.places.iter().find(|(p, _)| p == place);
+        let (first, last) = ends(self.positions.iter().map(|(position, _)| *position));
+        let positions = (first / 1.1..last * 1.1).log_scale();
+        let positions = positions.with_key_points(self.positions.iter().map(|(p, _)| *p).collect());
+        let name_of = |position: &f64| {
+            let known = self.positions.iter().find(|(p, _)| p == position);
             known.map_or_else(String::new, |(_, name)| name.clone())
         };
         let mut chart = ChartBuilder::on(area)
@@ -84,7 +84,7 @@ impl Lines {
             .margin_bottom(6)
             .x_label_area_size(48)
             .y_label_area_size(64)
-            .build_cartesian_2d(places, values)?;
+            .build_cartesian_2d(positions, values)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -109,15 +109,15 @@ impl Lines {
             let points = series
                 .points
                 .iter()
-                .map(|(place, seen)| (*place, seen.median));
+                .map(|(position, seen)| (*position, seen.median));
             if is_bound(&series.name) {
                 let line = DashedLineSeries::new(points.clone(), 6, 4, tone.stroke_width(width));
                 chart.draw_series(line)?;
             } else {
                 chart.draw_series(LineSeries::new(points.clone(), tone.stroke_width(width)))?;
             }
-            let quartiles = |(place, seen): &(f64, Spread)| {
-                let spread = [(*place, seen.low), (*place, seen.high)];
+            let quartiles = |(position, seen): &(f64, Spread)| {
+                let spread = [(*position, seen.low), (*position, seen.high)];
                 PathElement::new(spread, tone.stroke_width(1))
             };
             chart.draw_series(series.points.iter().map(quartiles))?;

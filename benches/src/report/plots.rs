@@ -150,19 +150,19 @@ fn size(case: &Case<'_>) -> f64 {
 
 /// A line for each contender of the cases.
 fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
-    let mut places: Vec<_> = cases
+    let mut positions: Vec<_> = cases
         .iter()
-        .filter_map(|c| place(c.value(&axes.key)))
+        .filter_map(|c| position(c.value(&axes.key)))
         .collect();
-    places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    places.dedup();
+    positions.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    positions.dedup();
     let point = |case: &&Case<'_>, name: &str| {
         let seen = case.contender(name)?;
         let values = match axes.to_floor {
             true => seen.ratios_to(case.floor()?),
             false => seen.samples.clone(),
         };
-        Some((place(case.value(&axes.key))?.0, Spread::of(&values)))
+        Some((position(case.value(&axes.key))?.0, Spread::of(&values)))
     };
     let line = |name: &&str| {
         let mut points: Vec<_> = cases.iter().filter_map(|case| point(case, name)).collect();
@@ -183,13 +183,13 @@ fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
         } else {
             numbers::short
         },
-        places,
+        positions,
         series,
     }
 }
 
 /// Where a value of a case lies along the horizontal axis, and its name there.
-fn place(value: &str) -> Option<(f64, String)> {
+fn position(value: &str) -> Option<(f64, String)> {
     const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "p99.99"];
     if let Some(digits) = QUANTILES.iter().position(|quantile| *quantile == value) {
         return Some((10f64.powi(digits as i32), value.to_owned()));
