@@ -1,13 +1,11 @@
-//! Files of keys, or what may be taken for one.
-
-use std::fmt::Write as _;
+//! Files of keys, whole or damaged, or arbitrary bytes.
 
 use arbitrary::Unstructured;
 use base64ct::{Base64, Encoding};
-use rekindle::tickets::TicketCipher;
 use rekindle_key_files::TicketKeyFormat as Format;
 
 use crate::byte;
+use crate::raw::{self, Raw, h2o_item, hex};
 
 /// When the first of h2o's keys begin, in seconds since 1970.
 pub(crate) const BEGINNING: u64 = 1_700_000_000;
@@ -18,7 +16,7 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// Anything, or a file of a few keys in which a few bytes have changed, perhaps.
+    /// Arbitrary bytes, or a file of some keys in which some bytes may have changed.
     pub(crate) fn new(format: Format, u: &mut Unstructured<'_>) -> Self {
         let mut file = Self {
             content: Vec::new(),
@@ -41,43 +39,22 @@ impl File {
     fn add(&mut self, format: Format, u: &mut Unstructured<'_>) {
         let (name, mac, aes, times) = (byte(u), byte(u), byte(u), byte(u));
         let name = [name; 16];
-        let short = match format.cipher() {
-            Some(cipher) => cipher == TicketCipher::Aes128,
-            None => times >= 0x80,
+        let (mac_len, aes_len) = match (format.cipher(), times) {
+            (Some(cipher), _) => (cipher.key_len(), cipher.key_len()),
+            // As long as the format's, or padded to that.
+            (None, 0x80..) => ([16, 32, 64, 64][usize::from(mac / 64)], 16),
+            (None, _) => ([16, 32, 64, 64][usize::from(mac / 64)], 32),
         };
-        let aes = secret(aes, if short { 16 } else { 32 });
-        match format.cipher() {
-            Some(cipher) => {
-                let mac = secret(mac, cipher.key_len());
-                let hmac_first = !matches!(
-                    format,
-                    Format::Nginx48 | Format::Haproxy48 | Format::Haproxy80
-                );
-                let (first, second) = if hmac_first {
-                    (&mac, &aes)
-                } else {
-                    (&aes, &mac)
-                };
-                let record = [&name[..], first, second].concat();
-                if matches!(format, Format::Haproxy48 | Format::Haproxy80) {
-                    self.content
-                        .extend(Base64::encode_string(&record).into_bytes());
-                    self.content.push(b'\n');
-                } else {
-                    self.content.extend(record);
-                }
-                self.secrets.push(mac);
-            }
-            None => {
-                // As long as the format's, or padded to that.
-                let mut mac = secret(mac, [16, 32, 64, 64][usize::from(mac / 64)]);
-                self.secrets.push(mac.clone());
-                mac.resize(64, 0);
-                let item = h2o(&name, &aes, &mac, times);
-                self.content.extend(item.into_bytes());
-            }
+        let (mac, aes) = (secret(mac, mac_len), secret(aes, aes_len));
+        self.secrets.extend([mac.clone(), aes.clone()]);
+        let key = Raw { name, mac, aes };
+        if format == Format::H2o {
+            let (not_before, not_after) = validity(times);
+            self.content
+                .extend(h2o_item(&key, not_before, not_after).into_bytes());
+        } else {
+            self.content.extend(raw::file(format, &[key]));
         }
-        self.secrets.push(aes);
     }
 
     fn change(&mut self, u: &mut Unstructured<'_>) {
@@ -117,7 +94,7 @@ impl File {
             .iter()
             .flat_map(|secret| secret.chunks_exact(6))
         {
-            // Zeros are no secret, and all over the place.
+            // Zeros are no secret, and frequent.
             if part.iter().all(|byte| *byte == part[0]) {
                 continue;
             }
@@ -142,9 +119,8 @@ fn secret(n: u8, len: usize) -> Vec<u8> {
     secret
 }
 
-fn h2o(name: &[u8], aes: &[u8], mac: &[u8], times: u8) -> String {
-    let bits = 8 * aes.len();
-    let (not_before, not_after) = match times % 16 {
+fn validity(times: u8) -> (u64, u64) {
+    match times % 16 {
         15 => (0, u64::MAX),
         14 => (u64::MAX, u64::MAX),
         13 => (1, 0),
@@ -152,19 +128,5 @@ fn h2o(name: &[u8], aes: &[u8], mac: &[u8], times: u8) -> String {
             let begin = BEGINNING + 16 * u64::from(n);
             (begin, begin + 16 * u64::from(times / 16 % 8))
         }
-    };
-    format!(
-        "- name: {}\n  cipher: AES-{bits}-CBC\n  hash: SHA256\n  key: {}{}\n  \
-         not_before: {not_before}\n  not_after: {not_after}\n",
-        hex(name),
-        hex(aes),
-        hex(mac)
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes all");
-        text
-    })
+    }
 }

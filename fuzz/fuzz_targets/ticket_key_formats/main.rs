@@ -4,6 +4,9 @@
 #![no_main]
 
 mod file;
+#[allow(dead_code)] // the tests use more of it
+#[path = "../../../crates/key-files/tests/formats/raw.rs"]
+mod raw;
 
 use std::time::Duration;
 
