@@ -70,11 +70,9 @@ fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
     let (mut file, ring) = open(&path);
     let mut refused = |what: &str| {
         let error = file.reload(&ring).unwrap_err();
-        assert!(
-            error.to_string().contains(path.to_str().unwrap()),
-            "{error}"
-        );
-        assert!(error.to_string().contains(what), "{error}");
+        let shown = error.to_string();
+        assert!(shown.contains(path.to_str().unwrap()), "{shown}");
+        assert!(shown.contains(what), "{shown}");
         assert_eq!(names(&ring), [1]);
         error
     };
@@ -85,10 +83,8 @@ fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
     fs::write(&path, [0; 48]).unwrap();
     refused("ticket key 1 is all zeros");
     fs::write(&path, vec![7; TicketKeyFile::MAX_LEN + 1]).unwrap();
-    assert!(matches!(
-        refused("longer than"),
-        TicketFileError::TooLong { .. }
-    ));
+    let error = refused("longer than");
+    assert!(matches!(error, TicketFileError::TooLong { .. }));
     fs::remove_file(&path).unwrap();
     let error = refused("No such file");
     assert!(matches!(error, TicketFileError::Unreadable { .. }));
@@ -98,13 +94,8 @@ fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
     fs::remove_dir(&path).unwrap();
 
     // A pipe without a writer, and a file without an end: neither may hang.
-    assert!(
-        Command::new("mkfifo")
-            .arg(&path)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
     let error = refused("not a regular file");
     assert!(matches!(error, TicketFileError::NotAFile { .. }));
     fs::remove_file(&path).unwrap();
@@ -171,13 +162,9 @@ fn of_a_folder_the_greatest_name_seals_and_next_ones_only_open() {
     let (mut file, ring) = open(dir.path());
     let sealing = || ring.load().sealing(ring.now()).unwrap().key().name()[0];
     assert_eq!((names(&ring), sealing()), (vec![3, 2, 1], 2));
-    let is_next = |name| {
-        matches!(
-            ring.load().opening(&[name; 16], ring.now()),
-            KeyLookup::Key(_, KeyPosition::Next)
-        )
-    };
-    assert!(is_next(3));
+    let (keys, now) = (ring.load(), ring.now());
+    let third = keys.opening(&[3; 16], now);
+    assert!(matches!(third, KeyLookup::Key(_, KeyPosition::Next)));
 
     // A new name is a new meaning.
     let path = |name: &str| dir.path().join(name);
@@ -199,10 +186,8 @@ fn of_a_folder_the_greatest_name_seals_and_next_ones_only_open() {
     renamed[..16].fill(8);
     fs::write(path("2026-11-04"), renamed).unwrap();
     let error = file.reload(&ring).unwrap_err().to_string();
-    assert!(
-        error.contains("2026-11-01 have the same secrets"),
-        "{error}"
-    );
+    let same = "2026-11-01 have the same secrets";
+    assert!(error.contains(same), "{error}");
     assert_eq!(sealing(), 3);
 }
 
@@ -217,33 +202,34 @@ fn a_secret_in_a_file_is_read_again_and_named_when_it_is_bad() {
     let sealing = || ring.load().sealing(ring.now()).unwrap().key().fingerprint();
     let before = sealing();
     assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
+    let good = secret(1);
     for (content, why) in [
         (String::new(), "no line `secret"),
-        (secret(1).replace("period 3600", ""), "no line `period"),
-        (secret(1).replace("3600", "9"), "whole seconds, 10 to"),
+        (good.replace("period 3600", ""), "no line `period"),
+        (good.replace("3600", "9"), "whole seconds, 10 to"),
         (
-            secret(1).replace("3600", "an hour"),
+            good.replace("3600", "an hour"),
             "line 2: expected a word and one value",
         ),
-        (secret(1).replace("3600", "1h"), "line 2: expected a number"),
+        (good.replace("3600", "1h"), "line 2: expected a number"),
         (
-            secret(1).replace("a5a5", "xx"),
+            good.replace("a5a5", "xx"),
             "line 1: expected 64 hexadecimal digits",
         ),
         (
-            format!("secret {}\nperiod 60", "07".repeat(32)),
+            good.replace("01a5", "a5a5"),
             "line 1: the secret is one repeated byte",
         ),
         (
-            format!("{}secret 00", secret(1)),
+            format!("{good}secret 00"),
             "line 3: this word has been given before",
         ),
-        (format!("{}ratchet 99999999", secret(1)), "past this period"),
+        (format!("{good}ratchet 99999999"), "past this period"),
         (
-            format!("{}ratchet 1\n", secret(1).replace("3600", "10")),
+            format!("{}ratchet 1\n", good.replace("3600", "10")),
             "too old",
         ),
-        (format!("{}key 1", secret(1)), "line 3: expected `secret`"),
+        (format!("{good}key 1"), "line 3: expected `secret`"),
     ] {
         fs::write(&path, &content).unwrap();
         let error = file.reload(&ring).unwrap_err().to_string();

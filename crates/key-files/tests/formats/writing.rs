@@ -1,4 +1,4 @@
-//! What is written of a set at some moment, and what a format cannot express.
+//! What is written of a set at some time, and what a format cannot express.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +26,12 @@ fn secret(n: u8, len: usize) -> Vec<u8> {
 }
 
 fn set(keys: impl IntoIterator<Item = (TicketKey, KeyRole)>) -> TicketKeys {
-    let given = keys.into_iter().enumerate();
-    let given =
-        given.map(|(record, (key, role))| KeyEntry::new(key, role, KeyLocation::record(record)));
-    TicketKeys::new(given.collect()).unwrap()
+    let entries = keys.into_iter().enumerate();
+    let entries = entries.map(|(i, (key, role))| KeyEntry::new(key, role, KeyLocation::record(i)));
+    TicketKeys::new(entries.collect()).unwrap()
 }
 
-/// Seals from and until so many seconds from now, and opens so much longer.
+/// Seals from and until these seconds from now, and opens that much longer.
 fn timed(from: i64, until: i64, longer: i64) -> KeyRole {
     let time = |seconds: i64| Duration::from_secs(NOW.as_secs().saturating_add_signed(seconds));
     KeyRole::Timed(Validity {
@@ -63,7 +62,7 @@ impl Clock for Fixed {
     }
 }
 
-/// Names of the keys that a ring has at some moment: to come, sealing, others.
+/// The keys that a ring has at some time: next, sealing, previous.
 pub(crate) fn ring(
     keys: &TicketKeys,
     unix: Duration,
@@ -109,20 +108,14 @@ fn times_decide_where_there_are_none_to_write() {
         (short(6), timed(500, 600, 0)),
         (short(7), timed(-50, -10, 1000)),
     ]);
-    assert_eq!(
-        names(&through(Format::TrafficServer48, &keys)),
-        [4, 6, 5, 7, 3, 2]
-    );
+    let written = names(&through(Format::TrafficServer48, &keys));
+    assert_eq!(written, [4, 6, 5, 7, 3, 2]);
     let error = Format::Haproxy48.write(&keys, NOW).unwrap_err();
     assert_eq!(error, WriteError::NotOneNext { keys: 2 });
-    let later = Format::TrafficServer48
-        .write(&keys, NOW + Duration::from_secs(500))
-        .unwrap();
-    assert_eq!(later[0], 6);
-    assert_eq!(later.len(), 2 * 48);
-    let error = Format::H2o
-        .write(&keys, NOW + Duration::from_secs(600))
-        .unwrap_err();
+    let later = |seconds| NOW + Duration::from_secs(seconds);
+    let written = Format::TrafficServer48.write(&keys, later(500)).unwrap();
+    assert_eq!((written[0], written.len()), (6, 2 * 48));
+    let error = Format::H2o.write(&keys, later(600)).unwrap_err();
     assert_eq!(error, WriteError::NothingSeals);
     let error = Format::Nginx48.write(&keys, Duration::ZERO).unwrap_err();
     assert_eq!(error.to_string(), "no ticket key seals at this time");
@@ -137,10 +130,8 @@ fn haproxy_has_the_oldest_first_and_the_next_one_last() {
         (short(6), KeyRole::Open),
     ]);
     let text = Format::Haproxy48.write(&keys, NOW).unwrap();
-    let firsts: Vec<_> = text
-        .split(|byte| *byte == b'\n')
-        .map(|line| &line[..line.len().min(2)])
-        .collect();
+    let lines = text.split(|byte| *byte == b'\n');
+    let firsts: Vec<_> = lines.map(|line| &line[..line.len().min(2)]).collect();
     // The first two digits of base64 for names of 6, 7, 8 and 9.
     assert_eq!(firsts, [&b"Bg"[..], b"Bw", b"CA", b"CQ", b""]);
     let keys = Format::Haproxy48.parse(&text).unwrap();
@@ -150,80 +141,52 @@ fn haproxy_has_the_oldest_first_and_the_next_one_last() {
 #[test]
 fn haproxy_wants_three_keys_and_exactly_one_to_come() {
     let (next, seal, open) = (KeyRole::Next, KeyRole::Seal, KeyRole::Open);
-    let error = |duties: &[KeyRole]| {
-        let keys = duties.iter().zip(1..).map(|(role, n)| (short(n), *role));
+    let error = |roles: &[KeyRole]| {
+        let keys = roles.iter().zip(1..).map(|(role, n)| (short(n), *role));
         Format::Haproxy48.write(&set(keys), NOW).err()
     };
-    assert_eq!(
-        error(&[seal]),
-        Some(WriteError::TooFew { keys: 1, least: 3 })
-    );
-    assert_eq!(
-        error(&[next, seal]),
-        Some(WriteError::TooFew { keys: 2, least: 3 })
-    );
-    assert_eq!(
-        error(&[seal, open, open]),
-        Some(WriteError::NotOneNext { keys: 0 })
-    );
-    assert_eq!(
-        error(&[next, next, seal]),
-        Some(WriteError::NotOneNext { keys: 2 })
-    );
+    let too_few = |keys| Some(WriteError::TooFew { keys, least: 3 });
+    let not_one_next = |keys| Some(WriteError::NotOneNext { keys });
+    assert_eq!(error(&[seal]), too_few(1));
+    assert_eq!(error(&[next, seal]), too_few(2));
+    assert_eq!(error(&[seal, open, open]), not_one_next(0));
+    assert_eq!(error(&[next, next, seal]), not_one_next(2));
     assert_eq!(error(&[next, seal, open]), None);
     let shown = error(&[seal, open, open]).unwrap().to_string();
-    assert_eq!(
-        shown,
-        "0 ticket keys are to seal next where it takes exactly one"
-    );
+    let expected = "0 ticket keys are to seal next where it takes exactly one";
+    assert_eq!(shown, expected);
 }
 
 #[test]
 fn what_a_format_has_no_room_for_is_named() {
     for format in Format::ALL {
         let eighty = format.name().ends_with("80");
-        let len = if eighty { 32 } else { 16 };
+        let room = if eighty { 32 } else { 16 };
         let error = |(mac, aes)| {
             let key = sized(2, mac, aes);
             let fingerprint = key.fingerprint();
             let keys = set([
-                (sized(1, len, len), KeyRole::Next),
+                (sized(1, room, room), KeyRole::Next),
                 (key, KeyRole::Seal),
-                (sized(3, len, len), KeyRole::Open),
+                (sized(3, room, room), KeyRole::Open),
             ]);
             let error = format.write(&keys, NOW).err()?;
             let shown = error.to_string();
-            assert!(
-                shown.starts_with(&format!("ticket key 2 ({fingerprint}) ")),
-                "{shown}"
-            );
-            Some(shown.split_once(") ").unwrap().1.to_owned())
+            let named = format!("ticket key 2 ({fingerprint}) ");
+            Some(shown.strip_prefix(&named).expect(&shown).to_owned())
         };
         let name = format.name();
+        let mac = |len| {
+            Some(format!(
+                "has a MAC secret of {len} bytes: {name} has room for {room}"
+            ))
+        };
+        let long = Some(format!("is for AES-256: {name} holds keys for AES-128"));
+        let short = Some(format!("is for AES-128: {name} holds keys for AES-256"));
         let expected = match format {
             Format::H2o => [None, None, None, None, None, None],
-            _ if eighty => [
-                None,
-                None,
-                Some(format!(
-                    "has a MAC secret of 64 bytes: {name} has room for 32"
-                )),
-                Some(format!("is for AES-128: {name} holds keys for AES-256")),
-                Some(format!("is for AES-128: {name} holds keys for AES-256")),
-                Some(format!("is for AES-128: {name} holds keys for AES-256")),
-            ],
-            _ => [
-                Some(format!("is for AES-256: {name} holds keys for AES-128")),
-                Some(format!("is for AES-256: {name} holds keys for AES-128")),
-                Some(format!("is for AES-256: {name} holds keys for AES-128")),
-                None,
-                Some(format!(
-                    "has a MAC secret of 32 bytes: {name} has room for 16"
-                )),
-                Some(format!(
-                    "has a MAC secret of 64 bytes: {name} has room for 16"
-                )),
-            ],
+            _ if eighty => [None, None, mac(64), short.clone(), short.clone(), short],
+            _ => [long.clone(), long.clone(), long, None, mac(32), mac(64)],
         };
         let keys = [(16, 32), (32, 32), (64, 32), (16, 16), (32, 16), (64, 16)];
         assert_eq!(keys.map(error), expected, "{format}");
@@ -268,25 +231,18 @@ fn h2o_is_written_as_h2o_writes_it() {
 /// `name: from..=until`, in seconds from now.
 fn h2o_times(keys: &TicketKeys, now: Duration) -> Result<Vec<(u8, i64, i64)>, WriteError> {
     let text = String::from_utf8(Format::H2o.write(keys, now)?.to_vec()).unwrap();
-    let values = |word: &str| -> Vec<String> {
+    let values = |word: &'static str| {
         let lines = text.lines().map(|line| line[2..].split_once(": ").unwrap());
         lines
-            .filter(|(w, _)| *w == word)
-            .map(|(_, value)| value.to_owned())
-            .collect()
+            .filter(move |(w, _)| *w == word)
+            .map(|(_, value)| value)
     };
-    let seconds = |word| -> Vec<i64> {
-        let seconds = values(word)
-            .into_iter()
-            .map(|value| value.parse::<u64>().unwrap());
-        seconds
-            .map(|seconds| seconds.wrapping_sub(now.as_secs()) as i64)
-            .collect()
+    let seconds = |word| {
+        let seconds = values(word).map(|value| value.parse::<u64>().unwrap());
+        seconds.map(|seconds| seconds.wrapping_sub(now.as_secs()) as i64)
     };
-    let names = values("name")
-        .into_iter()
-        .map(|name| u8::from_str_radix(&name[..2], 16).unwrap());
-    let times = seconds("not_before").into_iter().zip(seconds("not_after"));
+    let names = values("name").map(|name| u8::from_str_radix(&name[..2], 16).unwrap());
+    let times = seconds("not_before").zip(seconds("not_after"));
     Ok(names
         .zip(times)
         .map(|(name, (from, until))| (name, from, until))
@@ -367,7 +323,7 @@ fn a_key_that_ends_before_it_seals_only_opens() {
 #[test]
 fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
     let duration = |seconds: f64| NOW + Duration::from_secs_f64(seconds);
-    let table = |from, until| {
+    let valid = |from, until| {
         KeyRole::Timed(Validity {
             seal_from: duration(from),
             seal_until: duration(until),
@@ -375,15 +331,13 @@ fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
         })
     };
     let keys = set([
-        (short(1), table(0.25, 9.5)),
-        (short(2), table(0.75, 9.0)),
-        (short(3), table(0.875, 0.9375)),
+        (short(1), valid(0.25, 9.5)),
+        (short(2), valid(0.75, 9.0)),
+        (short(3), valid(0.875, 0.9375)),
     ]);
     let now = duration(0.5);
-    assert_eq!(
-        h2o_times(&keys, now),
-        Ok(vec![(3, 2, 2), (2, 1, 8), (1, 0, 9)])
-    );
+    let expected = vec![(3, 2, 2), (2, 1, 8), (1, 0, 9)];
+    assert_eq!(h2o_times(&keys, now), Ok(expected));
 
     // The second before 1970, and the one after the last.
     let fingerprint = short(2).fingerprint();
@@ -396,15 +350,15 @@ fn h2o_keeps_to_whole_seconds_between_1970_and_the_end_of_time() {
     let keys = set([(short(1), KeyRole::Seal), (short(2), KeyRole::Next)]);
     assert_eq!(h2o_times(&keys, Duration::MAX), Err(no_second));
     let shown = no_second.to_string();
-    assert!(
-        shown.starts_with(&format!("ticket key 2 ({fingerprint}) ")),
-        "{shown}"
+    let named = format!("ticket key 2 ({fingerprint}) ");
+    assert!(shown.starts_with(&named), "{shown}");
+    let (name, key) = (
+        "2".repeat(32),
+        ["0102".repeat(8), "0304".repeat(32)].concat(),
     );
-    let text = b"- name: 22222222222222222222222222222222\n  cipher: AES-128-CBC\n  hash: SHA256\n";
-    let key = ["0102".repeat(8), "0304".repeat(32)].concat();
     let text = format!(
-        "{}  key: {key}\n  not_before: 0\n  not_after: {}\n",
-        std::str::from_utf8(text).unwrap(),
+        "- name: {name}\n  cipher: AES-128-CBC\n  hash: SHA256\n  key: {key}\n  \
+         not_before: 0\n  not_after: {}\n",
         u64::MAX
     );
     let keys = Format::H2o.parse(text.as_bytes()).unwrap();
