@@ -18,13 +18,7 @@ use crate::wall_clock;
 #[test]
 fn the_session_in_the_cache_is_never_written_to() {
     for seconds in [100, 7 * 24 * HOUR] {
-        let clock = a_clock();
-        let machine = Machine::with(
-            &clock,
-            Mechanism::Tls12Ticket,
-            own_keys(&clock),
-            timeout(seconds),
-        );
+        let (machine, _) = Machine::and_client(Mechanism::Tls12Ticket, own_keys, timeout(seconds));
         let without = Client::without_tickets(Mechanism::Tls12Id);
         drop(machine.connect(&without));
         let session = without.session();
@@ -51,12 +45,9 @@ fn clock_until(clock: &TwoClocks, seconds: u64) -> u64 {
 
 #[test]
 fn the_session_behind_a_stateful_ticket_is_never_written_to() {
-    let clock = a_clock();
-    let machine = Machine::with(&clock, Mechanism::Tls13Stateful, own_keys(&clock), |b| {
-        b.session_timeout(secs(100))
-            .full_handshake_max_age(secs(150))
+    let (machine, client) = Machine::and_client(Mechanism::Tls13Stateful, own_keys, |b| {
+        timeout(100)(b).full_handshake_max_age(secs(150))
     });
-    let client = Client::new(Mechanism::Tls13Stateful);
     drop(machine.connect(&client));
     let all = || -> Vec<(SessionId, Vec<u8>)> {
         let cache = machine.resumption.cache().pin();
@@ -79,16 +70,9 @@ fn the_session_behind_a_stateful_ticket_is_never_written_to() {
 
 #[test]
 fn a_ticket_of_a_cached_session_begins_no_new_life() {
-    let clock = a_clock();
-    let machine = Machine::with(
-        &clock,
-        Mechanism::Tls12Ticket,
-        own_keys(&clock),
-        timeout(100),
-    );
+    let (machine, client) = Machine::and_client(Mechanism::Tls12Ticket, own_keys, timeout(100));
     let without = Client::without_tickets(Mechanism::Tls12Id);
     drop(machine.connect(&without));
-    let client = Client::new(Mechanism::Tls12Ticket);
     machine.pass(90);
     let by_id = machine.offer(&client, &without.session());
     assert_eq!(by_id.resumed_by(), Some(ResumedBy::SessionId));

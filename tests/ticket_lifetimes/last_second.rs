@@ -10,7 +10,8 @@ use rekindle::openssl::ResumedBy;
 use crate::common::{Client, Mechanism};
 use crate::forge::older_by;
 use crate::machine::{
-    HOUR, Machine, a_clock, cases, given_keys, hint_of, own_keys, rotating_keys, secs, timeout,
+    HOUR, Machine, a_clock, cases, given_key, given_keys, hint_of, own_keys, rotating_keys, secs,
+    timeout,
 };
 use crate::records::record;
 
@@ -21,9 +22,8 @@ fn the_last_second_counts_and_the_next_does_not() {
     for kind in Mechanism::TICKETS {
         // Sealed anywhere in a second, and with any step of the wall clock since.
         for (issued_at, step) in [(0, 0), (999, 0), (500, -900), (1, 900), (999, -86_400)] {
-            let clock = a_clock();
-            let machine = Machine::with(&clock, kind, own_keys(&clock), timeout(TIMEOUT));
-            let client = Client::new(kind);
+            let (machine, client) = Machine::and_client(kind, own_keys, timeout(TIMEOUT));
+            let clock = &machine.clock;
             clock.pass(Duration::from_millis(issued_at));
             machine.connect(&client);
             let ticket = client.session();
@@ -37,12 +37,8 @@ fn the_last_second_counts_and_the_next_does_not() {
                     TIMEOUT * 1_000 + age
                 };
                 clock.pass(Duration::from_millis(wanted - since_start));
-                let again = machine.offer(&client, &ticket);
-                assert_eq!(
-                    again.resumed(),
-                    opens,
-                    "{kind:?}, {issued_at} ms, {step} s, {age}"
-                );
+                let resumed = machine.offer(&client, &ticket).resumed();
+                assert_eq!(resumed, opens, "{kind:?}, {issued_at} ms, {step} s, {age}");
             }
             let stats = machine.stats();
             assert_eq!((stats.opened, stats.expired, stats.unusable), (3, 1, 0));
@@ -53,10 +49,8 @@ fn the_last_second_counts_and_the_next_does_not() {
 #[test]
 fn a_key_opens_up_to_what_its_last_tickets_were_told() {
     for kind in Mechanism::TICKETS {
-        let clock = a_clock();
-        let machine = Machine::new(&clock, kind, rotating_keys(&clock, 100, 60));
-        let client = Client::new(kind);
-        clock.pass(Duration::from_millis(99_999));
+        let (machine, client) = Machine::and_client(kind, |c| rotating_keys(c, 100, 60), |b| b);
+        machine.clock.pass(Duration::from_millis(99_999));
         machine.connect(&client);
         let ticket = client.session();
         assert_eq!(hint_of(&ticket), 60, "{kind:?}");
@@ -99,14 +93,7 @@ fn tickets_from_elsewhere_go_by_the_time_of_day() {
 #[test]
 fn a_foreign_ticket_that_passes_for_our_own_is_as_old_as_the_wall_clock_says() {
     for kind in Mechanism::TICKETS {
-        let clock = a_clock();
-        let machine = Machine::with(
-            &clock,
-            kind,
-            given_keys(&clock, &record(1)),
-            timeout(TIMEOUT),
-        );
-        let client = Client::new(kind);
+        let (machine, client) = Machine::and_client(kind, given_key(1), timeout(TIMEOUT));
         machine.connect(&client);
         let ticket = client.session();
         // The IV says that this process has just sealed it, as one of 2^24 foreign ones does.

@@ -17,6 +17,7 @@ use rekindle::{Cache, Clock};
 
 use crate::clock::TwoClocks;
 use crate::common::{Client, Connection, Mechanism, server_builder};
+use crate::records::record;
 use crate::wall_clock;
 
 unsafe extern "C" {
@@ -65,6 +66,11 @@ pub(crate) fn rotating_keys(clock: &Arc<TwoClocks>, period: u64, lifetime: u64) 
 pub(crate) fn given_keys(clock: &Arc<TwoClocks>, records: &[u8]) -> TicketRing {
     let keys = TicketKeys::parse(records).unwrap();
     ring(clock).keys(&keys).build().unwrap()
+}
+
+/// As [`given_keys`], of the key of that number.
+pub(crate) fn given_key(number: u8) -> impl Fn(&Arc<TwoClocks>) -> TicketRing {
+    move |clock| given_keys(clock, &record(number))
 }
 
 /// A key with times by the wall clock, in seconds from now on.

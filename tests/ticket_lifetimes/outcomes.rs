@@ -8,27 +8,20 @@ use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys};
 
 use crate::common::{Client, Mechanism, server_builder};
 use crate::forge::forge;
-use crate::machine::{HOUR, Machine, a_clock, given_keys, ring, stubborn, timeout};
+use crate::machine::{HOUR, Machine, given_key, given_keys, own_keys, stubborn, timeout};
 use crate::records::record;
 use crate::wall_clock;
 
 /// What was counted in between; every field.
 fn less(after: TicketStats, before: TicketStats) -> TicketStats {
     let mut moved = TicketStats::default();
-    moved.sealed = after.sealed - before.sealed;
-    moved.opened = after.opened - before.opened;
-    moved.renewed = after.renewed - before.renewed;
+    macro_rules! subtract {
+        ($($field:ident)*) => { $(moved.$field = after.$field - before.$field;)* };
+    }
+    subtract!(sealed opened renewed ages_sum unknown_key retired_key bad_mac malformed);
+    subtract!(expired lineage_ended context_differs unusable);
     moved.opened_by = std::array::from_fn(|i| after.opened_by[i] - before.opened_by[i]);
     moved.ages = std::array::from_fn(|i| after.ages[i] - before.ages[i]);
-    moved.ages_sum = after.ages_sum - before.ages_sum;
-    moved.unknown_key = after.unknown_key - before.unknown_key;
-    moved.retired_key = after.retired_key - before.retired_key;
-    moved.bad_mac = after.bad_mac - before.bad_mac;
-    moved.malformed = after.malformed - before.malformed;
-    moved.expired = after.expired - before.expired;
-    moved.lineage_ended = after.lineage_ended - before.lineage_ended;
-    moved.context_differs = after.context_differs - before.context_differs;
-    moved.unusable = after.unusable - before.unusable;
     moved
 }
 
@@ -58,9 +51,7 @@ struct Scene {
 impl Scene {
     /// A ticket has come from a machine with these keys, and from a full handshake.
     fn new(kind: Mechanism, records: &[u8]) -> Self {
-        let clock = a_clock();
-        let machine = Machine::new(&clock, kind, given_keys(&clock, records));
-        let client = Client::new(kind);
+        let (machine, client) = Machine::and_client(kind, |c| given_keys(c, records), |b| b);
         let before = machine.stats();
         drop(machine.connect(&client));
         let ticket = client.session();
@@ -163,14 +154,7 @@ fn opened_by_a_key_that_is_to_come() {
 #[test]
 fn opened_at_every_age() {
     for kind in Mechanism::TICKETS {
-        let clock = a_clock();
-        let machine = Machine::with(
-            &clock,
-            kind,
-            given_keys(&clock, &record(1)),
-            timeout(604_800),
-        );
-        let client = Client::new(kind);
+        let (machine, client) = Machine::and_client(kind, given_key(1), timeout(604_800));
         machine.connect(&client);
         let ticket = client.session();
         let mut ages: Vec<(u64, usize)> = vec![(0, 0)];
@@ -363,11 +347,8 @@ fn a_hello_retry_request_shows_the_ticket_twice() {
 
 #[test]
 fn sessions_in_the_cache_move_nothing() {
-    for kind in [Mechanism::Tls12Id, Mechanism::Tls13Stateful] {
-        let clock = a_clock();
-        let keys = ring(&clock).own_keys().build().unwrap();
-        let machine = Machine::new(&clock, kind, keys);
-        let client = Client::new(kind);
+    for kind in Mechanism::STATEFUL {
+        let (machine, client) = Machine::and_client(kind, own_keys, |b| b);
         machine.connect(&client);
         assert!(machine.reconnect(&client).resumed());
         assert_eq!(machine.stats(), TicketStats::default(), "{kind:?}");
