@@ -26,14 +26,14 @@ pub(crate) enum Part {
     Loopback(loopback::Options),
 }
 
-/// In the order in which `all` runs them: a part, and what it is told at each scale (full, quick and
-/// touch) where that is not the default.
+/// In the order in which `all` runs them: a part, and its options at each scale (full, quick and
+/// touch) where they are not the defaults.
 const SCALES: &str = "\
 engine | --scale full | --scale quick | --scale touch
 tail | --millis 500 | --sessions 20000 --writers 0,16 --rounds 3 --millis 150 \
      | --sessions 1000 --writers 4 --rounds 1 --millis 10
-hit-ratio | | --requests 100000 --capacities 1,5,50 | --requests 10000 --capacities 5
-memory | | --sessions 30000 | --sessions 2000
+hit-ratio | | --requests 100000 --capacities 1,5,50 | --requests 2000 --capacities 5
+memory | | --sessions 30000 | --sessions 500
 tickets | | --rounds 5 --millis 30 | --threads 1 --rounds 1 --millis 5
 handshake | | --sessions 50000 --rounds 3 --millis 50 \
      | --sessions 200 --threads 2 --rounds 1 --millis 5

@@ -6,11 +6,7 @@ use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
 
 /// Lets `threads` threads, which are told their number, prepare and then work all at once; what
-/// each of them returns.
-///
-/// # Panics
-///
-/// When one of them does.
+/// each of them returns. Panics when one of them does.
 pub(crate) fn on_threads<P, R: Send>(
     threads: usize,
     prepare: impl Fn(usize) -> P + Sync,
@@ -29,11 +25,7 @@ pub(crate) fn on_threads<P, R: Send>(
     })
 }
 
-/// What a thread returns.
-///
-/// # Panics
-///
-/// With the thread's own message, when it panicked.
+/// What a thread returns. When it panicked, panics with its message.
 pub(crate) fn join<R>(worker: ScopedJoinHandle<'_, R>) -> R {
     worker.join().unwrap_or_else(|panic| resume_unwind(panic))
 }

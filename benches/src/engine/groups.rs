@@ -79,7 +79,7 @@ quick --loads get-buffer --sessions 1000000 --rounds 5 --millis 10
 quick --loads mixed-5,mixed-20,mixed-50 --threads 2,16 --rounds 3 --millis 15
 quick --loads insert,replace,remove,take,single-use --sessions 10000 --threads 2 --rounds 3 \
      --millis 10
-touch --sessions 1000 --threads 2 --rounds 1 --millis 2
+touch --sessions 1000 --threads 2 --rounds 1 --millis 1
 ";
 
 /// The groups for what was asked for.

@@ -194,7 +194,8 @@ pub(super) fn bars(title: &str, what: &str, bars: &[(String, Spread)]) -> String
                     span {
                         (numbers::short(seen.median))
                         @if seen.low < seen.high {
-                            small { " [" (numbers::short(seen.low)) ", " (numbers::short(seen.high)) "]" }
+                            @let [low, high] = [seen.low, seen.high].map(numbers::short);
+                            small { " [" (low) ", " (high) "]" }
                         }
                     }
                 }

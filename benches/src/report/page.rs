@@ -108,8 +108,8 @@ fn target_table(rows: &[Row]) -> Markup {
                 }
             }
             p.small {
-                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are taken "
-                "round by round between contenders that ran in turn, and the median of those "
+                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are "
+                "taken round by round between contenders that ran in turn, and the median of those "
                 "ratios is what counts, in the case that is the furthest from its target or the "
                 "closest to missing it."
             }
@@ -206,7 +206,7 @@ fn all_numbers(cases: &[Case<'_>]) -> Markup {
             h2 { "All numbers" }
             p {
                 "Medians over the rounds; under each its ratio to the first column, with "
-                "quartiles. The samples of every round are in the record that this page was made from."
+                "quartiles. The samples of every round are in the record behind this page."
             }
             (tables::all(cases))
         }

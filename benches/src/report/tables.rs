@@ -13,7 +13,8 @@ pub(super) fn all(cases: &[Case<'_>]) -> Markup {
     html! {
         @for table in group_by(cases, |case| title(case)) {
             details {
-                summary { (title(table[0])) " " span.count { "(" (table.len()) " case" @if table.len() != 1 { "s" } ")" } }
+                @let cases = if table.len() == 1 { "case" } else { "cases" };
+                summary { (title(table[0])) " " span.count { "(" (table.len()) " " (cases) ")" } }
                 div.wide { (one(&table)) }
             }
         }
