@@ -153,12 +153,12 @@ impl Learning {
             let new = sum.wrapping_sub(sample.hits_before.load(Ordering::Relaxed));
             sample.hits_before.store(sum, Ordering::Relaxed);
             all += new;
-            let decayed = sample.hits.load(Ordering::Relaxed) * DECAY / 64;
-            sample
-                .hits
-                .store(decayed + (new << FRACTION_BITS), Ordering::Relaxed);
-            let decayed = sample.found_among.load(Ordering::Relaxed) * DECAY / 64;
-            sample.found_among.store(decayed, Ordering::Relaxed);
+            let decay = |count: &AtomicU64, new| {
+                let old = count.load(Ordering::Relaxed) * DECAY / 64;
+                count.store(old + new, Ordering::Relaxed);
+            };
+            decay(&sample.hits, new << FRACTION_BITS);
+            decay(&sample.found_among, 0);
         }
         all
     }

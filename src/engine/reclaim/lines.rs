@@ -16,7 +16,7 @@ pub(crate) const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// Where writers get lines from, and where they leave those that they have too many of.
 ///
-/// Lines are never given back to the allocator: there are as many as the table has places, or as
+/// Lines are never given back to the allocator: there are as many as the table has cells, or as
 /// were in use (published, retired, or spare with a writer) at one time, whichever is more.
 pub(crate) struct LineStore<V> {
     /// One line for each place in the table. Untouched pages of it cost nothing.
