@@ -20,6 +20,7 @@ use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Arguments, Trial};
 
+use crate::common::skipped_when_quick;
 use crate::keys::Format;
 use crate::pair::{PROTOCOLS, Pair};
 use crate::servers::{ALL, Product};
@@ -29,7 +30,9 @@ type LazyPair = Arc<LazyLock<Pair, Box<dyn FnOnce() -> Pair + Send>>>;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = ALL.iter().flat_map(|product| {
+    let quick = skipped_when_quick("tickets between the terminator and other servers");
+    let products = ALL.iter().filter(|_| !quick);
+    let trials = products.flat_map(|product| {
         if product.program().is_some() {
             trials(product)
         } else {

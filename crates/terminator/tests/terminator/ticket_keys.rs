@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
-use crate::common::{Terminator, eventually};
+use crate::common::{Terminator, eventually, skipped_when_quick};
 
 const KEYS: &str = "tickets.key";
 const UPDATED: &str = "ticket key reload: updated";
@@ -179,6 +179,9 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
 
 #[test]
 fn keys_made_here_rotate_and_open_what_they_sealed() {
+    if skipped_when_quick("rotations in real time") {
+        return;
+    }
     let files = Files::new();
     let terminator = Terminator::demo("--ticket-key-period 2 --session-timeout 600");
     for protocol in PROTOCOLS {
@@ -274,6 +277,9 @@ fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
 
 #[test]
 fn keys_that_are_not_replaced_give_way_to_keys_made_here_until_they_are() {
+    if skipped_when_quick("keys that grow too old in real time") {
+        return;
+    }
     let files = Files::new();
     files.replace(KEYS, &ticket_key());
     let path = files.text(KEYS);

@@ -5,7 +5,8 @@ pub(crate) mod files;
 pub(crate) mod keys;
 pub(crate) mod upstream;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -181,6 +182,16 @@ impl Drop for Terminator {
             );
         }
     }
+}
+
+/// Whether `./check --quick` runs. Standard error says that `what` is skipped.
+pub(crate) fn skipped_when_quick(what: &str) -> bool {
+    let quick = env::var_os("REKINDLE_TIER").is_some_and(|tier| tier == "quick");
+    if quick {
+        // Past the test harness, which shows no output of a test that passes.
+        let _ = writeln!(io::stderr(), "SKIPPED in the quick tier: {what}");
+    }
+    quick
 }
 
 /// Polls until `done`, or fails the test.
