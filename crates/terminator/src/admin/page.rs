@@ -44,37 +44,25 @@ pub(crate) fn json(visit: &Visit, stats: &Stats, tickets: &TicketStats) -> Strin
 /// No value in here comes from the client, so there is nothing to escape.
 pub(crate) fn html(visit: &Visit, stats: &Stats, tickets: &TicketStats) -> String {
     let (class, verdict) = verdict(visit.kind);
-    let session_id = visit
-        .session_id
-        .as_deref()
-        .map_or_else(|| "none".to_owned(), |id| format!("{id}…"));
+    let session_id = match &visit.session_id {
+        Some(id) => format!("{id}…"),
+        None => "none".to_owned(),
+    };
+    let entries = format!("{} ({} bytes)", stats.entries, stats.bytes);
+    let (hits, misses, expired) = (stats.hits, stats.misses, stats.expired);
+    let lookups = format!("{hits} hits, {misses} misses, {expired} expired");
+    let (sealed, opened, renewed) = (tickets.sealed, tickets.opened, tickets.renewed);
+    let tickets = format!("{sealed} sealed, {opened} opened, {renewed} renewed");
     let rows = [
-        ("Protocol", visit.protocol.to_owned()),
-        ("Cipher suite", visit.cipher.to_owned()),
-        ("Session id", session_id),
-        (
-            "Sessions in the cache",
-            format!("{} ({} bytes)", stats.entries, stats.bytes),
-        ),
-        (
-            "Lookups",
-            format!(
-                "{} hits, {} misses, {} expired",
-                stats.hits, stats.misses, stats.expired
-            ),
-        ),
-        (
-            "Tickets",
-            format!(
-                "{} sealed, {} opened, {} renewed",
-                tickets.sealed, tickets.opened, tickets.renewed
-            ),
-        ),
+        ("Protocol", visit.protocol),
+        ("Cipher suite", visit.cipher),
+        ("Session id", &session_id),
+        ("Sessions in the cache", &entries),
+        ("Lookups", &lookups),
+        ("Tickets", &tickets),
     ];
-    let rows: String = rows
-        .iter()
-        .map(|(name, value)| format!("<tr><th>{name}<td>{value}\n"))
-        .collect();
+    let row = |(name, value): &(&str, &str)| format!("<tr><th>{name}<td>{value}\n");
+    let rows: String = rows.iter().map(row).collect();
     PAGE.replace("{class}", class)
         .replace("{verdict}", verdict)
         .replace("{rows}", &rows)

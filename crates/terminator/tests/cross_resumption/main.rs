@@ -9,7 +9,6 @@
 mod common;
 mod der;
 mod keys;
-mod own;
 mod pair;
 mod servers;
 mod ticket;

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::common::Terminator;
-use crate::common::files::Files;
+use crate::common::files::{Files, hex};
 use crate::keys::{Format, Key};
-use crate::own::{Own, hex};
 use crate::servers::{Product, Running};
 use crate::visits::{first_visit, second_visit};
 
@@ -35,13 +34,8 @@ impl Pair {
         let [(_, protocol), ..] = PROTOCOLS;
         let ticket = first_visit(theirs.address, protocol).ticket();
         let context = ticket.session_id_context(&keys[format.seals]);
-        let ours = Own {
-            format,
-            keys: &keys,
-            context: &context,
-        };
         Self {
-            ours: ours.start(),
+            ours: terminator(format, &keys, &context),
             product,
             format,
             files,
@@ -85,7 +79,7 @@ impl Pair {
         for (key, opens) in self.product.opens.into_iter().enumerate() {
             let mut keys = self.keys.clone();
             keys.swap(key, self.format.seals);
-            let ours = self.own(&keys, &self.context).start();
+            let ours = terminator(self.format, &keys, &self.context);
             let session = first_visit(ours.address, protocol);
             let printed = second_visit(self.theirs.address, &session);
             assert_eq!(printed.reused(), [opens], "key {key}: {}", printed.0);
@@ -104,7 +98,7 @@ impl Pair {
     pub(crate) fn another_context(&self, protocol: &str) {
         let mut context = self.context.clone();
         context[0] ^= 1;
-        let ours = self.own(&self.keys, &context).start();
+        let ours = terminator(self.format, &self.keys, &context);
         does_not_resume(self.theirs.address, ours.address, protocol);
         does_not_resume(ours.address, self.theirs.address, protocol);
     }
@@ -135,14 +129,19 @@ impl Pair {
     pub(crate) fn ours_not_there(&self, protocol: &str) {
         does_not_resume(self.ours.address, self.theirs.address, protocol);
     }
+}
 
-    fn own<'a>(&self, keys: &'a [Key], context: &'a [u8]) -> Own<'a> {
-        Own {
-            format: self.format,
-            keys,
-            context,
-        }
-    }
+/// A terminator with a key file in the other server's format and with its session id context.
+fn terminator(format: &Format, keys: &[Key], context: &[u8]) -> Terminator {
+    let files = Files::new();
+    files.replace("tickets", &format.file(keys));
+    // The terminator reads the file before it listens, so the file need not stay.
+    Terminator::demo(&format!(
+        "--ticket-keys {} --ticket-keys-format {} --session-id-context hex:{}",
+        files.text("tickets"),
+        format.name,
+        hex(context),
+    ))
 }
 
 /// A ticket from one gets a full handshake at the other, and no error.

@@ -11,9 +11,8 @@ use std::process::Command;
 use openssl::hash::{MessageDigest, hash};
 
 use super::{Product, Site};
-use crate::common::files::Files;
+use crate::common::files::{Files, hex};
 use crate::keys::{Format, Order};
-use crate::own::hex;
 
 const SERVER_NAME: &str = "localhost";
 
