@@ -119,14 +119,8 @@ impl ResumptionBuilder {
     ///
     /// [`BuildError`] says what is wrong.
     pub fn build(self) -> Result<Resumption, BuildError> {
-        let session_timeout = match self
-            .session_timeout
-            .map(|timeout| (timeout, seconds(timeout)))
-        {
-            None => None,
-            Some((_, Some(seconds))) => Some(seconds),
-            Some((timeout, None)) => return Err(BuildError::SessionTimeout(timeout)),
-        };
+        let in_seconds = |timeout| seconds(timeout).ok_or(BuildError::SessionTimeout(timeout));
+        let session_timeout = self.session_timeout.map(in_seconds).transpose()?;
         let max_age = self.full_handshake_max_age;
         if seconds(max_age).is_none() || max_age > SEVEN_DAYS {
             return Err(BuildError::FullHandshakeMaxAge(max_age));

@@ -1,8 +1,8 @@
 //! OpenSSL's wall clock: that of the machine whose turn it is.
 //!
 //! OpenSSL asks the C library for the time of a session, and takes no clock. So this program has
-//! its own `time` and `gettimeofday`, which the linker gives to OpenSSL in place of the C library's:
-//! they return the time of the machine that the calling thread plays.
+//! its own `time` and `gettimeofday`, which the linker gives to OpenSSL instead of the C library's.
+//! They return the time of the machine that the calling thread plays.
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
