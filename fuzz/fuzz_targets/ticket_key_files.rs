@@ -1,5 +1,5 @@
-//! A file of ticket keys that is written, cut, replaced by what is no file, and reloaded, against a
-//! parser of the rules written a second time. What a reload refuses changes nothing.
+//! A file of ticket keys that is written, cut, replaced by a folder or device, and reloaded,
+//! against a parser of the rules written a second time. What a reload refuses changes nothing.
 //!
 //! A target of its own beside `ticket_keys`: reading a file costs a hundred times what parsing does
 //! (room for the longest one is set aside, and wiped). Run it with `TMPDIR` in memory.
@@ -58,7 +58,6 @@ impl State {
 }
 
 fn remove() {
-    // Whichever it is.
     let _ = fs::remove_file(&*PATH).or_else(|_| fs::remove_dir(&*PATH));
 }
 
@@ -146,8 +145,8 @@ fn record(n: u8) -> Record {
     record
 }
 
-/// The rules, written a second time: whole records of 48 bytes, at least one, none weak, no name and no pair
-/// of secrets twice.
+/// The rules, written a second time: whole records of 48 bytes, at least one, none weak, no name
+/// and no pair of secrets twice.
 fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
     let records = content.chunks_exact(48).map(|r| r.try_into().expect("48"));
     let records: Vec<Record> = records.collect();

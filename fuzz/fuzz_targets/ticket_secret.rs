@@ -1,5 +1,5 @@
-//! Secrets that ticket keys are derived from, of arbitrary bytes, against the rules written a second time.
-//! What parses is written, and parses to the same; errors tell nothing of the secret.
+//! Secrets that ticket keys are derived from, of arbitrary bytes, against the rules written a
+//! second time. What parses is written, and parses to the same; errors tell nothing of the secret.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -155,20 +155,14 @@ impl Error for TicketRingError {
     }
 }
 
-impl From<PolicyError> for TicketRingError {
-    fn from(error: PolicyError) -> Self {
-        Self::Policy(error)
-    }
+macro_rules! from {
+    ($($error:ty => $variant:ident),*) => {$(
+        impl From<$error> for TicketRingError {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
 }
 
-impl From<TicketKeyError> for TicketRingError {
-    fn from(error: TicketKeyError) -> Self {
-        Self::Keys(error)
-    }
-}
-
-impl From<SecretError> for TicketRingError {
-    fn from(error: SecretError) -> Self {
-        Self::Secret(error)
-    }
-}
+from!(PolicyError => Policy, TicketKeyError => Keys, SecretError => Secret);

@@ -70,25 +70,17 @@ pub enum TicketFileError {
 
 impl fmt::Display for TicketFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unread = "cannot read ticket keys from";
         match self {
-            Self::Unreadable { path, source } => {
+            Self::Unreadable { path, source } => write!(f, "{unread} {}: {source}", path.display()),
+            Self::NotAFile { path } => write!(f, "{unread} {}: not a regular file", path.display()),
+            Self::TooLong { path } => {
                 write!(
                     f,
-                    "cannot read ticket keys from {}: {source}",
+                    "{unread} {}: longer than {MAX_LEN} bytes",
                     path.display()
                 )
             }
-            Self::NotAFile { path } => write!(
-                f,
-                "cannot read ticket keys from {}: not a regular file",
-                path.display()
-            ),
-            Self::TooLong { path } => write!(
-                f,
-                "cannot read ticket keys from {}: longer than {} bytes",
-                path.display(),
-                MAX_LEN
-            ),
             Self::Malformed { path, source } => {
                 write!(f, "bad ticket keys in {}: {source}", path.display())
             }
@@ -121,11 +113,7 @@ impl Error for TicketFileError {
             Self::Malformed { source, .. } => Some(source),
             Self::BadSecret { source, .. } => Some(source),
             Self::Ring(error) => error.source(),
-            Self::NotAFile { .. }
-            | Self::TooLong { .. }
-            | Self::ReadableByOthers { .. }
-            | Self::EmptyFolder { .. }
-            | Self::Duplicates { .. } => None,
+            _ => None,
         }
     }
 }
