@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rekindle::tickets::{KeyPosition, KeyRole, TicketKey, TicketKeys, Validity};
+use rekindle::tickets::{KeyEntry, KeyPosition, KeyRole, TicketKey, TicketKeys, Validity};
 
 use crate::write_error::WriteError;
 
@@ -28,8 +28,12 @@ pub(crate) struct Entry<'a> {
 impl<'a> ByPosition<'a> {
     /// The positions at `now`, since 1970.
     pub(crate) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
-        // The last second: `Duration::MAX` stands for never.
-        let now = now.min(Duration::from_secs(u64::MAX));
+        // `Duration::MAX` stands for never: keys without times still seal then.
+        let is_timed = |entry: &KeyEntry| matches!(entry.role(), KeyRole::Timed(_));
+        let now = match keys.entries().any(is_timed) {
+            true => now,
+            false => now.min(Duration::from_secs(u64::MAX)),
+        };
         let (entries, schedule) = keys.schedule(now);
         let (mut next, mut sealing, mut previous) = (Vec::new(), None, Vec::new());
         let positions = schedule.positions(now).zip(schedule.times());

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut u = Unstructured::new(bytes);
     let [format, to] = [byte(&mut u), byte(&mut u)]
         .map(|n| TicketKeyFormat::ALL[usize::from(n) % TicketKeyFormat::ALL.len()]);
-    let now = moment(&mut u);
+    let now = time(&mut u);
     let file = File::new(format, &mut u);
     match format.parse(&file.content) {
         Ok(keys) => {
@@ -36,8 +36,8 @@ fn byte(u: &mut Unstructured<'_>) -> u8 {
     u.arbitrary().unwrap_or(0)
 }
 
-/// Around the times of the keys, or anything.
-fn moment(u: &mut Unstructured<'_>) -> Duration {
+/// Around the times of the keys, or any time.
+fn time(u: &mut Unstructured<'_>) -> Duration {
     match byte(u) {
         255 => Duration::MAX,
         254 => Duration::new(u.arbitrary().unwrap_or(0), 999_999_999),
@@ -50,17 +50,17 @@ fn moment(u: &mut Unstructured<'_>) -> Duration {
 fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: Duration) {
     assert!((1..=TicketKeys::MAX_KEYS).contains(&keys.len()));
     // By the rules of h2o, written a second time: none of the others has times.
-    let table = |key: &KeyEntry| match key.role() {
-        KeyRole::Timed(table) => Some(table),
+    let validity = |key: &KeyEntry| match key.role() {
+        KeyRole::Timed(validity) => Some(validity),
         _ => None,
     };
     let is_h2o = format == TicketKeyFormat::H2o;
-    assert!(keys.entries().all(|key| table(key).is_some() == is_h2o));
-    let seals = |key: &KeyEntry| match table(key) {
-        Some(table) => table.seal_from <= now && now < table.seal_until,
+    assert!(keys.entries().all(|key| validity(key).is_some() == is_h2o));
+    let seals = |key: &KeyEntry| match validity(key) {
+        Some(validity) => validity.seal_from <= now && now < validity.seal_until,
         None => key.role() == KeyRole::Seal,
     };
-    let opens = |key: &&KeyEntry| table(key).is_none_or(|table| now < table.open_until);
+    let opens = |key: &&KeyEntry| validity(key).is_none_or(|validity| now < validity.open_until);
     let sealing = keys.entries().find(|key| seals(key));
     let open = sorted(keys.entries().filter(opens));
 
@@ -115,7 +115,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
 
 fn seals_by_time(key: &KeyEntry, now: Duration) -> bool {
     match key.role() {
-        KeyRole::Timed(table) => table.seal_from <= now && now < table.seal_until,
+        KeyRole::Timed(times) => times.seal_from <= now && now < times.seal_until,
         _ => false,
     }
 }
