@@ -126,9 +126,23 @@ pub fn explore_three_in_order<R1: 'static, R2: 'static, R3: 'static>(
     });
 }
 
+fn tier() -> String {
+    std::env::var("REKINDLE_TIER").unwrap_or_default()
+}
+
 /// `./check --quick`: one preemption at most, one order of threads.
 fn is_quick() -> bool {
-    std::env::var("REKINDLE_TIER").is_ok_and(|tier| tier == "quick")
+    tier() == "quick"
+}
+
+/// How many executions of a model the tier takes at most: seconds for each in the quick tier, half
+/// a minute in the gate, all in the full one.
+fn most_executions() -> Option<usize> {
+    match tier().as_str() {
+        "quick" => Some(4_000),
+        "full" => None,
+        _ => Some(100_000),
+    }
 }
 
 /// Runs a model that needs no cache: all interleavings, or all up to a bound of preemptions.
@@ -136,10 +150,11 @@ pub fn model(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'st
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = if is_quick() { Some(2) } else { preemptions };
     builder.max_branches = STEPS;
-    check(&builder, scenario);
+    check(builder, scenario);
 }
 
-fn check(builder: &loom::model::Builder, scenario: impl Fn() + Send + Sync + 'static) {
+fn check(mut builder: loom::model::Builder, scenario: impl Fn() + Send + Sync + 'static) {
+    builder.max_permutations = most_executions();
     let executions = Arc::new(AtomicUsize::new(0));
     let count = executions.clone();
     builder.check(move || {
@@ -161,7 +176,7 @@ fn run(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     builder.preemption_bound = Some(if is_quick() { 1 } else { preemptions });
     builder.max_branches = STEPS;
     builder.expect_explicit_explore = true;
-    check(&builder, move || {
+    check(builder, move || {
         let scenario = scenario.clone();
         let coordinator = thread::spawn(move || scenario());
         coordinator.join().expect("loom stops at a panic");
