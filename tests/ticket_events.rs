@@ -1,4 +1,5 @@
 //! What the feature `tracing` says of the ring of ticket keys.
+#![allow(clippy::disallowed_types)] // a test may take a lock
 
 #[path = "common/records.rs"]
 mod records;

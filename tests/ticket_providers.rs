@@ -1,5 +1,6 @@
 //! Keys that their provider gives again, or no longer gives: their ages, the ring's own keys, and
 //! what is counted.
+#![allow(clippy::disallowed_methods)] // what a status costs
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

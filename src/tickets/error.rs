@@ -122,7 +122,7 @@ pub enum TicketKeyError {
     },
     /// No key of the set seals now or later.
     NothingSeals,
-    /// More keys than [`TicketKeys::MAX_KEYS`](MAX_KEYS).
+    /// More keys than [`TicketKeys::MAX_KEYS`](super::TicketKeys::MAX_KEYS).
     TooMany,
     /// The operating system gives no random bytes.
     NoRandomness(NoRandomness),
