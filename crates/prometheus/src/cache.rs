@@ -26,32 +26,15 @@ fn events(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
         ("miss", stats.misses),
         ("expired", stats.expired),
     ];
-    labelled(
-        out,
-        "cache_lookups",
-        "Lookups in the session cache, by result",
-        "result",
-        &lookups,
-    )?;
-    counter(
-        out,
-        "cache_inserts",
-        "Sessions put into the cache under an id of their own",
-        stats.inserts,
-    )?;
-    counter(
-        out,
-        "cache_replaced",
-        "Sessions that a newer one of the same id replaced",
-        stats.replaced,
-    )?;
+    let help = "Lookups in the session cache, by result";
+    labelled(out, "cache_lookups", help, "result", &lookups)?;
+    let help = "Sessions put into the cache under an id of their own";
+    counter(out, "cache_inserts", help, stats.inserts)?;
+    let help = "Sessions that a newer one of the same id replaced";
+    counter(out, "cache_replaced", help, stats.replaced)?;
     counter(out, "cache_removed", "Sessions removed", stats.removed)?;
-    counter(
-        out,
-        "cache_taken",
-        "Sessions removed and handed out in one step",
-        stats.taken,
-    )
+    let help = "Sessions removed and handed out in one step";
+    counter(out, "cache_taken", help, stats.taken)
 }
 
 fn refusals(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
@@ -61,55 +44,25 @@ fn refusals(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
         ("idle", stats.evicted.idle),
         ("line_full", stats.evicted.line_full),
     ];
-    labelled(
-        out,
-        "cache_evictions",
-        "Sessions that made room for others, by reason",
-        "reason",
-        &evictions,
-    )?;
+    let help = "Sessions that made room for others, by reason";
+    labelled(out, "cache_evictions", help, "reason", &evictions)?;
     let refusals = [
         ("too_large", stats.refused.too_large),
         ("over_budget", stats.refused.over_budget),
         ("reclamation", stats.refused.reclamation),
     ];
-    labelled(
-        out,
-        "cache_refusals",
-        "Sessions that the cache did not take, by reason",
-        "reason",
-        &refusals,
-    )
+    let help = "Sessions that the cache did not take, by reason";
+    labelled(out, "cache_refusals", help, "reason", &refusals)
 }
 
 fn sizes(out: &mut DescriptorEncoder<'_>, stats: &Stats) -> fmt::Result {
     let bytes = Some(&Unit::Bytes);
-    gauge(
-        out,
-        "cache_entries",
-        "Sessions in the cache",
-        None,
-        stats.entries,
-    )?;
-    gauge(
-        out,
-        "cache_size",
-        "Memory of the sessions in the cache",
-        bytes,
-        stats.bytes,
-    )?;
-    gauge(
-        out,
-        "cache_retired_objects",
-        "Entries and lines unlinked and not yet reclaimed",
-        None,
-        stats.retired,
-    )?;
-    gauge(
-        out,
-        "cache_retired",
-        "Memory unlinked and not yet reclaimed",
-        bytes,
-        stats.retired_bytes,
-    )
+    let help = "Sessions in the cache";
+    gauge(out, "cache_entries", help, None, stats.entries)?;
+    let help = "Memory of the sessions in the cache";
+    gauge(out, "cache_size", help, bytes, stats.bytes)?;
+    let help = "Entries and lines unlinked and not yet reclaimed";
+    gauge(out, "cache_retired_objects", help, None, stats.retired)?;
+    let help = "Memory unlinked and not yet reclaimed";
+    gauge(out, "cache_retired", help, bytes, stats.retired_bytes)
 }

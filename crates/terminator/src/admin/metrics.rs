@@ -36,59 +36,46 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(resumption: &Resumption, reuse: Arc<ReuseEstimator>) -> Self {
         let mut all = Registry::with_prefix("rekindle");
-        let all = &mut all;
-        let mut metrics = Self {
-            registry: Registry::default(),
-            connections_accepted: new(all, "connections_accepted", "Connections accepted"),
-            connections_refused: new(
-                all,
-                "connections_refused",
-                "Connections closed at once because --max-connections was reached",
-            ),
-            connections_active: new(
-                all,
-                "connections_active",
-                "Connections open now, handshakes included",
-            ),
-            accept_errors: new(
-                all,
-                "accept_errors",
-                "Failures to accept a connection: no file descriptor or no memory left",
-            ),
-            handshakes: new(
-                all,
-                "handshakes",
-                "Handshakes completed, by protocol and by the kind of resumption",
-            ),
-            handshake_failures: new(
-                all,
-                "handshake_failures",
-                "Handshakes not completed, by reason",
-            ),
-            upstream_unreachable: new(
-                all,
-                "upstream_connect_failures",
-                "Connections closed because the upstream could not be reached",
-            ),
-            client_broken: Counter::default(),
-            upstream_broken: Counter::default(),
-            bytes_from_client: Counter::default(),
-            bytes_from_upstream: Counter::default(),
-            reloads: Family::default(),
-        };
+        let connections_accepted = new(&mut all, "connections_accepted", "Connections accepted");
+        let help = "Connections closed at once because --max-connections was reached";
+        let connections_refused = new(&mut all, "connections_refused", help);
+        let help = "Connections open now, handshakes included";
+        let connections_active = new(&mut all, "connections_active", help);
+        let help = "Failures to accept a connection: no file descriptor or no memory left";
+        let accept_errors = new(&mut all, "accept_errors", help);
+        let help = "Handshakes completed, by protocol and by the kind of resumption";
+        let handshakes = new(&mut all, "handshakes", help);
+        let help = "Handshakes not completed, by reason";
+        let handshake_failures = new(&mut all, "handshake_failures", help);
+        let help = "Connections closed because the upstream could not be reached";
+        let upstream_unreachable = new(&mut all, "upstream_connect_failures", help);
         let help = "Connections broken while forwarding, by the side that broke";
-        let broken = new(all, "connections_broken", help);
-        (metrics.client_broken, metrics.upstream_broken) = of_both_sides(&broken);
+        let broken = new(&mut all, "connections_broken", help);
+        let (client_broken, upstream_broken) = of_both_sides(&broken);
         let bytes = Family::default();
         let help = "Plain bytes forwarded, by the side that they came from";
         all.register_with_unit("received", help, Unit::Bytes, bytes.clone());
-        (metrics.bytes_from_client, metrics.bytes_from_upstream) = of_both_sides(&bytes);
+        let (bytes_from_client, bytes_from_upstream) = of_both_sides(&bytes);
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
-        metrics.reloads = new(all, "reloads", help);
-        metrics.start_at_zero();
+        let reloads = new(&mut all, "reloads", help);
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(reuse_distances::Collector::new(reuse)));
-        metrics.registry = std::mem::take(all);
+        let metrics = Self {
+            registry: all,
+            connections_accepted,
+            connections_refused,
+            connections_active,
+            accept_errors,
+            handshakes,
+            handshake_failures,
+            upstream_unreachable,
+            client_broken,
+            upstream_broken,
+            bytes_from_client,
+            bytes_from_upstream,
+            reloads,
+        };
+        metrics.start_at_zero();
         metrics
     }
 

@@ -1,7 +1,7 @@
 //! `/metrics` and `/healthz`.
 
-use crate::common::Terminator;
 use crate::common::files::Files;
+use crate::common::{Terminator, handshakes};
 
 #[test]
 fn health() {
@@ -22,18 +22,9 @@ fn metrics_tell_what_happened() {
     for (series, value) in [
         ("rekindle_connections_accepted_total", 7),
         ("rekindle_connections_refused_total", 0),
-        (
-            r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="full"}"#,
-            1,
-        ),
-        (
-            r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="session_id"}"#,
-            5,
-        ),
-        (
-            r#"rekindle_handshakes_total{protocol="TLSv1.3",kind="full"}"#,
-            1,
-        ),
+        (&handshakes("TLSv1.2", "full"), 1),
+        (&handshakes("TLSv1.2", "session_id"), 5),
+        (&handshakes("TLSv1.3", "full"), 1),
         (r#"rekindle_cache_lookups_total{result="hit"}"#, 5),
         ("rekindle_ticket_keys", 2),
         (r#"rekindle_ticket_key_source{source="local"}"#, 1),
@@ -153,8 +144,7 @@ fn a_stateful_ticket_has_a_reuse_distance() {
 fn reuse_distances_are_those_of_the_cache_not_of_tickets() {
     let terminator = Terminator::demo("");
     terminator.s_client("-tls1_2 -reconnect");
-    let resumed = r#"rekindle_handshakes_total{protocol="TLSv1.2",kind="ticket"}"#;
-    terminator.wait_for_metric(resumed, 5);
+    terminator.wait_for_metric(&handshakes("TLSv1.2", "ticket"), 5);
     let count = "rekindle_cache_reuse_distance_sessions_count";
     assert_eq!(terminator.metric(count), 0);
 }

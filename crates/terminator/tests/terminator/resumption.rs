@@ -7,17 +7,13 @@ use serde_json::Value;
 
 use crate::common::files::Files;
 use crate::common::upstream::echo;
-use crate::common::{Terminator, connect};
+use crate::common::{Terminator, connect, handshakes};
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 
 /// OpenSSL stores a session of TLS 1.2 after it has sent its last message: with more threads, a
 /// client that comes back at once may be faster than its session.
 const ONE_THREAD: &str = "--threads 1";
-
-fn handshakes(kind: &str) -> String {
-    format!("rekindle_handshakes_total{{protocol=\"TLSv1.2\",kind=\"{kind}\"}}")
-}
 
 #[test]
 fn tls12_by_session_id() {
@@ -27,7 +23,7 @@ fn tls12_by_session_id() {
     let ids = printed.session_ids();
     assert_eq!(ids.len(), 6);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    terminator.wait_for_metric(&handshakes("session_id"), 5);
+    terminator.wait_for_metric(&handshakes("TLSv1.2", "session_id"), 5);
     let hits = r#"rekindle_cache_lookups_total{result="hit"}"#;
     assert_eq!(terminator.metric(hits), 5);
 }
@@ -37,7 +33,7 @@ fn tls12_by_ticket() {
     let terminator = Terminator::demo("");
     let printed = terminator.s_client("-tls1_2 -reconnect");
     printed.expect_reused(ONE_NEW_FIVE_REUSED);
-    terminator.wait_for_metric(&handshakes("ticket"), 5);
+    terminator.wait_for_metric(&handshakes("TLSv1.2", "ticket"), 5);
     let inserts = terminator.metric("rekindle_cache_inserts_total");
     assert_eq!(inserts, 0, "tickets need no cache");
 }
@@ -47,7 +43,7 @@ fn tls12_without_tickets_falls_back_to_session_ids() {
     let terminator = Terminator::demo("--threads 1 --tickets off");
     let printed = terminator.s_client("-tls1_2 -reconnect");
     printed.expect_reused(ONE_NEW_FIVE_REUSED);
-    terminator.wait_for_metric(&handshakes("session_id"), 5);
+    terminator.wait_for_metric(&handshakes("TLSv1.2", "session_id"), 5);
 }
 
 #[test]

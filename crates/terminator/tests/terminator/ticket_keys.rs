@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
-use crate::common::{Terminator, eventually, skipped_when_quick};
+use crate::common::{Terminator, eventually, handshakes, skipped_when_quick};
 
 const KEYS: &str = "tickets.key";
 const UPDATED: &str = "ticket key reload: updated";
@@ -107,8 +107,7 @@ fn tls12_rotation_renews_old_tickets_until_their_key_is_gone() {
     let printed = terminator.s_client(&format!("-tls1_2 -reconnect -sess_in {session}"));
     printed.expect_reused([true; 6]);
     for (kind, count) in [("renewed_ticket", 1), ("ticket", 5)] {
-        let labels = format!("{{protocol=\"TLSv1.2\",kind=\"{kind}\"}}");
-        terminator.wait_for_metric(&format!("rekindle_handshakes_total{labels}"), count);
+        terminator.wait_for_metric(&handshakes("TLSv1.2", kind), count);
     }
     drop_old_key(&terminator, &files, &new, "-tls1_2", &session);
 }

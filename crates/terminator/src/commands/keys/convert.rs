@@ -48,16 +48,16 @@ impl Convert {
 
 /// Without the keys behind the next one: HAProxy has room for one key that will seal later.
 fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysError> {
-    let begins = |key: &KeyEntry| match key.role() {
+    let seals_from = |key: &KeyEntry| match key.role() {
         KeyRole::Timed(times) => times.seal_from,
         KeyRole::Next | KeyRole::Seal | KeyRole::Open => Duration::ZERO,
     };
     let next = keys
         .entries()
-        .map(begins)
+        .map(seals_from)
         .filter(|begin| *begin > now)
         .min();
     let until = next.unwrap_or(now);
-    let kept = keys.entries().filter(|key| begins(key) <= until);
+    let kept = keys.entries().filter(|key| seals_from(key) <= until);
     Ok(TicketKeys::new(kept.cloned().collect())?)
 }

@@ -47,7 +47,7 @@ PidFile {directory}/apache.pid
 ErrorLog /dev/stderr
 ServerName {SERVER_NAME}
 Listen {listen}
-# Started as root, it serves as the user `nobody`.
+# Started as root, it serves as an unprivileged user.
 User #65534
 Group #65534
 LoadModule mpm_event_module {MODULES}/mod_mpm_event.so

@@ -184,6 +184,11 @@ impl Drop for Terminator {
     }
 }
 
+/// The series of handshakes of a protocol and a kind.
+pub(crate) fn handshakes(protocol: &str, kind: &str) -> String {
+    format!("rekindle_handshakes_total{{protocol=\"{protocol}\",kind=\"{kind}\"}}")
+}
+
 /// Whether `./check --quick` runs. Standard error says that `what` is skipped.
 pub(crate) fn skipped_when_quick(what: &str) -> bool {
     let quick = env::var_os("REKINDLE_TIER").is_some_and(|tier| tier == "quick");
