@@ -139,7 +139,7 @@ fn is_quick() -> bool {
 /// a minute in the gate, all in the full one.
 fn most_executions() -> Option<usize> {
     match tier().as_str() {
-        "quick" => Some(4_000),
+        "quick" => Some(2_000),
         "full" => None,
         _ => Some(100_000),
     }
