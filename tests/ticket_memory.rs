@@ -9,10 +9,11 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use common::{Client, Mechanism, server};
+use common::{Client, Mechanism, ask_for_certificates, server, server_builder};
 use rekindle::ManualClock;
 use rekindle::openssl::Resumption;
 use rekindle::tickets::{
@@ -141,6 +142,17 @@ fn use_keys(ring: &Arc<TicketRing>) {
     }
 }
 
+/// Begins to issue a ticket that OpenSSL then cannot: the session is too large for one.
+fn fail_to_issue(ring: &Arc<TicketRing>) {
+    let resumption = Resumption::builder().sessions(10).ticket_ring(ring.clone());
+    let resumption = resumption.build().unwrap();
+    let mut server = server_builder(b"tests");
+    ask_for_certificates(&mut server, &resumption);
+    resumption.install(&mut server).unwrap();
+    let client = Client::with_a_large_certificate(Mechanism::Tls13Ticket);
+    assert!(client.try_connect(&server.build(), None, None).is_err());
+}
+
 /// Writes a key file, and wipes the content in memory.
 fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
     let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
@@ -213,6 +225,20 @@ fn old_keys_are_gone() {
         }
     }
 
+    // What a thread still has when its last ticket came to nothing.
+    let (ready, is_ready) = mpsc::channel();
+    let (end, may_end) = mpsc::channel();
+    let idle = thread::spawn({
+        let own = Arc::clone(&own);
+        move || {
+            fail_to_issue(&own);
+            drop(own);
+            ready.send(()).unwrap();
+            may_end.recv().unwrap();
+        }
+    });
+    is_ready.recv().unwrap();
+
     // Replaced at once: keys from files, and derived ones.
     for (ring, _) in &from_files {
         ring.replace(&TicketKeys::random().unwrap()).unwrap();
@@ -227,4 +253,6 @@ fn old_keys_are_gone() {
     for (needle, count) in old.iter().zip(count(&old)) {
         assert_eq!(count, 0, "{}", needle.what);
     }
+    end.send(()).unwrap();
+    idle.join().unwrap();
 }

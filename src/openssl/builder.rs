@@ -136,7 +136,8 @@ impl ResumptionBuilder {
             Some(cache) => cache,
             None => Arc::new(Cache::new(self.sessions)?),
         };
-        let timestamps = IvTimestamps::new().map_err(BuildError::Randomness)?;
+        let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
+            .map_err(BuildError::Randomness)?;
         let sealer = Sealer::new(ring, lifetimes, timestamps, Ciphers::fetch()?);
         let shared = Shared::new(cache, sealer, self.stateless_tickets, session_timeout);
         Ok(Resumption {

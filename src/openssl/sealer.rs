@@ -18,7 +18,7 @@ use crate::Time;
 use crate::resume::{
     AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
 };
-use crate::tickets::{KeyLookup, RingGuard, TicketRing};
+use crate::tickets::{Fingerprint, KeyLookup, KeyRing, RingKey, TicketKey, TicketRing};
 
 pub(super) struct Sealer {
     pub(super) ring: Arc<TicketRing>,
@@ -28,16 +28,17 @@ pub(super) struct Sealer {
     ciphers: Ciphers,
 }
 
-/// The keys and the time that decided a ticket's lifetime: the same decide which key seals it.
+/// The key and the time that decided a ticket's lifetime: that key is to seal it.
+#[derive(Clone, Copy)]
 struct Decided {
     ssl: *mut SSL,
-    keys: RingGuard,
+    key: Fingerprint,
     now: Time,
 }
 
 thread_local! {
-    /// From [`Sealer::on_issue`] to [`Sealer::seal`]. Should OpenSSL fail in between, it stays
-    /// until the thread's next ticket.
+    /// From [`Sealer::on_issue`] to [`Sealer::seal`]. OpenSSL may fail in between, so this keeps no
+    /// ring alive, whose keys would stay in memory.
     static DECIDED: Cell<Option<Decided>> = const { Cell::new(None) };
 }
 
@@ -70,15 +71,14 @@ impl Sealer {
         iv: &mut [u8; 16],
         contexts: Contexts,
     ) -> c_int {
-        let decided = DECIDED.try_with(Cell::take).ok().flatten();
-        let (keys, now) = match decided.filter(|decided| decided.ssl == ssl) {
-            Some(decided) => (decided.keys, decided.now),
+        let decided = DECIDED.take().filter(|decided| decided.ssl == ssl);
+        let (keys, now) = match decided {
+            Some(decided) => (self.ring.load(), decided.now),
             None => self.ring.load_to_seal(),
         };
-        let Some(key) = keys.sealing(now) else {
+        let Some(key) = sealing(&keys, now, decided) else {
             return -1;
         };
-        let key = key.key();
         *name = *key.name();
         // SAFETY: by contract; OpenSSL fills no more bytes than the vector has.
         let ready = unsafe {
@@ -186,7 +186,10 @@ impl Sealer {
             };
             (times(session), own_age)
         };
-        let is_own = |age: &u64| self.timestamps.is_own(now.wrapping_sub(*age), times.time);
+        let is_own = |age: &u64| {
+            let issued_at = now.wrapping_sub(*age);
+            self.timestamps.is_own(issued_at, times.time, now, unix)
+        };
         let age = own_age.filter(is_own);
         let age = age.unwrap_or_else(|| times.age_by_wall_clock(unix));
         // SAFETY: by contract.
@@ -265,7 +268,7 @@ impl Sealer {
         session: *mut SSL_SESSION,
         stateful: bool,
     ) {
-        let mut decided = None;
+        DECIDED.set(None);
         // SAFETY: by contract.
         unsafe {
             let state = HandshakeState::read(ssl);
@@ -279,18 +282,23 @@ impl Sealer {
                     renews: reused && tls13,
                     stateful,
                 };
-                let mut left = u64::MAX;
-                if !stateful {
-                    let (keys, now) = self.ring.load_to_seal();
-                    left = left_of_key(&keys, now);
-                    decided = Some(Decided { ssl, keys, now });
-                }
+                let left = if stateful { u64::MAX } else { self.decide(ssl) };
                 self.lifetimes
                     .limit(ssl, context, session, issuance, left, &self.ring);
             }
         }
-        // Without a place for it, `seal` loads the ring by itself.
-        let _ = DECIDED.try_with(|place| place.set(decided));
+    }
+
+    /// Decides which key is to seal the ticket. How long that key still opens, in milliseconds; 0
+    /// without one.
+    fn decide(&self, ssl: *mut SSL) -> u64 {
+        let (keys, now) = self.ring.load_to_seal();
+        let Some(sealing) = keys.sealing(now) else {
+            return 0;
+        };
+        let key = sealing.key().fingerprint();
+        DECIDED.set(Some(Decided { ssl, key, now }));
+        left_of_key(sealing, &keys.policy(), now)
     }
 
     /// How old the lineage of a session is that is about to be issued, in milliseconds. Begins one
@@ -356,6 +364,23 @@ impl Sealer {
             now.wrapping_sub(age)
         }
     }
+}
+
+/// The key to seal with: the one that decided the ticket's lifetime, though another may seal by
+/// now. Only if an update has dropped that key, the one in force.
+fn sealing(keys: &KeyRing, now: Time, decided: Option<Decided>) -> Option<&TicketKey> {
+    let sealing = keys.sealing(now).map(RingKey::key);
+    let Some(Decided { key: wanted, .. }) = decided else {
+        return sealing;
+    };
+    if sealing.is_some_and(|key| key.fingerprint() == wanted) {
+        return sealing;
+    }
+    let mut open = keys
+        .iter()
+        .filter(|key| now < key.times().open_until)
+        .map(RingKey::key);
+    open.find(|key| key.fingerprint() == wanted).or(sealing)
 }
 
 /// # Safety

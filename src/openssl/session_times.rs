@@ -16,7 +16,7 @@ use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 use super::ffi;
 use crate::Time;
 use crate::resume::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
-use crate::tickets::{KeyRing, TicketRing};
+use crate::tickets::{RingKey, TicketPolicy, TicketRing};
 
 /// How long sessions live.
 pub(super) struct Lifetimes {
@@ -142,11 +142,8 @@ pub(super) unsafe fn times(session: *mut SSL_SESSION) -> SessionTimes {
     }
 }
 
-/// How long the key that seals at `now` still opens, in milliseconds.
-pub(super) fn left_of_key(keys: &KeyRing, now: Time) -> u64 {
-    let Some(key) = keys.sealing(now) else {
-        return 0;
-    };
+/// How long a key that seals at `now` still opens, in milliseconds.
+pub(super) fn left_of_key(key: &RingKey, policy: &TicketPolicy, now: Time) -> u64 {
     // A ticket is to open at the very end of its lifetime, and `open_until` is the first moment at
     // which it would not.
     let open_until = key.times().open_until;
@@ -155,7 +152,7 @@ pub(super) fn left_of_key(keys: &KeyRing, now: Time) -> u64 {
         return left;
     }
     // A local key opens for no longer once a provider brings keys again.
-    left.min(keys.policy().lifetime_of_tickets().as_millis() as u64)
+    left.min(policy.lifetime_of_tickets().as_millis() as u64)
 }
 
 /// How long the client's certificate is still valid, in milliseconds; `u64::MAX` without one.

@@ -7,6 +7,7 @@
 //! encoded, encrypted, decrypted and decoded with it, for a twentieth of a ticket's time.
 
 use std::io;
+use std::time::Duration;
 
 use siphasher::sip::SipHasher24;
 
@@ -27,9 +28,10 @@ const HALF: usize = 8;
 /// Writes and reads the timestamps of one process.
 pub(crate) struct IvTimestamps {
     prf: SipHasher24,
-    /// The least and the greatest wall offset of the tickets issued so far, as [`ordered`] numbers.
-    /// A ticket's wall offset is its session's time, by the wall clock, less its timestamp, by the
-    /// ring's clock: it changes when the wall clock steps.
+    /// The least and the greatest wall offset of the tickets issued so far, as [`wall_offset`] tells
+    /// them. A ticket's wall offset is its session's time, by the wall clock, less its timestamp, by
+    /// the ring's clock: it changes when the wall clock steps. Both begin with the clocks' own
+    /// offset, for processes that fork share the key and not what each of them issues.
     offsets: [AtomicU64; 2],
 }
 
@@ -37,10 +39,12 @@ impl IvTimestamps {
     /// Bytes at the beginning of an IV that have to be random.
     pub(crate) const RANDOM: usize = HALF;
 
+    /// For a ring whose clock shows `now`, in milliseconds, when the wall clock shows `unix`.
+    ///
     /// # Errors
     ///
     /// The operating system's, if it gives no random bytes.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(now: u64, unix: Duration) -> io::Result<Self> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
@@ -48,14 +52,14 @@ impl IvTimestamps {
         })?;
         Ok(Self {
             prf: SipHasher24::new_with_key(&key),
-            offsets: [u64::MAX, 0].map(AtomicU64::new),
+            offsets: offsets_of_clocks(now, unix).map(AtomicU64::new),
         })
     }
 
     /// Completes an IV that begins with random bytes, for a session of that time (in seconds since
     /// 1970) that was issued at `issued_at` (in milliseconds by the ring's clock).
     pub(crate) fn write(&self, issued_at: u64, session_time: i64, iv: &mut [u8; 16]) {
-        let offset = wall_offset(session_time, issued_at);
+        let offset = wall_offset(millis(session_time), issued_at);
         let [least, greatest] = &self.offsets;
         // Relaxed: the ticket itself comes back later by far than either change is seen.
         if offset < least.load(Ordering::Relaxed) {
@@ -85,20 +89,39 @@ impl IvTimestamps {
         (age <= MAX_TIMESTAMP / 2).then_some(age)
     }
 
-    /// Whether a session of that time can be one that this process issued at `issued_at`: whether
-    /// its wall offset is within those of the tickets that it did issue. A foreign ticket that
+    /// Whether a session of that time can be one that this process, or one that shares its key, has
+    /// issued at `issued_at`: whether its wall offset is that of the clocks, which show `now` and
+    /// `unix`, or is within those of the tickets that this process has issued. A foreign ticket that
     /// passes is younger than the wall clock says by no more than the wall clock has stepped.
-    pub(crate) fn is_own(&self, issued_at: u64, session_time: i64) -> bool {
-        let offset = wall_offset(session_time, issued_at);
-        let [least, greatest] = self.offsets.each_ref().map(|o| o.load(Ordering::Relaxed));
+    pub(crate) fn is_own(
+        &self,
+        issued_at: u64,
+        session_time: i64,
+        now: u64,
+        unix: Duration,
+    ) -> bool {
+        let offset = wall_offset(millis(session_time), issued_at);
+        let issued = self
+            .offsets
+            .each_ref()
+            .map(|offset| offset.load(Ordering::Relaxed));
         // A timestamp ahead of the clock reads as now, and shifts the offset.
-        (least.saturating_sub(AHEAD)..=greatest.saturating_add(AHEAD)).contains(&offset)
+        let is_within = |[least, greatest]: [u64; 2]| {
+            (least.saturating_sub(AHEAD)..=greatest.saturating_add(AHEAD)).contains(&offset)
+        };
+        is_within(issued) || is_within(offsets_of_clocks(now, unix))
     }
 }
 
+/// The least and the greatest wall offset of a session of now, whose time is in whole seconds.
+fn offsets_of_clocks(now: u64, unix: Duration) -> [u64; 2] {
+    let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+    [unix.saturating_sub(1_000), unix].map(|unix| wall_offset(unix, now))
+}
+
 /// A wall offset in milliseconds, as a number whose order is that of the signed offsets.
-fn wall_offset(session_time: i64, issued_at: u64) -> u64 {
-    let offset = (millis(session_time) as i64).wrapping_sub(issued_at as i64);
+fn wall_offset(unix: u64, at: u64) -> u64 {
+    let offset = (unix as i64).wrapping_sub(at as i64);
     offset as u64 ^ 1 << 63
 }
 
@@ -114,7 +137,10 @@ mod tests {
 
     #[test]
     fn a_timestamp_tells_the_age_to_its_own_process_only() {
-        let (ours, theirs) = (IvTimestamps::new().unwrap(), IvTimestamps::new().unwrap());
+        let (ours, theirs) = (
+            IvTimestamps::new(0, Duration::ZERO).unwrap(),
+            IvTimestamps::new(0, Duration::ZERO).unwrap(),
+        );
         let mut read_by_others = 0;
         for n in 0..10_000_u64 {
             let mut iv = iv(n);
@@ -130,7 +156,7 @@ mod tests {
 
     #[test]
     fn ivs_differ_where_their_random_halves_do() {
-        let timestamps = IvTimestamps::new().unwrap();
+        let timestamps = IvTimestamps::new(0, Duration::ZERO).unwrap();
         let mut seen = std::collections::HashSet::new();
         for n in 0..10_000_u64 {
             let mut iv = iv(n);
@@ -149,7 +175,11 @@ mod tests {
 
     #[test]
     fn a_timestamp_that_lies_ahead_is_none() {
-        let (timestamps, now, mut iv) = (IvTimestamps::new().unwrap(), 1 << 30, iv(1));
+        let (timestamps, now, mut iv) = (
+            IvTimestamps::new(0, Duration::ZERO).unwrap(),
+            1 << 30,
+            iv(1),
+        );
         timestamps.write(now + AHEAD, 0, &mut iv);
         assert_eq!(timestamps.age(&iv, now), Some(0));
         for ahead in [AHEAD + 1, 3_600_000, MAX_TIMESTAMP / 2 - 1] {
@@ -160,17 +190,36 @@ mod tests {
 
     #[test]
     fn only_wall_offsets_of_tickets_that_were_issued_are_our_own() {
-        let timestamps = IvTimestamps::new().unwrap();
-        assert!(!timestamps.is_own(5_000, 1_000), "none was issued");
+        let timestamps = IvTimestamps::new(0, Duration::ZERO).unwrap();
+        let is_own = |issued_at, time| timestamps.is_own(issued_at, time, 0, Duration::ZERO);
+        assert!(!is_own(5_000, 1_000), "none was issued");
         timestamps.write(5_000, 1_000, &mut iv(1));
         // One issued later, whose session is later by as much; and one whose session is older.
-        assert!(timestamps.is_own(65_000, 1_060));
-        assert!(!timestamps.is_own(65_000, 1_000));
-        assert!(!timestamps.is_own(5_000, 1_060));
+        assert!(is_own(65_000, 1_060));
+        assert!(!is_own(65_000, 2_000));
+        assert!(!is_own(5_000, 1_060));
         // The wall clock steps back.
         timestamps.write(65_000, 1_000, &mut iv(2));
-        assert!(timestamps.is_own(65_000, 1_000));
-        assert!(timestamps.is_own(65_000, 1_060));
-        assert!(!timestamps.is_own(65_000, 900));
+        assert!(is_own(65_000, 1_000));
+        assert!(is_own(65_000, 1_060));
+        assert!(!is_own(5_000, 1_060));
+    }
+
+    #[test]
+    fn a_process_that_has_forked_knows_the_tickets_of_its_siblings() {
+        let day = Duration::from_secs(86_400);
+        let parent = IvTimestamps::new(5_000, day).unwrap();
+        let sibling = IvTimestamps {
+            prf: parent.prf,
+            offsets: offsets_of_clocks(5_000, day).map(AtomicU64::new),
+        };
+        // A session of the second before last, which the sibling issues; then the wall clock steps.
+        sibling.write(7_000, 86_401, &mut iv(1));
+        let an_hour_on = day + Duration::from_secs(3_610);
+        assert!(parent.is_own(7_000, 86_401, 17_000, an_hour_on));
+        // It issues the next one after the step, when this process has issued none since.
+        sibling.write(16_000, 90_009, &mut iv(2));
+        assert!(parent.is_own(16_000, 90_009, 17_000, an_hour_on + Duration::from_secs(2)));
+        assert!(!parent.is_own(16_000, 88_000, 17_000, an_hour_on + Duration::from_secs(2)));
     }
 }

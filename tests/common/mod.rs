@@ -8,7 +8,7 @@ mod pipe;
 use std::io::{Read, Write};
 use std::sync::{Arc, LazyLock};
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -18,7 +18,7 @@ use openssl::ssl::{
     Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSession, SslSessionCacheMode,
     SslStream, SslVerifyMode, SslVersion,
 };
-use openssl::x509::{X509, X509NameBuilder};
+use openssl::x509::{X509, X509Extension, X509NameBuilder};
 use rekindle::openssl::{ResumedBy, Resumption};
 
 pub use pipe::Pipe;
@@ -72,10 +72,11 @@ struct Identity {
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
     let today = Asn1Time::days_from_now(0).unwrap();
-    identity(&today, &Asn1Time::days_from_now(1).unwrap())
+    identity(&today, &Asn1Time::days_from_now(1).unwrap(), 0)
 });
 
-fn identity(not_before: &Asn1Time, not_after: &Asn1Time) -> Identity {
+/// A certificate that carries `extra` bytes in an extension.
+fn identity(not_before: &Asn1Time, not_after: &Asn1Time, extra: usize) -> Identity {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut name = X509NameBuilder::new().unwrap();
@@ -91,6 +92,12 @@ fn identity(not_before: &Asn1Time, not_after: &Asn1Time) -> Identity {
     builder.set_not_before(not_before).unwrap();
     builder.set_not_after(not_after).unwrap();
     builder.set_pubkey(&key).unwrap();
+    if extra > 0 {
+        let object = Asn1Object::from_str("1.3.6.1.4.1.1").unwrap();
+        let content = Asn1OctetString::new_from_bytes(&vec![0; extra]).unwrap();
+        let extension = X509Extension::new_from_der(&object, false, &content).unwrap();
+        builder.append_extension(extension).unwrap();
+    }
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     Identity {
         certificate: builder.build(),
@@ -159,7 +166,14 @@ impl Client {
     /// One whose certificate is valid from 1970 until that moment, in seconds since then.
     pub fn with_certificate_until(kind: Mechanism, unix: u64) -> Self {
         let until = Asn1Time::from_unix(unix.try_into().unwrap()).unwrap();
-        let identity = identity(&Asn1Time::from_unix(0).unwrap(), &until);
+        let identity = identity(&Asn1Time::from_unix(0).unwrap(), &until, 0);
+        Self::build(kind, &identity, SslOptions::empty())
+    }
+
+    /// One whose certificate is too large for a ticket, which holds 65,535 bytes at most.
+    pub fn with_a_large_certificate(kind: Mechanism) -> Self {
+        let today = Asn1Time::days_from_now(0).unwrap();
+        let identity = identity(&today, &Asn1Time::days_from_now(1).unwrap(), 66_000);
         Self::build(kind, &identity, SslOptions::empty())
     }
 
