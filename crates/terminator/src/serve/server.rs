@@ -56,12 +56,11 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         Arc::clone(&metrics),
     );
 
-    let listener = bind("--listen", settings.listen()).await?;
+    let (listener, listening) = bind("--listen", settings.listen()).await?;
     let admin = match &settings.admin {
         Some(address) => Some(bind("--admin", address).await?),
         None => None,
     };
-    let listening = local(&listener, "--listen", settings.listen())?;
     let max_connections = settings.max_connections as usize;
     limits::raise_open_files(max_connections, files_each(&service));
 
@@ -81,9 +80,8 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     tokio::spawn(forward(signals.reload, reload));
     // Kept for as long as the process serves: the thread ends with it.
     let _maintenance = spawn_maintenance(resumption).map_err(StartError::Thread)?;
-    let mut admin_at = None;
-    if let Some(admin) = admin {
-        admin_at = admin.local_addr().ok();
+    let admin_at = admin.as_ref().map(|(_, address)| *address);
+    if let Some((admin, _)) = admin {
         tokio::spawn(Admin::new(metrics, shutdown.drain.clone()).run(admin));
     }
     let accepting = tokio::spawn(Arc::new(frontend).run(listener));
@@ -157,22 +155,17 @@ fn files_each(service: &ServiceSettings) -> u64 {
     }
 }
 
-async fn bind(flag: &'static str, address: &Address) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address.as_str()).await;
-    bound.map_err(|source| StartError::Bind {
-        flag,
-        address: address.as_str().into(),
-        source,
-    })
-}
-
-fn local(
-    listener: &TcpListener,
+/// A listener, and its address with the port that was chosen.
+async fn bind(
     flag: &'static str,
     address: &Address,
-) -> Result<SocketAddr, StartError> {
-    let local = listener.local_addr();
-    local.map_err(|source| StartError::Bind {
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(address.as_str()).await;
+    let bound = bound.and_then(|listener| {
+        let local = listener.local_addr()?;
+        Ok((listener, local))
+    });
+    bound.map_err(|source| StartError::Bind {
         flag,
         address: address.as_str().into(),
         source,
