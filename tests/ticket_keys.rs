@@ -74,19 +74,15 @@ fn bad_records_are_refused_and_the_ring_stays() {
     equal.copy_within(16..32, 32);
     let equal = [record(3), equal].concat();
     assert_eq!(refused(&equal), bad(1, KeyFault::EqualSecrets));
-    let twins = [record(2), record(3), record(2)].concat();
     let (first, second) = (KeyLocation::record(0), KeyLocation::record(2));
-    assert_eq!(
-        refused(&twins),
-        TicketKeyError::DuplicateName { first, second }
-    );
+    let same_name = TicketKeyError::DuplicateName { first, second };
+    let duplicates = [record(2), record(3), record(2)].concat();
+    assert_eq!(refused(&duplicates), same_name);
     let mut renamed = record(2);
     renamed[..16].fill(9);
-    let twins = [record(2), record(3), renamed].concat();
-    assert_eq!(
-        refused(&twins),
-        TicketKeyError::DuplicateMaterial { first, second }
-    );
+    let same_secrets = TicketKeyError::DuplicateMaterial { first, second };
+    let duplicates = [record(2), record(3), renamed].concat();
+    assert_eq!(refused(&duplicates), same_secrets);
     let mut many = Vec::new();
     for number in 0..=TicketKeys::MAX_KEYS {
         let mut one = record(1);
@@ -120,13 +116,9 @@ fn random_keys_differ() {
 
 #[test]
 fn fingerprints_tell_whole_keys_apart() {
-    let fingerprint = |r: &[u8]| {
-        TicketKeys::parse(r)
-            .unwrap()
-            .iter()
-            .next()
-            .unwrap()
-            .fingerprint()
+    let fingerprint = |record: &[u8]| {
+        let keys = TicketKeys::parse(record).unwrap();
+        keys.iter().next().unwrap().fingerprint()
     };
     let one = fingerprint(&record(1));
     assert_eq!(one, fingerprint(&record(1)));
@@ -146,11 +138,8 @@ fn debug_never_shows_a_key() {
     let keys = ring.load();
     let sealing = keys.sealing(ring.now()).unwrap();
     let status = ring.status();
-    let shown = format!(
-        "{ring:?} {keys:?} {:?} {sealing:?} {given:?} {status:?}",
-        &*keys
-    );
-    let shown = format!("{shown} {:?}", sealing.key());
+    let shown = format!("{ring:?} {keys:?} {:?} {sealing:?}", &*keys);
+    let shown = format!("{shown} {given:?} {status:?} {:?}", sealing.key());
     assert!(shown.contains(&sealing.key().fingerprint().to_string()));
     // Neither as decimal lists nor as hexadecimal digits.
     for part in ["176, 177", "192, 193", "b0b1", "B0B1", "c0c1", "C0C1"] {
@@ -184,7 +173,7 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
     let ring = ring(&[record(1)]);
     let now = ring.unix_time();
     let hour = Duration::from_secs(3_600);
-    let table = Validity {
+    let validity = Validity {
         seal_from: now - 3 * hour,
         seal_until: now - 2 * hour,
         open_until: now + hour,
@@ -194,7 +183,7 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
         .entries()
         .next()
         .unwrap()
-        .with_role(KeyRole::Timed(table));
+        .with_role(KeyRole::Timed(validity));
     let old = TicketKeys::new(vec![old]).unwrap();
     assert_eq!(ring.replace(&old), Err(TicketKeyError::NothingSeals));
     assert_eq!(names(&ring), [1]);

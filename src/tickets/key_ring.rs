@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock_reading::ClockReading;
 use super::key::{Fingerprint, NAME, TicketKey};
 use super::policy::TicketPolicy;
 use super::schedule::{KeyPosition, Schedule, Validity};
@@ -142,8 +143,8 @@ pub struct KeyRing {
     pub(super) retired: Box<[Retired]>,
     pub(super) source: Source,
     pub(super) policy: TicketPolicy,
-    /// The wall clock less the ring's clock, in milliseconds, when times were last made from it.
-    pub(super) wall_offset: i128,
+    /// When this ring was made, and its keys' times from the wall clock.
+    pub(super) made_at: ClockReading,
     /// When a key is to be made or dropped.
     pub(super) renew_at: Time,
 }
@@ -165,7 +166,7 @@ impl KeyRing {
         retired: Vec<Retired>,
         source: Source,
         policy: TicketPolicy,
-        wall_offset: i128,
+        made_at: ClockReading,
     ) -> Self {
         Self {
             names: newest_first.iter().map(|key| *key.key.name()).collect(),
@@ -174,7 +175,7 @@ impl KeyRing {
             retired: retired.into(),
             source,
             policy,
-            wall_offset,
+            made_at,
             renew_at: Time::NEVER,
         }
     }
@@ -222,7 +223,9 @@ impl KeyRing {
         if self.keys[key].times.only_opens() {
             return last_sealed;
         }
+        // Earlier rings may have had newer keys, which sealed instead: they have decided.
         let scheduled = self.schedule.last_sealed(key, now);
+        let scheduled = scheduled.filter(|scheduled| self.made_at.now <= *scheduled);
         scheduled.map_or(last_sealed, |scheduled| scheduled.max(last_sealed))
     }
 

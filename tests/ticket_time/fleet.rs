@@ -50,7 +50,7 @@ impl Machine {
     }
 }
 
-/// At every second of several periods each opens what any of them sealed within a ticket's lifetime.
+/// At every second of several periods each machine opens the tickets of all machines.
 fn all_agree(mut fleet: Vec<Machine>) {
     let mut sealed: HashMap<[u8; 16], u64> = HashMap::new();
     let mut rotations = 0;

@@ -242,13 +242,13 @@ proptest! {
     fn the_ring_does_what_the_dry_run_says(
         spans in prop::collection::vec((0..60_i64, 0..60_i64, 0..90_i64), 1..5)
     ) {
-        let role = |(from, seals, opens): (i64, i64, i64)| match valid(60 * from, 60 * (from + seals))
-        {
-            KeyRole::Timed(validity) => KeyRole::Timed(Validity {
-                open_until: validity.seal_until + seconds(60 * opens as u64),
-                ..validity
-            }),
-            role => role,
+        let role = |(from, seals, opens): (i64, i64, i64)| {
+            let minutes = |minutes: i64| seconds(NOW + 60 * minutes as u64);
+            KeyRole::Timed(Validity {
+                seal_from: minutes(from),
+                seal_until: minutes(from + seals),
+                open_until: minutes(from + seals + opens),
+            })
         };
         let roles: Vec<_> = (1..).zip(spans.into_iter().map(role)).collect();
         let (old, new) = (set(&roles), [(50, KeyRole::Seal)]);

@@ -292,14 +292,7 @@ impl NextRing {
             (Reverse(key.times.seal_from), Reverse(by_wall_clock))
         };
         self.keys.sort_by_key(newest_first);
-        let wall_offset = self.at.wall_offset();
-        let mut ring = KeyRing::new(
-            self.keys,
-            self.retired,
-            self.source,
-            self.policy,
-            wall_offset,
-        );
+        let mut ring = KeyRing::new(self.keys, self.retired, self.source, self.policy, self.at);
         ring.renew_at = ring.next_renewal(self.at);
         ring
     }

@@ -71,7 +71,7 @@ impl KeyRing {
 
     /// The ring that follows from this one as time passes; `None` if this one can stay.
     pub(crate) fn renewed(&self, at: ClockReading) -> Result<Option<Self>, TicketKeyError> {
-        let stepped = (at.wall_offset() - self.wall_offset).abs() >= STEP;
+        let stepped = (at.wall_offset() - self.made_at.wall_offset()).abs() >= STEP;
         let by_wall_clock = matches!(self.source, Source::Derived(_))
             || self.keys.iter().any(|key| key.origin.validity().is_some());
         if at.now < self.renew_at && !(stepped && by_wall_clock) {
