@@ -14,18 +14,18 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(crate) enum StartError {
     #[error("cannot start the runtime: {0}")]
-    Runtime(io::Error),
+    Runtime(#[source] io::Error),
     #[error("cannot start a background thread: {0}")]
-    Thread(io::Error),
+    Thread(#[source] io::Error),
     #[error("cannot install signal handlers: {0}")]
-    Signals(io::Error),
+    Signals(#[source] io::Error),
     #[error("{flag}: {source}")]
     TicketKeys {
         flag: &'static str,
         source: TicketFileError,
     },
     #[error("ticket keys: {0}")]
-    OwnTicketKeys(TicketRingError),
+    OwnTicketKeys(#[source] TicketRingError),
     #[error("session cache: {0}")]
     Resumption(#[from] BuildError),
     #[error(transparent)]
@@ -63,5 +63,5 @@ pub(crate) enum IdentityError {
     #[error("key file {key} does not belong to the certificate in {certificate}")]
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("cannot make a self-signed certificate: {0}")]
-    SelfSigned(ErrorStack),
+    SelfSigned(#[source] ErrorStack),
 }

@@ -148,7 +148,7 @@ pub(crate) enum HandshakeError {
     Closed,
     /// The connection broke.
     #[error("i/o: {0}")]
-    Io(io::Error),
+    Io(#[source] io::Error),
     /// The two sides did not agree, or the peer did not speak TLS.
     #[error("tls: {0}")]
     Tls(String),

@@ -40,9 +40,9 @@ pub(crate) struct Tunnel {
 #[derive(Debug, Error)]
 pub(crate) enum TunnelError {
     #[error("cannot connect to upstream {0}: {1}")]
-    Connect(String, io::Error),
+    Connect(String, #[source] io::Error),
     #[error("{0}")]
-    Broken(io::Error),
+    Broken(#[source] io::Error),
     #[error("cut at the end of the drain")]
     Aborted,
 }

@@ -17,7 +17,7 @@ pub(super) enum KeysError {
     #[error("bad ticket secret in {path}: {source}")]
     Secret { path: PathBuf, source: SecretError },
     #[error("cannot make a secret: {0}")]
-    NoSecret(SecretError),
+    NoSecret(#[source] SecretError),
     #[error("cannot make a set of keys: {0}")]
     Set(#[from] TicketKeyError),
     #[error("cannot write these keys: {0}")]
