@@ -259,7 +259,7 @@ fn two_renewals_at_once_are_one() {
     });
 }
 
-/// A ring whose keys have long ceased to seal.
+/// A ring whose keys stopped sealing long ago.
 fn long_overdue() -> Arc<TicketRing> {
     let clock = Arc::new(Leap::default());
     let second = Duration::from_secs(1);
