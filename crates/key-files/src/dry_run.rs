@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use rekindle::tickets::{Fingerprint, Schedule, SecretError, TicketKeys};
+use rekindle::tickets::{Fingerprint, KeyRole, Schedule, SecretError, TicketKeys};
 
 use crate::read::KeyFileContent;
 
@@ -107,7 +107,7 @@ impl KeyCheck {
     /// The end of the last ticket that a key has sealed, if it has begun and still opens.
     fn last_ticket(&self, keys: &Planned, key: usize) -> Option<Duration> {
         let times = keys.schedule.times()[key];
-        let last_sealed = keys.schedule.last_sealed(key, self.now)?;
+        let last_sealed = keys.last_sealed(key, self.now)?;
         let end = last_sealed.saturating_add(self.lifetime);
         times.opens(self.now).then_some(end.min(times.open_until))
     }
@@ -136,6 +136,7 @@ impl KeyCheck {
 /// The keys of a set and their schedule.
 struct Planned {
     keys: Vec<Fingerprint>,
+    roles: Vec<KeyRole>,
     schedule: Schedule,
     /// How long it is asked to last.
     lasting: Duration,
@@ -156,6 +157,7 @@ impl Planned {
         let fingerprints = entries.iter().map(|(_, entry)| entry.key().fingerprint());
         Ok(Self {
             keys: fingerprints.collect(),
+            roles: entries.iter().map(|(_, entry)| entry.role()).collect(),
             schedule,
             lasting,
             trailing_bytes: keys.trailing_bytes(),
@@ -164,6 +166,15 @@ impl Planned {
 
     fn find(&self, key: Fingerprint) -> Option<usize> {
         self.keys.iter().position(|ours| *ours == key)
+    }
+
+    /// When a key sealed last, up to this time. A key that is to seal but stands behind another one
+    /// may have sealed until now, under the set before this one.
+    fn last_sealed(&self, key: usize, at: Duration) -> Option<Duration> {
+        match self.roles[key] {
+            KeyRole::Seal => Some(at),
+            _ => self.schedule.last_sealed(key, at),
+        }
     }
 
     fn opens(&self, key: Fingerprint, at: Duration) -> bool {

@@ -101,6 +101,10 @@ fn keys_that_are_gone_while_their_tickets_live() {
     let new = set(&[(3, KeyRole::Seal)]);
     let both = [dropped(1, 2 * HOUR), dropped(2, 2 * HOUR)];
     assert_eq!(dry_run(&new, Some(&old)), both);
+    // Behind another key that seals, the second one may have sealed until now.
+    let old = set(&[(1, KeyRole::Seal), (2, KeyRole::Seal)]);
+    let new = set(&[(1, KeyRole::Seal)]);
+    assert_eq!(dry_run(&new, Some(&old)), [dropped(2, 2 * HOUR)]);
 }
 
 #[test]
