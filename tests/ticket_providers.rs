@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
-    TicketRing, TicketSecret,
+    TicketRing, TicketSecret, Validity,
 };
 use rekindle::{Clock, ManualClock, Time};
 
@@ -200,4 +200,28 @@ fn status_costs_less_than_the_fingerprints_of_its_keys() {
         cost < cost_of_fingerprints / 4,
         "{cost:?}, {cost_of_fingerprints:?}"
     );
+}
+
+/// The ring, `keys show` and metrics call it the next one until its turn is over.
+#[test]
+fn a_key_that_is_too_old_before_its_turn_is_a_next_one_until_then() {
+    let clock = Arc::new(ManualClock::new());
+    let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
+    let entry = |role, i| {
+        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+        KeyEntry::new(key, role, KeyLocation::record(i))
+    };
+    let seal_from = clock.unix_time() + 2 * HOUR;
+    let later = KeyRole::Timed(Validity {
+        seal_from,
+        seal_until: seal_from + HOUR,
+        open_until: seal_from + 3 * HOUR,
+    });
+    let keys = TicketKeys::new(vec![entry(KeyRole::Seal, 0), entry(later, 1)]);
+    let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
+    let ring = builder
+        .keys(&keys.expect("a good set"))
+        .build()
+        .expect("a ring");
+    assert_eq!(ring.status().keys[0].position, KeyPosition::Next);
 }

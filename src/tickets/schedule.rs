@@ -52,7 +52,8 @@ pub struct Validity<T = Duration> {
 /// Where a key stands in its schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyPosition {
-    /// It is to seal later: a machine that is ahead seals with it.
+    /// The time from which it seals lies ahead: a machine that is ahead seals with it. A key that
+    /// ends before that time is here too.
     Next,
     /// It seals now.
     Sealing,
@@ -105,10 +106,6 @@ impl<T: TimePoint> Validity<T> {
     #[must_use]
     pub fn opens(&self, at: T) -> bool {
         at < self.open_until
-    }
-
-    fn is_next(&self, at: T) -> bool {
-        at < self.seal_from && (self.seal_from == T::NEVER || self.seals(self.seal_from))
     }
 
     /// Whether it seals at no time: when it did so in the past is not known.
@@ -165,7 +162,7 @@ impl<T: TimePoint> Schedule<T> {
         match sealing {
             Some(sealing) if sealing == key => KeyPosition::Sealing,
             Some(sealing) if sealing < key => KeyPosition::Previous(key - sealing),
-            _ if self.times[key].is_next(at) => KeyPosition::Next,
+            _ if at < self.times[key].seal_from => KeyPosition::Next,
             _ => KeyPosition::Previous(1),
         }
     }

@@ -50,9 +50,10 @@ impl<'a> ByPosition<'a> {
             };
             match position {
                 _ if !times.opens(now) => {}
-                KeyPosition::Next => next.push(entry),
                 KeyPosition::Sealing => sealing = Some(entry),
-                KeyPosition::Previous(_) => previous.push(entry),
+                KeyPosition::Next if validity.is_none() || times.will_seal(now) => next.push(entry),
+                // A key whose time to seal is empty only opens.
+                KeyPosition::Next | KeyPosition::Previous(_) => previous.push(entry),
             }
         }
         Ok(Self {
