@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rekindle::tickets::{
-    KeyEntry, KeyLocation, KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
-    TicketRing, TicketSecret, Validity,
+    KeyEntry, KeyLocation, KeyPosition, KeyRole, RingKey, TicketCipher, TicketKey, TicketKeys,
+    TicketPolicy, TicketRing, TicketSecret, Validity,
 };
 use rekindle::{Clock, ManualClock, Time};
 
@@ -224,4 +224,27 @@ fn a_key_that_is_too_old_before_its_turn_is_a_next_one_until_then() {
         .build()
         .expect("a ring");
     assert_eq!(ring.status().keys[0].position, KeyPosition::Next);
+}
+
+/// Once it looked new, so that it outlived the maximum age.
+#[test]
+fn a_key_that_comes_back_after_one_of_its_name_is_as_old_as_it_was() {
+    let [one, other] = [(); 2].map(|()| {
+        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+        let key = || TicketKey::new([7; 16], key.hmac_secret(), key.aes_key());
+        let entry = KeyEntry::new(key().expect("a key"), KeyRole::Seal, KeyLocation::record(0));
+        TicketKeys::new(vec![entry]).expect("a good set")
+    });
+    let clock = Arc::new(ManualClock::new());
+    let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
+    let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
+    let ring = builder.keys(&one).build().expect("a ring");
+    let first_seen = ring.load().iter().next().expect("a key").first_seen();
+    ring.replace(&other).expect("a good set");
+    clock.advance(HOUR);
+    let update = ring.replace(&one).expect("a good set");
+    assert!(update.fallback, "it has sealed for its time");
+    let keys = ring.load();
+    let mut given = keys.iter().filter(|key| !key.is_local());
+    assert_eq!(given.next().map(RingKey::first_seen), Some(first_seen));
 }

@@ -95,14 +95,15 @@ impl NextRing {
         self.retired.extend(retired);
         let was_fallback = !matches!(before.source, Source::Local);
         for (i, key) in before.keys.iter().enumerate() {
-            let is_here = |ours: &RingKey| ours.key.name() == key.key.name();
-            if self.keys.iter().any(is_here) {
-                continue;
-            }
-            if was_fallback && key.is_local() && key.times.opens(now) {
-                self.keys.push(before.carried(i, now));
-            } else {
-                self.retire(key);
+            let mut ours = self.keys.iter().map(|ours| &ours.key);
+            let namesake = ours.find(|ours| ours.name() == key.key.name());
+            match namesake.map(|ours| ours.fingerprint() == key.key.fingerprint()) {
+                Some(true) => {}
+                None if was_fallback && key.is_local() && key.times.opens(now) => {
+                    self.keys.push(before.carried(i, now));
+                }
+                // Another key of its name opens in its place.
+                Some(false) | None => self.retire(key),
             }
         }
     }
