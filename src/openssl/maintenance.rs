@@ -12,7 +12,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 impl Resumption {
     /// Starts a thread, `rekindle`, that calls [`maintain`](Self::maintain) once a second. It ends
-    /// when the last clone of this and the last context that this is installed on are gone.
+    /// when the last clone of this and the last context that this is installed on are gone. If the
+    /// last of these goes during a turn of the thread, the hooks, the sessions and the ticket keys
+    /// are dropped a moment later, on that thread.
     ///
     /// A resumption has one such thread at most: further calls do nothing. It does not survive
     /// `fork`, so call this in each worker rather than before.

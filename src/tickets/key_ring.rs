@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroize;
+
 use super::clock_reading::ClockReading;
 use super::key::{Fingerprint, NAME, TicketKey};
 use super::policy::TicketPolicy;
@@ -286,6 +288,12 @@ impl KeyRing {
         self.policy
     }
 
+    /// As a key wipes its name, so does a ring wipe its copies.
+    fn wipe_names(&mut self) {
+        self.names.as_flattened_mut().zeroize();
+        self.retired.iter_mut().for_each(|old| old.name.zeroize());
+    }
+
     /// Whether maintenance is so late that the next handshake that seals renews the ring.
     #[inline]
     pub(super) fn is_overdue(&self, now: Time) -> bool {
@@ -295,9 +303,37 @@ impl KeyRing {
     }
 }
 
+impl Drop for KeyRing {
+    fn drop(&mut self) {
+        self.wipe_names();
+    }
+}
+
 /// Shows fingerprints, no keys.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.keys).finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::ClockSource;
+
+    /// A search of freed memory is no sound test: it calls what the drop calls.
+    #[test]
+    fn a_ring_that_is_dropped_wipes_the_names_of_its_keys() {
+        let at = ClockReading::of(&ClockSource::default());
+        let mut ring = KeyRing::local(TicketPolicy::default(), at).expect("randomness");
+        ring.retired = Box::new([Retired {
+            name: ring.names[0],
+            fingerprint: ring.keys[0].key.fingerprint(),
+            first_seen: at.now,
+            local: true,
+        }]);
+        ring.wipe_names();
+        assert!(ring.names.iter().all(|name| *name == [0; NAME]));
+        assert_eq!(ring.retired[0].name, [0; NAME]);
     }
 }

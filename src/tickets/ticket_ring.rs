@@ -128,7 +128,7 @@ impl TicketRing {
         // While one handshake renews, others go on with a key that still seals.
         let first = !self.renewing.swap(true, Ordering::Relaxed);
         if first || !seals {
-            let _renewing = Renewing(&self.renewing);
+            let _renewing = first.then(|| Renewing(&self.renewing));
             drop(keys);
             self.renew();
             return (self.load(), self.now());
@@ -205,5 +205,26 @@ impl fmt::Debug for TicketRing {
 impl fmt::Debug for RingGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         KeyRing::fmt(self, f)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// It once reset the flag, and further handshakes joined the renewal.
+    #[test]
+    fn a_handshake_that_finds_no_key_that_seals_leaves_the_renewal_to_the_first() {
+        let clock = Arc::new(ManualClock::new());
+        let builder = TicketRing::builder().clock(clock.clone());
+        let ring = builder.own_keys().build().expect("a ring");
+        clock.advance(Duration::from_secs(24 * 3_600));
+        ring.renewing.store(true, Ordering::Relaxed);
+        let (keys, now) = ring.load_to_seal();
+        assert!(keys.sealing(now).is_some());
+        assert!(ring.renewing.load(Ordering::Relaxed));
     }
 }
