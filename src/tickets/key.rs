@@ -193,12 +193,6 @@ fn without_padding(secret: &[u8], least: usize) -> &[u8] {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 8]);
 
-impl Fingerprint {
-    pub(super) fn as_u64(self) -> u64 {
-        u64::from_ne_bytes(self.0)
-    }
-}
-
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

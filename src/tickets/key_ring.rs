@@ -12,6 +12,7 @@ use super::policy::TicketPolicy;
 use super::schedule::{KeyPosition, Schedule, Validity};
 use super::secret::TicketSecret;
 use crate::clock::Time;
+use crate::sync::{AtomicU64, Ordering};
 
 /// A key in force.
 #[derive(Clone)]
@@ -134,8 +135,8 @@ pub(super) struct Retired {
 /// worth.
 pub(super) const RETIRED: usize = 64;
 
-/// The ring at some time. Immutable: its methods take the time, and give the same answer for the
-/// same time.
+/// The ring at some time. Its keys and their times do not change: its methods take the time, and
+/// give the same answer for the same time.
 pub struct KeyRing {
     /// In the schedule's order: keys that are to seal, the key that seals, keys that have sealed.
     pub(super) keys: Box<[RingKey]>,
@@ -149,6 +150,9 @@ pub struct KeyRing {
     pub(super) made_at: ClockReading,
     /// When a key is to be made or dropped.
     pub(super) renew_at: Time,
+    /// Up to when its rotations by time are counted, in milliseconds. Relaxed: it orders nothing
+    /// but itself.
+    observed: AtomicU64,
 }
 
 /// What a name in a ticket stands for.
@@ -179,6 +183,7 @@ impl KeyRing {
             policy,
             made_at,
             renew_at: Time::NEVER,
+            observed: AtomicU64::new(made_at.now.as_millis()),
         }
     }
 
@@ -286,6 +291,12 @@ impl KeyRing {
     /// How long its keys live.
     pub fn policy(&self) -> TicketPolicy {
         self.policy
+    }
+
+    /// Moves the time up to which its rotations are counted on to `now`, if that is later. Returns
+    /// the time before.
+    pub(super) fn observe_until(&self, now: Time) -> Time {
+        Time::from_millis(self.observed.fetch_max(now.as_millis(), Ordering::Relaxed))
     }
 
     /// As a key wipes its name, so does a ring wipe its copies.

@@ -41,7 +41,7 @@ pub struct RingGuard {
 impl TicketRing {
     pub(super) fn start(first: KeyRing, clock: ClockSource) -> Self {
         Self {
-            counters: RotationCounters::new(&first, clock.now()),
+            counters: RotationCounters::new(&first),
             policy: first.policy(),
             keys: ArcSwap::from_pointee(first),
             clock,
@@ -96,7 +96,7 @@ impl TicketRing {
             let next = Arc::new(next?);
             // Else a renewal came in between: the next ring has to know its keys.
             if swap::replace(&self.keys, &before, Arc::clone(&next)) {
-                self.counters.observe(&next, at.now);
+                self.counters.replaced(&before, &next);
                 return Ok(Update::new(&before, &next, at.now));
             }
         }
@@ -147,8 +147,11 @@ impl TicketRing {
         let at = ClockReading::of(&self.clock);
         let next = keys.renewed(at);
         if let Ok(Some(next)) = next {
+            let next = Arc::new(next);
             // A ring that came in between is as new.
-            let _ = swap::replace(&self.keys, &keys, Arc::new(next));
+            if swap::replace(&self.keys, &keys, Arc::clone(&next)) {
+                self.counters.replaced(&keys, &next);
+            }
             let (keys, now) = (self.keys.load(), self.now());
             self.counters.observe(&keys, now);
             return Ok(());

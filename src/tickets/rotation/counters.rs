@@ -1,42 +1,66 @@
 //! How often the ring rotated and fell back.
+//!
+//! The rings that were in force, one after the other, and the times at which each was observed make
+//! one sequence of states. A change from one state to the next counts once, however the threads
+//! that observe them interleave: within a ring the thread that moves its time of observation on
+//! counts, from one ring to the next the thread that has put the next one in place.
 
 use super::events;
 use crate::clock::Time;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
+use crate::tickets::key::Fingerprint;
 use crate::tickets::key_ring::KeyRing;
 
-/// What was seen last, and how often it changed.
+/// How often the state changed.
 pub(crate) struct RotationCounters {
-    /// Of the key that sealed at the last observation: its fingerprint, which covers the whole key.
-    sealing: AtomicU64,
-    fallback: AtomicBool,
     pub(crate) rotations: AtomicU64,
     pub(crate) fallbacks: AtomicU64,
 }
 
+/// A ring at a time.
+struct State<'a> {
+    ring: &'a KeyRing,
+    at: Time,
+}
+
 impl RotationCounters {
-    pub(crate) fn new(first: &KeyRing, now: Time) -> Self {
-        let fallback = first.is_fallback(now);
+    pub(crate) fn new(first: &KeyRing) -> Self {
+        let fallback = first.is_fallback(first.made_at.now);
         if fallback {
             events::fallback_began();
         }
         Self {
-            sealing: AtomicU64::new(sealing(first, now)),
-            fallback: AtomicBool::new(fallback),
             rotations: AtomicU64::new(0),
             fallbacks: AtomicU64::new(fallback.into()),
         }
     }
 
-    /// Counts what has changed since the last observation. Relaxed: the counters order nothing, and
-    /// a swap counts each change once.
+    /// Counts what time has changed in a ring since it was last observed. Nothing if another thread
+    /// has observed it later, or another ring is in its place.
     pub(crate) fn observe(&self, ring: &KeyRing, now: Time) {
-        let (sealing, fallback) = (sealing(ring, now), ring.is_fallback(now));
-        if self.sealing.swap(sealing, Ordering::Relaxed) != sealing {
-            self.rotations.fetch_add(1, Ordering::Relaxed);
-            events::rotated(ring.sealing(now));
+        let before = ring.observe_until(now);
+        if before < now {
+            self.count(&State { ring, at: before }, &State { ring, at: now });
         }
-        match (self.fallback.swap(fallback, Ordering::Relaxed), fallback) {
+    }
+
+    /// Counts what a ring that was put in the place of another one changes. To be called once for
+    /// each ring that is replaced.
+    pub(crate) fn replaced(&self, before: &KeyRing, next: &KeyRing) {
+        let before = State {
+            ring: before,
+            at: before.observe_until(Time::NEVER),
+        };
+        let at = next.made_at.now;
+        self.count(&before, &State { ring: next, at });
+    }
+
+    fn count(&self, before: &State<'_>, after: &State<'_>) {
+        if before.sealing() != after.sealing() {
+            self.rotations.fetch_add(1, Ordering::Relaxed);
+            events::rotated(after.ring.sealing(after.at));
+        }
+        match (before.is_fallback(), after.is_fallback()) {
             (false, true) => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
                 events::fallback_began();
@@ -47,7 +71,67 @@ impl RotationCounters {
     }
 }
 
-fn sealing(ring: &KeyRing, now: Time) -> u64 {
-    let sealing = ring.sealing(now);
-    sealing.map_or(0, |key| key.key().fingerprint().as_u64())
+impl State<'_> {
+    /// Of the key that seals: its fingerprint, which covers the whole key.
+    fn sealing(&self) -> Option<Fingerprint> {
+        let sealing = self.ring.sealing(self.at);
+        sealing.map(|key| key.key().fingerprint())
+    }
+
+    fn is_fallback(&self) -> bool {
+        self.ring.is_fallback(self.at)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::clock::ManualClock;
+    use crate::tickets::{TicketKeys, TicketPolicy, TicketRing};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn ring(clock: &Arc<ManualClock>) -> TicketRing {
+        let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
+        let builder = TicketRing::builder().policy(policy).clock(clock.clone());
+        let ring = builder.keys(&TicketKeys::random().expect("randomness"));
+        ring.build().expect("a ring")
+    }
+
+    fn counted(ring: &TicketRing) -> (u64, u64) {
+        let status = ring.status();
+        (status.rotations, status.fallbacks)
+    }
+
+    /// One rotation once counted up to three times, and a fallback that had ended began again.
+    #[test]
+    fn a_thread_that_observes_a_ring_after_it_was_replaced_counts_nothing() {
+        let clock = Arc::new(ManualClock::new());
+        let ring = ring(&clock);
+        clock.advance(HOUR);
+        ring.maintain().expect("randomness");
+        assert_eq!(counted(&ring), (1, 1));
+        let stale = ring.load();
+        let keys = TicketKeys::random().expect("randomness");
+        ring.replace(&keys).expect("keys");
+        clock.advance(Duration::from_secs(1));
+        ring.counters.observe(&stale, ring.now());
+        assert_eq!(counted(&ring), (2, 1));
+        ring.maintain().expect("randomness");
+        assert_eq!(counted(&ring), (2, 1));
+    }
+
+    #[test]
+    fn a_thread_that_observes_an_earlier_time_counts_nothing() {
+        let clock = Arc::new(ManualClock::new());
+        let builder = TicketRing::builder().clock(clock.clone());
+        let ring = builder.own_keys().build().expect("a ring");
+        let earlier = ring.now();
+        clock.advance(HOUR);
+        assert_eq!(counted(&ring), (1, 0));
+        ring.counters.observe(&ring.load(), earlier);
+        assert_eq!(counted(&ring), (1, 0));
+    }
 }
