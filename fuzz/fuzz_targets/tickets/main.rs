@@ -180,8 +180,8 @@ impl Harness {
             let (a, b): (&Record, &Record) = (&keys[i], &keys[j]);
             a[..16] == b[..16] || a[16..] == b[16..]
         };
-        let twin = |i| (0..i).any(|j| alike(i, j));
-        let fits = !keys.contains(&[0; 48]) && !(0..keys.len()).any(twin);
+        let is_duplicate = |i| (0..i).any(|j| alike(i, j));
+        let fits = !keys.contains(&[0; 48]) && !(0..keys.len()).any(is_duplicate);
         let ring = self.resumption.ticket_ring();
         if fits {
             ring.update(&keys.concat()).expect("a ring");
