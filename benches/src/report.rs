@@ -8,7 +8,6 @@ mod palette;
 mod plots;
 #[cfg(test)]
 mod sample;
-mod summary;
 mod tables;
 mod targets;
 mod verdict;
@@ -73,7 +72,7 @@ pub(crate) fn print_targets(record: &Record) {
 fn target_lines(record: &Record) -> String {
     let mut lines = Vec::new();
     for row in targets::rows(record) {
-        let verdict = row.verdict().words();
+        let [verdict, ..] = row.verdict().shown();
         lines.push(format!("\n{verdict:<18} {}: {}", row.measure, row.target));
         if let Some(worst) = row.worst() {
             let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
@@ -143,17 +142,5 @@ mod tests {
         let svg = fs::read_to_string(file).unwrap();
         assert!(svg.starts_with("<svg ") && svg.contains("prefers-color-scheme"));
         assert!(svg.contains("scc 9 ms"));
-    }
-
-    #[test]
-    fn remarks_are_found_beside_the_record() {
-        let directory = tempfile::tempdir().unwrap();
-        let record = directory.path().join("record.json");
-        assert_eq!(remarks_beside(&record).unwrap(), None);
-        fs::write(directory.path().join("remarks.md"), "We lose.").unwrap();
-        assert_eq!(
-            remarks_beside(&record).unwrap().as_deref(),
-            Some("We lose.")
-        );
     }
 }

@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, parse_in, percent};
 use crate::peers::Contender;
 use crate::record::{Record, case, interleave};
-use crate::threads::join;
+use crate::threads::{Raises, join};
 use crate::workload::Keys;
 
 /// What is run.
@@ -70,6 +70,15 @@ struct Turn {
     counts: Counts,
 }
 
+impl Turn {
+    fn new() -> Self {
+        Self {
+            latencies: histogram(),
+            counts: Counts::default(),
+        }
+    }
+}
+
 /// Runs every contender beside every number of writers; panics when one gives a wrong answer.
 pub(crate) fn run(options: &Options, record: &mut Record) {
     let all = match &options.contenders[..] {
@@ -114,11 +123,10 @@ fn turn(
     let (ready, over) = (Barrier::new(readers + writers), AtomicBool::new(false));
     let read = |reader| {
         ready.wait();
-        let _over = Ends(&over);
-        let mut turn = Turn {
-            latencies: histogram(),
-            counts: Counts::default(),
-        };
+        // Writers go as soon as one reader ends or panics: they would hold up the others, or the
+        // news of a wrong answer.
+        let _over = Raises(&over);
+        let mut turn = Turn::new();
         let (start, end) = (Instant::now(), Duration::from_millis(options.millis));
         for number in round << 20.. {
             let batch = table.batch(population, reader, number);
@@ -149,10 +157,7 @@ fn turn(
             .map(|w| scope.spawn(move || write(w)))
             .collect();
         let readers: Vec<_> = (0..readers).map(|r| scope.spawn(move || read(r))).collect();
-        let mut all = Turn {
-            latencies: histogram(),
-            counts: Counts::default(),
-        };
+        let mut all = Turn::new();
         for reader in readers {
             let turn = join(reader);
             all.latencies.add(turn.latencies).expect("the same bounds");
@@ -165,16 +170,6 @@ fn turn(
         }
         all
     })
-}
-
-/// Lets the writers go as soon as one reader ends or panics: they would hold up the
-/// others, or the news of a wrong answer.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Up to a minute, with three digits.

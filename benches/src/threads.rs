@@ -1,8 +1,10 @@
 //! Work on several threads at once. A thread that panics, because it saw a wrong answer, neither
 //! leaves the others waiting nor loses its message.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
 /// Lets `threads` threads, which are told their number, prepare and then work all at once; what
@@ -25,6 +27,31 @@ pub(crate) fn on_threads<P, R: Send>(
     })
 }
 
+/// Does a work with each of `all`, on so many threads; what it returned, in the order of `all`.
+pub(crate) fn each<T: Sync, R: Send>(
+    threads: usize,
+    all: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        Some((at, work(all.get(at)?)))
+    };
+    let work = |()| std::iter::from_fn(take).collect::<Vec<_>>();
+    let done = on_threads(threads, |_| (), work).into_iter().flatten();
+    done.collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// Raises a flag when it is dropped, also by a panic.
+pub(crate) struct Raises<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Raises<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a thread returns. When it panicked, panics with its message.
 pub(crate) fn join<R>(worker: ScopedJoinHandle<'_, R>) -> R {
     worker.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -40,11 +67,6 @@ mod tests {
             .downcast_ref::<String>()
             .expect("its message")
             .to_owned()
-    }
-
-    #[test]
-    fn each_thread_returns_what_it_did() {
-        assert_eq!(on_threads(3, |t| 10 * t, |ten| ten + 1), [1, 11, 21]);
     }
 
     #[test]

@@ -5,12 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-fn harness() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
-}
-
 fn measured(json: &Path) -> Vec<Value> {
-    let run = harness()
+    let run = Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
         .args(["memory", "--sessions", "1000", "--rounds", "2", "--json"])
         .arg(json)
         .output()
@@ -53,16 +49,4 @@ fn every_session_is_accounted_for() {
             assert_eq!(encoded, [200.0, 200.0], "{one:?}");
         }
     }
-}
-
-#[test]
-fn no_other_contender_is_measured() {
-    let job = ["memory-job", "--contender", "unknown", "--sessions", "10"];
-    let run = harness()
-        .args(job)
-        .args(["--sizes", "uniform", "--when", "filled"])
-        .output()
-        .unwrap();
-    assert!(!run.status.success());
-    assert!(String::from_utf8_lossy(&run.stderr).contains("invalid value 'unknown'"));
 }

@@ -1,6 +1,6 @@
 //! The tables of all contenders: filled, and put to work.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Counts};
@@ -8,7 +8,7 @@ use super::loads::Load;
 use super::population::{Population, Setup};
 use super::target::{KeySet, LoadTarget, build};
 use crate::peers::Contender;
-use crate::threads::on_threads;
+use crate::threads::{each, on_threads};
 use crate::workload::{Value, churned};
 
 /// The tables for one load, or for all that only read.
@@ -91,10 +91,8 @@ impl Table {
             let mut counts = Counts::default();
             let start = Instant::now();
             for number in round << 20.. {
-                counts.add(
-                    self.target
-                        .run(load, &self.batch(population, thread, number)),
-                );
+                let batch = self.batch(population, thread, number);
+                counts.add(self.target.run(load, &batch));
                 if start.elapsed() >= turn {
                     break;
                 }
@@ -102,9 +100,8 @@ impl Table {
             counts
         };
         let mut sum = Counts::default();
-        on_threads(threads, |thread| thread, work)
-            .into_iter()
-            .for_each(|one| sum.add(one));
+        let of_threads = on_threads(threads, |thread| thread, work);
+        of_threads.into_iter().for_each(|one| sum.add(one));
         sum
     }
 }
@@ -148,14 +145,7 @@ impl Tables {
 
 /// Does something with each table that is no alias, on all processors.
 fn on_each(tables: &[Table], work: impl Fn(&Table) + Sync) {
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        while let Some(table) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !table.alias {
-                work(table);
-            }
-        }
-    };
+    let tables: Vec<_> = tables.iter().filter(|table| !table.alias).collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    on_threads(workers, |_| (), |()| worker());
+    each(workers, &tables, |table| work(table));
 }

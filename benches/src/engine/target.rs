@@ -12,7 +12,7 @@ use super::batch::{BATCH, Batch, Churn, Counts};
 use super::loads::Load;
 use super::operations::{self, timed};
 use super::population::{Population, Setup, owner};
-use crate::peers::{Contender, Floor, OpenSsl, OwnFloor, Peer, Rekindle, WithPeer, session};
+use crate::peers::{Contender, Floor, OpenSsl, Peer, Rekindle, WithPeer, session};
 
 /// The sessions that one is from.
 #[derive(Clone, Copy)]
@@ -148,7 +148,7 @@ impl LoadTarget for Floors {
             ..*batch
         };
         let mut own = self.own(batch.thread);
-        operations::batch(load, &OwnFloor(RefCell::new(&mut own)), &batch)
+        operations::batch(load, &RefCell::new(&mut *own), &batch)
     }
 
     fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {

@@ -88,7 +88,7 @@ impl Policy for Engine {
 }
 
 /// A peer, whose sessions end long after the run.
-struct OfPeer(Box<dyn Peer>);
+struct OfPeer(Box<dyn Peer + Sync>);
 
 impl Policy for OfPeer {
     fn get(&mut self, id: &SessionId) -> Option<Time> {

@@ -4,13 +4,12 @@ use std::env;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
-use super::job::{Held, Sizes, When};
+use super::job::{Held, Job, Sizes, When};
 use crate::peers::Contender;
 use crate::record::{Record, case};
 use crate::resident;
-use crate::threads::on_threads;
+use crate::threads::each;
 
 /// Name of the subcommand of this program that does a [`Job`](super::Job).
 pub(crate) const JOB: &str = "memory-job";
@@ -54,96 +53,71 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
     for &sessions in &options.sessions {
         for sizes in [Sizes::Uniform, Sizes::Mixed] {
             for when in [When::Filled, When::Churned] {
-                Case {
+                let job = |contender| Job {
+                    contender,
                     sessions,
                     sizes,
                     when,
-                }
-                .run(options.rounds, record);
+                };
+                compare(&Contender::TABLES.map(job), options.rounds, record);
             }
         }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Case {
-    sessions: u64,
-    sizes: Sizes,
-    when: When,
+/// Runs jobs that differ in their contenders only.
+fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
+    let (sessions, sizes) = (jobs[0].sessions, jobs[0].sizes);
+    // With as much again for tables and what is freed and not given back.
+    let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
+    let available = resident::available().expect("/proc/meminfo");
+    if available < needed {
+        record.note(format!(
+            "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
+             of memory, and {available} are free"
+        ));
+        return;
+    }
+    let mut seen: Vec<_> = jobs.iter().map(|job| (job.contender, Vec::new())).collect();
+    for _ in 0..rounds {
+        for (one, (_, seen)) in each(AT_ONCE, jobs, in_own_process)
+            .into_iter()
+            .zip(&mut seen)
+        {
+            match one {
+                Ok(held) => seen.push(held),
+                Err(why) => record.note(format!("memory: {why}")),
+            }
+        }
+    }
+    seen.retain(|(_, seen)| !seen.is_empty());
+    let case = case([
+        ("sessions", sessions.to_string()),
+        ("when", jobs[0].when.to_string()),
+        ("bytes", sizes.to_string()),
+    ]);
+    for (quantity, unit, of) in QUANTITIES {
+        let measured = (seen.iter()).map(|(name, seen)| (name, seen.iter().map(of).collect()));
+        record.add_case(["memory", quantity, unit], &case, measured);
+    }
 }
 
-impl Case {
-    fn run(self, rounds: u32, record: &mut Record) {
-        let Self {
-            sessions,
-            sizes,
-            when,
-        } = self;
-        // With as much again for tables and what is freed and not given back.
-        let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
-        let available = resident::available().expect("/proc/meminfo");
-        if available < needed {
-            record.note(format!(
-                "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
-                 of memory, and {available} are free"
-            ));
-            return;
-        }
-        let mut seen = Contender::TABLES.map(|contender| (contender, Vec::new()));
-        for _ in 0..rounds {
-            for (one, (_, seen)) in self.each_contender().into_iter().zip(&mut seen) {
-                match one {
-                    Ok(held) => seen.push(held),
-                    Err(why) => record.note(format!("memory: {why}")),
-                }
-            }
-        }
-        let case = case([
-            ("sessions", sessions.to_string()),
-            ("when", when.to_string()),
-            ("bytes", sizes.to_string()),
-        ]);
-        for (quantity, unit, of) in QUANTITIES {
-            let measured = seen.iter().filter(|(_, seen)| !seen.is_empty());
-            let measured = measured.map(|(c, seen)| (c, seen.iter().map(of).collect()));
-            record.add_case(["memory", quantity, unit], &case, measured);
-        }
+/// Says why not, where the process could not be run to its end.
+fn in_own_process(job: &Job) -> Result<Held, String> {
+    let (contender, sessions) = (job.contender, job.sessions);
+    let failed = |error: io::Error| format!("{contender}: {error}");
+    let mut command = Command::new(env::current_exe().map_err(failed)?);
+    command.args([JOB, "--contender", &name(contender)]);
+    command.args(["--sessions", &sessions.to_string()]);
+    command.args(["--sizes", &name(job.sizes), "--when", &name(job.when)]);
+    let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
+    if let Some(signal) = output.status.signal() {
+        return Err(format!(
+            "{contender}: ended by signal {signal} at {sessions}"
+        ));
     }
-
-    /// Each contender once, in order.
-    fn each_contender(self) -> Vec<Result<Held, String>> {
-        let waiting = Mutex::new(Contender::TABLES.into_iter().enumerate());
-        let next = || waiting.lock().expect("not poisoned").next();
-        let done = Mutex::new(Vec::new());
-        let work = || {
-            while let Some((at, contender)) = next() {
-                let held = self.in_own_process(contender);
-                done.lock().expect("not poisoned").push((at, held));
-            }
-        };
-        on_threads(AT_ONCE, |_| (), |()| work());
-        let mut done = done.into_inner().expect("not poisoned");
-        done.sort_by_key(|(at, _)| *at);
-        done.into_iter().map(|(_, held)| held).collect()
-    }
-
-    /// Says why not, where the process could not be run to its end.
-    fn in_own_process(self, contender: Contender) -> Result<Held, String> {
-        let failed = |error: io::Error| format!("{contender}: {error}");
-        let mut command = Command::new(env::current_exe().map_err(failed)?);
-        command.args([JOB, "--contender", &name(contender)]);
-        command.args(["--sessions", &self.sessions.to_string()]);
-        command.args(["--sizes", &name(self.sizes), "--when", &name(self.when)]);
-        let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
-        if let Some(signal) = output.status.signal() {
-            let sessions = self.sessions;
-            return Err(format!(
-                "{contender}: ended by signal {signal} at {sessions}"
-            ));
-        }
-        assert!(output.status.success(), "{command:?} failed");
-        Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
-    }
+    assert!(output.status.success(), "{command:?} failed");
+    Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
 }
 
 /// As the command line calls a value.

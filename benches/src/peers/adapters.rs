@@ -13,7 +13,7 @@ use rekindle::SessionId;
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tinyufo::TinyUfo;
 
-use super::peer::{Kind, Peer, Stored};
+use super::peer::{Kind, Peer, Stored, copy};
 use crate::workload::number;
 
 /// Makes a [`Peer`] of a table: how it is built, read, written and emptied. `read` is called with a
@@ -145,6 +145,10 @@ peer! {
 
 type LockedCache = Mutex<LruCache<SessionId, Stored, RandomState>>;
 
+fn pop(cache: &LockedCache, id: &SessionId) -> Option<Stored> {
+    cache.lock().expect("not poisoned").pop(id)
+}
+
 fn locked(room: usize) -> LockedCache {
     let room = NonZeroUsize::new(room).expect("a capacity above zero");
     Mutex::new(LruCache::with_hasher(room, RandomState::new()))
@@ -157,10 +161,7 @@ peer! {
     new |room| locked(room);
     get |cache, id, read| cache.lock().expect("not poisoned").get(id).map(read);
     put |stored| cache.lock().expect("not poisoned").push(id, stored);
-    take {
-        let taken = cache.lock().expect("not poisoned").pop(id);
-        taken.map(|stored| read(&stored))
-    };
+    take pop(cache, id).map(|stored| read(&stored));
 }
 
 peer! {
@@ -169,10 +170,7 @@ peer! {
     new |room| locked(room);
     get |cache, id, read| cache.lock().expect("not poisoned").peek(id).map(read);
     put |stored| cache.lock().expect("not poisoned").push(id, stored);
-    take {
-        let taken = cache.lock().expect("not poisoned").pop(id);
-        taken.map(|stored| read(&stored))
-    };
+    take pop(cache, id).map(|stored| read(&stored));
 }
 
 /// rustls's own session store: first in, first out, under one lock. Has no live sessions and no
@@ -192,9 +190,7 @@ impl Peer for RustlsMemory {
 
     fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
         let value = self.0.get(id.as_bytes())?;
-        let len = value.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&value[..len]);
-        Some(len)
+        Some(copy(&value, buffer))
     }
 
     fn get(&self, id: &SessionId) -> Option<u64> {

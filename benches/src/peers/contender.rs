@@ -43,9 +43,9 @@ pub(crate) trait WithPeer {
 struct Boxed;
 
 impl WithPeer for Boxed {
-    type Output = Box<dyn Peer>;
+    type Output = Box<dyn Peer + Sync>;
 
-    fn with<P: Peer + 'static>(self, peer: P) -> Self::Output {
+    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
         Box::new(peer)
     }
 }
@@ -81,7 +81,7 @@ impl Contender {
         }
     }
 
-    pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer> {
+    pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer + Sync> {
         self.make(room, Boxed)
     }
 }

@@ -169,35 +169,33 @@ impl Peer for Floor {
 
 /// A floor that belongs to one thread, which may write. The cell costs it a load and two stores
 /// in the nearest cache.
-pub(crate) struct OwnFloor<'a>(pub(crate) RefCell<&'a mut Floor>);
-
-impl Peer for OwnFloor<'_> {
+impl Peer for RefCell<&mut Floor> {
     fn kind(&self) -> Kind {
         Kind::Floor
     }
 
     #[inline]
     fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
-        self.0.borrow().copy(id, buffer)
+        self.borrow().copy(id, buffer)
     }
 
     #[inline]
     fn get(&self, id: &SessionId) -> Option<u64> {
-        self.0.borrow().look_up(id).map(number)
+        self.borrow().look_up(id).map(number)
     }
 
     #[inline]
     fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
-        self.0.borrow_mut().put(id, value)
+        self.borrow_mut().put(id, value)
     }
 
     #[inline]
     fn remove(&self, id: &SessionId) -> bool {
-        self.0.borrow_mut().take_out(id).is_some()
+        self.borrow_mut().take_out(id).is_some()
     }
 
     #[inline]
     fn take(&self, id: &SessionId) -> Option<u64> {
-        self.0.borrow_mut().take_out(id)
+        self.borrow_mut().take_out(id)
     }
 }

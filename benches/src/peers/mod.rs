@@ -9,7 +9,7 @@ mod peer;
 
 pub(crate) use self::openssl::{OpenSsl, session};
 pub(crate) use contender::{Contender, WithPeer};
-pub(crate) use floor::{Floor, OwnFloor};
+pub(crate) use floor::Floor;
 pub(crate) use ours::Rekindle;
 pub(crate) use peer::{Kind, Peer};
 

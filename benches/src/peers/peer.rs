@@ -71,11 +71,7 @@ impl Stored {
 
     #[inline]
     pub(super) fn copy_to(&self, buffer: &mut [u8]) -> Option<usize> {
-        let len = self.encoded.len().min(buffer.len());
-        self.is_live().then(|| {
-            buffer[..len].copy_from_slice(&self.encoded[..len]);
-            len
-        })
+        self.is_live().then(|| copy(&self.encoded, buffer))
     }
 
     #[inline]
@@ -87,4 +83,12 @@ impl Stored {
     fn is_live(&self) -> bool {
         self.expires_at >= MonotonicClock.now()
     }
+}
+
+/// Copies what fits; how much that is.
+#[inline]
+pub(super) fn copy(bytes: &[u8], buffer: &mut [u8]) -> usize {
+    let len = bytes.len().min(buffer.len());
+    buffer[..len].copy_from_slice(&bytes[..len]);
+    len
 }

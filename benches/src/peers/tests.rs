@@ -5,22 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::workload::{SHORTEST, Value, churned};
 
-struct Shared;
-
-impl WithPeer for Shared {
-    type Output = Box<dyn SharedPeer>;
-
-    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
-        Box::new(peer)
-    }
-}
-
-trait SharedPeer: Peer + Sync {}
-impl<P: Peer + Sync> SharedPeer for P {}
-
-fn each(test: impl Fn(Contender, &dyn SharedPeer)) {
+fn each(test: impl Fn(Contender, &(dyn Peer + Sync))) {
     for contender in Contender::TABLES.into_iter().chain([Contender::Fifo]) {
-        test(contender, &*contender.make(1_000, Shared));
+        test(contender, &*contender.boxed(1_000));
     }
 }
 

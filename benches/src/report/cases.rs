@@ -155,29 +155,3 @@ impl Spread {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample::{engine, record};
-
-    #[test]
-    fn contenders_of_one_case_come_together() {
-        let record = record([
-            engine("get, random keys", 1_000_000, 1, "floor", &[2.0]),
-            engine("get, random keys", 1_000_000, 2, "floor", &[2.0]),
-            engine("get, random keys", 1_000_000, 1, "moka", &[3.0, 5.0, 4.0]),
-            engine("get, random keys", 1_000_000, 1, "scc", &[]),
-        ]);
-        let cases = cases(&record);
-        assert_eq!(cases.len(), 2);
-        assert_eq!(
-            cases[0].name(),
-            "get, random keys, 1 M sessions, 1 thread, 160 B"
-        );
-        assert_eq!(cases[0].contender("moka").unwrap().median(), 4.0);
-        assert!(cases[0].contender("scc").is_none());
-        assert!(cases[1].contender("moka").is_none());
-        assert_eq!(cases[0].peers().count(), 1);
-    }
-}

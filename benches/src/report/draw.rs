@@ -262,14 +262,3 @@ fn named(tone: RGBColor, bold: bool) -> TextStyle<'static> {
     let font = ("system-ui, sans-serif", 16).into_font().style(weight);
     font.color(&tone).pos(Pos::new(HPos::Left, VPos::Center))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn marks_are_round() {
-        assert_eq!(round_values(0.8, 6.0), [1.0, 2.0, 5.0]);
-        assert_eq!(round_values(300.0, 2e6), [1e3, 1e4, 1e5, 1e6]);
-    }
-}

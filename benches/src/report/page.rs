@@ -7,8 +7,9 @@ use super::cases::{Case, cases};
 use super::plots::Figure;
 use super::targets;
 use super::verdict::{Row, Verdict};
-use super::{numbers, palette, summary, tables};
+use super::{numbers, palette, tables};
 use crate::record::{Machine, Record};
+use crate::scale::Scale;
 
 /// Lays the page out. `remarks`: paragraphs by hand, separated by blank lines.
 pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -> Markup {
@@ -58,7 +59,7 @@ fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
     html! {
         section {
             h2 { "Summary" }
-            @for sentence in summary::sentences(record, rows) { p { (sentence) } }
+            @for sentence in sentences(record, rows) { p { (sentence) } }
             @for paragraph in paragraphs(remarks.unwrap_or_default()) { p { (marked(&paragraph)) } }
             @if !record.notes.is_empty() {
                 h3 { "What this run could not do" }
@@ -66,6 +67,30 @@ fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
             }
         }
     }
+}
+
+/// What was run, what is met, and what is not.
+fn sentences(record: &Record, rows: &[Row]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if record.scale != Scale::Full.to_string() {
+        sentences.push(format!(
+            "This is a run of scale “{}”, not the full one: it shows that everything works, and \
+             its numbers are a first impression at best.",
+            record.scale
+        ));
+    }
+    let counts = Verdict::SHOWN.iter().filter_map(|shown| {
+        let same = rows.iter().filter(|row| row.verdict().shown() == *shown);
+        let count = Some(same.count()).filter(|count| *count > 0)?;
+        Some(format!("{count} {}", shown[0]))
+    });
+    let counts: Vec<_> = counts.collect();
+    sentences.push(format!("Of {} targets: {}.", rows.len(), counts.join(", ")));
+    let took = numbers::duration(record.durations.values().sum());
+    let processors = record.machine.processors;
+    let s = if processors == 1 { "" } else { "s" };
+    sentences.push(format!("The run took {took} on {processors} processor{s}."));
+    sentences
 }
 
 fn paragraphs(text: &str) -> Vec<String> {
@@ -118,13 +143,7 @@ fn target_table(rows: &[Row]) -> Markup {
 }
 
 fn target(row: &Row) -> Markup {
-    let verdict = row.verdict();
-    let (class, mark) = match verdict {
-        Verdict::Met => ("met", "✓"),
-        Verdict::MetWhereMeasured => ("partly", "✓"),
-        Verdict::Missed => ("not", "✗"),
-        Verdict::NotMeasured => ("unknown", "–"),
-    };
+    let [words, mark, class] = row.verdict().shown();
     html! {
         tr {
             th scope="row" { (&row.measure) }
@@ -136,7 +155,7 @@ fn target(row: &Row) -> Markup {
                 } @else { "–" }
             }
             td {
-                span class={ "verdict " (class) } { (mark) " " (verdict.words()) }
+                span class={ "verdict " (class) } { (mark) " " (words) }
                 @let remark = row.remark();
                 @if !remark.is_empty() { small { (&remark) } }
             }
@@ -230,14 +249,5 @@ mod tests {
                 "And &lt;b&gt;here&lt;/b&gt;."
             ]
         );
-    }
-
-    #[test]
-    fn a_date_is_a_date() {
-        let machine = Machine {
-            unix_time: 1_764_000_000,
-            ..Machine::default()
-        };
-        assert_eq!(date(&machine), "Nov 24 16:00:00 2025 GMT");
     }
 }

@@ -73,16 +73,3 @@ pub(super) fn dark_mode() -> String {
 fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_colours_are_the_same() {
-        let named = [PAPER, INK, FAINT, GRID, OURS].map(|tone| hex(tone.light));
-        let peers = PEERS.map(|(_, tone)| hex(tone.light));
-        let all: std::collections::HashSet<_> = named.iter().chain(&peers).collect();
-        assert_eq!(all.len(), named.len() + peers.len());
-    }
-}

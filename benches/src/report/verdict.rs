@@ -56,20 +56,16 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Met,
-        Self::MetWhereMeasured,
-        Self::Missed,
-        Self::NotMeasured,
+    /// In words, its mark on the page, and its class there; in the order of the verdicts.
+    pub(super) const SHOWN: [[&str; 3]; 4] = [
+        ["met", "✓", "met"],
+        ["met where measured", "✓", "partly"],
+        ["not met", "✗", "not"],
+        ["not measured", "–", "unknown"],
     ];
 
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::MetWhereMeasured => "met where measured",
-            Self::Missed => "not met",
-            Self::NotMeasured => "not measured",
-        }
+    pub(super) fn shown(self) -> [&'static str; 3] {
+        Self::SHOWN[self as usize]
     }
 }
 

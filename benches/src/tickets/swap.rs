@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rekindle::tickets::{RingKey, TicketRing};
 
-use crate::threads::join;
+use crate::threads::{Raises, join};
 
 pub(super) const RATE: f64 = 1_000.0;
 
@@ -43,20 +43,11 @@ pub(super) fn while_swapping(ring: &TicketRing, work: impl FnOnce()) -> f64 {
     };
     thread::scope(|scope| {
         let swapper = scope.spawn(swap);
-        let over = Over(&over);
+        let over = Raises(&over);
         work();
         drop(over);
         join(swapper)
     })
-}
-
-/// Ends the swaps when it is dropped, also when the work has failed.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// As in Traffic Server's key files.
@@ -67,24 +58,4 @@ fn record(key: &RingKey) -> [u8; 48] {
     record[16..32].copy_from_slice(key.hmac_secret());
     record[32..].copy_from_slice(key.aes_key());
     record
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_swapped_ring_keeps_its_keys() {
-        let ring = TicketRing::random().unwrap();
-        let keys = || ring.load().iter().map(record).collect::<Vec<_>>();
-        let (before, first) = (keys(), std::ptr::from_ref(&*ring.load()));
-        let held = ring.load();
-        while_swapping(&ring, || {
-            while std::ptr::from_ref(&*ring.load()) == first {
-                thread::yield_now();
-            }
-        });
-        drop(held);
-        assert_eq!(keys(), before);
-    }
 }

@@ -70,13 +70,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_leads_to_the_next() {
-        for bytes in [SHORTEST, 160, 700, 3072] {
-            assert_eq!(check(7, Value::new(bytes).of(7, 9), bytes), 9);
-        }
-    }
-
-    #[test]
     fn every_way_to_be_wrong_is_caught() {
         let bytes = 160;
         let right = Value::new(bytes).of(7, 9).to_vec();

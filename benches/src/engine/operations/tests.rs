@@ -29,7 +29,7 @@ enum Wrong {
     TakeKeeps,
 }
 
-struct Liar(Box<dyn Peer>, Wrong);
+struct Liar(Box<dyn Peer + Sync>, Wrong);
 
 impl Peer for Liar {
     fn kind(&self) -> Kind {

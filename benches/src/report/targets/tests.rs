@@ -11,6 +11,10 @@ fn row(measurements: Vec<Measurement>, target: &str) -> Row {
     found.unwrap_or_else(|| panic!("no target {target}"))
 }
 
+fn verdict(measurements: Vec<Measurement>, target: &str) -> Verdict {
+    row(measurements, target).verdict()
+}
+
 /// Every size and number of threads: the floor, ours at a ratio to it, and scc at another.
 fn lookups(ours: f64, scc: f64) -> Vec<Measurement> {
     let mut all = Vec::new();
@@ -51,7 +55,7 @@ fn lookups_are_held_against_the_floor_round_by_round() {
     for slow in measurements.iter_mut().take(2) {
         slow.samples[0] *= 50.0;
     }
-    assert_eq!(row(measurements.clone(), floor).verdict(), Verdict::Met);
+    assert_eq!(verdict(measurements.clone(), floor), Verdict::Met);
     // The second case's.
     measurements[5].samples = vec![123.0, 136.0, 115.0];
     let missed = row(measurements, floor);
@@ -81,14 +85,14 @@ fn what_was_not_measured_is_not_met() {
 #[test]
 fn peers_are_not_the_floor() {
     assert_eq!(
-        row(lookups(1.2, 1.3), "ahead of every peer").verdict(),
+        verdict(lookups(1.2, 1.3), "ahead of every peer"),
         Verdict::Met
     );
     let behind = row(lookups(1.2, 1.1), "ahead of every peer");
     assert_eq!(behind.verdict(), Verdict::Missed);
     assert!(behind.worst().unwrap().case.ends_with("beside scc"));
     assert_eq!(
-        row(lookups(1.2, 1.1), "at most 1.25 of the floor").verdict(),
+        verdict(lookups(1.2, 1.1), "at most 1.25 of the floor"),
         Verdict::Missed
     );
 }
@@ -103,7 +107,7 @@ fn two_threads_do_twice_the_work_in_the_same_time() {
     for m in slower.iter_mut().filter(|m| m.case("threads") == Some("2")) {
         m.samples.iter_mut().for_each(|time| *time *= 1.2);
     }
-    assert_eq!(row(slower, gain).verdict(), Verdict::Missed);
+    assert_eq!(verdict(slower, gain), Verdict::Missed);
 }
 
 #[test]
@@ -117,9 +121,9 @@ fn growth_looks_at_the_ends_and_at_what_lies_between() {
         all.push(of_engine(CHAIN, sessions, 1, "floor", &[10.0]));
         all.push(of_engine(CHAIN, sessions, 1, "rekindle, pinned", &[12.0]));
     }
-    assert_eq!(row(all.clone(), growth).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), growth), Verdict::Met);
     all.last_mut().unwrap().samples = vec![13.0];
-    assert_eq!(row(all, growth).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all, growth), Verdict::Missed);
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn mixes_are_held_against_caches_and_the_fastest_map() {
     ));
     assert!(missed.remark().ends_with("; and 3 more"));
     all.retain(|m| m.contender != "dashmap");
-    assert_eq!(row(all, maps).verdict(), Verdict::Met);
+    assert_eq!(verdict(all, maps), Verdict::Met);
 }
 
 #[test]
@@ -159,11 +163,11 @@ fn a_get_is_held_against_a_get_buffer_of_the_same_kind() {
         of_engine(buffer, 10_000, 2, "rekindle", &[10.0]),
         of_engine(CHAIN, 10_000, 1, "rekindle", &[10.0]),
     ];
-    assert_eq!(row(all.clone(), target).verdict(), Verdict::NotMeasured);
+    assert_eq!(verdict(all.clone(), target), Verdict::NotMeasured);
     all.push(of_engine(buffer, 10_000, 1, "rekindle", &[101.0]));
-    assert_eq!(row(all.clone(), target).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), target), Verdict::Met);
     all[3].samples = vec![99.0];
-    assert_eq!(row(all, target).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all, target), Verdict::Missed);
 }
 
 fn tail(quantile: &str, writers: &str, contender: &str, time: f64) -> Measurement {
@@ -185,8 +189,8 @@ fn the_tail_counts_beside_writers_only() {
         tail("p99.99", "0", "scc", 1.0),
     ];
     let (half, twice) = ("at most half of the best peer's", "within twice our p99");
-    assert_eq!(row(all.clone(), half).verdict(), Verdict::NotMeasured);
-    assert_eq!(row(all.clone(), twice).verdict(), Verdict::NotMeasured);
+    assert_eq!(verdict(all.clone(), half), Verdict::NotMeasured);
+    assert_eq!(verdict(all.clone(), twice), Verdict::NotMeasured);
     for writers in ["4", "16"] {
         all.push(tail("p99", writers, "rekindle", 500.0));
         all.push(tail("p99.9", writers, "rekindle", 999.0));
@@ -194,8 +198,8 @@ fn the_tail_counts_beside_writers_only() {
         all.push(tail("p99.99", writers, "moka", 9_000.0));
         all.push(tail("p99.99", writers, "scc", 2_000.0));
     }
-    assert_eq!(row(all.clone(), half).verdict(), Verdict::Met);
-    assert_eq!(row(all.clone(), twice).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), half), Verdict::Met);
+    assert_eq!(verdict(all.clone(), twice), Verdict::Met);
     all.last_mut().unwrap().samples = vec![1_999.0];
     let missed = row(all.clone(), half);
     assert_eq!(missed.verdict(), Verdict::Missed);
@@ -211,7 +215,7 @@ fn the_tail_counts_beside_writers_only() {
     let case = [("writers", "16"), ("sessions", "100000"), ("readers", "2")];
     let share = measurement("tail", "lookups that missed", case, "scc", &[10.1]);
     all.push(share);
-    assert_eq!(row(all, half).verdict(), Verdict::Met);
+    assert_eq!(verdict(all, half), Verdict::Met);
 }
 
 fn hits(stream: &str, capacity: &str, contender: &str, share: f64) -> Measurement {
@@ -233,13 +237,13 @@ fn hits_are_compared_in_points() {
         "at least that of exact LRU",
         "at least 1 point above exact LRU",
     );
-    assert_eq!(row(all.clone(), lru).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), lru), Verdict::Met);
     let met = row(all.clone(), flood);
     assert_eq!(met.verdict(), Verdict::Met);
     assert_eq!(met.value(met.worst().unwrap().seen.median), "+1.50 points");
     all[0].samples = vec![19.99];
     all[4].samples = vec![44.5];
-    assert_eq!(row(all.clone(), flood).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all.clone(), flood), Verdict::Missed);
     let missed = row(all, lru);
     assert_eq!(
         missed.remark(),
@@ -259,10 +263,7 @@ fn overhead_counts_at_full_capacity() {
         overhead("100000", "filled", "200", 96.0),
     ];
     let target = "at most 96 bytes";
-    assert_eq!(
-        row(all.clone(), target).verdict(),
-        Verdict::MetWhereMeasured
-    );
+    assert_eq!(verdict(all.clone(), target), Verdict::MetWhereMeasured);
     all.push(overhead("1000000", "filled", "200", 90.0));
     let met = row(all.clone(), target);
     assert_eq!(met.verdict(), Verdict::Met);
@@ -272,7 +273,7 @@ fn overhead_counts_at_full_capacity() {
          100 k sessions, 160 to 3072 B, filled (300 bytes)"
     );
     all[2].samples = vec![97.0];
-    assert_eq!(row(all, target).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all, target), Verdict::Missed);
 }
 
 #[test]
@@ -288,9 +289,9 @@ fn opening_tickets_counts() {
         time("open", "rekindle", 105.0),
     ];
     let target = "at most 1.05 of OpenSSL's built-in key";
-    assert_eq!(row(all.clone(), target).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), target), Verdict::Met);
     all[3].samples = vec![106.0];
-    assert_eq!(row(all, target).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all, target), Verdict::Missed);
 }
 
 #[test]
@@ -316,11 +317,11 @@ fn rates_count_where_handshakes_were_resumed() {
     assert_eq!(without_hitch.verdict(), Verdict::MetWhereMeasured);
     assert_eq!(without_hitch.unmeasured, ["hitch"]);
     all.push(rate("hitch", 8_999.0));
-    assert_eq!(row(all.clone(), target).verdict(), Verdict::Met);
+    assert_eq!(verdict(all.clone(), target), Verdict::Met);
 
     // A server that does not resume does less.
     all.push(share("nginx", 50.0));
     assert_eq!(row(all.clone(), target).unmeasured, ["nginx"]);
     all.push(share("rekindle", 98.0));
-    assert_eq!(row(all, target).verdict(), Verdict::Missed);
+    assert_eq!(verdict(all, target), Verdict::Missed);
 }
