@@ -146,6 +146,21 @@ impl Record {
     }
 }
 
+/// How the record names the values of a type.
+macro_rules! named {
+    ($type:ty { $($value:ident => $name:expr,)* }) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$value => $name,)*
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use named;
+
 /// Builds a case from names and values.
 pub(crate) fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);

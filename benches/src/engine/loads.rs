@@ -1,10 +1,9 @@
 //! Loads: what the contenders do.
 
-use std::fmt;
-
 use clap::ValueEnum;
 
 use crate::peers::Contender;
+use crate::record::named;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Load {
@@ -55,23 +54,19 @@ impl Load {
     }
 }
 
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GetBuffer => "get_buffer, dependent keys",
-            Self::GetBufferIndependent => "get_buffer, independent keys",
-            Self::Get => "get, random keys",
-            Self::Insert => "insert, new ids",
-            Self::Replace => "replace",
-            Self::Remove => "remove",
-            Self::Take => "take",
-            Self::Mixed5 => "mixed, 5 % inserts of new ids",
-            Self::Mixed20 => "mixed, 20 % inserts of new ids",
-            Self::Mixed50 => "mixed, 50 % inserts of new ids",
-            Self::SingleUse => "single use: take and two inserts",
-        })
-    }
-}
+named!(Load {
+    GetBuffer => "get_buffer, dependent keys",
+    GetBufferIndependent => "get_buffer, independent keys",
+    Get => "get, random keys",
+    Insert => "insert, new ids",
+    Replace => "replace",
+    Remove => "remove",
+    Take => "take",
+    Mixed5 => "mixed, 5 % inserts of new ids",
+    Mixed20 => "mixed, 20 % inserts of new ids",
+    Mixed50 => "mixed, 50 % inserts of new ids",
+    SingleUse => "single use: take and two inserts",
+});
 
 /// Whether a contender can carry a load with so many sessions.
 pub(crate) fn carries(contender: Contender, load: Load, sessions: usize) -> bool {

@@ -15,7 +15,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rekindle::{SessionId, Time};
 
-use super::options::Options;
 use super::template::Template;
 use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
@@ -26,10 +25,10 @@ use crate::tls::{HandshakeKind, Server, Store, client_builder};
 const INSERTS: usize = 2_000;
 const WARM_UP: usize = 500;
 
-pub(super) fn run(options: &Options, record: &mut Record) {
-    for &sessions in &options.sessions {
-        for &threads in &options.threads {
-            compare(sessions as usize, threads, options.rounds, record);
+pub(super) fn run(sessions: &[u32], threads: &[usize], rounds: usize, record: &mut Record) {
+    for &sessions in sessions {
+        for &threads in threads {
+            compare(sessions as usize, threads, rounds, record);
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Zipf};
+
+use crate::record::named;
 
 /// What a stream that is made here spans, in milliseconds: a day.
 const SPAN: u32 = 24 * 60 * 60 * 1_000;
@@ -88,18 +89,14 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Zipf => "Zipf 0.9 with churn",
-            Self::Visitors => "returning visitors",
-            Self::LongLived => "returning visitors, sessions that live for a day",
-            Self::Flood => "returning visitors in a flood of sessions that are never resumed",
-            Self::Burst => "returning visitors and a burst of sessions that are never resumed",
-            Self::SingleUse => "returning visitors, sessions for a single use",
-        })
-    }
-}
+named!(Kind {
+    Zipf => "Zipf 0.9 with churn",
+    Visitors => "returning visitors",
+    LongLived => "returning visitors, sessions that live for a day",
+    Flood => "returning visitors in a flood of sessions that are never resumed",
+    Burst => "returning visitors and a burst of sessions that are never resumed",
+    SingleUse => "returning visitors, sessions for a single use",
+});
 
 /// Requests for these sessions, one after the other, at even distances within some milliseconds.
 pub(super) fn evenly(

@@ -11,6 +11,7 @@ use rekindle::SessionId;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::{Contender, Kind, Peer};
+use crate::record::named;
 use crate::resident;
 
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -158,14 +159,10 @@ impl fmt::Display for Sizes {
     }
 }
 
-impl fmt::Display for When {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Filled => "filled",
-            Self::Churned => "after ten times capacity",
-        })
-    }
-}
+named!(When {
+    Filled => "filled",
+    Churned => "after ten times capacity",
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,11 @@
 //! The contenders, as they are called on the command line and in the record.
 
-use std::fmt;
-
 use clap::ValueEnum;
 
 use super::adapters::{Dash, Fifo, LockedLru, Moka, Papaya, QuickCache, RustlsMemory, Scc, Tiny};
 use super::ours::Rekindle;
 use super::peer::Peer;
+use crate::record::named;
 
 /// A contender: the engine, a peer, or what both are compared to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,23 +85,18 @@ impl Contender {
     }
 }
 
-/// As the record names it.
-impl fmt::Display for Contender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Floor => "floor",
-            Self::Pinned => "rekindle, pinned",
-            Self::Rekindle => "rekindle",
-            Self::Dashmap => "dashmap",
-            Self::Scc => "scc",
-            Self::Papaya => "papaya",
-            Self::QuickCache => "quick_cache",
-            Self::Moka => "moka",
-            Self::TinyUfo => "TinyUFO",
-            Self::Lru => "Mutex<LruCache>",
-            Self::Rustls => "rustls memory cache",
-            Self::OpenSsl => "OpenSSL internal cache",
-            Self::Fifo => "FIFO",
-        })
-    }
-}
+named!(Contender {
+    Floor => "floor",
+    Pinned => "rekindle, pinned",
+    Rekindle => "rekindle",
+    Dashmap => "dashmap",
+    Scc => "scc",
+    Papaya => "papaya",
+    QuickCache => "quick_cache",
+    Moka => "moka",
+    TinyUfo => "TinyUFO",
+    Lru => "Mutex<LruCache>",
+    Rustls => "rustls memory cache",
+    OpenSsl => "OpenSSL internal cache",
+    Fifo => "FIFO",
+});

@@ -8,22 +8,18 @@ use super::cases::{Case, Spread, contenders, group_by, is_bound};
 use super::draw::{Lines, Series, bars};
 use super::{numbers, palette};
 
+/// A row of `figures.json`, which has them in the order of the parts.
+#[derive(Deserialize)]
 pub(super) struct Figure {
     pub(super) title: String,
     pub(super) caption: String,
-    pub(super) panels: Vec<String>,
-}
-
-/// A row of `figures.json`, which has them in the order of the parts.
-#[derive(Deserialize)]
-struct Spec {
-    title: String,
-    caption: String,
     part: String,
     quantity: String,
     /// A key of the cases, and how its value has to begin.
     only: (String, String),
     shape: Shape,
+    #[serde(skip)]
+    pub(super) panels: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,21 +48,16 @@ struct Axes {
     times: bool,
 }
 
-fn specs() -> Vec<Spec> {
+fn specs() -> Vec<Figure> {
     serde_json::from_str(include_str!("figures.json")).expect("figures.json has this form")
 }
 
 pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>> {
-    let figure = |spec: Spec| {
-        let panels = spec.panels(cases)?;
-        let Spec { title, caption, .. } = spec;
-        Ok(Figure {
-            title,
-            caption,
-            panels,
-        })
-    };
-    specs().into_iter().map(figure).collect()
+    let mut figures = specs();
+    for figure in &mut figures {
+        figure.panels = figure.panels(cases)?;
+    }
+    Ok(figures)
 }
 
 /// The plot for the README: the latency of lookups beside writers. None if that was not measured.
@@ -94,7 +85,7 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
     )))
 }
 
-impl Spec {
+impl Figure {
     fn panels(&self, cases: &[Case<'_>]) -> Result<Vec<String>, Box<dyn Error>> {
         let (key, start) = &self.only;
         let fits =
@@ -145,7 +136,7 @@ fn nearest_size(cases: &[&Case<'_>]) -> f64 {
 }
 
 fn size(case: &Case<'_>) -> f64 {
-    number(case.value("sessions"))
+    case.value("sessions").parse().unwrap_or(f64::NAN)
 }
 
 /// A line for each contender of the cases.
@@ -195,8 +186,4 @@ fn position(value: &str) -> Option<(f64, String)> {
         return Some((10f64.powi(digits as i32), value.to_owned()));
     }
     Some((value.parse().ok()?, numbers::count(value)))
-}
-
-fn number(digits: &str) -> f64 {
-    digits.parse().unwrap_or(f64::NAN)
 }

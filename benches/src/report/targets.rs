@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::cases::{Case, cases, words};
-use super::verdict::{Limit, Row, Unit};
+use super::cases::{Case, Spread, cases, words};
+use super::verdict::{Check, Limit, Row, Unit};
 use crate::record::{Measurement, Record, quantile};
 
 pub(super) fn rows(record: &Record) -> Vec<Row> {
@@ -95,37 +95,41 @@ struct Seen<'c, 'a> {
 
 impl Target {
     fn evaluate(&self, cases: &[Case<'_>]) -> Row {
-        let mut row = Row::new(&self.measure, &self.target, self.limit, self.unit);
-        let of_quantity = || cases.iter().filter(|c| c.is_of(&self.part, &self.quantity));
+        let of_quantity = cases.iter().filter(|c| c.is_of(&self.part, &self.quantity));
         let (counted, others): (Vec<_>, Vec<_>) =
-            of_quantity().partition(|case| fits(&self.cases, |key| case.value(key)));
+            of_quantity.partition(|case| fits(&self.cases, |key| case.value(key)));
         let mut seen: Vec<_> = (counted.iter())
             .flat_map(|case| self.seen_in(case, cases))
             .collect();
         if let Some(key) = &self.best_of_each {
             seen = self.best_of_each(seen, key);
         }
-        let expected = combinations(&self.expected);
-        for slice in &expected {
-            let before = row.checked();
-            for one in seen.extract_if(.., |one| fits(slice, |key| one.value(key))) {
-                row.check(one.name, &one.samples);
-            }
-            if row.checked() == before {
-                row.unmeasured.push(name_of(slice));
+        let (mut checks, mut unmeasured) = (Vec::new(), Vec::new());
+        for slice in &combinations(&self.expected) {
+            let before = checks.len();
+            let expected = seen.extract_if(.., |one| fits(slice, |key| one.value(key)));
+            checks.extend(expected.map(|one| check(one.name, &one.samples)));
+            if checks.len() == before {
+                unmeasured.push(name_of(slice));
             }
         }
         if self.beyond_expected {
-            seen.into_iter()
-                .for_each(|one| row.check(one.name, &one.samples));
+            checks.extend(seen.into_iter().map(|one| check(one.name, &one.samples)));
         }
-        if self.mention_others {
-            let ours = others
-                .iter()
-                .filter_map(|c| Some((c, c.contender(&self.ours[0])?)));
-            ours.for_each(|(case, ours)| row.mention(case.name(), &ours.samples));
+        let ours = |case: &&Case<'_>| {
+            let ours = case.contender(&self.ours[0])?;
+            Some(check(case.name(), &ours.samples))
+        };
+        let others = others.into_iter().filter(|_| self.mention_others);
+        Row {
+            measure: self.measure.clone(),
+            target: self.target.clone(),
+            limit: self.limit,
+            unit: self.unit,
+            checks,
+            beside: others.filter_map(|case| ours(&case)).collect(),
+            unmeasured,
         }
-        row
     }
 
     fn seen_in<'c, 'a>(&self, case: &'c Case<'a>, cases: &[Case<'a>]) -> Vec<Seen<'c, 'a>> {
@@ -239,6 +243,11 @@ impl Target {
         }
         best
     }
+}
+
+fn check(case: String, seen: &[f64]) -> Check {
+    let seen = Spread::of(seen);
+    Check { case, seen }
 }
 
 impl Seen<'_, '_> {

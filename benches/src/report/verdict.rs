@@ -10,11 +10,11 @@ use super::numbers;
 pub(super) struct Row {
     pub(super) measure: String,
     pub(super) target: String,
-    limit: Limit,
-    unit: Unit,
-    checks: Vec<Check>,
+    pub(super) limit: Limit,
+    pub(super) unit: Unit,
+    pub(super) checks: Vec<Check>,
     /// Cases that the target does not speak about, and which explain it.
-    beside: Vec<Check>,
+    pub(super) beside: Vec<Check>,
     /// Cases that the target speaks about and the record knows nothing of.
     pub(super) unmeasured: Vec<String>,
 }
@@ -70,28 +70,6 @@ impl Verdict {
 }
 
 impl Row {
-    pub(super) fn new(measure: &str, target: &str, limit: Limit, unit: Unit) -> Self {
-        Self {
-            measure: measure.to_owned(),
-            target: target.to_owned(),
-            limit,
-            unit,
-            checks: Vec::new(),
-            beside: Vec::new(),
-            unmeasured: Vec::new(),
-        }
-    }
-
-    pub(super) fn check(&mut self, case: String, seen: &[f64]) {
-        let seen = Spread::of(seen);
-        self.checks.push(Check { case, seen });
-    }
-
-    pub(super) fn mention(&mut self, case: String, seen: &[f64]) {
-        let seen = Spread::of(seen);
-        self.beside.push(Check { case, seen });
-    }
-
     pub(super) fn verdict(&self) -> Verdict {
         if self.checks.is_empty() {
             Verdict::NotMeasured
@@ -102,10 +80,6 @@ impl Row {
         } else {
             Verdict::MetWhereMeasured
         }
-    }
-
-    pub(super) fn checked(&self) -> usize {
-        self.checks.len()
     }
 
     /// The case that is the furthest from the target, or the closest to missing it.
@@ -171,14 +145,10 @@ impl Row {
 impl Limit {
     /// How far above or below a value is what may not be seen. What is no number is seen nowhere.
     pub(super) fn excess(self, value: f64) -> f64 {
-        let excess = match self {
+        match self {
+            _ if value.is_nan() => f64::INFINITY,
             Self::AtMost(limit) => value - limit,
             Self::AtLeast(limit) => limit - value,
-        };
-        if excess.is_nan() {
-            f64::INFINITY
-        } else {
-            excess
         }
     }
 }

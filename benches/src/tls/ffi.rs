@@ -9,18 +9,12 @@ use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSessionRef, SslStream};
 use openssl_sys::{SSL, SSL_CTX, SSL_SESSION};
 
-/// What OpenSSL says has become of a ticket.
-mod status {
-    pub(super) const SUCCESS: i32 = 5;
-    pub(super) const SUCCESS_RENEW: i32 = 6;
-}
-
-/// What a callback answers to it.
-mod answer {
-    pub(super) const IGNORE_RENEW: i32 = 2;
-    pub(super) const USE: i32 = 3;
-    pub(super) const USE_RENEW: i32 = 4;
-}
+// What OpenSSL says has become of a ticket, and what a callback answers to it.
+const SSL_TICKET_SUCCESS: c_int = 5;
+const SSL_TICKET_SUCCESS_RENEW: c_int = 6;
+const SSL_TICKET_RETURN_IGNORE_RENEW: c_int = 2;
+const SSL_TICKET_RETURN_USE: c_int = 3;
+const SSL_TICKET_RETURN_USE_RENEW: c_int = 4;
 
 const SSL_CTRL_SESS_NUMBER: c_int = 20;
 
@@ -131,9 +125,9 @@ unsafe extern "C" fn ticket_was_tried(
     _arg: *mut c_void,
 ) -> c_int {
     let answer = match status {
-        status::SUCCESS => answer::USE,
-        status::SUCCESS_RENEW => answer::USE_RENEW,
-        _ => return answer::IGNORE_RENEW,
+        SSL_TICKET_SUCCESS => SSL_TICKET_RETURN_USE,
+        SSL_TICKET_SUCCESS_RENEW => SSL_TICKET_RETURN_USE_RENEW,
+        _ => return SSL_TICKET_RETURN_IGNORE_RENEW,
     };
     OPENED.set(OPENED.get() + 1);
     answer

@@ -1,11 +1,10 @@
 //! The kinds of a handshake.
 
-use std::fmt;
-
 use clap::ValueEnum;
 use openssl::ssl::{SslSessionRef, SslVersion};
 
 use super::ffi::ticket_of;
+use crate::record::named;
 
 /// Tickets up to this length can be no more than an id; one that carries a session is far longer
 /// (a TLS 1.2 master secret alone has 48 bytes, and key name, IV and MAC 64 more).
@@ -59,16 +58,11 @@ impl HandshakeKind {
     }
 }
 
-/// As the record names it.
-impl fmt::Display for HandshakeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FullTls12 => "full, TLS 1.2",
-            Self::FullTls13 => "full, TLS 1.3",
-            Self::Tls12Id => "TLS 1.2 id",
-            Self::Tls12Ticket => "TLS 1.2 ticket",
-            Self::Tls13Ticket => "TLS 1.3 ticket",
-            Self::Tls13Stateful => "TLS 1.3 stateful",
-        })
-    }
-}
+named!(HandshakeKind {
+    FullTls12 => "full, TLS 1.2",
+    FullTls13 => "full, TLS 1.3",
+    Tls12Id => "TLS 1.2 id",
+    Tls12Ticket => "TLS 1.2 ticket",
+    Tls13Ticket => "TLS 1.3 ticket",
+    Tls13Stateful => "TLS 1.3 stateful",
+});

@@ -1,12 +1,12 @@
 //! In which order independent lookups ask for their sessions.
 
-use std::fmt;
-
 use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Zipf};
+
+use crate::record::named;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keys {
@@ -37,11 +37,7 @@ impl Keys {
     }
 }
 
-impl fmt::Display for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Uniform => "uniform",
-            Self::Zipf => "zipf",
-        })
-    }
-}
+named!(Keys {
+    Uniform => "uniform",
+    Zipf => "zipf",
+});

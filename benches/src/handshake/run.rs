@@ -3,15 +3,37 @@
 //! Clients are OpenSSL as well, and cost the same beside each contender. So
 //! handshakes per second tell less than the CPU time of the server alone.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::options::Options;
+use super::inserts;
 use super::template::Template;
 use super::visited_server::{Turn, VisitedServer};
 use crate::record::{Record, case, interleave};
 use crate::tls::{HandshakeKind, Server, Store, client_builder};
+
+/// What is run in process.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Sessions in the cache, where there is one.
+    #[arg(
+        long, value_delimiter = ',', default_values_t = [1_000, 50_000],
+        value_parser = clap::value_parser!(u32).range(100..=1_000_000)
+    )]
+    sessions: Vec<u32>,
+    /// Threads that handshakes run on, client and server of each on the same one.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+    threads: Vec<usize>,
+    /// Rounds; each runs every contender once.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// Length of one contender's turn in a round, in milliseconds.
+    #[arg(long, default_value_t = 150)]
+    millis: u64,
+}
 
 /// Clients of each thread, where their sessions are in a cache. Elsewhere a few will do.
 const VISITORS: usize = 256;
@@ -73,25 +95,26 @@ fn contenders(kind: HandshakeKind) -> Vec<(&'static str, Store)> {
     }
 }
 
-pub(super) fn run(options: &Options, record: &mut Record) {
-    let mut cases = Vec::new();
+/// Runs handshakes of every kind, and inserts into OpenSSL's session cache beside ours. Panics when
+/// a handshake fails, or one that should resume does not.
+pub(crate) fn run(options: &Options, record: &mut Record) {
     for &kind in HandshakeKind::value_variants() {
         let sizes: Vec<_> = match kind.looks_up() {
             true => options.sessions.iter().map(|s| Some(*s as usize)).collect(),
             false => vec![None],
         };
         for sessions in sizes {
-            let threads = options.threads.iter();
-            cases.extend(threads.map(|&threads| Case {
-                kind,
-                threads,
-                sessions,
-            }));
+            for &threads in &options.threads {
+                let case = Case {
+                    kind,
+                    threads,
+                    sessions,
+                };
+                compare(case, options, record);
+            }
         }
     }
-    for case in cases {
-        compare(case, options, record);
-    }
+    inserts::run(&options.sessions, &options.threads, options.rounds, record);
 }
 
 fn compare(of: Case, options: &Options, record: &mut Record) {
@@ -99,8 +122,9 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     let contenders: Vec<_> = contenders
         .map(|(name, store)| (name, visited_server(of, store, options)))
         .collect();
+    let length = Duration::from_millis(options.millis);
     let turns = interleave(1..=options.rounds, &contenders, |(_, contender), _| {
-        contender.turn(options.turn())
+        contender.turn(length)
     });
     for (quantity, unit, side, value) in QUANTITIES {
         let mut case = case([
@@ -130,7 +154,9 @@ fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
     // With room for several times as many as there will be. In a cache that is full, sessions go
     // to make room, and a client whose session went would not resume; and of ours a line of
     // eight may be full long before the whole cache is.
-    let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + options.made_by(threads)));
+    // A thread makes 10 in a millisecond at most.
+    let made = 10 * options.millis as usize * (options.rounds + 1) * threads;
+    let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + made));
     // In TLS 1.3 each of them leaves three sessions by the time it is known.
     let visitors = sessions.map_or(FEW, |s| VISITORS.min(s / (8 * threads)));
     let this = VisitedServer::new(kind, Server::new(store, room), threads, visitors);
