@@ -25,7 +25,6 @@ mod client;
 mod cores;
 mod exchange;
 mod generator;
-mod process;
 mod run;
 mod servers;
 mod upstream;

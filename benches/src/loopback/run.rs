@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rekindle_test_servers::{Files, Task, free_port};
 
+use super::client::CIPHER_SUITES;
 use super::cores::Cores;
 use super::generator::{Generator, Round};
-use super::servers::{self, Running, Server, Task};
-use super::upstream::{self, Upstream};
+use super::servers::{self, Contender, Server};
+use super::upstream::Upstream;
 use crate::record::{Record, case};
-use crate::tls::HandshakeKind;
+use crate::tls::{HandshakeKind, SERVER_NAME};
 
 /// Percentage of handshakes that must be resumed where all should be.
 const LEAST_RESUMED: f64 = 99.0;
@@ -112,8 +114,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         ));
     }
     note_ports(record);
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    servers::write_identity(directory.path()).expect("a certificate");
+    let files = Files::with_certificate(SERVER_NAME);
     for workers in &options.threads {
         let workers = usize::from(*workers);
         let cores = Cores::for_workers(workers);
@@ -125,12 +126,15 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         for stateless in [true, false] {
             let bench = Bench::new(options, workers, &cores);
             let task = Task {
-                identity: directory.path(),
-                upstream: bench.upstream.address(),
+                files: &files,
+                server_name: SERVER_NAME,
+                upstream: Some(bench.upstream.address()),
                 workers: bench.workers,
                 stateless,
+                cipher_suites: CIPHER_SUITES,
+                ticket_keys: &[],
             };
-            let parent = directory.path().join(format!("{workers}-{stateless}"));
+            let parent = files.path(&format!("{workers}-{stateless}"));
             let contenders = bench.start(&servers, &task, &parent, record);
             for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
@@ -159,7 +163,7 @@ struct Bench<'a> {
 
 /// A contender with one kind of handshake.
 struct ServerLoad<'a> {
-    contender: &'a Running,
+    contender: &'a Contender,
     generator: Generator,
     samples: Vec<Sample>,
 }
@@ -168,7 +172,7 @@ impl<'a> Bench<'a> {
     fn new(options: &'a Options, workers: usize, cores: &Cores) -> Self {
         // Some connections still end while a client begins the next.
         let answering = 2 * usize::from(options.clients);
-        let upstream = upstream::free_port()
+        let upstream = free_port()
             .and_then(|listener| Upstream::start(listener, answering, cores.generator))
             .expect("an upstream");
         let cores = cores.clone();
@@ -186,12 +190,12 @@ impl<'a> Bench<'a> {
         task: &Task<'_>,
         parent: &Path,
         record: &mut Record,
-    ) -> Vec<Running> {
+    ) -> Vec<Contender> {
         let mut contenders = Vec::new();
         for server in servers {
             let name = server.name;
             let directory = parent.join(name.replace(' ', "-"));
-            match server.start(&directory, task, &self.cores.server) {
+            match server.start(&directory, task, self.cores.server) {
                 Ok(running) => contenders.push(running),
                 Err(problem) => missed(record, name, &format!("does not start: {problem}")),
             }
@@ -199,11 +203,11 @@ impl<'a> Bench<'a> {
         contenders
     }
 
-    fn compare(&self, kind: HandshakeKind, contenders: &[Running], record: &mut Record) {
+    fn compare(&self, kind: HandshakeKind, contenders: &[Contender], record: &mut Record) {
         let (clients, sessions) = (self.options.clients.into(), self.options.sessions.into());
         let mut all = Vec::new();
         for contender in contenders {
-            let (address, cpus) = (contender.address, self.cores.generator);
+            let (address, cpus) = (contender.running.address, self.cores.generator);
             match Generator::new(kind, address, cpus, clients, sessions) {
                 Ok(generator) => all.push(ServerLoad {
                     contender,
@@ -237,7 +241,7 @@ impl<'a> Bench<'a> {
 
 impl ServerLoad<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
-        let process = &self.contender.process;
+        let process = &self.contender.running.process;
         let before = process.cpu_time();
         let round = self
             .generator

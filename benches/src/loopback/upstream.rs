@@ -1,7 +1,7 @@
 //! Where every server forwards to: takes one byte, answers with one, and waits for the end.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -85,17 +85,10 @@ fn answer(mut connection: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A listener on a free port of 127.0.0.1, below those that the system gives to clients: a port
-/// from among those could be taken by a connection before a server listens on it.
-pub(super) fn free_port() -> io::Result<TcpListener> {
-    let first = 10_000 + (std::process::id() % 1_000) as u16 * 20;
-    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let found = (first..32_000).find_map(|port| bind(port).ok());
-    found.ok_or_else(|| io::ErrorKind::AddrInUse.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use rekindle_test_servers::free_port;
+
     use super::*;
 
     #[test]

@@ -11,6 +11,6 @@ mod server;
 pub(crate) use connection::{Pipe, new_ssl, receive_tickets, shake_hands, step};
 pub(crate) use context::client_builder;
 pub(crate) use ffi::{count_opened, offer, opened, request_ticket, ticket_of};
-pub(crate) use identity::{Identity, SERVER_NAME};
+pub(crate) use identity::SERVER_NAME;
 pub(crate) use kind::HandshakeKind;
 pub(crate) use server::{Server, Store};

@@ -1,35 +1,21 @@
-//! Which servers there are, and their start.
+//! Which servers there are, and their start on their processors.
 
-use std::env;
-use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::thread::CpuSet;
+use rekindle_test_servers::{
+    Configure, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
+};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::configure::{self, Configure, Start, Task};
 use crate::loopback::client::client;
 use crate::loopback::exchange::exchange;
-use crate::loopback::process::Process;
-use crate::loopback::upstream::free_port;
 use crate::tls::HandshakeKind;
 
-/// How long a server may take to answer its first client.
-const LONGEST_START: Duration = Duration::from_secs(20);
-
-/// Name, program and configuration of each peer.
-const PEERS: [(&str, &str, Configure); 4] = [
-    ("nginx", "nginx", configure::nginx),
-    ("haproxy", "haproxy", configure::haproxy),
-    ("hitch", "hitch", configure::hitch),
-    (
-        "Traffic Server",
-        "traffic_server",
-        configure::traffic_server,
-    ),
-];
+const PEERS: [&Product; 4] = [&NGINX, &HAPROXY, &HITCH, &TRAFFIC_SERVER];
 
 /// A server that can be started.
 pub(in crate::loopback) struct Server {
@@ -38,33 +24,37 @@ pub(in crate::loopback) struct Server {
     configure: Configure,
 }
 
+/// A server that answers.
+pub(in crate::loopback) struct Contender {
+    pub(in crate::loopback) name: &'static str,
+    pub(in crate::loopback) running: Running,
+}
+
 /// The terminator and the peers that are installed; the names of those that are not.
 pub(in crate::loopback) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&'static str>) {
-    let (name, program) = ("rekindle", terminator);
-    let mut servers = vec![Server {
+    let server = |name, program, configure| Server {
         name,
         program,
-        configure: configure::rekindle,
-    }];
+        configure,
+    };
+    let mut servers = vec![server("rekindle", terminator, rekindle)];
     let mut missing = Vec::new();
-    for (name, program, configure) in PEERS {
-        match find(program) {
-            Some(program) => servers.push(Server {
-                name,
-                program,
-                configure,
-            }),
-            None => missing.push(name),
+    for peer in PEERS {
+        match peer.find() {
+            Some(program) => servers.push(server(peer.name, program, peer.configure)),
+            None => missing.push(peer.name),
         }
     }
     (servers, missing)
 }
 
-/// A server that answers.
-pub(in crate::loopback) struct Running {
-    pub(in crate::loopback) name: &'static str,
-    pub(in crate::loopback) address: SocketAddr,
-    pub(in crate::loopback) process: Process,
+fn rekindle(site: &Site<'_>) -> io::Result<Command> {
+    let arguments = "--cert {certificate} --key {key} --listen {listen} --upstream {upstream} \
+                     --threads {workers} --tickets {on_off} --sessions {sessions} \
+                     --session-timeout {timeout}";
+    let mut command = site.command(arguments, None);
+    command.env("RUST_LOG", "error");
+    Ok(command)
 }
 
 impl Server {
@@ -74,56 +64,35 @@ impl Server {
         &self,
         directory: &Path,
         task: &Task<'_>,
-        cpus: &CpuSet,
-    ) -> Result<Running, String> {
-        let text = |error: io::Error| error.to_string();
-        fs::create_dir_all(directory).map_err(text)?;
-        let address = free_port().and_then(|l| l.local_addr()).map_err(text)?;
-        let start = Start {
-            program: &self.program,
-            listen: address,
-            task,
-            directory,
-        };
-        let command = (self.configure)(&start).map_err(text)?;
-        let process = Process::start(command, cpus, &directory.join("output.log"));
-        let mut running = Running {
-            name: self.name,
-            address,
-            process: process.map_err(text)?,
-        };
-        running.wait_until_it_answers()?;
-        Ok(running)
-    }
-}
-
-impl Running {
-    fn wait_until_it_answers(&mut self) -> Result<(), String> {
+        cpus: CpuSet,
+    ) -> Result<Contender, String> {
         let context = client(HandshakeKind::FullTls13).map_err(|error| error.to_string())?;
-        let start = Instant::now();
-        loop {
-            let Err(failure) = exchange(&context, self.address, None) else {
-                return Ok(());
-            };
-            let problem = match self.process.ended() {
-                Some(status) => format!("it ended with {status}"),
-                None if start.elapsed() > LONGEST_START => failure,
-                None => {
-                    std::thread::sleep(Duration::from_millis(20));
-                    continue;
-                }
-            };
-            return Err(format!("{problem}: {}", self.process.last_words()));
-        }
+        let running = Running::start(
+            &self.program,
+            self.configure,
+            directory,
+            task,
+            |command| run_on(command, cpus),
+            |address| exchange(&context, address, None).map(drop),
+        )?;
+        Ok(Contender {
+            name: self.name,
+            running,
+        })
     }
 }
 
-/// Where a program is. Debian keeps servers where not every user's `PATH` leads.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/bin"].map(PathBuf::from);
-    let mut candidates = env::split_paths(&path)
-        .chain(system)
-        .map(|d| d.join(program));
-    candidates.find(|candidate| candidate.is_file())
+/// The process will run on `cpus`, and ends when the thread that starts it does, so that nothing
+/// outlives a harness that was killed.
+fn run_on(command: &mut Command, cpus: CpuSet) {
+    let prepare = move || {
+        sched_setaffinity(None, &cpus)?;
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes two system calls, and neither allocates nor locks.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(prepare);
+    }
 }

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use crate::clients::{client, converse, curl, gnutls_client, has_gnutls_cli, s_client};
-use crate::files::Files;
-use crate::process::{DEADLINE, Process};
+use rekindle_test_servers::{DEADLINE, Files, Process, Signal};
+
+use crate::clients::{bounded, converse, curl, gnutls_client, has_gnutls_cli, s_client};
 use crate::server::{Server, program};
 
 /// A timeout of the server, in seconds, that ends nothing while a test runs.
@@ -103,7 +103,7 @@ fn bytes_are_relayed_both_ways_at_once() {
             "openssl s_client -quiet {protocol} -connect {}",
             server.address
         );
-        let printed = converse(&mut client(&line), sent.as_bytes());
+        let printed = converse(&mut bounded(&line), sent.as_bytes());
         // The output begins with a few words about the certificate.
         let start = printed.0.find("0000000\n").expect("something came back");
         assert!(printed.0[start..] == *sent.trim_end(), "not what was sent");
@@ -184,12 +184,12 @@ fn connections_may_end_after_sigterm() {
     });
     let server = relay(upstream);
     let line = format!("openssl s_client -quiet -connect {}", server.address);
-    let mut client = Process::spawn(&mut client(&line), Stdio::piped());
+    let mut client = Process::spawn(&mut bounded(&line), Stdio::piped());
     let mut stdin = client.take_stdin();
     stdin.write_all(b"ask\n").unwrap();
     asked_receiver.recv_timeout(DEADLINE).unwrap();
 
-    server.process.signal("TERM");
+    server.process.signal(Signal::TERM);
     let mut attempts = iter::repeat_with(|| TcpStream::connect(server.address)).take(100_000);
     assert!(attempts.any(|attempt| attempt.is_err()), "it still listens");
     go.send(()).unwrap();

@@ -4,8 +4,6 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
-mod files;
-mod process;
 mod resumption;
 mod server;
 mod start_and_end;

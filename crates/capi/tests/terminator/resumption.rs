@@ -1,7 +1,8 @@
 //! A client comes back and is resumed, in each of the ways that TLS has.
 
+use rekindle_test_servers::Files;
+
 use crate::clients::{curl, gnutls_cli, has_gnutls_cli, s_client, s_client_get};
-use crate::files::Files;
 use crate::server::{Counters, Server};
 
 /// A way to resume, and the arguments of the server and of each client.

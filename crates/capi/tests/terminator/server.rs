@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use crate::clients::client;
+use rekindle_test_servers::{Process, Signal, bounded};
+
 use crate::common::{SHARED, compile};
-use crate::process::Process;
 
 /// The example, built once in a process.
 pub(crate) fn program() -> &'static Path {
@@ -40,20 +40,20 @@ impl Server {
     /// Sends SIGHUP, and waits for the line that contains `done`.
     #[track_caller]
     pub(crate) fn reload(&self, done: &str) {
-        self.process.signal("HUP");
+        self.process.signal(Signal::HUP);
         self.process.wait_for(done);
     }
 
     #[track_caller]
     pub(crate) fn counters(&self) -> Counters {
-        self.process.signal("USR1");
+        self.process.signal(Signal::USR1);
         Counters(self.process.wait_for("sessions="))
     }
 
     /// Sends SIGTERM, and waits for the end. Returns the status and the whole output.
     #[track_caller]
     pub(crate) fn stop(self) -> (ExitStatus, String) {
-        self.process.signal("TERM");
+        self.process.signal(Signal::TERM);
         self.process.wait_for_end()
     }
 }
@@ -61,7 +61,7 @@ impl Server {
 /// Starts the example with arguments that it must refuse. Returns the status and the output.
 #[track_caller]
 pub(crate) fn refusal(arguments: &str) -> (Option<i32>, String) {
-    let mut command = client(&format!(
+    let mut command = bounded(&format!(
         "{} -l 127.0.0.1:0 {arguments}",
         program().display()
     ));

@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use rekindle_test_servers::{Files, Signal, ticket_key};
+
 use crate::clients::{curl, gnutls_cli, has_gnutls_cli, s_client, s_client_get};
 use crate::common::{HAS_VALGRIND, VALGRIND, install, root, run};
-use crate::files::{Files, ticket_key};
 use crate::server::{Server, program, refusal};
 
 #[test]
@@ -78,7 +79,7 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn sigterm_and_sigint_end_it_well() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let server = Server::start("");
         assert_eq!(curl(&server, "", 2).pages("resumed"), ["no", "yes"]);
         server.process.signal(signal);

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use rekindle_test_servers::{Files, Signal, ticket_key};
+
 use crate::clients::s_client_get;
-use crate::files::{Files, ticket_key};
 use crate::server::{Server, refusal};
 
 const KEYS: &str = "ticket.keys";
@@ -90,7 +91,7 @@ const BROKEN: [(&[u8], &str); 5] = [
 fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
     let (files, _, server, session) = visited("-tls1_2");
     let changes_nothing = |complaint: &str| {
-        server.process.signal("HUP");
+        server.process.signal(Signal::HUP);
         let line = server.process.wait_for(complaint);
         assert!(line.contains(&files.text(KEYS)), "{line}");
         server.process.wait_for("ticket keys stay as they were");
@@ -116,7 +117,7 @@ fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
 fn a_newline_behind_the_keys_is_ignored_with_a_warning() {
     let (files, key, server, session) = visited("-tls1_2");
     files.replace(KEYS, &[&key[..], b"\n"].concat());
-    server.process.signal("HUP");
+    server.process.signal(Signal::HUP);
     let line = server
         .process
         .wait_for("1 bytes behind the last record of 48 are ignored");

@@ -32,25 +32,25 @@ fn main() {
     let quick = skipped_when_quick("tickets between the terminator and other servers");
     let products = ALL.iter().filter(|_| !quick);
     let trials = products.flat_map(|product| {
-        if product.program().is_some() {
+        if product.server.find().is_some() {
             trials(product)
         } else {
-            vec![absent(product)]
+            vec![absent(product.server)]
         }
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-fn absent(product: &Product) -> Trial {
+fn absent(server: &rekindle_test_servers::Product) -> Trial {
     let name = format!(
         "{}: not shown, for it is not installed (apt-get install {})",
-        product.name, product.package
+        server.name, server.package
     );
     Trial::test(name, || Err("it is not installed".into())).with_ignored_flag(true)
 }
 
 fn trials(product: &'static Product) -> Vec<Trial> {
-    let server = format!("{} {}", product.name, product.version());
+    let server = format!("{} {}", product.server.name, product.server.version());
     let mut trials = Vec::new();
     for format in product.formats {
         let pair: LazyPair = Arc::new(LazyLock::new(Box::new(move || {

@@ -4,10 +4,12 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use rekindle_test_servers::Running;
+
 use crate::common::Terminator;
 use crate::common::files::{Files, hex};
 use crate::keys::{Format, Key};
-use crate::servers::{Product, Running};
+use crate::servers::Product;
 use crate::visits::{first_visit, second_visit};
 
 /// As they are called, and the option of `openssl s_client`.
@@ -49,7 +51,7 @@ impl Pair {
     pub(crate) fn run(&self, check: fn(&Self, &str), protocol: &str) {
         let checked = catch_unwind(AssertUnwindSafe(|| check(self, protocol)));
         if let Err(panic) = checked {
-            self.theirs.print_log();
+            eprintln!("log of the other server:\n{}", self.theirs.process.output());
             resume_unwind(panic);
         }
     }
@@ -90,7 +92,10 @@ impl Pair {
     pub(crate) fn context_is_known(&self, protocol: &str) {
         let ticket = first_visit(self.theirs.address, protocol).ticket();
         let context = ticket.session_id_context(&self.keys[self.format.seals]);
-        assert_eq!(hex(&context), hex(&self.product.context_of(&self.files)));
+        assert_eq!(
+            hex(&context),
+            hex(&(self.product.make_context)(&self.files))
+        );
     }
 
     /// With the same keys and another session id context, each makes a full handshake with the

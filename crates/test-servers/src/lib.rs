@@ -1,0 +1,19 @@
+//! What tests and benchmarks share: servers and their configuration, processes, files, clients.
+//! It panics where a test would.
+
+mod client;
+mod files;
+mod port;
+mod process;
+mod server;
+mod wait;
+
+pub use client::{Printed, bounded, converse, finish, s_client, s_client_get};
+pub use files::{Files, TICKET_KEY, ticket_key};
+pub use port::free_port;
+pub use process::Process;
+pub use rustix::process::Signal;
+pub use server::{
+    APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
+};
+pub use wait::{DEADLINE, eventually};
