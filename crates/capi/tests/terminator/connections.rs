@@ -106,7 +106,7 @@ fn bytes_are_relayed_both_ways_at_once() {
         let printed = converse(&mut bounded(&line), sent.as_bytes());
         // The output begins with a few words about the certificate.
         let start = printed.0.find("0000000\n").expect("something came back");
-        assert!(printed.0[start..] == *sent.trim_end(), "not what was sent");
+        assert!(printed.0[start..] == *sent, "not what was sent");
     }
 }
 
