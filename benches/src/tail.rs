@@ -54,6 +54,15 @@ impl Options {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         self.readers.unwrap_or(processors)
     }
+
+    fn setup(&self, writers: usize) -> Setup {
+        Setup {
+            sessions: self.sessions,
+            threads: writers.max(self.readers()),
+            bytes: self.bytes,
+            keys: Keys::Uniform,
+        }
+    }
 }
 
 /// Names of the quantiles, and the share of lookups that are as fast or faster.
@@ -94,12 +103,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         cost_of_the_clock()
     ));
     for &writers in &options.writers {
-        let setup = Setup {
-            sessions: options.sessions,
-            threads: writers.max(options.readers()),
-            bytes: options.bytes,
-            keys: Keys::Uniform,
-        };
+        let setup = options.setup(writers);
         let beside_writers = Population::beside_writers(&setup);
         let Tables { population, tables } = Tables::filled(beside_writers, &setup, &able);
         let turns = interleave(0..=options.rounds, &tables, |table, round| {
@@ -236,24 +240,12 @@ fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::parse;
 
     #[test]
     fn a_turn_times_every_lookup_beside_idle_writers() {
-        let options = Options {
-            sessions: 1_000,
-            writers: Vec::new(),
-            readers: Some(2),
-            bytes: 160,
-            contenders: Vec::new(),
-            rounds: 1,
-            millis: 10,
-        };
-        let setup = Setup {
-            sessions: options.sessions,
-            threads: 3,
-            bytes: options.bytes,
-            keys: Keys::Uniform,
-        };
+        let options: Options = parse("--sessions 1000 --readers 2 --millis 10");
+        let setup = options.setup(3);
         let contenders = [Contender::Floor, Contender::Pinned, Contender::Dashmap];
         let tables = Tables::filled(Population::beside_writers(&setup), &setup, &contenders);
         for (contender, table) in contenders.iter().zip(&tables.tables) {

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::loads::Load;
-use super::options::Options;
+use super::options::{Options, parse};
 use crate::peers::Contender;
 use crate::resident;
 use crate::workload::Keys;
@@ -89,7 +89,7 @@ pub(super) fn groups(options: &Options) -> Vec<Group> {
     }
     let scale = options.scale.to_string();
     let of_row = |row: &str| {
-        let mut row = Options::parse(row);
+        let mut row: Options = parse(row);
         let for_memory = !row.contenders.is_empty() && options.contenders.is_empty();
         if !options.contenders.is_empty() {
             row.contenders.clone_from(&options.contenders);
@@ -138,7 +138,7 @@ mod tests {
     fn no_case_is_measured_twice() {
         for scale in ["full", "quick", "touch"] {
             let mut seen = Vec::new();
-            for group in groups(&Options::parse(&format!("--scale {scale}"))) {
+            for group in groups(&parse(&format!("--scale {scale}"))) {
                 for case in group.cases() {
                     seen.push((case, group.sessions, group.bytes, group.keys.to_string()));
                 }

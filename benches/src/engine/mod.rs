@@ -12,8 +12,9 @@ mod target;
 
 pub(crate) use batch::Counts;
 pub(crate) use loads::{Load, carries};
-pub(crate) use options::Options;
-pub(crate) use options::parse_in;
+#[cfg(test)]
+pub(crate) use options::parse;
+pub(crate) use options::{Options, parse_in};
 pub(crate) use population::{Population, Setup};
 pub(crate) use run::{percent, run};
 pub(crate) use tables::{Table, Tables};

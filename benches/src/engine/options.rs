@@ -1,6 +1,6 @@
 //! What is run.
 
-use clap::{Args, FromArgMatches};
+use clap::Args;
 
 use super::loads::Load;
 use crate::peers::Contender;
@@ -41,15 +41,14 @@ pub(crate) struct Options {
     pub(super) scale: Scale,
 }
 
-impl Options {
-    /// The options of a command line that is divided at spaces.
-    pub(super) fn parse(arguments: &str) -> Self {
-        let command = Self::augment_args(clap::Command::new("engine"));
-        let matches =
-            command.get_matches_from(["engine"].into_iter().chain(arguments.split_whitespace()));
-        Self::from_arg_matches(&matches).expect("options of the engine")
-    }
+/// The options of a command line that is divided at spaces.
+pub(crate) fn parse<T: Args>(arguments: &str) -> T {
+    let arguments = ["a part"].into_iter().chain(arguments.split_whitespace());
+    let matches = T::augment_args(clap::Command::new("a part")).get_matches_from(arguments);
+    T::from_arg_matches(&matches).expect("options of the part")
+}
 
+impl Options {
     pub(super) fn chooses(&self) -> bool {
         let numbers = [&self.sessions, &self.threads, &self.bytes];
         let any = numbers.iter().any(|chosen| !chosen.is_empty());

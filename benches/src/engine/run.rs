@@ -139,11 +139,12 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
+    use crate::engine::parse;
 
     #[test]
     fn every_load_is_measured_with_all_that_carry_it() {
         let mut record = Record::new("touch");
-        run(&Options::parse("--scale touch"), &mut record);
+        run(&parse("--scale touch"), &mut record);
         for &load in Load::value_variants() {
             let name = load.to_string();
             let of_load = (record.measurements.iter())

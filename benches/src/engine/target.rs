@@ -82,6 +82,8 @@ impl LoadTarget for Pinned {
     }
 }
 
+const SOUND: &str = "not poisoned";
+
 /// The floor: one table that all threads read, or one for each thread to write.
 struct Floors {
     all: RwLock<Floor>,
@@ -100,11 +102,7 @@ impl Floors {
         // A batch that removes inserts as much before.
         let share = share + population.alive as usize + 2 * BATCH;
         let own = || Mutex::new(Floor::new(share, setup.bytes));
-        let writers = if population.is_still() {
-            0
-        } else {
-            setup.threads
-        };
+        let writers = setup.threads * usize::from(!population.is_still());
         Self {
             all: RwLock::new(Floor::new(all, setup.bytes)),
             own: (0..writers).map(|_| own()).collect(),
@@ -113,17 +111,20 @@ impl Floors {
     }
 
     fn own(&self, thread: usize) -> MutexGuard<'_, Floor> {
-        self.own[thread].lock().expect("not poisoned")
+        self.own[thread].lock().expect(SOUND)
+    }
+
+    /// The table that has a session which stays.
+    fn share(&self, session: u32) -> MutexGuard<'_, Floor> {
+        self.own(owner(session, self.own.len()))
     }
 }
 
 impl LoadTarget for Floors {
     fn add(&self, from: KeySet, id: &SessionId, value: &[u8]) {
         match from {
-            KeySet::Staying(_) if self.shared => {
-                self.all.write().expect("not poisoned").put(id, value)
-            }
-            KeySet::Staying(session) => self.own(owner(session, self.own.len())).put(id, value),
+            KeySet::Staying(_) if self.shared => self.all.write().expect(SOUND).put(id, value),
+            KeySet::Staying(session) => self.share(session).put(id, value),
             KeySet::Going(thread) => self.own(thread).put(id, value),
         };
     }
@@ -131,10 +132,7 @@ impl LoadTarget for Floors {
     fn holds(&self, session: u32, id: &SessionId) -> bool {
         match self.shared {
             true => self.all.read().expect("not poisoned").look_up(id).is_some(),
-            false => self
-                .own(owner(session, self.own.len()))
-                .look_up(id)
-                .is_some(),
+            false => self.share(session).look_up(id).is_some(),
         }
     }
 
@@ -164,13 +162,6 @@ struct Internal {
 }
 
 impl Internal {
-    fn new(room: usize, threads: usize) -> Self {
-        Self {
-            cache: OpenSsl::new(room),
-            held: (0..threads).map(|_| Mutex::default()).collect(),
-        }
-    }
-
     fn held(&self, thread: usize) -> MutexGuard<'_, VecDeque<SslSession>> {
         self.held[thread].lock().expect("not poisoned")
     }
@@ -262,7 +253,10 @@ pub(super) fn build(
         Contender::Floor => Box::new(Floors::new(population, setup)),
         Contender::Pinned => Box::new(Pinned(rekindle())),
         Contender::Rekindle => Box::new(rekindle()),
-        Contender::OpenSsl => Box::new(Internal::new(room, setup.threads)),
+        Contender::OpenSsl => Box::new(Internal {
+            cache: OpenSsl::new(room),
+            held: (0..setup.threads).map(|_| Mutex::default()).collect(),
+        }),
         Contender::Dashmap | Contender::Scc | Contender::Papaya => contender.make(count, AsTarget),
         _ => contender.make(room, AsTarget),
     }

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn each_contender_keeps_about_what_fits_however_much_was_inserted() {
-        for contender in Contender::TABLES {
+        for contender in Contender::tables() {
             for (sizes, when) in [
                 (Sizes::Uniform, When::Filled),
                 (Sizes::Mixed, When::Churned),

@@ -6,7 +6,7 @@ use super::*;
 use crate::workload::{SHORTEST, Value, churned};
 
 fn each(test: impl Fn(Contender, &(dyn Peer + Sync))) {
-    for contender in Contender::TABLES.into_iter().chain([Contender::Fifo]) {
+    for contender in Contender::tables().chain([Contender::Fifo]) {
         test(contender, &*contender.boxed(1_000));
     }
 }

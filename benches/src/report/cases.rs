@@ -125,7 +125,7 @@ pub(super) fn words(key: &str, value: &str) -> Option<String> {
         ("keys", _) => format!("{value} keys"),
         ("sessions" | "threads" | "writers" | "readers", _) => {
             let noun = if value == "1" {
-                &key[..key.len() - 1]
+                key.trim_end_matches('s')
             } else {
                 key
             };

@@ -48,7 +48,7 @@ pub(super) struct Series {
 
 impl Lines {
     pub(super) fn draw(&self) -> Result<String, Box<dyn Error>> {
-        svg(&self.title, &self.vertical, HEIGHT, |area| {
+        svg(&self.title, &self.vertical, |area| {
             let seen = self.series.iter().flat_map(|s| &s.points);
             let (least, greatest) = ends(seen.map(|(_, seen)| seen.median));
             if self.log {
@@ -101,15 +101,9 @@ impl Lines {
         let (ours, theirs): (Vec<_>, Vec<_>) = self.series.iter().partition(|s| is_ours(&s.name));
         for series in theirs.into_iter().chain(ours) {
             let tone = palette::of(&series.name).light;
-            let (width, radius) = if self.stands_out(&series.name) {
-                (4, 5)
-            } else {
-                (2, 3)
-            };
-            let points = series
-                .points
-                .iter()
-                .map(|(position, seen)| (*position, seen.median));
+            let stands_out = self.stands_out(&series.name);
+            let (width, radius) = if stands_out { (4, 5) } else { (2, 3) };
+            let points = series.points.iter().map(|(at, seen)| (*at, seen.median));
             if is_bound(&series.name) {
                 let line = DashedLineSeries::new(points.clone(), 6, 4, tone.stroke_width(width));
                 chart.draw_series(line)?;
@@ -161,10 +155,9 @@ fn without_zeros(text: String) -> String {
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let values = values.filter(|v| v.is_finite() && *v > 0.0);
     let (least, greatest) = values.fold((f64::MAX, 0.0), |(l, g), v| (v.min(l), v.max(g)));
-    if least > greatest {
-        (1.0, 1.0)
-    } else {
-        (least, greatest)
+    match least > greatest {
+        true => (1.0, 1.0),
+        false => (least, greatest),
     }
 }
 
@@ -211,15 +204,10 @@ fn longest(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let greatest = values.last().copied().unwrap_or(1.0);
     let cut = 3.0 * values[values.len() / 2];
-    let uncut = values
-        .iter()
-        .copied()
-        .filter(|v| *v <= cut)
-        .fold(0.0, f64::max);
-    let longest = if greatest > cut {
-        uncut * 1.15
-    } else {
-        greatest
+    let uncut = values.into_iter().filter(|v| *v <= cut);
+    let longest = match greatest > cut {
+        true => 1.15 * uncut.fold(0.0, f64::max),
+        false => greatest,
     };
     if longest > 0.0 { longest } else { 1.0 }
 }
@@ -228,16 +216,13 @@ fn longest(mut values: Vec<f64>) -> f64 {
 fn svg(
     title: &str,
     below: &str,
-    height: u32,
     draw: impl FnOnce(&Area<'_>) -> Drawn,
 ) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
         area.fill(&PAPER.light)?;
-        let bold = ("system-ui, sans-serif", 19)
-            .into_font()
-            .style(FontStyle::Bold);
+        let bold = ("system-ui, sans-serif", 19, FontStyle::Bold).into_font();
         area.draw(&Text::new(title, (12, 10), bold.color(&INK.light)))?;
         area.draw(&Text::new(below, (12, 32), text(16, FAINT.light)))?;
         draw(&area)?;
@@ -254,11 +239,7 @@ fn text(size: i32, tone: RGBColor) -> TextStyle<'static> {
 
 /// A name beside a point, at its height.
 fn named(tone: RGBColor, bold: bool) -> TextStyle<'static> {
-    let weight = if bold {
-        FontStyle::Bold
-    } else {
-        FontStyle::Normal
-    };
-    let font = ("system-ui, sans-serif", 16).into_font().style(weight);
+    let weight = [FontStyle::Normal, FontStyle::Bold][usize::from(bold)];
+    let font = ("system-ui, sans-serif", 16, weight).into_font();
     font.color(&tone).pos(Pos::new(HPos::Left, VPos::Center))
 }

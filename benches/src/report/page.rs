@@ -40,12 +40,10 @@ pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -
 }
 
 fn origin(record: &Record) -> Markup {
-    let Machine {
-        processor, commit, ..
-    } = &record.machine;
+    let machine = &record.machine;
     html! {
-        "Scale " b { (record.scale) } " · commit " code { (commit) } " · " (date(&record.machine))
-        " · " (processor) ", " (record.machine.processors) " in use"
+        "Scale " b { (record.scale) } " · commit " code { (machine.commit) } " · " (date(machine))
+        " · " (machine.processor) ", " (machine.processors) " in use"
     }
 }
 
@@ -183,17 +181,12 @@ fn plots(figures: &[Figure]) -> Markup {
 
 fn machine(record: &Record) -> Markup {
     let machine = &record.machine;
+    let gibibytes = machine.memory_bytes as f64 / (1u64 << 30) as f64;
     let facts = [
         ("Processor", machine.processor.clone()),
         ("Processors in use", machine.processors.to_string()),
         ("Caches", machine.caches.join(", ")),
-        (
-            "Memory",
-            format!(
-                "{:.1} GiB",
-                machine.memory_bytes as f64 / (1u64 << 30) as f64
-            ),
-        ),
+        ("Memory", format!("{gibibytes:.1} GiB")),
         ("System", machine.system.clone()),
         ("Kernel", machine.kernel.clone()),
         ("OpenSSL", machine.openssl.clone()),

@@ -252,10 +252,9 @@ fn check(case: String, seen: &[f64]) -> Check {
 
 impl Seen<'_, '_> {
     fn value(&self, key: &str) -> &str {
-        if key == "beside" {
-            self.peer
-        } else {
-            self.case.value(key)
+        match key {
+            "beside" => self.peer,
+            _ => self.case.value(key),
         }
     }
 }
@@ -294,10 +293,9 @@ fn name_of(slice: &Filter) -> String {
         .iter()
         .filter_map(|(key, values)| words(key, &values[0]));
     let name = names.collect::<Vec<_>>().join(", ");
-    if name.is_empty() {
-        "any case".to_owned()
-    } else {
-        name
+    match &*name {
+        "" => "any case".to_owned(),
+        _ => name,
     }
 }
 

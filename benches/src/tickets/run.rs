@@ -41,29 +41,29 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
     for ring in [Ring::Still, Ring::Swapped] {
         for &threads in &options.threads {
             let mut measure = |quantity, what, contenders: [Contender<'_>; 2]| {
-                compare(quantity, what, ring, threads, &contenders, options, record);
+                let threads = ("threads", threads.to_string());
+                let case = case([what, ("ring", ring.to_string()), threads]);
+                let samples = compare(ring, &contenders, options.rounds, record);
+                let names = CONTENDERS.iter().map(|(name, _)| name);
+                record.add_case(quantity, &case, names.zip(samples));
             };
             let servers = CONTENDERS.map(|(_, store)| Server::new(store, ROOM));
-            let seal = servers.each_ref().map(|server| Contender {
-                server,
-                turn: Box::new(move || seal::turn(server, threads, length)),
-            });
+            let seal = (servers.each_ref())
+                .map(|server| (server, boxed(move || seal::turn(server, threads, length))));
             measure(per_ticket, ("operation", "seal".to_owned()), seal);
 
             let openers = CONTENDERS.map(|(_, store)| Opener::new(store));
-            let open = openers.each_ref().map(|opener| Contender {
-                server: &opener.server,
-                turn: Box::new(move || opener.turn(threads, length)),
-            });
+            let open = (openers.each_ref())
+                .map(|opener| (&opener.server, boxed(move || opener.turn(threads, length))));
             measure(per_ticket, ("operation", "open".to_owned()), open);
 
             for kind in [HandshakeKind::Tls12Ticket, HandshakeKind::Tls13Ticket] {
                 let visited = CONTENDERS.map(|(_, store)| {
                     VisitedServer::new(kind, Server::new(store, ROOM), threads, VISITORS)
                 });
-                let resume = visited.each_ref().map(|visited| Contender {
-                    server: &visited.server,
-                    turn: Box::new(move || visited.turn(length).server_micros()),
+                let resume = visited.each_ref().map(|visited| {
+                    let turn = boxed(move || visited.turn(length).server_micros());
+                    (&visited.server, turn)
                 });
                 measure(per_handshake, ("way", kind.to_string()), resume);
             }
@@ -71,44 +71,34 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
     }
 }
 
+type Turn<'a> = Box<dyn Fn() -> f64 + 'a>;
+
 /// One of [`CONTENDERS`] at one task.
-struct Contender<'a> {
-    server: &'a Server,
-    turn: Box<dyn Fn() -> f64 + 'a>,
+type Contender<'a> = (&'a Server, Turn<'a>);
+
+fn boxed<'a>(turn: impl Fn() -> f64 + 'a) -> Turn<'a> {
+    Box::new(turn)
 }
 
 /// Gives both contenders their turn in every round. If our ring is swapped, then also while the
 /// other one works: it costs both the same of the machine.
 fn compare(
-    quantity: [&str; 3],
-    what: (&str, String),
     ring: Ring,
-    threads: usize,
     contenders: &[Contender<'_>; 2],
-    options: &Options,
+    rounds: usize,
     record: &mut Record,
-) {
+) -> Vec<Vec<f64>> {
     let mut samples = Vec::new();
-    let mut rounds = || samples = interleave(0..=options.rounds, contenders, |one, _| (one.turn)());
+    let mut all = || samples = interleave(0..=rounds, contenders, |(_, turn), _| turn());
     match ring {
-        Ring::Still => rounds(),
+        Ring::Still => all(),
         Ring::Swapped => {
-            let ours = contenders[1]
-                .server
-                .resumption
-                .as_ref()
-                .expect("rekindle's");
-            let rate = while_swapping(ours.ticket_ring(), rounds);
+            let ours = contenders[1].0.resumption.as_ref().expect("rekindle's");
+            let rate = while_swapping(ours.ticket_ring(), all);
             if rate < 0.9 * RATE {
                 record.note(format!("tickets: only {rate:.0} swaps a second"));
             }
         }
     }
-    let case = case([
-        what,
-        ("ring", ring.to_string()),
-        ("threads", threads.to_string()),
-    ]);
-    let names = CONTENDERS.iter().map(|(name, _)| name);
-    record.add_case(quantity, &case, names.zip(samples));
+    samples
 }
