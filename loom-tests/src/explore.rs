@@ -141,7 +141,7 @@ fn most_executions() -> Option<usize> {
     match tier().as_str() {
         "quick" => Some(2_000),
         "full" => None,
-        _ => Some(100_000),
+        _ => Some(25_000),
     }
 }
 

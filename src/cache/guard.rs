@@ -35,7 +35,8 @@ impl<V, S> Cache<V, S> {
     /// The first pin of a thread registers it, which may allocate; after that, pinning is one
     /// atomic read-modify-write. Pin for the length of a request or a batch, not for good: a guard
     /// holds back the memory of everything that leaves any cache of this process meanwhile. Once
-    /// that reaches its bound, inserts are refused ([`Refused::ReclamationHeldBack`](crate::Refused::ReclamationHeldBack)).
+    /// that reaches its bound, inserts are refused: see
+    /// [`ReclamationHeldBack`](crate::Refused::ReclamationHeldBack).
     #[inline]
     pub fn pin(&self) -> Guard<'_, V, S> {
         Guard {

@@ -28,10 +28,10 @@ const HALF: usize = 8;
 /// Writes and reads the timestamps of one process.
 pub(crate) struct IvTimestamps {
     prf: SipHasher24,
-    /// The least and the greatest wall offset of the tickets issued so far, as [`wall_offset`] tells
-    /// them. A ticket's wall offset is its session's time, by the wall clock, less its timestamp, by
-    /// the ring's clock: it changes when the wall clock steps. Both begin with the clocks' own
-    /// offset, for processes that fork share the key and not what each of them issues.
+    /// The least and the greatest wall offset of the tickets issued so far ([`wall_offset`]). A
+    /// ticket's wall offset is its session's time, by the wall clock, less its timestamp, by the
+    /// ring's clock: it changes when the wall clock steps. Both begin with the clocks' own offset,
+    /// for processes that fork share the key and not what each of them issues.
     offsets: [AtomicU64; 2],
 }
 
@@ -91,8 +91,8 @@ impl IvTimestamps {
 
     /// Whether a session of that time can be one that this process, or one that shares its key, has
     /// issued at `issued_at`: whether its wall offset is that of the clocks, which show `now` and
-    /// `unix`, or is within those of the tickets that this process has issued. A foreign ticket that
-    /// passes is younger than the wall clock says by no more than the wall clock has stepped.
+    /// `unix`, or is within those of the tickets that this process has issued. A foreign ticket
+    /// that passes is younger than the wall clock says by no more than the wall clock has stepped.
     pub(crate) fn is_own(
         &self,
         issued_at: u64,

@@ -67,7 +67,9 @@ pub(crate) fn fence(order: Ordering) {
 }
 
 macro_rules! atomics {
-    ($($name:ident $(<$param:ident>)? of $value:ty: [$($exchange:ident)?] $($method:ident)*;)*) => {$(
+    ($(
+        $name:ident $(<$param:ident>)? of $value:ty: [$($exchange:ident)?] $($method:ident)*;
+    )*) => {$(
         /// See the type of the same name in [`std::sync::atomic`].
         #[derive(Debug, Default)]
         #[repr(transparent)]

@@ -63,7 +63,6 @@ fn crates() -> Vec<(PathBuf, &'static str, BTreeMap<String, String>)> {
 const NONE: [String; 0] = [];
 
 #[test]
-#[ignore = "until the house is built: cargo test --test architecture -- --ignored"]
 fn no_files_use_each_other_in_a_circle() {
     for (folder, root, sources) in crates() {
         let circles = rules::circles(&Crate::read(root, &sources));
@@ -84,7 +83,6 @@ fn adapters_use_what_the_library_exports() {
 }
 
 #[test]
-#[ignore = "until the house is built: cargo test --test architecture -- --ignored"]
 fn module_files_hold_no_logic() {
     for (folder, root, sources) in crates() {
         let with_logic = Crate::read(root, &sources).module_files_with_logic();

@@ -158,7 +158,7 @@ fn a_library_that_keeps_the_rules_passes() {
 #[test]
 fn an_arrow_that_runs_up_is_found_in_each_way_to_write_it() {
     for line in [
-        "use crate::{sync::Flag as F, cache::{CacheBuilder, Cache}}; struct S(F, CacheBuilder, Cache);",
+        "use crate::{sync::Flag as F, cache::{CacheBuilder as B, Cache}}; struct S(F, B, Cache);",
         "use crate::Cache; struct S(Cache);",
         "pub(crate) use crate::cache::Cache as Renamed;",
         "fn f() -> usize { crate::cache::CacheBuilder; 0 }",
