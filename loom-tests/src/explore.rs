@@ -135,8 +135,8 @@ fn is_quick() -> bool {
     tier() == "quick"
 }
 
-/// How many executions of a model the tier takes at most: seconds for each in the quick tier, half
-/// a minute in the gate, all in the full one.
+/// How many executions of a model the tier takes at most: seconds for each in the quick tier, some
+/// ten seconds in the gate, all in the full one.
 fn most_executions() -> Option<usize> {
     match tier().as_str() {
         "quick" => Some(2_000),
