@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use rekindle::openssl::Resumption;
@@ -15,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::accept::{Frontend, Service};
-use super::background::{self, Turn};
+use super::background::{self, Asker, Turn};
 use super::demo::Demo;
 use super::demo_instructions::instructions;
 use super::identity::{Identity, IdentityFiles};
@@ -187,29 +186,25 @@ fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
 
 /// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no
 /// handshake does it in passing.
-fn spawn_maintenance(resumption: Resumption) -> io::Result<Sender<()>> {
-    let (sender, receiver) = channel();
+fn spawn_maintenance(resumption: Resumption) -> io::Result<Asker> {
     let mut ring_log = RingLog::new(resumption.ticket_ring());
-    background::spawn("maintenance", receiver, move |_| {
+    background::spawn("maintenance", move |_| {
         let maintained = resumption.maintain();
         ring_log.update(resumption.ticket_ring(), maintained);
-    })?;
-    Ok(sender)
+    })
 }
 
-/// Reloads at each message, and looks at the files of ticket keys once a second.
-fn spawn_reloader(mut reloader: Reloader) -> io::Result<Sender<()>> {
-    let (sender, receiver) = channel();
-    background::spawn("reload", receiver, move |turn| match turn {
+/// Reloads when it is asked to, and looks at the files of ticket keys once a second.
+fn spawn_reloader(mut reloader: Reloader) -> io::Result<Asker> {
+    background::spawn("reload", move |turn| match turn {
         Turn::Asked => reloader.reload(),
         Turn::Tick => reloader.look_at_ticket_keys(),
-    })?;
-    Ok(sender)
+    })
 }
 
 /// Tells a background thread of each signal.
-async fn forward(mut signal: Signal, sender: Sender<()>) {
-    while signal.recv().await.is_some() && sender.send(()).is_ok() {}
+async fn forward(mut signal: Signal, asker: Asker) {
+    while signal.recv().await.is_some() && asker.ask() {}
 }
 
 async fn drain(
