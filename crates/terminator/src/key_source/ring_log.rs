@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rekindle::Time;
-use rekindle::tickets::{KeyRing, KeySource, RingKey, TicketKeyError, TicketRing};
+use rekindle::tickets::{Fingerprint, KeyRing, KeySource, RingKey, TicketKeyError, TicketRing};
 use tracing::{error, info};
 
 /// The state at the last look. The log gets changes, not states.
 #[derive(Debug, Default)]
 pub(crate) struct RingLog {
-    sealing: Option<[u8; 16]>,
+    sealing: Option<Fingerprint>,
     fallback: bool,
     failing: bool,
 }
@@ -18,7 +18,7 @@ impl RingLog {
     pub(crate) fn new(ring: &TicketRing) -> Self {
         let keys = ring.load();
         Self {
-            sealing: keys.sealing(ring.now()).map(|key| *key.key().name()),
+            sealing: keys.sealing(ring.now()).map(|key| key.key().fingerprint()),
             ..Self::default()
         }
     }
@@ -46,8 +46,8 @@ impl RingLog {
         self.fallback = fallback;
 
         let sealing = keys.sealing(now);
-        let name = sealing.map(|key| *key.key().name());
-        if self.sealing != name
+        let fingerprint = sealing.map(|key| key.key().fingerprint());
+        if self.sealing != fingerprint
             && let Some(key) = sealing
         {
             let times = key.times();
@@ -58,7 +58,7 @@ impl RingLog {
                 "ticket keys: another key seals"
             );
         }
-        self.sealing = name;
+        self.sealing = fingerprint;
     }
 }
 

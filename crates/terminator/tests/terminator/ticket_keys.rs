@@ -124,6 +124,19 @@ fn tls13_rotation_renews_old_tickets_until_their_key_is_gone() {
     comes_back(&terminator, "-tls1_3", &renewed, "ticket");
 }
 
+/// The log once told keys apart by their names, where metrics count another rotation.
+#[test]
+fn another_key_of_the_same_name_is_a_rotation_and_is_logged() {
+    let files = Files::new();
+    let (mut key, other) = (ticket_key(), ticket_key());
+    files.replace(KEYS, &key);
+    let terminator = terminator(&files);
+    key[16..].copy_from_slice(&other[16..]);
+    terminator.reload_after(|| files.replace(KEYS, &key), UPDATED);
+    assert_eq!(terminator.metric("rekindle_ticket_key_rotations_total"), 1);
+    terminator.wait_for_log("another key seals");
+}
+
 #[test]
 fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
     let files = Files::new();
