@@ -4,7 +4,7 @@
 //! the middle part is explored: loom runs it once for every order in which the threads' accesses to
 //! memory can come, and for every value that a load may see, up to a bound of preemptions.
 //!
-//! What loom cannot judge, and the argument for each of those orderings, stands at the head of
+//! What loom cannot check, and the argument for each of those orderings, stands at the head of
 //! `src/engine/reclaim/readers.rs`.
 #![cfg(loom)]
 

@@ -6,9 +6,9 @@
 //! value, and the old one is dropped with its last guard; while a store is under way a load may
 //! find the older value or the newer one, after it only the newer.
 //!
-//! So models with it judge what the ring and its users make of those promises: one load for
+//! So models with it check what the ring and its users make of those promises: one load for
 //! each handshake, a snapshot that does not change, updates of the whole ring, memory that is
-//! written before it is published and wiped after the last snapshot. They do not judge how arc-swap
+//! written before it is published and wiped after the last snapshot. They do not check how arc-swap
 //! keeps them (its debts and their SeqCst orderings): that is for its own tests.
 
 #[cfg(not(loom))]

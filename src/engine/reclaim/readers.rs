@@ -19,10 +19,10 @@
 //! all that the reader did with X happened before its reuse. The number only grows, so a slot that
 //! shows another number has been unpinned since, whichever thread owns it by then.
 //!
-//! # What loom cannot judge
+//! # What loom cannot check
 //!
 //! Loom takes a SeqCst access for one that acquires and releases; only SeqCst fences mean to it all
-//! that they mean. So the models judge the rest of this protocol, and here is the argument for what
+//! that they mean. So the models check the rest of this protocol, and here is the argument for what
 //! they do not see. "The order" is the single one of all SeqCst operations (C++20,
 //! \[atomics.order\], which Rust has taken over). Each access and fence with SeqCst in `src/`:
 //!
@@ -41,7 +41,7 @@
 //!   SeqCst although x86 and loom would never tell. W2 is a `dmb ish`.
 //!
 //!   Under loom a fence in `announce` stands for the swap's place in the order. The models then
-//!   judge which thread announces, which looks, and when; without that fence, or W2, they fail.
+//!   check which thread announces, which looks, and when; without that fence, or W2, they fail.
 //! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
 //!   look at the slot at all; as above, the fence W2 is then before the `fetch_max` in the order,
 //!   that is before R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the

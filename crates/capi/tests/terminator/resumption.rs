@@ -6,7 +6,7 @@ use crate::clients::{curl, gnutls_cli, has_gnutls_cli, s_client, s_client_get};
 use crate::server::{Counters, Server};
 
 /// A way to resume, and the arguments of the server and of each client.
-struct Way {
+struct Mechanism {
     name: &'static str,
     server: &'static str,
     s_client: &'static str,
@@ -16,7 +16,7 @@ struct Way {
     cached: bool,
 }
 
-const TLS12_BY_TICKET: Way = Way {
+const TLS12_BY_TICKET: Mechanism = Mechanism {
     name: "TLS 1.2 by ticket",
     server: "",
     s_client: "-tls1_2",
@@ -25,7 +25,7 @@ const TLS12_BY_TICKET: Way = Way {
     cached: false,
 };
 
-const TLS13_BY_TICKET: Way = Way {
+const TLS13_BY_TICKET: Mechanism = Mechanism {
     name: "TLS 1.3 by stateless ticket",
     server: "",
     s_client: "-tls1_3",
@@ -34,14 +34,14 @@ const TLS13_BY_TICKET: Way = Way {
     cached: false,
 };
 
-const WAYS: [Way; 5] = [
-    Way {
+const MECHANISMS: [Mechanism; 5] = [
+    Mechanism {
         name: "TLS 1.2 by id, since the server gives no tickets",
         server: "-n",
         cached: true,
         ..TLS12_BY_TICKET
     },
-    Way {
+    Mechanism {
         name: "TLS 1.2 by id, since the client takes no tickets",
         s_client: "-tls1_2 -no_ticket",
         gnutls: "--priority NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_TICKETS",
@@ -50,7 +50,7 @@ const WAYS: [Way; 5] = [
     },
     TLS12_BY_TICKET,
     TLS13_BY_TICKET,
-    Way {
+    Mechanism {
         name: "TLS 1.3 by stateful ticket",
         server: "-n",
         cached: true,
@@ -58,7 +58,7 @@ const WAYS: [Way; 5] = [
     },
 ];
 
-impl Way {
+impl Mechanism {
     fn server(&self, arguments: &str) -> Server {
         eprintln!("{}", self.name); // Only shown if the test fails.
         Server::start(&format!("{} {arguments}", self.server))
@@ -97,7 +97,7 @@ impl Way {
 #[test]
 fn s_client_in_one_process() {
     // In TLS 1.3 the client ends before it has its ticket.
-    for way in WAYS.iter().filter(|way| !way.is_tls13()) {
+    for way in MECHANISMS.iter().filter(|way| !way.is_tls13()) {
         let server = way.server_with_one_thread();
         let printed = s_client(&server, &format!("{} -reconnect", way.s_client));
         let expected = [false, true, true, true, true, true];
@@ -112,7 +112,7 @@ fn s_client_in_one_process() {
 
 #[test]
 fn s_client_in_three_processes() {
-    for way in &WAYS {
+    for way in &MECHANISMS {
         let (server, files) = (way.server(""), Files::new());
         let (first, second) = (files.text("first"), files.text("second"));
         let visit = |session: &str, expected: bool| {
@@ -135,7 +135,7 @@ fn s_client_in_three_processes() {
 
 #[test]
 fn curl_in_one_process() {
-    for way in &WAYS {
+    for way in &MECHANISMS {
         let server = way.server("");
         let printed = curl(&server, way.curl, 3);
         assert_eq!(
@@ -156,7 +156,7 @@ fn curl_in_one_process() {
 #[test]
 fn gnutls_cli_in_one_process() {
     const RESUMED: &str = "*** This is a resumed session";
-    for way in WAYS.iter().filter(|_| has_gnutls_cli()) {
+    for way in MECHANISMS.iter().filter(|_| has_gnutls_cli()) {
         let server = way.server_with_one_thread();
         let printed = gnutls_cli(
             &server,
