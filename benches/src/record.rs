@@ -88,14 +88,7 @@ impl Record {
         let read = || Ok(serde_json::from_reader(BufReader::new(File::open(path)?))?);
         read().map_err(|error| about(path, error))
     }
-}
 
-/// An error that names the file it is about.
-pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-impl Record {
     /// Prints a line on standard output. The reader may have left (`| head`).
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         let _ = writeln!(io::stdout(), "{}", line.as_ref());
@@ -144,6 +137,11 @@ impl Record {
         let seconds = start.elapsed().as_secs_f64();
         self.durations.insert(name.to_owned(), seconds);
     }
+}
+
+/// An error that names the file it is about.
+pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// How the record names the values of a type.

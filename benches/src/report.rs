@@ -65,12 +65,7 @@ pub(crate) fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
 
 /// Says on standard output what became of each target. The reader may have left.
 pub(crate) fn print_targets(record: &Record) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "\n== targets\n{}", target_lines(record));
-}
-
-fn target_lines(record: &Record) -> String {
-    let mut lines = Vec::new();
+    let mut lines = vec!["\n== targets".to_owned()];
     for row in targets::rows(record) {
         let [verdict, ..] = row.verdict().shown();
         lines.push(format!("\n{verdict:<18} {}: {}", row.measure, row.target));
@@ -82,7 +77,7 @@ fn target_lines(record: &Record) -> String {
             lines.push(format!("{:<18} {}", "", row.remark()));
         }
     }
-    lines.join("\n")
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }
 
 fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
@@ -120,10 +115,15 @@ mod tests {
             .push("no <script> could be installed".to_owned());
         let directory = tempfile::tempdir().unwrap();
         let page = directory.path().join("report.html");
-        write(&record, Some("We lose & say so."), &page).unwrap();
+        write(
+            &record,
+            Some("We lose `a < b`\n& say so.\n \n\nTwice."),
+            &page,
+        )
+        .unwrap();
         let html = fs::read_to_string(page).unwrap();
 
-        assert!(html.contains("We lose &amp; say so."));
+        assert!(html.contains("<p>We lose <code>a &lt; b</code> &amp; say so.</p><p>Twice.</p>"));
         assert!(html.contains("no &lt;script&gt; could be installed"));
         assert!(html.contains("Mutex&lt;LruCache&gt;") && !html.contains("<LruCache>"));
         assert_eq!(html.matches("<svg ").count(), 2);

@@ -21,10 +21,7 @@ use crate::workload::Keys;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Sessions in a full table: half are looked up, half come and go.
-    #[arg(
-        long, default_value_t = 100_000,
-        value_parser = parse_in::<1_000, 0xffff_ffff>
-    )]
+    #[arg(long, default_value_t = 100_000, value_parser = parse_in::<1_000, 0xffff_ffff>)]
     sessions: usize,
     /// Threads that insert, at idle scheduling priority.
     #[arg(

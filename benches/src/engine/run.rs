@@ -62,13 +62,10 @@ fn run_in_turn(group: &Group, cases: &[Case], record: &mut Record) {
     let turns: Vec<_> = (cases.iter())
         .flat_map(|case| tables.iter().map(move |table| (case, table)))
         .collect();
-    let counts = interleave(
-        0..=group.rounds,
-        &turns,
-        |((load, threads), table), round| {
-            table.work_for(*load, &population, *threads, round, turn(group, *threads))
-        },
-    );
+    let rounds = 0..=group.rounds;
+    let counts = interleave(rounds, &turns, |((load, threads), table), round| {
+        table.work_for(*load, &population, *threads, round, turn(group, *threads))
+    });
     for (case, counts) in cases.iter().zip(counts.chunks(able.len())) {
         report(group, *case, &able, counts, record);
     }
@@ -102,11 +99,8 @@ fn report(
         contenders.iter().zip(samples).collect()
     };
     let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
-    record.add_case(
-        ["engine", "time per operation", "ns"],
-        &case,
-        samples(nanos),
-    );
+    let time = ["engine", "time per operation", "ns"];
+    record.add_case(time, &case, samples(nanos));
     let missed = samples(|c| percent(c.missed, c.asked));
     let refused = samples(|c| percent(c.refused, c.inserts));
     for (what, shares) in [
@@ -119,11 +113,8 @@ fn report(
             .map(|(contender, share)| format!("{contender} {share:.1} %"))
             .collect();
         if !many.is_empty() {
-            record.note(format!(
-                "engine: {}: {what}: {}",
-                words(&case),
-                many.join(", ")
-            ));
+            let (case_in_words, many) = (words(&case), many.join(", "));
+            record.note(format!("engine: {case_in_words}: {what}: {many}"));
             record.add_case(["engine", what, "%"], &case, shares);
         }
     }

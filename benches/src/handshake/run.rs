@@ -50,28 +50,16 @@ struct Case {
     sessions: Option<usize>,
 }
 
-/// A quantity, its unit, its side where that makes a difference, and its value.
-type Quantity = (
-    &'static str,
-    &'static str,
-    Option<&'static str>,
-    fn(&Turn) -> f64,
-);
+const RATE: [&str; 3] = ["handshake", "handshakes per second", "1/s"];
+const CPU_TIME: [&str; 3] = ["handshake", "CPU time per handshake", "us"];
+
+/// A quantity, its side where that makes a difference, and its value.
+type Quantity = ([&'static str; 3], Option<&'static str>, fn(&Turn) -> f64);
 
 const QUANTITIES: [Quantity; 3] = [
-    ("handshakes per second", "1/s", None, |turn| turn.rate),
-    (
-        "CPU time per handshake",
-        "us",
-        Some("server"),
-        Turn::server_micros,
-    ),
-    (
-        "CPU time per handshake",
-        "us",
-        Some("client and server"),
-        Turn::micros_of_both,
-    ),
+    (RATE, None, |turn| turn.rate),
+    (CPU_TIME, Some("server"), Turn::server_micros),
+    (CPU_TIME, Some("client and server"), Turn::micros_of_both),
 ];
 
 /// The contenders of a kind of handshake; ratios are to the first.
@@ -126,31 +114,25 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     let turns = interleave(1..=options.rounds, &contenders, |(_, contender), _| {
         contender.turn(length)
     });
-    for (quantity, unit, side, value) in QUANTITIES {
+    for (quantity, side, value) in QUANTITIES {
         let mut case = case([
             ("where", "in process".into()),
             ("way", of.kind.to_string()),
             ("threads", of.threads.to_string()),
         ]);
-        case.extend(
-            of.sessions
-                .map(|sessions| ("sessions".into(), sessions.to_string())),
-        );
+        let sessions = of.sessions.map(|sessions| sessions.to_string());
+        case.extend(sessions.map(|sessions| ("sessions".into(), sessions)));
         case.extend(side.map(|side| ("side".into(), side.into())));
         let samples = turns.iter().map(|turns| turns.iter().map(value).collect());
         let measured = contenders.iter().map(|(name, _)| name).zip(samples);
-        record.add_case(["handshake", quantity, unit], &case, measured);
+        record.add_case(quantity, &case, measured);
     }
 }
 
 /// A server with so many sessions in its cache, if it has one, the clients' sessions included.
 /// Resumptions of TLS 1.3 will add others.
 fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
-    let Case {
-        kind,
-        threads,
-        sessions,
-    } = of;
+    let (kind, threads, sessions) = (of.kind, of.threads, of.sessions);
     // With room for several times as many as there will be. In a cache that is full, sessions go
     // to make room, and a client whose session went would not resume; and of ours a line of
     // eight may be full long before the whole cache is.

@@ -148,10 +148,7 @@ pub(super) struct Spread {
 
 impl Spread {
     pub(super) fn of(values: &[f64]) -> Self {
-        Self {
-            low: quantile(values, 0.25),
-            median: quantile(values, 0.5),
-            high: quantile(values, 0.75),
-        }
+        let [low, median, high] = [0.25, 0.5, 0.75].map(|q| quantile(values, q));
+        Self { low, median, high }
     }
 }

@@ -224,23 +224,3 @@ fn all_numbers(cases: &[Case<'_>]) -> Markup {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn remarks_are_paragraphs_of_plain_text() {
-        let remarks = "We lose\nwhere `a < b`.\n \n\nAnd <b>here</b>.\n";
-        let paragraphs = paragraphs(remarks);
-        assert_eq!(paragraphs, ["We lose where `a < b`.", "And <b>here</b>."]);
-        let html: Vec<_> = paragraphs.iter().map(|p| marked(p).into_string()).collect();
-        assert_eq!(
-            html,
-            [
-                "We lose where <code>a &lt; b</code>.",
-                "And &lt;b&gt;here&lt;/b&gt;."
-            ]
-        );
-    }
-}
