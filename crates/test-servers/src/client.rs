@@ -2,14 +2,14 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::{fmt, thread};
 
 use crate::process::Process;
 use crate::wait::DEADLINE;
 
-/// The output of a client.
-pub struct Printed(pub String);
+/// The output of a client, and how it ended.
+pub struct Printed(pub String, pub ExitStatus);
 
 impl Printed {
     /// For each handshake of `s_client`, whether it was resumed.
@@ -108,5 +108,5 @@ pub fn converse(client: &mut Command, input: &[u8]) -> Printed {
 pub fn finish(client: Process) -> Printed {
     let (status, printed) = client.wait_for_end();
     assert_ne!(status.code(), Some(124), "it hung:\n{printed}");
-    Printed(printed)
+    Printed(printed, status)
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 
 use openssl::base64::decode_block;
+use rekindle_test_servers::{Printed, s_client_get};
 use tempfile::NamedTempFile;
 
-use crate::common::client::{Printed, s_client_get};
 use crate::ticket::Ticket;
 
 /// What a client keeps of a visit.

@@ -1,11 +1,9 @@
 //! `rekindle-terminator advise`, from the outside.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::thread;
 
-use crate::common::BINARY;
+use crate::common::{BINARY, upstream};
 
 /// What a terminator with `--sessions 400` said after 10,000 visits of 3,000 clients.
 const METRICS: &str = include_str!("metrics.txt");
@@ -104,15 +102,11 @@ fn a_bad_file_is_named() {
 
 /// Answers every request with this.
 fn serve(head: &'static str, body: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it has an address");
-    thread::spawn(move || {
-        for mut tcp in listener.incoming().map_while(Result::ok) {
-            let request = BufReader::new(&tcp).lines().map_while(Result::ok);
-            request.take_while(|line| !line.is_empty()).for_each(drop);
-            // A client that has read enough hangs up.
-            let _ = write!(tcp, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}");
-        }
+    let address = upstream::serve(move |mut tcp| {
+        let request = BufReader::new(&tcp).lines().map_while(Result::ok);
+        request.take_while(|line| !line.is_empty()).for_each(drop);
+        // A client that has read enough hangs up.
+        write!(tcp, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}")
     });
     format!("http://{address}/metrics")
 }

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use rekindle_test_servers::bounded;
+
 use crate::common::files::{Files, ticket_key, ticket_secret};
 use crate::common::{BINARY, Terminator};
 
@@ -18,8 +20,7 @@ fn refused(code: i32, words: &str, reasons: &[&str]) {
 
 #[track_caller]
 fn refused_with(code: i32, arguments: &[&str], reasons: &[&str]) {
-    let mut command = Command::new("timeout");
-    let output = command.args(["60", BINARY]).args(arguments).output();
+    let output = bounded(BINARY).args(arguments).output();
     let output = output.expect("the binary starts");
     let stderr = String::from_utf8(output.stderr).expect("errors are text");
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");

@@ -7,11 +7,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use openssl::ssl::ShutdownResult;
+use rekindle_test_servers::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
 use crate::common::files::Files;
-use crate::common::upstream::{closed_port, echo, serve};
+use crate::common::upstream::{echo, serve};
 use crate::common::{DEADLINE, Terminator};
 
 const LARGE: usize = 8 * 1024 * 1024;
@@ -114,7 +115,9 @@ fn the_upstream_ends_first_and_still_gets_the_rest() {
 
 #[test]
 fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
-    let terminator = Terminator::proxy(closed_port(), &Files::with_certificate("down"), "");
+    // Bound and dropped: no program listens there.
+    let closed = free_port().and_then(|port| port.local_addr()).unwrap();
+    let terminator = Terminator::proxy(closed, &Files::with_certificate("down"), "");
     let mut stream = tls_connect(terminator.address);
     // What the client has already sent must not turn the goodbye into a reset.
     send(&mut stream, b"GET / HTTP/1.1\r\n\r\n");

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use openssl::base64::encode_block;
+use rekindle_test_servers::bounded;
 
 use super::BINARY;
 use super::files::hex;
@@ -87,10 +88,7 @@ macro_rules! keys {
 pub(crate) use keys;
 
 pub(crate) fn run_keys(words: &str) -> Ran {
-    let command = format!("60 {BINARY} keys {words}");
-    let output = Command::new("timeout")
-        .args(command.split_whitespace())
-        .output();
+    let output = bounded(&format!("{BINARY} keys {words}")).output();
     let Output {
         status,
         stdout,

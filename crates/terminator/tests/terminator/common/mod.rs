@@ -6,30 +6,21 @@ pub(crate) mod keys;
 pub(crate) mod upstream;
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-/// Far longer than anything takes here, on a slow machine with other work.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) use rekindle_test_servers::{DEADLINE, eventually};
+use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
 
 /// A running terminator on free ports of loopback. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Terminator {
-    child: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
-    /// Kept open, because a program whose output is closed may behave differently.
-    _stdout: BufReader<ChildStdout>,
 }
 
 impl Terminator {
@@ -54,58 +45,39 @@ impl Terminator {
     }
 
     /// Connects with `openssl s_client`, and hangs up when the handshake is done.
-    pub(crate) fn s_client(&self, words: &str) -> client::Printed {
-        client::s_client(self.address, words)
+    pub(crate) fn s_client(&self, words: &str) -> Printed {
+        s_client(self.address, words)
     }
 
     /// Connects with `openssl s_client`, and asks the demo how the handshake was.
-    pub(crate) fn get(&self, words: &str) -> client::Printed {
-        client::s_client_get(self.address, words)
+    pub(crate) fn get(&self, words: &str) -> Printed {
+        s_client_get(self.address, words)
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {
-        command
-            .env("RUST_LOG", "rekindle_terminator=debug")
-            .stdin(Stdio::null());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let log = collect_lines(child.stderr.take().expect("stderr is piped"));
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut announced = |what: &str| {
-            let mut line = String::new();
-            stdout.read_line(&mut line).expect("stdout is readable");
-            let address = line
-                .strip_prefix(what)
-                .map(|address| address.trim().parse());
+        command.env("RUST_LOG", "rekindle_terminator=debug");
+        let process = Process::spawn(&mut command, Stdio::null());
+        let announced = |what: &str| {
+            let line = process.wait_for(what);
+            let address = line.strip_prefix(what).map(str::parse);
             match address {
                 Some(Ok(address)) => address,
-                _ => panic!(
-                    "expected `{what}ADDR`, got {line:?}; log: {:#?}",
-                    log.lock().unwrap()
-                ),
+                _ => panic!("expected `{what}ADDR`, got {line:?}"),
             }
         };
-        let admin = announced("admin on ");
-        let address = announced("listening on ");
         Self {
-            child,
-            address,
-            admin,
-            log,
-            _stdout: stdout,
+            admin: announced("admin on "),
+            address: announced("listening on "),
+            process,
         }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("the terminator is alive");
+        self.process.signal(signal);
     }
 
     pub(crate) fn thread_names(&self) -> String {
-        let script = format!("cat /proc/{}/task/*/comm", self.child.id());
+        let script = format!("cat /proc/{}/task/*/comm", self.process.id());
         let output = Command::new("sh").args(["-c", &script]).output();
         let names = output.expect("sh runs").stdout;
         String::from_utf8(names).expect("names are text")
@@ -127,25 +99,16 @@ impl Terminator {
 
     /// How many lines of the log contain `text`.
     pub(crate) fn logged(&self, text: &str) -> usize {
-        self.log
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|line| line.contains(text))
-            .count()
+        let log = self.process.output();
+        log.lines().filter(|line| line.contains(text)).count()
     }
 
     pub(crate) fn wait_for_log(&self, text: &str) {
         eventually(&format!("log line `{text}`"), || self.logged(text) > 0);
     }
 
-    pub(crate) fn wait_for_exit(mut self) -> ExitStatus {
-        let mut status = None;
-        eventually("exit", || {
-            status = self.child.try_wait().expect("the child can be waited for");
-            status.is_some()
-        });
-        status.expect("it has ended")
+    pub(crate) fn wait_for_exit(self) -> ExitStatus {
+        self.process.wait_for_end().0
     }
 
     /// Status line and body of an admin page.
@@ -169,21 +132,6 @@ impl Terminator {
     }
 }
 
-impl Drop for Terminator {
-    fn drop(&mut self) {
-        // Either may fail, if it has ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!(
-                "log of the terminator on {}:\n{}",
-                self.address,
-                self.log.lock().unwrap().join("\n")
-            );
-        }
-    }
-}
-
 /// The series of handshakes of a protocol and a kind.
 pub(crate) fn handshakes(protocol: &str, kind: &str) -> String {
     format!("rekindle_handshakes_total{{protocol=\"{protocol}\",kind=\"{kind}\"}}")
@@ -197,16 +145,6 @@ pub(crate) fn skipped_when_quick(what: &str) -> bool {
         let _ = writeln!(io::stderr(), "SKIPPED in the quick tier: {what}");
     }
     quick
-}
-
-/// Polls until `done`, or fails the test.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < DEADLINE, "waited in vain for: {what}");
-        thread::sleep(POLL);
-    }
 }
 
 /// A connection on which no read or write can hang a test for ever.
@@ -232,15 +170,4 @@ fn http_get(address: SocketAddr, path: &str) -> (String, String) {
     let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
     let status = head.lines().next().expect("a status line");
     (status.to_owned(), body.to_owned())
-}
-
-fn collect_lines(source: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    thread::spawn(move || {
-        for line in BufReader::new(source).lines().map_while(Result::ok) {
-            sink.lock().unwrap().push(line);
-        }
-    });
-    lines
 }

@@ -4,13 +4,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// An address at which no program listens.
-pub(crate) fn closed_port() -> SocketAddr {
-    // Bound and dropped: the system does not hand the port out again soon.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address")
-}
-
 /// Sends everything back, and ends when the other side does.
 pub(crate) fn echo() -> SocketAddr {
     serve(|mut tcp| {
