@@ -43,7 +43,7 @@ CASE(init_refuses_what_is_out_of_range) {
     CHECK(INIT(.size = RIGHT, .ticket_key_max_age = 600, .session_timeout = 600) == -1);
     CHECK(said("maximum age"));
     CHECK(INIT(.size = RIGHT, .full_handshake_max_age = 8 * DAY) == -1);
-    CHECK(said("1 second to 7 days"));
+    CHECK(said("whole seconds, 1 to 604800"));
     CHECK(TSSslSessionGet(NULL) == NULL);
 }
 
