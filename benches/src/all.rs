@@ -61,10 +61,8 @@ fn run_parts<P>(
         ));
         let before = record.measurements.len();
         // What a part measured before it panicked is kept.
-        let mut outcome = Ok(());
-        record.part(name(part), |record| {
-            outcome = catch_unwind(AssertUnwindSafe(|| run(part, record)));
-        });
+        let run = |record: &mut _| catch_unwind(AssertUnwindSafe(|| run(part, record)));
+        let outcome = record.part(name(part), run);
         let problem = match outcome {
             Err(panic) => format!("stopped before its end: {}", message(&*panic)),
             Ok(()) if record.measurements.len() == before => "measured nothing".into(),

@@ -131,11 +131,12 @@ impl Record {
         }
     }
 
-    pub(crate) fn part(&mut self, name: &str, run: impl FnOnce(&mut Self)) {
+    pub(crate) fn part<R>(&mut self, name: &str, run: impl FnOnce(&mut Self) -> R) -> R {
         let start = std::time::Instant::now();
-        run(self);
+        let outcome = run(self);
         let seconds = start.elapsed().as_secs_f64();
         self.durations.insert(name.to_owned(), seconds);
+        outcome
     }
 }
 

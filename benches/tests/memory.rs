@@ -23,18 +23,13 @@ fn every_session_is_accounted_for() {
     // Sizes, moments, quantities, contenders.
     assert_eq!(all.len(), 2 * 2 * 4 * 9);
     for one in &all {
-        let quantity = |name: &str| {
+        let quantity = |name: &str| -> Vec<f64> {
             let same = |m: &&Value| {
                 let same_case = m["case"] == one["case"] && m["contender"] == one["contender"];
                 same_case && m["quantity"] == name
             };
-            let samples = all.iter().find(same).unwrap()["samples"]
-                .as_array()
-                .unwrap();
-            samples
-                .iter()
-                .map(|s| s.as_f64().unwrap())
-                .collect::<Vec<_>>()
+            let samples = &all.iter().find(same).unwrap()["samples"];
+            serde_json::from_value(samples.clone()).unwrap()
         };
         let (kept, resident) = (quantity("kept"), quantity("resident"));
         let (encoded, overhead) = (quantity("encoded"), quantity("overhead"));

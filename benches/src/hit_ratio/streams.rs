@@ -71,11 +71,9 @@ impl Kind {
         let mut rng = SmallRng::seed_from_u64(5);
         let requests = match self {
             Self::Zipf => evenly(zipf(count, &mut rng), 0..SPAN),
-            Self::Visitors | Self::LongLived | Self::SingleUse => {
-                evenly(visitors(count, 0.0, &mut rng), 0..SPAN)
-            }
             Self::Flood => evenly(visitors(count, 0.5, &mut rng), 0..SPAN),
             Self::Burst => burst(count, &mut rng),
+            _ => evenly(visitors(count, 0.0, &mut rng), 0..SPAN),
         };
         Stream {
             name: self.to_string(),
@@ -144,9 +142,7 @@ fn visitors(count: usize, flood: f64, rng: &mut SmallRng) -> Vec<u32> {
             requests.extend(numbers.next());
             continue;
         }
-        let due = returning
-            .peek()
-            .is_some_and(|&Reverse((when, _))| when <= now);
+        let due = (returning.peek()).is_some_and(|&Reverse((when, _))| when <= now);
         let visitor = match returning.pop() {
             Some(Reverse((_, visitor))) if due => visitor,
             other => {

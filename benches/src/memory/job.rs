@@ -70,7 +70,10 @@ impl Job {
     /// Measures in this process, which must not have done so before: what an allocator kept of
     /// earlier work would be used again and not be counted.
     fn measure(&self) -> io::Result<Held> {
-        let inserts = self.sessions * self.when.times();
+        let inserts = match self.when {
+            When::Filled => self.sessions,
+            When::Churned => 10 * self.sessions,
+        };
         let mut bytes = Vec::with_capacity(LONGEST);
         let before = resident::anonymous()?;
         let peer = self.contender.boxed(self.sessions as usize);
@@ -131,15 +134,6 @@ impl Sizes {
         bytes.clear();
         bytes.extend(session.to_le_bytes());
         bytes.resize(self.length(session), session as u8);
-    }
-}
-
-impl When {
-    fn times(self) -> u64 {
-        match self {
-            Self::Filled => 1,
-            Self::Churned => 10,
-        }
     }
 }
 

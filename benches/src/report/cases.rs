@@ -124,10 +124,9 @@ pub(super) fn words(key: &str, value: &str) -> Option<String> {
         ("keys", "uniform") => return None,
         ("keys", _) => format!("{value} keys"),
         ("sessions" | "threads" | "writers" | "readers", _) => {
-            let noun = if value == "1" {
-                key.trim_end_matches('s')
-            } else {
-                key
+            let noun = match value {
+                "1" => key.trim_end_matches('s'),
+                _ => key,
             };
             format!("{} {noun}", numbers::count(value))
         }

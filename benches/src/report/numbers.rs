@@ -3,16 +3,12 @@
 /// Three digits that count, or all before the point: `0.041`, `1.04`, `35.2`, `12,345`.
 pub(super) fn short(value: f64) -> String {
     let size = value.abs();
-    if !value.is_finite() {
-        "–".to_owned()
-    } else if size >= 99.95 {
-        grouped(value)
-    } else if size >= 9.995 {
-        format!("{value:.1}")
-    } else if size >= 0.1 || size == 0.0 {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.3}")
+    match size {
+        _ if !value.is_finite() => "–".to_owned(),
+        99.95.. => grouped(value),
+        9.995.. => format!("{value:.1}"),
+        0.0 | 0.1.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -25,11 +21,8 @@ fn grouped(value: f64) -> String {
         }
         text.push(digit);
     }
-    if value < 0.0 {
-        format!("−{text}")
-    } else {
-        text
-    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    format!("{sign}{text}")
 }
 
 /// A count that was written with all its digits: `100000` is `100 k`, `4000000` is `4 M`.
@@ -46,23 +39,17 @@ pub(super) fn count(digits: &str) -> String {
 /// A time in nanoseconds, in the unit that leaves few digits: `450 ns`, `14.8 µs`, `2 ms`.
 pub(super) fn time(nanoseconds: f64) -> String {
     let size = nanoseconds.abs();
-    let (value, unit) = if size < 1e3 {
-        (nanoseconds, "ns")
-    } else if size < 1e6 {
-        (nanoseconds / 1e3, "µs")
-    } else {
-        (nanoseconds / 1e6, "ms")
+    let (value, unit) = match size {
+        ..1e3 => (nanoseconds, "ns"),
+        ..1e6 => (nanoseconds / 1e3, "µs"),
+        _ => (nanoseconds / 1e6, "ms"),
     };
-    format!("{} {unit}", plain(value))
-}
-
-/// At most three digits that count, without zeros that say nothing: `0.5`, `14.8`, `100`, `2`.
-fn plain(value: f64) -> String {
     let text = short(value);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    let without_zeros = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    format!("{without_zeros} {unit}")
 }
 
 /// A number of seconds: `45 s`, `12 min 5 s`.

@@ -169,10 +169,9 @@ fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
         horizontal: axes.horizontal.clone(),
         vertical: axes.vertical.clone(),
         log: axes.log,
-        name: if axes.times {
-            numbers::time
-        } else {
-            numbers::short
+        name: match axes.times {
+            true => numbers::time,
+            false => numbers::short,
         },
         positions,
         series,

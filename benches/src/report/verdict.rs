@@ -71,14 +71,11 @@ impl Verdict {
 
 impl Row {
     pub(super) fn verdict(&self) -> Verdict {
-        if self.checks.is_empty() {
-            Verdict::NotMeasured
-        } else if self.missed().next().is_some() {
-            Verdict::Missed
-        } else if self.unmeasured.is_empty() {
-            Verdict::Met
-        } else {
-            Verdict::MetWhereMeasured
+        match (self.missed().next(), self.unmeasured.is_empty()) {
+            _ if self.checks.is_empty() => Verdict::NotMeasured,
+            (Some(_), _) => Verdict::Missed,
+            (None, true) => Verdict::Met,
+            (None, false) => Verdict::MetWhereMeasured,
         }
     }
 
