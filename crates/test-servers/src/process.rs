@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::wait::eventually;
 
@@ -69,6 +69,7 @@ impl Process {
     pub fn wait_for(&self, text: &str) -> String {
         let mut found = None;
         eventually(&format!("a line with `{text}`"), || {
+            let has_ended = self.has_ended();
             let output = self.output();
             let searched = self.searched.load(Ordering::Relaxed);
             for line in output[searched..].split_inclusive('\n') {
@@ -81,9 +82,18 @@ impl Process {
                     break;
                 }
             }
+            let may_come = found.is_some() || !has_ended;
+            assert!(may_come, "it ended without a line with `{text}`");
             found.is_some()
         });
         found.expect("a line")
+    }
+
+    /// As [`Self::ended`], but leaves the status where it is.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let process = WaitId::Pid(Pid::from_child(&self.child));
+        waitid(process, options).is_ok_and(|status| status.is_some())
     }
 
     /// Waits until it ends by itself. Returns the status and the whole output.
@@ -190,6 +200,12 @@ mod tests {
             stat.is_ok_and(|stat| stat.state != 'Z')
         };
         eventually("the end", || !tree.iter().any(running));
+    }
+
+    #[test]
+    #[should_panic(expected = "it ended without a line with `ready`")]
+    fn no_line_is_awaited_from_a_process_that_has_ended() {
+        shell("echo cannot").wait_for("ready");
     }
 
     #[test]
