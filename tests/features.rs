@@ -2,45 +2,38 @@
 
 use std::fs;
 
-/// Test targets that need the feature `openssl`; each is shown as ignored without it.
-macro_rules! need_openssl {
-    ($($target:ident),*) => {
-        const NEED_OPENSSL: &[&str] = &[$(stringify!($target)),*];
+/// Test targets by the feature that they need; each is shown as ignored without it.
+macro_rules! left_out {
+    ($($feature:literal, $how:literal: $($target:ident),*;)*) => {
+        const NEEDING: &[(&str, &str)] = &[$($((stringify!($target), $feature)),*),*];
 
-        #[cfg(not(feature = "openssl"))]
         mod left_out {
-            $(
+            $($(
+                #[cfg(not(feature = $feature))]
                 #[test]
-                #[ignore = "run: cargo test --features openssl"]
+                #[ignore = $how]
                 fn $target() {}
-            )*
+            )*)*
         }
     };
 }
 
-need_openssl!(
-    hooks,
-    ledger,
-    resumption,
-    soak,
-    ticket_lifetimes,
-    ticket_memory
-);
+left_out! {
+    "openssl", "run: cargo test --features openssl": hooks, ledger, resumption, soak, ticket_lifetimes, ticket_memory;
+    "tracing", "run: cargo test --features tracing": ticket_events;
+}
 
 #[test]
 fn every_target_that_needs_a_feature_is_named() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
-    let mut needing = Vec::new();
-    for target in manifest.split("[[test]]").skip(1) {
+    let targets = manifest.split("[[test]]").skip(1);
+    let needing = targets.filter_map(|target| {
         let target = target.split("\n\n").next().unwrap();
-        if target.contains("required-features") {
-            assert!(
-                target.contains("required-features = [\"openssl\"]"),
-                "{target}"
-            );
-            needing.push(target.split('"').nth(1).unwrap().to_owned());
-        }
-    }
-    assert_eq!(needing, NEED_OPENSSL);
+        let (_, features) = target.split_once("required-features = [\"")?;
+        Some((target.split('"').nth(1)?, features.split('"').next()?))
+    });
+    let mut needing: Vec<_> = needing.collect();
+    needing.sort_by_key(|(_, feature)| *feature);
+    assert_eq!(needing, NEEDING);
 }

@@ -184,4 +184,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_mix_of_sizes_spans_its_range() {
+        let lengths = || (0..10_000).map(|session| Sizes::Mixed.length(session));
+        assert!(lengths().all(|length| (SHORTEST..=LONGEST).contains(&length)));
+        assert!(lengths().min().unwrap() < 170 && lengths().max().unwrap() > 3_000);
+        let below = lengths().filter(|length| *length < 701).count();
+        assert!((4_800..5_200).contains(&below), "half of them: {below}");
+    }
 }

@@ -13,3 +13,19 @@ pub(super) fn become_idle() -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_becomes_idle() {
+        let policy = || {
+            become_idle().unwrap();
+            // SAFETY: 0 is the calling thread.
+            unsafe { libc::sched_getscheduler(0) }
+        };
+        let policy = std::thread::spawn(policy).join().unwrap();
+        assert_eq!(policy, libc::SCHED_IDLE);
+    }
+}

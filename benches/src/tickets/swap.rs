@@ -59,3 +59,23 @@ fn record(key: &RingKey) -> [u8; 48] {
     record[32..].copy_from_slice(key.aes_key());
     record
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swapped_ring_keeps_its_keys() {
+        let ring = TicketRing::random().unwrap();
+        let keys = || ring.load().iter().map(record).collect::<Vec<_>>();
+        let (before, first) = (keys(), std::ptr::from_ref(&*ring.load()));
+        let held = ring.load();
+        while_swapping(&ring, || {
+            while std::ptr::from_ref(&*ring.load()) == first {
+                thread::yield_now();
+            }
+        });
+        drop(held);
+        assert_eq!(keys(), before);
+    }
+}

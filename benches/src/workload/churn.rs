@@ -33,3 +33,17 @@ fn mixed(number: u64) -> u64 {
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ word >> 31
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_sessions_share_an_id() {
+        let all = (0..4).flat_map(|thread| (0..1_000).map(move |step| churned(thread, step)));
+        let ids: HashSet<_> = all.map(|c| c.id.as_bytes().to_vec()).collect();
+        assert_eq!(ids.len(), 4_000);
+    }
+}

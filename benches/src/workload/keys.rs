@@ -41,3 +41,21 @@ named!(Keys {
     Uniform => "uniform",
     Zipf => "zipf",
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zipf_prefers_some_and_uniform_does_not() {
+        let most = |keys: Keys| {
+            let mut times = [0; 1_000];
+            for key in keys.draw((0..1_000).collect(), 100_000, 1) {
+                times[key as usize] += 1;
+            }
+            times.into_iter().max().unwrap()
+        };
+        assert!(most(Keys::Uniform) < 200);
+        assert!(most(Keys::Zipf) > 5_000);
+    }
+}
