@@ -19,7 +19,8 @@ macro_rules! left_out {
 }
 
 left_out! {
-    "openssl", "run: cargo test --features openssl": hooks, ledger, resumption, soak, ticket_lifetimes, ticket_memory;
+    "openssl", "run: cargo test --features openssl":
+        hooks, ledger, resumption, soak, ticket_lifetimes, ticket_memory;
     "tracing", "run: cargo test --features tracing": ticket_events;
 }
 
