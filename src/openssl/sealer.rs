@@ -36,6 +36,17 @@ struct Decided {
     now: Time,
 }
 
+impl Decided {
+    /// The key, though another one may seal by now, and the time.
+    fn find(self, keys: &KeyRing) -> Option<(&TicketKey, Time)> {
+        let is_it = |key: &&RingKey| key.key().fingerprint() == self.key;
+        let sealing = keys.sealing(self.now).filter(is_it);
+        let open = |key: &&RingKey| self.now < key.times().open_until && is_it(key);
+        let found = sealing.or_else(|| keys.iter().find(open))?;
+        Some((found.key(), self.now))
+    }
+}
+
 thread_local! {
     /// From [`Sealer::on_issue`] to [`Sealer::seal`]. OpenSSL may fail in between, so this keeps no
     /// ring alive, whose keys would stay in memory.
@@ -72,12 +83,19 @@ impl Sealer {
         contexts: Contexts,
     ) -> c_int {
         let decided = DECIDED.take().filter(|decided| decided.ssl == ssl);
-        let (keys, now) = match decided {
-            Some(decided) => (self.ring.load(), decided.now),
-            None => self.ring.load_to_seal(),
-        };
-        let Some(key) = sealing(&keys, now, decided) else {
-            return -1;
+        let (loaded, current);
+        loaded = self.ring.load();
+        let (key, now) = match decided.and_then(|decided| decided.find(&loaded)) {
+            Some(found) => found,
+            // Only if an update has dropped that key in between.
+            None => {
+                current = self.ring.load_to_seal();
+                let (keys, now) = &current;
+                let Some(sealing) = keys.sealing(*now) else {
+                    return -1;
+                };
+                (sealing.key(), *now)
+            }
         };
         *name = *key.name();
         // SAFETY: by contract; OpenSSL fills no more bytes than the vector has.
@@ -364,23 +382,6 @@ impl Sealer {
             now.wrapping_sub(age)
         }
     }
-}
-
-/// The key to seal with: the one that decided the ticket's lifetime, though another may seal by
-/// now. Only if an update has dropped that key, the one in force.
-fn sealing(keys: &KeyRing, now: Time, decided: Option<Decided>) -> Option<&TicketKey> {
-    let sealing = keys.sealing(now).map(RingKey::key);
-    let Some(Decided { key: wanted, .. }) = decided else {
-        return sealing;
-    };
-    if sealing.is_some_and(|key| key.fingerprint() == wanted) {
-        return sealing;
-    }
-    let mut open = keys
-        .iter()
-        .filter(|key| now < key.times().open_until)
-        .map(RingKey::key);
-    open.find(|key| key.fingerprint() == wanted).or(sealing)
 }
 
 /// # Safety

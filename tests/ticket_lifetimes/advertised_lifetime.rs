@@ -1,8 +1,8 @@
 //! The lifetime that clients are told: never more than can be kept, never nothing.
 
 use std::ffi::c_long;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use openssl::ssl::{SslContextBuilder, SslSession};
@@ -13,7 +13,7 @@ use rekindle::tickets::{TicketKeys, TicketPolicy, TicketRing};
 use rekindle::{Clock, Time};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Mechanism, ask_for_certificates, server_builder};
+use crate::common::{Client, Mechanism, ask_for_certificates, server, server_builder};
 use crate::machine::{
     HOUR, Machine, a_clock, cases, hint, own_keys, ring, rotating_keys, secs, stubborn, timed,
     timeout,
@@ -42,16 +42,23 @@ fn two_timed_keys(clock: &Arc<TwoClocks>) -> TicketRing {
     ring(clock).keys(&keys).build().unwrap()
 }
 
-/// A clock that a millisecond passes by at one of its readings.
+/// A clock that a millisecond passes by at one of its readings, or just after it, when other keys
+/// come.
 struct PassesAtReading {
     clock: Arc<TwoClocks>,
     left: AtomicUsize,
+    update: OnceLock<Weak<TicketRing>>,
 }
 
 impl Clock for PassesAtReading {
     fn now(&self) -> Time {
         if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let before = self.clock.now();
             self.clock.pass(Duration::from_millis(1));
+            if let Some(ring) = self.update.get().and_then(Weak::upgrade) {
+                ring.replace(&TicketKeys::random().unwrap()).unwrap();
+                return before;
+            }
         }
         self.clock.now()
     }
@@ -70,6 +77,7 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
         let passes = Arc::new(PassesAtReading {
             clock: clock.clone(),
             left: AtomicUsize::new(0),
+            update: OnceLock::new(),
         });
         let ring = TicketRing::builder().clock(passes.clone());
         let ring = ring.keys(&TicketKeys::new(keys).unwrap()).build().unwrap();
@@ -81,6 +89,30 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
         machine.pass(hint(&client) - 1);
         let again = machine.reconnect(&client);
         assert!(again.resumed(), "{kind:?}, {reading}");
+    }
+}
+
+#[test]
+fn keys_that_are_replaced_while_a_ticket_is_issued_end_no_handshake() {
+    for (kind, reading) in (0..24).map(|n| (Mechanism::TICKETS[n % 2], n / 2)) {
+        let passes = Arc::new(PassesAtReading {
+            clock: a_clock(),
+            left: AtomicUsize::new(0),
+            update: OnceLock::new(),
+        });
+        let ring = TicketRing::builder().clock(passes.clone());
+        let ring = Arc::new(ring.keys(&TicketKeys::random().unwrap()).build().unwrap());
+        passes.update.set(Arc::downgrade(&ring)).unwrap();
+        let resumption = Resumption::builder()
+            .sessions(10)
+            .ticket_ring(ring)
+            .build()
+            .unwrap();
+        let (server, client) = (server(&resumption), Client::new(kind));
+        client.connect(&server);
+        passes.left.store(reading, Ordering::SeqCst);
+        client.connect(&server);
+        client.reconnect(&server);
     }
 }
 
