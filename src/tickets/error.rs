@@ -1,7 +1,8 @@
 //! What can be wrong with ticket keys.
 
-use std::error::Error;
 use std::fmt;
+
+use thiserror::Error;
 
 /// The most keys in a set.
 pub(super) const MAX_KEYS: usize = 4096;
@@ -44,38 +45,30 @@ impl fmt::Display for KeyLocation {
 }
 
 /// Why a key is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFault {
     /// Its secrets are all zeros.
+    #[error("is all zeros")]
     AllZero,
     /// Its encryption key or its MAC secret is one byte over and over.
+    #[error("has a secret that is one repeated byte")]
     RepeatedByte,
     /// Its encryption key is its MAC secret, or begins it.
+    #[error("encrypts with its MAC secret")]
     EqualSecrets,
     /// The encryption key has neither 16 nor 32 bytes, or the MAC secret neither 16, 32 nor 64.
+    #[error("has secrets of a length that no ticket key has")]
     Length,
 }
 
-impl fmt::Display for KeyFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AllZero => "is all zeros",
-            Self::RepeatedByte => "has a secret that is one repeated byte",
-            Self::EqualSecrets => "encrypts with its MAC secret",
-            Self::Length => "has secrets of a length that no ticket key has",
-        })
-    }
-}
-
-impl Error for KeyFault {}
-
 /// Why a set of ticket keys is refused. Nothing was changed. The configuration is at fault, but for
 /// [`NoRandomness`](Self::NoRandomness).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketKeyError {
     /// The content holds no whole record.
+    #[error("{len} bytes do not hold a ticket key ({record} bytes)")]
     TooShort {
         /// Bytes of the content.
         len: usize,
@@ -83,13 +76,16 @@ pub enum TicketKeyError {
         record: usize,
     },
     /// A key is refused.
+    #[error("{at} {fault}")]
     Bad {
         /// Which one.
         at: KeyLocation,
         /// Why.
+        #[source]
         fault: KeyFault,
     },
     /// A line of a text format is wrong.
+    #[error("line {line}: {reason}")]
     Syntax {
         /// The line, counted from 1.
         line: usize,
@@ -98,8 +94,10 @@ pub enum TicketKeyError {
     },
     /// The content is text in another format. Read as raw records it would make keys that can be
     /// guessed, and names that give secrets away.
+    #[error("this looks like {0}, and was to be read as raw records")]
     AnotherFormat(&'static str),
     /// Two keys have one name.
+    #[error("{first} and {second} have the same name")]
     DuplicateName {
         /// The first of them.
         first: KeyLocation,
@@ -107,6 +105,7 @@ pub enum TicketKeyError {
         second: KeyLocation,
     },
     /// Two keys have the same secrets, under different names.
+    #[error("{first} and {second} have the same secrets")]
     DuplicateMaterial {
         /// The first of them.
         first: KeyLocation,
@@ -114,6 +113,7 @@ pub enum TicketKeyError {
         second: KeyLocation,
     },
     /// There are fewer keys than the format's own server starts with.
+    #[error("{keys} ticket keys where it takes {least}")]
     TooFew {
         /// Keys in the set.
         keys: usize,
@@ -121,77 +121,17 @@ pub enum TicketKeyError {
         least: usize,
     },
     /// No key of the set seals now or later.
+    #[error("no ticket key may seal")]
     NothingSeals,
     /// More keys than [`TicketKeys::MAX_KEYS`](super::TicketKeys::MAX_KEYS).
+    #[error("more than {max} ticket keys", max = MAX_KEYS)]
     TooMany,
     /// The operating system gives no random bytes.
-    NoRandomness(NoRandomness),
-}
-
-impl fmt::Display for TicketKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort { len, record } => {
-                write!(f, "{len} bytes do not hold a ticket key ({record} bytes)")
-            }
-            Self::Bad { at, fault } => write!(f, "{at} {fault}"),
-            Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
-            Self::AnotherFormat(what) => {
-                write!(
-                    f,
-                    "this looks like {what}, and was to be read as raw records"
-                )
-            }
-            Self::DuplicateName { first, second } => {
-                write!(f, "{first} and {second} have the same name")
-            }
-            Self::DuplicateMaterial { first, second } => {
-                write!(f, "{first} and {second} have the same secrets")
-            }
-            Self::TooFew { keys, least } => {
-                write!(f, "{keys} ticket keys where it takes {least}")
-            }
-            Self::NothingSeals => f.write_str("no ticket key may seal"),
-            Self::TooMany => write!(f, "more than {} ticket keys", MAX_KEYS),
-            Self::NoRandomness(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for TicketKeyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Bad { fault, .. } => Some(fault),
-            Self::NoRandomness(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-impl From<NoRandomness> for TicketKeyError {
-    fn from(error: NoRandomness) -> Self {
-        Self::NoRandomness(error)
-    }
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }
 
 /// The operating system gives no random bytes for a key or a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRandomness(getrandom::Error);
-
-impl From<getrandom::Error> for NoRandomness {
-    fn from(error: getrandom::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for NoRandomness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no random bytes for a ticket key: {}", self.0)
-    }
-}
-
-impl Error for NoRandomness {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no random bytes for a ticket key: {0}")]
+pub struct NoRandomness(#[from] getrandom::Error);

@@ -1,8 +1,8 @@
 //! Configures a ring of ticket keys.
 
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
+
+use thiserror::Error;
 
 use super::clock_reading::ClockReading;
 use super::error::TicketKeyError;
@@ -121,48 +121,16 @@ impl TicketRingBuilder {
 }
 
 /// Why a ring could not be built.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TicketRingError {
     /// The policy has a value out of its range.
-    Policy(PolicyError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// There is no key to seal with.
-    Keys(TicketKeyError),
+    #[error(transparent)]
+    Keys(#[from] TicketKeyError),
     /// The secret gives no key at this time.
-    Secret(SecretError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
-
-impl TicketRingError {
-    fn inner(&self) -> &(dyn Error + 'static) {
-        match self {
-            Self::Policy(error) => error,
-            Self::Keys(error) => error,
-            Self::Secret(error) => error,
-        }
-    }
-}
-
-/// The inner error's message.
-impl fmt::Display for TicketRingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.inner(), f)
-    }
-}
-
-impl Error for TicketRingError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.inner().source()
-    }
-}
-
-macro_rules! from {
-    ($($error:ty => $variant:ident),*) => {$(
-        impl From<$error> for TicketRingError {
-            fn from(error: $error) -> Self {
-                Self::$variant(error)
-            }
-        }
-    )*};
-}
-
-from!(PolicyError => Policy, TicketKeyError => Keys, SecretError => Secret);

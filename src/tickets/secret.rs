@@ -12,13 +12,13 @@
 //! With a ratchet the secret of one period gives the next one's, and no way leads back: an attacker
 //! with today's state cannot open tickets of earlier keys.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
@@ -282,10 +282,11 @@ impl fmt::Debug for TicketSecret {
 }
 
 /// Why a secret is refused, or gives no key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretError {
     /// A line of the text is wrong.
+    #[error("line {line}: {reason}")]
     Syntax {
         /// The line, counted from 1.
         line: usize,
@@ -293,80 +294,42 @@ pub enum SecretError {
         reason: &'static str,
     },
     /// There is no line with this word.
+    #[error("there is no line `{0} ...`")]
     Missing(&'static str),
     /// The secret is one repeated byte.
+    #[error("the secret is one repeated byte")]
     RepeatedByte,
     /// The period is out of its range, or not in whole seconds.
+    #[error(
+        "the period must be whole seconds, {} to {}",
+        TicketSecret::PERIOD.start(),
+        TicketSecret::PERIOD.end()
+    )]
     Period,
     /// Too many keys of that period would be open at one time.
+    #[error("the period is too short for the ticket lifetime: too many keys would be open")]
     TooManyKeys,
     /// Its keys would get older than the policy allows: a period and a ticket lifetime are longer
     /// than the maximum age.
+    #[error("its keys would seal and open for longer than the maximum age of keys")]
     MaxAge,
     /// The ratchet has gone past the key's period: the clock has gone back, or is behind.
+    #[error("the ratchet is past this period: the clock has gone back, or is behind")]
     Past,
     /// The key's period is too many steps ahead of the ratchet: the clock is ahead, or the secret
     /// too old.
+    #[error(
+        "the ratchet is more than {} periods behind: the clock is ahead, or the secret too old",
+        TicketSecret::MOST_STEPS
+    )]
     TooFar,
     /// The derived key is weak: as likely as guessing it.
-    Weak(KeyFault),
+    #[error("the derived key {0}")]
+    Weak(#[source] KeyFault),
     /// The operating system gives no random bytes.
-    NoRandomness(NoRandomness),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// No key of the ring's own could be made.
-    OwnKey(TicketKeyError),
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax { line, reason } => write!(f, "line {line}: {reason}"),
-            Self::Missing(word) => write!(f, "there is no line `{word} ...`"),
-            Self::RepeatedByte => f.write_str("the secret is one repeated byte"),
-            Self::Period => {
-                let (least, most) = TicketSecret::PERIOD.into_inner();
-                write!(f, "the period must be whole seconds, {least} to {most}")
-            }
-            Self::TooManyKeys => f.write_str(
-                "the period is too short for the ticket lifetime: too many keys would be open",
-            ),
-            Self::MaxAge => {
-                f.write_str("its keys would seal and open for longer than the maximum age of keys")
-            }
-            Self::Past => f.write_str(
-                "the ratchet is past this period: the clock has gone back, or is behind",
-            ),
-            Self::TooFar => write!(
-                f,
-                "the ratchet is more than {} periods behind: the clock is ahead, or the secret too \
-                 old",
-                TicketSecret::MOST_STEPS
-            ),
-            Self::Weak(fault) => write!(f, "the derived key {fault}"),
-            Self::NoRandomness(error) => error.fmt(f),
-            Self::OwnKey(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for SecretError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Weak(fault) => Some(fault),
-            Self::NoRandomness(error) => error.source(),
-            Self::OwnKey(error) => error.source(),
-            _ => None,
-        }
-    }
-}
-
-impl From<NoRandomness> for SecretError {
-    fn from(error: NoRandomness) -> Self {
-        Self::NoRandomness(error)
-    }
-}
-
-impl From<TicketKeyError> for SecretError {
-    fn from(error: TicketKeyError) -> Self {
-        Self::OwnKey(error)
-    }
+    #[error(transparent)]
+    OwnKey(#[from] TicketKeyError),
 }
