@@ -1,20 +1,20 @@
 //! Why a file gave no ticket keys.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use rekindle::tickets::{SecretError, TicketKeyError, TicketRingError};
+use thiserror::Error;
 
 /// The longest file that is read, in bytes.
 pub(crate) const MAX_LEN: usize = 1 << 20;
 
 /// Why a file of ticket keys is not used. The keys in use stay.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TicketFileError {
     /// It is missing, or cannot be read.
+    #[error("cannot read ticket keys from {path}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -22,16 +22,19 @@ pub enum TicketFileError {
         source: io::Error,
     },
     /// It is a directory, a pipe or a device: reading it might never end.
+    #[error("cannot read ticket keys from {path}: not a regular file")]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// It is longer than [`TicketKeyFile::MAX_LEN`](crate::TicketKeyFile::MAX_LEN).
+    #[error("cannot read ticket keys from {path}: longer than {max} bytes", max = MAX_LEN)]
     TooLong {
         /// The file.
         path: PathBuf,
     },
     /// Its content is not ticket keys.
+    #[error("bad ticket keys in {path}: {source}")]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -39,6 +42,7 @@ pub enum TicketFileError {
         source: TicketKeyError,
     },
     /// Its content is not a secret to derive keys from, or the secret gives no key now.
+    #[error("bad ticket secret in {path}: {source}")]
     BadSecret {
         /// The file.
         path: PathBuf,
@@ -46,18 +50,22 @@ pub enum TicketFileError {
         source: SecretError,
     },
     /// The file is good, and the ring that was to begin with it could not be built.
+    #[error(transparent)]
     Ring(TicketRingError),
     /// Users other than its owner may read or write it, and such files are to be refused.
+    #[error("ticket keys in {path} can be read or written by others than its owner")]
     ReadableByOthers {
         /// The file.
         path: PathBuf,
     },
     /// A folder without a file of keys.
+    #[error("there is no file of ticket keys in {path}")]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
     },
     /// Two files of a folder have keys with the same name or the same secrets.
+    #[error("ticket keys in {first} and {second} have the same {of}")]
     Duplicates {
         /// The one that comes first.
         first: PathBuf,
@@ -66,54 +74,4 @@ pub enum TicketFileError {
         /// What is the same: `name` or `secrets`.
         of: &'static str,
     },
-}
-
-impl fmt::Display for TicketFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unread = "cannot read ticket keys from";
-        match self {
-            Self::Unreadable { path, source } => write!(f, "{unread} {}: {source}", path.display()),
-            Self::NotAFile { path } => write!(f, "{unread} {}: not a regular file", path.display()),
-            Self::TooLong { path } => {
-                write!(
-                    f,
-                    "{unread} {}: longer than {MAX_LEN} bytes",
-                    path.display()
-                )
-            }
-            Self::Malformed { path, source } => {
-                write!(f, "bad ticket keys in {}: {source}", path.display())
-            }
-            Self::BadSecret { path, source } => {
-                write!(f, "bad ticket secret in {}: {source}", path.display())
-            }
-            Self::Ring(error) => error.fmt(f),
-            Self::ReadableByOthers { path } => write!(
-                f,
-                "ticket keys in {} can be read or written by others than its owner",
-                path.display()
-            ),
-            Self::EmptyFolder { path } => {
-                write!(f, "there is no file of ticket keys in {}", path.display())
-            }
-            Self::Duplicates { first, second, of } => write!(
-                f,
-                "ticket keys in {} and {} have the same {of}",
-                first.display(),
-                second.display()
-            ),
-        }
-    }
-}
-
-impl Error for TicketFileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Malformed { source, .. } => Some(source),
-            Self::BadSecret { source, .. } => Some(source),
-            Self::Ring(error) => error.source(),
-            _ => None,
-        }
-    }
 }
