@@ -4,6 +4,7 @@
 #[path = "common/operations/mod.rs"]
 mod operations;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,10 +75,8 @@ proptest! {
 #[test]
 fn agrees_on_the_fuzz_targets_corpus() {
     // A published package has none.
-    let corpus = std::fs::read_dir(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/fuzz/corpus/operations"
-    ));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/operations");
+    let corpus = std::fs::read_dir(folder);
     for file in corpus.into_iter().flatten() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         let mut input = Input::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
@@ -86,12 +85,30 @@ fn agrees_on_the_fuzz_targets_corpus() {
     }
 }
 
-fn fill(cache: &Cache<u64>, ids: std::ops::Range<u32>) {
+fn fill(cache: &Cache<u64>, ids: Range<u32>) {
     for n in ids {
-        cache
-            .insert(&numbered(n), 0, b"bytes", Time::NEVER)
-            .unwrap();
+        let inserted = cache.insert(&numbered(n), 0, b"bytes", Time::NEVER);
+        inserted.unwrap();
     }
+}
+
+/// How many of these are found.
+fn found(cache: &Cache<u64>, ids: Range<u32>) -> usize {
+    let guard = cache.pin();
+    ids.filter(|n| guard.get(&numbered(*n)).is_some()).count()
+}
+
+fn with_clock(capacity: usize) -> (Arc<ManualClock>, Cache<u64>) {
+    let clock = Arc::new(ManualClock::new());
+    let builder = Cache::builder().capacity(capacity).clock(clock.clone());
+    (clock, builder.build().unwrap())
+}
+
+fn with_entry() -> (Cache<u64>, SessionId) {
+    let cache = Cache::new(10).unwrap();
+    let id = SessionId::new(b"id").unwrap();
+    cache.insert(&id, 5, b"encoded", Time::NEVER).unwrap();
+    (cache, id)
 }
 
 fn numbered(n: u32) -> SessionId {
@@ -102,16 +119,10 @@ fn numbered(n: u32) -> SessionId {
 fn a_flood_of_sessions_that_nobody_resumes_does_not_push_out_those_in_use() {
     let cache = Cache::new(1_000).unwrap();
     fill(&cache, 0..500);
-    let guard = cache.pin();
-    let in_use = |n: &u32| guard.get(&numbered(*n)).is_some();
-    let before = (0..500).filter(in_use).count();
-    drop(guard);
+    let before = found(&cache, 0..500);
     // A hundred times the capacity, none of which is resumed meanwhile.
     fill(&cache, 1_000..101_000);
-    let guard = cache.pin();
-    let after = (0..500)
-        .filter(|n| guard.get(&numbered(*n)).is_some())
-        .count();
+    let after = found(&cache, 0..500);
     assert!(before >= 490, "{before}");
     assert!(after >= before * 9 / 10, "{after} of {before} survived");
 }
@@ -128,20 +139,13 @@ fn sessions_that_were_resumed_once_do_not_stay_for_good() {
         fill(&cache, n..n + 1);
         cache.get(&numbered(n));
     }
-    let old = (0..1_000)
-        .filter(|n| cache.get(&numbered(*n)).is_some())
-        .count();
+    let old = found(&cache, 0..1_000);
     assert!(old < 200, "{old} of 1,000 still there");
 }
 
 #[test]
 fn expired_entries_go_before_live_ones() {
-    let clock = Arc::new(ManualClock::new());
-    let cache = Cache::builder()
-        .capacity(100)
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+    let (clock, cache) = with_clock(100);
     for n in 0..50 {
         let soon = cache.now().saturating_add(Duration::from_secs(1));
         cache.insert(&numbered(n), 0, b"", soon).unwrap();
@@ -152,20 +156,13 @@ fn expired_entries_go_before_live_ones() {
     fill(&cache, 100..150);
     let stats = cache.stats();
     assert!(stats.evicted.expired >= 30, "{stats:?}");
-    let still = (50..100)
-        .filter(|n| cache.get(&numbered(*n)).is_some())
-        .count();
+    let still = found(&cache, 50..100);
     assert!(still + 20 >= live, "{still} of {live}");
 }
 
 #[test]
 fn maintaining_sweeps_the_whole_table_in_sixty_calls() {
-    let clock = Arc::new(ManualClock::new());
-    let cache = Cache::builder()
-        .capacity(10_000)
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+    let (clock, cache) = with_clock(10_000);
     let soon = cache.now().saturating_add(Duration::from_secs(1));
     for n in 0..5_000 {
         cache.insert(&numbered(n), 0, b"", soon).unwrap();
@@ -179,15 +176,8 @@ fn maintaining_sweeps_the_whole_table_in_sixty_calls() {
         cache.maintain();
     }
     let stats = cache.stats();
-    assert_eq!(
-        (
-            stats.entries,
-            stats.bytes,
-            stats.retired,
-            stats.retired_bytes
-        ),
-        (0, 0, 0, 0)
-    );
+    assert_eq!((stats.entries, stats.bytes), (0, 0));
+    assert_eq!((stats.retired, stats.retired_bytes), (0, 0));
 }
 
 #[test]
@@ -195,10 +185,7 @@ fn an_id_has_one_to_32_bytes() {
     assert_eq!(SessionId::new(b"").unwrap_err().len, 0);
     assert_eq!(SessionId::new(&[0; 33]).unwrap_err().len, 33);
     assert_eq!(SessionId::new(&[7; 32]).unwrap().as_bytes(), [7; 32]);
-    assert_ne!(
-        SessionId::new(b"ab").unwrap(),
-        SessionId::new(b"ab\0").unwrap()
-    );
+    assert_ne!(SessionId::new(b"ab"), SessionId::new(b"ab\0"));
 }
 
 #[test]
@@ -209,19 +196,15 @@ fn bad_configurations_are_refused() {
     assert_eq!(build(new(usize::MAX)), ConfigError::Capacity(usize::MAX));
     assert_eq!(build(new(1).max_encoded_len(0)), ConfigError::EncodedLen(0));
     let long = CacheBuilder::MAX_ENCODED_LEN + 1;
-    assert_eq!(
-        build(new(1).max_encoded_len(long)),
-        ConfigError::EncodedLen(long)
-    );
+    let too_long = ConfigError::EncodedLen(long);
+    assert_eq!(build(new(1).max_encoded_len(long)), too_long);
     assert_eq!(build(new(1).max_bytes(63)), ConfigError::MaxBytes(63));
     assert_eq!(build(new(1).retired_limit(0)), ConfigError::RetiredLimit);
 }
 
 #[test]
 fn an_entry_that_the_caller_refuses_counts_as_expired() {
-    let cache = Cache::new(10).unwrap();
-    let id = SessionId::new(b"id").unwrap();
-    cache.insert(&id, 5u64, b"encoded", Time::NEVER).unwrap();
+    let (cache, id) = with_entry();
     let guard = cache.pin();
     assert_eq!(guard.get_if(&id, |value| *value == 4), None);
     assert!(!guard.iter().next().unwrap().was_resumed());
@@ -232,15 +215,11 @@ fn an_entry_that_the_caller_refuses_counts_as_expired() {
 
 #[test]
 fn a_take_on_a_guard_gives_the_encoded_bytes() {
-    let cache = Cache::new(10).unwrap();
-    let id = SessionId::new(b"id").unwrap();
-    cache.insert(&id, 5u64, b"encoded", Time::NEVER).unwrap();
+    let (cache, id) = with_entry();
     let guard = cache.pin();
     let taken = guard.take(&id).unwrap();
-    assert_eq!(
-        (taken.id(), taken.value(), taken.encoded()),
-        (&id, &5, &b"encoded"[..])
-    );
+    assert_eq!((taken.id(), taken.value()), (&id, &5));
+    assert_eq!(taken.encoded(), b"encoded");
     assert!(!taken.was_resumed() && guard.take(&id).is_none());
 }
 
@@ -257,15 +236,11 @@ fn debug_shows_no_encoded_bytes_and_no_whole_id() {
     let id = SessionId::new(&[0xAB; 32]).unwrap();
     cache.insert(&id, 1u64, b"a secret", Time::NEVER).unwrap();
     let guard = cache.pin();
-    let shown = format!(
-        "{cache:?} {guard:?} {:?} {id:?}",
-        guard.iter().collect::<Vec<_>>()
-    );
-    assert!(
-        !shown.contains("secret") && !shown.contains("97, 32"),
-        "{shown}"
-    );
-    assert!(!shown.contains("ababababab"), "{shown}");
+    let entries: Vec<_> = guard.iter().collect();
+    let shown = format!("{cache:?} {guard:?} {entries:?} {id:?}");
+    for secret in ["secret", "97, 32", "ababababab"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }
 
 /// The ids of a cache in the order of its lines, in which a client with the hash's key could choose
@@ -290,14 +265,12 @@ fn each_process_hashes_ids_with_a_key_of_its_own() {
     }
     let order = || {
         let mut process = std::process::Command::new(std::env::current_exe().unwrap());
-        process
-            .args(["--exact", name, "--nocapture"])
-            .env(name, "1");
-        let out = String::from_utf8(process.output().unwrap().stdout).unwrap();
-        let line = out
-            .lines()
-            .find_map(|line| Some(&line[line.find("order: ")?..]));
-        line.expect("the child prints its order").to_owned()
+        let process = process.args(["--exact", name, "--nocapture"]);
+        let out = process.env(name, "1").output().unwrap().stdout;
+        let out = String::from_utf8(out).unwrap();
+        let order = |line: &str| Some(line[line.find("order: ")?..].to_owned());
+        let order = out.lines().find_map(order);
+        order.expect("the child prints its order")
     };
     assert_ne!(order(), order());
 }

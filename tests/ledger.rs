@@ -19,17 +19,15 @@ use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_SESSION};
 use rekindle::openssl::{Resumption, SessionCache, StoreError};
 use rekindle::{Cache, Refused, SessionId};
 
-/// The ways whose sessions are looked up in the cache.
-const STATEFUL: [Mechanism; 2] = [Mechanism::Tls12Id, Mechanism::Tls13Stateful];
-
 thread_local! {
     /// Allocations and frees by this thread: Rust's, and OpenSSL's.
     static RUST: Cell<usize> = const { Cell::new(0) };
     static OPENSSL: Cell<usize> = const { Cell::new(0) };
     /// What this thread has been watched doing.
-    static WATCHED: Watched = const { Watched::new() };
+    static WATCHED: Watched = Watched::default();
 }
 
+#[derive(Default)]
 struct Watched {
     now: Cell<bool>,
     lookups: Cell<usize>,
@@ -39,16 +37,6 @@ struct Watched {
 }
 
 impl Watched {
-    const fn new() -> Self {
-        Self {
-            now: Cell::new(false),
-            lookups: Cell::new(0),
-            rust: Cell::new(0),
-            openssl: Cell::new(0),
-            sessions_dropped: Cell::new(0),
-        }
-    }
-
     /// Lookups, and what they cost: allocations and frees by Rust, by OpenSSL, ends of sessions.
     fn sums(&self) -> (usize, [usize; 3]) {
         let costs = [&self.rust, &self.openssl, &self.sessions_dropped];
@@ -142,18 +130,10 @@ unsafe extern "C" fn free(old: *mut c_void, _file: *const c_char, _line: c_int) 
 }
 
 /// Sessions that a test has made, and those of them that have come to their end.
+#[derive(Default)]
 struct Tally {
     made: AtomicUsize,
     ended: AtomicUsize,
-}
-
-impl Tally {
-    const fn new() -> Self {
-        Self {
-            made: AtomicUsize::new(0),
-            ended: AtomicUsize::new(0),
-        }
-    }
 }
 
 /// Where a session carries its `&'static Tally`. Made before anything else is asked of OpenSSL,
@@ -215,12 +195,9 @@ fn watched_server(resumption: &Resumption) -> SslContext {
 }
 
 fn resumption() -> Resumption {
-    let cache = Cache::builder().capacity(200).build().unwrap();
-    Resumption::builder()
-        .cache(Arc::new(cache))
-        .stateless_tickets(false)
-        .build()
-        .unwrap()
+    let cache = Arc::new(Cache::new(200).unwrap());
+    let builder = Resumption::builder().cache(cache);
+    builder.stateless_tickets(false).build().unwrap()
 }
 
 /// Ids that writers use.
@@ -284,18 +261,16 @@ fn beside_writers(cache: &SessionCache, der: &[u8], tally: &'static Tally, read:
     });
     let stats = cache.stats();
     let evicted = stats.evicted.unused + stats.evicted.idle;
-    assert!(
-        stats.replaced > 0 && evicted > 0 && stats.removed > 0 && stats.taken > 0,
-        "{stats:?}"
-    );
+    assert!(stats.replaced > 0 && evicted > 0, "{stats:?}");
+    assert!(stats.removed > 0 && stats.taken > 0, "{stats:?}");
 }
 
 #[test]
 fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
     const VISITS: usize = 400;
-    static SESSIONS: Tally = Tally::new();
+    static SESSIONS: LazyLock<Tally> = LazyLock::new(Tally::default);
     LazyLock::force(&TALLY);
-    for kind in STATEFUL {
+    for kind in Mechanism::STATEFUL {
         let resumption = resumption();
         let (server, client) = (watched_server(&resumption), Client::new(kind));
         client.connect(&server);
@@ -310,21 +285,15 @@ fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
         let (lookups, costs) = WATCHED.with(Watched::sums);
         assert_eq!(costs, [0; 3], "{kind:?}");
         assert!(lookups - lookups_before >= VISITS, "{kind:?}");
-        assert!(
-            resumed > VISITS / 2,
-            "{kind:?}: {resumed} hits prove little"
-        );
-        assert!(
-            RUST.get() > 0 && OPENSSL.get() > VISITS,
-            "these are counted"
-        );
+        assert!(resumed > VISITS / 2, "{kind:?}: {resumed} hits");
+        assert!(RUST.get() > 0 && OPENSSL.get() > VISITS, "are counted");
     }
 }
 
 #[test]
 fn no_session_ends_in_a_lookup_and_each_ends_once() {
     const LOOKUPS: usize = 100_000;
-    static SESSIONS: Tally = Tally::new();
+    static SESSIONS: LazyLock<Tally> = LazyLock::new(Tally::default);
     LazyLock::force(&TALLY);
     let resumption = resumption();
     let (server, client) = (watched_server(&resumption), Client::new(Mechanism::Tls12Id));

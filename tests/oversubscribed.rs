@@ -77,11 +77,8 @@ fn encode(number: usize, version: u64, buffer: &mut [u8; ENCODED]) -> &[u8] {
 /// The version that some bytes are the whole encoding of.
 fn decode(number: usize, bytes: &[u8]) -> u64 {
     let version = u64::from_le_bytes(bytes[8..16].try_into().unwrap());
-    assert_eq!(
-        bytes,
-        encode(number, version, &mut [0; ENCODED]),
-        "torn, or not its own"
-    );
+    let buffer = &mut [0; ENCODED];
+    assert_eq!(bytes, encode(number, version, buffer), "torn, or another's");
     version
 }
 
@@ -121,10 +118,7 @@ struct Reader<'s> {
 
 impl Reader<'_> {
     fn check(&mut self, number: usize, version: u64, lowest: u64) {
-        assert!(
-            version >= lowest,
-            "{number}: {version} is back, after {lowest}"
-        );
+        assert!(version >= lowest, "{number}: {version} back after {lowest}");
         let seen = &mut self.seen[number];
         assert!(version >= *seen, "{number}: {version} after {seen}");
         *seen = version;
@@ -223,6 +217,10 @@ impl Writer<'_> {
         let (version, there) = self.versions[own];
         let key = id(number);
         let mut buffer = [0; ENCODED];
+        let make = |buffer| {
+            let new = Session::new(number, version + 1);
+            (new, encode(number, version + 1, buffer))
+        };
         // (What is in the cache, whether it was put there now.)
         self.versions[own] = match how % 8 {
             0 => {
@@ -237,8 +235,7 @@ impl Writer<'_> {
                 (version, false)
             }
             2 | 3 => {
-                let new = Session::new(number, version + 1);
-                let encoded = encode(number, version + 1, &mut buffer);
+                let (new, encoded) = make(&mut buffer);
                 match cache.insert_if_absent(&key, new, encoded, Time::NEVER) {
                     Ok(true) => (version + 1, true),
                     Ok(false) => {
@@ -249,8 +246,7 @@ impl Writer<'_> {
                 }
             }
             _ => {
-                let new = Session::new(number, version + 1);
-                let encoded = encode(number, version + 1, &mut buffer);
+                let (new, encoded) = make(&mut buffer);
                 match cache.insert(&key, new, encoded, Time::NEVER) {
                     Ok(inserted) => {
                         assert!(there || inserted == Inserted::New);
@@ -298,12 +294,9 @@ fn write(shared: &Shared, me: usize) -> u64 {
 #[test]
 fn readers_wait_for_no_writer_and_all_answers_are_right() {
     use_two_processors();
+    let builder = Cache::builder().capacity(CAPACITY);
     let shared = Shared {
-        cache: Cache::builder()
-            .capacity(CAPACITY)
-            .retired_limit(RETIRED_LIMIT)
-            .build()
-            .unwrap(),
+        cache: builder.retired_limit(RETIRED_LIMIT).build().unwrap(),
         lowest: (0..IDS).map(|_| AtomicU64::new(0)).collect(),
         changes: AtomicUsize::new(0),
         readers_at_work: AtomicUsize::new(READERS),
@@ -313,9 +306,8 @@ fn readers_wait_for_no_writer_and_all_answers_are_right() {
         let (first, buffer) = (Session::new(number, 0), &mut [0; ENCODED]);
         let encoded = encode(number, 0, buffer);
         let cache = &shared.cache;
-        cache
-            .insert(&id(number), first, encoded, Time::NEVER)
-            .unwrap();
+        let inserted = cache.insert(&id(number), first, encoded, Time::NEVER);
+        inserted.unwrap();
     }
     let barrier = Barrier::new(READERS + WRITERS);
     let (mut hits, mut lookups, mut refused) = (0, 0, 0);

@@ -14,6 +14,11 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+fn cache(capacity: usize, retired_limit: usize) -> Cache<usize> {
+    let builder = Cache::builder().capacity(capacity);
+    builder.retired_limit(retired_limit).build().unwrap()
+}
+
 fn id(n: usize) -> SessionId {
     SessionId::new(&n.to_be_bytes()).unwrap()
 }
@@ -23,11 +28,7 @@ fn a_thread_that_stays_pinned_for_good_bounds_memory_and_stops_no_removes() {
     let _alone = alone();
     const CAPACITY: usize = 10_000;
     const LIMIT: usize = 20_000;
-    let cache = Cache::builder()
-        .capacity(CAPACITY)
-        .retired_limit(LIMIT)
-        .build()
-        .unwrap();
+    let cache = cache(CAPACITY, LIMIT);
     let guard = cache.pin();
     let mut refused = 0;
     thread::scope(|scope| {
@@ -78,11 +79,7 @@ fn a_thread_that_stays_pinned_for_good_bounds_memory_and_stops_no_removes() {
 #[test]
 fn an_insert_by_itself_recovers_once_the_thread_unpins() {
     let _alone = alone();
-    let cache = Cache::builder()
-        .capacity(100)
-        .retired_limit(200)
-        .build()
-        .unwrap();
+    let cache = cache(100, 200);
     let guard = cache.pin();
     let insert = |n| cache.insert(&id(n), n, b"", Time::NEVER);
     let refused =

@@ -40,29 +40,16 @@ fn visit(kind: Mechanism, resumption: &Resumption) -> usize {
 #[test]
 fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
     let clock = Arc::new(ManualClock::new());
-    let cache = Cache::builder()
-        .capacity(SESSIONS)
-        .clock(clock.clone())
-        .build()
-        .unwrap();
-    let cache = Arc::new(cache);
+    let cache = Cache::builder().capacity(SESSIONS).clock(clock.clone());
+    let cache = Arc::new(cache.build().unwrap());
     let with_tickets = |on| {
-        Resumption::builder()
-            .cache(Arc::clone(&cache))
-            .stateless_tickets(on)
-            .session_timeout(Duration::from_secs(300))
-            .build()
-            .unwrap()
+        let builder = Resumption::builder().cache(Arc::clone(&cache));
+        let builder = builder.session_timeout(Duration::from_secs(300));
+        builder.stateless_tickets(on).build().unwrap()
     };
     let (stateful, stateless) = (with_tickets(false), with_tickets(true));
     // Two servers' worth of everything that is allocated once.
-    let of = |kind: Mechanism| {
-        if kind.stateless() {
-            &stateless
-        } else {
-            &stateful
-        }
-    };
+    let of = |kind: Mechanism| [&stateful, &stateless][usize::from(kind.stateless())];
     for kind in Mechanism::ALL {
         visit(kind, of(kind));
     }
@@ -92,15 +79,12 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                 // By tickets, not by time: on a slow machine some have to be renewed, too.
                 let age = (stateless.ticket_stats().sealed / 8 % 50) as u8;
                 let keys = [record(age + 1), record(age)].concat();
-                stateless
-                    .ticket_ring()
-                    .update(&keys[..if age == 0 { 48 } else { 96 }])
-                    .unwrap();
-                let victim: Option<SessionId> = cache
-                    .pin()
-                    .iter()
-                    .nth(n as usize % SESSIONS)
-                    .map(|e| *e.id());
+                let keys = &keys[..if age == 0 { 48 } else { 96 }];
+                stateless.ticket_ring().update(keys).unwrap();
+                let guard = cache.pin();
+                let victim = guard.iter().nth(n as usize % SESSIONS);
+                let victim: Option<SessionId> = victim.map(|entry| *entry.id());
+                drop(guard);
                 match victim.filter(|_| !ends) {
                     Some(id) if n.is_multiple_of(2) => drop(cache.remove(&id)),
                     Some(id) => drop(cache.take(&id)),

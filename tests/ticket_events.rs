@@ -19,6 +19,14 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
+impl Lines {
+    /// The lines since the last call, which must be `N`.
+    fn take<const N: usize>(&self) -> [String; N] {
+        let lines = std::mem::take(&mut *self.0.lock().expect("no panic"));
+        lines.try_into().expect("as many events as expected")
+    }
+}
+
 struct Line(String);
 
 impl Visit for Line {
@@ -50,12 +58,9 @@ impl Subscriber for Lines {
 #[test]
 fn rotations_fallbacks_and_refusals_are_events_that_show_no_secret() {
     let lines = Lines::default();
-    let taken = || std::mem::take(&mut *lines.0.lock().expect("no panic"));
     let is = |line: &str, level: Level, words: &str| {
-        assert!(
-            line.starts_with(level.as_str()) && line.contains(words),
-            "{line}"
-        );
+        assert!(line.starts_with(level.as_str()), "{line}");
+        assert!(line.contains(words), "{line}");
     };
     let hour = Duration::from_secs(3_600);
     subscriber::with_default(lines.clone(), || {
@@ -64,43 +69,29 @@ fn rotations_fallbacks_and_refusals_are_events_that_show_no_secret() {
         let keys = |number| TicketKeys::parse(&record(number)).expect("a good record");
         let builder = TicketRing::builder().policy(policy).clock(clock.clone());
         let ring = builder.keys(&keys(1)).build().expect("a ring");
-        assert!(taken().is_empty());
+        let []: [String; 0] = lines.take();
 
         ring.replace(&keys(2)).expect("a good set");
-        let fingerprint = ring
-            .load()
-            .sealing(ring.now())
-            .expect("a key seals")
-            .key()
-            .fingerprint();
-        let [rotated] = &taken()[..] else {
-            panic!("one event")
-        };
+        let in_force = ring.load();
+        let sealing = in_force.sealing(ring.now()).expect("a key seals");
+        let fingerprint = sealing.key().fingerprint();
+        let [rotated] = &lines.take();
         is(rotated, Level::INFO, "another ticket key seals");
         assert!(rotated.contains(&fingerprint.to_string()));
 
         ring.update(&[0xA5; 48]).expect_err("a weak key");
-        let [refused] = &taken()[..] else {
-            panic!("one event")
-        };
-        is(
-            refused,
-            Level::WARN,
-            "refused error=ticket key 1 has a secret that is one repeated byte",
-        );
+        let [refused] = &lines.take();
+        let why = "refused error=ticket key 1 has a secret that is one repeated byte";
+        is(refused, Level::WARN, why);
 
         clock.advance(hour);
         ring.maintain().expect("randomness");
-        let [rotated, fallback] = &taken()[..] else {
-            panic!("two events")
-        };
+        let [rotated, fallback] = &lines.take();
         is(rotated, Level::INFO, "local=true");
         is(fallback, Level::WARN, "the ring's own");
 
         ring.replace(&keys(3)).expect("a good set");
-        let [rotated, ended] = &taken()[..] else {
-            panic!("two events")
-        };
+        let [rotated, ended] = &lines.take();
         is(rotated, Level::INFO, "local=false");
         is(ended, Level::INFO, "the provider's ticket keys seal again");
     });

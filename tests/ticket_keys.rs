@@ -179,12 +179,8 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
         open_until: now + hour,
     };
     let old = TicketKeys::parse(&record(2)).unwrap();
-    let old = old
-        .entries()
-        .next()
-        .unwrap()
-        .with_role(KeyRole::Timed(validity));
-    let old = TicketKeys::new(vec![old]).unwrap();
+    let old = old.entries().next().unwrap();
+    let old = TicketKeys::new(vec![old.with_role(KeyRole::Timed(validity))]).unwrap();
     assert_eq!(ring.replace(&old), Err(TicketKeyError::NothingSeals));
     assert_eq!(names(&ring), [1]);
 }

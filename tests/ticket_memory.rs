@@ -39,10 +39,8 @@ fn needles(what: &str, secret: &[u8]) -> Vec<Needle> {
         what: format!("{what}, {form}"),
         masked: bytes.iter().map(|byte| byte ^ MASK).collect(),
     };
-    let found = vec![
-        needle("raw", &secret[..16]),
-        needle("digits", &digits.as_bytes()[..32]),
-    ];
+    let (raw, hex) = (&secret[..16], &digits.as_bytes()[..32]);
+    let found = vec![needle("raw", raw), needle("digits", hex)];
     wipe(digits.into_bytes());
     found
 }
@@ -98,11 +96,8 @@ fn count(needles: &[Needle]) -> Vec<usize> {
             }
             look(&buffer[..len], needles, &mut counts);
             // Over the border between two pieces.
-            at += if len == end - at || len < 64 {
-                len
-            } else {
-                len - 63
-            };
+            let is_last = len == end - at || len < 64;
+            at += if is_last { len } else { len - 63 };
         }
     }
     wipe(buffer);
@@ -157,19 +152,13 @@ fn fail_to_issue(ring: &Arc<TicketRing>) {
 fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
     let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
     let entry = |(i, role)| {
-        KeyEntry::new(
-            TicketKey::random(cipher).unwrap(),
-            role,
-            KeyLocation::record(i),
-        )
+        let key = TicketKey::random(cipher).unwrap();
+        KeyEntry::new(key, role, KeyLocation::record(i))
     };
     let roles = [KeyRole::Next, KeyRole::Seal, KeyRole::Open];
     let keys = TicketKeys::new(roles.into_iter().enumerate().map(entry).collect()).unwrap();
-    let now = Duration::from_secs(1_800_000_000);
-    let now = match format {
-        TicketKeyFormat::H2o => std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap(),
-        _ => now,
-    };
+    // Only h2o's format has times.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let content = format.write(&keys, now).unwrap();
     let path = dir.path().join(format.name());
     fs::write(&path, &*content).unwrap();
@@ -201,10 +190,8 @@ fn old_keys_are_gone() {
     let files =
         TicketKeyFormat::ALL.map(|format| TicketKeyFile::keys(write_file(&dir, format), format));
     let files = files.into_iter().chain([TicketKeyFile::secret(path)]);
-    let from_files: Vec<_> = files
-        .map(|mut file| (file.open(builder(&clock)).unwrap(), file))
-        .map(|(ring, file)| (Arc::new(ring), file))
-        .collect();
+    let open = |mut file: TicketKeyFile| (Arc::new(file.open(builder(&clock)).unwrap()), file);
+    let from_files: Vec<_> = files.map(open).collect();
     let mut rings = vec![("own", &own), ("given", &given)];
     for (ring, file) in &from_files {
         let name = file.path().file_name().unwrap().to_str().unwrap();

@@ -94,16 +94,13 @@ fn a_key_that_goes_on_sealing_gets_older() {
         TicketKeys::new(entries.collect()).expect("a good set")
     };
     let builder = TicketRing::builder().clock(clock.clone());
-    let ring = builder
-        .keys(&set([KeyRole::Seal, KeyRole::Open]))
-        .build()
-        .expect("a ring");
+    let given = set([KeyRole::Seal, KeyRole::Open]);
+    let ring = builder.keys(&given).build().expect("a ring");
     let age = || {
         let status = ring.status();
-        let mut keys = status.keys.into_iter();
-        let sealing = keys
-            .find(|key| key.position == KeyPosition::Sealing)
-            .expect("one seals");
+        let mut keys = status.keys.iter();
+        let sealing = keys.find(|key| key.position == KeyPosition::Sealing);
+        let sealing = sealing.expect("one seals");
         (sealing.fingerprint, sealing.age)
     };
     let replace = |roles| {
@@ -196,10 +193,8 @@ fn status_costs_less_than_the_fingerprints_of_its_keys() {
         start.elapsed()
     };
     let cost = [(); 5].map(cost).into_iter().min().expect("five rounds");
-    assert!(
-        cost < cost_of_fingerprints / 4,
-        "{cost:?}, {cost_of_fingerprints:?}"
-    );
+    let most = cost_of_fingerprints / 4;
+    assert!(cost < most, "{cost:?}, more than {most:?}");
 }
 
 /// The ring, `keys show` and metrics call it the next one until its turn is over.
@@ -218,11 +213,9 @@ fn a_key_that_is_too_old_before_its_turn_is_a_next_one_until_then() {
         open_until: seal_from + 3 * HOUR,
     });
     let keys = TicketKeys::new(vec![entry(KeyRole::Seal, 0), entry(later, 1)]);
+    let keys = keys.expect("a good set");
     let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
-    let ring = builder
-        .keys(&keys.expect("a good set"))
-        .build()
-        .expect("a ring");
+    let ring = builder.keys(&keys).build().expect("a ring");
     assert_eq!(ring.status().keys[0].position, KeyPosition::Next);
 }
 

@@ -276,10 +276,8 @@ impl Model {
 
 /// The first key seals.
 fn check(update: &Update, ring: &TicketRing, records: &[Record], trailing_bytes: usize) {
-    assert_eq!(
-        (update.keys, update.trailing_bytes),
-        (records.len(), trailing_bytes)
-    );
+    assert_eq!(update.keys, records.len());
+    assert_eq!(update.trailing_bytes, trailing_bytes);
     assert!(!update.fallback);
     let (now, keys) = (ring.now(), ring.load());
     let sealing = keys.sealing(now).expect("a key that seals").key();

@@ -61,10 +61,8 @@ fuzz_target!(|bytes: &[u8]| {
                 let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
                 assert_eq!(entry.role(), role);
                 let key = entry.key();
-                assert_eq!(
-                    [&key.name()[..], key.hmac_secret(), key.aes_key()].concat(),
-                    *record
-                );
+                let parts = [&key.name()[..], key.hmac_secret(), key.aes_key()];
+                assert_eq!(parts.concat(), *record);
             }
             check_update(bytes, &keys, &records);
             return;
@@ -81,10 +79,8 @@ fn good_ring() -> TicketRing {
 fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
     let ring = good_ring();
     let update = ring.update(bytes).expect("parses");
-    assert_eq!(
-        (update.keys, update.trailing_bytes),
-        (keys.len(), keys.trailing_bytes())
-    );
+    assert_eq!(update.keys, keys.len());
+    assert_eq!(update.trailing_bytes, keys.trailing_bytes());
     let named = |name: &[u8; 16]| records.iter().position(|record| record[..16] == *name);
     let old = GOOD.first_chunk::<16>().expect("a name");
     // A key with the old name and other secrets opens none of the old key's tickets.

@@ -25,10 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
     let lower = String::from_utf8(digits).expect("digits").to_lowercase();
     assert!(text.contains(&format!("\nsecret {lower}\n")));
     let again = parse_secret(text.as_bytes()).expect("what was written");
-    assert_eq!(
-        (again.period(), again.ratchet()),
-        (secret.period(), ratchet)
-    );
+    assert_eq!(again.period(), secret.period());
+    assert_eq!(again.ratchet(), ratchet);
     assert_eq!(*secret_text(&again), *text);
 
     let index = ratchet.unwrap_or(period);
@@ -41,10 +39,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(next) = index.checked_add(1) {
         let theirs = fingerprint(&secret, next);
         assert_ne!(ours, theirs);
-        assert_eq!(
-            theirs,
-            fingerprint(&again.ratcheted(next).expect("a step"), next)
-        );
+        let ours = again.ratcheted(next).expect("a step");
+        assert_eq!(theirs, fingerprint(&ours, next));
     }
     if let Some(at) = ratchet.and_then(|at| at.checked_sub(1)) {
         assert!(secret.key(at).is_err(), "no way leads back");

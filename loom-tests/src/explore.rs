@@ -12,7 +12,8 @@ use crate::subject::ABSENT;
 /// Loom gives up on an execution with more steps than this, taking it for a livelock.
 const STEPS: usize = 20_000;
 
-/// Explores two threads that have both used the cache before. `check` sees what they returned.
+/// Explores two threads that have both used the cache before. `check` sees what they returned; then
+/// the accounts are checked.
 ///
 /// Twice, once with each thread running first until loom preempts it: of several loads of one
 /// atomic in a row loom remembers the last only, and so misses that an exchange by the thread that
@@ -63,6 +64,7 @@ pub fn explore_in_order<R1: 'static, R2: 'static>(
         let (r1, r2) = (first.finish(), second.finish());
         loom::stop_exploring();
         check(&subject, r1, r2);
+        subject.check_accounts();
         drop(subject);
         first.end();
         second.end();
@@ -117,6 +119,7 @@ pub fn explore_three_in_order<R1: 'static, R2: 'static, R3: 'static>(
         let (r1, r2, r3) = (first.finish(), second.finish(), third.finish());
         loom::stop_exploring();
         check(&subject, r1, r2, r3);
+        subject.check_accounts();
         drop(subject);
         first.end();
         second.end();

@@ -173,27 +173,17 @@ impl Subject {
         for (i, id) in ids.iter().enumerate() {
             assert!(!ids[..i].contains(id), "{id:?} is there twice");
         }
-        assert_eq!(
-            (stats.entries, stats.bytes),
-            (ids.len(), bytes),
-            "{stats:?}"
-        );
-        assert_eq!(
-            stats.inserts,
-            departures(&stats) + ids.len() as u64,
-            "{stats:?}"
-        );
+        assert_eq!((stats.entries, stats.bytes), (ids.len(), bytes));
+        let came = departures(&stats) + ids.len() as u64;
+        assert_eq!(stats.inserts, came, "{stats:?}");
 
         // Each call helps on for a few rounds.
         for _ in 0..4 {
             self.cache.maintain();
         }
         let stats = self.cache.stats();
-        assert_eq!(
-            (stats.retired, stats.retired_bytes),
-            (0, 0),
-            "never reclaimed"
-        );
+        let retired = (stats.retired, stats.retired_bytes);
+        assert_eq!(retired, (0, 0), "never reclaimed");
     }
 }
 

@@ -21,7 +21,6 @@ fn two_inserts_into_a_full_cache_count_each_eviction_once() {
             // One more than fits for each other writer at work, as the documentation says.
             let left = s.cache.len();
             assert!((1..=2).contains(&left), "{left}");
-            s.check_accounts();
         },
     );
 }
@@ -40,7 +39,6 @@ fn an_entry_is_either_evicted_or_removed() {
             assert_eq!(inserted, Inserted::New);
             assert_eq!(s.cache.stats().evicted.unused, u64::from(!removed));
             assert_eq!((s.get(A), s.get(B)), (None, Some(1)));
-            s.check_accounts();
         },
     );
 }
@@ -60,12 +58,9 @@ fn an_entry_is_either_evicted_or_taken() {
             assert_eq!(inserted, Inserted::New);
             assert!(matches!(taken, None | Some(0)), "{taken:?}");
             let stats = s.cache.stats();
-            assert_eq!(
-                (stats.evicted.unused, stats.taken),
-                (u64::from(taken.is_none()), u64::from(taken.is_some()))
-            );
+            assert_eq!(stats.evicted.unused, u64::from(taken.is_none()));
+            assert_eq!(stats.taken, u64::from(taken.is_some()));
             assert_eq!((s.get(A), s.get(B)), (None, Some(10)));
-            s.check_accounts();
         },
     );
 }
@@ -87,7 +82,6 @@ fn an_entry_is_evicted_before_or_after_it_is_replaced() {
             assert!(matches!((a, b), (None | Some(20), None | Some(10))));
             // One more than fits for each other writer at work.
             assert!(a.is_some() || b.is_some());
-            s.check_accounts();
         },
     );
 }
@@ -108,7 +102,6 @@ fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
             assert_eq!(inserted, Inserted::Replaced);
             assert_eq!(s.cache.stats().evicted.unused, u64::from(!removed));
             assert_eq!((s.get(A), s.get(B)), (Some(10), None));
-            s.check_accounts();
         },
     );
 }
@@ -129,7 +122,6 @@ fn an_expired_session_is_taken_by_nobody() {
             assert!(swept <= 1);
             let stats = s.cache.stats();
             assert_eq!((stats.evicted.expired, stats.taken), (1, 0));
-            s.check_accounts();
         },
     );
 }
@@ -149,7 +141,6 @@ fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
             assert!(matches!(taken, None | Some(10)), "{taken:?}");
             assert_eq!(s.get(A), taken.is_none().then_some(10));
             assert_eq!(s.cache.stats().evicted.expired, 1);
-            s.check_accounts();
         },
     );
 }
@@ -177,7 +168,6 @@ fn a_session_that_expires_meanwhile_stays_away() {
             assert_eq!(taken, None, "it has expired");
             assert!(seen[0].is_some() || seen[1].is_none(), "{seen:?}");
             assert_eq!(s.cache.stats().evicted.expired, 1);
-            s.check_accounts();
         },
     );
 }
@@ -197,7 +187,6 @@ fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
             assert!(swept <= 1);
             assert_eq!(s.get(A), Some(1));
             assert_eq!(s.cache.stats().evicted.expired, 1);
-            s.check_accounts();
         },
     );
 }
@@ -212,10 +201,9 @@ fn an_expired_session_is_not_seen_while_it_is_replaced() {
         Subject::with_expired_a,
         |s| s.get_buffer(A),
         |s| s.insert(A, 1).expect("fits"),
-        |s, seen, inserted| {
+        |_, seen, inserted| {
             assert_eq!(inserted, Inserted::New);
             assert!(matches!(seen, None | Some(1)), "{seen:?}");
-            s.check_accounts();
         },
     );
 }

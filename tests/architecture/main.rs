@@ -97,10 +97,8 @@ fn using(words: &[&str], is_allowed: impl Fn(&str) -> bool) -> Vec<String> {
         words.iter().any(|word| text[..end].contains(word))
     };
     let found = library().into_iter().filter(|(_, text)| uses(text));
-    found
-        .map(|(path, _)| path)
-        .filter(|path| !is_allowed(path))
-        .collect()
+    let paths = found.map(|(path, _)| path);
+    paths.filter(|path| !is_allowed(path)).collect()
 }
 
 #[test]

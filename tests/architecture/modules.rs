@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
+use syn::{Attribute, Ident, Item, ItemUse, UseTree, Visibility};
 
 /// The names of a module, from the crate's root: empty for the root itself.
 pub(crate) type ModulePath = Vec<String>;
@@ -60,13 +60,9 @@ impl Crate {
     pub(crate) fn module_files_with_logic(&self) -> Vec<String> {
         let is_list = |file: &str| file == "lib.rs" || file.ends_with("mod.rs");
         let lists = self.modules.values().filter(|module| is_list(&module.file));
-        lists
-            .flat_map(|module| {
-                module
-                    .logic
-                    .iter()
-                    .map(|item| format!("{}: {item}", module.file))
-            })
+        let logic = lists.flat_map(|module| module.logic.iter().map(|item| (&module.file, item)));
+        logic
+            .map(|(file, item)| format!("{file}: {item}"))
             .collect()
     }
 
@@ -82,11 +78,8 @@ impl Crate {
                 if let Some((file, item)) = self.resolve(path, used, 0)
                     && file != module.file
                 {
-                    edges.insert(Edge {
-                        from: module.file.clone(),
-                        to: file,
-                        item,
-                    });
+                    let (from, to) = (module.file.clone(), file);
+                    edges.insert(Edge { from, to, item });
                 }
             }
         }
@@ -162,9 +155,7 @@ fn read_module(
     files: &BTreeMap<String, String>,
     modules: &mut BTreeMap<ModulePath, Module>,
 ) {
-    let text = files
-        .get(file)
-        .unwrap_or_else(|| panic!("no file {file} for module {path:?}"));
+    let text = files.get(file).unwrap_or_else(|| panic!("no {file}"));
     let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}"));
     let mut module = Module {
         file: file.to_owned(),
@@ -172,7 +163,8 @@ fn read_module(
         ..Module::default()
     };
     for item in &syntax.items {
-        if has_condition(attributes(item), "test") {
+        let (attributes, name) = head_of(item);
+        if has_condition(attributes, "test") {
             continue;
         }
         match item {
@@ -189,14 +181,12 @@ fn read_module(
             }
             Item::Use(item) => read_use(item, &mut module),
             item => {
-                let name = name_of(item);
-                if !has_condition(attributes(item), "doctest") {
-                    module
-                        .logic
-                        .push(name.clone().unwrap_or_else(|| "impl".to_owned()));
-                }
-                if let Some(name) = name {
-                    module.names.insert(name, Name::Item);
+                let name = name.map(Ident::to_string);
+                module
+                    .names
+                    .extend(name.clone().map(|name| (name, Name::Item)));
+                if !has_condition(attributes, "doctest") {
+                    module.logic.push(name.unwrap_or_else(|| "impl".to_owned()));
                 }
                 Mentions(&mut module.mentioned).visit_item(item);
             }
@@ -264,10 +254,7 @@ struct Mentions<'a>(&'a mut Vec<Vec<String>>);
 
 impl<'ast> Visit<'ast> for Mentions<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let names = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string());
+        let names = path.segments.iter().map(|name| name.ident.to_string());
         self.0.push(names.collect());
         visit::visit_path(self, path);
     }
@@ -314,50 +301,33 @@ fn paths_in(tokens: TokenStream, paths: &mut Vec<Vec<String>>) {
     paths.extend((path.len() > 1).then_some(path));
 }
 
-fn name_of(item: &Item) -> Option<String> {
-    let ident = match item {
-        Item::Const(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Fn(item) => &item.sig.ident,
-        Item::Macro(item) => item.ident.as_ref()?,
-        Item::Mod(item) => &item.ident,
-        Item::Static(item) => &item.ident,
-        Item::Struct(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Union(item) => &item.ident,
-        _ => return None,
-    };
-    Some(ident.to_string())
-}
-
-fn attributes(item: &Item) -> &[Attribute] {
+/// The attributes and the name of an item, if it has one.
+fn head_of(item: &Item) -> (&[Attribute], Option<&Ident>) {
     match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
+        Item::Const(item) => (&item.attrs, Some(&item.ident)),
+        Item::Enum(item) => (&item.attrs, Some(&item.ident)),
+        Item::Fn(item) => (&item.attrs, Some(&item.sig.ident)),
+        Item::Impl(item) => (&item.attrs, None),
+        Item::Macro(item) => (&item.attrs, item.ident.as_ref()),
+        Item::Mod(item) => (&item.attrs, Some(&item.ident)),
+        Item::Static(item) => (&item.attrs, Some(&item.ident)),
+        Item::Struct(item) => (&item.attrs, Some(&item.ident)),
+        Item::Trait(item) => (&item.attrs, Some(&item.ident)),
+        Item::Type(item) => (&item.attrs, Some(&item.ident)),
+        Item::Union(item) => (&item.attrs, Some(&item.ident)),
+        Item::Use(item) => (&item.attrs, None),
+        _ => (&[], None),
     }
 }
 
 /// Whether a `cfg` of these attributes has the word: unit tests at a file's foot may use what they
 /// like, and what is only there for doctests is no logic.
 fn has_condition(attributes: &[Attribute], word: &str) -> bool {
-    let mut conditions = attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"));
+    let mut conditions = attributes.iter().filter(|a| a.path().is_ident("cfg"));
     conditions.any(|attribute| {
         let list = attribute.meta.require_list().expect("cfg has arguments");
         let text = list.tokens.to_string();
-        text.split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|found| found == word)
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|found| found == word)
     })
 }

@@ -74,12 +74,8 @@ pub(crate) fn private_uses_by_adapters(library: &Crate) -> Vec<String> {
             && !SHARED_BY_ADAPTERS.contains(&to)
             && !exported.contains(&(edge.to.clone(), edge.item.clone()))
     };
-    library
-        .edges()
-        .iter()
-        .filter(is_private)
-        .map(describe)
-        .collect()
+    let edges = library.edges();
+    edges.iter().filter(is_private).map(describe).collect()
 }
 
 fn describe(edge: &Edge) -> String {
@@ -90,10 +86,10 @@ fn describe(edge: &Edge) -> String {
 pub(crate) fn circles(library: &Crate) -> Vec<Vec<String>> {
     let edges = library.edges();
     let files: BTreeSet<&str> = library.files().collect();
-    let reachable: BTreeMap<&str, BTreeSet<&str>> = files
+    let reachable = files
         .iter()
-        .map(|file| (*file, reachable_from(file, &edges)))
-        .collect();
+        .map(|file| (*file, reachable_from(file, &edges)));
+    let reachable: BTreeMap<&str, BTreeSet<&str>> = reachable.collect();
     let mut circles = BTreeSet::new();
     for file in &files {
         let returns = |other: &&&str| reachable[**other].contains(file);
@@ -113,11 +109,8 @@ fn reachable_from<'e>(file: &'e str, edges: &'e BTreeSet<Edge>) -> BTreeSet<&'e 
     let mut next = vec![file];
     while let Some(file) = next.pop() {
         let targets = edges.iter().filter(|edge| edge.from == file);
-        next.extend(
-            targets
-                .map(|edge| edge.to.as_str())
-                .filter(|to| seen.insert(*to)),
-        );
+        let targets = targets.map(|edge| edge.to.as_str());
+        next.extend(targets.filter(|to| seen.insert(*to)));
     }
     seen
 }
@@ -170,12 +163,8 @@ fn an_arrow_that_runs_up_is_found_in_each_way_to_write_it() {
     ] {
         let wrong = wrong_arrows(&with_line(line));
         assert!(!wrong.is_empty(), "not found: {line}");
-        assert!(
-            wrong
-                .iter()
-                .all(|arrow| arrow.starts_with("engine/table.rs uses ")),
-            "{wrong:?}"
-        );
+        let is_from_table = |arrow: &String| arrow.starts_with("engine/table.rs uses ");
+        assert!(wrong.iter().all(is_from_table), "{wrong:?}");
     }
 }
 

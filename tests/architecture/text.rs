@@ -31,10 +31,8 @@ fn lines(is_found: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let root = super::repository();
     let mut found = Vec::new();
     each_text(root, root, &mut |file, text| {
-        let lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| is_found(file, line));
+        let lines = text.lines().enumerate();
+        let lines = lines.filter(|(_, line)| is_found(file, line));
         found.extend(lines.map(|(at, line)| format!("{file}:{}: {line}", at + 1)));
     });
     found

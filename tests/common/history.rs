@@ -15,6 +15,17 @@ pub(crate) struct Call {
     pub(crate) ret: Ret,
 }
 
+impl Call {
+    pub(crate) fn new(called: u64, returned: u64, op: Op, ret: Ret) -> Self {
+        Self {
+            called,
+            returned,
+            op,
+            ret,
+        }
+    }
+}
+
 /// What the threads of one round did, thread by thread.
 pub(crate) type Round = Vec<Vec<Call>>;
 

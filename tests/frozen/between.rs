@@ -98,23 +98,15 @@ fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool
     let Some(told_between) = between.take() else {
         return false;
     };
-    let call = |called, returned, op, ret| Call {
-        called,
-        returned,
-        op,
-        ret,
-    };
-    let mut witness = vec![call(1, 2, inner, told_between)];
+    let mut witness = vec![Call::new(1, 2, inner, told_between)];
     for (i, id) in [0, 1, 2].into_iter().enumerate() {
         let op = Op::Get { id };
         let now = 4 + 2 * i as u64;
-        witness.push(call(now, now + 1, op, make(&subject, op)));
+        witness.push(Call::new(now, now + 1, op, make(&subject, op)));
     }
-    let threads = vec![vec![call(0, 3, outer, told)], witness];
-    assert!(
-        is_linearizable(&spec, &threads),
-        "step {step}: {spec:?}, {threads:#?}"
-    );
+    let threads = vec![vec![Call::new(0, 3, outer, told)], witness];
+    let is_right = is_linearizable(&spec, &threads);
+    assert!(is_right, "step {step}: {spec:?}, {threads:#?}");
     check_accounts(&subject);
     true
 }

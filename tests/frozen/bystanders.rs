@@ -27,11 +27,9 @@ pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
         for seed in 0..READERS {
             scope.spawn(move || read(subject, seed as u64, OPERATIONS / READERS));
         }
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|owner| {
-                scope.spawn(move || Writer::new(subject, owner, evicts).write(OPERATIONS / WRITERS))
-            })
-            .collect();
+        let write = |owner| Writer::new(subject, owner, evicts).write(OPERATIONS / WRITERS);
+        let writers = (0..WRITERS).map(|owner| scope.spawn(move || write(owner)));
+        let writers: Vec<_> = writers.collect();
         writers.into_iter().map(|w| w.join().unwrap()).sum()
     });
     assert!(may_refuse || refused == 0, "{refused} inserts refused");
@@ -60,15 +58,11 @@ fn check_bounds(subject: &Subject) {
     let stats = subject.stats();
     let entries = subject.pin().iter().count();
     // One above for each thread at work, the frozen one among them.
-    assert!(entries <= subject.capacity() + WRITERS + 2, "{entries}");
-    assert!(
-        stats.entries <= subject.capacity() + WRITERS + 2,
-        "{stats:?}"
-    );
-    assert!(
-        stats.retired <= RETIRED_BOUND + 4 * WRITERS * IDS,
-        "{stats:?}"
-    );
+    let most = subject.capacity() + WRITERS + 2;
+    assert!(entries <= most, "{entries}");
+    assert!(stats.entries <= most, "{stats:?}");
+    let most_retired = RETIRED_BOUND + 4 * WRITERS * IDS;
+    assert!(stats.retired <= most_retired, "{stats:?}");
     // Besides those in the table and those that wait, one that each thread has in hand.
     let bound = entries + RETIRED_BOUND + WRITERS + 2;
     assert!(alive() <= bound, "{} values", alive());

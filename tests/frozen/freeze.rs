@@ -136,13 +136,7 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
         let returned = threads[0].last().map_or(1, |call| call.returned + 1);
         // Refused calls change nothing.
         if ret != Ret::Refused {
-            let called = 0;
-            threads.push(vec![Call {
-                called,
-                returned,
-                op,
-                ret,
-            }]);
+            threads.push(vec![Call::new(0, returned, op, ret)]);
         }
     }
     let mut witness = Witness::after(&subject, &threads);
@@ -152,10 +146,8 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
 
     check_accounts(&subject);
     let insert = Op::Insert { id: 2, n: 9 };
-    assert!(
-        matches!(make(&subject, insert), Ret::Inserted(_)),
-        "refused still"
-    );
+    let told = make(&subject, insert);
+    assert!(matches!(told, Ret::Inserted(_)), "refused still");
 }
 
 /// A thread that calls about the same ids as the frozen one.
@@ -188,12 +180,7 @@ impl<'s> Witness<'s> {
         let (called, returned) = (self.now, self.now + 1);
         self.now += 2;
         if ret != Ret::Refused {
-            self.calls.push(Call {
-                called,
-                returned,
-                op,
-                ret,
-            });
+            self.calls.push(Call::new(called, returned, op, ret));
         }
     }
 

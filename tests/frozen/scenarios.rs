@@ -62,31 +62,22 @@ pub(crate) fn all() -> Vec<Scenario> {
         ..scenario(name, set_up, act)
     };
     let get = Op::Get { id: one };
+    let get_buffer = Op::GetBuffer { id: one };
+    let contains = Op::Contains { id: one };
+    let (remove, take) = (Op::Remove { id: one }, Op::Take { id: one });
     vec![
         scenario("insert", empty, Act::Call(insert)),
         scenario("replace", with_neighbours, Act::Call(insert)),
         scenario("insert_over_expired", with_expired, Act::Call(insert)),
         scenario("insert_if_absent", empty, Act::Call(absent)),
         scenario("insert_if_absent_lost", with_neighbours, Act::Call(absent)),
-        scenario("remove", with_neighbours, Act::Call(Op::Remove { id: one })),
-        scenario(
-            "remove_expired",
-            with_expired,
-            Act::Call(Op::Remove { id: one }),
-        ),
-        scenario("take", with_neighbours, Act::Call(Op::Take { id: one })),
-        scenario("take_the_last", alone, Act::Call(Op::Take { id: one })),
+        scenario("remove", with_neighbours, Act::Call(remove)),
+        scenario("remove_expired", with_expired, Act::Call(remove)),
+        scenario("take", with_neighbours, Act::Call(take)),
+        scenario("take_the_last", alone, Act::Call(take)),
         scenario("get", with_neighbours, Act::Call(get)),
-        scenario(
-            "get_buffer",
-            with_neighbours,
-            Act::Call(Op::GetBuffer { id: one }),
-        ),
-        scenario(
-            "contains",
-            with_neighbours,
-            Act::Call(Op::Contains { id: one }),
-        ),
+        scenario("get_buffer", with_neighbours, Act::Call(get_buffer)),
+        scenario("contains", with_neighbours, Act::Call(contains)),
         scenario("first_get", with_neighbours, Act::FirstCall(get)),
         scenario("first_insert", empty, Act::FirstCall(insert)),
         scenario("pin_anew", with_neighbours, Act::Other(pin_anew)),
@@ -129,9 +120,8 @@ pub(crate) fn before(subject: &Subject, evicts: bool) -> CacheSpec {
         let id = id(n);
         let entry = guard.iter().find(|entry| *entry.id() == id);
         // Not looked up, for that leaves a mark.
-        spec.live[n] = entry
-            .filter(|entry| entry.expires_at() >= now)
-            .map(|entry| entry.value().number());
+        let live = entry.filter(|entry| entry.expires_at() >= now);
+        spec.live[n] = live.map(|entry| entry.value().number());
     }
     spec
 }
@@ -153,13 +143,8 @@ fn alone() -> Subject {
 fn with_neighbours() -> Subject {
     let subject = alone();
     for id in 1..IDS {
-        put(
-            &subject,
-            Op::Insert {
-                id,
-                n: 100 + id as u32,
-            },
-        );
+        let n = 100 + id as u32;
+        put(&subject, Op::Insert { id, n });
     }
     subject
 }
@@ -199,11 +184,8 @@ fn full_of_expired() -> Subject {
 }
 
 fn full_of_bytes() -> Subject {
-    let subject = subject(
-        Cache::builder()
-            .capacity(4 * LITTLE)
-            .max_bytes(LITTLE * 128),
-    );
+    let builder = Cache::builder().capacity(4 * LITTLE);
+    let subject = subject(builder.max_bytes(LITTLE * 128));
     fill(&subject, 20, Time::NEVER);
     subject
 }

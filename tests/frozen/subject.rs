@@ -108,20 +108,14 @@ pub(crate) fn check_accounts(subject: &Subject) {
     };
     (0..1_000).find(reclaimed);
     let stats = subject.stats();
-    assert_eq!(
-        (stats.retired, stats.retired_bytes),
-        (0, 0),
-        "never reclaimed"
-    );
+    let retired = (stats.retired, stats.retired_bytes);
+    assert_eq!(retired, (0, 0), "never reclaimed");
     let guard = subject.pin();
     let mut ids: Vec<_> = guard.iter().map(|entry| *entry.id()).collect();
     assert_eq!(stats.entries, ids.len(), "{stats:?}");
     assert_eq!(alive(), ids.len(), "a value was lost, or dropped twice");
-    assert_eq!(
-        stats.inserts,
-        departures(&stats) + ids.len() as u64,
-        "{stats:?}"
-    );
+    let came = departures(&stats) + ids.len() as u64;
+    assert_eq!(stats.inserts, came, "{stats:?}");
     ids.sort_unstable_by_key(|id| id.as_bytes().to_vec());
     ids.dedup();
     assert_eq!(stats.entries, ids.len(), "an id is there twice");

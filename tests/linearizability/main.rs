@@ -117,12 +117,7 @@ mod refused {
     fn history(calls: &[(usize, u64, u64, Op, Ret)]) -> Round {
         let mut round = vec![Vec::new(); 3];
         for &(thread, called, returned, op, ret) in calls {
-            round[thread].push(Call {
-                called,
-                returned,
-                op,
-                ret,
-            });
+            round[thread].push(Call::new(called, returned, op, ret));
         }
         round
     }

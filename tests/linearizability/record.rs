@@ -62,12 +62,7 @@ fn work(
             let called = clock.fetch_add(1, Ordering::SeqCst);
             let ret = call(cache, &ids[op.id()], op);
             let returned = clock.fetch_add(1, Ordering::SeqCst);
-            Call {
-                called,
-                returned,
-                op,
-                ret,
-            }
+            Call::new(called, returned, op, ret)
         });
         rounds.push(calls.collect());
         meeting.wait();

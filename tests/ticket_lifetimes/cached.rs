@@ -51,9 +51,8 @@ fn the_session_behind_a_stateful_ticket_is_never_written_to() {
     drop(machine.connect(&client));
     let all = || -> Vec<(SessionId, Vec<u8>)> {
         let cache = machine.resumption.cache().pin();
-        cache
-            .iter()
-            .map(|entry| (*entry.id(), entry.value().to_der().unwrap()))
+        let all = cache.iter();
+        all.map(|entry| (*entry.id(), entry.value().to_der().unwrap()))
             .collect()
     };
     for _ in 0..3 {
@@ -173,12 +172,8 @@ fn a_ticket_that_is_older_than_the_clock_lives_as_long_as_any() {
             drop(renewed);
             let ticket = client.session();
             // In TLS 1.2 the session goes on that has 10 seconds left, in 1.3 another has begun.
-            let left = if kind == Mechanism::Tls12Ticket {
-                10
-            } else {
-                100
-            };
-            b.pass(left);
+            let goes_on = kind == Mechanism::Tls12Ticket;
+            b.pass(if goes_on { 10 } else { 100 });
             assert!(b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");
             b.pass(1);
             assert!(!b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");

@@ -62,11 +62,8 @@ fn renewing_does_not_escape_the_limit_and_a_full_handshake_begins_anew() {
             for round in 0..3 {
                 assert_eq!(hint(&client), TIMEOUT);
                 let ended = chain(&[&machine], &client, |_| every * 1_000);
-                assert_eq!(
-                    ended,
-                    ends * 1_000,
-                    "{kind:?}, each {every} s, round {round}"
-                );
+                let ends = ends * 1_000;
+                assert_eq!(ended, ends, "{kind:?}, each {every} s, round {round}");
             }
         }
     }
@@ -122,14 +119,12 @@ fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
 
 #[test]
 fn a_chain_over_two_machines_ends_as_well() {
-    let shared = [
-        (1_000, 1_000),
-        (7_000, 7_000),
-        (25_000, 25_000),
-        (1_300, 400),
-    ];
+    let alike = [1_000, 7_000, 25_000].map(|pause| (pause, pause));
     // Changing machines late in one second and early in the next gains nothing.
-    for (one, other) in shared.into_iter().chain([(990, 10), (10, 990)]) {
+    for (one, other) in alike
+        .into_iter()
+        .chain([(1_300, 400), (990, 10), (10, 990)])
+    {
         for offset in [0, 990] {
             let clock = a_clock();
             clock.pass(Duration::from_millis(offset));
@@ -172,18 +167,15 @@ fn a_ticket_at_the_end_of_its_lineage_is_counted() {
     }
     lax.pass(4);
     let session = client.session();
-    assert!(
-        strict.offer(&client, &session).resumed(),
-        "at the very limit"
-    );
+    let at_the_limit = strict.offer(&client, &session);
+    assert!(at_the_limit.resumed());
+    drop(at_the_limit);
     lax.pass(1);
     assert!(!strict.offer(&client, &session).resumed());
     assert!(lax.offer(&client, &session).resumed());
     let stats = strict.stats();
-    assert_eq!(
-        (stats.lineage_ended, stats.expired, stats.opened),
-        (1, 0, 1)
-    );
+    assert_eq!((stats.lineage_ended, stats.opened), (1, 1));
+    assert_eq!(stats.expired, 0);
 }
 
 #[test]

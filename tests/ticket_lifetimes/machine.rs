@@ -42,10 +42,8 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
 /// Up for a day; its wall clock shows the real time.
 pub(crate) fn a_clock() -> Arc<TwoClocks> {
     // At a second's beginning, so that a test can say where in a second it is.
-    Arc::new(TwoClocks::new(
-        secs(86_400),
-        secs(wall_clock::real().as_secs()),
-    ))
+    let unix = secs(wall_clock::real().as_secs());
+    Arc::new(TwoClocks::new(secs(86_400), unix))
 }
 
 pub(crate) fn ring(clock: &Arc<TwoClocks>) -> TicketRingBuilder {
@@ -130,16 +128,11 @@ impl Machine {
         context: impl FnOnce(&mut SslContextBuilder, &Resumption),
     ) -> Self {
         wall_clock::is_by(clock);
-        let cache = Cache::builder()
-            .capacity(100)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        let builder = Resumption::builder()
-            .cache(Arc::new(cache))
-            .ticket_ring(Arc::new(ring))
-            .stateless_tickets(kind.stateless());
-        let resumption = configure(builder).build().unwrap();
+        let cache = Cache::builder().capacity(100).clock(clock.clone());
+        let builder = Resumption::builder().cache(Arc::new(cache.build().unwrap()));
+        let builder = builder.stateless_tickets(kind.stateless());
+        let builder = configure(builder.ticket_ring(Arc::new(ring)));
+        let resumption = builder.build().unwrap();
         let mut server = server_builder(b"tests");
         resumption.install(&mut server).unwrap();
         context(&mut server, &resumption);

@@ -67,11 +67,7 @@ impl Scene {
 
     /// Tickets that a full handshake seals.
     fn full(&self) -> u64 {
-        if self.kind == Mechanism::Tls13Ticket {
-            2
-        } else {
-            1
-        }
+        1 + self.again()
     }
 
     /// Tickets that a resumption seals whose ticket needs no renewal.

@@ -118,8 +118,8 @@ impl Model {
             Event::Maintain => self.maintain(),
             Event::Step(time) => {
                 self.clock.step(time);
-                self.wall_offsets
-                    .push((self.elapsed, self.wall_offset() + time * 1_000));
+                let offset = self.wall_offset() + time * 1_000;
+                self.wall_offsets.push((self.elapsed, offset));
                 self.changes.push(self.elapsed);
                 self.fresh = false;
             }
@@ -128,10 +128,8 @@ impl Model {
                 if self.pending {
                     self.take_new();
                 } else if let Some(file) = &mut self.file {
-                    assert_eq!(
-                        file.reload(&self.ring).expect("the same"),
-                        Reload::Unchanged
-                    );
+                    let reload = file.reload(&self.ring).expect("the same");
+                    assert_eq!(reload, Reload::Unchanged);
                     assert!(same(&before, &self.ring.load()));
                 }
             }
@@ -221,8 +219,8 @@ impl Model {
         if !self.operator.is_derived() {
             let given = self.operator.keys(self.clock.unix_time());
             let is_given = |key| given.iter().any(|entry| entry.0 == key);
-            self.sealed
-                .retain(|key, sealed| sealed.local || is_given(*key));
+            let may_open = |key: &Name, sealed: &mut Sealed| sealed.local || is_given(*key);
+            self.sealed.retain(may_open);
         }
         self.note_keys();
         self.check_provided();
@@ -276,14 +274,13 @@ impl Model {
     /// The least and the greatest offset since then.
     fn wall_offsets_since(&self, since: i64) -> (i64, i64) {
         // Less than: the clock may have stepped at this very time, and after it.
-        let before = self
-            .wall_offsets
+        let mut offsets = self.wall_offsets.iter();
+        let before = offsets.rposition(|(from, _)| *from < since).unwrap_or(0);
+        let offsets = self.wall_offsets[before..]
             .iter()
-            .rposition(|(from, _)| *from < since);
-        let offsets = self.wall_offsets[before.unwrap_or(0)..].iter();
-        let offsets: Vec<i64> = offsets.map(|(_, offset)| *offset).collect();
-        let least = offsets.iter().min().expect("never empty");
-        (*least, *offsets.iter().max().expect("never empty"))
+            .map(|(_, offset)| *offset);
+        let least = offsets.clone().min().expect("never empty");
+        (least, offsets.max().expect("never empty"))
     }
 
     /// Every ticket opens while it is to, unless its key was taken away.
@@ -294,11 +291,8 @@ impl Model {
         for (key, sealed) in &self.sealed {
             let opens = matches!(keys.opening(key, now), KeyLookup::Key(..));
             let left = (sealed.until - elapsed) / 1_000;
-            assert!(
-                opens,
-                "{key:02x?} was to open for {left} s more: {:?}",
-                *keys
-            );
+            let keys = &*keys;
+            assert!(opens, "{key:02x?} was to open for {left} s more: {keys:?}");
         }
     }
 
@@ -307,25 +301,18 @@ impl Model {
         let (keys, now) = self.ring.load_to_seal();
         self.note_keys();
         let key = keys.sealing(now).expect("a key seals");
-        assert!(matches!(
-            keys.opening(key.key().name(), now),
-            KeyLookup::Key(..)
-        ));
+        let opening = keys.opening(key.key().name(), now);
+        assert!(matches!(opening, KeyLookup::Key(..)));
         // As the OpenSSL adapter advertises it.
         let lifetime = self.policy.lifetime_of_tickets().as_millis() as i64;
         let advertised = lifetime.min(self.at(key.times().open_until) - self.elapsed);
         if self.operator.provider != Provider::Timed || key.is_local() {
-            assert_eq!(
-                advertised, lifetime,
-                "{key:?} is to open for a ticket's lifetime"
-            );
+            assert_eq!(advertised, lifetime, "{key:?} opens for less");
         }
         let until = self.elapsed + advertised;
+        let local = key.is_local();
         let sealed = self.sealed.entry(*key.key().name());
-        let sealed = sealed.or_insert(Sealed {
-            until,
-            local: key.is_local(),
-        });
+        let sealed = sealed.or_insert(Sealed { until, local });
         sealed.until = sealed.until.max(until);
         self.check_bounds(&keys);
         self.check_open();
@@ -344,10 +331,9 @@ impl Model {
             } else if self.operator.provider != Provider::Records
                 && !self.validities.contains_key(&id)
             {
-                for (id, validity) in self.operator.keys(self.unix()) {
-                    self.validities
-                        .insert(id, validity.expect("these have times"));
-                }
+                let keys = self.operator.keys(self.unix()).into_iter();
+                let keys = keys.map(|(id, times)| (id, times.expect("these have times")));
+                self.validities.extend(keys);
                 assert!(self.validities.contains_key(&id), "whose key is {key:?}?");
             }
         }
@@ -362,11 +348,8 @@ impl Model {
             }
         }
         let most = self.most_keys(keys);
-        assert!(
-            keys.len() <= most,
-            "{} keys, more than {most}: {keys:?}",
-            keys.len()
-        );
+        let len = keys.len();
+        assert!(len <= most, "{len} keys, more than {most}: {keys:?}");
     }
 
     fn check_own(&self, key: &RingKey) {
@@ -393,14 +376,10 @@ impl Model {
             // beginning.
             let (least, _) = self.wall_offsets_since(since);
             let by_wall_clock = |time: Duration| (time.as_millis() as i64 - least).max(-self.boot);
-            assert!(
-                open_until <= by_wall_clock(validity.open_until),
-                "{key:?} opens for too long"
-            );
-            assert!(
-                seal_until <= by_wall_clock(validity.seal_until),
-                "{key:?} seals for too long"
-            );
+            let last_seal = by_wall_clock(validity.seal_until);
+            assert!(seal_until <= last_seal, "{key:?} seals for too long");
+            let last_open = by_wall_clock(validity.open_until);
+            assert!(open_until <= last_open, "{key:?} opens for too long");
         }
     }
 
@@ -467,8 +446,8 @@ impl Model {
                 });
                 let given = given.filter(|(_, (id, _))| self.fresh || here(*id));
                 let given = given.filter(|(_, (id, _))| young(*id));
-                let latest = given
-                    .max_by_key(|(_, (_, validity))| validity.map(|validity| validity.seal_from));
+                let seal_from = |validity: Option<Validity>| validity.map(|it| it.seal_from);
+                let latest = given.max_by_key(|(_, (_, validity))| seal_from(*validity));
                 latest.map(|(_, (id, _))| id)
             }
         };

@@ -1,7 +1,6 @@
 //! Single steps of the wall clock, and ages. Each test is named after a mistake that was made.
 
-use std::fs::{OpenOptions, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use rekindle::Clock;
@@ -74,15 +73,9 @@ fn file_of_two(dir: &tempfile::TempDir) -> (TicketKeyFile, [[u8; 16]; 2]) {
         timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR),
         timed(EPOCH + HOUR, EPOCH + 20 * HOUR, EPOCH + 20 * HOUR),
     ]);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .unwrap();
-    file.set_permissions(Permissions::from_mode(0o600)).unwrap();
     let h2o = TicketKeyFormat::H2o;
-    file.write_all(&h2o.write(&given, seconds(EPOCH)).unwrap())
-        .unwrap();
+    fs::write(&path, &*h2o.write(&given, seconds(EPOCH)).unwrap()).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let names = [0, 1].map(|i| *given.iter().nth(i).unwrap().name());
     (TicketKeyFile::keys(&path, h2o), names)
 }
@@ -166,10 +159,7 @@ fn clocks_a_minute_apart_agree_whatever_the_period() {
         for second in 0..(3 * period + 130).min(4_000) {
             let what = format!("period {period}, {skew} s apart, after {second} s");
             assert!(opens(&behind, &sealing(&ahead)), "{what}: not known yet");
-            assert!(
-                opens(&ahead, &sealing(&behind)),
-                "{what}: not known any more"
-            );
+            assert!(opens(&ahead, &sealing(&behind)), "{what}: no more");
             for (clock, ring) in [(&a, &ahead), (&b, &behind)] {
                 clock.pass(seconds(1));
                 ring.maintain().unwrap();
@@ -182,10 +172,8 @@ fn clocks_a_minute_apart_agree_whatever_the_period() {
 fn a_reload_after_a_step_forward_keeps_what_is_owed() {
     let clock = clock(DAY, EPOCH);
     let key = timed(EPOCH - HOUR, EPOCH + HOUR, EPOCH + 3 * HOUR);
-    let ring = builder(&clock, default())
-        .keys(&keys(vec![key.clone()]))
-        .build()
-        .unwrap();
+    let given = keys(vec![key.clone()]);
+    let ring = builder(&clock, default()).keys(&given).build().unwrap();
     let name = sealing(&ring);
     clock.step(DAY as i64);
     pass(&ring, &clock, 2);
@@ -213,10 +201,8 @@ fn the_same_secret_after_a_step_keeps_what_is_owed() {
             let current = secret.key(secret.index(clock.unix_time())).unwrap();
             assert_eq!(sealing(&ring), *current.name(), "step {step}");
             pass(&ring, &clock, 2 * HOUR - 1);
-            assert!(
-                opens(&ring, &name),
-                "step {step}, {ratchet:?}, {maintained}"
-            );
+            let what = (step, ratchet, maintained);
+            assert!(opens(&ring, &name), "{what:?}");
         }
     }
 }

@@ -153,9 +153,8 @@ pub(crate) fn take(of: Id) -> Option<SslSession> {
 
 pub(crate) fn ticket_keys(keys: Option<&[u8]>, len: c_int) -> bool {
     let mut data: Option<Box<[u8]>> = keys.map(Box::from);
-    let data = data
-        .as_mut()
-        .map_or(ptr::null_mut(), |data| data.as_mut_ptr());
+    let data = data.as_mut().map(|data| data.as_mut_ptr());
+    let data = data.unwrap_or(ptr::null_mut());
     // SAFETY: null, or as many bytes as the length says; none where it is negative.
     unsafe { ts::TSSslTicketKeyUpdate(data.cast(), len) == TSReturnCode::TS_SUCCESS }
 }
@@ -180,10 +179,8 @@ pub(crate) fn words(stats: &rekindle_stats) -> &[u64; size_of::<rekindle_stats>(
 pub(crate) fn stats(size: Option<usize>) -> (bool, Vec<u64>) {
     let Some(size) = size else {
         // SAFETY: null is refused.
-        return (
-            unsafe { stats::rekindle_stats(ptr::null_mut()) == 0 },
-            vec![],
-        );
+        let result = unsafe { stats::rekindle_stats(ptr::null_mut()) };
+        return (result == 0, vec![]);
     };
     let there = if size <= 4_096 { size } else { 8 };
     // In words, for alignment: the size, the counters, canaries.
@@ -196,10 +193,8 @@ pub(crate) fn stats(size: Option<usize>) -> (bool, Vec<u64>) {
     let (whole, part) = ((written / 8).max(1), written % 8);
     let behind = words[whole].to_ne_bytes();
     assert!(behind[part..].iter().all(|b| *b == CANARY), "wrote beyond");
-    assert!(
-        words[whole + 1..].iter().all(|w| *w == canary),
-        "wrote beyond"
-    );
+    let is_whole = words[whole + 1..].iter().all(|w| *w == canary);
+    assert!(is_whole, "wrote beyond");
     assert_eq!(words[0], size as u64);
     words.truncate(written / 8);
     (result == 0, words)

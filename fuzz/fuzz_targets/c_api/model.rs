@@ -184,11 +184,7 @@ impl Model {
         };
         let mut buffer = buffer.map(Canaries::around);
         let mut len_after = len;
-        let length = if null_length {
-            None
-        } else {
-            Some(&mut len_after)
-        };
+        let length = (!null_length).then_some(&mut len_after);
         let returned = calls::get_buffer(id, buffer.as_mut(), length);
         self.check(expected.is_ok(), &expected);
 
@@ -250,17 +246,13 @@ impl Model {
     /// cache counts evictions: as many entries must be missing.
     fn find_evicted(&mut self) {
         let evicted = |s: &rekindle_stats| {
-            [
-                s.evicted_expired,
-                s.evicted_unused,
-                s.evicted_idle,
-                s.evicted_line_full,
-            ]
+            let live = s.evicted_unused + s.evicted_idle + s.evicted_line_full;
+            s.evicted_expired + live
         };
         let now = calls::all_stats();
         let service = self.service.as_mut().expect("something was inserted");
         let counts = &mut service.counts;
-        let gone = evicted(&now).iter().sum::<u64>() - evicted(counts).iter().sum::<u64>();
+        let gone = evicted(&now) - evicted(counts);
         counts.evicted_expired = now.evicted_expired;
         counts.evicted_unused = now.evicted_unused;
         counts.evicted_idle = now.evicted_idle;
@@ -334,12 +326,10 @@ impl Model {
         };
         let (succeeded, words) = calls::stats(size);
         self.check(succeeded, &expected);
-        let keys = words
-            .get(offset_of!(rekindle_stats, ticket_keys) / 8)
-            .copied();
+        let keys = words.get(offset_of!(rekindle_stats, ticket_keys) / 8);
         if let (Some(keys), Some(service)) = (keys, &self.service) {
             // Before the first update the ring has keys of its own.
-            assert!(service.keys.map_or(keys > 0, |given| keys == given));
+            assert!(service.keys.map_or(*keys > 0, |given| *keys == given));
         }
         let sum = |from: usize, to: usize| words.iter().take(to / 8).skip(from / 8).sum::<u64>();
         let sealed = offset_of!(rekindle_stats, tickets_sealed);
@@ -349,11 +339,7 @@ impl Model {
         let rotations = offset_of!(rekindle_stats, ticket_key_rotations);
         assert_eq!(sum(fallback, rotations), 0, "no fallback");
         let known = size_of::<rekindle_stats>();
-        assert_eq!(
-            sum(known, usize::MAX),
-            0,
-            "fields that the library does not know"
-        );
+        assert_eq!(sum(known, usize::MAX), 0, "fields of a later library");
     }
 
     fn attach(&mut self, context: Context) {
@@ -382,10 +368,8 @@ impl Model {
             return;
         };
         let now = calls::all_stats();
-        let made = service
-            .entries
-            .values()
-            .map(|index| self.sessions.at(*index));
+        let made = service.entries.values();
+        let made = made.map(|index| self.sessions.at(*index));
         let bytes = |made: &Made| charge(made.der.len()) as u64;
         let [refused_invalid, refused_disabled, refused_not_encodable] = OF_PROCESS.get();
         let expected = rekindle_stats {
@@ -402,10 +386,8 @@ impl Model {
         };
         // The counters of tickets are `stats`'s to check.
         let counters = offset_of!(rekindle_stats, tickets_sealed) / 8;
-        assert_eq!(
-            calls::words(&now)[..counters],
-            calls::words(&expected)[..counters]
-        );
+        let [now, told] = [&now, &expected].map(calls::words);
+        assert_eq!(now[..counters], told[..counters]);
         assert!(expected.entries <= expected.capacity);
         assert!(expected.bytes <= service.max_bytes as u64);
     }

@@ -246,11 +246,8 @@ impl<'c> Oracle<'c> {
                 self.clock.advance(Duration::from_millis(millis.into()));
             }
             Operation::Maintain => {
-                let swept = cache.maintain() as u64;
-                assert_eq!(
-                    cache.stats().evicted.expired,
-                    self.stats.evicted.expired + swept
-                );
+                let expired = self.stats.evicted.expired + cache.maintain() as u64;
+                assert_eq!(cache.stats().evicted.expired, expired);
             }
             Operation::Clear => {
                 assert_eq!(cache.clear(), self.len);
@@ -289,11 +286,8 @@ impl<'c> Oracle<'c> {
         let (expected, bytes) = match self.lookup(id) {
             None => (None, &[][..]),
             Some(entry) => {
-                let copied = Copied {
-                    needed: entry.len,
-                    stored: entry.len.min(room),
-                };
-                (Some(copied), entry.encoded())
+                let (needed, stored) = (entry.len, entry.len.min(room));
+                (Some(Copied { needed, stored }), entry.encoded())
             }
         };
         assert_eq!(copied, expected);
@@ -339,13 +333,10 @@ impl<'c> Oracle<'c> {
         let old = self.entries[number(&id)].as_ref();
         let was_live = old.is_some_and(|entry| self.is_live(entry));
         let (charge, limit) = (entry.bytes(), self.max_encoded_len);
-        let too_large = Refused::TooLarge {
-            len: entry.len,
-            limit,
-        };
+        let len = entry.len;
         match result {
-            Err(refused) if entry.len > limit => {
-                assert_eq!(refused, too_large);
+            Err(refused) if len > limit => {
+                assert_eq!(refused, Refused::TooLarge { len, limit });
                 self.stats.refused.too_large += 1;
             }
             Err(refused) if charge > self.max_bytes => {
@@ -354,15 +345,11 @@ impl<'c> Oracle<'c> {
             }
             Err(refused) => {
                 assert_eq!(refused, Refused::ReclamationHeldBack);
-                assert!(
-                    self.guards > 0 || insert.on_guard,
-                    "no guard holds anything back"
-                );
+                let guarded = self.guards > 0 || insert.on_guard;
+                assert!(guarded, "no guard holds anything back");
                 assert!(cache.stats().retired >= self.retired_limit, "too early");
-                assert!(
-                    !(insert.if_absent && was_live),
-                    "there was nothing to insert"
-                );
+                let inserts = !(insert.if_absent && was_live);
+                assert!(inserts, "there was nothing to insert");
                 self.stats.refused.reclamation += 1;
             }
             Ok(inserted) => {
@@ -409,10 +396,8 @@ impl<'c> Oracle<'c> {
         let value = entry.value;
         self.put(&id, entry);
         let vanished = self.validate();
-        assert!(
-            vanished.iter().all(|gone| gone.value != value),
-            "evicted what it has just inserted"
-        );
+        let stayed = vanished.iter().all(|gone| gone.value != value);
+        assert!(stayed, "evicted what it has just inserted");
 
         let after = self.stats.evicted;
         let full = before.0 + usize::from(old.is_none()) > self.cache.capacity()
@@ -423,9 +408,7 @@ impl<'c> Oracle<'c> {
         if after.line_full != evicted.line_full {
             assert!(before.0 >= 8, "a line has eight slots");
         }
-        assert!(
-            full || vanished.len() <= 1,
-            "evicted {vanished:?} with room left"
-        );
+        let may_vanish = full || vanished.len() <= 1;
+        assert!(may_vanish, "evicted {vanished:?} with room left");
     }
 }

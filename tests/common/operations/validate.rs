@@ -60,11 +60,8 @@ impl Oracle<'_> {
 
     fn take_vanished(&mut self) -> Vec<Entry> {
         let unseen = |entry: &mut Entry| entry.seen < self.looks;
-        let vanished: Vec<_> = self
-            .entries
-            .iter_mut()
-            .filter_map(|slot| slot.take_if(unseen))
-            .collect();
+        let slots = self.entries.iter_mut();
+        let vanished: Vec<_> = slots.filter_map(|slot| slot.take_if(unseen)).collect();
         self.len -= vanished.len();
         self.bytes -= vanished.iter().map(Entry::bytes).sum::<usize>();
         vanished
