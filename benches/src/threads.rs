@@ -27,7 +27,7 @@ pub(crate) fn on_threads<P, R: Send>(
     })
 }
 
-/// Does a work with each of `all`, on so many threads; what it returned, in the order of `all`.
+/// Calls `work` with each of `all`, on several threads; the results, in the order of `all`.
 pub(crate) fn each<T: Sync, R: Send>(
     threads: usize,
     all: &[T],

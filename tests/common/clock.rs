@@ -29,7 +29,7 @@ impl TwoClocks {
         self.unix.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// The operator sets the wall clock, by so many seconds either way.
+    /// The operator sets the wall clock, by that many seconds either way.
     pub(crate) fn step(&self, seconds: i64) {
         let millis = (seconds * 1_000) as u64; // two's complement: adding wraps
         self.unix.fetch_add(millis, Ordering::SeqCst);

@@ -38,7 +38,7 @@ fn the_session_in_the_cache_is_never_written_to() {
     }
 }
 
-/// How long until the clock has been going for so many seconds.
+/// How long until the clock has been going for that many seconds.
 fn clock_until(clock: &TwoClocks, seconds: u64) -> u64 {
     seconds + 86_400 - clock.now().as_millis() / 1_000
 }

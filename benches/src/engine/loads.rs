@@ -68,7 +68,7 @@ named!(Load {
     SingleUse => "single use: take and two inserts",
 });
 
-/// Whether a contender can carry a load with so many sessions.
+/// Whether a contender can carry a load with that number of sessions.
 pub(crate) fn carries(contender: Contender, load: Load, sessions: usize) -> bool {
     match contender {
         Contender::Pinned => load.only_reads(),

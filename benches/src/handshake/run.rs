@@ -129,7 +129,7 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     }
 }
 
-/// A server with so many sessions in its cache, if it has one, the clients' sessions included.
+/// A server with `of.sessions` sessions in its cache, if it has one, the clients' sessions included.
 /// Resumptions of TLS 1.3 will add others.
 fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
     let (kind, threads, sessions) = (of.kind, of.threads, of.sessions);
@@ -148,7 +148,7 @@ fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
     this
 }
 
-/// Adds sessions of others to the cache, up to so many.
+/// Adds sessions of others to the cache, up to that number.
 fn fill(server: &Server, kind: HandshakeKind, sessions: usize) {
     let template = Template::new(server, &client_builder(kind.version()).build());
     let mut rng = StdRng::seed_from_u64(sessions as u64);

@@ -18,7 +18,7 @@ use crate::tls::{HandshakeKind, SERVER_NAME};
 /// Percentage of handshakes that must be resumed where all should be.
 const LEAST_RESUMED: f64 = 99.0;
 
-/// A round of a server with so many workers, and the server's CPU time in it.
+/// A round of a server with that number of workers, and the server's CPU time in it.
 struct Sample {
     round: Round,
     server: Duration,

@@ -57,7 +57,7 @@ impl Contender {
         all.filter(move |contender| !others.contains(contender))
     }
 
-    /// Hands an empty table with room for so many sessions to `with`.
+    /// Hands an empty table with room for that number of sessions to `with`.
     pub(crate) fn make<W: WithPeer>(self, room: usize, with: W) -> W::Output {
         match self {
             Self::Rekindle => with.with(Rekindle::new(room)),

@@ -17,7 +17,7 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// A list of so many requests for sessions among `from`. Drawn beforehand, so that drawing is
+    /// A list of `count` requests for sessions among `from`. Drawn beforehand, so that drawing is
     /// not timed and all contenders get the same ones.
     pub(crate) fn draw(self, mut from: Vec<u32>, count: usize, seed: u64) -> Vec<u32> {
         let mut rng = SmallRng::seed_from_u64(seed);
