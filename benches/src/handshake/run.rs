@@ -129,7 +129,7 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     }
 }
 
-/// A server with `of.sessions` sessions in its cache, if it has one, the clients' sessions included.
+/// A server with `of.sessions` sessions in its cache, if it has one, the clients' included.
 /// Resumptions of TLS 1.3 will add others.
 fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
     let (kind, threads, sessions) = (of.kind, of.threads, of.sessions);
