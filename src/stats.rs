@@ -30,8 +30,8 @@ pub struct Stats {
     /// Entries in the cache now.
     pub entries: usize,
     /// Bytes of the entries in the cache now: each entry's allocation, which holds its header, the
-    /// value's own `size_of` and the encoded bytes, and 8 bytes for the allocator. What a value
-    /// owns elsewhere is not known here.
+    /// value's own `size_of` and the encoded bytes, 8 bytes for the allocator, and what the value
+    /// owns elsewhere by [`CacheBuilder::value_bytes`](crate::CacheBuilder::value_bytes).
     pub bytes: usize,
     /// Entries and lines that have left the table and wait for their grace period. Behind by up to
     /// 64 for each writer.

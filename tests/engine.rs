@@ -13,7 +13,7 @@ use operations::Input;
 use operations::input::{Hashes, Operation};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use rekindle::{Cache, CacheBuilder, ConfigError, ManualClock, SessionId, Time};
+use rekindle::{Cache, CacheBuilder, ConfigError, ManualClock, Refused, SessionId, Time};
 
 /// Operations on a cache without limits but its capacity, in sizes that make the oracle fast.
 fn inputs() -> impl Strategy<Value = Input> {
@@ -206,11 +206,49 @@ fn bad_configurations_are_refused() {
 fn an_entry_that_the_caller_refuses_counts_as_expired() {
     let (cache, id) = with_entry();
     let guard = cache.pin();
-    assert_eq!(guard.get_if(&id, |value| *value == 4), None);
+    assert_eq!(guard.get_if(&id, |value, _| *value == 4), None);
     assert!(!guard.iter().next().unwrap().was_resumed());
-    assert_eq!(guard.get_if(&id, |value| *value == 5), Some(&5));
+    assert_eq!(guard.get_if(&id, |value, _| *value == 5), Some(&5));
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.expired), (1, 0, 1));
+}
+
+#[test]
+fn what_a_value_owns_counts_in_the_byte_limit_and_in_the_statistics() {
+    let build = |max_bytes, value_bytes| {
+        let builder = Cache::builder().capacity(1_000).max_bytes(max_bytes);
+        builder.value_bytes(value_bytes).build().unwrap()
+    };
+    let insert = |cache: &Cache<usize>, n: u8, bytes| {
+        let id = SessionId::new(&[n]).unwrap();
+        cache.insert(&id, bytes, b"1234", Time::NEVER)
+    };
+    let plain = build(1 << 30, |_, _| 0);
+    insert(&plain, 0, 0).unwrap();
+    let entry = plain.stats().bytes;
+
+    let cache = build(10_000, |bytes, encoded_len| bytes + encoded_len);
+    // Units of 16 bytes, of 2_000 + 4.
+    let (each, few) = (entry + 2_016, 4);
+    for n in 0..200 {
+        insert(&cache, n, 2_000).unwrap();
+        let stats = cache.stats();
+        assert_eq!(stats.bytes, stats.entries * each);
+        assert_eq!(stats.entries, few.min(usize::from(n) + 1));
+    }
+    assert_eq!(insert(&cache, 0, 10_000), Err(Refused::OverBudget));
+    assert_eq!(cache.stats().refused.over_budget, 1);
+    assert_eq!(cache.stats().bytes, few * each);
+    // One in place of another.
+    let id = *cache.pin().iter().next().unwrap().id();
+    cache.insert(&id, 100, b"1234", Time::NEVER).unwrap();
+    assert_eq!(cache.stats().bytes, 3 * each + entry + 112);
+    cache.clear();
+    assert_eq!(cache.stats().bytes, 0);
+    // No more than 1 MiB is counted.
+    let cache = build(usize::MAX, |_, _| usize::MAX);
+    insert(&cache, 0, 0).unwrap();
+    assert_eq!(cache.stats().bytes, entry + (1 << 20) - 16);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! How a cache is configured.
 
 use std::hash::BuildHasher;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -23,7 +22,7 @@ pub struct CacheBuilder<V, S = RandomState> {
     retired_limit: Option<usize>,
     clock: ClockSource,
     hasher: S,
-    _values: PhantomData<fn() -> V>,
+    value_bytes: fn(&V, usize) -> usize,
 }
 
 impl<V: Send + Sync> Cache<V> {
@@ -45,7 +44,7 @@ impl<V: Send + Sync> Cache<V> {
             retired_limit: None,
             clock: ClockSource::default(),
             hasher: RandomState::new(),
-            _values: PhantomData,
+            value_bytes: |_, _| 0,
         }
     }
 }
@@ -82,6 +81,15 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
     /// default. With several writers at work it can be exceeded by one entry for each.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// How many bytes a value owns outside its entry, at most 1 MiB: a function of the value and of
+    /// the length of its encoded bytes, called once, when the value is inserted. They count in
+    /// [`max_bytes`](Self::max_bytes) and in [`Stats`](crate::Stats), in units of 16. Zero by
+    /// default.
+    pub fn value_bytes(mut self, bytes: fn(&V, usize) -> usize) -> Self {
+        self.value_bytes = bytes;
         self
     }
 
@@ -124,7 +132,7 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
             retired_limit: self.retired_limit,
             clock: self.clock,
             hasher,
-            _values: PhantomData,
+            value_bytes: self.value_bytes,
         }
     }
 
@@ -156,18 +164,19 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         if retired == 0 {
             return Err(ConfigError::RetiredLimit);
         }
-        let engine = Engine::new(Limits {
+        let limits = Limits {
             // More entries than the bytes can hold would only make the table sparse.
             entries: self.capacity.min(bytes / smallest),
             bytes,
             encoded_len: self.max_encoded_len,
             retired,
             retired_bytes: retired.saturating_mul(128).max(64 << 20),
-        })
-        .map_err(|source| ConfigError::OutOfMemory {
-            capacity: self.capacity,
-            source,
-        })?;
+        };
+        let engine =
+            Engine::new(limits, self.value_bytes).map_err(|source| ConfigError::OutOfMemory {
+                capacity: self.capacity,
+                source,
+            })?;
         Ok(Cache::from_parts(engine, self.clock, self.hasher))
     }
 }

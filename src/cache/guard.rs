@@ -68,13 +68,14 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// retry, no allocation.
     #[inline]
     pub fn get(&self, id: &SessionId) -> Option<&V> {
-        self.get_if(id, |_| true)
+        self.get_if(id, |_, _| true)
     }
 
-    /// As [`get`](Self::get), but an entry whose value `accept` refuses counts as expired, not as
-    /// a hit, and the lookup does not keep it from eviction.
+    /// As [`get`](Self::get), but an entry whose value and encoded bytes `accept` refuses counts as
+    /// expired, not as a hit, and the lookup does not keep it from eviction.
     #[inline]
-    pub fn get_if(&self, id: &SessionId, accept: impl FnOnce(&V) -> bool) -> Option<&V> {
+    pub fn get_if(&self, id: &SessionId, accept: impl FnOnce(&V, &[u8]) -> bool) -> Option<&V> {
+        let accept = |entry: EntryRef<'_, V>| accept(entry.value(), entry.encoded());
         self.lookup(id, PrefetchHint::Header, accept)
             .map(EntryRef::value)
     }
@@ -114,7 +115,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
         &self,
         id: &SessionId,
         hint: PrefetchHint,
-        accept: impl FnOnce(&V) -> bool,
+        accept: impl FnOnce(EntryRef<'_, V>) -> bool,
     ) -> Option<EntryRef<'_, V>> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
         let engine = self.cache.engine();

@@ -131,10 +131,9 @@ impl<V> Engine<V> {
     /// - The calling thread has just unlinked the entry.
     /// - It is retired once.
     unsafe fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
-        let bytes = entry.get().bytes();
-        op.gauges.subtract(bytes);
+        op.gauges.subtract(entry.get().bytes());
         // It will be wiped when its grace period is over, a few dozen operations from now.
-        prefetch_all(entry.as_non_null().as_ptr(), bytes);
+        prefetch_all(entry.as_non_null().as_ptr(), entry.get().allocated_bytes());
         // SAFETY: the contract.
         unsafe { op.writer.memory.retire_entry(entry, &self.retired) };
     }

@@ -21,6 +21,8 @@ pub(crate) struct Entry<V> {
     // First, since evictions look at these three alone: so that they share a cache line.
     expires_at: Time,
     encoded_len: u32,
+    /// What the value owns elsewhere, in units of 16 bytes: so the header grows by nothing.
+    value_units: u16,
     class: u8,
     id: SessionId,
     probe: RaceProbe,
@@ -81,11 +83,26 @@ impl<V> Entry<V> {
         self.expires_at
     }
 
-    /// Bytes that it takes, with what the allocator keeps beside it.
+    /// Bytes of its own allocation, with what the allocator keeps beside it.
     #[inline]
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn allocated_bytes(&self) -> usize {
         class_size(self.class)
     }
+
+    /// Bytes that it takes in all, with what its value owns elsewhere.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        self.allocated_bytes() + usize::from(self.value_units) * VALUE_UNIT
+    }
+}
+
+/// What entries count their values' bytes in.
+const VALUE_UNIT: usize = 16;
+
+/// The bytes that a value owns outside its entry, as an entry counts them: in whole units, and no
+/// more than 1 MiB.
+pub(crate) fn counted_value_bytes(bytes: usize) -> usize {
+    bytes.div_ceil(VALUE_UNIT).min(u16::MAX.into()) * VALUE_UNIT
 }
 
 /// An entry that no other thread can reach yet. One that is dropped instead of published (a thread
@@ -99,6 +116,7 @@ impl<V> Unpublished<V> {
         id: SessionId,
         expires_at: Time,
         value: V,
+        value_bytes: usize,
         encoded: &[u8],
     ) -> Self {
         const { Entry::<V>::ALIGNED };
@@ -107,6 +125,7 @@ impl<V> Unpublished<V> {
         let header = Entry {
             id,
             class: memory.class(),
+            value_units: (counted_value_bytes(value_bytes) / VALUE_UNIT) as u16,
             encoded_len: encoded.len() as u32,
             expires_at,
             probe: RaceProbe::default(),
@@ -247,7 +266,14 @@ mod tests {
         let id = SessionId::new(b"secret id").unwrap();
         let encoded = vec![0xA5; 333];
         let block = Block::new(class_of(Entry::<u64>::HEADER + encoded.len()));
-        let entry = Unpublished::write(block, id, Time::NEVER, 0x5A5A_5A5A_5A5A_5A5Au64, &encoded);
+        let entry = Unpublished::write(
+            block,
+            id,
+            Time::NEVER,
+            0x5A5A_5A5A_5A5A_5A5Au64,
+            0,
+            &encoded,
+        );
         let block = entry.discard();
         // SAFETY: `write` initialised at least this much, `reclaim` overwrote it.
         let bytes = unsafe {

@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::counters::Counter;
 use crate::engine::change::{Operation, RemovalCause};
-use crate::engine::entry::{Entry, Unpublished};
+use crate::engine::entry::{Entry, Unpublished, counted_value_bytes};
 use crate::engine::evict::recency::Recency;
 use crate::engine::evict::victims::ProtectedId;
 use crate::engine::line::{LineAddress, PrefetchHint, slots_in};
@@ -64,7 +64,8 @@ impl<V> Engine<V> {
             return Err(Refused::TooLarge { len, limit });
         }
         let class = class_of(Entry::<V>::HEADER + len);
-        if class_size(class) > self.limits.bytes {
+        let value_bytes = (self.value_bytes)(&value, len);
+        if class_size(class) + counted_value_bytes(value_bytes) > self.limits.bytes {
             return Err(Refused::OverBudget);
         }
         let address = self.table.address(new.hash);
@@ -83,7 +84,8 @@ impl<V> Engine<V> {
         let mut op = self.begin(thread);
         self.table.prefetch_line(address.index);
         let memory = &mut op.writer.memory;
-        let entry = memory.write_entry(class, *new.id, new.expires_at, value, new.encoded);
+        let (id, expires_at) = (*new.id, new.expires_at);
+        let entry = memory.write_entry(class, id, expires_at, value, value_bytes, new.encoded);
         let outcome = self.place(&mut op, &pin, new, address, entry, now);
         self.step(&mut op, &pin);
         Ok(outcome)

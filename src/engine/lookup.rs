@@ -19,14 +19,14 @@ impl<V> Engine<V> {
         id: &SessionId,
         now: Time,
         hint: PrefetchHint,
-        accept: impl FnOnce(&V) -> bool,
+        accept: impl FnOnce(EntryRef<'g, V>) -> bool,
         pin: &'g Pin,
     ) -> Option<EntryRef<'g, V>> {
         let address = self.table.address(hash);
         let found = self.table.find(address, id, hint, pin);
         let (counter, live) = match found {
             None => (Counter::Misses, None),
-            Some(found) if found.entry.get().is_expired(now) || !accept(found.entry.value()) => {
+            Some(found) if found.entry.get().is_expired(now) || !accept(found.entry) => {
                 (Counter::Expired, None)
             }
             Some(found) => {

@@ -37,6 +37,8 @@ pub(crate) struct Engine<V> {
     /// A thread reclaims for all threads that have met the bound of `retired`.
     pub(crate) relieving: AtomicBool,
     pub(crate) limits: Limits,
+    /// The bytes that a value owns outside its entry, from the value and its encoded length.
+    pub(crate) value_bytes: fn(&V, usize) -> usize,
     pub(crate) gauges: Gauges,
     pub(crate) aging: Aging,
     /// From where writers claim lines for their clock hands.
@@ -47,7 +49,10 @@ pub(crate) struct Engine<V> {
 }
 
 impl<V> Engine<V> {
-    pub(crate) fn new(limits: Limits) -> Result<Self, TryReserveError> {
+    pub(crate) fn new(
+        limits: Limits,
+        value_bytes: fn(&V, usize) -> usize,
+    ) -> Result<Self, TryReserveError> {
         // Now, so that no lookup and no insert waits for another thread's first one.
         readers::make_ready();
         writers::make_ready();
@@ -58,6 +63,7 @@ impl<V> Engine<V> {
             retired: Retired::default(),
             relieving: AtomicBool::new(false),
             limits,
+            value_bytes,
             gauges: Gauges::default(),
             aging: Aging::new(limits.entries),
             hand: Cursor::default(),

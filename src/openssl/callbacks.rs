@@ -71,7 +71,7 @@ pub(super) unsafe extern "C" fn get_session(
         run_hooks(shared, SessionEvent::Get, &id);
         let sealer = &shared.sealer;
         // SAFETY: the cache's session is alive while the guard lends it.
-        let is_alive = |session: &SslSession| unsafe {
+        let is_alive = |session: &SslSession, _: &[u8]| unsafe {
             !sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring)
         };
         let Some(session) = shared.cache.pin().get_if(&id, is_alive).cloned() else {

@@ -82,13 +82,14 @@ impl<V> WriterMemory<V> {
         id: SessionId,
         expires_at: Time,
         value: V,
+        value_bytes: usize,
         encoded: &[u8],
     ) -> Unpublished<V> {
         let block = self
             .spare_entries
             .pop(class)
             .unwrap_or_else(|| Block::new(class));
-        Unpublished::write(block, id, expires_at, value, encoded)
+        Unpublished::write(block, id, expires_at, value, value_bytes, encoded)
     }
 
     /// Takes back an entry that was not needed, and drops its value.
