@@ -25,8 +25,6 @@
  *   child.
  * - dlclose() does not unload the library: OpenSSL keeps pointers to its functions. For the same
  *   reason a plugin that contains the archive must stay loaded.
- *
- * Generated from crates/capi/src by cbindgen: `make -C crates/capi headers`. Do not edit.
  */
 
 #ifndef REKINDLE_H

@@ -5,8 +5,6 @@
  * If Traffic Server's own ts/ts.h is included first, this header declares nothing.
  *
  * Any thread may make these calls, also in a session hook. No call throws.
- *
- * Generated from crates/capi/src/ts.rs by cbindgen: `make -C crates/capi headers`. Do not edit.
  */
 /* TS_SSL_MAX_SSL_SESSION_ID_LENGTH is what ts/ts.h defines as well. */
 #if !defined(REKINDLE_TS_H) && !defined(TS_SSL_MAX_SSL_SESSION_ID_LENGTH)

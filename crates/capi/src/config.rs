@@ -11,44 +11,18 @@ use rekindle::tickets::TicketPolicy;
 use crate::failure::Failure;
 use crate::size;
 
-/// The configuration that rekindle_init() reads. Set every byte to zero, `size` to
-/// `sizeof(struct rekindle_config)`, and then each field that should differ from its default.
-///
-/// The structure grows at its end. A program that was compiled against an older header works with a
-/// newer library. A program that was compiled against a newer header works with an older library as
-/// long as the fields that the library does not know are zero; otherwise rekindle_init() fails.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct rekindle_config {
-    /// `sizeof(struct rekindle_config)`, in bytes.
     pub size: usize,
-    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each
-    /// at once and touches them as needed. A session takes about 130 bytes beside its encoding and
-    /// OpenSSL's own object.
     pub sessions: usize,
-    /// Limit of all entries together, in bytes, OpenSSL's own objects not included. 0: no limit but
-    /// `sessions`.
     pub max_bytes: usize,
-    /// Longest encoded session that the cache accepts, in bytes, up to 1 MiB. 0: 16,384, which is
-    /// enough for client certificates.
     pub max_session_bytes: usize,
-    /// How long a session may be resumed, in seconds, on every attached context. 0: as each context
-    /// says (SSL_CTX_set_timeout(); OpenSSL's default is 300, in newer versions 7,200). Tickets
-    /// that carry their session live 7 days at most.
     pub session_timeout: u32,
-    /// Must be zero.
     pub reserved: u32,
-    /// How long each of the library's own ticket keys seals before the next one takes over, in
-    /// seconds, up to 30 days. 0: one hour.
     pub ticket_key_period: u32,
-    /// Maximum age of the keys of TSSslTicketKeyUpdate(), in seconds, up to 400 days and above the
-    /// session timeout. When they reach it without an update, the library's own keys take over
-    /// until the next update. 0: 30 days.
     pub ticket_key_max_age: u32,
-    /// How long a client may resume by tickets after its last full handshake, however often its
-    /// tickets were renewed, in seconds, up to 7 days. 0: 7 days.
     pub full_handshake_max_age: u32,
-    /// Must be zero.
     pub reserved_2: u32,
 }
 

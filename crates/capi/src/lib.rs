@@ -1,10 +1,10 @@
-//! The C API of rekindle. The headers hold its documentation and are generated from this source:
-//! `include/rekindle_ts.h` from `ts.rs`, `include/rekindle.h` from the other files.
+//! The C API of rekindle. Its documentation is in the headers. A test compares their declarations
+//! with this source: `include/rekindle_ts.h` with `ts.rs`, `include/rekindle.h` with the rest.
 //!
 //! Every call goes through [`call::call`], which turns errors and panics into return values.
 
 // C passes raw pointers; each function's contract is in its header.
-#![allow(unsafe_code, clippy::missing_safety_doc)]
+#![allow(missing_docs, unsafe_code, clippy::missing_safety_doc)]
 // C's names.
 #![allow(non_camel_case_types)]
 
