@@ -145,7 +145,9 @@ impl TicketRing {
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
         let keys = self.keys.load();
         let at = ClockReading::of(&self.clock);
-        let next = keys.renewed(at);
+        let next = keys
+            .renewed(at)
+            .inspect_err(|error| events::no_next_key(error));
         if let Ok(Some(next)) = next {
             let next = Arc::new(next);
             // A ring that came in between is as new.

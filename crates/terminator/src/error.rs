@@ -52,14 +52,18 @@ pub(crate) enum TlsError {
 /// Why a certificate or its key was refused.
 #[derive(Debug, Error)]
 pub(crate) enum IdentityError {
-    #[error("certificate file {path}: {source}")]
-    ReadCertificate { path: PathBuf, source: io::Error },
-    #[error("certificate file {path}: {reason}")]
-    ParseCertificate { path: PathBuf, reason: String },
-    #[error("key file {path}: {source}")]
-    ReadKey { path: PathBuf, source: io::Error },
-    #[error("key file {path}: {reason}")]
-    ParseKey { path: PathBuf, reason: String },
+    #[error("{what} file {path}: {source}")]
+    Read {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("{what} file {path}: {reason}")]
+    Parse {
+        what: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
     #[error("key file {key} does not belong to the certificate in {certificate}")]
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("cannot make a self-signed certificate: {0}")]

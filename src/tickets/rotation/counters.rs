@@ -27,7 +27,7 @@ impl RotationCounters {
     pub(crate) fn new(first: &KeyRing) -> Self {
         let fallback = first.is_fallback(first.made_at.now);
         if fallback {
-            events::fallback_began();
+            events::fallback_began(first, first.made_at.now);
         }
         Self {
             rotations: AtomicU64::new(0),
@@ -58,12 +58,12 @@ impl RotationCounters {
     fn count(&self, before: &State<'_>, after: &State<'_>) {
         if before.sealing() != after.sealing() {
             self.rotations.fetch_add(1, Ordering::Relaxed);
-            events::rotated(after.ring.sealing(after.at));
+            events::rotated(after.ring, after.at);
         }
         match (before.is_fallback(), after.is_fallback()) {
             (false, true) => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
-                events::fallback_began();
+                events::fallback_began(after.ring, after.at);
             }
             (true, false) => events::fallback_ended(),
             _ => {}

@@ -9,26 +9,21 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::http::{self, Answer, answer};
+use super::http::{self, Answer, answer, text};
 use super::metrics::Metrics;
 
 /// Scrapers and health checks are few. More connections than this wait.
 const CONNECTIONS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
-const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
-    metrics: Arc<Metrics>,
-    drain: CancellationToken,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) drain: CancellationToken,
 }
 
 impl Admin {
-    pub(crate) fn new(metrics: Arc<Metrics>, drain: CancellationToken) -> Self {
-        Self { metrics, drain }
-    }
-
     /// Answers for as long as the process lives: health checks matter most during the drain.
     pub(crate) async fn run(self, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -59,16 +54,12 @@ impl Admin {
         match path {
             "/metrics" => match self.metrics.encode() {
                 Ok(text) => answer(StatusCode::OK, OPEN_METRICS, text),
-                Err(error) => answer(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    TEXT,
-                    format!("{error}\n"),
-                ),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
             "/healthz" if self.drain.is_cancelled() => {
-                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n".into())
+                text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
-            "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".into()),
+            "/healthz" => text(StatusCode::OK, "ok\n"),
             _ => http::not_found(),
         }
     }

@@ -59,22 +59,17 @@ pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: Strin
     response
 }
 
+pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Answer {
+    answer(status, "text/plain; charset=utf-8", body.into())
+}
+
 pub(crate) fn not_found() -> Answer {
-    answer(
-        StatusCode::NOT_FOUND,
-        "text/plain; charset=utf-8",
-        "not found\n".into(),
-    )
+    text(StatusCode::NOT_FOUND, "not found\n")
 }
 
 fn not_allowed() -> Answer {
-    let mut response = answer(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "text/plain; charset=utf-8",
-        "only GET and HEAD\n".into(),
-    );
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    response.headers_mut().insert(ALLOW, allowed);
     response
 }

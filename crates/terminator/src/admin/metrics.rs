@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,6 +15,9 @@ use super::reuse_distances;
 use crate::serve::HandshakeError;
 use crate::sizing::ReuseEstimator;
 
+/// Names of labels, each with its value.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
 /// All metrics. A counter takes no lock; a family takes one to look up its labels.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -23,14 +26,14 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Counter,
     connections_active: Gauge,
     pub(crate) accept_errors: Counter,
-    handshakes: Family<HandshakeLabels, Counter>,
-    handshake_failures: Family<ReasonLabel, Counter>,
+    handshakes: Family<Labels<2>, Counter>,
+    handshake_failures: Family<Labels<1>, Counter>,
     pub(crate) upstream_unreachable: Counter,
     pub(crate) client_broken: Counter,
     pub(crate) upstream_broken: Counter,
     pub(crate) bytes_from_client: Counter,
     pub(crate) bytes_from_upstream: Counter,
-    reloads: Family<ReloadLabels, Counter>,
+    reloads: Family<Labels<2>, Counter>,
 }
 
 impl Metrics {
@@ -59,7 +62,7 @@ impl Metrics {
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
-        all.register_collector(Box::new(reuse_distances::Collector::new(reuse)));
+        all.register_collector(Box::new(reuse_distances::Collector(reuse)));
         let metrics = Self {
             registry: all,
             connections_accepted,
@@ -86,18 +89,17 @@ impl Metrics {
     }
 
     pub(crate) fn handshake_done(&self, protocol: &'static str, kind: &'static str) {
-        let labels = HandshakeLabels { protocol, kind };
+        let labels = [("protocol", protocol), ("kind", kind)];
         self.handshakes.get_or_create(&labels).inc();
     }
 
     pub(crate) fn handshake_failed(&self, error: &HandshakeError) {
-        let reason = error.reason();
-        let labels = ReasonLabel { reason };
+        let labels = [("reason", error.reason())];
         self.handshake_failures.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn reloaded(&self, of: ReloadOf, result: ReloadResult) {
-        let labels = ReloadLabels::new(of, result);
+    pub(crate) fn reloaded(&self, of: &'static str, result: &'static str) {
+        let labels = [("of", of), ("result", result)];
         self.reloads.get_or_create(&labels).inc();
     }
 
@@ -111,12 +113,12 @@ impl Metrics {
     /// A rate over a series that begins with its first event misses that event.
     fn start_at_zero(&self) {
         for reason in HandshakeError::REASONS {
-            let labels = ReasonLabel { reason };
-            drop(self.handshake_failures.get_or_create(&labels));
+            drop(self.handshake_failures.get_or_create(&[("reason", reason)]));
         }
-        for of in [ReloadOf::Certificate, ReloadOf::TicketKeys] {
-            for result in ReloadResult::ALL {
-                drop(self.reloads.get_or_create(&ReloadLabels::new(of, result)));
+        for of in ["certificate", "ticket_keys"] {
+            for result in ["updated", "unchanged", "failed"] {
+                let labels = [("of", of), ("result", result)];
+                drop(self.reloads.get_or_create(&labels));
             }
         }
     }
@@ -130,8 +132,8 @@ fn new<M: Metric + Clone + Default>(all: &mut Registry, name: &str, help: &str) 
 }
 
 /// The series of the client and of the upstream.
-fn of_both_sides(family: &Family<SideLabel, Counter>) -> (Counter, Counter) {
-    let of = |side| family.get_or_create_owned(&SideLabel { side });
+fn of_both_sides(family: &Family<Labels<1>, Counter>) -> (Counter, Counter) {
+    let of = |side| family.get_or_create_owned(&[("side", side)]);
     (of("client"), of("upstream"))
 }
 
@@ -142,70 +144,5 @@ pub(crate) struct Active<'a>(&'a Gauge);
 impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// What a reload reads.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ReloadOf {
-    Certificate,
-    TicketKeys,
-}
-
-impl ReloadOf {
-    /// As the log names it.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::TicketKeys => "ticket key",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ReloadResult {
-    Updated,
-    Unchanged,
-    Failed,
-}
-
-impl ReloadResult {
-    const ALL: [Self; 3] = [Self::Updated, Self::Unchanged, Self::Failed];
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HandshakeLabels {
-    protocol: &'static str,
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SideLabel {
-    side: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReloadLabels {
-    of: &'static str,
-    result: &'static str,
-}
-
-impl ReloadLabels {
-    fn new(of: ReloadOf, result: ReloadResult) -> Self {
-        let of = match of {
-            ReloadOf::Certificate => "certificate",
-            ReloadOf::TicketKeys => "ticket_keys",
-        };
-        let result = match result {
-            ReloadResult::Updated => "updated",
-            ReloadResult::Unchanged => "unchanged",
-            ReloadResult::Failed => "failed",
-        };
-        Self { of, result }
     }
 }

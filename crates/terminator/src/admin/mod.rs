@@ -8,5 +8,5 @@ mod reuse_distances;
 
 pub(crate) use self::endpoints::Admin;
 pub(crate) use self::http::{Answer, answer, not_found, serve as serve_http};
-pub(crate) use self::metrics::{Metrics, ReloadOf, ReloadResult};
+pub(crate) use self::metrics::Metrics;
 pub(crate) use self::page::{Visit, html, json};

@@ -13,19 +13,11 @@ use prometheus_client::registry::Unit;
 use crate::sizing::{Histogram, ReuseEstimator};
 
 #[derive(Debug)]
-pub(crate) struct Collector {
-    reuse: Arc<ReuseEstimator>,
-}
-
-impl Collector {
-    pub(crate) fn new(reuse: Arc<ReuseEstimator>) -> Self {
-        Self { reuse }
-    }
-}
+pub(crate) struct Collector(pub(super) Arc<ReuseEstimator>);
 
 impl collector::Collector for Collector {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let estimate = self.reuse.estimate();
+        let estimate = self.0.estimate();
         distances(&mut out, &estimate.histogram)?;
         ConstGauge::new(estimate.sampled).encode(out.encode_descriptor(
             "cache_reuse_sampled_ratio",

@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use super::address::Address;
 use super::tickets::{TicketArgs, TicketSettings};
 use crate::commands::{Advise, KeysCommand, advise};
-use crate::serve::SessionIdContext;
+use crate::serve::{IdentityFiles, SessionIdContext};
 
 /// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
 ///
@@ -124,17 +124,6 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
 }
 
-/// What answers the decrypted bytes.
-#[derive(Debug)]
-pub(crate) enum ServiceSettings {
-    Proxy {
-        upstream: Address,
-        cert: PathBuf,
-        key: PathBuf,
-    },
-    Demo,
-}
-
 impl Cli {
     /// The command to run instead of serving.
     pub(crate) fn take_command(&mut self) -> Option<Command> {
@@ -168,16 +157,12 @@ impl Settings {
         listen.expect("clap asks for --listen, or takes the demo's")
     }
 
-    pub(crate) fn service(&self) -> ServiceSettings {
-        match (&self.upstream, &self.cert, &self.key) {
-            (Some(upstream), Some(cert), Some(key)) => ServiceSettings::Proxy {
-                upstream: upstream.clone(),
-                cert: cert.clone(),
-                key: key.clone(),
-            },
-            // clap lets these be absent with --demo only.
-            _ => ServiceSettings::Demo,
-        }
+    /// The upstream, and the files of the certificate; none for the demo.
+    pub(crate) fn proxy(&self) -> Option<(Address, IdentityFiles)> {
+        // clap lets these be absent with --demo only.
+        let certificate = self.cert.clone()?;
+        let key = self.key.clone()?;
+        Some((self.upstream.clone()?, IdentityFiles { certificate, key }))
     }
 }
 

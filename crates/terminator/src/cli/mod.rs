@@ -5,5 +5,5 @@ mod arguments;
 mod tickets;
 
 pub(crate) use self::address::Address;
-pub(crate) use self::arguments::{Cli, ServiceSettings, Settings};
+pub(crate) use self::arguments::{Cli, Settings};
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};

@@ -1,7 +1,7 @@
 //! Whether a file, or what a folder holds, has changed and is complete.
 
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -24,15 +24,9 @@ pub(crate) struct ChangeWatch {
 /// Entries by their names; a file is one entry without a name.
 type Look = Vec<(OsString, Option<Identity>)>;
 
-/// Content and place in the file system; a file that is changed in place has another time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
+/// Content and place in the file system: device, inode, size, and the times of the last changes of
+/// content and metadata, which differ for a file that is changed in place.
+type Identity = ([u64; 3], [i64; 4]);
 
 impl ChangeWatch {
     pub(crate) fn new(path: &Path) -> Self {
@@ -84,14 +78,12 @@ fn look(path: &Path) -> Look {
 }
 
 fn identity(path: &Path) -> Option<Identity> {
-    let of = |metadata: Metadata| Identity {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    };
-    fs::metadata(path).ok().map(of)
+    let file = fs::metadata(path).ok()?;
+    let (modified, changed) = (file.mtime_nsec(), file.ctime_nsec());
+    Some((
+        [file.dev(), file.ino(), file.size()],
+        [file.mtime(), modified, file.ctime(), changed],
+    ))
 }
 
 #[cfg(test)]

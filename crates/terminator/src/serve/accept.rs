@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::ssl::SslRef;
 use rekindle::openssl::{ResumedBy, Resumption};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -100,9 +99,9 @@ impl Frontend {
             }
         };
         let resumed = Resumption::resumed_by(stream.ssl());
-        self.metrics
-            .handshake_done(stream.ssl().version_str(), handshake_kind(resumed));
-        trace_handshake(peer, stream.ssl(), resumed);
+        let (protocol, kind) = (stream.ssl().version_str(), handshake_kind(resumed));
+        self.metrics.handshake_done(protocol, kind);
+        debug!(%peer, protocol, kind, "handshake done");
         self.hand_over(stream, peer, resumed).await;
     }
 
@@ -122,10 +121,6 @@ impl Frontend {
             Err(error) => debug!(%peer, error, "connection broken off"),
         }
     }
-}
-
-fn trace_handshake(peer: SocketAddr, ssl: &SslRef, resumed: Option<ResumedBy>) {
-    debug!(%peer, protocol = ssl.version_str(), kind = handshake_kind(resumed), "handshake done");
 }
 
 /// The peer went away between its SYN and the accept: no fault of this machine.

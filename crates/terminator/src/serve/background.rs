@@ -1,7 +1,6 @@
-//! Work once a second on threads of its own.
+//! Work once a second on a thread of its own.
 //!
-//! A sweep of the cache takes milliseconds and a disk may hang. On a worker of the runtime either
-//! would hold up the connections of that worker.
+//! A disk may hang. On a worker of the runtime it would hold up the connections of that worker.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

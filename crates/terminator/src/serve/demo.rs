@@ -17,15 +17,9 @@ use crate::admin::{self, Answer, Visit, answer};
 const SESSION_ID_SHOWN: usize = 8;
 
 #[derive(Debug)]
-pub(crate) struct Demo {
-    resumption: Resumption,
-}
+pub(crate) struct Demo(pub(super) Resumption);
 
 impl Demo {
-    pub(crate) fn new(resumption: Resumption) -> Self {
-        Self { resumption }
-    }
-
     pub(crate) async fn serve(
         &self,
         mut stream: TlsStream,
@@ -52,8 +46,8 @@ impl Demo {
         if request.uri().path() != "/" {
             return admin::not_found();
         }
-        let stats = self.resumption.cache().stats();
-        let tickets = self.resumption.ticket_stats();
+        let stats = self.0.cache().stats();
+        let tickets = self.0.ticket_stats();
         if wants_html(request) {
             answer(
                 StatusCode::OK,

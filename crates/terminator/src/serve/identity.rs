@@ -22,9 +22,9 @@ use crate::error::IdentityError;
 /// certificate.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    leaf: X509,
-    intermediates: Vec<X509>,
-    key: PKey<Private>,
+    pub(super) leaf: X509,
+    pub(super) intermediates: Vec<X509>,
+    pub(super) key: PKey<Private>,
 }
 
 impl Identity {
@@ -50,18 +50,6 @@ impl Identity {
         self_signed().map_err(IdentityError::SelfSigned)
     }
 
-    pub(crate) fn leaf(&self) -> &X509 {
-        &self.leaf
-    }
-
-    pub(crate) fn intermediates(&self) -> &[X509] {
-        &self.intermediates
-    }
-
-    pub(crate) fn key(&self) -> &PKey<Private> {
-        &self.key
-    }
-
     /// SHA-256 of the server's own certificate, as `openssl x509 -fingerprint -sha256` prints it.
     pub(crate) fn fingerprint(&self) -> String {
         self.leaf
@@ -72,13 +60,7 @@ impl Identity {
 
     /// Whether the chain is the same. Then the key is the same too: both belong to one certificate.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        let der = |certificate: &X509| certificate.to_der().ok();
-        der(&self.leaf) == der(&other.leaf)
-            && self
-                .intermediates
-                .iter()
-                .map(der)
-                .eq(other.intermediates.iter().map(der))
+        self.leaf == other.leaf && self.intermediates == other.intermediates
     }
 }
 
@@ -97,35 +79,21 @@ pub(crate) struct IdentityFiles {
     pub(crate) key: PathBuf,
 }
 
+const CERTIFICATE: &str = "certificate";
+const KEY: &str = "key";
+
 fn load_chain(path: &Path) -> Result<(X509, Vec<X509>), IdentityError> {
-    let refuse = |reason: String| IdentityError::ParseCertificate {
-        path: path.into(),
-        reason,
-    };
-    let pem = std::fs::read(path).map_err(|source| IdentityError::ReadCertificate {
-        path: path.into(),
-        source,
+    let chain = X509::stack_from_pem(&read(CERTIFICATE, path)?).map_err(|error| {
+        let reason = format!("not valid PEM: {}", first_reason(&error));
+        bad(CERTIFICATE, path, reason)
     })?;
-    let chain = X509::stack_from_pem(&pem)
-        .map_err(|error| refuse(format!("not valid PEM: {}", first_reason(&error))))?;
     let mut chain = chain.into_iter();
-    let leaf = chain
-        .next()
-        .ok_or_else(|| refuse("holds no certificate in PEM form".into()))?;
-    Ok((leaf, chain.collect()))
+    let none = || bad(CERTIFICATE, path, "holds no certificate in PEM form");
+    Ok((chain.next().ok_or_else(none)?, chain.collect()))
 }
 
 fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
-    let refuse = |reason: String| IdentityError::ParseKey {
-        path: path.into(),
-        reason,
-    };
-    let pem = std::fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|source| IdentityError::ReadKey {
-            path: path.into(),
-            source,
-        })?;
+    let pem = read(KEY, path)?;
     // Without a callback OpenSSL would ask for the passphrase on the terminal, and a reload would
     // hang.
     let mut encrypted = false;
@@ -133,15 +101,31 @@ fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
         encrypted = true;
         Ok(0)
     });
-    match key {
-        Ok(key) => Ok(key),
-        Err(_) if encrypted => Err(refuse(
-            "the key is encrypted; store it without a passphrase".into(),
-        )),
-        Err(error) => Err(refuse(format!(
-            "holds no private key in PEM form: {}",
-            first_reason(&error)
-        ))),
+    key.map_err(|error| {
+        let reason = if encrypted {
+            "the key is encrypted; store it without a passphrase".into()
+        } else {
+            let reason = first_reason(&error);
+            format!("holds no private key in PEM form: {reason}")
+        };
+        bad(KEY, path, reason)
+    })
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let content = std::fs::read(path).map(Zeroizing::new);
+    content.map_err(|source| IdentityError::Read {
+        what,
+        path: path.into(),
+        source,
+    })
+}
+
+fn bad(what: &'static str, path: &Path, reason: impl Into<String>) -> IdentityError {
+    IdentityError::Parse {
+        what,
+        path: path.into(),
+        reason: reason.into(),
     }
 }
 

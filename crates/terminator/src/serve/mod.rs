@@ -19,6 +19,7 @@ mod sockets;
 mod tls;
 mod tunnel;
 
+pub(crate) use self::identity::IdentityFiles;
 pub(crate) use self::server::run;
 pub(crate) use self::session_id_context::SessionIdContext;
 pub(crate) use self::tls::HandshakeError;

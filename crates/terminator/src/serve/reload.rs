@@ -11,43 +11,29 @@ use tracing::{error, info};
 
 use super::identity::{Identity, IdentityFiles};
 use super::tls::TlsFront;
-use crate::admin::{Metrics, ReloadOf, ReloadResult};
+use crate::admin::Metrics;
 use crate::key_source::{WatchedKeyFile, warn_of};
+
+/// What a reload reads, as a label in the metrics.
+const CERTIFICATE: &str = "certificate";
+const TICKET_KEYS: &str = "ticket_keys";
 
 /// The time between two readings while the file gives no key that seals.
 const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Reloader {
-    identity: Identity,
-    files: Option<IdentityFiles>,
-    ticket_keys: Option<WatchedKeyFile>,
-    retried: Instant,
+    pub(super) identity: Identity,
+    pub(super) files: Option<IdentityFiles>,
+    pub(super) ticket_keys: Option<WatchedKeyFile>,
+    pub(super) retried: Instant,
     /// The error of the last retry, so that the log tells it once.
-    retry_error: Option<String>,
-    tls: Arc<TlsFront>,
-    metrics: Arc<Metrics>,
+    pub(super) retry_error: Option<String>,
+    pub(super) tls: Arc<TlsFront>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Reloader {
-    pub(crate) fn new(
-        identity: Identity,
-        files: Option<IdentityFiles>,
-        ticket_keys: Option<WatchedKeyFile>,
-        tls: Arc<TlsFront>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self {
-            identity,
-            files,
-            ticket_keys,
-            retried: Instant::now(),
-            retry_error: None,
-            tls,
-            metrics,
-        }
-    }
-
     /// Reads all files again, at SIGHUP.
     pub(super) fn reload(&mut self) {
         if self.files.is_none() && self.ticket_keys.is_none() {
@@ -64,18 +50,16 @@ impl Reloader {
         let Some(files) = &self.files else { return };
         let identity = match Identity::load(files) {
             Ok(identity) => identity,
-            Err(error) => return self.failed(ReloadOf::Certificate, &error),
+            Err(error) => return self.failed("certificate", CERTIFICATE, &error),
         };
         if identity.same_as(&self.identity) {
-            self.metrics
-                .reloaded(ReloadOf::Certificate, ReloadResult::Unchanged);
+            self.metrics.reloaded(CERTIFICATE, "unchanged");
             return info!("certificate reload: unchanged");
         }
         if let Err(error) = self.tls.replace(&identity) {
-            return self.failed(ReloadOf::Certificate, &error);
+            return self.failed("certificate", CERTIFICATE, &error);
         }
-        self.metrics
-            .reloaded(ReloadOf::Certificate, ReloadResult::Updated);
+        self.metrics.reloaded(CERTIFICATE, "updated");
         info!(
             sha256 = identity.fingerprint(),
             "certificate reload: updated"
@@ -103,18 +87,16 @@ impl Reloader {
         let ring = self.tls.resumption().ticket_ring();
         match file.reload(ring) {
             Ok(Reload::Unchanged) => {
-                self.metrics
-                    .reloaded(ReloadOf::TicketKeys, ReloadResult::Unchanged);
+                self.metrics.reloaded(TICKET_KEYS, "unchanged");
                 info!(cause, "ticket key reload: unchanged");
             }
             Ok(Reload::Updated(update)) => {
-                self.metrics
-                    .reloaded(ReloadOf::TicketKeys, ReloadResult::Updated);
+                self.metrics.reloaded(TICKET_KEYS, "updated");
                 let Update { keys, sealing, .. } = &update;
                 info!(keys, first = %sealing, cause, "ticket key reload: updated");
                 warn_of(file, &update);
             }
-            Err(error) => self.failed(ReloadOf::TicketKeys, &error),
+            Err(error) => self.failed("ticket key", TICKET_KEYS, &error),
         }
     }
 
@@ -138,11 +120,8 @@ impl Reloader {
         self.retry_error = error;
     }
 
-    fn failed(&self, what: ReloadOf, error: &dyn Display) {
-        self.metrics.reloaded(what, ReloadResult::Failed);
-        error!(
-            "{} reload failed, what was in use stays in use: {error}",
-            what.words()
-        );
+    fn failed(&self, what: &str, label: &'static str, error: &dyn Display) {
+        self.metrics.reloaded(label, "failed");
+        error!("{what} reload failed, what was in use stays in use: {error}");
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rekindle::openssl::Resumption;
 use tokio::net::TcpListener;
@@ -25,9 +25,9 @@ use super::signals::{Signals, StopSignals};
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
 use crate::admin::{Admin, Metrics};
-use crate::cli::{Address, KeysFrom, ServiceSettings, Settings, TicketSettings};
+use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
 use crate::error::StartError;
-use crate::key_source::{self, RingLog, WatchedKeyFile};
+use crate::key_source::{self, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
 
 /// The exit code after a second interrupt: the shell's number for SIGINT.
@@ -36,24 +36,26 @@ const INTERRUPTED: i32 = 130;
 pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> {
     // First of all, so that no SIGHUP or SIGTERM during the start is lost.
     let signals = Signals::install().map_err(StartError::Signals)?;
-    let (key_file, resumption) = resumption(settings, tickets)?;
-    let service = settings.service();
-    let (identity, files) = identity(&service)?;
+    let (ticket_keys, resumption) = resumption(settings, tickets)?;
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
+    let (identity, files, service) = service(settings, &resumption, &metrics)?;
+    let demo = matches!(service, Service::Demo(_));
     let tls = Arc::new(TlsFront::new(
         &identity,
         resumption.clone(),
         settings.session_id_context.clone(),
         settings.handshake_timeout,
     )?);
-    let reloader = Reloader::new(
+    let reloader = Reloader {
         identity,
         files,
-        key_file,
-        Arc::clone(&tls),
-        Arc::clone(&metrics),
-    );
+        ticket_keys,
+        retried: Instant::now(),
+        retry_error: None,
+        tls: Arc::clone(&tls),
+        metrics: Arc::clone(&metrics),
+    };
 
     let (listener, listening) = bind("--listen", settings.listen()).await?;
     let admin = match &settings.admin {
@@ -61,27 +63,28 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         None => None,
     };
     let max_connections = settings.max_connections as usize;
-    limits::raise_open_files(max_connections, files_each(&service));
+    let files_each = if demo { 1 } else { 2 };
+    limits::raise_open_files(max_connections, files_each);
 
     let shutdown = Shutdown::default();
     let connections = TaskTracker::new();
     let frontend = Frontend {
         tls,
-        service: start_service(service, &resumption, &metrics),
+        service,
         metrics: Arc::clone(&metrics),
         slots: Arc::new(Semaphore::new(max_connections)),
         connections: connections.clone(),
         shutdown: shutdown.clone(),
     };
-    let demo = matches!(frontend.service, Service::Demo(_));
 
     let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
     tokio::spawn(forward(signals.reload, reload));
-    // Kept for as long as the process serves: the thread ends with it.
-    let _maintenance = spawn_maintenance(resumption).map_err(StartError::Thread)?;
+    // A sweep of the cache takes milliseconds, for which no worker of the runtime should stop.
+    resumption.spawn_maintenance().map_err(StartError::Thread)?;
     let admin_at = admin.as_ref().map(|(_, address)| *address);
     if let Some((admin, _)) = admin {
-        tokio::spawn(Admin::new(metrics, shutdown.drain.clone()).run(admin));
+        let drain = shutdown.drain.clone();
+        tokio::spawn(Admin { metrics, drain }.run(admin));
     }
     let accepting = tokio::spawn(Arc::new(frontend).run(listener));
     announce(listening, admin_at, demo);
@@ -121,37 +124,19 @@ fn resumption(
     Ok((source, resumption))
 }
 
-fn identity(service: &ServiceSettings) -> Result<(Identity, Option<IdentityFiles>), StartError> {
-    match service {
-        ServiceSettings::Proxy { cert, key, .. } => {
-            let files = IdentityFiles {
-                certificate: cert.clone(),
-                key: key.clone(),
-            };
-            Ok((Identity::load(&files)?, Some(files)))
-        }
-        ServiceSettings::Demo => Ok((Identity::self_signed()?, None)),
-    }
-}
-
-fn start_service(
-    settings: ServiceSettings,
+/// The certificate, its files, and what answers the decrypted bytes.
+fn service(
+    settings: &Settings,
     resumption: &Resumption,
     metrics: &Arc<Metrics>,
-) -> Service {
-    match settings {
-        ServiceSettings::Proxy { upstream, .. } => {
-            Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)))
-        }
-        ServiceSettings::Demo => Service::Demo(Demo::new(resumption.clone())),
-    }
-}
-
-fn files_each(service: &ServiceSettings) -> u64 {
-    match service {
-        ServiceSettings::Proxy { .. } => 2,
-        ServiceSettings::Demo => 1,
-    }
+) -> Result<(Identity, Option<IdentityFiles>, Service), StartError> {
+    let Some((upstream, files)) = settings.proxy() else {
+        let demo = Service::Demo(Demo(resumption.clone()));
+        return Ok((Identity::self_signed()?, None, demo));
+    };
+    let metrics = Arc::clone(metrics);
+    let tunnel = Service::Tunnel(Tunnel { upstream, metrics });
+    Ok((Identity::load(&files)?, Some(files), tunnel))
 }
 
 /// A listener, and its address with the port that was chosen.
@@ -182,16 +167,6 @@ fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
         let _ = writeln!(out, "{}", instructions(listening, admin));
     }
     let _ = out.flush();
-}
-
-/// Sweeps expired sessions, gives retired memory back and rotates ticket keys, also while no
-/// handshake does it in passing.
-fn spawn_maintenance(resumption: Resumption) -> io::Result<Asker> {
-    let mut ring_log = RingLog::new(resumption.ticket_ring());
-    background::spawn("maintenance", move |_| {
-        let maintained = resumption.maintain();
-        ring_log.update(resumption.ticket_ring(), maintained);
-    })
 }
 
 /// Reloads when it is asked to, and looks at the files of ticket keys once a second.

@@ -211,11 +211,11 @@ fn context(
     // One read takes all that has come. Without read-ahead OpenSSL makes two reads for each record,
     // of its header and of the rest. Its buffer holds a whole record either way.
     builder.set_read_ahead(true);
-    builder.set_certificate(identity.leaf())?;
-    for certificate in identity.intermediates() {
+    builder.set_certificate(&identity.leaf)?;
+    for certificate in &identity.intermediates {
         builder.add_extra_chain_cert(certificate.clone())?;
     }
-    builder.set_private_key(identity.key())?;
+    builder.set_private_key(&identity.key)?;
     builder.check_private_key()?;
     builder.set_session_id_context(session_id_context.as_bytes())?;
     resumption.install(&mut builder)?;

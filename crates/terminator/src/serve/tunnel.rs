@@ -32,8 +32,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The connection to the upstream.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    upstream: Address,
-    metrics: Arc<Metrics>,
+    pub(super) upstream: Address,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Why a connection broke.
@@ -48,10 +48,6 @@ pub(crate) enum TunnelError {
 }
 
 impl Tunnel {
-    pub(crate) fn new(upstream: Address, metrics: Arc<Metrics>) -> Self {
-        Self { upstream, metrics }
-    }
-
     pub(crate) async fn serve(
         &self,
         client: TlsStream,
@@ -89,18 +85,18 @@ impl Tunnel {
         upstream: TcpStream,
         abort: &CancellationToken,
     ) -> Result<(), TunnelError> {
-        let mut client = Metered::new(
-            "client",
-            client,
-            &self.metrics.bytes_from_client,
-            &self.metrics.client_broken,
-        );
-        let mut upstream = Metered::new(
-            "upstream",
-            upstream,
-            &self.metrics.bytes_from_upstream,
-            &self.metrics.upstream_broken,
-        );
+        let mut client = Metered {
+            side: "client",
+            stream: client,
+            received: &self.metrics.bytes_from_client,
+            broken: &self.metrics.client_broken,
+        };
+        let mut upstream = Metered {
+            side: "upstream",
+            stream: upstream,
+            received: &self.metrics.bytes_from_upstream,
+            broken: &self.metrics.upstream_broken,
+        };
         let outcome = tokio::select! {
             copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
                 copied.map(|_| ()).map_err(TunnelError::Broken)
@@ -143,16 +139,7 @@ struct Metered<'a, S> {
     broken: &'a Counter,
 }
 
-impl<'a, S> Metered<'a, S> {
-    fn new(side: &'static str, stream: S, received: &'a Counter, broken: &'a Counter) -> Self {
-        Self {
-            side,
-            stream,
-            received,
-            broken,
-        }
-    }
-
+impl<S> Metered<'_, S> {
     fn failed(&self, error: io::Error) -> io::Error {
         self.broken.inc();
         io::Error::new(error.kind(), format!("{}: {error}", self.side))

@@ -92,6 +92,9 @@ impl Stack {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+
     use super::*;
 
     /// An LRU cache: sessions, the most recent last, each with the time at which it ends.
@@ -116,20 +119,14 @@ mod tests {
     }
 
     fn stream(seed: u64) -> Requests {
-        let mut state = seed;
-        let mut draw = |below: u64| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 33) % below
-        };
+        let mut rng = SmallRng::seed_from_u64(seed);
         let mut time = 0;
         let mut requests = Requests::default();
         for _ in 0..300 {
-            time += draw(5);
+            time += rng.random_range(0..5);
             // Low ones more often.
-            let session = draw(30).min(draw(30));
-            requests.sessions.push(session as u32);
+            let session = rng.random_range(0..30).min(rng.random_range(0..30));
+            requests.sessions.push(session);
             requests.times.push(time);
         }
         requests.distinct = 30;

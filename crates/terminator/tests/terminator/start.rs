@@ -151,7 +151,7 @@ fn addresses_that_are_taken() {
 fn maintenance_and_key_files_are_no_work_for_the_threads_of_connections() {
     let terminator = Terminator::demo("--threads 1");
     // A thread sets its name itself, a moment after it has begun.
-    for name in ["maintenance", "reload"] {
+    for name in ["rekindle", "reload"] {
         eventually(name, || {
             terminator.thread_names().lines().any(|line| line == name)
         });

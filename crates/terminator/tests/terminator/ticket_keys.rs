@@ -134,7 +134,7 @@ fn another_key_of_the_same_name_is_a_rotation_and_is_logged() {
     key[16..].copy_from_slice(&other[16..]);
     terminator.reload_after(|| files.replace(KEYS, &key), UPDATED);
     assert_eq!(terminator.metric("rekindle_ticket_key_rotations_total"), 1);
-    terminator.wait_for_log("another key seals");
+    terminator.wait_for_log("another ticket key seals");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn keys_made_here_rotate_and_open_what_they_sealed() {
     }
     let rotations = || terminator.metric("rekindle_ticket_key_rotations_total");
     eventually("two rotations", || rotations() >= 2);
-    terminator.wait_for_log("another key seals");
+    terminator.wait_for_log("another ticket key seals");
     for protocol in PROTOCOLS {
         let session = files.text(protocol);
         comes_back(&terminator, protocol, &session, "renewed_ticket");
@@ -303,6 +303,6 @@ fn keys_that_are_not_replaced_give_way_to_keys_made_here_until_they_are() {
     first_visit(&terminator, "-tls1_2", &session);
     comes_back(&terminator, "-tls1_2", &session, "ticket");
     files.replace(KEYS, &ticket_key());
-    terminator.wait_for_log("healed");
+    terminator.wait_for_log("the provider's ticket keys seal again");
     assert!(terminator.metric("rekindle_ticket_key_fallbacks_total") > 0);
 }

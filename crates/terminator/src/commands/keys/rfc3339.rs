@@ -1,39 +1,19 @@
 //! Times of day as text.
 
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
-const DAY: u64 = 24 * 60 * 60;
+use humantime::format_rfc3339_seconds;
 
 /// A time since 1970 as RFC 3339 writes it, in UTC: `2026-11-26T11:10:29Z`. Times beyond the year
 /// 9999, for which RFC 3339 has no form, become `never`.
 pub(super) fn rfc3339(unix: Duration) -> String {
-    let (days, second) = (unix.as_secs() / DAY, unix.as_secs() % DAY);
-    let mut year = 1970;
-    let mut left = days;
-    while left >= days_of_year(year) {
-        left -= days_of_year(year);
-        year += 1;
-        if year > 9999 {
-            return "never".into();
-        }
+    let mut text = String::new();
+    let time = SystemTime::UNIX_EPOCH.checked_add(unix);
+    match time.map(|time| write!(text, "{}", format_rfc3339_seconds(time))) {
+        Some(Ok(())) => text,
+        _ => "never".into(),
     }
-    let february = if days_of_year(year) == 366 { 29 } else { 28 };
-    let mut month = 1;
-    for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if left < days {
-            break;
-        }
-        left -= days;
-        month += 1;
-    }
-    let (day, hour, minute) = (left + 1, second / 3600, second / 60 % 60);
-    let second = second % 60;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-fn days_of_year(year: u64) -> u64 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    if leap { 366 } else { 365 }
 }
 
 #[cfg(test)]

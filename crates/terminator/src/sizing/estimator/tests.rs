@@ -1,6 +1,11 @@
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rand::SeedableRng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
+use rand::rngs::SmallRng;
+
 use super::*;
 use crate::sizing::{Curve, Lru, Requests};
 
@@ -163,21 +168,10 @@ fn a_panic_of_one_handshake_does_not_end_the_estimate() {
 
 /// Clients of which some come far more often: the one of rank `r` with a frequency of `1 / r^0.8`.
 fn zipf(clients: usize, requests: usize) -> Vec<usize> {
-    let mut sum = 0.0;
-    let upto = (1..=clients).map(|rank| {
-        sum += (rank as f64).powf(-0.8);
-        sum
-    });
-    let sums: Vec<f64> = upto.collect();
-    let mut state = 7u64;
-    let mut draw = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        let unit = (state >> 11) as f64 / (1u64 << 53) as f64;
-        sums.partition_point(|upto| *upto <= unit * sum)
-    };
-    (0..requests).map(|_| draw()).collect()
+    let frequencies = (1..=clients).map(|rank| (rank as f64).powf(-0.8));
+    let clients = WeightedIndex::new(frequencies).unwrap();
+    let rng = SmallRng::seed_from_u64(7);
+    clients.sample_iter(rng).take(requests).collect()
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Terminator {
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {
-        command.env("RUST_LOG", "rekindle_terminator=debug");
+        command.env("RUST_LOG", "rekindle=debug");
         let process = Process::spawn(&mut command, Stdio::null());
         let announced = |what: &str| {
             let line = process.wait_for(what);
