@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(target_os = "linux")]
+use rustix::time::ClockId;
+
 use crate::sync::{AtomicU64, Ordering};
 
 /// A point in a [`Clock`]'s time: milliseconds since an origin that only the clock knows.
@@ -64,31 +67,25 @@ pub struct MonotonicClock;
 impl Clock for MonotonicClock {
     #[inline]
     fn now(&self) -> Time {
-        Time(coarse_millis())
+        #[cfg(target_os = "linux")]
+        let millis = coarse(ClockId::MonotonicCoarse).as_millis() as u64;
+        #[cfg(not(target_os = "linux"))]
+        let millis = coarse_millis();
+        Time(millis)
     }
 
     #[cfg(target_os = "linux")]
     #[inline]
     fn unix_time(&self) -> Duration {
-        coarse_unix_time()
+        coarse(ClockId::RealtimeCoarse)
     }
 }
 
+/// Zero for a negative time: before 1970 it is 1970.
 #[cfg(target_os = "linux")]
 #[inline]
-fn coarse_millis() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    // Both are non-negative for this clock.
-    now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
-}
-
-#[cfg(target_os = "linux")]
-#[inline]
-fn coarse_unix_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    // Before 1970 it is 1970.
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::new(seconds, now.tv_nsec as u32)
+fn coarse(clock: ClockId) -> Duration {
+    Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]

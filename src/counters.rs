@@ -1,31 +1,52 @@
 //! Counters that no thread waits for: each thread counts in a shard of its own.
 
+use crate::stats::Stats;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Threads that count in a shard of their own; all others share one.
 pub(crate) const THREAD_SHARDS: usize = if cfg!(loom) { 4 } else { 128 };
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Counter {
-    Hits,
-    Misses,
-    Expired,
-    Inserts,
-    Replaced,
-    Removed,
-    Taken,
-    EvictedExpired,
-    EvictedUnused,
-    EvictedIdle,
-    EvictedLineFull,
-    RefusedTooLarge,
-    RefusedOverBudget,
-    RefusedReclamation,
+/// Counters by name, and the field of the statistics that each of them is summed into.
+macro_rules! counters {
+    ($counter:ident of $stats:ty { $($name:ident: $($field:ident).+,)* }) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $counter { $($name),* }
+
+        impl $counter {
+            /// How many there are.
+            pub(crate) const NUMBER: usize = [$(Self::$name),*].len();
+
+            /// The statistics, as far as they are sums of these counters.
+            pub(crate) fn sums(sum: impl Fn(usize) -> u64) -> $stats {
+                let mut stats = <$stats>::default();
+                $(stats.$($field).+ = sum(Self::$name as usize);)*
+                stats
+            }
+        }
+    };
 }
+pub(crate) use counters;
+
+counters!(Counter of Stats {
+    Hits: hits,
+    Misses: misses,
+    Expired: expired,
+    Inserts: inserts,
+    Replaced: replaced,
+    Removed: removed,
+    Taken: taken,
+    EvictedExpired: evicted.expired,
+    EvictedUnused: evicted.unused,
+    EvictedIdle: evicted.idle,
+    EvictedLineFull: evicted.line_full,
+    RefusedTooLarge: refused.too_large,
+    RefusedOverBudget: refused.over_budget,
+    RefusedReclamation: refused.reclamation,
+});
 
 /// Counters of a cache.
 #[derive(Debug)]
-pub(crate) struct Counters(Sharded<{ Counter::RefusedReclamation as usize + 1 }>);
+pub(crate) struct Counters(Sharded<{ Counter::NUMBER }>);
 
 impl Counters {
     pub(crate) fn new() -> Self {
@@ -37,9 +58,12 @@ impl Counters {
     pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
         self.0.add(thread, counter as usize, n);
     }
+}
 
-    pub(crate) fn sum(&self, counter: Counter) -> u64 {
-        self.0.sum(counter as usize)
+impl Stats {
+    /// The counters' part; the gauges are zero.
+    pub(crate) fn sum(counters: &Counters) -> Self {
+        Counter::sums(|counter| counters.0.sum(counter))
     }
 }
 

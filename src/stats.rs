@@ -1,7 +1,5 @@
 //! What a cache tells of itself.
 
-use crate::counters::{Counter, Counters};
-
 /// What a cache has done since it was made, and what it holds.
 ///
 /// Counters are exact once the threads that count are quiet; read while they work, each of them is
@@ -64,32 +62,4 @@ pub struct RefusedCounts {
     pub over_budget: u64,
     /// A pinned thread held back reclamation, and its bound was reached.
     pub reclamation: u64,
-}
-
-impl Stats {
-    /// The counters' part; the gauges are zero.
-    pub(crate) fn sum(counters: &Counters) -> Self {
-        let sum = |counter: Counter| counters.sum(counter);
-        Self {
-            hits: sum(Counter::Hits),
-            misses: sum(Counter::Misses),
-            expired: sum(Counter::Expired),
-            inserts: sum(Counter::Inserts),
-            replaced: sum(Counter::Replaced),
-            removed: sum(Counter::Removed),
-            taken: sum(Counter::Taken),
-            evicted: Evicted {
-                expired: sum(Counter::EvictedExpired),
-                unused: sum(Counter::EvictedUnused),
-                idle: sum(Counter::EvictedIdle),
-                line_full: sum(Counter::EvictedLineFull),
-            },
-            refused: RefusedCounts {
-                too_large: sum(Counter::RefusedTooLarge),
-                over_budget: sum(Counter::RefusedOverBudget),
-                reclamation: sum(Counter::RefusedReclamation),
-            },
-            ..Self::default()
-        }
-    }
 }

@@ -422,14 +422,14 @@ fn ticket_keys_open_for_as_long_as_sessions_live() {
             if let Some(timeout) = timeout {
                 builder = builder.session_timeout(secs(timeout));
             }
-            let lifetime = |r: Resumption| r.ticket_ring().load().policy().lifetime_of_tickets();
+            let lifetime = |r: Resumption| r.ticket_ring().load().policy().lifetime;
             assert_eq!(lifetime(builder.build().unwrap()), secs(expected));
         }
     }
     // No ticket opens for longer than seven days.
     let month = Resumption::builder().session_timeout(secs(30 * days));
     let policy = month.build().unwrap().ticket_ring().load().policy();
-    assert_eq!(policy.lifetime_of_tickets(), secs(7 * days));
+    assert_eq!(policy.lifetime, secs(7 * days));
     // A policy that the session timeout makes impossible.
     let policy = TicketPolicy::default().period(secs(1));
     let builder = Resumption::builder().ticket_policy(policy);

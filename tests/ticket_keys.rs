@@ -157,7 +157,7 @@ fn a_key_is_dropped_only_while_its_tickets_may_live() {
         TicketKeys::parse(&records).unwrap()
     };
     let ring = builder.keys(&keys(&[1])).build().unwrap();
-    let lifetime = TicketPolicy::default().lifetime_of_tickets();
+    let lifetime = TicketPolicy::default().lifetime;
     assert_eq!(ring.replace(&keys(&[2, 1])).unwrap().dropped, 0);
     assert_eq!(ring.replace(&keys(&[2])).unwrap().dropped, 1);
     assert_eq!(ring.replace(&keys(&[3, 2])).unwrap().dropped, 0);

@@ -15,7 +15,9 @@ use std::sync::LazyLock;
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use rekindle::tickets::{KeyFault, TicketKeyError, TicketKeys, TicketRing, Update};
-use rekindle_key_files::{Reload, TicketFileError, TicketKeyFile, TicketKeyFormat};
+use rekindle_key_files::{
+    Reload, TicketFileError, TicketFileFault as Fault, TicketKeyFile, TicketKeyFormat,
+};
 
 use rules::{duplicates, fault, name, secrets};
 
@@ -224,24 +226,21 @@ impl Model {
     /// What reading must find now; `None` and a look at the error where it must fail.
     fn expect<T>(&self, result: &Result<T, TicketFileError>) -> Option<(Vec<Record>, Vec<u8>)> {
         let error = result.as_ref().err();
-        let path = match (&self.state, error) {
-            (State::File(content), error) if content.len() <= TicketKeyFile::MAX_LEN => {
-                match (parse(content), error) {
+        match (&self.state, error.map(|error| &error.fault)) {
+            (State::File(content), fault) if content.len() <= TicketKeyFile::MAX_LEN => {
+                match (parse(content), fault) {
                     (Ok(records), None) => return Some((records, content.clone())),
-                    (Err(is), Some(TicketFileError::Malformed { path, source })) => {
-                        assert!(is(source), "{source}");
-                        path
-                    }
-                    (expected, error) => panic!("{:?}, not {error:?}", expected.is_ok()),
+                    (Err(is), Some(Fault::Malformed(error))) => assert!(is(error), "{error}"),
+                    (expected, fault) => panic!("{:?}, not {fault:?}", expected.is_ok()),
                 }
             }
-            (State::File(_), Some(TicketFileError::TooLong { path }))
-            | (State::Absent | State::Loop, Some(TicketFileError::Unreadable { path, .. }))
-            | (State::Directory, Some(TicketFileError::EmptyFolder { path }))
-            | (State::Device, Some(TicketFileError::NotAFile { path })) => path,
-            (state, error) => panic!("{error:?}, for {state:?}"),
-        };
-        assert_eq!(path, &*PATH);
+            (State::File(_), Some(Fault::TooLong))
+            | (State::Absent | State::Loop, Some(Fault::Unreadable(_)))
+            | (State::Directory, Some(Fault::EmptyFolder))
+            | (State::Device, Some(Fault::NotAFile)) => {}
+            (state, fault) => panic!("{fault:?}, for {state:?}"),
+        }
+        assert_eq!(error.expect("a fault").path, **PATH);
         None
     }
 

@@ -152,7 +152,7 @@ pub(super) fn left_of_key(key: &RingKey, policy: &TicketPolicy, now: Time) -> u6
         return left;
     }
     // A local key opens for no longer once a provider brings keys again.
-    left.min(policy.lifetime_of_tickets().as_millis() as u64)
+    left.min(policy.lifetime.as_millis() as u64)
 }
 
 /// How long the client's certificate is still valid, in milliseconds; `u64::MAX` without one.

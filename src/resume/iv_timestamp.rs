@@ -28,7 +28,7 @@ const HALF: usize = 8;
 /// Writes and reads the timestamps of one process.
 pub(crate) struct IvTimestamps {
     prf: SipHasher24,
-    /// The least and the greatest wall offset of the tickets issued so far ([`wall_offset`]). A
+    /// The least and the greatest wall offset of the tickets issued so far ([`ordered_offset`]). A
     /// ticket's wall offset is its session's time, by the wall clock, less its timestamp, by the
     /// ring's clock: it changes when the wall clock steps. Both begin with the clocks' own offset,
     /// for processes that fork share the key and not what each of them issues.
@@ -59,7 +59,7 @@ impl IvTimestamps {
     /// Completes an IV that begins with random bytes, for a session of that time (in seconds since
     /// 1970) that was issued at `issued_at` (in milliseconds by the ring's clock).
     pub(crate) fn write(&self, issued_at: u64, session_time: i64, iv: &mut [u8; 16]) {
-        let offset = wall_offset(millis(session_time), issued_at);
+        let offset = ordered_offset(millis(session_time), issued_at);
         let [least, greatest] = &self.offsets;
         // Relaxed: the ticket itself comes back later by far than either change is seen.
         if offset < least.load(Ordering::Relaxed) {
@@ -100,7 +100,7 @@ impl IvTimestamps {
         now: u64,
         unix: Duration,
     ) -> bool {
-        let offset = wall_offset(millis(session_time), issued_at);
+        let offset = ordered_offset(millis(session_time), issued_at);
         let issued = self
             .offsets
             .each_ref()
@@ -116,11 +116,11 @@ impl IvTimestamps {
 /// The least and the greatest wall offset of a session of now, whose time is in whole seconds.
 fn offsets_of_clocks(now: u64, unix: Duration) -> [u64; 2] {
     let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-    [unix.saturating_sub(1_000), unix].map(|unix| wall_offset(unix, now))
+    [unix.saturating_sub(1_000), unix].map(|unix| ordered_offset(unix, now))
 }
 
-/// A wall offset in milliseconds, as a number whose order is that of the signed offsets.
-fn wall_offset(unix: u64, at: u64) -> u64 {
+/// A wall offset in milliseconds, as an unsigned number whose order is that of the offsets.
+fn ordered_offset(unix: u64, at: u64) -> u64 {
     let offset = (unix as i64).wrapping_sub(at as i64);
     offset as u64 ^ 1 << 63
 }
@@ -135,12 +135,13 @@ mod tests {
         iv
     }
 
+    fn timestamps() -> IvTimestamps {
+        IvTimestamps::new(0, Duration::ZERO).unwrap()
+    }
+
     #[test]
     fn a_timestamp_tells_the_age_to_its_own_process_only() {
-        let (ours, theirs) = (
-            IvTimestamps::new(0, Duration::ZERO).unwrap(),
-            IvTimestamps::new(0, Duration::ZERO).unwrap(),
-        );
+        let (ours, theirs) = (timestamps(), timestamps());
         let mut read_by_others = 0;
         for n in 0..10_000_u64 {
             let mut iv = iv(n);
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn ivs_differ_where_their_random_halves_do() {
-        let timestamps = IvTimestamps::new(0, Duration::ZERO).unwrap();
+        let timestamps = timestamps();
         let mut seen = std::collections::HashSet::new();
         for n in 0..10_000_u64 {
             let mut iv = iv(n);
@@ -175,11 +176,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_that_lies_ahead_is_none() {
-        let (timestamps, now, mut iv) = (
-            IvTimestamps::new(0, Duration::ZERO).unwrap(),
-            1 << 30,
-            iv(1),
-        );
+        let (timestamps, now, mut iv) = (timestamps(), 1 << 30, iv(1));
         timestamps.write(now + AHEAD, 0, &mut iv);
         assert_eq!(timestamps.age(&iv, now), Some(0));
         for ahead in [AHEAD + 1, 3_600_000, MAX_TIMESTAMP / 2 - 1] {
@@ -190,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_wall_offsets_of_tickets_that_were_issued_are_our_own() {
-        let timestamps = IvTimestamps::new(0, Duration::ZERO).unwrap();
+        let timestamps = timestamps();
         let is_own = |issued_at, time| timestamps.is_own(issued_at, time, 0, Duration::ZERO);
         assert!(!is_own(5_000, 1_000), "none was issued");
         timestamps.write(5_000, 1_000, &mut iv(1));

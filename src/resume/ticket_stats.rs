@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cache::thread_number;
-use crate::counters::Sharded;
+use crate::counters::{Sharded, counters};
 use crate::tickets::KeyPosition;
 
 /// What became of tickets that carry their session.
@@ -59,20 +59,19 @@ impl TicketStats {
     ];
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Sealed,
-    UnknownKey,
-    RetiredKey,
-    BadMac,
-    Malformed,
-    Expired,
-    LineageEnded,
-    ContextDiffers,
-    Unusable,
-}
+counters!(Outcome of TicketStats {
+    Sealed: sealed,
+    UnknownKey: unknown_key,
+    RetiredKey: retired_key,
+    BadMac: bad_mac,
+    Malformed: malformed,
+    Expired: expired,
+    LineageEnded: lineage_ended,
+    ContextDiffers: context_differs,
+    Unusable: unusable,
+});
 
-const AGES_SUM: usize = Outcome::Unusable as usize + 1;
+const AGES_SUM: usize = Outcome::NUMBER;
 const OPENED_BY: usize = AGES_SUM + 1;
 const AGES: usize = OPENED_BY + TicketStats::PLACES;
 const COUNTERS: usize = AGES + TicketStats::AGES.len() + 1;
@@ -99,24 +98,15 @@ impl TicketCounters {
     }
 
     pub(crate) fn sum(&self) -> TicketStats {
-        let of = |outcome: Outcome| self.0.sum(outcome as usize);
         let opened_by = std::array::from_fn(|index| self.0.sum(OPENED_BY + index));
         let (newer, older) = opened_by.split_at(PositionIndex::SEALING + 1);
         TicketStats {
-            sealed: of(Outcome::Sealed),
             opened: newer.iter().sum(),
             renewed: older.iter().sum(),
             opened_by,
             ages: std::array::from_fn(|bucket| self.0.sum(AGES + bucket)),
             ages_sum: self.0.sum(AGES_SUM),
-            unknown_key: of(Outcome::UnknownKey),
-            retired_key: of(Outcome::RetiredKey),
-            bad_mac: of(Outcome::BadMac),
-            malformed: of(Outcome::Malformed),
-            expired: of(Outcome::Expired),
-            lineage_ended: of(Outcome::LineageEnded),
-            context_differs: of(Outcome::ContextDiffers),
-            unusable: of(Outcome::Unusable),
+            ..Outcome::sums(|outcome| self.0.sum(outcome))
         }
     }
 }

@@ -45,6 +45,13 @@ impl TicketCipher {
     }
 }
 
+/// Such as `AES-128`.
+impl fmt::Display for TicketCipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AES-{}", 8 * self.key_len())
+    }
+}
+
 impl TicketKey {
     /// A key of these parts: `aes_key` of 16 or 32 bytes, `hmac_secret` of 16, 32 or 64.
     ///

@@ -14,8 +14,8 @@ use super::secret::TicketSecret;
 use crate::clock::Time;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A key in force.
-#[derive(Clone)]
+/// A key in force. `Debug` shows the fingerprint, not the key.
+#[derive(Clone, Debug)]
 pub struct RingKey {
     pub(super) key: Arc<TicketKey>,
     pub(super) times: Validity<Time>,
@@ -75,16 +75,6 @@ impl RingKey {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.origin == Origin::Local
-    }
-}
-
-/// Shows the fingerprint, not the key.
-impl fmt::Debug for RingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RingKey")
-            .field("key", &self.key)
-            .field("times", &self.times)
-            .finish_non_exhaustive()
     }
 }
 
@@ -309,7 +299,7 @@ impl KeyRing {
     #[inline]
     pub(super) fn is_overdue(&self, now: Time) -> bool {
         // A thread that maintains the ring comes once a second or so.
-        let patience = (self.policy.period_of_keys() / 2).min(Duration::from_secs(60));
+        let patience = (self.policy.period / 2).min(Duration::from_secs(60));
         now >= self.renew_at.saturating_add(patience)
     }
 }

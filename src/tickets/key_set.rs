@@ -1,7 +1,6 @@
 //! A set of ticket keys, as a provider gives it: from a file, through the API, in any format.
 
 use std::cmp::{Ordering, Reverse};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use super::error::{KeyLocation, MAX_KEYS, TicketKeyError};
 use super::key::{TicketCipher, TicketKey};
 use super::schedule::{KeyRole, Schedule};
 
-/// A key and what it is for.
-#[derive(Clone)]
+/// A key and what it is for. `Debug` shows the fingerprint, not the key.
+#[derive(Clone, Debug)]
 pub struct KeyEntry {
     pub(super) key: Arc<TicketKey>,
     pub(super) role: KeyRole,
@@ -59,19 +58,9 @@ impl KeyEntry {
     }
 }
 
-/// Shows the fingerprint, not the key.
-impl fmt::Debug for KeyEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyEntry")
-            .field("key", &self.key)
-            .field("role", &self.role)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A set of ticket keys: never empty, and with at least one that seals. All names differ, and so do
-/// all secrets.
-#[derive(Clone)]
+/// all secrets. `Debug` shows fingerprints, no keys.
+#[derive(Clone, Debug)]
 pub struct TicketKeys {
     entries: Vec<KeyEntry>,
     trailing_bytes: usize,
@@ -193,11 +182,4 @@ fn duplicates(
     let is_equal = |pair: &&[usize]| order(&entries[pair[0]].key, &entries[pair[1]].key).is_eq();
     let found = pairs.find(is_equal)?;
     Some((found[0], found[1]))
-}
-
-/// Shows fingerprints, no keys.
-impl fmt::Debug for TicketKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.entries).finish()
-    }
 }

@@ -1,9 +1,9 @@
 //! How long ticket keys live.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use super::key_set::TicketKeys;
 
@@ -14,9 +14,12 @@ const DAY: u64 = 24 * HOUR;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TicketPolicy {
-    period: Duration,
-    lifetime: Duration,
-    max_age: Duration,
+    /// See [`period`](Self::period).
+    pub period: Duration,
+    /// See [`lifetime`](Self::lifetime).
+    pub lifetime: Duration,
+    /// See [`max_age`](Self::max_age).
+    pub max_age: Duration,
 }
 
 impl TicketPolicy {
@@ -77,24 +80,6 @@ impl TicketPolicy {
         }
         Ok(())
     }
-
-    /// See [`period`](Self::period).
-    #[must_use]
-    pub fn period_of_keys(&self) -> Duration {
-        self.period
-    }
-
-    /// See [`lifetime`](Self::lifetime).
-    #[must_use]
-    pub fn lifetime_of_tickets(&self) -> Duration {
-        self.lifetime
-    }
-
-    /// See [`max_age`](Self::max_age).
-    #[must_use]
-    pub fn max_age_of_keys(&self) -> Duration {
-        self.max_age
-    }
 }
 
 impl Default for TicketPolicy {
@@ -108,46 +93,35 @@ impl Default for TicketPolicy {
 }
 
 /// A policy with a value out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// The period of keys is out of its range, or not in whole seconds.
+    #[error("a period of {0:?} for ticket keys: {range}", range = must_be(TicketPolicy::PERIOD))]
     Period(Duration),
     /// The lifetime of tickets is.
+    #[error(
+        "a ticket lifetime of {0:?} for ticket keys: {range}",
+        range = must_be(TicketPolicy::LIFETIME)
+    )]
     Lifetime(Duration),
     /// The maximum age of keys is, or is no longer than a ticket's lifetime.
+    #[error(
+        "a maximum age of {0:?} for ticket keys: {range}, and no less than the period and the \
+         ticket lifetime together",
+        range = must_be(TicketPolicy::MAX_AGE)
+    )]
     MaxAge(Duration),
     /// This many keys of that period would be open at one time: a lookup would take too long.
+    #[error(
+        "the period of ticket keys is too short for the ticket lifetime: {0} of them would be \
+         open, more than {max}",
+        max = TicketKeys::MAX_KEYS
+    )]
     TooManyKeys(u64),
 }
 
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, given, range) = match self {
-            Self::Period(given) => ("period", given, TicketPolicy::PERIOD),
-            Self::Lifetime(given) => ("ticket lifetime", given, TicketPolicy::LIFETIME),
-            Self::MaxAge(given) => ("maximum age", given, TicketPolicy::MAX_AGE),
-            Self::TooManyKeys(open) => {
-                return write!(
-                    f,
-                    "the period of ticket keys is too short for the ticket lifetime: {open} of \
-                     them would be open, more than {}",
-                    TicketKeys::MAX_KEYS
-                );
-            }
-        };
-        let (least, most) = range.into_inner();
-        write!(
-            f,
-            "a {what} of {given:?} for ticket keys: it must be whole seconds, {least} to {most}"
-        )?;
-        match self {
-            Self::MaxAge(_) => {
-                f.write_str(", and no less than the period and the ticket lifetime together")
-            }
-            _ => Ok(()),
-        }
-    }
+fn must_be(range: RangeInclusive<u64>) -> String {
+    let (least, most) = range.into_inner();
+    format!("it must be whole seconds, {least} to {most}")
 }
-
-impl Error for PolicyError {}

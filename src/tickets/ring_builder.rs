@@ -39,7 +39,7 @@ impl TicketRing {
     /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and the operating system
     /// gives no random bytes for a key of the ring's own.
     pub fn new(keys: &TicketKeys) -> Result<Self, TicketKeyError> {
-        Self::builder().start_with(keys)
+        Self::builder().start(|policy, at| KeyRing::given(keys, None, policy, at))
     }
 
     /// A ring that makes its own keys, under the default policy and the machine's clock.
@@ -48,7 +48,7 @@ impl TicketRing {
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random() -> Result<Self, TicketKeyError> {
-        Self::builder().start_with_own_keys()
+        Self::builder().start(KeyRing::local)
     }
 
     /// For a ring under another policy, by another clock, or of derived keys.
@@ -99,23 +99,21 @@ impl TicketRingBuilder {
     pub fn build(self) -> Result<TicketRing, TicketRingError> {
         self.policy.check()?;
         Ok(match &self.source {
-            Source::OwnKeys => self.start_with_own_keys()?,
-            Source::Keys(keys) => self.start_with(keys)?,
+            Source::OwnKeys => self.start(KeyRing::local)?,
+            Source::Keys(keys) => {
+                self.start(|policy, at| KeyRing::given(keys, None, policy, at))?
+            }
             Source::Secret(secret) => {
-                let at = ClockReading::of(&self.clock);
-                let first = KeyRing::derived(secret.clone(), None, self.policy, at)?;
-                TicketRing::start(first, self.clock)
+                self.start(|policy, at| KeyRing::derived(secret.clone(), None, policy, at))?
             }
         })
     }
 
-    fn start_with_own_keys(&self) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::local(self.policy, ClockReading::of(&self.clock))?;
-        Ok(TicketRing::start(first, self.clock.clone()))
-    }
-
-    fn start_with(&self, keys: &TicketKeys) -> Result<TicketRing, TicketKeyError> {
-        let first = KeyRing::given(keys, None, self.policy, ClockReading::of(&self.clock))?;
+    fn start<E>(
+        &self,
+        first: impl FnOnce(TicketPolicy, ClockReading) -> Result<KeyRing, E>,
+    ) -> Result<TicketRing, E> {
+        let first = first(self.policy, ClockReading::of(&self.clock))?;
         Ok(TicketRing::start(first, self.clock.clone()))
     }
 }

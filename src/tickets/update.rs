@@ -24,7 +24,7 @@ pub struct Update {
 
 impl Update {
     pub(super) fn new(before: &KeyRing, ring: &KeyRing, now: Time) -> Self {
-        let lifetime = before.policy().lifetime_of_tickets();
+        let lifetime = before.policy().lifetime;
         let is_dropped = |key: &usize| {
             let old = &before.keys[*key];
             let has_tickets = old.times.seal_from <= now

@@ -12,8 +12,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("id", &["error"]),
     ("clock", &["sync"]),
-    ("counters", &["sync"]),
-    ("stats", &["counters", "sync"]),
+    ("stats", &[]),
+    ("counters", &["stats", "sync"]),
     ("hooks", &["id", "lockfree"]),
     (
         "engine",

@@ -10,7 +10,7 @@ use rekindle::tickets::{
     KeyLookup, KeyRing, RingKey, TicketKeyError, TicketPolicy, TicketRing, Validity,
 };
 use rekindle::{Clock, Time};
-use rekindle_key_files::{Reload, TicketFileError, TicketKeyFile};
+use rekindle_key_files::{Reload, TicketFileError, TicketFileFault, TicketKeyFile};
 
 use super::clock::TwoClocks;
 use super::operator::{Name, Operator, Provider};
@@ -77,7 +77,7 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn new(provider: Provider, policy: TicketPolicy) -> Self {
         let clock = clock(1_000_000, EPOCH);
-        let (period, lifetime) = (policy.period_of_keys(), policy.lifetime_of_tickets());
+        let (period, lifetime) = (policy.period, policy.lifetime);
         let unix = clock.unix_time();
         let operator = Operator::new(provider, period.as_secs(), lifetime.as_secs(), unix);
         let (ring, file) = start(&operator, &clock, policy).expect("a ring");
@@ -198,8 +198,8 @@ impl Model {
             assert!(same(&before, &self.ring.load()));
             return;
         }
-        if let Err(TicketFileError::Malformed {
-            source: TicketKeyError::NothingSeals,
+        if let Err(TicketFileError {
+            fault: TicketFileFault::Malformed(TicketKeyError::NothingSeals),
             ..
         }) = taken
         {
@@ -304,7 +304,7 @@ impl Model {
         let opening = keys.opening(key.key().name(), now);
         assert!(matches!(opening, KeyLookup::Key(..)));
         // As the OpenSSL adapter advertises it.
-        let lifetime = self.policy.lifetime_of_tickets().as_millis() as i64;
+        let lifetime = self.policy.lifetime.as_millis() as i64;
         let advertised = lifetime.min(self.at(key.times().open_until) - self.elapsed);
         if self.operator.provider != Provider::Timed || key.is_local() {
             assert_eq!(advertised, lifetime, "{key:?} opens for less");
@@ -386,9 +386,9 @@ impl Model {
     fn policy_millis(&self) -> (i64, i64, i64) {
         let millis = |duration: Duration| duration.as_millis() as i64;
         (
-            millis(self.policy.period_of_keys()),
-            millis(self.policy.lifetime_of_tickets()),
-            millis(self.policy.max_age_of_keys()),
+            millis(self.policy.period),
+            millis(self.policy.lifetime),
+            millis(self.policy.max_age),
         )
     }
 

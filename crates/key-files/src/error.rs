@@ -1,7 +1,7 @@
 //! Why a file gave no ticket keys.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rekindle::tickets::{SecretError, TicketKeyError, TicketRingError};
 use thiserror::Error;
@@ -11,61 +11,45 @@ pub(crate) const MAX_LEN: usize = 1 << 20;
 
 /// Why a file of ticket keys is not used. The keys in use stay.
 #[derive(Debug, Error)]
+#[error("ticket keys in {path}: {fault}")]
+pub struct TicketFileError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub fault: TicketFileFault,
+}
+
+/// What is wrong with a file of ticket keys.
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum TicketFileError {
+pub enum TicketFileFault {
     /// It is missing, or cannot be read.
-    #[error("cannot read ticket keys from {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error("cannot read them: {0}")]
+    Unreadable(#[from] io::Error),
     /// It is a directory, a pipe or a device: reading it might never end.
-    #[error("cannot read ticket keys from {path}: not a regular file")]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
+    #[error("not a regular file")]
+    NotAFile,
     /// It is longer than [`TicketKeyFile::MAX_LEN`](crate::TicketKeyFile::MAX_LEN).
-    #[error("cannot read ticket keys from {path}: longer than {max} bytes", max = MAX_LEN)]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("longer than {MAX_LEN} bytes")]
+    TooLong,
     /// Its content is not ticket keys.
-    #[error("bad ticket keys in {path}: {source}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: TicketKeyError,
-    },
+    #[error(transparent)]
+    Malformed(#[from] TicketKeyError),
     /// Its content is not a secret to derive keys from, or the secret gives no key now.
-    #[error("bad ticket secret in {path}: {source}")]
-    BadSecret {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: SecretError,
-    },
+    #[error("bad ticket secret: {0}")]
+    BadSecret(#[from] SecretError),
     /// The file is good, and the ring that was to begin with it could not be built.
     #[error(transparent)]
     Ring(TicketRingError),
     /// Users other than its owner may read or write it, and such files are to be refused.
-    #[error("ticket keys in {path} can be read or written by others than its owner")]
-    ReadableByOthers {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("others than the owner can read or write them")]
+    ReadableByOthers,
     /// A folder without a file of keys.
-    #[error("there is no file of ticket keys in {path}")]
-    EmptyFolder {
-        /// The folder.
-        path: PathBuf,
-    },
+    #[error("there is no file of ticket keys in this folder")]
+    EmptyFolder,
     /// Two files of a folder have keys with the same name or the same secrets.
-    #[error("ticket keys in {first} and {second} have the same {of}")]
+    #[error("{first} and {second} have the same {of}")]
     Duplicates {
         /// The one that comes first.
         first: PathBuf,
@@ -74,4 +58,24 @@ pub enum TicketFileError {
         /// What is the same: `name` or `secrets`.
         of: &'static str,
     },
+}
+
+impl From<TicketRingError> for TicketFileFault {
+    fn from(error: TicketRingError) -> Self {
+        match error {
+            TicketRingError::Keys(error) => error.into(),
+            TicketRingError::Secret(error) => error.into(),
+            error => Self::Ring(error),
+        }
+    }
+}
+
+impl TicketFileError {
+    /// Says which file has a fault.
+    pub(crate) fn of<F: Into<TicketFileFault>>(path: &Path) -> impl Fn(F) -> Self {
+        |fault| Self {
+            path: path.into(),
+            fault: fault.into(),
+        }
+    }
 }

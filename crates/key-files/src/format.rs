@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rekindle::tickets::{RecordLayout, TicketCipher};
+use thiserror::Error;
 
 /// A format of ticket-key files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,17 +109,9 @@ impl FromStr for TicketKeyFormat {
 }
 
 /// No format has that name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "no format of ticket keys has that name; there are {}",
+    TicketKeyFormat::ALL.map(TicketKeyFormat::name).join(", ")
+)]
 pub struct UnknownFormat(());
-
-impl fmt::Display for UnknownFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = TicketKeyFormat::ALL.map(TicketKeyFormat::name).join(", ");
-        write!(
-            f,
-            "no format of ticket keys has that name; there are {names}"
-        )
-    }
-}
-
-impl std::error::Error for UnknownFormat {}

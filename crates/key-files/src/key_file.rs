@@ -3,9 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rekindle::tickets::{
-    SecretError, TicketKeyError, TicketRing, TicketRingBuilder, TicketRingError, Update,
-};
+use rekindle::tickets::{TicketRing, TicketRingBuilder, Update};
 
 use crate::error::{MAX_LEN, TicketFileError};
 use crate::format::TicketKeyFormat;
@@ -85,11 +83,7 @@ impl TicketKeyFile {
             KeyFileContent::Keys(keys) => builder.keys(keys).build(),
             KeyFileContent::Secret(secret) => builder.secret(secret).build(),
         };
-        let ring = ring.map_err(|error| match error {
-            TicketRingError::Keys(error) => self.malformed(error),
-            TicketRingError::Secret(error) => self.bad_secret(error),
-            error => TicketFileError::Ring(error),
-        })?;
+        let ring = ring.map_err(TicketFileError::of(&self.path))?;
         self.taken(read);
         Ok(ring)
     }
@@ -104,9 +98,7 @@ impl TicketKeyFile {
         if Some(read.digest) == self.digest {
             return Ok(Reload::Unchanged);
         }
-        let update = self.apply(&read.content, ring)?;
-        self.taken(read);
-        Ok(Reload::Updated(update))
+        self.take(read, ring).map(Reload::Updated)
     }
 
     /// Reads it again, and updates the ring even if the content is as it was: for a ring that has
@@ -117,10 +109,7 @@ impl TicketKeyFile {
     ///
     /// As [`reload`](Self::reload).
     pub fn retry(&mut self, ring: &TicketRing) -> Result<Update, TicketFileError> {
-        let read = self.read_all()?;
-        let update = self.apply(&read.content, ring)?;
-        self.taken(read);
-        Ok(update)
+        self.take(self.read_all()?, ring)
     }
 
     /// Reads it, and changes nothing.
@@ -146,17 +135,18 @@ impl TicketKeyFile {
         read(&self.path, self.kind, self.refuse_readable_by_others)
     }
 
-    fn apply(
-        &self,
-        content: &KeyFileContent,
-        ring: &TicketRing,
-    ) -> Result<Update, TicketFileError> {
-        match content {
-            KeyFileContent::Keys(keys) => ring.replace(keys).map_err(|e| self.malformed(e)),
-            KeyFileContent::Secret(secret) => {
-                ring.derive_from(secret).map_err(|e| self.bad_secret(e))
+    fn take(&mut self, read: ReadKeys, ring: &TicketRing) -> Result<Update, TicketFileError> {
+        let update = match &read.content {
+            KeyFileContent::Keys(keys) => {
+                ring.replace(keys).map_err(TicketFileError::of(&self.path))
             }
-        }
+            KeyFileContent::Secret(secret) => {
+                let update = ring.derive_from(secret);
+                update.map_err(TicketFileError::of(&self.path))
+            }
+        }?;
+        self.taken(read);
+        Ok(update)
     }
 
     fn taken(&mut self, read: ReadKeys) {
@@ -166,20 +156,6 @@ impl TicketKeyFile {
             KeyFileContent::Keys(keys) => keys.trailing_bytes(),
             KeyFileContent::Secret(_) => 0,
         };
-    }
-
-    fn malformed(&self, source: TicketKeyError) -> TicketFileError {
-        TicketFileError::Malformed {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
-    fn bad_secret(&self, source: SecretError) -> TicketFileError {
-        TicketFileError::BadSecret {
-            path: self.path.clone(),
-            source,
-        }
     }
 
     /// The file or folder.

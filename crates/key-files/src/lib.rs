@@ -20,7 +20,7 @@ mod secret_text;
 mod write_error;
 
 pub use dry_run::{KeyCheck, Warning};
-pub use error::TicketFileError;
+pub use error::{TicketFileError, TicketFileFault};
 pub use format::{TicketKeyFormat, UnknownFormat};
 pub use key_file::{Reload, TicketKeyFile};
 pub use read::KeyFileContent;

@@ -1,5 +1,6 @@
 //! Reading a file, or all files of a folder.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use rekindle::tickets::{KeyLocation, KeyRole, TicketKeyError, TicketKeys, Ticket
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::error::{MAX_LEN, TicketFileError};
+use crate::error::{MAX_LEN, TicketFileError, TicketFileFault as Fault};
 use crate::format::TicketKeyFormat;
 use crate::secret_text::parse_secret;
 
@@ -48,15 +49,10 @@ pub(crate) fn read(
         readable_by_others: Vec::new(),
     };
     let content = match kind {
-        Kind::Secret => {
-            let secret = parse_secret(&reader.file(path)?);
-            KeyFileContent::Secret(secret.map_err(|source| TicketFileError::BadSecret {
-                path: path.into(),
-                source,
-            })?)
-        }
         Kind::Keys(format) if path.is_dir() => KeyFileContent::Keys(reader.folder(path, format)?),
-        Kind::Keys(format) => KeyFileContent::Keys(reader.keys(path, format)?),
+        kind => reader
+            .content(path, kind)
+            .map_err(TicketFileError::of(path))?,
     };
     Ok(ReadKeys {
         content,
@@ -73,13 +69,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn keys(
-        &mut self,
-        path: &Path,
-        format: TicketKeyFormat,
-    ) -> Result<TicketKeys, TicketFileError> {
+    fn content(&mut self, path: &Path, kind: Kind) -> Result<KeyFileContent, Fault> {
         let content = self.file(path)?;
-        format.parse(&content).map_err(|e| malformed(path, e))
+        Ok(match kind {
+            Kind::Keys(format) => KeyFileContent::Keys(format.parse(&content)?),
+            Kind::Secret => KeyFileContent::Secret(parse_secret(&content)?),
+        })
     }
 
     fn folder(
@@ -87,26 +82,15 @@ impl Reader {
         path: &Path,
         format: TicketKeyFormat,
     ) -> Result<TicketKeys, TicketFileError> {
-        let metadata = fs::metadata(path).map_err(|e| unreadable(path, e))?;
-        // A user who may put a file into it chooses the key that seals.
-        self.check_mode(path, others_may(0o022, &metadata))?;
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
-            let name = entry.map_err(|e| unreadable(path, e))?.file_name();
-            if !name.as_encoded_bytes().starts_with(b".") && path.join(&name).is_file() {
-                names.push(name);
-            }
-            if names.len() > TicketKeys::MAX_KEYS {
-                return Err(malformed(path, TicketKeyError::TooMany));
-            }
-        }
-        names.sort_unstable_by(|a, b| b.cmp(a));
+        let names = self.names(path).map_err(TicketFileError::of(path))?;
         let (mut keys, mut files, mut trailing) = (Vec::new(), Vec::new(), 0);
         let mut seals = true;
         for name in &names {
             let file = path.join(name);
             let next = name.as_encoded_bytes().ends_with(NEXT.as_bytes());
-            let of_file = self.keys(&file, format)?;
+            let content = self.file(&file);
+            let of_file = content.and_then(|content| Ok(format.parse(&content)?));
+            let of_file = of_file.map_err(TicketFileError::of(&file))?;
             // The name decides the key's role: a file that is renamed is a change.
             let name = name.as_encoded_bytes();
             self.digest.update((name.len() as u64).to_le_bytes());
@@ -125,29 +109,45 @@ impl Reader {
             }
             seals &= next;
         }
-        if keys.is_empty() {
-            return Err(TicketFileError::EmptyFolder { path: path.into() });
-        }
         // Each file's own keys differ already: a pair of duplicates is in two files.
-        let duplicates =
-            |first: KeyLocation, second: KeyLocation, of| TicketFileError::Duplicates {
-                first: files[first.record].clone(),
-                second: files[second.record].clone(),
-                of,
-            };
+        let duplicates = |first: KeyLocation, second: KeyLocation, of| Fault::Duplicates {
+            first: files[first.record].clone(),
+            second: files[second.record].clone(),
+            of,
+        };
         let keys = TicketKeys::new(keys).map_err(|error| match error {
             TicketKeyError::DuplicateName { first, second } => duplicates(first, second, "name"),
             TicketKeyError::DuplicateMaterial { first, second } => {
                 duplicates(first, second, "secrets")
             }
-            error => malformed(path, error),
-        })?;
+            _ if files.is_empty() => Fault::EmptyFolder,
+            error => error.into(),
+        });
+        let keys = keys.map_err(TicketFileError::of(path))?;
         Ok(keys.with_trailing_bytes(trailing))
     }
 
-    fn check_mode(&mut self, path: &Path, by_others: bool) -> Result<(), TicketFileError> {
+    /// The names of a folder's files, the greatest first.
+    fn names(&mut self, path: &Path) -> Result<Vec<OsString>, Fault> {
+        // A user who may put a file into it chooses the key that seals.
+        self.check_mode(path, others_may(0o022, &fs::metadata(path)?))?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            if !name.as_encoded_bytes().starts_with(b".") && path.join(&name).is_file() {
+                names.push(name);
+            }
+            if names.len() > TicketKeys::MAX_KEYS {
+                return Err(TicketKeyError::TooMany.into());
+            }
+        }
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(names)
+    }
+
+    fn check_mode(&mut self, path: &Path, by_others: bool) -> Result<(), Fault> {
         if by_others && self.refuse_readable_by_others {
-            return Err(TicketFileError::ReadableByOthers { path: path.into() });
+            return Err(Fault::ReadableByOthers);
         }
         if by_others {
             self.readable_by_others.push(path.into());
@@ -155,27 +155,22 @@ impl Reader {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, TicketFileError> {
+    fn file(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
         // Before opening: that alone would wait for a pipe's other end.
-        if !fs::metadata(path)
-            .map_err(|e| unreadable(path, e))?
-            .is_file()
-        {
-            return Err(TicketFileError::NotAFile { path: path.into() });
+        if !fs::metadata(path)?.is_file() {
+            return Err(Fault::NotAFile);
         }
-        let file = open(path).map_err(|e| unreadable(path, e))?;
-        let metadata = file.metadata().map_err(|e| unreadable(path, e))?;
+        let file = open(path)?;
+        let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(TicketFileError::NotAFile { path: path.into() });
+            return Err(Fault::NotAFile);
         }
         self.check_mode(path, others_may(0o066, &metadata))?;
         // Room for all at once: growing would leave copies of the keys behind.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_LEN + 1));
-        file.take(MAX_LEN as u64 + 1)
-            .read_to_end(&mut content)
-            .map_err(|e| unreadable(path, e))?;
+        file.take(MAX_LEN as u64 + 1).read_to_end(&mut content)?;
         if content.len() > MAX_LEN {
-            return Err(TicketFileError::TooLong { path: path.into() });
+            return Err(Fault::TooLong);
         }
         self.digest.update((content.len() as u64).to_le_bytes());
         self.digest.update(&*content);
@@ -207,18 +202,4 @@ fn others_may(bits: u32, metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn others_may(_bits: u32, _metadata: &Metadata) -> bool {
     false
-}
-
-fn unreadable(path: &Path, source: io::Error) -> TicketFileError {
-    TicketFileError::Unreadable {
-        path: path.into(),
-        source,
-    }
-}
-
-fn malformed(path: &Path, source: TicketKeyError) -> TicketFileError {
-    TicketFileError::Malformed {
-        path: path.into(),
-        source,
-    }
 }

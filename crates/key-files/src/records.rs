@@ -34,7 +34,9 @@ pub(crate) fn write_record(
         return Err(WriteError::Cipher {
             index,
             fingerprint: key.fingerprint(),
+            cipher: key.cipher(),
             format,
+            holds: layout.cipher,
         });
     }
     let secret = key.hmac_secret();

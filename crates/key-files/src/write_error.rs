@@ -1,26 +1,37 @@
 //! Why a set of keys cannot be written in a format.
 
-use std::error::Error;
-use std::fmt;
-
 use rekindle::tickets::{Fingerprint, TicketCipher};
+use thiserror::Error;
 
 use crate::format::TicketKeyFormat;
 
-/// A set of ticket keys that a format has no way to express.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A set of ticket keys that a format has no way to express. Messages count keys from 1.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteError {
     /// A key is for another cipher than the format's.
+    #[error(
+        "ticket key {} ({fingerprint}) is for {cipher}: {format} holds keys for {holds}",
+        index + 1
+    )]
     Cipher {
         /// Its index in the set, counted from 0.
         index: usize,
         /// Tells it apart.
         fingerprint: Fingerprint,
+        /// The key's cipher.
+        cipher: TicketCipher,
         /// The format.
         format: TicketKeyFormat,
+        /// The format's cipher.
+        holds: TicketCipher,
     },
     /// A key's MAC secret is longer than those of the format.
+    #[error(
+        "ticket key {} ({fingerprint}) has a MAC secret of {len} bytes: {format} has room for \
+         {room}",
+        index + 1
+    )]
     MacSecret {
         /// Its index in the set, counted from 0.
         index: usize,
@@ -34,6 +45,10 @@ pub enum WriteError {
         room: usize,
     },
     /// No second from 1970 on would put a key behind or before the others.
+    #[error(
+        "ticket key {} ({fingerprint}) has no second left at which it could begin to seal",
+        index + 1
+    )]
     NoSecond {
         /// Its index in the set, counted from 0.
         index: usize,
@@ -41,8 +56,10 @@ pub enum WriteError {
         fingerprint: Fingerprint,
     },
     /// None of the keys seals at that time.
+    #[error("no ticket key seals at this time")]
     NothingSeals,
     /// Fewer keys than the format's own server starts with.
+    #[error("{keys} ticket keys where it takes {least}")]
     TooFew {
         /// Keys that still open at that time.
         keys: usize,
@@ -50,58 +67,9 @@ pub enum WriteError {
         least: usize,
     },
     /// The format's last key is the next one, and the set has none, or several.
+    #[error("{keys} ticket keys are to seal next where it takes exactly one")]
     NotOneNext {
         /// Keys that are to seal after that time.
         keys: usize,
     },
 }
-
-/// Keys are counted from 1.
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cipher {
-                index,
-                fingerprint,
-                format,
-            } => {
-                let (has, holds) = match format.cipher() {
-                    Some(TicketCipher::Aes256) => ("AES-128", "AES-256"),
-                    _ => ("AES-256", "AES-128"),
-                };
-                write!(
-                    f,
-                    "ticket key {} ({fingerprint}) is for {has}: {format} holds keys for {holds}",
-                    index + 1
-                )
-            }
-            Self::MacSecret {
-                index,
-                fingerprint,
-                format,
-                len,
-                room,
-            } => write!(
-                f,
-                "ticket key {} ({fingerprint}) has a MAC secret of {len} bytes: {format} has room \
-                 for {room}",
-                index + 1
-            ),
-            Self::NoSecond { index, fingerprint } => write!(
-                f,
-                "ticket key {} ({fingerprint}) has no second left at which it could begin to seal",
-                index + 1
-            ),
-            Self::NothingSeals => f.write_str("no ticket key seals at this time"),
-            Self::TooFew { keys, least } => {
-                write!(f, "{keys} ticket keys where it takes {least}")
-            }
-            Self::NotOneNext { keys } => write!(
-                f,
-                "{keys} ticket keys are to seal next where it takes exactly one"
-            ),
-        }
-    }
-}
-
-impl Error for WriteError {}

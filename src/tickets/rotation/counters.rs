@@ -8,7 +8,6 @@
 use super::events;
 use crate::clock::Time;
 use crate::sync::{AtomicU64, Ordering};
-use crate::tickets::key::Fingerprint;
 use crate::tickets::key_ring::KeyRing;
 
 /// How often the state changed.
@@ -18,10 +17,7 @@ pub(crate) struct RotationCounters {
 }
 
 /// A ring at a time.
-struct State<'a> {
-    ring: &'a KeyRing,
-    at: Time,
-}
+type State<'a> = (&'a KeyRing, Time);
 
 impl RotationCounters {
     pub(crate) fn new(first: &KeyRing) -> Self {
@@ -40,46 +36,32 @@ impl RotationCounters {
     pub(crate) fn observe(&self, ring: &KeyRing, now: Time) {
         let before = ring.observe_until(now);
         if before < now {
-            self.count(&State { ring, at: before }, &State { ring, at: now });
+            self.count((ring, before), (ring, now));
         }
     }
 
     /// Counts what a ring that was put in the place of another one changes. To be called once for
     /// each ring that is replaced.
     pub(crate) fn replaced(&self, before: &KeyRing, next: &KeyRing) {
-        let before = State {
-            ring: before,
-            at: before.observe_until(Time::NEVER),
-        };
-        let at = next.made_at.now;
-        self.count(&before, &State { ring: next, at });
+        let until = before.observe_until(Time::NEVER);
+        self.count((before, until), (next, next.made_at.now));
     }
 
-    fn count(&self, before: &State<'_>, after: &State<'_>) {
-        if before.sealing() != after.sealing() {
+    fn count(&self, before: State<'_>, after: State<'_>) {
+        // The fingerprint covers the whole key.
+        let sealing = |(ring, at): State<'_>| Some(ring.sealing(at)?.key().fingerprint());
+        if sealing(before) != sealing(after) {
             self.rotations.fetch_add(1, Ordering::Relaxed);
-            events::rotated(after.ring, after.at);
+            events::rotated(after.0, after.1);
         }
-        match (before.is_fallback(), after.is_fallback()) {
-            (false, true) => {
+        match [before, after].map(|(ring, at)| ring.is_fallback(at)) {
+            [false, true] => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
-                events::fallback_began(after.ring, after.at);
+                events::fallback_began(after.0, after.1);
             }
-            (true, false) => events::fallback_ended(),
+            [true, false] => events::fallback_ended(),
             _ => {}
         }
-    }
-}
-
-impl State<'_> {
-    /// Of the key that seals: its fingerprint, which covers the whole key.
-    fn sealing(&self) -> Option<Fingerprint> {
-        let sealing = self.ring.sealing(self.at);
-        sealing.map(|key| key.key().fingerprint())
-    }
-
-    fn is_fallback(&self) -> bool {
-        self.ring.is_fallback(self.at)
     }
 }
 

@@ -57,7 +57,7 @@ fn why_none_seals(ring: &KeyRing, now: Time) -> &'static str {
         return "the secret gives no key for this time of day";
     }
     let policy = ring.policy();
-    let oldest = policy.max_age_of_keys() - policy.lifetime_of_tickets();
+    let oldest = policy.max_age - policy.lifetime;
     let is_old = |key: &RingKey| key.first_seen().saturating_add(oldest) <= now;
     let mut given = ring.iter().filter(|key| !key.is_local()).peekable();
     if given.peek().is_none() || given.any(is_old) {

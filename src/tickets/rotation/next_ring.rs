@@ -217,13 +217,13 @@ impl NextRing {
         let now = self.at.now;
         if now < key.times.seal_until {
             key.times.seal_until = now;
-            key.times.open_until = now.saturating_add(self.policy.lifetime_of_tickets());
+            key.times.open_until = now.saturating_add(self.policy.lifetime);
         }
     }
 
     /// Keys of the ring's own for more than one period from now on.
     fn make_own(&mut self) -> Result<(), TicketKeyError> {
-        let period = self.policy.period_of_keys();
+        let period = self.policy.period;
         let own = self.keys.iter().filter(|key| key.is_local());
         let end = own.map(|key| key.times.seal_until).max();
         let mut from = end.unwrap_or(self.at.now).max(self.at.now);
@@ -234,7 +234,7 @@ impl NextRing {
                 times: Validity {
                     seal_from: from,
                     seal_until,
-                    open_until: seal_until.saturating_add(self.policy.lifetime_of_tickets()),
+                    open_until: seal_until.saturating_add(self.policy.lifetime),
                 },
                 first_seen: self.at.now,
                 open_at_least_until: Time::BEGINNING,
@@ -248,7 +248,7 @@ impl NextRing {
 
     /// Adds the keys of the periods around this one, as far as the ratchet gives them.
     fn derive(&mut self, secret: &TicketSecret) {
-        let lifetime = self.policy.lifetime_of_tickets();
+        let lifetime = self.policy.lifetime;
         let oldest = secret.oldest_open(self.at.unix, lifetime);
         let newest = secret.newest_known(self.at.unix);
         let mut ratcheted = secret.clone();
@@ -313,8 +313,8 @@ fn bound(key: &mut RingKey, policy: TicketPolicy) {
     let times = &mut key.times;
     let mut at_least = key.open_at_least_until;
     if matches!(key.origin, Origin::Given(_)) {
-        let end = key.first_seen.saturating_add(policy.max_age_of_keys());
-        let last_seal = policy.max_age_of_keys() - policy.lifetime_of_tickets();
+        let end = key.first_seen.saturating_add(policy.max_age);
+        let last_seal = policy.max_age - policy.lifetime;
         let last_seal = key.first_seen.saturating_add(last_seal);
         times.open_until = times.open_until.min(end);
         times.seal_until = times.seal_until.min(last_seal);

@@ -52,9 +52,9 @@ impl KeyRing {
         policy: TicketPolicy,
         at: ClockReading,
     ) -> Result<Self, SecretError> {
-        secret.check_number(policy.lifetime_of_tickets())?;
-        let lives = secret.period() + policy.lifetime_of_tickets();
-        if lives > policy.max_age_of_keys() {
+        secret.check_number(policy.lifetime)?;
+        let lives = secret.period() + policy.lifetime;
+        if lives > policy.max_age {
             return Err(SecretError::MaxAge);
         }
         // A key that the secret cannot give now is an error; later it is a fallback.

@@ -63,13 +63,14 @@ fn key(item: &Item<'_>, at: KeyLocation) -> Result<TicketKey, TicketKeyError> {
 }
 
 fn cipher(value: Value<'_>) -> Result<TicketCipher, TicketKeyError> {
-    if value.text.eq_ignore_ascii_case(b"AES-256-CBC") {
-        Ok(TicketCipher::Aes256)
-    } else if value.text.eq_ignore_ascii_case(b"AES-128-CBC") {
-        Ok(TicketCipher::Aes128)
-    } else {
-        Err(value.wrong("expected AES-128-CBC or AES-256-CBC, all that is supported here"))
-    }
+    let has_name = |cipher: &TicketCipher| {
+        let name = format!("{cipher}-CBC");
+        value.text.eq_ignore_ascii_case(name.as_bytes())
+    };
+    let found = [TicketCipher::Aes128, TicketCipher::Aes256]
+        .into_iter()
+        .find(has_name);
+    found.ok_or(value.wrong("expected AES-128-CBC or AES-256-CBC, all that is supported here"))
 }
 
 fn digits(value: Value<'_>, out: &mut [u8], expected: &'static str) -> Result<(), TicketKeyError> {

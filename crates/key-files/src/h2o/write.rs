@@ -107,13 +107,9 @@ impl<'a> Slot<'a> {
 
     fn write(&self, text: &mut Vec<u8>) {
         let key = self.entry.key;
-        let cipher = match key.cipher() {
-            TicketCipher::Aes128 => "AES-128-CBC",
-            TicketCipher::Aes256 => "AES-256-CBC",
-        };
         text.extend(b"- name: ");
         push_digits(text, key.name());
-        let between = format!("\n  cipher: {cipher}\n  hash: SHA256\n  key: ");
+        let between = format!("\n  cipher: {}-CBC\n  hash: SHA256\n  key: ", key.cipher());
         text.extend(between.as_bytes());
         push_digits(text, key.aes_key());
         push_digits(text, key.hmac_secret());

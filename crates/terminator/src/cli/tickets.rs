@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum, value_parser};
 use rekindle::tickets::{PolicyError, TicketPolicy};
 use rekindle_key_files::TicketKeyFormat;
 
+use crate::key_format::key_format;
+
 const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
 const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_AGE.end());
 
@@ -18,9 +20,8 @@ pub(super) struct TicketArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "ticket_secret")]
     ticket_keys: Option<PathBuf>,
 
-    /// The format of the ticket keys: traffic-server-48, nginx-48, nginx-80, haproxy-48,
-    /// haproxy-80, apache-48, openssl-80, envoy-80 or h2o [default: traffic-server-48]
-    #[arg(long, value_name = "NAME", requires = "ticket_keys")]
+    /// The format of the ticket keys [default: traffic-server-48]
+    #[arg(long, value_name = "NAME", value_parser = key_format(), requires = "ticket_keys")]
     ticket_keys_format: Option<TicketKeyFormat>,
 
     /// A secret from which ticket keys are derived, with the time of day: machines that share it

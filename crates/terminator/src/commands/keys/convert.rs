@@ -11,6 +11,7 @@ use super::error::KeysError;
 use super::generate::is_haproxy;
 use super::input::{Kind, Lifetime, now};
 use super::output::Output;
+use crate::key_format::key_format;
 
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
@@ -23,7 +24,7 @@ pub(crate) struct Convert {
     from: Kind,
 
     /// The format to write
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = key_format())]
     to: TicketKeyFormat,
 
     #[command(flatten)]

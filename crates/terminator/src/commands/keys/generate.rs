@@ -17,8 +17,7 @@ const HOUR: u64 = 60 * 60;
 
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// A format of ticket keys, or `secret`: traffic-server-48, nginx-48, nginx-80, haproxy-48,
-    /// haproxy-80, apache-48, openssl-80, envoy-80, h2o
+    /// A format of ticket keys, or `secret`
     #[arg(long, value_name = "NAME")]
     format: Kind,
 

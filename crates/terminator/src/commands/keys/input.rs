@@ -4,14 +4,12 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser, ValueParserFactory};
 use clap::{Args, value_parser};
 use rekindle::tickets::TicketKeys;
-use rekindle_key_files::{
-    KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat, UnknownFormat,
-};
+use rekindle_key_files::{KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
 
@@ -71,9 +69,9 @@ pub(super) fn refuse_trailing(
     if bytes == 0 {
         return Ok(());
     }
-    let unreadable = |source| {
-        let path = path.into();
-        TicketFileError::Unreadable { path, source }
+    let unreadable = |error: io::Error| TicketFileError {
+        path: path.into(),
+        fault: error.into(),
     };
     if path.is_dir() {
         // The folder's number is the sum of its files, each of which may have a newline.
@@ -135,14 +133,13 @@ impl fmt::Display for Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = String;
+impl ValueParserFactory for Kind {
+    type Parser = ValueParser;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        if name == "secret" {
-            return Ok(Self::Secret);
-        }
-        let format = name.parse().map(Self::Keys);
-        format.map_err(|error: UnknownFormat| format!("{error}, and `secret`"))
+    fn value_parser() -> ValueParser {
+        let formats = TicketKeyFormat::ALL.map(TicketKeyFormat::name);
+        let names = PossibleValuesParser::new(formats.into_iter().chain(["secret"]));
+        let kind = |name: String| name.parse().map_or(Self::Secret, Self::Keys);
+        ValueParser::new(names.map(kind))
     }
 }

@@ -10,6 +10,7 @@ use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
 use super::input::{now, refuse_trailing};
 use super::output::Target;
+use crate::key_format::key_format;
 
 /// The most keys of a file with a staged one, unless --keep is more.
 const MOST_STAGED: usize = 64;
@@ -19,9 +20,8 @@ pub(crate) struct Rotate {
     /// The file
     file: PathBuf,
 
-    /// Its format: traffic-server-48, nginx-48, nginx-80, haproxy-48, haproxy-80, apache-48,
-    /// openssl-80, envoy-80, h2o
-    #[arg(long, value_name = "NAME")]
+    /// Its format
+    #[arg(long, value_name = "NAME", value_parser = key_format())]
     format: TicketKeyFormat,
 
     /// Add a key that opens only, and print its fingerprint
