@@ -3,8 +3,9 @@
 #![allow(unsafe_code)] // stands between OpenSSL, its allocator and the library's callback
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_void};
 use std::ptr;
@@ -13,6 +14,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread;
 
 use common::{Client, Mechanism, server};
+use counting::CALLS;
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession};
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_SESSION};
@@ -20,8 +22,7 @@ use rekindle::openssl::{Resumption, SessionCache, StoreError};
 use rekindle::{Cache, Refused, SessionId};
 
 thread_local! {
-    /// Allocations and frees by this thread: Rust's, and OpenSSL's.
-    static RUST: Cell<usize> = const { Cell::new(0) };
+    /// OpenSSL's allocations and frees by this thread.
     static OPENSSL: Cell<usize> = const { Cell::new(0) };
     /// What this thread has been watched doing.
     static WATCHED: Watched = Watched::default();
@@ -50,47 +51,21 @@ fn add(to: &Cell<usize>, n: usize) {
 
 /// Does one lookup, and notes what it costs this thread.
 fn watch<R>(look_up: impl FnOnce() -> R) -> R {
-    let (rust, openssl) = (RUST.get(), OPENSSL.get());
+    let (rust, openssl) = (CALLS.get(), OPENSSL.get());
     WATCHED.with(|w| w.now.set(true));
     let result = look_up();
     WATCHED.with(|w| {
         w.now.set(false);
         add(&w.lookups, 1);
-        add(&w.rust, RUST.get() - rust);
+        add(&w.rust, CALLS.get() - rust);
         add(&w.openssl, OPENSSL.get() - openssl);
     });
     result
 }
 
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn count(calls: &'static thread::LocalKey<Cell<usize>>) {
+fn count() {
     // A thread that is past its end has nothing to count for.
-    let _ = calls.try_with(|calls| add(calls, 1));
-}
-
-// SAFETY: hands every call on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(&RUST);
-        // SAFETY: the caller's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(&RUST);
-        // SAFETY: the caller's contract.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count(&RUST);
-        // SAFETY: the caller's contract.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
+    let _ = OPENSSL.try_with(|calls| add(calls, 1));
 }
 
 type Malloc = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
@@ -107,7 +82,7 @@ unsafe extern "C" {
 }
 
 unsafe extern "C" fn malloc(size: usize, _file: *const c_char, _line: c_int) -> *mut c_void {
-    count(&OPENSSL);
+    count();
     // SAFETY: any size will do.
     unsafe { libc::malloc(size) }
 }
@@ -118,13 +93,13 @@ unsafe extern "C" fn realloc(
     _file: *const c_char,
     _line: c_int,
 ) -> *mut c_void {
-    count(&OPENSSL);
+    count();
     // SAFETY: OpenSSL hands in null or what it got here or above.
     unsafe { libc::realloc(old, size) }
 }
 
 unsafe extern "C" fn free(old: *mut c_void, _file: *const c_char, _line: c_int) {
-    count(&OPENSSL);
+    count();
     // SAFETY: OpenSSL hands in null or what it got above, once.
     unsafe { libc::free(old) }
 }
@@ -286,7 +261,7 @@ fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
         assert_eq!(costs, [0; 3], "{kind:?}");
         assert!(lookups - lookups_before >= VISITS, "{kind:?}");
         assert!(resumed > VISITS / 2, "{kind:?}: {resumed} hits");
-        assert!(RUST.get() > 0 && OPENSSL.get() > VISITS, "are counted");
+        assert!(CALLS.get() > 0 && OPENSSL.get() > VISITS, "are counted");
     }
 }
 

@@ -1,58 +1,15 @@
 //! Readers free nothing, writers everything, once.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
 
+use counting::{BYTES, CALLS, MISSING};
 use rekindle::{Cache, Refused, SessionId, Time};
-
-/// Counts what each thread asks of the allocator.
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that it has and has not given back; below zero when others had them first.
-    static BYTES: Cell<isize> = const { Cell::new(0) };
-    /// Memory for lines, and no other is aligned to 64 bytes, cannot be had.
-    static NO_LINES: Cell<bool> = const { Cell::new(false) };
-}
-
-fn count(bytes: isize) {
-    // A thread that is past its end has nothing to count for.
-    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = BYTES.try_with(|sum| sum.set(sum.get() + bytes));
-}
-
-// SAFETY: hands every call on to the system's allocator.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() == 64 && NO_LINES.get() {
-            return std::ptr::null_mut();
-        }
-        count(layout.size() as isize);
-        // SAFETY: the caller's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: the caller's contract.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count(new_size as isize - layout.size() as isize);
-        // SAFETY: the caller's contract.
-        unsafe { System.realloc(ptr, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Counts its drops.
 struct Counted(Arc<AtomicUsize>);
@@ -258,10 +215,11 @@ fn an_entry_is_not_leaked_when_memory_for_its_line_cannot_be_had() {
         .unwrap();
     std::panic::set_hook(Box::new(|_| ()));
     let before = BYTES.get();
-    NO_LINES.set(true);
+    // Of a line, and of nothing else.
+    MISSING.set(Some(64));
     let insert = || cache.insert(&id(1), Counted(Arc::clone(&drops)), &[1; 500], Time::NEVER);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(insert)).unwrap_err();
-    NO_LINES.set(false);
+    MISSING.set(None);
     // The entry would be left over.
     assert!(BYTES.get() - before < 500);
     let _ = std::panic::take_hook();

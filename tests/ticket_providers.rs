@@ -15,13 +15,29 @@ use rekindle::{Clock, ManualClock, Time};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A ring whose only key is too old to seal, and the clock.
-fn fallen_back(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
+/// A ring of keys that stop sealing after an hour and opening after three, and the clock.
+fn short_lived(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new());
     let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
-    let builder = TicketRing::builder().clock(clock.clone());
-    let ring = builder.policy(policy);
-    let ring = ring.keys(keys).build().expect("a ring");
+    let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
+    (builder.keys(keys).build().expect("a ring"), clock)
+}
+
+/// A key with that name, if one is given.
+fn entry(name: Option<[u8; 16]>, role: KeyRole, record: usize) -> KeyEntry {
+    let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
+    let name = name.unwrap_or(*key.name());
+    let key = TicketKey::new(name, key.hmac_secret(), key.aes_key()).expect("a good key");
+    KeyEntry::new(key, role, KeyLocation::record(record))
+}
+
+fn set(entries: impl Into<Vec<KeyEntry>>) -> TicketKeys {
+    TicketKeys::new(entries.into()).expect("a good set")
+}
+
+/// A ring whose only key is too old to seal, and the clock.
+fn fallen_back(keys: &TicketKeys) -> (TicketRing, Arc<ManualClock>) {
+    let (ring, clock) = short_lived(keys);
     clock.advance(HOUR);
     ring.maintain().expect("randomness");
     assert!(ring.status().fallback);
@@ -82,20 +98,12 @@ fn new_keys_seal_at_once_and_what_was_sealed_meanwhile_opens_until_its_end() {
 #[test]
 fn a_key_that_goes_on_sealing_gets_older() {
     let clock = Arc::new(ManualClock::new());
-    let [one, two] = [(); 2].map(|()| TicketKey::random(TicketCipher::Aes128).expect("randomness"));
-    let set = |roles: [KeyRole; 2]| {
-        let record =
-            |key: &TicketKey| TicketKey::new(*key.name(), key.hmac_secret(), key.aes_key());
-        let entries = [&one, &two].into_iter().zip(roles).enumerate();
-        let entries = entries.map(|(i, (key, role))| {
-            let key = record(key).expect("a good key");
-            KeyEntry::new(key, role, KeyLocation::record(i))
-        });
-        TicketKeys::new(entries.collect()).expect("a good set")
-    };
+    let [one, two] = [0, 1].map(|record| entry(None, KeyRole::Open, record));
+    let with = |roles: [KeyRole; 2]| set([one.with_role(roles[0]), two.with_role(roles[1])]);
     let builder = TicketRing::builder().clock(clock.clone());
-    let given = set([KeyRole::Seal, KeyRole::Open]);
+    let given = with([KeyRole::Seal, KeyRole::Open]);
     let ring = builder.keys(&given).build().expect("a ring");
+    let [one, two] = [&one, &two].map(|entry| entry.key().fingerprint());
     let age = || {
         let status = ring.status();
         let mut keys = status.keys.iter();
@@ -105,23 +113,23 @@ fn a_key_that_goes_on_sealing_gets_older() {
     };
     let replace = |roles| {
         clock.advance(HOUR);
-        ring.replace(&set(roles)).expect("a good set");
+        ring.replace(&with(roles)).expect("a good set");
     };
     replace([KeyRole::Seal, KeyRole::Next]);
-    assert_eq!(age(), (one.fingerprint(), HOUR));
+    assert_eq!(age(), (one, HOUR));
     replace([KeyRole::Open, KeyRole::Seal]);
-    assert_eq!(age(), (two.fingerprint(), Duration::ZERO));
+    assert_eq!(age(), (two, Duration::ZERO));
     replace([KeyRole::Open, KeyRole::Seal]);
-    assert_eq!(age(), (two.fingerprint(), HOUR));
+    assert_eq!(age(), (two, HOUR));
     // It seals again: a new beginning.
     replace([KeyRole::Seal, KeyRole::Open]);
-    assert_eq!(age(), (one.fingerprint(), Duration::ZERO));
+    assert_eq!(age(), (one, Duration::ZERO));
     // Of several the first one seals, whichever has sealed for longer.
     replace([KeyRole::Open, KeyRole::Seal]);
     replace([KeyRole::Seal, KeyRole::Seal]);
-    assert_eq!(age().0, one.fingerprint());
+    assert_eq!(age().0, one);
     replace([KeyRole::Seal, KeyRole::Seal]);
-    assert_eq!(age(), (one.fingerprint(), HOUR));
+    assert_eq!(age(), (one, HOUR));
 }
 
 /// Rotations were once counted by eight bytes of the key's name.
@@ -130,10 +138,7 @@ fn a_rotation_between_keys_whose_names_begin_alike_is_counted() {
     let keys = |last: u8| {
         let mut name = *b"example.com key ";
         name[15] = last;
-        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
-        let key = TicketKey::new(name, key.hmac_secret(), key.aes_key()).expect("a good key");
-        let entry = KeyEntry::new(key, KeyRole::Seal, KeyLocation::record(0));
-        TicketKeys::new(vec![entry]).expect("a good set")
+        set([entry(Some(name), KeyRole::Seal, 0)])
     };
     let ring = TicketRing::new(&keys(1)).expect("a ring");
     ring.replace(&keys(2)).expect("a good set");
@@ -200,38 +205,22 @@ fn status_costs_less_than_the_fingerprints_of_its_keys() {
 /// The ring, `keys show` and metrics call it the next one until its turn is over.
 #[test]
 fn a_key_that_is_too_old_before_its_turn_is_a_next_one_until_then() {
-    let clock = Arc::new(ManualClock::new());
-    let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
-    let entry = |role, i| {
-        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
-        KeyEntry::new(key, role, KeyLocation::record(i))
-    };
-    let seal_from = clock.unix_time() + 2 * HOUR;
+    let seal_from = ManualClock::new().unix_time() + 2 * HOUR;
     let later = KeyRole::Timed(Validity {
         seal_from,
         seal_until: seal_from + HOUR,
         open_until: seal_from + 3 * HOUR,
     });
-    let keys = TicketKeys::new(vec![entry(KeyRole::Seal, 0), entry(later, 1)]);
-    let keys = keys.expect("a good set");
-    let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
-    let ring = builder.keys(&keys).build().expect("a ring");
+    let keys = set([entry(None, KeyRole::Seal, 0), entry(None, later, 1)]);
+    let (ring, _) = short_lived(&keys);
     assert_eq!(ring.status().keys[0].position, KeyPosition::Next);
 }
 
 /// Once it looked new, so that it outlived the maximum age.
 #[test]
 fn a_key_that_comes_back_after_one_of_its_name_is_as_old_as_it_was() {
-    let [one, other] = [(); 2].map(|()| {
-        let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
-        let key = || TicketKey::new([7; 16], key.hmac_secret(), key.aes_key());
-        let entry = KeyEntry::new(key().expect("a key"), KeyRole::Seal, KeyLocation::record(0));
-        TicketKeys::new(vec![entry]).expect("a good set")
-    });
-    let clock = Arc::new(ManualClock::new());
-    let policy = TicketPolicy::default().lifetime(2 * HOUR).max_age(3 * HOUR);
-    let builder = TicketRing::builder().clock(clock.clone()).policy(policy);
-    let ring = builder.keys(&one).build().expect("a ring");
+    let [one, other] = [(); 2].map(|()| set([entry(Some([7; 16]), KeyRole::Seal, 0)]));
+    let (ring, clock) = short_lived(&one);
     let first_seen = ring.load().iter().next().expect("a key").first_seen();
     ring.replace(&other).expect("a good set");
     clock.advance(HOUR);

@@ -77,11 +77,8 @@ impl TicketKeys {
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random() -> Result<Self, TicketKeyError> {
         let key = TicketKey::random(TicketCipher::Aes128)?;
-        Self::new(vec![KeyEntry::new(
-            key,
-            KeyRole::Seal,
-            KeyLocation::record(0),
-        )])
+        let entry = KeyEntry::new(key, KeyRole::Seal, KeyLocation::record(0));
+        Self::new(vec![entry])
     }
 
     /// A set of these keys.
@@ -95,20 +92,10 @@ impl TicketKeys {
         if entries.len() > Self::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
         }
-        // A format that begins with the oldest key gives the set in reverse order.
-        let in_file = |(one, other): (usize, usize)| {
-            let (one, other) = (entries[one].location, entries[other].location);
-            match other.record < one.record {
-                true => (other, one),
-                false => (one, other),
-            }
-        };
-        if let Some(pair) = duplicates(&entries, |a, b| a.name().cmp(b.name())) {
-            let (first, second) = in_file(pair);
+        if let Some([first, second]) = duplicates(&entries, |a, b| a.name().cmp(b.name())) {
             return Err(TicketKeyError::DuplicateName { first, second });
         }
-        if let Some(pair) = duplicates(&entries, TicketKey::cmp_secrets) {
-            let (first, second) = in_file(pair);
+        if let Some([first, second]) = duplicates(&entries, TicketKey::cmp_secrets) {
             return Err(TicketKeyError::DuplicateMaterial { first, second });
         }
         let seals = |entry: &KeyEntry| matches!(entry.role, KeyRole::Seal | KeyRole::Timed(_));
@@ -170,16 +157,17 @@ impl TicketKeys {
     }
 }
 
-/// The indices of two keys that `order` finds equal, the lesser first.
+/// Two keys that `order` finds equal, as the file has them.
 fn duplicates(
     entries: &[KeyEntry],
     order: impl Fn(&TicketKey, &TicketKey) -> Ordering,
-) -> Option<(usize, usize)> {
-    let mut sorted: Vec<usize> = (0..entries.len()).collect();
-    // Stable: of two equal keys the lesser index comes first.
-    sorted.sort_by(|a, b| order(&entries[*a].key, &entries[*b].key));
-    let mut pairs = sorted.windows(2);
-    let is_equal = |pair: &&[usize]| order(&entries[pair[0]].key, &entries[pair[1]].key).is_eq();
-    let found = pairs.find(is_equal)?;
-    Some((found[0], found[1]))
+) -> Option<[KeyLocation; 2]> {
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by(|a, b| order(&a.key, &b.key));
+    let is_equal = |pair: &&[&KeyEntry]| order(&pair[0].key, &pair[1].key).is_eq();
+    let pair = sorted.windows(2).find(is_equal)?;
+    // A format that begins with the oldest key gives the set in reverse order.
+    let mut found = [pair[0].location, pair[1].location];
+    found.sort_by_key(|location| location.record);
+    Some(found)
 }

@@ -11,17 +11,21 @@ use std::path::{Path, PathBuf};
 
 use modules::Crate;
 
-/// The files below a folder: path from there, text.
-fn sources(root: &Path) -> BTreeMap<String, String> {
+/// Folders that hold no text of ours: build output, generated reports, the repository itself.
+const SKIPPED: [&str; 5] = ["target", ".git", "benches/record", "artifacts", "corpus"];
+
+/// The files below a folder whose names end so: path from there, text.
+fn files(root: &Path, endings: &[&str]) -> BTreeMap<String, String> {
     let mut folders = vec![root.to_owned()];
     let mut found = BTreeMap::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if path.is_dir() && !SKIPPED.iter().any(|skipped| path.ends_with(skipped)) {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            } else if ending.is_some_and(|ending| endings.contains(&ending)) {
                 found.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
             }
         }
@@ -34,7 +38,7 @@ fn repository() -> &'static Path {
 }
 
 fn library() -> BTreeMap<String, String> {
-    let sources = sources(&repository().join("src"));
+    let sources = files(&repository().join("src"), &["rs"]);
     assert!(sources.len() > 40, "these are not all sources");
     sources
 }
@@ -50,7 +54,7 @@ fn crates() -> Vec<(PathBuf, &'static str, BTreeMap<String, String>)> {
     let mut crates = Vec::new();
     for folder in folders {
         let src = folder.join("src");
-        let sources = sources(&src);
+        let sources = files(&src, &["rs"]);
         for root in ["lib.rs", "main.rs"] {
             if sources.contains_key(root) {
                 crates.push((src.clone(), root, sources.clone()));

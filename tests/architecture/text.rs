@@ -1,40 +1,17 @@
 //! What a reader of any file may expect: short lines, and sentences with a subject that exists.
 
-use std::fs;
-use std::path::Path;
-
 /// `CONTRIBUTING.md`, "Style": a thread, a program and an operator have names.
 const WITHOUT_SUBJECT: [&str; 3] = ["whoever", "nobody", "somebody"];
 
 const MOST_COLUMNS: usize = 100;
 
-/// Folders that hold no text of ours: build output, generated reports, the repository itself.
-const SKIPPED: [&str; 5] = ["target", ".git", "record", "artifacts", "corpus"];
-
-/// Calls `check` with the name and the text of each file below `folder`.
-fn each_text(root: &Path, folder: &Path, check: &mut impl FnMut(&str, &str)) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && !SKIPPED.contains(&name) {
-            each_text(root, &path, check);
-        }
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if ["rs", "md", "c", "h"].contains(&ending.unwrap_or_default()) {
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-            check(name, &fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
 fn lines(is_found: impl Fn(&str, &str) -> bool) -> Vec<String> {
-    let root = super::repository();
     let mut found = Vec::new();
-    each_text(root, root, &mut |file, text| {
+    for (file, text) in &super::files(super::repository(), &["rs", "md", "c", "h"]) {
         let lines = text.lines().enumerate();
         let lines = lines.filter(|(_, line)| is_found(file, line));
         found.extend(lines.map(|(at, line)| format!("{file}:{}: {line}", at + 1)));
-    });
+    }
     found
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionRef};
-use rekindle::openssl::{Resumption, TicketStats};
+use rekindle::openssl::TicketStats;
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys};
 
 use crate::common::{Client, Mechanism, server_builder};
@@ -114,15 +114,11 @@ fn opened_and_renewed_by_the_place_of_their_key() {
             if behind > 0 {
                 ring.update(&keys).unwrap();
             }
-            let mut expected = counted! {
-                opened_by: at((1 + behind).min(TicketStats::PLACES - 1)),
-                ages: at(0),
+            let by = at((1 + behind).min(TicketStats::PLACES - 1));
+            let expected = match behind {
+                0 => counted!(opened: 1, opened_by: by, ages: at(0), sealed: scene.again()),
+                _ => counted!(renewed: 1, opened_by: by, ages: at(0), sealed: 1),
             };
-            if behind == 0 {
-                (expected.opened, expected.sealed) = (1, scene.again());
-            } else {
-                (expected.renewed, expected.sealed) = (1, 1);
-            }
             scene.comes("resumes", &scene.ticket, true, expected);
         }
     }
@@ -231,12 +227,11 @@ fn those_that_are_too_old() {
     for kind in Mechanism::TICKETS {
         let scene = Scene::new(kind, &record(1));
         scene.machine.pass(2 * HOUR);
-        let ages_sum = 2 * HOUR;
-        let sealed = scene.again();
         let bucket = TicketStats::AGES.iter().position(|age| *age == 3 * HOUR);
         let ages = at(bucket.unwrap());
-        let expected =
-            counted!(opened: 1, opened_by: at(1), ages: ages, ages_sum: ages_sum, sealed: sealed);
+        let expected = counted! {
+            opened: 1, opened_by: at(1), ages: ages, ages_sum: 2 * HOUR, sealed: scene.again()
+        };
         scene.comes("in its last second", &scene.ticket, true, expected);
         scene.machine.clock.pass(Duration::from_millis(999));
         scene.comes("and at its end", &scene.ticket, true, expected);
@@ -264,7 +259,7 @@ fn those_of_another_session_id_context() {
         let scene = Scene::new(kind, &record(1));
         let other = another(&scene, b"others", |_| ());
         let expected = counted! {
-            opened: 1, opened_by: at(1), ages: at(0), context_differs: 1, sealed: scene.full(),
+            opened: 1, opened_by: at(1), ages: at(0), context_differs: 1, sealed: scene.full()
         };
         scene.comes_to(&other, "context", &scene.ticket, false, expected);
     }
@@ -276,29 +271,15 @@ fn those_of_another_digest_are_of_no_use() {
     let scene = Scene::new(Mechanism::Tls13Ticket, &record(1));
     let suite = scene.ticket.to_der().unwrap();
     let is_384 = suite.windows(4).any(|w| w == [0x04, 0x02, 0x13, 0x02]);
-    assert!(
-        is_384,
-        "OpenSSL's first choice has been TLS_AES_256_GCM_SHA384"
-    );
-    let other = another(&scene, b"tests", |builder| {
-        builder.set_ciphersuites("TLS_AES_128_GCM_SHA256").unwrap();
-    });
-    let expected = counted! {
-        opened: 1, opened_by: at(1), ages: at(0), unusable: 1, sealed: 2,
-    };
+    assert!(is_384, "OpenSSL's first choice was TLS_AES_256_GCM_SHA384");
+    let with = |suite| another(&scene, b"tests", |b| b.set_ciphersuites(suite).unwrap());
+    let other = with("TLS_AES_128_GCM_SHA256");
+    let expected = counted!(opened: 1, opened_by: at(1), ages: at(0), unusable: 1, sealed: 2);
     scene.comes_to(&other, "digest", &scene.ticket, false, expected);
     // Another suite with the same one will do.
-    scene.comes_to(
-        &another(&scene, b"tests", |builder| {
-            builder
-                .set_ciphersuites("TLS_CHACHA20_POLY1305_SHA256")
-                .unwrap();
-        }),
-        "suite",
-        &scene.client.session(),
-        true,
-        counted!(opened: 1, opened_by: at(1), ages: at(0), sealed: 1),
-    );
+    let other = with("TLS_CHACHA20_POLY1305_SHA256");
+    let expected = counted!(opened: 1, opened_by: at(1), ages: at(0), sealed: 1);
+    scene.comes_to(&other, "suite", &scene.client.session(), true, expected);
 }
 
 #[test]
@@ -316,13 +297,12 @@ fn those_without_an_extended_master_secret_are_of_no_use_to_who_has_one() {
 #[test]
 fn a_hello_retry_request_shows_the_ticket_twice() {
     let scene = Scene::new(Mechanism::Tls13Ticket, &record(1));
-    let retries = |resumption: &Resumption| {
-        let mut builder = server_builder(b"tests");
-        resumption.install(&mut builder).unwrap();
-        builder.set_groups_list("P-384").unwrap();
-        builder.build()
+    let retries = |scene| {
+        another(scene, b"tests", |builder| {
+            builder.set_groups_list("P-384").unwrap()
+        })
     };
-    let server = retries(&scene.machine.resumption);
+    let server = retries(&scene);
     // The ticket of the first hello, which is answered by a retry request, is of no use.
     let expected = counted! {
         opened: 2, opened_by: at::<8>(1).map(|n| 2 * n), ages: at::<12>(0).map(|n| 2 * n),
@@ -330,11 +310,10 @@ fn a_hello_retry_request_shows_the_ticket_twice() {
     };
     scene.comes_to(&server, "retried", &scene.ticket, true, expected);
     let other = Scene::new(Mechanism::Tls13Ticket, &record(2));
-    let server = retries(&other.machine.resumption);
     let expected = counted!(unknown_key: 2, sealed: 2);
     other.comes_to(
-        &server,
-        "retried and unknown",
+        &retries(&other),
+        "and unknown",
         &scene.ticket,
         false,
         expected,

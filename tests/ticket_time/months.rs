@@ -8,13 +8,6 @@ use super::model::{Event, Model};
 use super::operator::Provider;
 use super::{DAY, HOUR, MINUTE, policy};
 
-fn run(provider: Provider, policy: TicketPolicy, events: &[Event]) {
-    let mut model = Model::new(provider, policy);
-    for event in events {
-        model.apply(event);
-    }
-}
-
 fn policies() -> impl Strategy<Value = TicketPolicy> {
     prop_oneof![
         Just(policy(HOUR, 2 * HOUR, 30 * DAY)),
@@ -63,31 +56,23 @@ fn config() -> ProptestConfig {
     }
 }
 
-proptest! {
-    #![proptest_config(config())]
+macro_rules! months {
+    ($($name:ident: $provider:ident;)*) => {
+        proptest! {
+            #![proptest_config(config())]
+            $(#[test]
+            fn $name(policy in policies(), events in events()) {
+                let mut model = Model::new(Provider::$provider, policy);
+                events.iter().for_each(|event| model.apply(event));
+            })*
+        }
+    };
+}
 
-    #[test]
-    fn keys_of_the_rings_own(policy in policies(), events in events()) {
-        run(Provider::Own, policy, &events);
-    }
-
-    #[test]
-    fn keys_from_a_file_without_times(policy in policies(), events in events()) {
-        run(Provider::Records, policy, &events);
-    }
-
-    #[test]
-    fn keys_from_a_file_with_times(policy in policies(), events in events()) {
-        run(Provider::Timed, policy, &events);
-    }
-
-    #[test]
-    fn keys_from_a_secret(policy in policies(), events in events()) {
-        run(Provider::Derived, policy, &events);
-    }
-
-    #[test]
-    fn keys_from_a_secret_with_a_ratchet(policy in policies(), events in events()) {
-        run(Provider::Ratchet, policy, &events);
-    }
+months! {
+    keys_of_the_rings_own: Own;
+    keys_from_a_file_without_times: Records;
+    keys_from_a_file_with_times: Timed;
+    keys_from_a_secret: Derived;
+    keys_from_a_secret_with_a_ratchet: Ratchet;
 }

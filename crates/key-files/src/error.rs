@@ -43,7 +43,7 @@ pub enum TicketFileFault {
     #[error(transparent)]
     Ring(TicketRingError),
     /// Users other than its owner may read or write it, and such files are to be refused.
-    #[error("others than the owner can read or write them")]
+    #[error("can be read or written by others than its owner")]
     ReadableByOthers,
     /// A folder without a file of keys.
     #[error("there is no file of ticket keys in this folder")]

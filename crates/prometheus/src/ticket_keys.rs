@@ -28,11 +28,11 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fm
     seconds(out, "ticket_key_next_rotation", next, status.next_rotation)?;
     let seals = "Time until no key of those known now may seal; absent if for ever";
     seconds(out, "ticket_key_seals_for", seals, status.seals_for)?;
-    let fallback = "Whether a key of this machine's own seals because no provided key may";
+    let help = "Whether a key of this machine's own seals because no provided key may";
     gauge(
         out,
         "ticket_key_fallback",
-        fallback,
+        help,
         None,
         status.fallback.into(),
     )?;
