@@ -9,7 +9,6 @@ use rekindle::openssl::{BuildError, Resumption};
 use rekindle::tickets::TicketPolicy;
 
 use crate::failure::Failure;
-use crate::size;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -55,7 +54,7 @@ impl rekindle_config {
         }
         // SAFETY: by contract there is at least the first field.
         let given = unsafe { (&raw const (*config).size).read() };
-        let given = size::check(given as u64, FIRST_SIZE as u64)?;
+        let given = check_size(given as u64, FIRST_SIZE as u64)?;
         // SAFETY: by contract there are `given` bytes.
         let bytes = unsafe { slice::from_raw_parts(config.cast::<u8>(), given) };
         let (known, unknown) = bytes.split_at(given.min(size_of::<Self>()));
@@ -106,4 +105,20 @@ impl rekindle_config {
 /// A number of seconds. `None`: zero, which stands for the default.
 fn seconds(given: u32) -> Option<Duration> {
     (given != 0).then(|| Duration::from_secs(given.into()))
+}
+
+/// No later version's structure is longer, in bytes. A size field that was never set may be.
+const MOST: u64 = 4096;
+
+/// Accepts the size in bytes that C gives, unless it is below the first version's or above
+/// [`MOST`].
+pub(crate) fn check_size(given: u64, first: u64) -> Result<usize, Failure> {
+    if (first..=MOST).contains(&given) {
+        Ok(given as usize)
+    } else {
+        Err(Failure::Size {
+            given,
+            least: first,
+        })
+    }
 }

@@ -11,10 +11,7 @@
 mod call;
 pub mod config;
 mod failure;
-pub mod hooks;
-pub mod lifecycle;
+pub mod own;
 mod service;
-pub mod sessions;
-mod size;
 pub mod stats;
 pub mod ts;

@@ -9,9 +9,9 @@ use rekindle::openssl::Resumption;
 use rekindle::tickets::KeyPosition;
 
 use crate::call::call;
+use crate::config::check_size;
 use crate::failure::{COUNTS, Failure};
 use crate::service;
-use crate::size;
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
         }
         // SAFETY: by contract there is at least the first field.
         let size = unsafe { (&raw const (*out).size).read() };
-        let room = size::check(size, FIRST_SIZE)?;
+        let room = check_size(size, FIRST_SIZE)?;
         service::with(|service| {
             let stats = rekindle_stats {
                 size,

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use prometheus_client::encoding::text;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Metric, Registry, Unit};
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
 
-use super::reuse_distances;
 use crate::serve::HandshakeError;
-use crate::sizing::ReuseEstimator;
+use crate::sizing::{Histogram, ReuseEstimator};
 
 /// Names of labels, each with its value.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -62,7 +63,7 @@ impl Metrics {
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
-        all.register_collector(Box::new(reuse_distances::Collector(reuse)));
+        all.register_collector(Box::new(ReuseDistances(reuse)));
         let metrics = Self {
             registry: all,
             connections_accepted,
@@ -145,4 +146,41 @@ impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+/// The estimate of reuse distances, read at each scrape.
+#[derive(Debug)]
+struct ReuseDistances(Arc<ReuseEstimator>);
+
+impl Collector for ReuseDistances {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let estimate = self.0.estimate();
+        distances(&mut out, &estimate.histogram)?;
+        ConstGauge::new(estimate.sampled).encode(out.encode_descriptor(
+            "cache_reuse_sampled_ratio",
+            "Share of the sessions that the reuse distances are estimated from",
+            None,
+            MetricType::Gauge,
+        )?)?;
+        ConstCounter::new(estimate.dropped).encode(out.encode_descriptor(
+            "cache_reuse_dropped",
+            "Uses of sampled sessions that were dropped, so that no handshake waited for another",
+            None,
+            MetricType::Counter,
+        )?)
+    }
+}
+
+fn distances(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
+    let buckets = histogram.buckets();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    out.encode_descriptor(
+        "cache_reuse_distance",
+        "Lookups by the least number of sessions that an LRU cache must hold to find them, \
+         estimated from a sample; \
+         lookups that no cache finds are above every bound, and not in the sum",
+        Some(&Unit::Other("sessions".into())),
+        MetricType::Histogram,
+    )?
+    .encode_histogram::<NoLabelSet>(histogram.sum(), count, &buckets, None)
 }

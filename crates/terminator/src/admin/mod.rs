@@ -4,7 +4,6 @@ mod endpoints;
 mod http;
 mod metrics;
 mod page;
-mod reuse_distances;
 
 pub(crate) use self::endpoints::Admin;
 pub(crate) use self::http::{Answer, answer, not_found, serve as serve_http};

@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 
-use super::address::Address;
 use super::tickets::{TicketArgs, TicketSettings};
 use crate::commands::{Advise, KeysCommand, advise};
 use crate::serve::{IdentityFiles, SessionIdContext};
@@ -172,4 +172,29 @@ fn seconds(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = Duration
 
 fn on_or_off() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|value| value == "on")
+}
+
+/// `HOST:PORT`. The host may be a name, an IPv4 address, or an IPv6 address in brackets.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(String);
+
+impl Address {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
+        port.parse::<u16>()
+            .map_err(|_| format!("`{port}` is no port: expected 0 to 65535"))?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || (host.contains(':') && !bracketed) {
+            return Err("expected HOST:PORT, an IPv6 address in brackets".into());
+        }
+        Ok(Self(text.into()))
+    }
 }

@@ -1,9 +1,7 @@
 //! The command line, and the settings that it is parsed into.
 
-mod address;
 mod arguments;
 mod tickets;
 
-pub(crate) use self::address::Address;
-pub(crate) use self::arguments::{Cli, Settings};
+pub(crate) use self::arguments::{Address, Cli, Settings};
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::demo::Demo;
-use super::shutdown::Shutdown;
+use super::signals::Shutdown;
 use super::sockets;
 use super::tls::{TlsFront, TlsStream, handshake_kind};
 use super::tunnel::Tunnel;

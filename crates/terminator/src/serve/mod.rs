@@ -7,13 +7,10 @@
 mod accept;
 mod background;
 mod demo;
-mod demo_instructions;
 mod identity;
-mod limits;
 mod reload;
 mod server;
 mod session_id_context;
-mod shutdown;
 mod signals;
 mod sockets;
 mod tls;

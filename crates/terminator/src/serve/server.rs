@@ -15,13 +15,11 @@ use tracing::{info, warn};
 
 use super::accept::{Frontend, Service};
 use super::background::{self, Asker, Turn};
-use super::demo::Demo;
-use super::demo_instructions::instructions;
+use super::demo::{Demo, instructions};
 use super::identity::{Identity, IdentityFiles};
-use super::limits;
 use super::reload::Reloader;
-use super::shutdown::Shutdown;
-use super::signals::{Signals, StopSignals};
+use super::signals::{Shutdown, Signals, StopSignals};
+use super::sockets;
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
 use crate::admin::{Admin, Metrics};
@@ -64,7 +62,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     };
     let max_connections = settings.max_connections as usize;
     let files_each = if demo { 1 } else { 2 };
-    limits::raise_open_files(max_connections, files_each);
+    sockets::raise_open_files(max_connections, files_each);
 
     let shutdown = Shutdown::default();
     let connections = TaskTracker::new();

@@ -57,10 +57,7 @@ pub struct Site<'a> {
 impl Site<'_> {
     fn values(&self) -> Vec<(&'static str, String)> {
         let (listen, task) = (self.listen, self.task);
-        let pick = |condition: bool, on: &str, off: &str| {
-            let picked = if condition { on } else { off };
-            picked.to_owned()
-        };
+        let pick = |condition, on: &str, off: &str| (if condition { on } else { off }).to_owned();
         let stateless = |on: &str, off: &str| pick(task.stateless, on, off);
         let forwards = |on: &str, off: &str| pick(task.upstream.is_some(), on, off);
         // hitch keeps root's rights only when told so.
@@ -72,27 +69,23 @@ impl Site<'_> {
             let keys = task.ticket_keys.iter();
             keys.map(|file| option.replace("FILE", file)).collect()
         };
+        let nginx_http = include_str!("config/nginx-http.conf");
+        let haproxy_tcp = "server upstream {upstream}";
+        let trafficserver_keys = "CONFIG proxy.config.ssl.server.ticket_key.filename STRING FILE\n";
+        let root = "user = \"root\"\ngroup = \"root\"";
+        let both = self.directory.join("both.pem");
         vec![
             (
                 "nginx_service",
-                forwards(
-                    "proxy_pass {upstream};",
-                    include_str!("config/nginx-http.conf"),
-                ),
+                forwards("proxy_pass {upstream};", nginx_http),
             ),
             (
                 "haproxy_service",
-                forwards(
-                    "server upstream {upstream}",
-                    "http-request return status 200",
-                ),
+                forwards(haproxy_tcp, "http-request return status 200"),
             ),
             ("nginx_keys", keys("ssl_session_ticket_key FILE;\n")),
             ("haproxy_keys", keys("tls-ticket-keys FILE ")),
-            (
-                "traffic_server_keys",
-                keys("CONFIG proxy.config.ssl.server.ticket_key.filename STRING FILE\n"),
-            ),
+            ("traffic_server_keys", keys(trafficserver_keys)),
             ("apache_keys", keys("SSLSessionTicketKeyFile FILE\n")),
             ("listen", listen.to_string()),
             ("host", listen.ip().to_string()),
@@ -111,10 +104,7 @@ impl Site<'_> {
             ("server_name", task.server_name.to_owned()),
             ("certificate", task.files.cert()),
             ("key", task.files.key()),
-            (
-                "both",
-                self.directory.join("both.pem").display().to_string(),
-            ),
+            ("both", both.display().to_string()),
             ("directory", self.directory.display().to_string()),
             ("on_off", stateless("on", "off")),
             ("one_zero", stateless("1", "0")),
@@ -122,10 +112,7 @@ impl Site<'_> {
             ("haproxy_mode", forwards("tcp", "http")),
             ("nginx_kind", forwards("stream", "http")),
             ("nginx_module", pick(load, &load_module, "")),
-            (
-                "hitch_user",
-                pick(is_root, "user = \"root\"\ngroup = \"root\"", ""),
-            ),
+            ("hitch_user", pick(is_root, root, "")),
         ]
     }
 

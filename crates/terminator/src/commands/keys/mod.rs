@@ -11,7 +11,6 @@ mod generate;
 mod input;
 mod output;
 mod ratchet;
-mod rfc3339;
 mod rotate;
 mod show;
 
