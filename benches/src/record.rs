@@ -147,11 +147,11 @@ pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
 
 /// How the record names the values of a type.
 macro_rules! named {
-    ($type:ty { $($value:ident => $name:expr,)* }) => {
+    ($type:ty { $($(#[$attribute:meta])* $value:ident => $name:expr,)* }) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self {
-                    $(Self::$value => $name,)*
+                    $($(#[$attribute])* Self::$value => $name,)*
                 })
             }
         }

@@ -39,6 +39,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let beside = options.record.with_file_name("report.html");
     let page = options.out.as_ref().unwrap_or(&beside);
     write(&record, remarks_beside(&options.record)?.as_deref(), page)?;
+    print_targets(&record);
     match &options.plot {
         Some(plot) => write_plot(&record, plot),
         None => Ok(()),
@@ -93,23 +94,21 @@ fn undrawn(error: Box<dyn Error>) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sample::{engine, measurement, record};
+    use crate::record::Measurement;
+    use sample::{engine, measured, record};
 
-    fn tail(quantile: &str, contender: &str, nanoseconds: f64) -> crate::record::Measurement {
-        let case = [("quantile", quantile), ("writers", "4"), ("readers", "2")];
-        measurement("tail", "latency of get", case, contender, &[nanoseconds])
+    fn tail(median: &str, p99_99: &str) -> Vec<Measurement> {
+        let case = |quantile| format!("quantile={quantile};writers=4;threads=2");
+        let of = |quantile, times| measured(["tail", "latency of get"], &case(quantile), times);
+        [of("p50", median), of("p99.99", p99_99)].concat()
     }
 
     #[test]
     fn the_page_stands_alone_and_says_what_is_missing() {
         let load = "get_buffer, dependent keys";
-        let mut record = record([
-            engine(load, 10_000, 1, "floor", &[50.0, 51.0]),
-            engine(load, 10_000, 1, "rekindle, pinned", &[53.0, 52.0]),
-            engine(load, 10_000, 1, "Mutex<LruCache>", &[80.0, 90.0]),
-            tail("p50", "rekindle", 400.0),
-            tail("p99.99", "rekindle", 2_000.0),
-        ]);
+        let times = "floor=50,51; rekindle, pinned=53,52; Mutex<LruCache>=80,90";
+        let tail = tail("rekindle=400", "rekindle=2000");
+        let mut record = record([engine(load, 10_000, 1, times), tail].concat());
         record
             .notes
             .push("no <script> could be installed".to_owned());
@@ -137,7 +136,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("plot.svg");
         assert!(write_plot(&record([]), &file).is_err());
-        let measured = record([tail("p50", "scc", 400.0), tail("p99.99", "scc", 9e6)]);
+        let measured = record(tail("scc=400", "scc=9e6"));
         write_plot(&measured, &file).unwrap();
         let svg = fs::read_to_string(file).unwrap();
         assert!(svg.starts_with("<svg ") && svg.contains("prefers-color-scheme"));

@@ -1,5 +1,5 @@
-//! The latency of single lookups, while threads that get little time insert: what a lookup waits
-//! for when a writer was preempted in the middle of its work.
+//! The latency of single lookups, and of single inserts into a full table, while threads that get
+//! little time insert: what a call waits for when a writer was preempted in the middle of its work.
 
 mod idle;
 
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
-use crate::engine::{Counts, Load, Population, Setup, Table, Tables, carries, parse_in, percent};
-use crate::peers::Contender;
+use crate::engine::{Counts, Load, Population, Setup, Table, Tables, entrants, parse_in, percent};
+use crate::peers::{Contender, Entrant};
 use crate::record::{Record, case, interleave};
 use crate::threads::{Raises, join};
 use crate::workload::Keys;
@@ -20,7 +20,7 @@ use crate::workload::Keys;
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Sessions in a full table: half are looked up, half come and go.
+    /// Sessions in a full table. For lookups half are looked up, half come and go.
     #[arg(long, default_value_t = 100_000, value_parser = parse_in::<1_000, 0xffff_ffff>)]
     sessions: usize,
     /// Threads that insert, at idle scheduling priority.
@@ -29,9 +29,9 @@ pub(crate) struct Options {
         value_parser = parse_in::<0, 64>
     )]
     writers: Vec<usize>,
-    /// Threads that look up [default: one for each processor].
+    /// Threads whose calls are timed [default: one for each processor].
     #[arg(long, value_parser = parse_in::<1, 64>)]
-    readers: Option<usize>,
+    threads: Option<usize>,
     /// Bytes of each value.
     #[arg(long, default_value_t = 160, value_parser = parse_in::<32, 16_384>)]
     bytes: usize,
@@ -47,17 +47,49 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn readers(&self) -> usize {
+    fn threads(&self) -> usize {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        self.readers.unwrap_or(processors)
+        self.threads.unwrap_or(processors)
+    }
+}
+
+/// The call that is timed, and the threads that insert meanwhile.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    load: Load,
+    writers: usize,
+}
+
+impl Case {
+    /// The number of the first writer. Those that look up have no sessions that come and go, and
+    /// share their numbers with writers.
+    fn first_writer(self, options: &Options) -> usize {
+        match self.load.only_reads() {
+            true => 0,
+            false => options.threads(),
+        }
     }
 
-    fn setup(&self, writers: usize) -> Setup {
-        Setup {
-            sessions: self.sessions,
-            threads: writers.max(self.readers()),
-            bytes: self.bytes,
+    fn filled(self, entrants: &[Entrant], options: &Options) -> Tables {
+        let setup = Setup {
+            sessions: options.sessions,
+            threads: options
+                .threads()
+                .max(self.first_writer(options) + self.writers),
+            bytes: options.bytes,
             keys: Keys::Uniform,
+        };
+        let population = match self.load.only_reads() {
+            true => Population::beside_writers(&setup),
+            false => Population::new(self.load, &setup),
+        };
+        Tables::filled(population, &setup, entrants)
+    }
+
+    fn quantity(self) -> &'static str {
+        match self.load.only_reads() {
+            true => "latency of get",
+            false => "latency of insert",
         }
     }
 }
@@ -91,47 +123,47 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         [] => Contender::value_variants(),
         chosen => chosen,
     };
-    let able = all.iter().copied();
-    let able: Vec<_> = able
-        .filter(|c| carries(*c, Load::Get, options.sessions))
-        .collect();
     record.note(format!(
         "tail: latencies are as read; of each, about {} ns are the clock's own",
         cost_of_the_clock()
     ));
-    for &writers in &options.writers {
-        let setup = options.setup(writers);
-        let beside_writers = Population::beside_writers(&setup);
-        let Tables { population, tables } = Tables::filled(beside_writers, &setup, &able);
-        let turns = interleave(0..=options.rounds, &tables, |table, round| {
-            // First in, first out: some lose what is looked up.
-            table.restore(&population);
-            turn(table, &population, writers, round, options)
-        });
-        report(&able, &turns, writers, options, record);
+    for load in [Load::Get, Load::Insert] {
+        let mut entrants = entrants(all, load, true, options.sessions);
+        // It is given whole sessions, and a batch of them at a time.
+        entrants.retain(|entrant| entrant.contender != Contender::OpenSsl);
+        for &writers in &options.writers {
+            let case = Case { load, writers };
+            let Tables { population, tables } = case.filled(&entrants, options);
+            let turns = interleave(0..=options.rounds, &tables, |table, round| {
+                // First in, first out: some lose what is looked up.
+                table.restore(&population);
+                turn(case, table, &population, round, options)
+            });
+            report(case, &entrants, &turns, options, record);
+        }
     }
 }
 
-/// Lets readers look up, and writers insert, for a while.
+/// Times the calls of some threads while others insert, for a while.
 fn turn(
+    case: Case,
     table: &Table,
     population: &Population,
-    writers: usize,
     round: usize,
     options: &Options,
 ) -> Turn {
-    let readers = options.readers();
-    let (ready, over) = (Barrier::new(readers + writers), AtomicBool::new(false));
-    let read = |reader| {
+    let (timed, writers) = (options.threads(), case.writers);
+    let (ready, over) = (Barrier::new(timed + writers), AtomicBool::new(false));
+    let time = |thread| {
         ready.wait();
-        // Writers go as soon as one reader ends or panics: they would hold up the others, or the
+        // Writers go as soon as one of these ends or panics: they would hold up the others, or the
         // news of a wrong answer.
         let _over = Raises(&over);
         let mut turn = Turn::new();
         let (start, end) = (Instant::now(), Duration::from_millis(options.millis));
         for number in round << 20.. {
-            let batch = table.batch(population, reader, number);
-            let counts = table.target.time_gets(&batch, &mut turn.latencies);
+            let batch = table.batch(population, thread, number);
+            let counts = table.target.time(case.load, &batch, &mut turn.latencies);
             turn.counts.add(counts);
             if start.elapsed() >= end {
                 break;
@@ -153,14 +185,14 @@ fn turn(
         counts
     };
     thread::scope(|scope| {
-        let (read, write) = (&read, &write);
-        let writers: Vec<_> = (0..writers)
-            .map(|w| scope.spawn(move || write(w)))
-            .collect();
-        let readers: Vec<_> = (0..readers).map(|r| scope.spawn(move || read(r))).collect();
+        let (time, write) = (&time, &write);
+        let first = case.first_writer(options);
+        let writers = (first..first + writers).map(|w| scope.spawn(move || write(w)));
+        let writers: Vec<_> = writers.collect();
+        let timed: Vec<_> = (0..timed).map(|t| scope.spawn(move || time(t))).collect();
         let mut all = Turn::new();
-        for reader in readers {
-            let turn = join(reader);
+        for thread in timed {
+            let turn = join(thread);
             all.latencies.add(turn.latencies).expect("the same bounds");
             all.counts.add(turn.counts);
         }
@@ -189,34 +221,37 @@ fn cost_of_the_clock() -> u64 {
 }
 
 fn report(
-    contenders: &[Contender],
+    of: Case,
+    entrants: &[Entrant],
     turns: &[Vec<Turn>],
-    writers: usize,
     options: &Options,
     record: &mut Record,
 ) {
+    let writers = of.writers;
     let case = case([
         ("writers", writers.to_string()),
         ("sessions", options.sessions.to_string()),
-        ("readers", options.readers().to_string()),
+        ("threads", options.threads().to_string()),
         ("bytes", options.bytes.to_string()),
     ]);
     let samples = |sample: &dyn Fn(&Turn) -> f64| -> Vec<_> {
         let samples = turns
             .iter()
             .map(|turns| turns.iter().map(sample).collect::<Vec<_>>());
-        contenders.iter().zip(samples).collect()
+        entrants.iter().zip(samples).collect()
     };
     for (name, quantile) in QUANTILES {
         let mut case = case.clone();
         case.insert("quantile".into(), name.into());
         let latency = samples(&|turn| turn.latencies.value_at_quantile(quantile) as f64);
-        record.add_case(["tail", "latency of get", "ns"], &case, latency);
+        record.add_case(["tail", of.quantity(), "ns"], &case, latency);
     }
-    // A contender that has lost what is looked up has little to do.
-    let missed = samples(&|turn| percent(turn.counts.missed, turn.counts.asked));
-    record.add_case(["tail", "lookups that missed", "%"], &case, missed);
-    for (contender, turns) in contenders.iter().zip(turns) {
+    if of.load.only_reads() {
+        // A contender that has lost what is looked up has little to do.
+        let missed = samples(&|turn| percent(turn.counts.missed, turn.counts.asked));
+        record.add_case(["tail", "lookups that missed", "%"], &case, missed);
+    }
+    for (contender, turns) in entrants.iter().zip(turns) {
         let mut all = Counts::default();
         turns.iter().for_each(|turn| all.add(turn.counts));
         let missed = percent(all.missed, all.asked);
@@ -240,19 +275,24 @@ mod tests {
     use crate::engine::parse;
 
     #[test]
-    fn a_turn_times_every_lookup_beside_idle_writers() {
-        let options: Options = parse("--sessions 1000 --readers 2 --millis 10");
-        let setup = options.setup(3);
-        let contenders = [Contender::Floor, Contender::Pinned, Contender::Dashmap];
-        let tables = Tables::filled(Population::beside_writers(&setup), &setup, &contenders);
-        for (contender, table) in contenders.iter().zip(&tables.tables) {
-            let turn = turn(table, &tables.population, 3, 0, &options);
-            assert_eq!(turn.latencies.len(), turn.counts.asked, "{}", contender);
-            assert!(turn.counts.asked >= 2_000, "{}", contender);
-            // Lines of eight overflow here and there; a map keeps all.
-            let is_map = *contender == Contender::Dashmap;
-            let lost = if is_map { 0 } else { turn.counts.asked / 10 };
-            assert!(turn.counts.missed <= lost, "{}", contender);
+    fn a_turn_times_every_call_beside_idle_writers() {
+        let options: Options = parse("--sessions 1000 --threads 2 --millis 10");
+        for load in [Load::Get, Load::Insert] {
+            let case = Case { load, writers: 3 };
+            let contenders = [Contender::Floor, Contender::Rekindle, Contender::Dashmap];
+            let entrants = entrants(&contenders, load, true, 1_000);
+            assert_eq!(entrants.len(), 4);
+            let tables = case.filled(&entrants, &options);
+            for (entrant, table) in entrants.iter().zip(&tables.tables) {
+                let turn = turn(case, table, &tables.population, 0, &options);
+                let counts = turn.counts;
+                assert_eq!(turn.latencies.len(), counts.operations, "{entrant}");
+                assert!(counts.operations >= 2_000, "{entrant}");
+                // Lines overflow here and there; a map keeps all.
+                let is_map = entrant.contender == Contender::Dashmap;
+                let lost = if is_map { 0 } else { counts.asked / 10 };
+                assert!(counts.missed <= lost, "{entrant}");
+            }
         }
     }
 }

@@ -103,9 +103,10 @@ impl<'a> Churn<'a> {
         counts.inserted(peer.insert(&new.id, self.value.of(new.number, 0)));
     }
 
-    /// Removes, after an insert, what came in longest ago: caches do that by themselves.
+    /// After the insert removes what came in longest ago: caches do that by themselves.
     #[inline]
-    pub(super) fn let_go<P: Peer>(&self, peer: &P) {
+    pub(super) fn insert_and_let_go<P: Peer>(&mut self, peer: &P, counts: &mut Counts) {
+        self.insert(peer, counts);
         if peer.kind() != Kind::Cache {
             let old = churned(self.batch.thread, self.oldest() - 1);
             let removed = peer.remove(&old.id);

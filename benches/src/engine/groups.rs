@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::loads::Load;
+use super::loads::{Load, entrants};
 use super::options::{Options, parse};
 use crate::peers::Contender;
 use crate::resident;
@@ -43,7 +43,9 @@ impl Group {
     }
 
     pub(super) fn lacks_memory(&self) -> Option<String> {
-        let (tables, sessions, bytes) = (self.contenders.len(), self.sessions, self.bytes);
+        let (sessions, bytes) = (self.sessions, self.bytes);
+        let most = |load: &Load| entrants(&self.contenders, *load, false, sessions).len();
+        let tables = self.loads.iter().map(most).max().unwrap_or(0);
         let available = resident::available().ok()?;
         let lacks = (tables * sessions * (bytes + OVERHEAD)) as u64 > available;
         lacks.then(|| {
@@ -67,9 +69,10 @@ full --loads get-buffer,get-buffer-independent,get --sessions 1000,10000,100000,
 full --loads get-buffer --sessions 4000000 --millis 30 \
      --contenders floor,pinned,rekindle,dashmap,scc,papaya,quick-cache
 full --loads mixed-5,mixed-20,mixed-50 --sessions 100000,1000000 --threads 2,16 --rounds 9
-full --loads insert,replace,remove,take,single-use --sessions 10000,100000 --threads 2 \
-     --rounds 9 --millis 30
-full --loads insert,single-use --sessions 1000000 --threads 2 --rounds 9
+full --loads insert --sessions 10000,100000,1000000 --rounds 9 --millis 30
+full --loads replace,remove,take,single-use --sessions 10000,100000 --threads 2 --rounds 9 \
+     --millis 30
+full --loads single-use --sessions 1000000 --threads 2 --rounds 9
 full --loads get-buffer,get,mixed-20,insert --bytes 700,3072 --threads 2 --rounds 9 --millis 30
 full --loads get-buffer-independent,get,mixed-20 --keys zipf --threads 2 --rounds 9 --millis 30
 full --loads get-buffer,single-use --threads 4,16 --rounds 9 --millis 30

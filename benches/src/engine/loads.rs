@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::peers::Contender;
+use crate::peers::{Contender, Entrant};
 use crate::record::named;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,10 +68,28 @@ named!(Load {
     SingleUse => "single use: take and two inserts",
 });
 
-/// Whether a contender can carry a load with that number of sessions.
-pub(crate) fn carries(contender: Contender, load: Load, sessions: usize) -> bool {
+/// The contenders that can carry a load with that number of sessions. Where something is written,
+/// and so dropped, in each of their forms: while all only read, these are the same code.
+pub(crate) fn entrants(
+    all: &[Contender],
+    load: Load,
+    beside_writers: bool,
+    sessions: usize,
+) -> Vec<Entrant> {
+    let written = beside_writers || !load.only_reads();
+    let able = all
+        .iter()
+        .filter(|contender| carries(**contender, load, sessions));
+    able.flat_map(|contender| contender.forms())
+        .filter(|entrant| written || !entrant.wiping)
+        .collect()
+}
+
+fn carries(contender: Contender, load: Load, sessions: usize) -> bool {
     match contender {
         Contender::Pinned => load.only_reads(),
+        #[cfg(feature = "before")]
+        Contender::BeforePinned => load.only_reads(),
         // Only handshakes look sessions up.
         Contender::OpenSsl => matches!(load, Load::Insert | Load::Remove),
         _ => failure(contender, load, sessions).is_none(),

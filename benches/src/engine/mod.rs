@@ -11,7 +11,7 @@ mod tables;
 mod target;
 
 pub(crate) use batch::Counts;
-pub(crate) use loads::{Load, carries};
+pub(crate) use loads::{Load, entrants};
 #[cfg(test)]
 pub(crate) use options::parse;
 pub(crate) use options::{Options, parse_in};

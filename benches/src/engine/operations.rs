@@ -18,7 +18,9 @@ pub(super) fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
         Load::GetBuffer => dependent(peer, at),
         Load::GetBufferIndependent => independent(peer, at),
         Load::Get => get(peer, at),
-        Load::Insert => insert(peer, at),
+        Load::Insert => insert(peer, at, |churn, counts| {
+            churn.insert_and_let_go(peer, counts)
+        }),
         Load::Replace => replace(peer, at),
         Load::Remove => remove(peer, at, |peer, session| peer.remove(&session.id)),
         Load::Take => remove(peer, at, take),
@@ -29,12 +31,26 @@ pub(super) fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
     }
 }
 
-/// Takes hold of live sessions, and times each lookup. Those that are missing are counted.
-pub(super) fn time_gets<P: Peer>(
+/// Does a batch of `Get` or `Insert`, and times each operation.
+pub(super) fn time<P: Peer>(
+    load: Load,
     peer: &P,
     at: &Batch<'_>,
     latencies: &mut Histogram<u64>,
 ) -> Counts {
+    match load {
+        Load::Get => time_gets(peer, at, latencies),
+        Load::Insert => insert(peer, at, |churn, counts| {
+            let start = Instant::now();
+            churn.insert_and_let_go(peer, counts);
+            latencies.saturating_record(start.elapsed().as_nanos() as u64);
+        }),
+        _ => unreachable!("{load} is not timed call by call"),
+    }
+}
+
+/// Those that are missing are counted.
+fn time_gets<P: Peer>(peer: &P, at: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
     let sessions = &at.population.sessions;
     let keys = at.keys();
     let mut missed = 0;
@@ -106,12 +122,15 @@ fn get<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
     })
 }
 
-fn insert<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
+fn insert<P: Peer>(
+    peer: &P,
+    at: &Batch<'_>,
+    mut one: impl FnMut(&mut Churn<'_>, &mut Counts),
+) -> Counts {
     let mut churn = Churn::new(at);
     let counts = timed(|counts| {
         for _ in 0..BATCH {
-            churn.insert(peer, counts);
-            churn.let_go(peer);
+            one(&mut churn, counts);
         }
     });
     churn.check_last(peer, &counts);
@@ -176,8 +195,7 @@ fn mixed<P: Peer>(peer: &P, at: &Batch<'_>, inserts: u32) -> Counts {
     let counts = timed(|counts| {
         for &session in at.keys().iter().cycle().take(BATCH) {
             if rng.random_ratio(inserts, 100) {
-                churn.insert(peer, counts);
-                churn.let_go(peer);
+                churn.insert_and_let_go(peer, counts);
                 continue;
             }
             counts.asked += 1;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::batch::Counts;
 use super::groups::{Case, Group, groups};
-use super::loads::{Load, carries, failure};
+use super::loads::{Load, entrants, failure};
 use super::options::Options;
 use super::population::{Population, Setup};
 use super::tables::Tables;
-use crate::peers::Contender;
+use crate::peers::{Contender, Entrant};
 use crate::record::{Record, case, interleave, quantile, words};
 
 /// Runs every case; panics when a contender gives a wrong answer.
@@ -55,8 +55,7 @@ fn run_in_turn(group: &Group, cases: &[Case], record: &mut Record) {
             ));
         }
     }
-    let able = group.contenders.iter().copied();
-    let able: Vec<_> = able.filter(|c| carries(*c, load, group.sessions)).collect();
+    let able = entrants(&group.contenders, load, false, group.sessions);
     let Tables { population, tables } =
         Tables::filled(Population::new(load, &setup), &setup, &able);
     let turns: Vec<_> = (cases.iter())
@@ -81,7 +80,7 @@ fn turn(group: &Group, threads: usize) -> Duration {
 fn report(
     group: &Group,
     (load, threads): (Load, usize),
-    contenders: &[Contender],
+    entrants: &[Entrant],
     counts: &[Vec<Counts>],
     record: &mut Record,
 ) {
@@ -96,7 +95,7 @@ fn report(
         let samples = counts
             .iter()
             .map(|all| all.iter().map(sample).collect::<Vec<_>>());
-        contenders.iter().zip(samples).collect()
+        entrants.iter().zip(samples).collect()
     };
     let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
     let time = ["engine", "time per operation", "ns"];
@@ -142,9 +141,8 @@ mod tests {
                 .filter(|m| m.quantity == "time per operation")
                 .filter(|m| m.case("load") == Some(&name));
             let measured: Vec<_> = of_load.map(|m| m.contender.clone()).collect();
-            let able = Contender::value_variants().iter();
-            let able = able.filter(|contender| carries(**contender, load, 1_000));
-            let able: Vec<_> = able.map(Contender::to_string).collect();
+            let able = entrants(Contender::value_variants(), load, false, 1_000);
+            let able: Vec<_> = able.iter().map(Entrant::to_string).collect();
             assert_eq!(measured, able, "{name}");
         }
         assert!(record.measurements.iter().all(|m| m.samples.len() == 1));

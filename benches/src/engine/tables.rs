@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::batch::{Batch, Counts};
 use super::loads::Load;
 use super::population::{Population, Setup};
-use super::target::{KeySet, LoadTarget, build};
-use crate::peers::Contender;
+use super::target::{KeySet, LoadTarget, Shared, build, shares_table_of};
+use crate::peers::Entrant;
 use crate::threads::{each, on_threads};
 use crate::workload::{Value, churned};
 
@@ -107,16 +107,16 @@ impl Table {
 }
 
 impl Tables {
-    pub(crate) fn filled(mut population: Population, setup: &Setup, all: &[Contender]) -> Self {
-        let mut ours = None;
-        let is_alias = |contender| {
-            let reads_ours = contender == Contender::Pinned && population.is_still();
-            reads_ours && all.contains(&Contender::Rekindle)
+    pub(crate) fn filled(mut population: Population, setup: &Setup, all: &[Entrant]) -> Self {
+        let mut shared = Shared::default();
+        let is_alias = |entrant: &Entrant| {
+            let owner = shares_table_of(entrant.contender).filter(|_| population.is_still());
+            owner.is_some_and(|owner| all.contains(&owner.plain()))
         };
-        let mut table = |contender: &Contender| Table {
-            target: build(*contender, &population, setup, &mut ours),
+        let mut table = |entrant: &Entrant| Table {
+            target: build(*entrant, &population, setup, &mut shared),
             inserted: (0..setup.threads).map(|_| AtomicU64::new(0)).collect(),
-            alias: is_alias(*contender),
+            alias: is_alias(entrant),
         };
         let tables: Vec<_> = all.iter().map(&mut table).collect();
         on_each(&tables, |table| table.fill(&population));

@@ -12,7 +12,11 @@ use super::batch::{BATCH, Batch, Churn, Counts};
 use super::loads::Load;
 use super::operations::{self, timed};
 use super::population::{Population, Setup, owner};
-use crate::peers::{Contender, Floor, OpenSsl, Peer, Rekindle, WithPeer, session};
+#[cfg(feature = "before")]
+use crate::peers::Before;
+use crate::peers::{
+    Contender, Engine, Entrant, Floor, OpenSsl, Peer, Rekindle, session, with_peer,
+};
 
 /// The sessions that one is from.
 #[derive(Clone, Copy)]
@@ -34,8 +38,8 @@ pub(crate) trait LoadTarget: Sync {
 
     fn run(&self, load: Load, batch: &Batch<'_>) -> Counts;
 
-    /// Looks one batch of keys up and records how many nanoseconds each lookup took.
-    fn time_gets(&self, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
+    /// Does a batch of `Get` or `Insert` and records how many nanoseconds each call took.
+    fn time(&self, _: Load, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
         unreachable!("only a handshake looks sessions up")
     }
 }
@@ -53,14 +57,14 @@ impl<P: Peer + Sync> LoadTarget for P {
         operations::batch(load, self, batch)
     }
 
-    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        operations::time_gets(self, batch, latencies)
+    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        operations::time(load, self, batch, latencies)
     }
 }
 
-struct Pinned(Rekindle);
+struct Pinned<E>(E);
 
-impl LoadTarget for Pinned {
+impl<E: Engine> LoadTarget for Pinned<E> {
     fn add(&self, from: KeySet, id: &SessionId, value: &[u8]) {
         self.0.add(from, id, value);
     }
@@ -77,8 +81,8 @@ impl LoadTarget for Pinned {
         }
     }
 
-    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        operations::time_gets(&self.0.pin(), batch, latencies)
+    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        operations::time(load, &self.0.pin(), batch, latencies)
     }
 }
 
@@ -131,14 +135,14 @@ impl LoadTarget for Floors {
 
     fn holds(&self, session: u32, id: &SessionId) -> bool {
         match self.shared {
-            true => self.all.read().expect("not poisoned").look_up(id).is_some(),
+            true => self.all.read().expect(SOUND).look_up(id).is_some(),
             false => self.share(session).look_up(id).is_some(),
         }
     }
 
     fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
         if load.only_reads() {
-            return operations::batch(load, &*self.all.read().expect("not poisoned"), batch);
+            return operations::batch(load, &*self.all.read().expect(SOUND), batch);
         }
         let own_keys = &batch.population.own_keys;
         let batch = Batch {
@@ -149,8 +153,12 @@ impl LoadTarget for Floors {
         operations::batch(load, &RefCell::new(&mut *own), &batch)
     }
 
-    fn time_gets(&self, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        operations::time_gets(&*self.all.read().expect("not poisoned"), batch, latencies)
+    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+        if load.only_reads() {
+            return operations::time(load, &*self.all.read().expect(SOUND), batch, latencies);
+        }
+        let mut own = self.own(batch.thread);
+        operations::time(load, &RefCell::new(&mut *own), batch, latencies)
     }
 }
 
@@ -163,7 +171,7 @@ struct Internal {
 
 impl Internal {
     fn held(&self, thread: usize) -> MutexGuard<'_, VecDeque<SslSession>> {
-        self.held[thread].lock().expect("not poisoned")
+        self.held[thread].lock().expect(SOUND)
     }
 
     fn new_sessions(batch: &Batch<'_>) -> Vec<SslSession> {
@@ -227,37 +235,54 @@ impl LoadTarget for Internal {
     }
 }
 
-struct AsTarget;
+/// Tables of the engine that its contenders share where no thread writes.
+#[derive(Default)]
+pub(super) struct Shared {
+    ours: Option<Rekindle>,
+    #[cfg(feature = "before")]
+    before: Option<Before>,
+}
 
-impl WithPeer for AsTarget {
-    type Output = Box<dyn LoadTarget>;
-
-    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
-        Box::new(peer)
+/// The contender whose table a contender shares where no thread writes.
+pub(super) fn shares_table_of(contender: Contender) -> Option<Contender> {
+    match contender {
+        Contender::Pinned => Some(Contender::Rekindle),
+        #[cfg(feature = "before")]
+        Contender::BeforePinned => Some(Contender::Before),
+        _ => None,
     }
 }
 
-/// Makes an empty table. Where no thread writes, both of rekindle's contenders read `ours`.
+/// Makes an empty table.
 pub(super) fn build(
-    contender: Contender,
+    entrant: Entrant,
     population: &Population,
     setup: &Setup,
-    ours: &mut Option<Rekindle>,
+    shared: &mut Shared,
 ) -> Box<dyn LoadTarget> {
     let (count, room) = (setup.sessions, population.room);
-    let mut rekindle = || match population.is_still() {
-        true => ours.get_or_insert_with(|| Rekindle::new(count)).clone(),
-        false => Rekindle::new(count),
-    };
-    match contender {
+    match entrant.contender {
         Contender::Floor => Box::new(Floors::new(population, setup)),
-        Contender::Pinned => Box::new(Pinned(rekindle())),
-        Contender::Rekindle => Box::new(rekindle()),
+        Contender::Pinned => Box::new(Pinned(engine(&mut shared.ours, population, count))),
+        Contender::Rekindle => Box::new(engine(&mut shared.ours, population, count)),
+        #[cfg(feature = "before")]
+        Contender::BeforePinned => Box::new(Pinned(engine(&mut shared.before, population, count))),
+        #[cfg(feature = "before")]
+        Contender::Before => Box::new(engine(&mut shared.before, population, count)),
         Contender::OpenSsl => Box::new(Internal {
             cache: OpenSsl::new(room),
             held: (0..setup.threads).map(|_| Mutex::default()).collect(),
         }),
-        Contender::Dashmap | Contender::Scc | Contender::Papaya => contender.make(count, AsTarget),
-        _ => contender.make(room, AsTarget),
+        Contender::Dashmap | Contender::Scc | Contender::Papaya => {
+            with_peer!(entrant, count, peer => Box::new(peer))
+        }
+        _ => with_peer!(entrant, room, peer => Box::new(peer)),
+    }
+}
+
+fn engine<E: Engine>(shared: &mut Option<E>, population: &Population, count: usize) -> E {
+    match population.is_still() {
+        true => shared.get_or_insert_with(|| E::new(count)).clone(),
+        false => E::new(count),
     }
 }

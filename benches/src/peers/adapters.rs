@@ -13,7 +13,8 @@ use rekindle::SessionId;
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tinyufo::TinyUfo;
 
-use super::peer::{Kind, Peer, Stored, copy};
+pub(crate) use super::peer::Wiping;
+use super::peer::{Encoded, Kind, Peer, Stored, copy};
 use crate::workload::number;
 
 /// Makes a [`Peer`] of a table: how it is built, read, written and emptied. `read` is called with a
@@ -27,27 +28,27 @@ macro_rules! peer {
         take $take:expr;
     ) => {
         $(#[$doc])*
-        pub(crate) struct $name($table);
+        pub(crate) struct $name<E: Encoded>($table);
 
-        impl $name {
+        impl<E: Encoded> $name<E> {
             pub(crate) fn new($room: usize) -> Self {
                 Self($new)
             }
 
             #[inline]
-            fn look_up<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored) -> R) -> Option<R> {
+            fn look_up<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored<E>) -> R) -> Option<R> {
                 let $of = &self.0;
                 $get
             }
 
             #[inline]
-            fn take_out<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored) -> R) -> Option<R> {
+            fn take_out<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored<E>) -> R) -> Option<R> {
                 let $of = &self.0;
                 $take
             }
         }
 
-        impl Peer for $name {
+        impl<E: Encoded> Peer for $name<E> {
             fn kind(&self) -> Kind {
                 $kind
             }
@@ -86,7 +87,7 @@ macro_rules! peer {
 
 peer! {
     /// dashmap: a lock for each of some shards.
-    Dash(DashMap<SessionId, Stored, RandomState>), Kind::Map;
+    Dash(DashMap<SessionId, Stored<E>, RandomState>), Kind::Map;
     new |room| DashMap::with_capacity_and_hasher(room, RandomState::new());
     get |map, id, read| map.get(id).map(|stored| read(&stored));
     put |stored| map.insert(id, stored);
@@ -95,7 +96,7 @@ peer! {
 
 peer! {
     /// scc: a lock for each bucket, and reclamation of its own.
-    Scc(scc::HashMap<SessionId, Stored, RandomState>), Kind::Map;
+    Scc(scc::HashMap<SessionId, Stored<E>, RandomState>), Kind::Map;
     new |room| scc::HashMap::with_capacity_and_hasher(room, RandomState::new());
     get |map, id, read| map.read_sync(id, |_, stored| read(stored));
     put |stored| map.upsert_sync(id, stored);
@@ -104,7 +105,7 @@ peer! {
 
 peer! {
     /// papaya: lookups without locks, reclamation by seize.
-    Papaya(papaya::HashMap<SessionId, Stored, RandomState>), Kind::Map;
+    Papaya(papaya::HashMap<SessionId, Stored<E>, RandomState>), Kind::Map;
     new |room| papaya::HashMap::with_capacity_and_hasher(room, RandomState::new());
     get |map, id, read| map.pin().get(id).map(read);
     put |stored| { map.pin().insert(id, stored); };
@@ -113,7 +114,7 @@ peer! {
 
 peer! {
     /// quick_cache: a cache with eviction.
-    QuickCache(Quick<SessionId, Stored, UnitWeighter, RandomState>), Kind::Cache;
+    QuickCache(Quick<SessionId, Stored<E>, UnitWeighter, RandomState>), Kind::Cache;
     new |room| Quick::with(
         room, room as u64, UnitWeighter, RandomState::new(), DefaultLifecycle::default(),
     );
@@ -124,7 +125,7 @@ peer! {
 
 peer! {
     /// moka: eviction by TinyLFU, done by the threads that call it.
-    Moka(moka::sync::Cache<SessionId, Stored, RandomState>), Kind::Cache;
+    Moka(moka::sync::Cache<SessionId, Stored<E>, RandomState>), Kind::Cache;
     new |room| {
         let builder = moka::sync::Cache::builder().max_capacity(room as u64);
         builder.build_with_hasher(RandomState::new())
@@ -136,20 +137,20 @@ peer! {
 
 peer! {
     /// TinyUFO: eviction by S3-FIFO with TinyLFU. Keeps only a hash of each id.
-    Tiny(TinyUfo<SessionId, Stored>), Kind::Cache;
+    Tiny(TinyUfo<SessionId, Stored<E>>), Kind::Cache;
     new |room| TinyUfo::new(room, room);
     get |cache, id, read| cache.get(id).map(|stored| read(&stored));
     put |stored| cache.put(id, stored, 1);
     take cache.remove(id).map(|stored| read(&stored));
 }
 
-type LockedCache = Mutex<LruCache<SessionId, Stored, RandomState>>;
+type LockedCache<E> = Mutex<LruCache<SessionId, Stored<E>, RandomState>>;
 
-fn pop(cache: &LockedCache, id: &SessionId) -> Option<Stored> {
+fn pop<E>(cache: &LockedCache<E>, id: &SessionId) -> Option<Stored<E>> {
     cache.lock().expect("not poisoned").pop(id)
 }
 
-fn locked(room: usize) -> LockedCache {
+fn locked<E>(room: usize) -> LockedCache<E> {
     let room = NonZeroUsize::new(room).expect("a capacity above zero");
     Mutex::new(LruCache::with_hasher(room, RandomState::new()))
 }
@@ -157,7 +158,7 @@ fn locked(room: usize) -> LockedCache {
 // Of both, entries are allocated and freed outside the lock.
 peer! {
     /// The exact least-recently-used order under one lock.
-    LockedLru(LockedCache), Kind::Cache;
+    LockedLru(LockedCache<E>), Kind::Cache;
     new |room| locked(room);
     get |cache, id, read| cache.lock().expect("not poisoned").get(id).map(read);
     put |stored| cache.lock().expect("not poisoned").push(id, stored);
@@ -166,7 +167,7 @@ peer! {
 
 peer! {
     /// First in, first out, as Traffic Server's cache: a lookup does not change the order.
-    Fifo(LockedCache), Kind::Cache;
+    Fifo(LockedCache<E>), Kind::Cache;
     new |room| locked(room);
     get |cache, id, read| cache.lock().expect("not poisoned").peek(id).map(read);
     put |stored| cache.lock().expect("not poisoned").push(id, stored);

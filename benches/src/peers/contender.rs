@@ -1,9 +1,9 @@
 //! The contenders, as they are called on the command line and in the record.
 
+use std::fmt;
+
 use clap::ValueEnum;
 
-use super::adapters::{Dash, Fifo, LockedLru, Moka, Papaya, QuickCache, RustlsMemory, Scc, Tiny};
-use super::ours::Rekindle;
 use super::peer::Peer;
 use crate::record::named;
 
@@ -15,6 +15,11 @@ pub(crate) enum Contender {
     /// Pinned once for each batch; only where nothing is written.
     Pinned,
     Rekindle,
+    /// The engine at another commit, which `compare-with` brings.
+    #[cfg(feature = "before")]
+    BeforePinned,
+    #[cfg(feature = "before")]
+    Before,
     Dashmap,
     Scc,
     Papaya,
@@ -32,50 +37,106 @@ pub(crate) enum Contender {
     Fifo,
 }
 
-/// What is done with a peer of any type.
-pub(crate) trait WithPeer {
-    type Output;
-
-    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output;
+/// A contender in one of its forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entrant {
+    pub(crate) contender: Contender,
+    /// Whether its values overwrite themselves when they are dropped: a session is a secret, and
+    /// ours does so. OpenSSL does so as well, rustls lets no one choose.
+    pub(crate) wiping: bool,
 }
 
-struct Boxed;
-
-impl WithPeer for Boxed {
-    type Output = Box<dyn Peer + Sync>;
-
-    fn with<P: Peer + Sync + 'static>(self, peer: P) -> Self::Output {
-        Box::new(peer)
-    }
+/// Evaluates an expression with an empty table of an [`Entrant`] as `$peer`, which has room for
+/// that number of sessions and a type of its own.
+macro_rules! with_peer {
+    ($entrant:expr, $room:expr, $peer:ident => $use:expr) => {
+        with_peer!(@ $entrant, $room, $peer => $use; [
+            Dashmap Dash, Scc Scc, Papaya Papaya, QuickCache QuickCache, Moka Moka, TinyUfo Tiny,
+            Lru LockedLru, Fifo Fifo
+        ])
+    };
+    (@ $entrant:expr, $room:expr, $peer:ident => $use:expr; [$($name:ident $type:ident),*]) => {{
+        use $crate::peers::adapters;
+        let entrant: $crate::peers::Entrant = $entrant;
+        match (entrant.contender, entrant.wiping) {
+            $(
+                ($crate::peers::Contender::$name, false) => {
+                    let $peer = adapters::$type::<std::sync::Arc<[u8]>>::new($room);
+                    $use
+                }
+                ($crate::peers::Contender::$name, true) => {
+                    let $peer = adapters::$type::<std::sync::Arc<adapters::Wiping>>::new($room);
+                    $use
+                }
+            )*
+            ($crate::peers::Contender::Rekindle, _) => {
+                let $peer = <$crate::peers::Rekindle as $crate::peers::Engine>::new($room);
+                $use
+            }
+            ($crate::peers::Contender::Rustls, _) => {
+                let $peer = adapters::RustlsMemory::new($room);
+                $use
+            }
+            _ => unreachable!("{entrant} is made by engine/"),
+        }
+    }};
 }
+
+pub(crate) use with_peer;
 
 impl Contender {
-    /// A table of its own for each of these can be made by [`make`](Self::make).
+    /// A table of its own for each of these can be made by [`boxed`](Entrant::boxed).
     pub(crate) fn tables() -> impl Iterator<Item = Self> {
-        let others = [Self::Floor, Self::Pinned, Self::OpenSsl];
-        let all = Self::value_variants().iter().copied();
-        all.filter(move |contender| !others.contains(contender))
+        let own = |contender: &Self| *contender == Self::Rekindle || contender.is_peer();
+        Self::value_variants().iter().copied().filter(own)
     }
 
-    /// Hands an empty table with room for that number of sessions to `with`.
-    pub(crate) fn make<W: WithPeer>(self, room: usize, with: W) -> W::Output {
-        match self {
-            Self::Rekindle => with.with(Rekindle::new(room)),
-            Self::Dashmap => with.with(Dash::new(room)),
-            Self::Scc => with.with(Scc::new(room)),
-            Self::Papaya => with.with(Papaya::new(room)),
-            Self::QuickCache => with.with(QuickCache::new(room)),
-            Self::Moka => with.with(Moka::new(room)),
-            Self::TinyUfo => with.with(Tiny::new(room)),
-            Self::Lru => with.with(LockedLru::new(room)),
-            Self::Rustls => with.with(RustlsMemory::new(room)),
-            Self::Fifo => with.with(Fifo::new(room)),
-            Self::Floor | Self::Pinned | Self::OpenSsl => unreachable!("{self} is made by engine/"),
+    fn is_peer(self) -> bool {
+        self.has_forms() || self == Self::Rustls
+    }
+
+    fn has_forms(self) -> bool {
+        use Contender::{Dashmap, Fifo, Lru, Moka, Papaya, QuickCache, Scc, TinyUfo};
+        matches!(
+            self,
+            Dashmap | Scc | Papaya | QuickCache | Moka | TinyUfo | Lru | Fifo
+        )
+    }
+
+    /// As it comes.
+    pub(crate) fn plain(self) -> Entrant {
+        Entrant {
+            contender: self,
+            wiping: false,
         }
     }
 
+    /// In each of its forms.
+    pub(crate) fn forms(self) -> impl Iterator<Item = Entrant> {
+        let wiping = Entrant {
+            contender: self,
+            wiping: true,
+        };
+        [self.plain()]
+            .into_iter()
+            .chain(self.has_forms().then_some(wiping))
+    }
+
     pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer + Sync> {
-        self.make(room, Boxed)
+        self.plain().boxed(room)
+    }
+}
+
+impl Entrant {
+    pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer + Sync> {
+        with_peer!(self, room, peer => Box::new(peer))
+    }
+}
+
+impl fmt::Display for Entrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = if self.wiping { ", wiping" } else { "" };
+        write!(f, "{}{form}", self.contender)
     }
 }
 
@@ -83,6 +144,8 @@ named!(Contender {
     Floor => "floor",
     Pinned => "rekindle, pinned",
     Rekindle => "rekindle",
+    #[cfg(feature = "before")] BeforePinned => "rekindle, before, pinned",
+    #[cfg(feature = "before")] Before => "rekindle, before",
     Dashmap => "dashmap",
     Scc => "scc",
     Papaya => "papaya",

@@ -1,6 +1,7 @@
 //! The floor: what the machine needs for the same touches of memory, without any synchronisation.
 
 use std::cell::RefCell;
+use std::hint::black_box;
 
 use ahash::RandomState;
 use rekindle::SessionId;
@@ -8,7 +9,14 @@ use rekindle::SessionId;
 use super::peer::{Kind, Peer};
 use crate::workload::number;
 
-const WIDTH: usize = 8;
+/// The engine's layout, of whose touches of memory this is the bound: whether the recency bytes are
+/// in the line, beside seven slots, or apart, beside lines of eight.
+const RECENCY_IN_LINE: bool = true;
+
+const WIDTH: usize = if RECENCY_IN_LINE { 7 } else { 8 };
+
+/// Sessions of capacity to a line, in fifths: few lines overflow before the table is full.
+const FIFTHS: usize = if RECENCY_IN_LINE { 12 } else { 15 };
 
 /// An entry's id: all ids of the harness are that long.
 const ID: usize = 32;
@@ -19,11 +27,13 @@ const HEADER: usize = ID + 4;
 /// Bytes of a cache line.
 const ALIGN: usize = 64;
 
-/// As the engine's: a table of pointers to lines of eight words, each of which leads to an entry
-/// and carries six bits of the id's hash. No atomics, no expiry, no recency, no statistics, no
-/// eviction.
+/// A table of lines; each slot leads to an entry and carries six bits of the id's hash. A lookup
+/// waits twice for memory: line, entry. It reads the entry's recency byte, and a change writes it.
+/// No atomics, no expiry, no statistics, no eviction.
 pub(crate) struct Floor {
-    table: Vec<Option<Box<Line>>>,
+    table: Vec<Line>,
+    /// The recency bytes of each line, if they are apart.
+    recency: Vec<[u8; 8]>,
     /// Entries one behind the other, each at the beginning of a cache line.
     slab: Vec<u8>,
     first: usize,
@@ -32,8 +42,19 @@ pub(crate) struct Floor {
     hasher: RandomState,
 }
 
+#[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line([u64; WIDTH]);
+struct Line {
+    slots: [u64; WIDTH],
+    recency: [u8; if RECENCY_IN_LINE { 8 } else { 0 }],
+}
+
+const _: () = assert!(size_of::<Line>() == ALIGN);
+
+const EMPTY: Line = Line {
+    slots: [FREE; WIDTH],
+    recency: [0; if RECENCY_IN_LINE { 8 } else { 0 }],
+};
 
 const FREE: u64 = u64::MAX;
 
@@ -43,8 +64,10 @@ impl Floor {
         let stride = (HEADER + bytes).next_multiple_of(ALIGN);
         let slab = vec![0; capacity * stride + ALIGN];
         let entries = u32::try_from(capacity).expect("fewer than 2^32");
+        let lines = (5 * capacity).div_ceil(FIFTHS);
         Self {
-            table: (0..capacity.div_ceil(3)).map(|_| None).collect(),
+            table: vec![EMPTY; lines],
+            recency: vec![[0; 8]; if RECENCY_IN_LINE { 0 } else { lines }],
             first: slab.as_ptr().align_offset(ALIGN),
             slab,
             stride,
@@ -62,15 +85,16 @@ impl Floor {
             self.write(entry, id, bytes);
             return true;
         }
-        let line = self.table[position.0].get_or_insert_with(|| Box::new(Line([FREE; WIDTH])));
-        let (slot, entry) = match line.0.iter().position(|slot| *slot == FREE) {
-            None => (0, (line.0[0] >> 6) as u32),
+        let slots = &mut self.table[position.0].slots;
+        let (slot, entry) = match slots.iter().position(|slot| *slot == FREE) {
+            None => (0, (slots[0] >> 6) as u32),
             Some(slot) => match self.unused.pop() {
                 Some(entry) => (slot, entry),
                 None => return false,
             },
         };
-        line.0[slot] = u64::from(entry) << 6 | position.1;
+        slots[slot] = u64::from(entry) << 6 | position.1;
+        *self.recency_mut(position.0, slot) = 1;
         self.write(entry, id, bytes);
         true
     }
@@ -79,7 +103,8 @@ impl Floor {
     pub(crate) fn take_out(&mut self, id: &SessionId) -> Option<u64> {
         let position = self.position(id);
         let (slot, entry) = self.find(position, id)?;
-        self.table[position.0].as_mut()?.0[slot] = FREE;
+        self.table[position.0].slots[slot] = FREE;
+        *self.recency_mut(position.0, slot) = 0;
         self.unused.push(entry);
         Some(number(self.bytes(entry)))
     }
@@ -87,7 +112,9 @@ impl Floor {
     /// The bytes of an id.
     #[inline]
     pub(crate) fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
-        let (_, entry) = self.find(self.position(id), id)?;
+        let position = self.position(id);
+        let (slot, entry) = self.find(position, id)?;
+        black_box(self.recency(position.0)[slot]);
         Some(self.bytes(entry))
     }
 
@@ -103,14 +130,14 @@ impl Floor {
     #[inline]
     fn find(&self, (index, tag): (usize, u64), id: &SessionId) -> Option<(usize, u32)> {
         let wanted: &[u8; ID] = id.as_bytes().try_into().expect("an id of 32 bytes");
-        let line = self.table[index].as_ref()?;
+        let slots = &self.table[index].slots;
         let mut candidates = 0u32;
-        for (i, slot) in line.0.iter().enumerate() {
+        for (i, slot) in slots.iter().enumerate() {
             candidates |= u32::from(slot & 63 == tag) << i;
         }
         while candidates != 0 {
             let at = candidates.trailing_zeros() as usize;
-            let slot = line.0[at];
+            let slot = slots[at];
             if slot != FREE {
                 let entry = (slot >> 6) as u32;
                 if self.entry(entry)[..ID] == *wanted {
@@ -120,6 +147,22 @@ impl Floor {
             candidates &= candidates - 1;
         }
         None
+    }
+
+    #[inline]
+    fn recency(&self, index: usize) -> &[u8] {
+        match RECENCY_IN_LINE {
+            true => &self.table[index].recency,
+            false => &self.recency[index],
+        }
+    }
+
+    #[inline]
+    fn recency_mut(&mut self, index: usize, slot: usize) -> &mut u8 {
+        match RECENCY_IN_LINE {
+            true => &mut self.table[index].recency[slot],
+            false => &mut self.recency[index][slot],
+        }
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! The engine and its peers behind one trait, one adapter each, for every part of the harness.
 
-mod adapters;
+pub(crate) mod adapters;
 mod contender;
 mod floor;
 mod openssl;
@@ -8,9 +8,11 @@ mod ours;
 mod peer;
 
 pub(crate) use self::openssl::{OpenSsl, session};
-pub(crate) use contender::{Contender, WithPeer};
+#[cfg(feature = "before")]
+pub(crate) use self::ours::Before;
+pub(crate) use self::ours::{Engine, Rekindle};
+pub(crate) use contender::{Contender, Entrant, with_peer};
 pub(crate) use floor::Floor;
-pub(crate) use ours::Rekindle;
 pub(crate) use peer::{Kind, Peer};
 
 #[cfg(test)]

@@ -1,78 +1,117 @@
-//! The engine, pinned at each call or by a guard.
+//! The engine, pinned at each call or by a guard; and, for `compare-with`, the one of another
+//! commit beside it.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
-use rekindle::{Cache, Guard, Refused, SessionId};
+use rekindle::SessionId;
 
 use super::peer::{Kind, LIFETIME, Peer};
 use crate::workload::number;
 
-/// The engine; each call pins by itself.
-#[derive(Clone)]
-pub(crate) struct Rekindle(Arc<Cache<u64>>);
+/// An engine; each call pins by itself.
+pub(crate) trait Engine: Peer + Clone + Sync + 'static {
+    fn new(capacity: usize) -> Self;
 
-impl Rekindle {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self(Arc::new(Cache::new(capacity).expect("a valid capacity")))
-    }
-
-    /// Pins for a batch of calls.
-    pub(crate) fn pin(&self) -> Guard<'_, u64> {
-        self.0.pin()
-    }
+    /// Pins for a batch of calls: for reading only, as a writer that stays pinned holds its own
+    /// memory back.
+    fn pin(&self) -> impl Peer;
 }
 
-impl Peer for Rekindle {
-    fn kind(&self) -> Kind {
-        Kind::Cache
-    }
+/// Makes an [`Engine`] of a version of the crate; `$own` gives its own kind of an id.
+macro_rules! engine {
+    ($name:ident, $version:ident, $own:ident) => {
+        #[derive(Clone)]
+        pub(crate) struct $name(Arc<$version::Cache<u64>>);
 
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
-        self.0.get_buffer(id, buffer).map(|copied| copied.stored)
-    }
+        impl Engine for $name {
+            fn new(capacity: usize) -> Self {
+                let cache = $version::Cache::new(capacity);
+                Self(Arc::new(cache.expect("a valid capacity")))
+            }
 
-    #[inline]
-    fn get(&self, id: &SessionId) -> Option<u64> {
-        self.0.get(id)
-    }
-
-    #[inline]
-    fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
-        let expires_at = self.0.now().saturating_add(LIFETIME);
-        match self.0.insert(id, number(value), value, expires_at) {
-            Ok(_) => true,
-            // Happens where threads outnumber processors: counted by the loads.
-            Err(Refused::ReclamationHeldBack) => false,
-            Err(refused) => panic!("{refused}"),
+            fn pin(&self) -> impl Peer {
+                self.0.pin()
+            }
         }
-    }
 
-    #[inline]
-    fn remove(&self, id: &SessionId) -> bool {
-        self.0.remove(id)
-    }
+        impl Peer for $name {
+            fn kind(&self) -> Kind {
+                Kind::Cache
+            }
 
-    #[inline]
-    fn take(&self, id: &SessionId) -> Option<u64> {
-        self.0.take(id)
-    }
+            #[inline]
+            fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+                let copied = self.0.get_buffer($own(id).borrow(), buffer);
+                copied.map(|copied| copied.stored)
+            }
+
+            #[inline]
+            fn get(&self, id: &SessionId) -> Option<u64> {
+                self.0.get($own(id).borrow())
+            }
+
+            #[inline]
+            fn insert(&self, id: &SessionId, value: &[u8]) -> bool {
+                let ends = self.0.now().saturating_add(LIFETIME);
+                match (self.0).insert($own(id).borrow(), number(value), value, ends) {
+                    Ok(_) => true,
+                    // Happens where threads outnumber processors: counted by the loads.
+                    Err($version::Refused::ReclamationHeldBack) => false,
+                    Err(refused) => panic!("{refused}"),
+                }
+            }
+
+            #[inline]
+            fn remove(&self, id: &SessionId) -> bool {
+                self.0.remove($own(id).borrow())
+            }
+
+            #[inline]
+            fn take(&self, id: &SessionId) -> Option<u64> {
+                self.0.take($own(id).borrow())
+            }
+        }
+
+        impl Peer for $version::Guard<'_, u64> {
+            fn kind(&self) -> Kind {
+                Kind::Cache
+            }
+
+            #[inline]
+            fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
+                let copied = $version::Guard::get_buffer(self, $own(id).borrow(), buffer);
+                copied.map(|copied| copied.stored)
+            }
+
+            #[inline]
+            fn get(&self, id: &SessionId) -> Option<u64> {
+                $version::Guard::get(self, $own(id).borrow()).copied()
+            }
+        }
+    };
 }
 
-/// The engine, pinned for as long as the guard lives: for reading only, as a writer that stays
-/// pinned holds its own memory back.
-impl Peer for Guard<'_, u64> {
-    fn kind(&self) -> Kind {
-        Kind::Cache
-    }
+engine!(Rekindle, rekindle, own);
 
-    #[inline]
-    fn get_buffer(&self, id: &SessionId, buffer: &mut [u8]) -> Option<usize> {
-        Guard::get_buffer(self, id, buffer).map(|copied| copied.stored)
-    }
+#[cfg(feature = "before")]
+engine!(Before, rekindle_before, of_before);
 
-    #[inline]
-    fn get(&self, id: &SessionId) -> Option<u64> {
-        Guard::get(self, id).copied()
-    }
+#[cfg(not(feature = "before"))]
+#[inline]
+fn own(id: &SessionId) -> &SessionId {
+    id
+}
+
+/// The two versions do not share the type of ids. Both get a copy, so that it costs both the same.
+#[cfg(feature = "before")]
+#[inline]
+fn own(id: &SessionId) -> SessionId {
+    SessionId::new(id.as_bytes()).expect("an id")
+}
+
+#[cfg(feature = "before")]
+#[inline]
+fn of_before(id: &SessionId) -> rekindle_before::SessionId {
+    rekindle_before::SessionId::new(id.as_bytes()).expect("an id")
 }

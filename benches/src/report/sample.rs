@@ -1,6 +1,6 @@
 //! Small records for tests.
 
-use crate::record::{Measurement, Record, case};
+use crate::record::{Measurement, Record};
 
 pub(super) fn record(measurements: impl IntoIterator<Item = Measurement>) -> Record {
     let mut record = Record::new("touch");
@@ -8,36 +8,33 @@ pub(super) fn record(measurements: impl IntoIterator<Item = Measurement>) -> Rec
     record
 }
 
-pub(super) fn measurement<const N: usize>(
-    part: &str,
-    quantity: &str,
-    pairs: [(&str, &str); N],
-    contender: &str,
-    samples: &[f64],
-) -> Measurement {
-    Measurement {
-        part: part.into(),
-        quantity: quantity.into(),
+/// A case, such as `load=a load; threads=1`, and the samples of its contenders, such as
+/// `floor=1,1.1; rekindle=2,2.2`.
+pub(super) fn measured(what: [&str; 2], case: &str, contenders: &str) -> Vec<Measurement> {
+    let pair = |pair: &str| {
+        let (key, value) = pair.split_once('=').expect("a key and its value");
+        (key.trim().to_owned(), value.to_owned())
+    };
+    let one = |(contender, samples): (String, String)| Measurement {
+        part: what[0].into(),
+        quantity: what[1].into(),
         unit: "ns".into(),
-        case: case(pairs.map(|(key, value)| (key, value.to_owned()))),
-        contender: contender.into(),
-        samples: samples.to_vec(),
-    }
+        case: case.split(';').map(pair).collect(),
+        contender,
+        samples: samples
+            .split(',')
+            .map(|s| s.parse().expect("a number"))
+            .collect(),
+    };
+    contenders.split(';').map(pair).map(one).collect()
 }
 
 pub(super) fn engine(
     load: &str,
     sessions: usize,
     threads: usize,
-    contender: &str,
-    samples: &[f64],
-) -> Measurement {
-    let pairs = [
-        ("load", load),
-        ("sessions", &sessions.to_string()),
-        ("threads", &threads.to_string()),
-        ("bytes", "160"),
-        ("keys", "uniform"),
-    ];
-    measurement("engine", "time per operation", pairs, contender, samples)
+    contenders: &str,
+) -> Vec<Measurement> {
+    let case = format!("load={load};sessions={sessions};threads={threads};bytes=160;keys=uniform");
+    measured(["engine", "time per operation"], &case, contenders)
 }

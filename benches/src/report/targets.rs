@@ -41,9 +41,6 @@ struct Target {
     /// Each combination of these has to be measured. The key `beside` stands for the peer.
     #[serde(default)]
     expected: BTreeMap<String, Vec<String>>,
-    /// Whether cases beside the expected ones count as well.
-    #[serde(default)]
-    beyond_expected: bool,
     #[serde(default = "rekindle")]
     ours: Vec<String>,
     against: Against,
@@ -70,6 +67,16 @@ enum Against {
     /// The same contender in the case that has this value for this key.
     Case(String, String),
 }
+
+/// Peers whose values overwrite themselves are judged, as ours do so too; what is seen beside the
+/// same peers without that is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Judged,
+    Told,
+}
+
+const WIPING: &str = ", wiping";
 
 #[derive(Deserialize)]
 struct Condition {
@@ -98,14 +105,19 @@ impl Target {
         let of_quantity = cases.iter().filter(|c| c.is_of(&self.part, &self.quantity));
         let (counted, others): (Vec<_>, Vec<_>) =
             of_quantity.partition(|case| fits(&self.cases, |key| case.value(key)));
-        let mut seen: Vec<_> = (counted.iter())
-            .flat_map(|case| self.seen_in(case, cases))
-            .collect();
+        let mut seen = self.seen_in(&counted, cases, Form::Judged);
         if let Some(key) = &self.best_of_each {
             seen = self.best_of_each(seen, key);
         }
         let (mut checks, mut unmeasured) = (Vec::new(), Vec::new());
-        for slice in &combinations(&self.expected) {
+        let expected = combinations(&self.expected);
+        let mut told = self.seen_in(&counted, cases, Form::Told);
+        told.retain(|one| {
+            expected
+                .iter()
+                .any(|slice| fits(slice, |key| one.value(key)))
+        });
+        for slice in &expected {
             let before = checks.len();
             let expected = seen.extract_if(.., |one| fits(slice, |key| one.value(key)));
             checks.extend(expected.map(|one| check(one.name, &one.samples)));
@@ -113,36 +125,44 @@ impl Target {
                 unmeasured.push(name_of(slice));
             }
         }
-        if self.beyond_expected {
-            checks.extend(seen.into_iter().map(|one| check(one.name, &one.samples)));
-        }
         let ours = |case: &&Case<'_>| {
             let ours = case.contender(&self.ours[0])?;
             Some(check(case.name(), &ours.samples))
         };
         let others = others.into_iter().filter(|_| self.mention_others);
+        let worst = (told.into_iter()).max_by(|a, b| self.excess(a).total_cmp(&self.excess(b)));
+        let told = worst.map(|one| check(one.name, &one.samples));
         Row {
             measure: self.measure.clone(),
             target: self.target.clone(),
             limit: self.limit,
             unit: self.unit,
             checks,
-            beside: others.filter_map(|case| ours(&case)).collect(),
+            beside: others.filter_map(|case| ours(&case)).chain(told).collect(),
             unmeasured,
         }
     }
 
-    fn seen_in<'c, 'a>(&self, case: &'c Case<'a>, cases: &[Case<'a>]) -> Vec<Seen<'c, 'a>> {
+    fn seen_in<'c, 'a>(
+        &self,
+        counted: &[&'c Case<'a>],
+        cases: &[Case<'a>],
+        form: Form,
+    ) -> Vec<Seen<'c, 'a>> {
         let mut all = Vec::new();
-        for ours in self.ours.iter().filter_map(|name| case.contender(name)) {
+        let each = counted.iter().flat_map(|case| {
+            let ours = self.ours.iter().filter_map(|name| case.contender(name));
+            ours.map(move |ours| (*case, ours))
+        });
+        for (case, ours) in each {
             let holds = |contender: &str| self.condition_holds(cases, case, contender);
-            for theirs in self.opponents(case, cases, ours, &holds) {
+            for theirs in self.opponents(case, cases, ours, form, &holds) {
                 let hidden: Vec<_> = self.hide.iter().map(String::as_str).collect();
                 let mut name = case.name_without(&hidden);
                 if self.ours.len() > 1 {
                     name = format!("{name}, {}", ours.contender);
                 }
-                if self.names_peers() {
+                if self.names_peers() || form == Form::Told {
                     name = format!("{name}, beside {}", theirs.contender);
                 }
                 let mut samples = self.compare(ours, theirs);
@@ -166,19 +186,26 @@ impl Target {
         case: &Case<'a>,
         cases: &[Case<'a>],
         ours: &'a Measurement,
+        form: Form,
         holds: &dyn Fn(&str) -> bool,
     ) -> Vec<&'a Measurement> {
         let named = |names: &[String]| -> Vec<&'a Measurement> {
+            let in_form = |name: &'_ str| match form {
+                Form::Judged => case.contender(name),
+                Form::Told => case.contender(name.strip_suffix(WIPING)?),
+            };
+            let told = |m: &&Measurement| case.contender(&(m.contender.clone() + WIPING)).is_some();
             let all: Vec<_> = match names {
-                [] => case.peers().collect(),
-                _ => names
-                    .iter()
-                    .filter_map(|name| case.contender(name))
+                [] => case
+                    .peers()
+                    .filter(|m| told(m) == (form == Form::Told))
                     .collect(),
+                _ => names.iter().filter_map(|name| in_form(name)).collect(),
             };
             all.into_iter().filter(|m| holds(&m.contender)).collect()
         };
         match &self.against {
+            Against::Nothing | Against::Case(..) if form == Form::Told => Vec::new(),
             Against::Nothing => vec![ours],
             Against::Each(names) => named(names),
             Against::Fastest(names) => {
@@ -231,12 +258,15 @@ impl Target {
         share.is_none_or(|share| condition.limit.excess(share.median()) <= 0.0)
     }
 
+    fn excess(&self, seen: &Seen<'_, '_>) -> f64 {
+        self.limit.excess(quantile(&seen.samples, 0.5))
+    }
+
     fn best_of_each<'c, 'a>(&self, all: Vec<Seen<'c, 'a>>, key: &str) -> Vec<Seen<'c, 'a>> {
-        let excess = |one: &Seen<'_, '_>| self.limit.excess(quantile(&one.samples, 0.5));
         let mut best: Vec<Seen<'c, 'a>> = Vec::new();
         for one in all {
             match best.iter_mut().find(|b| b.value(key) == one.value(key)) {
-                Some(known) if excess(&one) < excess(known) => *known = one,
+                Some(known) if self.excess(&one) < self.excess(known) => *known = one,
                 Some(_) => {}
                 None => best.push(one),
             }

@@ -67,7 +67,11 @@ impl Peer for Liar {
 }
 
 fn is_caught(load: Load, wrong: Wrong) -> bool {
-    let mut tables = Tables::filled(Population::new(load, &SETUP), &SETUP, &[Contender::Dashmap]);
+    let mut tables = Tables::filled(
+        Population::new(load, &SETUP),
+        &SETUP,
+        &[Contender::Dashmap.plain()],
+    );
     let table = &mut tables.tables[0];
     let liar = Liar(Contender::Dashmap.boxed(1_000), wrong);
     let mut value = Value::new(SETUP.bytes);
