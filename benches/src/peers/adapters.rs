@@ -36,13 +36,21 @@ macro_rules! peer {
             }
 
             #[inline]
-            fn look_up<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored<E>) -> R) -> Option<R> {
+            fn look_up<R>(
+                &self,
+                $id: &SessionId,
+                $read: impl FnOnce(&Stored<E>) -> R,
+            ) -> Option<R> {
                 let $of = &self.0;
                 $get
             }
 
             #[inline]
-            fn take_out<R>(&self, $id: &SessionId, $read: impl FnOnce(&Stored<E>) -> R) -> Option<R> {
+            fn take_out<R>(
+                &self,
+                $id: &SessionId,
+                $read: impl FnOnce(&Stored<E>) -> R,
+            ) -> Option<R> {
                 let $of = &self.0;
                 $take
             }
