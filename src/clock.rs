@@ -18,13 +18,11 @@ impl Time {
     pub const NEVER: Time = Time(u64::MAX);
 
     /// The point `millis` milliseconds after the clock's origin.
-    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the clock's origin.
-    #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
@@ -37,7 +35,6 @@ impl Time {
     }
 
     /// The time that has passed since `earlier`; zero where `earlier` is later.
-    #[must_use]
     pub const fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -105,7 +102,6 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// A clock that shows a time one day past its origin: there is a past.
-    #[must_use]
     pub fn new() -> Self {
         Self {
             millis: AtomicU64::new(24 * 60 * 60 * 1_000),

@@ -42,7 +42,6 @@ pub struct SessionHooks {
 
 impl SessionHooks {
     /// A list without hooks.
-    #[must_use]
     pub fn new() -> Self {
         Self {
             list: AppendList::new(),
@@ -71,13 +70,11 @@ impl SessionHooks {
     }
 
     /// Number of hooks. Looks at each.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.list.iter().count()
     }
 
     /// Whether there is no hook.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.iter().next().is_none()
     }

@@ -41,7 +41,6 @@ impl SessionId {
 
     /// The bytes of the id, without padding.
     #[inline]
-    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }

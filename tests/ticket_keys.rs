@@ -232,7 +232,7 @@ proptest! {
         match TicketKeys::parse(&bytes) {
             Ok(keys) => {
                 prop_assert_eq!(keys.len(), records.len());
-                prop_assert_eq!(keys.trailing_bytes(), bytes.len() % 48);
+                prop_assert_eq!(keys.trailing_bytes, bytes.len() % 48);
                 prop_assert_eq!(names.len(), records.len());
                 for (key, record) in keys.iter().zip(&records) {
                     prop_assert!(!weak(record));

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rekindle::tickets::{
-    KeyEntry, KeyLocation, KeyPosition, KeyRole, RingKey, TicketCipher, TicketKey, TicketKeys,
-    TicketPolicy, TicketRing, TicketSecret, Validity,
+    KeyEntry, KeyLocation, KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
+    TicketRing, TicketSecret, Validity,
 };
 use rekindle::{Clock, ManualClock, Time};
 
@@ -221,12 +221,12 @@ fn a_key_that_is_too_old_before_its_turn_is_a_next_one_until_then() {
 fn a_key_that_comes_back_after_one_of_its_name_is_as_old_as_it_was() {
     let [one, other] = [(); 2].map(|()| set([entry(Some([7; 16]), KeyRole::Seal, 0)]));
     let (ring, clock) = short_lived(&one);
-    let first_seen = ring.load().iter().next().expect("a key").first_seen();
+    let first_seen = ring.load().iter().next().expect("a key").first_seen;
     ring.replace(&other).expect("a good set");
     clock.advance(HOUR);
     let update = ring.replace(&one).expect("a good set");
     assert!(update.fallback, "it has sealed for its time");
     let keys = ring.load();
     let mut given = keys.iter().filter(|key| !key.is_local());
-    assert_eq!(given.next().map(RingKey::first_seen), Some(first_seen));
+    assert_eq!(given.next().map(|key| key.first_seen), Some(first_seen));
 }

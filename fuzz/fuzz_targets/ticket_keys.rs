@@ -56,10 +56,10 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!records.is_empty() && weak.is_none());
             assert!(names.is_empty() && secrets.is_empty());
             let left = bytes.len() % RECORD;
-            assert_eq!((keys.len(), keys.trailing_bytes()), (records.len(), left));
+            assert_eq!((keys.len(), keys.trailing_bytes), (records.len(), left));
             for (i, (entry, record)) in keys.entries().zip(&records).enumerate() {
                 let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
-                assert_eq!(entry.role(), role);
+                assert_eq!(entry.role, role);
                 let key = entry.key();
                 let parts = [&key.name()[..], key.hmac_secret(), key.aes_key()];
                 assert_eq!(parts.concat(), *record);
@@ -80,7 +80,7 @@ fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
     let ring = good_ring();
     let update = ring.update(bytes).expect("parses");
     assert_eq!(update.keys, keys.len());
-    assert_eq!(update.trailing_bytes, keys.trailing_bytes());
+    assert_eq!(update.trailing_bytes, keys.trailing_bytes);
     let named = |name: &[u8; 16]| records.iter().position(|record| record[..16] == *name);
     let old = GOOD.first_chunk::<16>().expect("a name");
     // A key with the old name and other secrets opens none of the old key's tickets.

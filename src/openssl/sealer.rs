@@ -41,7 +41,7 @@ impl Decided {
     fn find(self, keys: &KeyRing) -> Option<(&TicketKey, Time)> {
         let is_it = |key: &&RingKey| key.key().fingerprint() == self.key;
         let sealing = keys.sealing(self.now).filter(is_it);
-        let open = |key: &&RingKey| self.now < key.times().open_until && is_it(key);
+        let open = |key: &&RingKey| self.now < key.times.open_until && is_it(key);
         let found = sealing.or_else(|| keys.iter().find(open))?;
         Some((found.key(), self.now))
     }

@@ -146,7 +146,7 @@ pub(super) unsafe fn times(session: *mut SSL_SESSION) -> SessionTimes {
 pub(super) fn left_of_key(key: &RingKey, policy: &TicketPolicy, now: Time) -> u64 {
     // A ticket is to open at the very end of its lifetime, and `open_until` is the first moment at
     // which it would not.
-    let open_until = key.times().open_until;
+    let open_until = key.times.open_until;
     let left = open_until.as_millis().saturating_sub(now.as_millis() + 1);
     if !key.is_local() {
         return left;

@@ -23,7 +23,6 @@ impl ResumedBy {
     ];
 
     /// A stable name for metrics and logs, such as `session_id`.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::SessionId => "session_id",

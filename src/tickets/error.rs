@@ -18,13 +18,11 @@ pub struct KeyLocation {
 
 impl KeyLocation {
     /// A record of a binary format.
-    #[must_use]
     pub const fn record(record: usize) -> Self {
         Self { record, line: None }
     }
 
     /// A record of a text format.
-    #[must_use]
     pub const fn line(record: usize, line: usize) -> Self {
         Self {
             record,

@@ -36,7 +36,6 @@ pub enum TicketCipher {
 
 impl TicketCipher {
     /// Bytes of a key, and of the MAC secret that is made beside it.
-    #[must_use]
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes128 => 16,
@@ -125,28 +124,24 @@ impl TicketKey {
 
     /// The name, which every ticket that the key seals carries in the clear.
     #[inline]
-    #[must_use]
     pub fn name(&self) -> &[u8; 16] {
         &self.name
     }
 
     /// The secret for HMAC-SHA256: 16, 32 or 64 bytes.
     #[inline]
-    #[must_use]
     pub fn hmac_secret(&self) -> &[u8] {
         &self.secrets[..self.hmac_len]
     }
 
     /// The key for AES-CBC: 16 or 32 bytes.
     #[inline]
-    #[must_use]
     pub fn aes_key(&self) -> &[u8] {
         &self.secrets[self.hmac_len..]
     }
 
     /// The cipher that [`aes_key`](Self::aes_key) is for.
     #[inline]
-    #[must_use]
     pub fn cipher(&self) -> TicketCipher {
         if self.aes_key().len() == TicketCipher::Aes128.key_len() {
             TicketCipher::Aes128
@@ -168,7 +163,6 @@ impl TicketKey {
     /// Tells keys apart without showing them: equal on two machines only if the whole key is, name
     /// and secrets. The format that a key came in makes no difference.
     #[inline]
-    #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

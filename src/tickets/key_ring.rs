@@ -18,8 +18,10 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Clone, Debug)]
 pub struct RingKey {
     pub(super) key: Arc<TicketKey>,
-    pub(super) times: Validity<Time>,
-    pub(super) first_seen: Time,
+    /// When it seals and opens, by the ring's [clock](super::TicketRing::now).
+    pub times: Validity<Time>,
+    /// When this process first had it.
+    pub first_seen: Time,
     /// It opens until then, however the wall clock steps: its tickets were issued on those terms.
     pub(super) open_at_least_until: Time,
     /// When it may have sealed last, as far as its times do not say: by another set, by another
@@ -53,26 +55,11 @@ impl Origin {
 impl RingKey {
     /// The key.
     #[inline]
-    #[must_use]
     pub fn key(&self) -> &TicketKey {
         &self.key
     }
 
-    /// When it seals and opens, by the ring's [clock](super::TicketRing::now).
-    #[inline]
-    #[must_use]
-    pub fn times(&self) -> Validity<Time> {
-        self.times
-    }
-
-    /// When this process first had it.
-    #[must_use]
-    pub fn first_seen(&self) -> Time {
-        self.first_seen
-    }
-
     /// Whether it was made here, so that no other machine opens its tickets.
-    #[must_use]
     pub fn is_local(&self) -> bool {
         self.origin == Origin::Local
     }
@@ -93,7 +80,6 @@ pub enum KeySource {
 
 impl KeySource {
     /// A stable name for metrics and logs, such as `local`.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -180,14 +166,12 @@ impl KeyRing {
     /// The key that seals at this time. `None` only if the ring was not maintained for longer than
     /// its keys [seal](Self::seals_until).
     #[inline]
-    #[must_use]
     pub fn sealing(&self, now: Time) -> Option<&RingKey> {
         self.schedule.sealing(now).map(|key| &self.keys[key])
     }
 
     /// The key that opens tickets with this name at this time.
     #[inline]
-    #[must_use]
     pub fn opening(&self, name: &[u8; 16], now: Time) -> KeyLookup<'_> {
         let Some(key) = self.named(name) else {
             let is_retired = self.retired.iter().any(|retired| retired.name == *name);
@@ -239,7 +223,6 @@ impl KeyRing {
 
     /// Number of keys that open now, at least one.
     #[allow(clippy::len_without_is_empty)]
-    #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
@@ -251,19 +234,16 @@ impl KeyRing {
 
     /// Until when one of the keys that are in the ring already seals at every moment from `now` on;
     /// `now` if none does. The ring makes the next key before that.
-    #[must_use]
     pub fn seals_until(&self, now: Time) -> Time {
         self.schedule.seals_until(now)
     }
 
     /// When another key that is in the ring already takes over, if one does.
-    #[must_use]
     pub fn next_rotation(&self, now: Time) -> Option<Time> {
         self.schedule.next_rotation(now)
     }
 
     /// What provides the keys.
-    #[must_use]
     pub fn source(&self) -> KeySource {
         match self.source {
             Source::Local => KeySource::Local,
@@ -273,7 +253,6 @@ impl KeyRing {
     }
 
     /// Whether a key of the ring's own seals because its provider has none that may.
-    #[must_use]
     pub fn is_fallback(&self, now: Time) -> bool {
         !matches!(self.source, Source::Local) && self.sealing(now).is_some_and(RingKey::is_local)
     }

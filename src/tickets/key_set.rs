@@ -12,27 +12,19 @@ use super::schedule::{KeyRole, Schedule};
 #[derive(Clone, Debug)]
 pub struct KeyEntry {
     pub(super) key: Arc<TicketKey>,
-    pub(super) role: KeyRole,
-    location: KeyLocation,
+    /// What it is for.
+    pub role: KeyRole,
+    /// Where it was found.
+    pub location: KeyLocation,
 }
 
 impl KeyEntry {
     /// A key with that role, found at that location.
-    #[must_use]
     pub fn new(key: TicketKey, role: KeyRole, location: KeyLocation) -> Self {
         Self {
             key: Arc::new(key),
             role,
             location,
-        }
-    }
-
-    /// The same key at another location.
-    #[must_use]
-    pub fn with_location(&self, location: KeyLocation) -> Self {
-        Self {
-            location,
-            ..self.clone()
         }
     }
 
@@ -46,15 +38,8 @@ impl KeyEntry {
     }
 
     /// The key.
-    #[must_use]
     pub fn key(&self) -> &TicketKey {
         &self.key
-    }
-
-    /// What it is for.
-    #[must_use]
-    pub fn role(&self) -> KeyRole {
-        self.role
     }
 }
 
@@ -63,7 +48,8 @@ impl KeyEntry {
 #[derive(Clone, Debug)]
 pub struct TicketKeys {
     entries: Vec<KeyEntry>,
-    trailing_bytes: usize,
+    /// Bytes behind the last whole record, which [`parse`](Self::parse) ignored.
+    pub trailing_bytes: usize,
 }
 
 impl TicketKeys {
@@ -116,7 +102,6 @@ impl TicketKeys {
 
     /// What the keys may do when they are put in place at `unix`, a duration since 1970: the keys
     /// in the schedule's order, with their indices in the set. A ring orders them in the same way.
-    #[must_use]
     pub fn schedule(&self, unix: Duration) -> (Vec<(usize, &KeyEntry)>, Schedule) {
         let times = |entry: &KeyEntry| entry.role.times(unix, |validity| validity);
         let mut keys: Vec<_> = self.entries.iter().enumerate().collect();
@@ -126,16 +111,8 @@ impl TicketKeys {
         (keys, schedule)
     }
 
-    /// The same set, read from a file with this many bytes behind the last whole record.
-    #[must_use]
-    pub fn with_trailing_bytes(mut self, trailing_bytes: usize) -> Self {
-        self.trailing_bytes = trailing_bytes;
-        self
-    }
-
     /// Number of keys: at least one.
     #[allow(clippy::len_without_is_empty)]
-    #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -148,12 +125,6 @@ impl TicketKeys {
     /// The keys, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &TicketKey> + DoubleEndedIterator {
         self.entries.iter().map(KeyEntry::key)
-    }
-
-    /// Bytes behind the last whole record, which [`parse`](Self::parse) ignored.
-    #[must_use]
-    pub fn trailing_bytes(&self) -> usize {
-        self.trailing_bytes
     }
 }
 

@@ -24,7 +24,6 @@ impl RecordLayout {
 
     /// Bytes of a record: 48 for AES-128, 80 for AES-256.
     #[allow(clippy::len_without_is_empty)]
-    #[must_use]
     pub const fn len(self) -> usize {
         NAME + 2 * self.cipher.key_len()
     }
@@ -59,7 +58,7 @@ impl RecordLayout {
 impl TicketKeys {
     /// Reads records of 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`, as Traffic Server's
     /// key files hold them: the first key seals, all open. Bytes behind the last whole record are
-    /// ignored and [counted](Self::trailing_bytes).
+    /// ignored and [counted](Self#structfield.trailing_bytes).
     ///
     /// The crate `rekindle-key-files` reads the formats of other servers.
     ///
@@ -98,7 +97,9 @@ impl TicketKeys {
             Ok(KeyEntry::new(key, role, at))
         };
         let keys: Result<_, TicketKeyError> = records.enumerate().map(entry).collect();
-        Ok(Self::new(keys?)?.with_trailing_bytes(trailing))
+        let mut keys = Self::new(keys?)?;
+        keys.trailing_bytes = trailing;
+        Ok(keys)
     }
 }
 

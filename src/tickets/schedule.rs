@@ -90,20 +90,17 @@ impl<T: TimePoint> Validity<T> {
 
     /// Whether it seals at this time, unless a newer key does.
     #[inline]
-    #[must_use]
     pub fn seals(&self, at: T) -> bool {
         self.seal_from <= at && at < self.seal_end()
     }
 
     /// Whether it seals at this time or later, unless a newer key does.
-    #[must_use]
     pub fn will_seal(&self, at: T) -> bool {
         at < self.seal_end() && self.seal_from < self.seal_end()
     }
 
     /// Whether it opens at this time.
     #[inline]
-    #[must_use]
     pub fn opens(&self, at: T) -> bool {
         at < self.open_until
     }
@@ -131,21 +128,18 @@ impl<T: TimePoint> Schedule<T> {
 
     /// When each key seals and opens.
     #[inline]
-    #[must_use]
     pub fn times(&self) -> &[Validity<T>] {
         &self.times
     }
 
     /// The key that seals at this time.
     #[inline]
-    #[must_use]
     pub fn sealing(&self, at: T) -> Option<usize> {
         self.times.iter().position(|times| times.seals(at))
     }
 
     /// Where a key stands at this time.
     #[inline]
-    #[must_use]
     pub fn position(&self, key: usize, at: T) -> KeyPosition {
         let newer = &self.times[..=key];
         self.position_beside(key, newer.iter().position(|times| times.seals(at)), at)
@@ -169,7 +163,6 @@ impl<T: TimePoint> Schedule<T> {
 
     /// When a key sealed last, up to this time. A key that only opens may have sealed elsewhere
     /// until now.
-    #[must_use]
     pub fn last_sealed(&self, key: usize, at: T) -> Option<T> {
         let times = &self.times[key];
         if times.only_opens() || self.sealing(at) == Some(key) {
@@ -185,7 +178,6 @@ impl<T: TimePoint> Schedule<T> {
     }
 
     /// Until when a key seals at every moment from this time on; this time if none does.
-    #[must_use]
     pub fn seals_until(&self, at: T) -> T {
         let oldest_first = self.times.iter().rev();
         oldest_first.fold(at, |until, times| match times.seals(until) {
@@ -201,7 +193,6 @@ impl<T: TimePoint> Schedule<T> {
     }
 
     /// When another key takes over from the one that seals at this time.
-    #[must_use]
     pub fn next_rotation(&self, at: T) -> Option<T> {
         let end = self.times[self.sealing(at)?].seal_end();
         let newer = self.next_start(at).filter(|from| *from < end);
@@ -210,7 +201,6 @@ impl<T: TimePoint> Schedule<T> {
 
     /// The intervals between two times in which no key seals, with the time at which a key takes
     /// over, if one does.
-    #[must_use]
     pub fn gaps(&self, from: T, until: T) -> Vec<(T, Option<T>)> {
         let mut gaps = Vec::new();
         let mut from = self.seals_until(from);

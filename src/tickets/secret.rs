@@ -100,31 +100,26 @@ impl TicketSecret {
     }
 
     /// The 32 bytes of the secret.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; 32] {
         &self.secret
     }
 
     /// How long each key seals.
-    #[must_use]
     pub fn period(&self) -> Duration {
         Duration::from_secs(self.period)
     }
 
     /// With a ratchet, the number of the period that the secret is of: it gives no earlier key.
-    #[must_use]
     pub fn ratchet(&self) -> Option<u64> {
         self.ratchet
     }
 
     /// The number of the period that a time, a duration since 1970, lies in.
-    #[must_use]
     pub fn index(&self, unix: Duration) -> u64 {
         unix.as_secs() / self.period
     }
 
     /// When a period begins, as a duration since 1970.
-    #[must_use]
     pub fn start(&self, index: u64) -> Duration {
         Duration::from_secs(index.saturating_mul(self.period))
     }
@@ -187,7 +182,6 @@ impl TicketSecret {
 
     /// The number of the oldest period whose key may still open a ticket: a ticket that was sealed
     /// `lifetime` ago by a machine whose clock is behind.
-    #[must_use]
     pub fn oldest_open(&self, unix: Duration, lifetime: Duration) -> u64 {
         self.index(unix.saturating_sub(lifetime + Self::SKEW))
     }

@@ -51,7 +51,6 @@ pub struct KeyStatus {
 
 impl TicketRing {
     /// What the ring is doing now.
-    #[must_use]
     pub fn status(&self) -> RingStatus {
         let (ring, now) = (self.load(), self.now());
         self.counters.observe(&ring, now);
@@ -71,12 +70,12 @@ impl TicketRing {
 }
 
 fn of(key: &RingKey, position: KeyPosition, now: Time) -> KeyStatus {
-    let times = key.times();
+    let times = key.times;
     let is_known = ![Time::BEGINNING, Time::NEVER].contains(&times.seal_from);
     let began = if is_known {
         times.seal_from
     } else {
-        key.first_seen()
+        key.first_seen
     };
     KeyStatus {
         fingerprint: key.key().fingerprint(),

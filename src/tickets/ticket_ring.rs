@@ -73,7 +73,7 @@ impl TicketRing {
     pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
         let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
         let mut update = self.swap_in(make)?;
-        update.trailing_bytes = keys.trailing_bytes();
+        update.trailing_bytes = keys.trailing_bytes;
         Ok(update)
     }
 
@@ -106,7 +106,6 @@ impl TicketRing {
     ///
     /// Read [`now`](Self::now) after this, not before: a ring that comes in between begins later.
     #[inline]
-    #[must_use]
     pub fn load(&self) -> RingGuard {
         RingGuard {
             keys: self.keys.load(),
@@ -170,13 +169,11 @@ impl TicketRing {
 
     /// The time by the ring's clock, as in [`RingKey::times`](super::RingKey::times).
     #[inline]
-    #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now()
     }
 
     /// The ring's wall clock, since 1970-01-01 00:00 UTC.
-    #[must_use]
     pub fn unix_time(&self) -> std::time::Duration {
         self.clock.unix_time()
     }

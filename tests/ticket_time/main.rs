@@ -73,7 +73,7 @@ fn opens(ring: &TicketRing, name: &[u8; 16]) -> bool {
 fn opens_for(ring: &TicketRing, name: &[u8; 16]) -> u64 {
     let (keys, now) = (ring.load(), ring.now());
     match keys.opening(name, now) {
-        KeyLookup::Key(key, _) => (key.times().open_until.as_millis() - now.as_millis()) / 1_000,
+        KeyLookup::Key(key, _) => (key.times.open_until.as_millis() - now.as_millis()) / 1_000,
         _ => 0,
     }
 }

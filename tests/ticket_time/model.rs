@@ -305,7 +305,7 @@ impl Model {
         assert!(matches!(opening, KeyLookup::Key(..)));
         // As the OpenSSL adapter advertises it.
         let lifetime = self.policy.lifetime.as_millis() as i64;
-        let advertised = lifetime.min(self.at(key.times().open_until) - self.elapsed);
+        let advertised = lifetime.min(self.at(key.times.open_until) - self.elapsed);
         if self.operator.provider != Provider::Timed || key.is_local() {
             assert_eq!(advertised, lifetime, "{key:?} opens for less");
         }
@@ -326,7 +326,7 @@ impl Model {
             let id = *key.key().name();
             self.seen.entry(id).or_insert(self.elapsed);
             if key.is_local() {
-                let from = self.at(key.times().seal_from);
+                let from = self.at(key.times.seal_from);
                 self.own.entry(id).or_insert(from);
             } else if self.operator.provider != Provider::Records
                 && !self.validities.contains_key(&id)
@@ -355,14 +355,14 @@ impl Model {
     fn check_own(&self, key: &RingKey) {
         let (period, lifetime, _) = self.policy_millis();
         let from = self.own[key.key().name()];
-        assert_eq!(self.at(key.times().seal_from), from);
-        assert!(self.at(key.times().seal_until) <= from + period);
-        assert!(self.at(key.times().open_until) <= from + period + lifetime);
+        assert_eq!(self.at(key.times.seal_from), from);
+        assert!(self.at(key.times.seal_until) <= from + period);
+        assert!(self.at(key.times.open_until) <= from + period + lifetime);
     }
 
     fn check_provided_key(&self, key: &RingKey) {
         let (_, lifetime, max_age) = self.policy_millis();
-        let (id, times) = (*key.key().name(), key.times());
+        let (id, times) = (*key.key().name(), key.times);
         let since = self.seen[&id];
         let (seal_until, open_until) = (self.at(times.seal_until), self.at(times.open_until));
         assert!(seal_until <= open_until, "{key:?}");
@@ -404,7 +404,7 @@ impl Model {
             Provider::Own => 0,
             Provider::Records | Provider::Timed => self.operator.numbers.len(),
             Provider::Derived | Provider::Ratchet => {
-                let since = keys.iter().map(|key| self.at(key.first_seen())).min();
+                let since = keys.iter().map(|key| self.at(key.first_seen)).min();
                 let (least, greatest) = self.wall_offsets_since(since.unwrap_or(0));
                 let span = (greatest - least + 120_000) / period;
                 (open + span) as usize

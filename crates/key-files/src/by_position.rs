@@ -29,7 +29,7 @@ impl<'a> ByPosition<'a> {
     /// The positions at `now`, since 1970.
     pub(crate) fn new(keys: &'a TicketKeys, now: Duration) -> Result<Self, WriteError> {
         // `Duration::MAX` stands for never: keys without times still seal then.
-        let is_timed = |entry: &KeyEntry| matches!(entry.role(), KeyRole::Timed(_));
+        let is_timed = |entry: &KeyEntry| matches!(entry.role, KeyRole::Timed(_));
         let now = match keys.entries().any(is_timed) {
             true => now,
             false => now.min(Duration::from_secs(u64::MAX)),
@@ -38,7 +38,7 @@ impl<'a> ByPosition<'a> {
         let (mut next, mut sealing, mut previous) = (Vec::new(), None, Vec::new());
         let positions = schedule.positions(now).zip(schedule.times());
         for ((index, entry), (position, times)) in entries.into_iter().zip(positions) {
-            let validity = match entry.role() {
+            let validity = match entry.role {
                 KeyRole::Timed(validity) => Some(validity),
                 _ => None,
             };

@@ -157,10 +157,10 @@ impl Planned {
         let fingerprints = entries.iter().map(|(_, entry)| entry.key().fingerprint());
         Ok(Self {
             keys: fingerprints.collect(),
-            roles: entries.iter().map(|(_, entry)| entry.role()).collect(),
+            roles: entries.iter().map(|(_, entry)| entry.role).collect(),
             schedule,
             lasting,
-            trailing_bytes: keys.trailing_bytes(),
+            trailing_bytes: keys.trailing_bytes,
         })
     }
 
@@ -185,7 +185,6 @@ impl Planned {
 
 impl Warning {
     /// A stable word for scripts, such as `dropped`.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::NothingSeals { .. } => "nothing-seals",

@@ -56,7 +56,6 @@ impl TicketKeyFormat {
     ];
 
     /// The name, such as `nginx-80`.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::TrafficServer48 => "traffic-server-48",
@@ -72,7 +71,6 @@ impl TicketKeyFormat {
     }
 
     /// The cipher that all its keys are for; `None` where each key says so itself.
-    #[must_use]
     pub fn cipher(self) -> Option<TicketCipher> {
         self.layout().map(|layout| layout.cipher)
     }

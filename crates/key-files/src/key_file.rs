@@ -153,26 +153,23 @@ impl TicketKeyFile {
         self.digest = Some(read.digest);
         self.readable_by_others = read.readable_by_others;
         self.trailing_bytes = match &read.content {
-            KeyFileContent::Keys(keys) => keys.trailing_bytes(),
+            KeyFileContent::Keys(keys) => keys.trailing_bytes,
             KeyFileContent::Secret(_) => 0,
         };
     }
 
     /// The file or folder.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Bytes behind the last whole key of the content that was taken last, which were ignored.
     /// Worth a warning unless zero.
-    #[must_use]
     pub fn trailing_bytes(&self) -> usize {
         self.trailing_bytes
     }
 
     /// Files, of those last taken, that others than their owner may read or write. Worth a warning.
-    #[must_use]
     pub fn readable_by_others(&self) -> &[PathBuf] {
         &self.readable_by_others
     }

@@ -95,16 +95,17 @@ impl Reader {
             let name = name.as_encoded_bytes();
             self.digest.update((name.len() as u64).to_le_bytes());
             self.digest.update(name);
-            trailing += of_file.trailing_bytes();
+            trailing += of_file.trailing_bytes;
             for key in of_file.entries() {
-                let role = match key.role() {
+                let role = match key.role {
                     KeyRole::Timed(validity) => KeyRole::Timed(validity),
                     _ if next => KeyRole::Next,
                     role if seals => role,
                     _ => KeyRole::Open,
                 };
-                let at = KeyLocation::record(keys.len());
-                keys.push(key.with_role(role).with_location(at));
+                let mut key = key.with_role(role);
+                key.location = KeyLocation::record(keys.len());
+                keys.push(key);
                 files.push(file.clone());
             }
             seals &= next;
@@ -123,8 +124,9 @@ impl Reader {
             _ if files.is_empty() => Fault::EmptyFolder,
             error => error.into(),
         });
-        let keys = keys.map_err(TicketFileError::of(path))?;
-        Ok(keys.with_trailing_bytes(trailing))
+        let mut keys = keys.map_err(TicketFileError::of(path))?;
+        keys.trailing_bytes = trailing;
+        Ok(keys)
     }
 
     /// The names of a folder's files, the greatest first.

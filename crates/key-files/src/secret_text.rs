@@ -59,7 +59,6 @@ pub fn parse_secret(content: &[u8]) -> Result<TicketSecret, SecretError> {
 }
 
 /// A file's content, as [`parse_secret`] reads it.
-#[must_use]
 pub fn secret_text(secret: &TicketSecret) -> Zeroizing<String> {
     // Room for all at once: growing would leave a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(256));

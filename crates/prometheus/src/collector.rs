@@ -19,7 +19,6 @@ pub struct ResumptionCollector {
 impl ResumptionCollector {
     /// A collector to register with
     /// [`Registry::register_collector`](prometheus_client::registry::Registry::register_collector).
-    #[must_use]
     pub fn new(resumption: Resumption) -> Self {
         Self { resumption }
     }

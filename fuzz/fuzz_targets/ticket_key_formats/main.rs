@@ -50,7 +50,7 @@ fn time(u: &mut Unstructured<'_>) -> Duration {
 fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: Duration) {
     assert!((1..=TicketKeys::MAX_KEYS).contains(&keys.len()));
     // By the rules of h2o, written a second time: none of the others has times.
-    let validity = |key: &KeyEntry| match key.role() {
+    let validity = |key: &KeyEntry| match key.role {
         KeyRole::Timed(validity) => Some(validity),
         _ => None,
     };
@@ -58,7 +58,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
     assert!(keys.entries().all(|key| validity(key).is_some() == is_h2o));
     let seals = |key: &KeyEntry| match validity(key) {
         Some(validity) => validity.seal_from <= now && now < validity.seal_until,
-        None => key.role() == KeyRole::Seal,
+        None => key.role == KeyRole::Seal,
     };
     let opens = |key: &&KeyEntry| validity(key).is_none_or(|validity| now < validity.open_until);
     let sealing = keys.entries().find(|key| seals(key));
@@ -74,7 +74,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
             let left: Vec<_> = keys.entries().filter(opens).collect();
             for (before, after) in left.iter().zip(again.entries()) {
                 assert_eq!(before.key().fingerprint(), after.key().fingerprint());
-                assert_eq!(before.role(), after.role());
+                assert_eq!(before.role, after.role);
             }
             assert_eq!(
                 format.write(&again, now).expect("once more")[..],
@@ -114,7 +114,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
 }
 
 fn seals_by_time(key: &KeyEntry, now: Duration) -> bool {
-    match key.role() {
+    match key.role {
         KeyRole::Timed(times) => times.seal_from <= now && now < times.seal_until,
         _ => false,
     }

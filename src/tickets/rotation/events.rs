@@ -9,7 +9,7 @@ use crate::tickets::key_ring::{KeyRing, KeySource, RingKey};
 pub(super) fn rotated(ring: &KeyRing, now: Time) {
     #[cfg(feature = "tracing")]
     if let Some(key) = ring.sealing(now) {
-        let times = key.times();
+        let times = key.times;
         tracing::info!(
             key = %key.key().fingerprint(),
             local = key.is_local(),
@@ -58,7 +58,7 @@ fn why_none_seals(ring: &KeyRing, now: Time) -> &'static str {
     }
     let policy = ring.policy();
     let oldest = policy.max_age - policy.lifetime;
-    let is_old = |key: &RingKey| key.first_seen().saturating_add(oldest) <= now;
+    let is_old = |key: &RingKey| key.first_seen.saturating_add(oldest) <= now;
     let mut given = ring.iter().filter(|key| !key.is_local()).peekable();
     if given.peek().is_none() || given.any(is_old) {
         "the keys that were given are too old"

@@ -23,7 +23,7 @@ fn check(keys: &TicketKeys, expected: &[(&str, KeyRole)]) {
     let found = keys.entries().map(|entry| {
         let key = entry.key();
         let parts = [key.name(), key.hmac_secret(), key.aes_key()];
-        (String::from_utf8(parts.join(&b'|')).unwrap(), entry.role())
+        (String::from_utf8(parts.join(&b'|')).unwrap(), entry.role)
     });
     let expected = expected
         .iter()
@@ -39,7 +39,7 @@ fn traffic_server_and_apache_have_the_mac_secret_first() {
         let keys = format.parse(file).unwrap();
         let expected = [(SHORT[0], KeyRole::Seal), (SHORT[1], KeyRole::Open)];
         check(&keys, &expected);
-        assert_eq!(keys.trailing_bytes(), 1);
+        assert_eq!(keys.trailing_bytes, 1);
     }
 }
 
@@ -48,7 +48,7 @@ fn nginx_48_has_the_encryption_key_first() {
     let file = b"ticket key no 01encrypt key no 1mac secret no 01";
     let keys = Format::Nginx48.parse(file).unwrap();
     check(&keys, &[(SHORT[0], KeyRole::Seal)]);
-    assert_eq!(keys.trailing_bytes(), 0);
+    assert_eq!(keys.trailing_bytes, 0);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn records_hold_the_key_that_seals_and_then_those_to_come() {
         let written = through(format, &keys);
         // A second one to seal never does: it only opens.
         assert_eq!(names(&written), [7, 9, 8, 5, 6]);
-        assert_eq!(written.trailing_bytes(), 0);
+        assert_eq!(written.trailing_bytes, 0);
     }
 }
 

@@ -49,7 +49,7 @@ impl Convert {
 
 /// Without the keys behind the next one: HAProxy has room for one key that will seal later.
 fn nearest_next(keys: &TicketKeys, now: Duration) -> Result<TicketKeys, KeysError> {
-    let seals_from = |key: &KeyEntry| match key.role() {
+    let seals_from = |key: &KeyEntry| match key.role {
         KeyRole::Timed(times) => times.seal_from,
         KeyRole::Next | KeyRole::Seal | KeyRole::Open => Duration::ZERO,
     };

@@ -65,7 +65,7 @@ pub(super) fn refuse_trailing(
     path: &Path,
     format: TicketKeyFormat,
 ) -> Result<(), KeysError> {
-    let bytes = keys.trailing_bytes();
+    let bytes = keys.trailing_bytes;
     if bytes == 0 {
         return Ok(());
     }

@@ -82,7 +82,7 @@ impl Rotate {
         let key = next.key().fingerprint();
         let mut all = vec![next];
         let haproxy = is_haproxy(self.format);
-        all.extend(keys.into_iter().map(|key| match key.role() {
+        all.extend(keys.into_iter().map(|key| match key.role {
             KeyRole::Next if haproxy => key.with_role(KeyRole::Seal),
             KeyRole::Seal if haproxy => key.with_role(KeyRole::Open),
             _ => key,

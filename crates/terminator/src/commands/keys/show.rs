@@ -79,7 +79,7 @@ impl Source {
             // Room for the whole line: growing would leave copies of secrets behind.
             let mut line = Zeroizing::new(String::with_capacity(ROOM));
             let _ = write!(line, "{word} {} {cipher}", key.fingerprint());
-            more(&mut line, key, given.role());
+            more(&mut line, key, given.role);
             line.push('\n');
             debug_assert!(line.len() <= ROOM);
             print_secrets(line.as_bytes())?;
