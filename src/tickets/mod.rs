@@ -11,9 +11,9 @@
 //!   The crate `rekindle-key-files` reads sets of keys from other servers' files.
 //!
 //! ```
-//! use rekindle::tickets::{TicketKeyError, TicketRing};
+//! use rekindle::tickets::TicketRing;
 //!
-//! # fn main() -> Result<(), TicketKeyError> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ring = TicketRing::random()?; // keys of the ring's own
 //! let record: Vec<u8> = (1..=48).collect(); // name[16] | hmac_secret[16] | aes_key[16]
 //! ring.update(&record)?;

@@ -87,10 +87,9 @@ impl TicketKeys {
             return Err(TicketKeyError::TooMany);
         }
         let entry = |(record, bytes)| {
-            let role = if record == 0 {
-                KeyRole::Seal
-            } else {
-                KeyRole::Open
+            let role = match record {
+                0 => KeyRole::Seal,
+                _ => KeyRole::Open,
             };
             let at = KeyLocation::record(record);
             let key = layout.parse(bytes, at)?;

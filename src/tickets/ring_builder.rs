@@ -38,8 +38,8 @@ impl TicketRing {
     ///
     /// [`TicketKeyError::NoRandomness`]: none of the keys may seal now, and the operating system
     /// gives no random bytes for a key of the ring's own.
-    pub fn new(keys: &TicketKeys) -> Result<Self, TicketKeyError> {
-        Self::builder().start(|policy, at| KeyRing::given(keys, None, policy, at))
+    pub fn new(keys: &TicketKeys) -> Result<Self, TicketRingError> {
+        Self::builder().keys(keys).build()
     }
 
     /// A ring that makes its own keys, under the default policy and the machine's clock.
@@ -47,8 +47,8 @@ impl TicketRing {
     /// # Errors
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
-    pub fn random() -> Result<Self, TicketKeyError> {
-        Self::builder().start(KeyRing::local)
+    pub fn random() -> Result<Self, TicketRingError> {
+        Self::builder().build()
     }
 
     /// For a ring under another policy, by another clock, or of derived keys.
@@ -98,23 +98,13 @@ impl TicketRingBuilder {
     /// this time, or the operating system gives no random bytes for a key that the ring makes.
     pub fn build(self) -> Result<TicketRing, TicketRingError> {
         self.policy.check()?;
-        Ok(match &self.source {
-            Source::OwnKeys => self.start(KeyRing::local)?,
-            Source::Keys(keys) => {
-                self.start(|policy, at| KeyRing::given(keys, None, policy, at))?
-            }
-            Source::Secret(secret) => {
-                self.start(|policy, at| KeyRing::derived(secret.clone(), None, policy, at))?
-            }
-        })
-    }
-
-    fn start<E>(
-        &self,
-        first: impl FnOnce(TicketPolicy, ClockReading) -> Result<KeyRing, E>,
-    ) -> Result<TicketRing, E> {
-        let first = first(self.policy, ClockReading::of(&self.clock))?;
-        Ok(TicketRing::start(first, self.clock.clone()))
+        let at = ClockReading::of(&self.clock);
+        let first = match self.source {
+            Source::OwnKeys => KeyRing::local(self.policy, at)?,
+            Source::Keys(keys) => KeyRing::given(&keys, None, self.policy, at)?,
+            Source::Secret(secret) => KeyRing::derived(secret, None, self.policy, at)?,
+        };
+        Ok(TicketRing::start(first, self.clock))
     }
 }
 

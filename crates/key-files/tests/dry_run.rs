@@ -35,6 +35,16 @@ fn fingerprint(number: u8) -> Fingerprint {
     key(number).fingerprint()
 }
 
+fn dropped(number: u8, left: u64) -> Warning {
+    let (key, left) = (fingerprint(number), seconds(left));
+    Warning::Dropped { key, left }
+}
+
+fn cut_short(number: u8, by: u64) -> Warning {
+    let (key, by) = (fingerprint(number), seconds(by));
+    Warning::CutShort { key, by }
+}
+
 fn set(keys: &[(u8, KeyRole)]) -> KeyFileContent {
     KeyFileContent::Keys(ticket_keys(keys))
 }
@@ -58,6 +68,10 @@ fn valid(from: i64, until: i64) -> KeyRole {
 
 fn dry_run(new: &KeyFileContent, old: Option<&KeyFileContent>) -> Vec<Warning> {
     CHECK.dry_run(new, old).expect("both can be judged")
+}
+
+fn words(new: &KeyFileContent, old: &KeyFileContent) -> Vec<&'static str> {
+    dry_run(new, Some(old)).iter().map(Warning::word).collect()
 }
 
 #[test]
@@ -92,10 +106,6 @@ fn a_key_that_seals_before_others_open_it() {
 fn keys_that_are_gone_while_their_tickets_live() {
     let old = set(&[(3, KeyRole::Next), (1, KeyRole::Seal), (2, KeyRole::Open)]);
     let new = set(&[(1, KeyRole::Seal)]);
-    let dropped = |number, left| Warning::Dropped {
-        key: fingerprint(number),
-        left: seconds(left),
-    };
     // The next one has sealed nothing.
     assert_eq!(dry_run(&new, Some(&old)), [dropped(2, 2 * HOUR)]);
     let new = set(&[(3, KeyRole::Seal)]);
@@ -117,11 +127,7 @@ fn a_key_whose_tickets_have_ended_may_go() {
         (3, valid(-90_000, 90_000)),
     ]);
     let new = set(&[(1, valid(first, 90_000))]);
-    let dropped = Warning::Dropped {
-        key: fingerprint(2),
-        left: seconds(HOUR),
-    };
-    assert_eq!(dry_run(&new, Some(&old)), [dropped]);
+    assert_eq!(dry_run(&new, Some(&old)), [dropped(2, HOUR)]);
 }
 
 #[test]
@@ -131,20 +137,12 @@ fn times_in_which_nothing_seals() {
         lasts: lasts.map(seconds),
     };
     let far = 90_000;
-    assert_eq!(
-        dry_run(&set(&[(1, valid(60, far))]), None),
-        [gap(0, Some(60))]
-    );
+    let begins_later = set(&[(1, valid(60, far))]);
+    assert_eq!(dry_run(&begins_later, None), [gap(0, Some(60))]);
     assert_eq!(dry_run(&set(&[(1, valid(-60, 0))]), None), [gap(0, None)]);
     let later = [(1, valid(-60, 600)), (2, valid(900, far))];
-    let cut_short = Warning::CutShort {
-        key: fingerprint(1),
-        by: seconds(2 * HOUR),
-    };
-    assert_eq!(
-        dry_run(&set(&later), None),
-        [gap(600, Some(300)), cut_short]
-    );
+    let expected = [gap(600, Some(300)), cut_short(1, 2 * HOUR)];
+    assert_eq!(dry_run(&set(&later), None), expected);
     // An hour is all that was asked for.
     let in_time = [(1, valid(-60, 3 * 3_600))];
     assert_eq!(dry_run(&set(&in_time), None), []);
@@ -152,10 +150,6 @@ fn times_in_which_nothing_seals() {
 
 #[test]
 fn keys_that_end_before_their_tickets() {
-    let cut_short = |number, by| Warning::CutShort {
-        key: fingerprint(number),
-        by: seconds(by),
-    };
     // Taken over from in ten minutes, and open for an hour after that where tickets live for two.
     let new = set(&[(1, valid(-60, 600 + 3_600)), (2, valid(600, 90_000))]);
     assert_eq!(dry_run(&new, None), [cut_short(1, HOUR)]);
@@ -174,27 +168,21 @@ fn a_secret_goes_on_from_itself_and_breaks_with_another() {
     let [ours, other] = ["01", "02"].map(|byte| KeyFileContent::Secret(secret(byte)));
     assert_eq!(dry_run(&ours, None), []);
     assert_eq!(dry_run(&ours, Some(&ours)), []);
-    let findings = dry_run(&other, Some(&ours));
-    let words: Vec<_> = findings.iter().map(Warning::word).collect();
     // The period that now lies in, and the two before it within a lifetime.
     let expected = ["dropped", "dropped", "dropped", "not-distributed"];
-    assert_eq!(words, expected);
+    assert_eq!(words(&other, &ours), expected);
     // As a file for servers that cannot derive: what is in force stays so.
     let exported = secret("01").keys_around(CHECK.now, CHECK.lifetime);
     let file = TicketKeyFormat::Envoy80.write(&exported.expect("keys"), CHECK.now);
     let file = TicketKeyFormat::Envoy80.parse(&file.expect("it can be written"));
-    assert_eq!(
-        dry_run(&KeyFileContent::Keys(file.expect("keys")), Some(&ours)),
-        []
-    );
+    let file = KeyFileContent::Keys(file.expect("keys"));
+    assert_eq!(dry_run(&file, Some(&ours)), []);
 }
 
 #[test]
 fn a_ratchet_that_has_gone_past_keys_in_force() {
-    let text = format!(
-        "secret 01{}\nperiod 3600\nratchet 277000\n",
-        "17".repeat(31)
-    );
+    let rest = "17".repeat(31);
+    let text = format!("secret 01{rest}\nperiod 3600\nratchet 277000\n");
     let secret = parse_secret(text.as_bytes()).expect("a good secret");
     let current = secret.index(CHECK.now);
     let ratcheted =
@@ -202,9 +190,7 @@ fn a_ratchet_that_has_gone_past_keys_in_force() {
     let old = KeyFileContent::Secret(secret.clone());
     let needed = secret.oldest_open(CHECK.now, CHECK.lifetime);
     assert_eq!(dry_run(&ratcheted(needed), Some(&old)), []);
-    let findings = dry_run(&ratcheted(current), Some(&old));
-    let words: Vec<_> = findings.iter().map(Warning::word).collect();
-    assert_eq!(words, ["dropped", "dropped"]);
+    assert_eq!(words(&ratcheted(current), &old), ["dropped", "dropped"]);
     assert!(CHECK.dry_run(&ratcheted(current + 1), None).is_err());
 }
 
@@ -215,11 +201,8 @@ fn bytes_behind_the_last_key() {
     let keys = TicketKeys::parse(&record).expect("a good record");
     let findings = dry_run(&KeyFileContent::Keys(keys), None);
     assert_eq!(findings, [Warning::TrailingBytes { bytes: 1 }]);
-    let said = findings[0].to_string();
-    assert_eq!(
-        said,
-        "trailing-bytes: 1 bytes behind the last whole key are ignored"
-    );
+    let expected = "trailing-bytes: 1 bytes behind the last whole key are ignored";
+    assert_eq!(findings[0].to_string(), expected);
 }
 
 /// Monotonic and wall clock that go together, the latter from `NOW` on.

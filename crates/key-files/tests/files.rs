@@ -5,7 +5,7 @@ mod records;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
 use std::time::Duration;
@@ -28,6 +28,14 @@ fn names(ring: &TicketRing) -> Vec<u8> {
     ring.load().iter().map(|key| key.key().name()[0]).collect()
 }
 
+/// A folder with a file of key 1.
+fn first_file() -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("keys");
+    fs::write(&path, record(1)).unwrap();
+    (dir, path)
+}
+
 fn open(path: &Path) -> (TicketKeyFile, TicketRing) {
     let mut file = TicketKeyFile::keys(path, TicketKeyFormat::TrafficServer48);
     let ring = file.open(TicketRing::builder()).unwrap();
@@ -36,9 +44,7 @@ fn open(path: &Path) -> (TicketKeyFile, TicketRing) {
 
 #[test]
 fn a_reload_takes_new_content_only() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
-    fs::write(&path, record(1)).unwrap();
+    let (_dir, path) = first_file();
     let (mut file, ring) = open(&path);
     assert_eq!(names(&ring), [1]);
     assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
@@ -66,43 +72,41 @@ fn a_reload_takes_new_content_only() {
 
 #[test]
 fn a_bad_file_leaves_the_ring_as_it_is_and_is_named() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
-    fs::write(&path, record(1)).unwrap();
+    let (_dir, path) = first_file();
     let (mut file, ring) = open(&path);
-    let mut refused = |what: &str| {
+    let mut refused = |what: &str, is: fn(&Fault) -> bool| {
         let error = file.reload(&ring).unwrap_err();
         let shown = error.to_string();
         assert!(shown.contains(path.to_str().unwrap()), "{shown}");
-        assert!(shown.contains(what), "{shown}");
+        assert!(shown.contains(what) && is(&error.fault), "{shown}");
         assert_eq!(names(&ring), [1]);
-        error
     };
+    let is_malformed = |fault: &Fault| matches!(fault, Fault::Malformed(_));
+    let is_not_a_file = |fault: &Fault| matches!(fault, Fault::NotAFile);
     fs::write(&path, b"short").unwrap();
-    let error = refused("5 bytes do not hold a ticket key");
-    assert!(matches!(error.fault, Fault::Malformed(_)));
-    refused("5 bytes"); // and again: it is not taken for unchanged
+    refused("5 bytes do not hold a ticket key", is_malformed);
+    refused("5 bytes", is_malformed); // and again: it is not taken for unchanged
     fs::write(&path, [0; 48]).unwrap();
-    refused("ticket key 1 is all zeros");
+    refused("ticket key 1 is all zeros", is_malformed);
     fs::write(&path, vec![7; TicketKeyFile::MAX_LEN + 1]).unwrap();
-    let error = refused("longer than");
-    assert!(matches!(error.fault, Fault::TooLong));
+    refused("longer than", |fault| matches!(fault, Fault::TooLong));
     fs::remove_file(&path).unwrap();
-    let error = refused("No such file");
-    assert!(matches!(error.fault, Fault::Unreadable(_)));
+    refused("No such file", |fault| {
+        matches!(fault, Fault::Unreadable(_))
+    });
     fs::create_dir(&path).unwrap();
-    let error = refused("there is no file of ticket keys");
-    assert!(matches!(error.fault, Fault::EmptyFolder));
+    refused("there is no file of ticket keys", |fault| {
+        matches!(fault, Fault::EmptyFolder)
+    });
     fs::remove_dir(&path).unwrap();
 
     // A pipe without a writer, and a file without an end: neither may hang.
     let made = Command::new("mkfifo").arg(&path).status();
     assert!(made.unwrap().success());
-    let error = refused("not a regular file");
-    assert!(matches!(error.fault, Fault::NotAFile));
+    refused("not a regular file", is_not_a_file);
     fs::remove_file(&path).unwrap();
     symlink("/dev/zero", &path).unwrap();
-    refused("not a regular file");
+    refused("not a regular file", is_not_a_file);
     fs::remove_file(&path).unwrap();
 
     fs::write(&path, record(1)).unwrap();
@@ -123,10 +127,8 @@ fn opening_a_file_that_is_not_there_says_so() {
 
 #[test]
 fn a_file_that_others_can_read_is_told_or_refused() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("keys");
+    let (_dir, path) = first_file();
     let mode = |mode| fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-    fs::write(&path, record(1)).unwrap();
     mode(0o600);
     let (mut file, ring) = open(&path);
     assert!(file.readable_by_others().is_empty());
@@ -202,33 +204,31 @@ fn a_secret_in_a_file_is_read_again_and_named_when_it_is_bad() {
     let before = sealing();
     assert_eq!(file.reload(&ring).unwrap(), Reload::Unchanged);
     let good = secret(1);
-    for (content, why) in [
-        (String::new(), "no line `secret"),
-        (good.replace("period 3600", ""), "no line `period"),
-        (good.replace("3600", "9"), "whole seconds, 10 to"),
+    let of_ten_seconds = good.replace("3600", "10");
+    for (why, content) in [
+        ("no line `secret", String::new()),
+        ("no line `period", good.replace("period 3600", "")),
+        ("whole seconds, 10 to", good.replace("3600", "9")),
         (
-            good.replace("3600", "an hour"),
             "line 2: expected a word and one value",
+            good.replace("3600", "an hour"),
         ),
-        (good.replace("3600", "1h"), "line 2: expected a number"),
+        ("line 2: expected a number", good.replace("3600", "1h")),
         (
-            good.replace("a5a5", "xx"),
             "line 1: expected 64 hexadecimal digits",
+            good.replace("a5a5", "xx"),
         ),
         (
-            good.replace("01a5", "a5a5"),
             "line 1: the secret is one repeated byte",
+            good.replace("01a5", "a5a5"),
         ),
         (
-            format!("{good}secret 00"),
             "line 3: this word has been given before",
+            format!("{good}secret 00"),
         ),
-        (format!("{good}ratchet 99999999"), "past this period"),
-        (
-            format!("{}ratchet 1\n", good.replace("3600", "10")),
-            "too old",
-        ),
-        (format!("{good}key 1"), "line 3: expected `secret`"),
+        ("past this period", format!("{good}ratchet 99999999")),
+        ("too old", format!("{of_ten_seconds}ratchet 1\n")),
+        ("line 3: expected `secret`", format!("{good}key 1")),
     ] {
         fs::write(&path, &content).unwrap();
         let error = file.reload(&ring).unwrap_err().to_string();
@@ -273,9 +273,7 @@ fn text_that_another_reader_is_for_is_no_key() {
 
 #[test]
 fn a_folder_that_others_may_write_to_is_told_or_refused() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("key");
-    fs::write(&file, record(1)).unwrap();
+    let (dir, file) = first_file();
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let mode = |mode| fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
     mode(0o770);

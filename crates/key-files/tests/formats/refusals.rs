@@ -84,36 +84,31 @@ fn weak_keys_are_refused_and_named() {
     });
 }
 
-#[test]
-fn one_name_twice_is_refused() {
+/// Each key in turn takes something over from each key before it.
+fn twice(take: fn(&mut Raw, Raw), error: fn(KeyLocation, KeyLocation) -> TicketKeyError) {
     each_place(|format, mut keys, second| {
         for first in 0..second {
-            keys[second].name = keys[first].name;
-            let expected = TicketKeyError::DuplicateName {
-                first: at(format, first),
-                second: at(format, second),
-            };
+            let other = keys[first].clone();
+            take(&mut keys[second], other);
+            let expected = error(at(format, first), at(format, second));
             assert_eq!(refused(format, &keys), expected, "{format}");
         }
     });
 }
 
 #[test]
+fn one_name_twice_is_refused() {
+    let error = |first, second| TicketKeyError::DuplicateName { first, second };
+    twice(|key, other| key.name = other.name, error);
+}
+
+#[test]
 fn one_pair_of_secrets_twice_is_refused() {
-    each_place(|format, mut keys, second| {
-        for first in 0..second {
-            let name = keys[second].name;
-            keys[second] = Raw {
-                name,
-                ..keys[first].clone()
-            };
-            let expected = TicketKeyError::DuplicateMaterial {
-                first: at(format, first),
-                second: at(format, second),
-            };
-            assert_eq!(refused(format, &keys), expected, "{format}");
-        }
-    });
+    let error = |first, second| TicketKeyError::DuplicateMaterial { first, second };
+    twice(
+        |key, other| (key.mac, key.aes) = (other.mac, other.aes),
+        error,
+    );
 }
 
 #[test]
