@@ -3,17 +3,17 @@
 
 mod client;
 mod files;
-mod port;
 mod process;
 mod server;
+mod tcp;
 mod wait;
 
 pub use client::{Printed, bounded, converse, finish, s_client, s_client_get};
 pub use files::{Files, TICKET_KEY, ticket_key};
-pub use port::free_port;
 pub use process::Process;
 pub use rustix::process::Signal;
 pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
+pub use tcp::{connect, echo, free_port, serve};
 pub use wait::{DEADLINE, eventually};

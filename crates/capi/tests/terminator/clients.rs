@@ -8,18 +8,6 @@ use rekindle_test_servers::{Process, finish};
 use crate::common::is_installed;
 use crate::server::Server;
 
-/// Connects, and ends when the handshake is done.
-#[track_caller]
-pub(crate) fn s_client(server: &Server, arguments: &str) -> Printed {
-    rekindle_test_servers::s_client(server.address, arguments)
-}
-
-/// Requests the page and waits for it: TLS 1.3 sends tickets with it.
-#[track_caller]
-pub(crate) fn s_client_get(server: &Server, arguments: &str) -> Printed {
-    rekindle_test_servers::s_client_get(server.address, arguments)
-}
-
 /// One process that makes a connection for each request, and resumes if it can.
 #[track_caller]
 pub(crate) fn curl(server: &Server, arguments: &str, requests: usize) -> Printed {

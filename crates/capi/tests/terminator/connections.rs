@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use rekindle_test_servers::{DEADLINE, Files, Process, Signal};
+use rekindle_test_servers::{DEADLINE, Files, Process, Signal, connect, s_client};
 
-use crate::clients::{bounded, converse, curl, gnutls_client, has_gnutls_cli, s_client};
+use crate::clients::{bounded, converse, curl, gnutls_client, has_gnutls_cli};
 use crate::server::{Server, program};
 
 /// A timeout of the server, in seconds, that ends nothing while a test runs.
@@ -28,7 +28,7 @@ fn silent_client(address: SocketAddr, session: &str) -> Process {
 
 /// Whether the client of `silent_client` is resumed when it comes back.
 fn is_resumed(server: &Server, session: &str) -> bool {
-    let printed = s_client(server, &format!("-tls1_2 -sess_in {session}"));
+    let printed = s_client(server.address, &format!("-tls1_2 -sess_in {session}"));
     assert_eq!(printed.reused().len(), 1, "{printed:?}");
     printed.reused()[0]
 }
@@ -141,7 +141,7 @@ fn a_client_that_has_gone_does_not_keep_its_upstream() {
         sender.send(end).map_err(io::Error::other)
     });
     let server = relay(upstream);
-    s_client(&server, "");
+    s_client(server.address, "");
     let end = ends.recv_timeout(DEADLINE * 2).unwrap().unwrap_err();
     assert_ne!(end.kind(), io::ErrorKind::WouldBlock, "{end}");
 }
@@ -164,7 +164,7 @@ fn an_upstream_that_is_down_costs_a_client_its_connection_and_no_more() {
     drop(upstream);
     let server = Server::start(&format!("-n -u {unused}"));
     let session = files.text("session");
-    let printed = s_client(&server, &format!("-tls1_2 -sess_out {session}"));
+    let printed = s_client(server.address, &format!("-tls1_2 -sess_out {session}"));
     assert_eq!(printed.reused(), [false], "{printed:?}");
     server.process.wait_for(&format!("upstream {unused}: "));
     assert!(is_resumed(&server, &session));
@@ -206,13 +206,6 @@ fn those_that_do_not_end_are_cut() {
     let (status, said) = server.stop();
     assert!(status.success(), "{said}");
     client.wait_for_end();
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let tcp = TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(DEADLINE)).unwrap();
-    tcp.set_write_timeout(Some(DEADLINE)).unwrap();
-    tcp
 }
 
 /// A server that relays, and allows long silences.

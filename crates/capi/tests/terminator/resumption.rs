@@ -1,8 +1,8 @@
 //! A client comes back and is resumed, in each of the ways that TLS has.
 
-use rekindle_test_servers::Files;
+use rekindle_test_servers::{Files, s_client, s_client_get};
 
-use crate::clients::{curl, gnutls_cli, has_gnutls_cli, s_client, s_client_get};
+use crate::clients::{curl, gnutls_cli, has_gnutls_cli};
 use crate::server::{Counters, Server};
 
 /// A way to resume, and the arguments of the server and of each client.
@@ -99,7 +99,7 @@ fn s_client_in_one_process() {
     // In TLS 1.3 the client ends before it has its ticket.
     for way in MECHANISMS.iter().filter(|way| !way.is_tls13()) {
         let server = way.server_with_one_thread();
-        let printed = s_client(&server, &format!("{} -reconnect", way.s_client));
+        let printed = s_client(server.address, &format!("{} -reconnect", way.s_client));
         let expected = [false, true, true, true, true, true];
         assert_eq!(printed.reused(), expected, "{printed:?}");
         if way.cached {
@@ -116,7 +116,7 @@ fn s_client_in_three_processes() {
         let (server, files) = (way.server(""), Files::new());
         let (first, second) = (files.text("first"), files.text("second"));
         let visit = |session: &str, expected: bool| {
-            let printed = s_client_get(&server, &format!("{} {session}", way.s_client));
+            let printed = s_client_get(server.address, &format!("{} {session}", way.s_client));
             assert_eq!(printed.reused(), [expected], "{printed:?}");
             let page = if expected { "yes" } else { "no" };
             assert_eq!(printed.pages("resumed"), [page], "{printed:?}");
@@ -175,7 +175,7 @@ fn gnutls_cli_in_one_process() {
 #[test]
 fn the_hook_tells_what_becomes_of_a_session() {
     let server = Server::start("-n -v -j 1");
-    let printed = s_client(&server, "-tls1_2 -reconnect");
+    let printed = s_client(server.address, "-tls1_2 -reconnect");
     let id = printed.session_ids()[0].to_lowercase();
     let (_, said) = server.stop();
     let events = |event: &str| said.matches(&format!("session {id} {event}")).count();

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use rekindle_test_servers::{Files, Signal, ticket_key};
+use rekindle_test_servers::{Files, Signal, s_client, s_client_get, ticket_key};
 
-use crate::clients::{curl, gnutls_cli, has_gnutls_cli, s_client, s_client_get};
+use crate::clients::{curl, gnutls_cli, has_gnutls_cli};
 use crate::common::{HAS_VALGRIND, VALGRIND, install, root, run};
 use crate::server::{Server, program, refusal};
 
@@ -38,12 +38,12 @@ fn it_shows_the_certificate_that_it_is_given() {
     files.make_certificate("terminator.example");
     let (cert, key) = (files.text("cert.pem"), files.text("key.pem"));
     let server = Server::start(&format!("-c {cert} -k {key}"));
-    let printed = s_client(&server, "");
+    let printed = s_client(server.address, "");
     assert!(
         printed.0.contains("subject=CN = terminator.example"),
         "{printed:?}"
     );
-    let printed = s_client(&Server::start(""), "");
+    let printed = s_client(Server::start("").address, "");
     assert!(printed.0.contains("subject=CN = localhost"), "{printed:?}");
 }
 
@@ -105,16 +105,16 @@ fn it_leaves_neither_leaks_nor_errors() {
 
         for protocol in ["-tls1_2", "-tls1_3"] {
             let session = files.text(protocol);
-            s_client_get(&server, &format!("{protocol} -sess_out {session}"));
-            let printed = s_client_get(&server, &format!("{protocol} -sess_in {session}"));
+            s_client_get(server.address, &format!("{protocol} -sess_out {session}"));
+            let printed = s_client_get(server.address, &format!("{protocol} -sess_in {session}"));
             assert_eq!(printed.pages("resumed"), ["yes"], "{printed:?}");
         }
-        s_client(&server, "-tls1_2 -no_ticket -reconnect");
+        s_client(server.address, "-tls1_2 -no_ticket -reconnect");
         assert_eq!(curl(&server, "", 2).pages("resumed"), ["no", "yes"]);
         let printed = gnutls_cli(&server, "--resume --waitresumption");
         assert_eq!(printed.pages("resumed"), ["yes"], "{printed:?}");
         // A handshake that fails: the peers have no protocol in common.
-        s_client(&server, "-tls1_1 -cipher ALL:@SECLEVEL=0");
+        s_client(server.address, "-tls1_1 -cipher ALL:@SECLEVEL=0");
         server.process.wait_for("TLS failed: ");
         if options.contains("-t") {
             server.reload("ticket keys updated");

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use rekindle_test_servers::{Files, Signal, ticket_key};
+use rekindle_test_servers::{Files, Signal, s_client_get, ticket_key};
 
-use crate::clients::s_client_get;
 use crate::server::{Server, refusal};
 
 const KEYS: &str = "ticket.keys";
@@ -26,13 +25,13 @@ fn server(files: &Files) -> Server {
 /// A full handshake that leaves its session in a file.
 #[track_caller]
 fn first_visit(server: &Server, protocol: &str, session: &str) {
-    let printed = s_client_get(server, &format!("{protocol} -sess_out {session}"));
+    let printed = s_client_get(server.address, &format!("{protocol} -sess_out {session}"));
     assert_eq!(printed.pages("resumed"), ["no"], "{printed:?}");
 }
 
 #[track_caller]
 fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
-    let printed = s_client_get(server, &format!("{protocol} -sess_in {session}"));
+    let printed = s_client_get(server.address, &format!("{protocol} -sess_in {session}"));
     let pages = printed.pages("resumed");
     assert!(pages == ["yes"] || pages == ["no"], "{printed:?}");
     assert_eq!(printed.reused(), [pages == ["yes"]], "{printed:?}");

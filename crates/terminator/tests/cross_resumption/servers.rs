@@ -26,8 +26,6 @@ pub(crate) struct Product {
     pub(crate) opens: [bool; KEYS],
     /// Whether it is known to use, in some version, another HMAC secret than its key file says.
     pub(crate) suspect: bool,
-    /// In words, what its session id context is.
-    pub(crate) context: &'static str,
     /// The session id context of a server with the certificate in these files.
     pub(crate) make_context: fn(&Files) -> Vec<u8>,
 }
@@ -44,8 +42,7 @@ const NGINX: Product = Product {
     file_for_each_key: true,
     opens: [true; KEYS],
     suspect: false,
-    context: "SHA-1 of HTTP and the certificate's SHA-1",
-    // The certificate in DER; were certificates of clients asked for, the names of their issuers
+    // SHA-1 of the certificate in DER; were certificates of clients asked for, the names of their issuers
     // would follow.
     make_context: |files| {
         let pem = fs::read(files.cert()).expect("PEM");
@@ -66,7 +63,6 @@ const HAPROXY: Product = Product {
     file_for_each_key: false,
     opens: [false, true, true, true],
     suspect: false,
-    context: "the text haproxy",
     make_context: |_| b"haproxy".to_vec(),
 };
 
@@ -77,7 +73,6 @@ const TRAFFIC_SERVER: Product = Product {
     file_for_each_key: false,
     opens: [true; KEYS],
     suspect: false,
-    context: "SHA-256 of ssl_cert_name as configured",
     make_context: |files| sha256(files.cert().as_bytes()).to_vec(),
 };
 
@@ -95,7 +90,6 @@ const APACHE: Product = Product {
     file_for_each_key: false,
     opens: [true, false, false, false],
     suspect: true,
-    context: "MD5 of name and port in hexadecimal digits",
     // Without a port in `ServerName` it is the port of HTTPS, wherever the server listens.
     make_context: |_| {
         let name = format!("{SERVER_NAME}:443");

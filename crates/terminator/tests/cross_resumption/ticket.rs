@@ -8,11 +8,15 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::symm::{Cipher, decrypt};
 
-use crate::der::octets_in_field;
 use crate::keys::{Key, NAME};
 
 const IV: usize = 16;
 const MAC: usize = 32;
+
+// Tags of DER.
+const SEQUENCE: u8 = 0x30;
+const OCTET_STRING: u8 = 0x04;
+const EXPLICIT: u8 = 0xa0;
 
 // Fields of SSL_SESSION_ASN1 in OpenSSL's ssl/ssl_asn1.c.
 const SESSION_ID_CONTEXT: u8 = 4;
@@ -57,4 +61,37 @@ impl Ticket {
         let ciphertext = &rest[..rest.len() - MAC];
         decrypt(cipher, &key.aes, Some(iv), ciphertext).expect("the AES key that seals")
     }
+}
+
+/// The octet string in field `[number]` of a sequence, as OpenSSL encodes the optional fields of a
+/// session.
+fn octets_in_field(sequence: &[u8], number: u8) -> Option<Vec<u8>> {
+    let (tag, fields, _) = element(sequence)?;
+    assert_eq!(tag, SEQUENCE, "a session is a sequence");
+    let mut rest = fields;
+    while let Some((tag, content, behind)) = element(rest) {
+        if tag == EXPLICIT | number {
+            let (tag, octets, _) = element(content)?;
+            return (tag == OCTET_STRING).then(|| octets.to_vec());
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// Tag and content of the first element, and what is behind it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        let length = length
+            .iter()
+            .fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
+        (length, rest)
+    };
+    let (content, behind) = rest.split_at_checked(length)?;
+    Some((tag, content, behind))
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{BINARY, upstream};
+use crate::common::BINARY;
 
 /// What a terminator with `--sessions 400` said after 10,000 visits of 3,000 clients.
 const METRICS: &str = include_str!("metrics.txt");
@@ -102,7 +102,7 @@ fn a_bad_file_is_named() {
 
 /// Answers every request with this.
 fn serve(head: &'static str, body: String) -> String {
-    let address = upstream::serve(move |mut tcp| {
+    let address = rekindle_test_servers::serve(move |mut tcp| {
         let request = BufReader::new(&tcp).lines().map_while(Result::ok);
         request.take_while(|line| !line.is_empty()).for_each(drop);
         // A client that has read enough hangs up.

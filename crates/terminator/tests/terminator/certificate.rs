@@ -5,7 +5,7 @@ use std::fs;
 use crate::common::Terminator;
 use crate::common::client::{common_name, receive, send, tls_connect};
 use crate::common::files::{Files, read, ticket_key};
-use crate::common::upstream::echo;
+use rekindle_test_servers::echo;
 
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";

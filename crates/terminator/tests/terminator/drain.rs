@@ -6,8 +6,8 @@ use rustix::process::Signal;
 
 use crate::common::client::{Tls, receive, receive_all, send, tls_connect};
 use crate::common::files::Files;
-use crate::common::upstream::echo;
 use crate::common::{Terminator, eventually};
+use rekindle_test_servers::echo;
 
 fn proxy(words: &str) -> Terminator {
     Terminator::proxy(echo(), &Files::with_certificate("drain"), words)

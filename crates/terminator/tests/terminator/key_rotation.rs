@@ -25,10 +25,18 @@ fn a_check_says_what_a_file_would_do() {
             .out()
             .lines()
             .map(|line| line.split(':').next().expect("a word"));
-        (ran.status, words.map(str::to_owned).collect::<Vec<_>>())
+        (
+            ran.0.status.code(),
+            words.map(str::to_owned).collect::<Vec<_>>(),
+        )
     };
-    let said = |words: &[&str]| (1, words.iter().map(|word| (*word).to_owned()).collect());
-    let nothing = (0, Vec::new());
+    let said = |words: &[&str]| {
+        (
+            Some(1),
+            words.iter().map(|word| (*word).to_owned()).collect(),
+        )
+    };
+    let nothing = (Some(0), Vec::new());
     assert_eq!(check(&one, &one), nothing);
     assert_eq!(check(&[one, two].concat(), &one), nothing);
     assert_eq!(check(&[two, one].concat(), &[one, two].concat()), nothing);
@@ -41,7 +49,7 @@ fn a_check_says_what_a_file_would_do() {
     assert_eq!(check(&with_newline, &one), said(&["trailing-bytes"]));
     let refused = |new: &[u8]| {
         let (status, words) = check(new, &one);
-        assert_eq!((status, words), (2, vec!["refused".to_owned()]));
+        assert_eq!((status, words), (Some(2), vec!["refused".to_owned()]));
         let path = files.text("new");
         let ran = keys!("check {path}").expect(2);
         assert!(ran.out().contains(&path), "it names the file");

@@ -8,8 +8,8 @@ use openssl::rand::rand_bytes;
 
 use crate::common::client::{connector, tls_connect};
 use crate::common::files::Files;
-use crate::common::upstream::echo;
 use crate::common::{BINARY, Terminator, connect, eventually};
+use rekindle_test_servers::echo;
 
 fn failures(reason: &str) -> String {
     format!("rekindle_handshake_failures_total{{reason=\"{reason}\"}}")

@@ -6,8 +6,8 @@ use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslSession, SslVersio
 use serde_json::Value;
 
 use crate::common::files::Files;
-use crate::common::upstream::echo;
 use crate::common::{Terminator, connect, handshakes};
+use rekindle_test_servers::echo;
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 

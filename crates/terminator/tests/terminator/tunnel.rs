@@ -7,12 +7,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use openssl::ssl::ShutdownResult;
-use rekindle_test_servers::free_port;
+use rekindle_test_servers::{echo, free_port, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
 use crate::common::files::Files;
-use crate::common::upstream::{echo, serve};
 use crate::common::{DEADLINE, Terminator};
 
 const LARGE: usize = 8 * 1024 * 1024;

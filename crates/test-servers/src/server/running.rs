@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::product::Configure;
 use super::site::{Site, Task};
-use crate::port::free_port;
 use crate::process::Process;
+use crate::tcp::free_port;
 
 /// How long a server may take to answer its first client.
 const LONGEST_START: Duration = Duration::from_secs(20);

@@ -2,11 +2,9 @@
 #include "contract.h"
 
 CASE(init_twice_is_an_error) {
-    CHECK(rekindle_init(NULL) == 0);
-    CHECK(rekindle_last_error()[0] == '\0');
+    CHECK(rekindle_init(NULL) == 0 && rekindle_last_error()[0] == '\0');
     CHECK(stats().capacity == 100000);
-    CHECK(rekindle_init(NULL) == -1);
-    CHECK(said("already"));
+    CHECK(rekindle_init(NULL) == -1 && said("already"));
     rekindle_shutdown();
     CHECK(rekindle_init(NULL) == 0);
 }

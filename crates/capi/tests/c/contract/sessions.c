@@ -28,25 +28,21 @@ static int put_and_encode(const TSSslSessionID *id, unsigned char der[4096]) {
 
 CASE(get_without_a_cache) {
     TSSslSessionID id = id_of("id");
-    CHECK(TSSslSessionGet(&id) == NULL);
-    CHECK(said("rekindle_init"));
+    CHECK(TSSslSessionGet(&id) == NULL && said("rekindle_init"));
 }
 
 CASE_WITH_ID(get_refuses_invalid_ids) {
     put(&id);
-    CHECK(TSSslSessionGet(NULL) == NULL);
-    CHECK(said("NULL"));
+    CHECK(TSSslSessionGet(NULL) == NULL && said("NULL"));
     for (size_t i = 0; i < BAD; i++) {
         id.len = BAD_LENGTHS[i];
-        CHECK(TSSslSessionGet(&id) == NULL);
-        CHECK(said("1 to 32 bytes"));
+        CHECK(TSSslSessionGet(&id) == NULL && said("1 to 32 bytes"));
     }
     CHECK(stats().refused_invalid >= 5 && stats().misses == 0);
 }
 
 CASE_WITH_ID(get_misses) {
-    CHECK(TSSslSessionGet(&id) == NULL);
-    CHECK(rekindle_last_error()[0] == '\0');
+    CHECK(TSSslSessionGet(&id) == NULL && rekindle_last_error()[0] == '\0');
     CHECK(stats().misses == 1);
 }
 
@@ -191,8 +187,7 @@ CASE(insert_refuses_invalid_arguments) {
     CHECK(stats().refused_disabled > 0);
     unsigned long long before = stats().refused_invalid;
     CHECK(TSSslSessionInsert(NULL, (TSSslSession)session, NULL) == TS_ERROR);
-    CHECK(TSSslSessionInsert(&id, NULL, NULL) == TS_ERROR);
-    CHECK(said("the session is NULL"));
+    CHECK(TSSslSessionInsert(&id, NULL, NULL) == TS_ERROR && said("the session is NULL"));
     for (size_t i = 0; i < BAD; i++) {
         id.len = BAD_LENGTHS[i];
         CHECK(TSSslSessionInsert(&id, (TSSslSession)session, NULL) == TS_ERROR);
@@ -205,8 +200,7 @@ CASE_WITH_ID(insert_refuses_what_cannot_be_encoded) {
     SSL_SESSION *empty = SSL_SESSION_new();
     /* Counted for the process: earlier cases may have counted. */
     unsigned long long before = stats().refused_not_encodable;
-    CHECK(TSSslSessionInsert(&id, (TSSslSession)empty, NULL) == TS_ERROR);
-    CHECK(said("encoded"));
+    CHECK(TSSslSessionInsert(&id, (TSSslSession)empty, NULL) == TS_ERROR && said("encoded"));
     CHECK(stats().refused_not_encodable == before + 1 && stats().entries == 0);
     SSL_SESSION_free(empty);
 }
@@ -275,14 +269,12 @@ CASE(ids_are_compared_whole) {
 
 CASE(remove_refuses_invalid_ids) {
     TSSslSessionID id = id_of("id");
-    CHECK(TSSslSessionRemove(&id) == TS_ERROR);
-    CHECK(said("rekindle_init"));
+    CHECK(TSSslSessionRemove(&id) == TS_ERROR && said("rekindle_init"));
     start(10);
     CHECK(TSSslSessionRemove(NULL) == TS_ERROR);
     for (size_t i = 0; i < BAD; i++) {
         id.len = BAD_LENGTHS[i];
-        CHECK(TSSslSessionRemove(&id) == TS_ERROR);
-        CHECK(said("1 to 32 bytes"));
+        CHECK(TSSslSessionRemove(&id) == TS_ERROR && said("1 to 32 bytes"));
     }
 }
 
@@ -299,8 +291,7 @@ CASE(remove_removes_and_succeeds_without) {
 
 CASE(take_hands_out_once) {
     TSSslSessionID id = id_of("id");
-    CHECK(rekindle_session_take(&id) == NULL);
-    CHECK(said("rekindle_init"));
+    CHECK(rekindle_session_take(&id) == NULL && said("rekindle_init"));
     start(10);
     CHECK(rekindle_session_take(NULL) == NULL && said("NULL"));
     SSL_SESSION *session = make_session(&id, 0, 300, 0);

@@ -1,5 +1,6 @@
 //! Runs `rekindle-terminator keys ...`.
 
+use std::borrow::Cow;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
@@ -12,28 +13,27 @@ use super::files::hex;
 
 /// What a command has printed, and its exit status.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: i32,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-}
+pub(crate) struct Ran(pub(crate) Output);
 
 impl Ran {
     pub(crate) fn out(&self) -> &str {
-        std::str::from_utf8(&self.stdout).expect("it is text")
+        std::str::from_utf8(&self.0.stdout).expect("it is text")
+    }
+
+    pub(crate) fn err(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0.stderr)
     }
 
     #[track_caller]
     pub(crate) fn expect(self, status: i32) -> Self {
-        let stderr = String::from_utf8_lossy(&self.stderr);
-        assert_eq!(self.status, status, "{stderr}");
+        assert_eq!(self.0.status.code(), Some(status), "{}", self.err());
         self
     }
 
     #[track_caller]
     pub(crate) fn failed(self, reason: &str) -> Self {
         let ran = self.expect(1);
-        let stderr = String::from_utf8_lossy(&ran.stderr);
+        let stderr = ran.err();
         assert!(stderr.contains(reason), "`{reason}` is not in: {stderr}");
         assert_eq!(ran.out(), "");
         ran
@@ -48,7 +48,7 @@ impl Ran {
 
     /// In which form it finds a part of a secret.
     pub(crate) fn finds(&self, secret: &[u8]) -> Option<&'static str> {
-        let printed = [&self.stdout[..], &self.stderr].concat();
+        let printed = [&self.0.stdout[..], &self.0.stderr].concat();
         let is_in = |part: &[u8]| {
             let mut windows = printed.windows(part.len());
             windows.any(|window| window.eq_ignore_ascii_case(part))
@@ -89,16 +89,7 @@ pub(crate) use keys;
 
 pub(crate) fn run_keys(words: &str) -> Ran {
     let output = bounded(&format!("{BINARY} keys {words}")).output();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = output.expect("the binary starts");
-    Ran {
-        status: status.code().expect("it was not killed"),
-        stdout,
-        stderr,
-    }
+    Ran(output.expect("the binary starts"))
 }
 
 /// What each key is for, and its fingerprint.

@@ -3,15 +3,15 @@
 pub(crate) mod client;
 pub(crate) mod files;
 pub(crate) mod keys;
-pub(crate) mod upstream;
 
 use std::env;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 
-pub(crate) use rekindle_test_servers::{DEADLINE, eventually};
+pub(crate) use rekindle_test_servers::{DEADLINE, connect, eventually};
 use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
+use ureq::Agent;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
 
@@ -147,27 +147,11 @@ pub(crate) fn skipped_when_quick(what: &str) -> bool {
     quick
 }
 
-/// A connection on which no read or write can hang a test for ever.
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let tcp = TcpStream::connect(address).expect("the port is open");
-    tcp.set_read_timeout(Some(DEADLINE))
-        .expect("a timeout can be set");
-    tcp.set_write_timeout(Some(DEADLINE))
-        .expect("a timeout can be set");
-    tcp
-}
-
 fn http_get(address: SocketAddr, path: &str) -> (String, String) {
-    let mut tcp = connect(address);
-    write!(
-        tcp,
-        "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
-    )
-    .expect("the request is sent");
-    let mut response = String::new();
-    tcp.read_to_string(&mut response)
-        .expect("the response is text");
-    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.lines().next().expect("a status line");
-    (status.to_owned(), body.to_owned())
+    let agent = Agent::config_builder().http_status_as_error(false);
+    let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
+    let answer = Agent::new_with_config(agent).get(format!("http://{address}{path}"));
+    let mut answer = answer.call().expect("an answer");
+    let body = answer.body_mut().read_to_string().expect("text");
+    (format!("{:?} {}", answer.version(), answer.status()), body)
 }
