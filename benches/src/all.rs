@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// The same as `--scale quick`.
     #[arg(long, conflicts_with = "scale")]
     quick: bool,
-    /// The directory for record.json and report.html; remarks.md in it goes into the report.
+    /// The directory for record.json and report.md; remarks.md in it goes into the report.
     #[arg(long, value_name = "DIR", default_value = "target/rekindle-benches")]
     out: PathBuf,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
     let parts = Part::all(scale);
     let run = |part: &Part, record: &mut Record| part.run(record);
     let (record, all_ran) = run_parts(&parts, Part::name, run, scale, &file)?;
-    let page = options.out.join("report.html");
+    let page = options.out.join("report.md");
     report::write(&record, report::remarks_beside(&file)?.as_deref(), &page)?;
     report::print_targets(&record);
     Ok(all_ran)

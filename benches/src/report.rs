@@ -4,11 +4,9 @@ mod cases;
 mod draw;
 mod numbers;
 mod page;
-mod palette;
 mod plots;
 #[cfg(test)]
 mod sample;
-mod tables;
 mod targets;
 mod verdict;
 
@@ -25,7 +23,7 @@ pub(crate) struct Options {
     /// The record; remarks.md beside it goes into the report.
     #[arg(value_name = "RECORD.json")]
     pub(crate) record: PathBuf,
-    /// The page; report.html beside the record if none is named.
+    /// The page; report.md beside the record if none is named.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Also write the plot for the README, as SVG: the latency of lookups beside writers.
@@ -36,7 +34,7 @@ pub(crate) struct Options {
 /// Makes the report from a record.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let record = Record::load(&options.record)?;
-    let beside = options.record.with_file_name("report.html");
+    let beside = options.record.with_file_name("report.md");
     let page = options.out.as_ref().unwrap_or(&beside);
     write(&record, remarks_beside(&options.record)?.as_deref(), page)?;
     print_targets(&record);
@@ -46,12 +44,22 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     }
 }
 
-/// Writes the page. `remarks`: what a person has to say to this record, paragraphs separated by
-/// blank lines.
+/// Writes the page, and its plots beside it. `remarks`: what a person has to say to this record.
 pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
-    let figures = plots::figures(&cases::cases(record)).map_err(undrawn)?;
-    let html = page::page(record, remarks, &figures).into_string();
-    fs::write(page, html).map_err(|error| about(page, error))
+    let cases = cases::cases(record);
+    let mut figures = Vec::new();
+    for (number, figure) in (1..).zip(&plots::FIGURES) {
+        let panels = figure.panels(&cases).map_err(undrawn)?.into_iter();
+        let mut files = Vec::new();
+        for (panel, svg) in (1..).zip(panels) {
+            files.push(format!("figure-{number}-{panel}.svg"));
+            let file = page.with_file_name(&files[files.len() - 1]);
+            fs::write(&file, svg).map_err(|error| about(&file, error))?;
+        }
+        figures.push((figure, files));
+    }
+    let markdown = page::page(record, remarks, &figures);
+    fs::write(page, markdown).map_err(|error| about(page, error))
 }
 
 /// The remarks that were written for a record.
@@ -66,19 +74,8 @@ pub(crate) fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
 
 /// Says on standard output what became of each target. The reader may have left.
 pub(crate) fn print_targets(record: &Record) {
-    let mut lines = vec!["\n== targets".to_owned()];
-    for row in targets::rows(record) {
-        let [verdict, ..] = row.verdict().shown();
-        lines.push(format!("\n{verdict:<18} {}: {}", row.measure, row.target));
-        if let Some(worst) = row.worst() {
-            let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
-            lines.push(format!("{:<18} worst {value} {spread} {}", "", worst.case));
-        }
-        if !row.remark().is_empty() {
-            lines.push(format!("{:<18} {}", "", row.remark()));
-        }
-    }
-    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+    let targets: String = targets::rows(record).iter().map(page::target).collect();
+    let _ = writeln!(io::stdout(), "\n== targets\n\n{targets}");
 }
 
 fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
@@ -104,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_stands_alone_and_says_what_is_missing() {
+    fn the_page_shows_what_was_measured_and_says_what_is_missing() {
         let load = "get_buffer, dependent keys";
         let times = "floor=50,51; rekindle, pinned=53,52; Mutex<LruCache>=80,90";
         let tail = tail("rekindle=400", "rekindle=2000");
@@ -113,22 +110,24 @@ mod tests {
             .notes
             .push("no <script> could be installed".to_owned());
         let directory = tempfile::tempdir().unwrap();
-        let page = directory.path().join("report.html");
+        let page = directory.path().join("report.md");
         write(
             &record,
-            Some("We lose `a < b`\n& say so.\n \n\nTwice."),
+            Some("We lose `a < b`\n& say so.\n\nTwice.\n"),
             &page,
         )
         .unwrap();
-        let html = fs::read_to_string(page).unwrap();
+        let markdown = fs::read_to_string(page).unwrap();
 
-        assert!(html.contains("<p>We lose <code>a &lt; b</code> &amp; say so.</p><p>Twice.</p>"));
-        assert!(html.contains("no &lt;script&gt; could be installed"));
-        assert!(html.contains("Mutex&lt;LruCache&gt;") && !html.contains("<LruCache>"));
-        assert_eq!(html.matches("<svg ").count(), 2);
-        assert_eq!(html.matches("Not in this record.").count(), 6);
-        let outside = ["<script", "<link", "<img", "src=", "href=", "url("];
-        assert!(outside.iter().all(|word| !html.contains(word)));
+        assert!(markdown.contains("\n\nWe lose `a < b`\n& say so.\n\nTwice.\n\n"));
+        assert!(markdown.contains("- no &lt;script> could be installed\n"));
+        assert!(markdown.contains("| Mutex&lt;LruCache> |") && !markdown.contains("<LruCache>"));
+        assert!(markdown.contains("| 51.0 | 53.0 (1.06× [1.02, 1.06]) |"));
+        assert!(
+            markdown.contains("](figure-1-1.svg)\n") && markdown.contains("](figure-2-1.svg)\n")
+        );
+        assert!(directory.path().join("figure-2-1.svg").exists());
+        assert_eq!(markdown.matches("Not in this record.").count(), 2);
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! Plots: lines over axes as SVG, by plotters, and bars in HTML.
+//! Plots: lines over axes as SVG, by plotters.
 
 use std::error::Error;
 
-use maud::html;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::{
@@ -13,8 +12,6 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle};
 
 use super::cases::{Spread, is_bound, is_ours};
-use super::numbers;
-use super::palette::{self, FAINT, GRID, INK, PAPER};
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 440;
@@ -23,14 +20,56 @@ const NAMES: u32 = 222;
 /// Room for titles.
 const TOP: i32 = 62;
 
+const fn rgb(hex: u32) -> RGBColor {
+    RGBColor((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
+}
+
+const PAPER: RGBColor = rgb(0xFFFFFF);
+const INK: RGBColor = rgb(0x1F2328);
+const FAINT: RGBColor = rgb(0x59636E);
+const GRID: RGBColor = rgb(0xDFE4E9);
+const OURS: RGBColor = rgb(0x0066B2);
+
+/// Keeps the hues and turns light into dark.
+const DARK_MODE: &str =
+    "@media(prefers-color-scheme:dark){svg{filter:invert(0.93) hue-rotate(180deg)}}";
+
+/// Told apart also with a colour vision deficiency (after Okabe and Ito).
+const PEERS: [(&str, RGBColor); 9] = [
+    ("dashmap", rgb(0xC77700)),
+    ("scc", rgb(0xD55E00)),
+    ("papaya", rgb(0xB45C8F)),
+    ("quick_cache", rgb(0x008F6B)),
+    ("moka", rgb(0x2E96CF)),
+    ("TinyUFO", rgb(0x94850A)),
+    ("Mutex<LruCache>", rgb(0x8A5A44)),
+    ("rustls memory cache", rgb(0x6B5BA6)),
+    ("OpenSSL internal cache", rgb(0x5F6B2E)),
+];
+
+/// The colour of a contender, the same in every plot and in each of its forms.
+fn colour(contender: &str) -> RGBColor {
+    let peer = match contender {
+        "exact LRU" => "Mutex<LruCache>",
+        "FIFO" => "dashmap",
+        _ => contender.strip_suffix(", wiping").unwrap_or(contender),
+    };
+    let known = PEERS.iter().find(|(name, _)| *name == peer);
+    match known {
+        Some((_, colour)) => *colour,
+        None if is_ours(contender) => OURS,
+        None => FAINT,
+    }
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// A plot of lines.
 pub(super) struct Lines {
     pub(super) title: String,
-    pub(super) horizontal: String,
-    pub(super) vertical: String,
+    pub(super) horizontal: &'static str,
+    pub(super) vertical: &'static str,
     /// Whether the vertical axis has a log scale.
     pub(super) log: bool,
     /// Writes a value of the vertical axis.
@@ -48,7 +87,7 @@ pub(super) struct Series {
 
 impl Lines {
     pub(super) fn draw(&self) -> Result<String, Box<dyn Error>> {
-        svg(&self.title, &self.vertical, |area| {
+        svg(&self.title, self.vertical, |area| {
             let seen = self.series.iter().flat_map(|s| &s.points);
             let (least, greatest) = ends(seen.map(|(_, seen)| seen.median));
             if self.log {
@@ -88,19 +127,19 @@ impl Lines {
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .bold_line_style(GRID.light)
-            .light_line_style(PAPER.light)
-            .axis_style(GRID.light)
-            .x_desc(&*self.horizontal)
-            .axis_desc_style(text(16, FAINT.light))
-            .label_style(text(16, FAINT.light))
+            .bold_line_style(GRID)
+            .light_line_style(PAPER)
+            .axis_style(GRID)
+            .x_desc(self.horizontal)
+            .axis_desc_style(text(16, FAINT))
+            .label_style(text(16, FAINT))
             .x_label_formatter(&name_of)
             .y_label_formatter(&|value| without_zeros((self.name)(*value)))
             .draw()?;
         // Ours last, in front of the others.
         let (ours, theirs): (Vec<_>, Vec<_>) = self.series.iter().partition(|s| is_ours(&s.name));
         for series in theirs.into_iter().chain(ours) {
-            let tone = palette::of(&series.name).light;
+            let tone = colour(&series.name);
             let stands_out = self.stands_out(&series.name);
             let (width, radius) = if stands_out { (4, 5) } else { (2, 3) };
             let points = series.points.iter().map(|(at, seen)| (*at, seen.median));
@@ -134,7 +173,7 @@ impl Lines {
         series.sort_by(|a, b| last(b).total_cmp(&last(a)));
         let left = (WIDTH - NAMES) as i32 + 10;
         for (row, series) in series.into_iter().enumerate() {
-            let (tone, y) = (palette::of(&series.name).light, TOP + 10 + 22 * row as i32);
+            let (tone, y) = (colour(&series.name), TOP + 10 + 22 * row as i32);
             let line = [(left, y), (left + 14, y)];
             area.draw(&PathElement::new(line, tone.stroke_width(3)))?;
             let label = format!("{} {}", series.name, (self.name)(last(series)));
@@ -173,45 +212,6 @@ fn round_values(least: f64, greatest: f64) -> Vec<f64> {
     all.filter(|v| (least..=greatest).contains(v)).collect()
 }
 
-/// A plot of horizontal bars in HTML, from top to bottom; values are not below zero.
-pub(super) fn bars(title: &str, what: &str, bars: &[(String, Spread)]) -> String {
-    let longest = longest(bars.iter().map(|(_, seen)| seen.median).collect());
-    let width = |value: f64| format!("width:{:.1}%", 100.0 * (value / longest).clamp(0.0, 1.0));
-    let page = html! {
-        div.bars {
-            b { (title) } small { (what) }
-            @for (name, seen) in bars {
-                div.ours[is_ours(name)].bound[is_bound(name)] {
-                    span { (name) }
-                    span { i.cut[seen.median > longest] style=(width(seen.median)) {} }
-                    span {
-                        (numbers::short(seen.median))
-                        @if seen.low < seen.high {
-                            @let [low, high] = [seen.low, seen.high].map(numbers::short);
-                            small { " [" (low) ", " (high) "]" }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    page.into_string()
-}
-
-/// The value that a bar of full length stands for. A value that is far above most others would
-/// leave nothing of them: such bars are cut.
-fn longest(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let greatest = values.last().copied().unwrap_or(1.0);
-    let cut = 3.0 * values[values.len() / 2];
-    let uncut = values.into_iter().filter(|v| *v <= cut);
-    let longest = match greatest > cut {
-        true => 1.15 * uncut.fold(0.0, f64::max),
-        false => greatest,
-    };
-    if longest > 0.0 { longest } else { 1.0 }
-}
-
 /// Draws under two titles, of which the first is also for readers that cannot see the plot.
 fn svg(
     title: &str,
@@ -221,16 +221,17 @@ fn svg(
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
-        area.fill(&PAPER.light)?;
+        area.fill(&PAPER)?;
         let bold = ("system-ui, sans-serif", 19, FontStyle::Bold).into_font();
-        area.draw(&Text::new(title, (12, 10), bold.color(&INK.light)))?;
-        area.draw(&Text::new(below, (12, 32), text(16, FAINT.light)))?;
+        area.draw(&Text::new(title, (12, 10), bold.color(&INK)))?;
+        area.draw(&Text::new(below, (12, 32), text(16, FAINT)))?;
         draw(&area)?;
         area.present()?;
     }
-    let name = html! { title { (title) } }.into_string();
     let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
-    Ok(format!("{tag} role=\"img\">{name}{rest}"))
+    Ok(format!(
+        "{tag} role=\"img\"><title>{title}</title><style>{DARK_MODE}</style>{rest}"
+    ))
 }
 
 fn text(size: i32, tone: RGBColor) -> TextStyle<'static> {

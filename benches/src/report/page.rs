@@ -1,226 +1,203 @@
-//! The page: one file, which needs nothing else.
+//! The page, in Markdown: it is read where the repository is.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
 use openssl::asn1::Asn1Time;
 
-use super::cases::{Case, cases};
+use super::cases::{Case, Spread, cases, contenders, group_by};
+use super::numbers;
 use super::plots::Figure;
 use super::targets;
 use super::verdict::{Row, Verdict};
-use super::{numbers, palette, tables};
-use crate::record::{Machine, Record};
+use crate::record::Record;
 use crate::scale::Scale;
 
-/// Lays the page out. `remarks`: paragraphs by hand, separated by blank lines.
-pub(super) fn page(record: &Record, remarks: Option<&str>, figures: &[Figure]) -> Markup {
+/// Keys that make a table of their own for each value.
+const APART: [&str; 5] = ["where", "load", "stream", "writers", "operation"];
+
+/// Lays the page out. `remarks`: Markdown by hand; `figures` with the files of their panels.
+pub(super) fn page(
+    record: &Record,
+    remarks: Option<&str>,
+    figures: &[(&Figure, Vec<String>)],
+) -> String {
     let rows = targets::rows(record);
-    let cases = cases(record);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Rekindle beside its peers" }
-                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(palette::dark_mode())) }
-            }
-            body {
-                header { h1 { "Rekindle beside its peers" } p.meta { (origin(record)) } }
-                main {
-                    (said(record, &rows, remarks))
-                    (target_table(&rows))
-                    (plots(figures))
-                    (machine(record))
-                    (all_numbers(&cases))
-                }
-            }
-        }
-    }
+    let figures: Vec<_> = (figures.iter())
+        .map(|(figure, files)| plots(figure, files))
+        .collect();
+    let parts = [
+        "# Rekindle beside its peers".to_owned(),
+        summary(record, &rows),
+        remarks.unwrap_or_default().to_owned(),
+        list("### What this run could not do", &record.notes),
+        "## Targets\n\nNumbers are medians over the rounds, in brackets their quartiles. Ratios \
+         are taken round by round between contenders that ran in turn, and the median of those \
+         ratios is what counts, in the case that is the furthest from its target or the closest \
+         to missing it."
+            .to_owned(),
+        rows.iter().map(target).collect(),
+        figures.join("\n\n"),
+        machine(record),
+        "## All numbers\n\nMedians over the rounds; behind each its ratio to the first column, \
+         with quartiles. The samples of every round are in the record beside this page."
+            .to_owned(),
+        tables(&cases(record)),
+    ];
+    let parts = parts
+        .iter()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
-fn origin(record: &Record) -> Markup {
-    let machine = &record.machine;
-    html! {
-        "Scale " b { (record.scale) } " · commit " code { (machine.commit) } " · " (date(machine))
-        " · " (machine.processor) ", " (machine.processors) " in use"
+/// What became of a target, as an item of a list.
+pub(super) fn target(row: &Row) -> String {
+    let mut lines = vec![format!(
+        "- **{}** {}: {}",
+        row.verdict().shown(),
+        row.measure,
+        row.target
+    )];
+    if let Some(worst) = row.worst() {
+        let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
+        lines.push(format!("  - worst {value} {spread} {}", worst.case));
     }
-}
-
-fn date(machine: &Machine) -> String {
-    let time = i64::try_from(machine.unix_time).ok();
-    let time = time.and_then(|seconds| Asn1Time::from_unix(seconds).ok());
-    time.map_or_else(String::new, |time| time.to_string())
-}
-
-fn said(record: &Record, rows: &[Row], remarks: Option<&str>) -> Markup {
-    html! {
-        section {
-            h2 { "Summary" }
-            @for sentence in sentences(record, rows) { p { (sentence) } }
-            @for paragraph in paragraphs(remarks.unwrap_or_default()) { p { (marked(&paragraph)) } }
-            @if !record.notes.is_empty() {
-                h3 { "What this run could not do" }
-                ul { @for note in &record.notes { li { (note) } } }
-            }
-        }
+    if !row.remark().is_empty() {
+        lines.push(format!("  - {}", row.remark()));
     }
+    escaped(&lines.join("\n")) + "\n"
 }
 
 /// What was run, what is met, and what is not.
-fn sentences(record: &Record, rows: &[Row]) -> Vec<String> {
-    let mut sentences = Vec::new();
+fn summary(record: &Record, rows: &[Row]) -> String {
+    let machine = &record.machine;
+    let time = i64::try_from(machine.unix_time).map(Asn1Time::from_unix);
+    let date = time
+        .ok()
+        .and_then(Result::ok)
+        .map_or_else(String::new, |time| time.to_string());
+    let mut text = format!(
+        "Scale **{}**, commit `{}`, {date}. ",
+        record.scale, machine.commit
+    );
     if record.scale != Scale::Full.to_string() {
-        sentences.push(format!(
-            "This is a run of scale “{}”, not the full one: it shows that everything works, and \
-             its numbers are a first impression at best.",
-            record.scale
-        ));
+        text += "This is not the full run: it shows that everything works, and its numbers are a \
+                 first impression at best. ";
     }
-    let counts = Verdict::SHOWN.iter().filter_map(|shown| {
-        let same = rows.iter().filter(|row| row.verdict().shown() == *shown);
-        let count = Some(same.count()).filter(|count| *count > 0)?;
-        Some(format!("{count} {}", shown[0]))
+    let counts = Verdict::ALL.iter().filter_map(|verdict| {
+        let count = rows.iter().filter(|row| row.verdict() == *verdict).count();
+        (count > 0).then(|| format!("{count} {}", verdict.shown()))
     });
-    let counts: Vec<_> = counts.collect();
-    sentences.push(format!("Of {} targets: {}.", rows.len(), counts.join(", ")));
+    let counts = counts.collect::<Vec<_>>().join(", ");
     let took = numbers::duration(record.durations.values().sum());
-    let processors = record.machine.processors;
+    let processors = machine.processors;
     let s = if processors == 1 { "" } else { "s" };
-    sentences.push(format!("The run took {took} on {processors} processor{s}."));
-    sentences
+    let run = format!("The run took {took} on {processors} processor{s}.");
+    format!("{text}Of {} targets: {counts}. {run}", rows.len())
 }
 
-fn paragraphs(text: &str) -> Vec<String> {
-    let mut paragraphs = vec![String::new()];
-    for line in text.lines().map(str::trim) {
-        match paragraphs.last_mut() {
-            Some(last) if !line.is_empty() => {
-                let gap = if last.is_empty() { "" } else { " " };
-                *last = format!("{last}{gap}{line}");
-            }
-            _ => paragraphs.push(String::new()),
-        }
-    }
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
-    paragraphs
+fn plots(figure: &Figure, files: &[String]) -> String {
+    let images = files
+        .iter()
+        .map(|file| format!("![{}]({file})\n", figure.title));
+    let body = match files {
+        [] => "Not in this record.".to_owned(),
+        _ => format!("{}\n\n{}", figure.caption, images.collect::<String>()),
+    };
+    format!("## {}\n\n{}", figure.title, body.trim())
 }
 
-fn marked(text: &str) -> Markup {
-    html! {
-        @for (i, piece) in text.split('`').enumerate() {
-            @if i % 2 == 0 { (piece) } @else { code { (piece) } }
-        }
-    }
-}
-
-fn target_table(rows: &[Row]) -> Markup {
-    html! {
-        section {
-            h2 { "Targets" }
-            div.wide {
-                table.targets {
-                    thead {
-                        tr {
-                            @for title in ["Measure", "Target", "Worst case seen", "Verdict"] {
-                                th scope="col" { (title) }
-                            }
-                        }
-                    }
-                    tbody { @for row in rows { (target(row)) } }
-                }
-            }
-            p.small {
-                "Numbers are medians over the rounds, in brackets their quartiles. Ratios are "
-                "taken round by round between contenders that ran in turn, and the median of those "
-                "ratios is what counts, in the case that is the furthest from its target or the "
-                "closest to missing it."
-            }
-        }
-    }
-}
-
-fn target(row: &Row) -> Markup {
-    let [words, mark, class] = row.verdict().shown();
-    html! {
-        tr {
-            th scope="row" { (&row.measure) }
-            td { (row.target) }
-            td {
-                @if let Some(worst) = row.worst() {
-                    b { (row.value(worst.seen.median)) } " " span.spread { (row.spread(worst)) }
-                    small { (&worst.case) }
-                } @else { "–" }
-            }
-            td {
-                span class={ "verdict " (class) } { (mark) " " (words) }
-                @let remark = row.remark();
-                @if !remark.is_empty() { small { (&remark) } }
-            }
-        }
-    }
-}
-
-fn plots(figures: &[Figure]) -> Markup {
-    html! {
-        @for figure in figures {
-            section {
-                h2 { (figure.title) }
-                @if figure.panels.is_empty() {
-                    p.absent { "Not in this record." }
-                } @else {
-                    p { (figure.caption) }
-                    div.panels {
-                        @for panel in &figure.panels { div.panel { (PreEscaped(panel)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn machine(record: &Record) -> Markup {
+fn machine(record: &Record) -> String {
     let machine = &record.machine;
     let gibibytes = machine.memory_bytes as f64 / (1u64 << 30) as f64;
     let facts = [
-        ("Processor", machine.processor.clone()),
-        ("Processors in use", machine.processors.to_string()),
-        ("Caches", machine.caches.join(", ")),
-        ("Memory", format!("{gibibytes:.1} GiB")),
-        ("System", machine.system.clone()),
-        ("Kernel", machine.kernel.clone()),
-        ("OpenSSL", machine.openssl.clone()),
-        ("Compiler", machine.rustc.clone()),
-        ("Commit", machine.commit.clone()),
+        format!(
+            "{}, {} processors in use",
+            machine.processor, machine.processors
+        ),
+        format!(
+            "caches {}; memory {gibibytes:.1} GiB",
+            machine.caches.join(", ")
+        ),
+        format!("{}, {}", machine.system, machine.kernel),
+        format!("{}, {}", machine.openssl, machine.rustc),
+        "peers as in the Cargo.lock of the commit; servers as their distribution packages them"
+            .to_owned(),
     ];
-    html! {
-        section {
-            h2 { "Machine" }
-            dl {
-                @for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-                    dt { (name) } dd { (value) }
-                }
-                @for (part, seconds) in &record.durations {
-                    dt { "Part " (part) } dd { (numbers::duration(*seconds)) }
-                }
-            }
-            p.small {
-                "The versions of the peers are those in the Cargo.lock of the commit; servers are "
-                "as their distribution packages them."
-            }
-        }
+    let took = (record.durations.iter())
+        .map(|(part, seconds)| format!("part {part}: {}", numbers::duration(*seconds)));
+    list(
+        "## Machine",
+        &facts.into_iter().chain(took).collect::<Vec<_>>(),
+    )
+}
+
+fn list(title: &str, items: &[String]) -> String {
+    let items: String = items
+        .iter()
+        .map(|item| format!("- {}\n", escaped(item)))
+        .collect();
+    if items.is_empty() {
+        items
+    } else {
+        format!("{title}\n\n{items}")
     }
 }
 
-fn all_numbers(cases: &[Case<'_>]) -> Markup {
-    html! {
-        section {
-            h2 { "All numbers" }
-            p {
-                "Medians over the rounds; under each its ratio to the first column, with "
-                "quartiles. The samples of every round are in the record behind this page."
-            }
-            (tables::all(cases))
+/// Every measurement, a table for each quantity and load, hidden behind its title.
+fn tables(cases: &[Case<'_>]) -> String {
+    let one = |table: Vec<&Case<'_>>| {
+        let contenders = contenders(&table);
+        let row =
+            |first: &str, cells: Vec<String>| format!("| {first} | {} |\n", cells.join(" | "));
+        let names = contenders.iter().map(|name| escaped(name)).collect();
+        let head = row(table[0].unit(), names) + &row("---", vec!["---:".into(); contenders.len()]);
+        let of_case = |case: &&Case<'_>| {
+            let cells = contenders.iter().map(|contender| cell(case, contender));
+            row(&escaped(&case.name_without(&APART)), cells.collect())
+        };
+        let rows: String = table.iter().map(of_case).collect();
+        let (title, count) = (escaped(&title(table[0])), table.len());
+        format!("<details><summary>{title} ({count})</summary>\n\n{head}{rows}\n</details>\n")
+    };
+    group_by(cases, |case| title(case))
+        .into_iter()
+        .map(one)
+        .collect()
+}
+
+fn title(case: &Case<'_>) -> String {
+    let first = case.measurements[0];
+    let apart = APART.iter().filter_map(|key| {
+        let value = first.case(key)?;
+        let unit = if *key == "writers" { " writers" } else { "" };
+        Some(format!(": {value}{unit}"))
+    });
+    let apart: String = apart.collect();
+    format!("{}: {}{apart}", first.part, first.quantity)
+}
+
+/// The median, and behind it the ratio to the first contender with its quartiles.
+fn cell(case: &Case<'_>, contender: &str) -> String {
+    let Some(measurement) = case.contender(contender) else {
+        return "–".to_owned();
+    };
+    let (reference, short) = (case.measurements[0], numbers::short);
+    let Spread { low, median, high } = Spread::of(&measurement.ratios_to(reference));
+    let mut text = short(measurement.median());
+    if measurement.contender != reference.contender && median.is_finite() {
+        text += &format!(" ({}×", short(median));
+        if low < high {
+            text += &format!(" [{}, {}]", short(low), short(high));
         }
+        text += ")";
     }
+    text
+}
+
+/// Text that Markdown shows as it is.
+fn escaped(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (plain, safe) in [("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")] {
+        text = text.replace(plain, safe);
+    }
+    text
 }

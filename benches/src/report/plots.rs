@@ -2,74 +2,81 @@
 
 use std::error::Error;
 
-use serde::Deserialize;
-
 use super::cases::{Case, Spread, contenders, group_by, is_bound};
-use super::draw::{Lines, Series, bars};
-use super::{numbers, palette};
+use super::draw::{Lines, Series};
+use super::numbers;
 
-/// A row of `figures.json`, which has them in the order of the parts.
-#[derive(Deserialize)]
+/// A figure: a panel for all cases that differ in one key only, in it a line for each contender.
 pub(super) struct Figure {
-    pub(super) title: String,
-    pub(super) caption: String,
-    part: String,
-    quantity: String,
+    pub(super) title: &'static str,
+    pub(super) caption: &'static str,
+    /// The part and the quantity.
+    of: [&'static str; 2],
     /// A key of the cases, and how its value has to begin.
-    only: (String, String),
-    shape: Shape,
-    #[serde(skip)]
-    pub(super) panels: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Shape {
-    Bars {
-        what: String,
-        descending: bool,
-    },
-    /// A panel for all cases that differ in one key only.
-    Lines(Axes),
-}
-
-#[derive(Deserialize)]
-struct Axes {
-    /// The key along the horizontal axis, on a log scale.
-    key: String,
-    horizontal: String,
-    vertical: String,
+    only: [&'static str; 2],
+    /// The key along the horizontal axis, on a log scale, and what it is called there.
+    key: [&'static str; 2],
+    vertical: &'static str,
     log: bool,
     /// Whether the values are ratios to the floor.
     to_floor: bool,
-    /// Keys that the title of a panel leaves out.
-    hide: Vec<String>,
-    /// Whether the values are times in nanoseconds.
-    times: bool,
+    /// Writes a value.
+    name: fn(f64) -> String,
 }
 
-fn specs() -> Vec<Figure> {
-    serde_json::from_str(include_str!("figures.json")).expect("figures.json has this form")
-}
+const TAIL: Figure = Figure {
+    title: "Latency of a lookup beside writers",
+    caption: "How long the slowest lookups take while writers at idle priority are preempted in \
+              the middle of their work. Lower and flatter is better; but a cache that has lost \
+              most of what is looked up (the tables below tell) has little to do.",
+    of: ["tail", "latency of get"],
+    only: ["quantile", "p"],
+    key: ["quantile", "percentile of calls"],
+    vertical: "time of a call, log scale",
+    log: true,
+    to_floor: false,
+    name: numbers::time,
+};
 
-pub(super) fn figures(cases: &[Case<'_>]) -> Result<Vec<Figure>, Box<dyn Error>> {
-    let mut figures = specs();
-    for figure in &mut figures {
-        figure.panels = figure.panels(cases)?;
-    }
-    Ok(figures)
-}
+/// In the order of the parts.
+pub(super) static FIGURES: [Figure; 4] = [
+    Figure {
+        title: "Lookups: how far from the floor",
+        caption: "Time of a lookup whose key depends on the lookup before, as a ratio to a table \
+                  that touches the same memory without any synchronisation. Lower is better; thin \
+                  upright lines are the quartiles over the rounds.",
+        of: ["engine", "time per operation"],
+        only: ["load", "get_buffer, dependent keys"],
+        key: ["sessions", "sessions"],
+        vertical: "ratio to the floor, log scale",
+        log: true,
+        to_floor: true,
+        name: numbers::short,
+    },
+    TAIL,
+    Figure {
+        title: "Latency of an insert into a full table beside writers",
+        caption: "The same of inserts, each of which makes room for itself.",
+        of: ["tail", "latency of insert"],
+        ..TAIL
+    },
+    Figure {
+        title: "Hit ratio",
+        caption: "Share of requests that find their session. The dashed line is the offline \
+                  optimum, which knows the future: no cache can be above it.",
+        of: ["hit-ratio", "hits"],
+        only: ["capacity %", ""],
+        key: ["capacity %", "capacity, % of all sessions, log scale"],
+        vertical: "hits, % of requests",
+        log: false,
+        to_floor: false,
+        name: numbers::short,
+    },
+];
 
 /// The plot for the README: the latency of lookups beside writers. None if that was not measured.
 pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn Error>> {
-    let specs = specs();
-    let axes = specs.iter().find_map(|spec| match &spec.shape {
-        Shape::Lines(axes) if spec.part == "tail" => Some(axes),
-        _ => None,
-    });
-    let axes = axes.expect("figures.json has the tail");
-    let tail = cases.iter().filter(|c| c.is_of("tail", "latency of get"));
-    let mut groups = group_by(tail, |case| case.key_without(&[&axes.key]));
+    let mut groups = TAIL.groups(cases);
     groups.retain(|group| group[0].value("writers") != "0");
     let four = |g: &&Vec<&Case<'_>>| g[0].value("writers") == "4";
     let Some(group) = groups.iter().find(four).or(groups.first()) else {
@@ -77,104 +84,62 @@ pub(super) fn of_the_tail(cases: &[Case<'_>]) -> Result<Option<String>, Box<dyn 
     };
     let writers = group[0].value("writers");
     let title = format!("Latency of a lookup beside {writers} writers preempted in mid-work");
-    let svg = lines(group, title, axes).draw()?;
-    let (tag, rest) = svg.split_once('>').unwrap_or((&svg, ""));
-    Ok(Some(format!(
-        "{tag}><style>{}</style>{rest}",
-        palette::dark_mode()
-    )))
+    TAIL.lines(group, title).draw().map(Some)
 }
 
 impl Figure {
-    fn panels(&self, cases: &[Case<'_>]) -> Result<Vec<String>, Box<dyn Error>> {
-        let (key, start) = &self.only;
-        let fits =
-            |c: &&Case<'_>| c.is_of(&self.part, &self.quantity) && c.value(key).starts_with(start);
-        let fitting: Vec<_> = cases.iter().filter(fits).collect();
-        match &self.shape {
-            Shape::Bars { what, descending } => {
-                let nearest = nearest_size(&fitting);
-                let shown = fitting
-                    .iter()
-                    .filter(|c| *start != "mixed" || size(c) == nearest);
-                let panel = |case: &&Case<'_>| {
-                    let all = case.measurements.iter();
-                    let all = all.map(|m| (m.contender.clone(), Spread::of(&m.samples)));
-                    let mut all: Vec<_> = all.collect();
-                    all.sort_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
-                    if *descending {
-                        all.reverse();
-                    }
-                    Ok(bars(&case.name_without(&["where"]), what, &all))
-                };
-                shown.map(panel).collect()
-            }
-            Shape::Lines(axes) => {
-                let mut groups = group_by(fitting, |case| case.key_without(&[&axes.key]));
-                groups.retain(|group| !axes.to_floor || group[0].floor().is_some());
-                if groups.iter().any(|group| group.len() > 1) {
-                    groups.retain(|group| group.len() > 1);
-                }
-                let hide: Vec<_> = axes.hide.iter().map(String::as_str).collect();
-                let title = |group: &[&Case<'_>]| group[0].name_without(&hide);
-                groups
-                    .iter()
-                    .map(|group| lines(group, title(group), axes).draw())
-                    .collect()
-            }
+    /// The panels, as SVG.
+    pub(super) fn panels(&self, cases: &[Case<'_>]) -> Result<Vec<String>, Box<dyn Error>> {
+        let mut groups = self.groups(cases);
+        groups.retain(|group| !self.to_floor || group[0].floor().is_some());
+        if groups.iter().any(|group| group.len() > 1) {
+            groups.retain(|group| group.len() > 1);
         }
+        let title = |group: &[&Case<'_>]| group[0].name_without(&[self.key[0], self.only[0]]);
+        let draw = |group: &Vec<&Case<'_>>| self.lines(group, title(group)).draw();
+        groups.iter().map(draw).collect()
     }
-}
 
-/// The number of sessions that is nearest to 100,000.
-fn nearest_size(cases: &[&Case<'_>]) -> f64 {
-    let distance = |sessions: f64| (sessions.log10() - 5.0).abs();
-    let sizes = cases.iter().map(|c| size(c));
-    sizes
-        .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
-        .unwrap_or(0.0)
-}
+    fn groups<'c, 'a>(&self, cases: &'c [Case<'a>]) -> Vec<Vec<&'c Case<'a>>> {
+        let ([part, quantity], [key, start]) = (self.of, self.only);
+        let fits = |c: &&Case<'_>| c.is_of(part, quantity) && c.value(key).starts_with(start);
+        group_by(cases.iter().filter(fits), |case| {
+            case.key_without(&[self.key[0]])
+        })
+    }
 
-fn size(case: &Case<'_>) -> f64 {
-    case.value("sessions").parse().unwrap_or(f64::NAN)
-}
-
-/// A line for each contender of the cases.
-fn lines(cases: &[&Case<'_>], title: String, axes: &Axes) -> Lines {
-    let mut positions: Vec<_> = cases
-        .iter()
-        .filter_map(|c| position(c.value(&axes.key)))
-        .collect();
-    positions.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    positions.dedup();
-    let point = |case: &&Case<'_>, name: &str| {
-        let seen = case.contender(name)?;
-        let values = match axes.to_floor {
-            true => seen.ratios_to(case.floor()?),
-            false => seen.samples.clone(),
+    fn lines(&self, cases: &[&Case<'_>], title: String) -> Lines {
+        let key = self.key[0];
+        let positions = cases.iter().filter_map(|case| position(case.value(key)));
+        let mut positions: Vec<_> = positions.collect();
+        positions.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        positions.dedup();
+        let point = |case: &&Case<'_>, name: &str| {
+            let seen = case.contender(name)?;
+            let values = match self.to_floor {
+                true => seen.ratios_to(case.floor()?),
+                false => seen.samples.clone(),
+            };
+            Some((position(case.value(key))?.0, Spread::of(&values)))
         };
-        Some((position(case.value(&axes.key))?.0, Spread::of(&values)))
-    };
-    let line = |name: &&str| {
-        let mut points: Vec<_> = cases.iter().filter_map(|case| point(case, name)).collect();
-        points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        let name = (*name).to_owned();
-        (!points.is_empty()).then_some(Series { name, points })
-    };
-    let mut series: Vec<_> = contenders(cases).iter().filter_map(line).collect();
-    // Bounds behind everything else.
-    series.sort_by_key(|series| !is_bound(&series.name));
-    Lines {
-        title,
-        horizontal: axes.horizontal.clone(),
-        vertical: axes.vertical.clone(),
-        log: axes.log,
-        name: match axes.times {
-            true => numbers::time,
-            false => numbers::short,
-        },
-        positions,
-        series,
+        let line = |name: &&str| {
+            let mut points: Vec<_> = cases.iter().filter_map(|case| point(case, name)).collect();
+            points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+            let name = (*name).to_owned();
+            (!points.is_empty()).then_some(Series { name, points })
+        };
+        let mut series: Vec<_> = contenders(cases).iter().filter_map(line).collect();
+        // Bounds behind everything else.
+        series.sort_by_key(|series| !is_bound(&series.name));
+        Lines {
+            title,
+            horizontal: self.key[1],
+            vertical: self.vertical,
+            log: self.log,
+            name: self.name,
+            positions,
+            series,
+        }
     }
 }
 

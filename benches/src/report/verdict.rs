@@ -56,16 +56,15 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// In words, its mark on the page, and its class there; in the order of the verdicts.
-    pub(super) const SHOWN: [[&str; 3]; 4] = [
-        ["met", "✓", "met"],
-        ["met where measured", "✓", "partly"],
-        ["not met", "✗", "not"],
-        ["not measured", "–", "unknown"],
+    pub(super) const ALL: [Self; 4] = [
+        Self::Met,
+        Self::MetWhereMeasured,
+        Self::Missed,
+        Self::NotMeasured,
     ];
 
-    pub(super) fn shown(self) -> [&'static str; 3] {
-        Self::SHOWN[self as usize]
+    pub(super) fn shown(self) -> &'static str {
+        ["met", "met where measured", "not met", "not measured"][self as usize]
     }
 }
 
