@@ -42,8 +42,8 @@ const NGINX: Product = Product {
     file_for_each_key: true,
     opens: [true; KEYS],
     suspect: false,
-    // SHA-1 of the certificate in DER; were certificates of clients asked for, the names of their issuers
-    // would follow.
+    // SHA-1 of HTTP and of the certificate's SHA-1. Were certificates of clients asked for, the
+    // names of their issuers would follow.
     make_context: |files| {
         let pem = fs::read(files.cert()).expect("PEM");
         let certificate = X509::from_pem(&pem).expect("a certificate");
