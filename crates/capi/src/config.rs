@@ -10,7 +10,7 @@ use rekindle::tickets::TicketPolicy;
 
 use crate::failure::Failure;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct rekindle_config {
     pub size: usize,
@@ -30,19 +30,6 @@ const FIRST_SIZE: usize = 4 * size_of::<usize>() + 8;
 const _: () = assert!(size_of::<rekindle_config>() >= FIRST_SIZE);
 
 impl rekindle_config {
-    pub(crate) const DEFAULT: Self = Self {
-        size: size_of::<Self>(),
-        sessions: 0,
-        max_bytes: 0,
-        max_session_bytes: 0,
-        session_timeout: 0,
-        reserved: 0,
-        ticket_key_period: 0,
-        ticket_key_max_age: 0,
-        full_handshake_max_age: 0,
-        reserved_2: 0,
-    };
-
     /// Copies the fields that both sides know.
     ///
     /// # Safety
@@ -50,7 +37,7 @@ impl rekindle_config {
     /// `config` is null or points to as many bytes as its first field says.
     pub(crate) unsafe fn read(config: *const Self) -> Result<Self, Failure> {
         if config.is_null() {
-            return Ok(Self::DEFAULT);
+            return Ok(Self::default());
         }
         // SAFETY: by contract there is at least the first field.
         let given = unsafe { (&raw const (*config).size).read() };
@@ -58,7 +45,7 @@ impl rekindle_config {
         // SAFETY: by contract there are `given` bytes.
         let bytes = unsafe { slice::from_raw_parts(config.cast::<u8>(), given) };
         let (known, unknown) = bytes.split_at(given.min(size_of::<Self>()));
-        let mut ours = Self::DEFAULT;
+        let mut ours = Self::default();
         // SAFETY: the structure is numbers without padding, so that any bytes are valid; `known` is
         // not longer than it.
         unsafe {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
-use crate::common::BINARY;
+use crate::common::{BINARY, Terminator};
 
 /// What a terminator with `--sessions 400` said after 10,000 visits of 3,000 clients.
 const METRICS: &str = include_str!("metrics.txt");
@@ -125,6 +125,15 @@ fn a_running_terminator() {
     assert_eq!(line(&advice, "2,300")[1..3], ["99.0", "%"]);
     assert_eq!(line(&advice, "7,000").last(), Some(&"more"));
     assert!(advice.contains("raise --sessions to 2300"), "{advice}");
+}
+
+#[test]
+fn a_terminator_that_serves() {
+    let terminator = Terminator::demo("--tickets off --sessions 400 --threads 1");
+    terminator.s_client("-tls1_2 -reconnect");
+    let url = format!("http://{}/metrics", terminator.admin);
+    let advice = advice(&["--metrics", &url], "");
+    assert!(advice.starts_with("The cache holds 1 sessions of at most 400.\n5 lookups, of which"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 use rekindle_key_files::{KeyCheck, KeyFileContent};
 
@@ -32,8 +33,8 @@ pub(crate) struct Check {
 
     /// How long the keys must last, in seconds: until the next rotation
     #[arg(long, value_name = "SECONDS", default_value = "3600")]
-    #[arg(value_parser = value_parser!(u64).range(1..=34_560_000))]
-    period: u64,
+    #[arg(value_parser = value_parser!(u64).range(1..=34_560_000).map(Duration::from_secs))]
+    period: Duration,
 
     #[command(flatten)]
     lifetime: Lifetime,
@@ -80,8 +81,8 @@ impl Check {
         };
         let check = KeyCheck {
             now: now(),
-            lifetime: self.lifetime.of_tickets(),
-            period: Duration::from_secs(self.period),
+            lifetime: self.lifetime.session_timeout,
+            period: self.period,
         };
         let dry_run = check.dry_run(new, old.as_ref());
         let dry_run = dry_run.map_err(|source| KeysError::Secret {

@@ -97,7 +97,7 @@ impl Generate {
         KeyRole::Timed(Validity {
             seal_from: Duration::from_secs(begin),
             seal_until: end,
-            open_until: end + self.lifetime.of_tickets(),
+            open_until: end + self.lifetime.session_timeout,
         })
     }
 }

@@ -25,14 +25,8 @@ pub(super) enum Kind {
 pub(super) struct Lifetime {
     /// How long tickets live, in seconds: the terminator's --session-timeout
     #[arg(long, value_name = "SECONDS", default_value = "7200")]
-    #[arg(value_parser = value_parser!(u64).range(1..=604_800))]
-    session_timeout: u64,
-}
-
-impl Lifetime {
-    pub(super) fn of_tickets(self) -> Duration {
-        Duration::from_secs(self.session_timeout)
-    }
+    #[arg(value_parser = value_parser!(u64).range(1..=604_800).map(Duration::from_secs))]
+    pub(super) session_timeout: Duration,
 }
 
 impl Kind {
@@ -113,7 +107,7 @@ pub(super) fn keys_of(
         KeyFileContent::Keys(keys) => Ok(keys.clone()),
         KeyFileContent::Secret(secret) => {
             let path = PathBuf::from(path);
-            let keys = secret.keys_around(now(), lifetime.of_tickets());
+            let keys = secret.keys_around(now(), lifetime.session_timeout);
             keys.map_err(|source| KeysError::Secret { path, source })
         }
     }

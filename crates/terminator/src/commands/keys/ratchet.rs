@@ -29,7 +29,7 @@ impl Ratchet {
         let Some(at) = secret.ratchet() else {
             return Err(KeysError::NoRatchet(path));
         };
-        let oldest = secret.oldest_open(now(), self.lifetime.of_tickets());
+        let oldest = secret.oldest_open(now(), self.lifetime.session_timeout);
         if oldest <= at {
             println!("unchanged: period {at} may still be needed");
             return Ok(());

@@ -20,7 +20,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
 pub(crate) struct Terminator {
     process: Process,
     pub(crate) address: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Terminator {
