@@ -205,10 +205,8 @@ extern "C" {
 /// Makes the process's session cache and a random ticket key. Before this call every other call
 /// behaves as if caching were switched off.
 ///
-/// The library reads `config` during the call only. NULL stands for the defaults.
-///
-/// Returns 0, or -1 if there is a cache already, a value of `config` is out of its range, or memory
-/// is short. Any thread may call it; of several callers one succeeds.
+/// NULL stands for the defaults. Fails if there is a cache already, a value of `config` is out of
+/// its range, or memory is short. Of several callers one succeeds.
 int rekindle_init(const struct rekindle_config *config);
 
 /// Puts the cache and the ticket keys behind a server's context. It sets the callbacks for new
@@ -226,8 +224,8 @@ int rekindle_init(const struct rekindle_config *config);
 /// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the
 /// program may free it at any time.
 ///
-/// Returns 0, or -1 if `ctx` is NULL, `ctx` is attached already (to this cache or to an earlier
-/// one), or there is no cache.
+/// Fails if `ctx` is NULL or attached already (to this cache or to an earlier one), or if there is
+/// no cache.
 int rekindle_attach(SSL_CTX *ctx);
 
 /// Maintains the cache and the ticket keys: removes sessions that have expired, gives memory back,
@@ -238,8 +236,8 @@ int rekindle_attach(SSL_CTX *ctx);
 /// ticket key missing makes it, once each period. A program that calls it spares handshakes that
 /// work, and a key's memory is overwritten on time even when no client connects.
 ///
-/// Returns 0, or -1 if there is no cache, or if a key is due and the operating system gives no
-/// random bytes; the keys in use stay then, and the next call tries again.
+/// Fails if there is no cache, or if a key is due and the operating system gives no random bytes;
+/// the keys in use stay then, and the next call tries again.
 int rekindle_maintain(void);
 
 /// Says why the calling thread's last call failed, or what it warns of, in English. Empty if the
@@ -254,9 +252,9 @@ const char *rekindle_last_error(void);
 /// a later rekindle_init(). Tickets that carry their session go on with the keys in use. Hooks end;
 /// a handshake that has begun to look a session up or to store one may still call them.
 ///
-/// Does nothing if there is no cache. Any thread may call it. It frees all sessions (500,000 a
-/// second) and waits a few milliseconds at most for calls in flight. A program need not call it at
-/// its end; if it does, it must do so before OpenSSL's own clean-up, which is at exit().
+/// Does nothing if there is no cache. It frees all sessions (500,000 a second) and waits a few
+/// milliseconds at most for calls in flight. A program need not call it at its end; if it does, it
+/// must do so before OpenSSL's own clean-up, which is at exit().
 void rekindle_shutdown(void);
 
 /// Adds a session hook behind the existing ones, for every context that is or will be attached. The
@@ -266,8 +264,7 @@ void rekindle_shutdown(void);
 /// during rekindle_shutdown() may call the hook a last time after it: free `data` after the
 /// handshakes. A hook that another hook adds runs from the next event on.
 ///
-/// Returns 0, or -1 if `hook` is NULL or there is no cache. Any thread may call it, while
-/// handshakes run.
+/// Fails if `hook` is NULL or there is no cache. Handshakes may run during the call.
 int rekindle_session_hook_add(rekindle_session_hook hook, void *data);
 
 /// Removes the session under an id from the cache and hands it out, in one step: of any number of
@@ -276,17 +273,15 @@ int rekindle_session_hook_add(rekindle_session_hook hook, void *data);
 /// Returns the session with a reference that the caller owns: free it with SSL_SESSION_free().
 /// Earlier lookups may have handed out the same session: treat it as read-only.
 ///
-/// NULL: there is no live session under that id, there is no cache, or `id` is NULL or invalid;
-/// rekindle_last_error() is empty in the first case. Runs no hook. Any thread may call it;
-/// lock-free.
+/// NULL: there is no live session under that id, and rekindle_last_error() is empty; or there is no
+/// cache, or `id` is NULL or invalid. Runs no hook; lock-free.
 SSL_SESSION *rekindle_session_take(const struct TSSslSessionID_s *id);
 
 /// Reads the counters. Set `out->size` before. (In C the structure is `struct rekindle_stats`: a
 /// typedef of that name would hide this function.)
 ///
-/// Returns 0, or -1 if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched
-/// then. Any thread may call it. It reads a few kilobytes: call it once a second, not once a
-/// request.
+/// Fails if `out` is NULL, its size is wrong, or there is no cache; `*out` is untouched then. It
+/// reads a few kilobytes: call it once a second, not once a request.
 int rekindle_stats(struct rekindle_stats *out);
 
 #ifdef __cplusplus

@@ -4,7 +4,12 @@
  *
  * If Traffic Server's own ts/ts.h is included first, this header declares nothing.
  *
- * Any thread may make these calls, also in a session hook. No call throws.
+ * Any thread may make these calls, also in a session hook; all but TSSslTicketKeyUpdate() are
+ * lock-free, lookups wait-free. No call runs a hook or throws. The library reads what a pointer
+ * points to during the call only.
+ *
+ * Every call fails if there is no cache, or if its session id is NULL or invalid. A lookup that
+ * finds no live session returns the same, with an empty rekindle_last_error().
  */
 /* TS_SSL_MAX_SSL_SESSION_ID_LENGTH is what ts/ts.h defines as well. */
 #if !defined(REKINDLE_TS_H) && !defined(TS_SSL_MAX_SSL_SESSION_ID_LENGTH)
@@ -66,11 +71,7 @@ extern "C" {
 /// SSL_SESSION_free(). The session is shared with the cache and with handshakes: treat it as
 /// read-only, and change a copy (SSL_SESSION_dup()). It stays valid after the cache has ended.
 ///
-/// NULL: there is no live session under that id, there is no cache, or `sessionid` is NULL or
-/// invalid; rekindle_last_error() is empty in the first case.
-///
-/// The library reads `sessionid` during the call only. Any thread may call it. Wait-free; it
-/// allocates nothing but what a thread's first call sets up.
+/// NULL: failure, or no live session. It allocates nothing but what a thread's first call sets up.
 TSSslSession TSSslSessionGet(const TSSslSessionID *sessionid);
 
 /// Copies a session in its encoded form (DER, as i2d_SSL_SESSION() writes it), which other
@@ -85,38 +86,26 @@ TSSslSession TSSslSessionGet(const TSSslSessionID *sessionid);
 /// - `buffer` is NULL or `*len_ptr` is negative: the call stores nothing, and sets `*len_ptr` to 0.
 ///   This is how to ask for the length.
 ///
-/// 0: there is no live session under that id, there is no cache, `sessionid` is NULL or invalid or
-/// `len_ptr` is NULL; `*len_ptr` and `buffer` are untouched, and rekindle_last_error() is empty in
-/// the first case.
-///
-/// Any thread may call it. Wait-free; it allocates nothing but what a thread's first call sets up.
-/// The encoded session is a secret.
+/// 0: failure (also if `len_ptr` is NULL), or no live session; `*len_ptr` and `buffer` are
+/// untouched. It allocates nothing but what a thread's first call sets up. The encoded session is a
+/// secret.
 int TSSslSessionGetBuffer(const TSSslSessionID *sessionid, char *buffer, int *len_ptr);
 
 /// Inserts a session under an id, until session time + session timeout. It replaces a session under
 /// the same id in one atomic step.
 ///
 /// The cache takes a reference of its own. The caller keeps its reference, and must not change the
-/// session any more. The library ignores `ssl_conn`, which may be NULL, and reads `sessionid`
-/// during the call only.
+/// session any more. The library ignores `ssl_conn`, which may be NULL.
 ///
-/// TS_ERROR: `sessionid` is NULL or invalid, `add_session` is NULL or cannot be encoded, its
-/// encoding is above the configured limit, or there is no cache. Nothing has changed;
-/// rekindle_last_error() says why, and rekindle_stats() counts it. (If the session cannot be
-/// encoded, the call empties the thread's OpenSSL error queue.)
-///
-/// Runs no hook. Any thread may call it; lock-free.
+/// TS_ERROR: failure, also if `add_session` is NULL or cannot be encoded, or its encoding is above
+/// the configured limit. Nothing has changed, and rekindle_stats() counts it. (If the session
+/// cannot be encoded, the call empties the thread's OpenSSL error queue.)
 enum TSReturnCode TSSslSessionInsert(const TSSslSessionID *sessionid,
                                      TSSslSession add_session,
                                      TSSslConnection ssl_conn);
 
 /// Removes the session under an id, if there is one. No lookup that starts after this call has
-/// returned finds it.
-///
-/// TS_ERROR: `sessionid` is NULL or invalid, or there is no cache. TS_SUCCESS also when there was
-/// no such session.
-///
-/// Runs no hook. Any thread may call it; lock-free.
+/// returned finds it. TS_SUCCESS also when there was no such session.
 enum TSReturnCode TSSslSessionRemove(const TSSslSessionID *sessionid);
 
 /// Replaces the session ticket keys of every context that is attached to the cache, in one atomic
@@ -136,9 +125,7 @@ enum TSReturnCode TSSslSessionRemove(const TSSslSessionID *sessionid);
 /// Keys have a maximum age, `ticket_key_max_age`, from the first call that passed them. A key of
 /// that age opens no ticket, and it stops sealing one session timeout before. If no other keys have
 /// come by then, the library seals with keys of its own until some do, and rekindle_stats() says
-/// so.
-///
-/// Any thread may call it, while handshakes run.
+/// so. Handshakes may run during the call.
 enum TSReturnCode TSSslTicketKeyUpdate(char *ticketData, int ticketDataLength);
 
 #ifdef __cplusplus
