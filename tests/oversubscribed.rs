@@ -47,6 +47,11 @@ impl Session {
         ALIVE.fetch_add(1, Ordering::Relaxed);
         Self { number, version }
     }
+
+    fn version_of(&self, number: usize) -> u64 {
+        assert_eq!(self.number, number);
+        self.version
+    }
 }
 
 impl Clone for Session {
@@ -130,38 +135,33 @@ impl Reader<'_> {
         let (number, how) = choose(n, IDS);
         let lowest = self.shared.lowest[number].load(Ordering::Acquire);
         self.lookups += 1;
-        match how % 4 {
-            0 => {
-                if let Some(session) = cache.get(&id(number)) {
-                    assert_eq!(session.number, number);
-                    self.check(number, session.version, lowest);
-                }
-            }
+        let found = match how % 4 {
+            0 => cache
+                .get(&id(number))
+                .map(|session| session.version_of(number)),
             1 => {
                 let mut buffer = [0; ENCODED];
-                if let Some(copied) = cache.get_buffer(&id(number), &mut buffer) {
+                cache.get_buffer(&id(number), &mut buffer).map(|copied| {
                     assert_eq!(copied.needed, copied.stored);
-                    let version = decode(number, &buffer[..copied.stored]);
-                    self.check(number, version, lowest);
-                }
+                    decode(number, &buffer[..copied.stored])
+                })
             }
-            2 => {
-                let guard = cache.pin();
-                if let Some(bytes) = guard.get_encoded(&id(number)) {
-                    let version = decode(number, bytes);
-                    // Long enough for others to replace, remove and evict it.
-                    thread::yield_now();
-                    assert_eq!(decode(number, bytes), version, "changed under a guard");
-                    self.check(number, version, lowest);
-                }
-            }
+            2 => cache.pin().get_encoded(&id(number)).map(|bytes| {
+                let version = decode(number, bytes);
+                // Long enough for others to replace, remove and evict it.
+                thread::yield_now();
+                assert_eq!(decode(number, bytes), version, "changed under a guard");
+                version
+            }),
             _ => {
                 let guard = cache.pin();
-                if let Some(session) = guard.get(&id(number)) {
-                    assert_eq!(session.number, number);
-                    self.check(number, session.version, lowest);
-                }
+                guard
+                    .get(&id(number))
+                    .map(|session| session.version_of(number))
             }
+        };
+        if let Some(version) = found {
+            self.check(number, version, lowest);
         }
         if n.is_multiple_of(512) {
             self.look_at_bounds();
@@ -216,11 +216,6 @@ impl Writer<'_> {
         let number = own * WRITERS + self.number;
         let (version, there) = self.versions[own];
         let key = id(number);
-        let mut buffer = [0; ENCODED];
-        let make = |buffer| {
-            let new = Session::new(number, version + 1);
-            (new, encode(number, version + 1, buffer))
-        };
         // (What is in the cache, whether it was put there now.)
         self.versions[own] = match how % 8 {
             0 => {
@@ -234,25 +229,29 @@ impl Writer<'_> {
                 }
                 (version, false)
             }
-            2 | 3 => {
-                let (new, encoded) = make(&mut buffer);
-                match cache.insert_if_absent(&key, new, encoded, Time::NEVER) {
+            how => {
+                let (new, buffer) = (Session::new(number, version + 1), &mut [0; ENCODED]);
+                let encoded = encode(number, version + 1, buffer);
+                let inserted = if how < 4 {
+                    cache.insert_if_absent(&key, new, encoded, Time::NEVER)
+                } else {
+                    let inserted = cache.insert(&key, new, encoded, Time::NEVER);
+                    inserted.map(|inserted| {
+                        assert!(there || inserted == Inserted::New);
+                        true
+                    })
+                };
+                match inserted {
                     Ok(true) => (version + 1, true),
                     Ok(false) => {
                         assert!(there, "no other thread writes it");
                         (version, true)
                     }
-                    Err(refused) => self.refuse(refused, own),
-                }
-            }
-            _ => {
-                let (new, encoded) = make(&mut buffer);
-                match cache.insert(&key, new, encoded, Time::NEVER) {
-                    Ok(inserted) => {
-                        assert!(there || inserted == Inserted::New);
-                        (version + 1, true)
+                    Err(refused) => {
+                        assert!(matches!(refused, Refused::ReclamationHeldBack), "{refused}");
+                        self.refused += 1;
+                        (version, there)
                     }
-                    Err(refused) => self.refuse(refused, own),
                 }
             }
         };
@@ -265,12 +264,6 @@ impl Writer<'_> {
             assert!(found.is_none() || (found, there) == (Some(version), true));
         }
         self.shared.changes.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn refuse(&mut self, refused: Refused, own: usize) -> (u64, bool) {
-        assert!(matches!(refused, Refused::ReclamationHeldBack), "{refused}");
-        self.refused += 1;
-        self.versions[own]
     }
 }
 

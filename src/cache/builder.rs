@@ -177,6 +177,10 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
                 capacity: self.capacity,
                 source,
             })?;
-        Ok(Cache::from_parts(engine, self.clock, self.hasher))
+        Ok(Cache {
+            engine,
+            clock: self.clock,
+            hasher: self.hasher,
+        })
     }
 }

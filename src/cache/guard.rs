@@ -118,7 +118,7 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
         accept: impl FnOnce(EntryRef<'_, V>) -> bool,
     ) -> Option<EntryRef<'_, V>> {
         let (hash, now) = (self.cache.hash(id), self.cache.now());
-        let engine = self.cache.engine();
+        let engine = &self.cache.engine;
         engine.get(hash, id, now, hint, accept, &self.pin)
     }
 }
@@ -127,7 +127,7 @@ impl<'c, V, S> Guard<'c, V, S> {
     /// Walks over all entries, for diagnostics: those that have expired included, in no order, each
     /// line of eight as it is at one moment. Neither counts nor keeps anything from eviction.
     pub fn iter(&self) -> impl Iterator<Item = EntryView<'_, V>> {
-        let engine = self.cache.engine();
+        let engine = &self.cache.engine;
         (0..engine.lines())
             .flat_map(|line| engine.line(line, &self.pin))
             .map(|(entry, recency)| EntryView { entry, recency })

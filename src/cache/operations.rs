@@ -27,9 +27,9 @@ use crate::stats::Stats;
 /// would hold the memory of every cache of the process back. The same holds for `V::clone`, which
 /// [`get`](Self::get) and [`take`](Self::take) call.
 pub struct Cache<V, S = RandomState> {
-    engine: Engine<V>,
-    clock: ClockSource,
-    hasher: S,
+    pub(super) engine: Engine<V>,
+    pub(super) clock: ClockSource,
+    pub(super) hasher: S,
 }
 
 /// What an insert did.
@@ -42,19 +42,6 @@ pub enum Inserted {
 }
 
 impl<V, S> Cache<V, S> {
-    pub(super) fn from_parts(engine: Engine<V>, clock: ClockSource, hasher: S) -> Self {
-        Self {
-            engine,
-            clock,
-            hasher,
-        }
-    }
-
-    #[inline]
-    pub(super) fn engine(&self) -> &Engine<V> {
-        &self.engine
-    }
-
     /// Number of entries, those included that have expired and are not swept yet.
     pub fn len(&self) -> usize {
         self.engine.len()

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
@@ -168,16 +169,22 @@ impl TicketKey {
     }
 
     fn compute_fingerprint(&self) -> Fingerprint {
-        let constant = b"rekindle ticket key fingerprint";
-        let tag = |secret: &[u8], message: &[&[u8]]| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length will do");
-            message.iter().for_each(|part| mac.update(part));
-            mac.finalize().into_bytes()
-        };
-        let of_hmac_secret = Zeroizing::new(<[u8; 32]>::from(tag(self.hmac_secret(), &[constant])));
-        let tag = tag(self.aes_key(), &[constant, &self.name, &*of_hmac_secret]);
-        Fingerprint(*tag.first_chunk().expect("32 bytes"))
+        let constant = &b"rekindle ticket key fingerprint"[..];
+        let of_hmac_secret = tag(self.hmac_secret(), &[constant]);
+        let message = [constant, &self.name, of_hmac_secret.as_bytes()];
+        let tag = tag(self.aes_key(), &message);
+        Fingerprint(*tag.as_bytes().first_chunk().expect("32 bytes"))
     }
+}
+
+/// Wipes itself.
+pub(super) type Tag = CtOutput<Hmac<Sha256>>;
+
+/// HMAC-SHA256.
+pub(super) fn tag(key: &[u8], message: &[&[u8]]) -> Tag {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
+    message.iter().for_each(|part| mac.update(part));
+    mac.finalize()
 }
 
 /// A MAC secret without padding, but if possible no shorter than `least` bytes.

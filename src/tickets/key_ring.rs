@@ -164,7 +164,7 @@ impl KeyRing {
     }
 
     /// The key that seals at this time. `None` only if the ring was not maintained for longer than
-    /// its keys [seal](Self::seals_until).
+    /// its keys seal.
     #[inline]
     pub fn sealing(&self, now: Time) -> Option<&RingKey> {
         self.schedule.sealing(now).map(|key| &self.keys[key])
@@ -230,17 +230,6 @@ impl KeyRing {
     /// The keys: those that are to seal, then the one that seals, then those that have sealed.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &RingKey> {
         self.keys.iter()
-    }
-
-    /// Until when one of the keys that are in the ring already seals at every moment from `now` on;
-    /// `now` if none does. The ring makes the next key before that.
-    pub fn seals_until(&self, now: Time) -> Time {
-        self.schedule.seals_until(now)
-    }
-
-    /// When another key that is in the ring already takes over, if one does.
-    pub fn next_rotation(&self, now: Time) -> Option<Time> {
-        self.schedule.next_rotation(now)
     }
 
     /// What provides the keys.

@@ -15,14 +15,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use hmac::digest::CtOutput;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
-use super::key::{NAME, TicketCipher, TicketKey};
+use super::key::{NAME, Tag, TicketCipher, TicketKey, tag};
 use super::key_set::{KeyEntry, TicketKeys};
 use super::schedule::{KeyRole, Validity};
 
@@ -245,24 +242,15 @@ impl TicketSecret {
     fn expand(&self, what: &[u8], index: u64, out: &mut [u8]) {
         let (period, index) = (self.period.to_be_bytes(), index.to_be_bytes());
         let prk = tag(SALT, &[&**self.secret]);
-        let mut before = None::<CtOutput<Hmac<Sha256>>>;
+        let mut before: Option<Tag> = None;
         for (number, block) in (1..=255_u8).zip(out.chunks_mut(32)) {
             let before_it = before.as_ref().map_or(&[][..], |tag| tag.as_bytes());
-            let next = tag(
-                prk.as_bytes(),
-                &[before_it, what, &period, &index, &[number]],
-            );
+            let message = [before_it, what, &period, &index, &[number]];
+            let next = tag(prk.as_bytes(), &message);
             block.copy_from_slice(&next.as_bytes()[..block.len()]);
             before = Some(next);
         }
     }
-}
-
-/// HMAC-SHA256. Its output wipes itself.
-fn tag(key: &[u8], message: &[&[u8]]) -> CtOutput<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
-    message.iter().for_each(|part| mac.update(part));
-    mac.finalize()
 }
 
 /// Shows nothing of the secret.

@@ -62,8 +62,8 @@ impl TicketRing {
             fallback: ring.is_fallback(now),
             fallbacks: self.counters.fallbacks.load(Ordering::Relaxed),
             rotations: self.counters.rotations.load(Ordering::Relaxed),
-            next_rotation: ring.next_rotation(now).and_then(until),
-            seals_for: until(ring.seals_until(now)),
+            next_rotation: ring.schedule.next_rotation(now).and_then(until),
+            seals_for: until(ring.schedule.seals_until(now)),
             keys: open.map(|(key, position)| of(key, position, now)).collect(),
         }
     }

@@ -95,7 +95,7 @@ impl KeyRing {
         let more = match &self.source {
             Source::Local => last_own,
             _ if self.is_fallback(at.now) => last_own.map(|last| last.min(self.next_try(at))),
-            Source::Given => Some(self.seals_until(at.now)),
+            Source::Given => Some(self.schedule.seals_until(at.now)),
             Source::Derived(_) => Some(self.next_try(at)),
         };
         let soonest = [first_end, more].into_iter().flatten().min();
