@@ -2,25 +2,24 @@
 //! `--cfg rekindle_steps`.
 
 #[cfg(rekindle_steps)]
-pub(crate) use crate::sync::steps::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-    pause_point,
-};
+use crate::sync::steps as atomic;
+#[cfg(rekindle_steps)]
+pub(crate) use crate::sync::steps::pause_point;
 /// Loom reports one that is never dropped. For stand-ins, which are there under loom only.
 #[cfg(loom)]
 pub(crate) use loom::alloc::Track;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
+use loom::sync::atomic;
 #[cfg(loom)]
 pub(crate) use loom::{lazy_static as process_static, thread_local};
 #[cfg(not(any(loom, rekindle_steps)))]
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
+use std::sync::atomic;
 #[cfg(not(loom))]
 pub(crate) use std::thread_local;
+
+pub(crate) use atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 /// A moment at which tests may stop a thread, beside its accesses to atomics.
 #[cfg(not(rekindle_steps))]
