@@ -1,7 +1,6 @@
 //! The report: one page made from a record, which says of each target whether it is met.
 
 mod cases;
-mod draw;
 mod numbers;
 mod page;
 mod plots;

@@ -11,14 +11,14 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use openssl::ssl::SslSession;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use rekindle::{SessionId, Time};
 
-use super::template::Template;
+use crate::peers::session;
 use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
-use crate::tls::{HandshakeKind, Server, Store, client_builder};
+use crate::tls::{Server, Store};
 
 /// Sessions that a thread inserts in a contender's turn, and before that: a thread that has just
 /// begun has nothing to recycle yet.
@@ -60,7 +60,6 @@ fn compare(sessions: usize, threads: usize, rounds: usize, record: &mut Record) 
 struct Contender {
     name: &'static str,
     server: Server,
-    template: Template,
     capacity: usize,
     /// Whether sessions come with their encoding.
     encoded: bool,
@@ -69,18 +68,13 @@ struct Contender {
 impl Contender {
     fn new(name: &'static str, store: Store, capacity: usize, encoded: bool) -> Self {
         let server = Server::new(store, capacity);
-        let template = Template::new(
-            &server,
-            &client_builder(HandshakeKind::Tls12Id.version()).build(),
-        );
         let mut rng = StdRng::seed_from_u64(capacity as u64);
         for _ in 0..capacity {
-            server.insert(template.fresh(&mut rng).0);
+            server.insert(session(&rng.random::<[u8; 32]>()));
         }
         let this = Self {
             name,
             server,
-            template,
             capacity,
             encoded,
         };
@@ -98,8 +92,12 @@ impl Contender {
     /// Lets each thread insert fresh sessions; nanoseconds for each.
     fn turn(&self, threads: usize, rng: &mut StdRng) -> f64 {
         let mut pile = || -> Vec<_> {
-            let sessions = 0..WARM_UP + INSERTS;
-            sessions.map(|_| self.template.fresh(rng)).collect()
+            let fresh = |_| {
+                let session = session(&rng.random::<[u8; 32]>());
+                let encoded = session.to_der().expect("an encoding");
+                (session, encoded)
+            };
+            (0..WARM_UP + INSERTS).map(fresh).collect()
         };
         let piles: Vec<_> = (0..threads).map(|_| Mutex::new(pile())).collect();
         let insert = |sessions: Vec<(SslSession, Vec<u8>)>| {

@@ -3,7 +3,6 @@
 mod batch;
 mod inserts;
 mod run;
-mod template;
 mod visited_server;
 
 pub(crate) use run::{Options, run};

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::inserts;
-use super::template::Template;
 use super::visited_server::{Turn, VisitedServer};
+use crate::peers::session;
 use crate::record::{Record, case, interleave};
-use crate::tls::{HandshakeKind, Server, Store, client_builder};
+use crate::tls::{HandshakeKind, Server, Store};
 
 /// What is run in process.
 #[derive(Clone, Debug, clap::Args)]
@@ -143,17 +143,16 @@ fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
     let visitors = sessions.map_or(FEW, |s| VISITORS.min(s / (8 * threads)));
     let this = VisitedServer::new(kind, Server::new(store, room), threads, visitors);
     if let Some(sessions) = sessions {
-        fill(&this.server, kind, sessions);
+        fill(&this.server, sessions);
     }
     this
 }
 
 /// Adds sessions of others to the cache, up to that number.
-fn fill(server: &Server, kind: HandshakeKind, sessions: usize) {
-    let template = Template::new(server, &client_builder(kind.version()).build());
+fn fill(server: &Server, sessions: usize) {
     let mut rng = StdRng::seed_from_u64(sessions as u64);
     for _ in server.sessions()..sessions {
-        server.insert(template.fresh(&mut rng).0);
+        server.insert(session(&rng.random::<[u8; 32]>()));
     }
     let filled = server.sessions();
     let most = sessions - sessions / 1_000..=sessions;

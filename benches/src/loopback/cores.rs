@@ -1,7 +1,7 @@
 //! Which processors are used: the servers on some processors, all the same ones, the load generator
 //! on others.
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 /// A division of the processors that this process may use.
 #[derive(Clone, Debug)]
@@ -38,11 +38,6 @@ impl Cores {
             shared,
         }
     }
-}
-
-/// Keeps the calling thread, and those that it starts from now on, on these processors.
-pub(super) fn stay_on(cpus: &CpuSet) {
-    sched_setaffinity(None, cpus).expect("our own processors are allowed");
 }
 
 #[cfg(test)]

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use openssl::ssl::{SslContext, SslSession};
-use rustix::thread::CpuSet;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::client::client;
-use super::cores;
 use super::exchange::exchange;
 use crate::cpu_time;
 use crate::threads::on_threads;
@@ -84,7 +83,7 @@ impl Generator {
 
     fn on_clients<R: Send>(&self, work: impl Fn(&mut VecDeque<SslSession>) -> R + Sync) -> Vec<R> {
         let prepare = |client: usize| {
-            cores::stay_on(&self.cpus);
+            sched_setaffinity(None, &self.cpus).expect("our own processors are allowed");
             self.clients[client].lock().expect("not poisoned")
         };
         on_threads(self.clients.len(), prepare, |mut sessions| {

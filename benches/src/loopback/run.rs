@@ -1,17 +1,18 @@
 //! Gives every server its turn, and hands in what was measured.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use rekindle_test_servers::{Files, Task, free_port};
+use rekindle_test_servers::{Files, Task};
 
 use super::client::CIPHER_SUITES;
 use super::cores::Cores;
 use super::generator::{Generator, Round};
 use super::servers::{self, Contender, Server};
-use super::upstream::Upstream;
+use super::upstream;
 use crate::record::{Record, case};
 use crate::tls::{HandshakeKind, SERVER_NAME};
 
@@ -128,7 +129,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
             let task = Task {
                 files: &files,
                 server_name: SERVER_NAME,
-                upstream: Some(bench.upstream.address()),
+                upstream: Some(bench.upstream),
                 workers: bench.workers,
                 stateless,
                 cipher_suites: CIPHER_SUITES,
@@ -158,7 +159,7 @@ struct Bench<'a> {
     options: &'a Options,
     workers: usize,
     cores: Cores,
-    upstream: Upstream,
+    upstream: SocketAddr,
 }
 
 /// A contender with one kind of handshake.
@@ -172,9 +173,7 @@ impl<'a> Bench<'a> {
     fn new(options: &'a Options, workers: usize, cores: &Cores) -> Self {
         // Some connections still end while a client begins the next.
         let answering = 2 * usize::from(options.clients);
-        let upstream = free_port()
-            .and_then(|listener| Upstream::start(listener, answering, cores.generator))
-            .expect("an upstream");
+        let upstream = upstream::start(answering, cores.generator).expect("an upstream");
         let cores = cores.clone();
         Self {
             options,

@@ -1,15 +1,13 @@
 //! Where every server forwards to: takes one byte, answers with one, and waits for the end.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use rustix::thread::CpuSet;
-
-use super::cores;
+use rekindle_test_servers::free_port;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// What a client says.
 pub(super) const QUESTION: u8 = b'?';
@@ -19,58 +17,23 @@ pub(super) const ANSWER: u8 = b'!';
 /// A connection on which nothing happens for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers until it is dropped. It has a thread for each connection that there can be at a time:
-/// a client that waits for another one's end would be measured as the server's delay.
-#[derive(Debug)]
-pub(super) struct Upstream {
-    address: SocketAddr,
-    done: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Upstream {
-    /// Listens on a free port of loopback.
-    pub(super) fn start(listener: TcpListener, threads: usize, cpus: CpuSet) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let listener = Arc::new(listener);
-        let done = Arc::new(AtomicBool::new(false));
-        let start = |_| {
-            let (listener, done) = (Arc::clone(&listener), Arc::clone(&done));
-            thread::spawn(move || {
-                cores::stay_on(&cpus);
-                while let Ok((connection, _)) = listener.accept() {
-                    if done.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    // The client sees what goes wrong here.
-                    let _ = answer(connection);
-                }
-            })
-        };
-        let threads = (0..threads).map(start).collect();
-        Ok(Self {
-            address,
-            done,
-            threads,
-        })
+/// Answers on a free port of loopback for as long as this process lives. It has a thread for each
+/// connection that there can be at a time: a client that waits for another one's end would be
+/// measured as the server's delay.
+pub(super) fn start(threads: usize, cpus: CpuSet) -> io::Result<SocketAddr> {
+    let listener = Arc::new(free_port()?);
+    let address = listener.local_addr()?;
+    for _ in 0..threads {
+        let listener = Arc::clone(&listener);
+        thread::spawn(move || {
+            sched_setaffinity(None, &cpus).expect("our own processors are allowed");
+            for connection in listener.incoming().map_while(Result::ok) {
+                // The client sees what goes wrong here.
+                let _ = answer(connection);
+            }
+        });
     }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-        for _ in &self.threads {
-            // Each ends one thread's wait. Refused ones mean that no thread waits.
-            let _ = TcpStream::connect(self.address);
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
-    }
+    Ok(address)
 }
 
 fn answer(mut connection: TcpStream) -> io::Result<()> {
@@ -87,24 +50,20 @@ fn answer(mut connection: TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use rekindle_test_servers::free_port;
+    use rekindle_test_servers::connect;
 
     use super::*;
 
     #[test]
-    fn every_question_is_answered_and_it_ends_when_dropped() {
+    fn every_question_is_answered() {
         let all = rustix::thread::sched_getaffinity(None).unwrap();
-        let upstream = Upstream::start(free_port().unwrap(), 2, all).unwrap();
+        let upstream = start(2, all).unwrap();
         for _ in 0..5 {
-            let mut client = TcpStream::connect(upstream.address()).unwrap();
-            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut client = connect(upstream);
             client.write_all(&[QUESTION]).unwrap();
             let mut told = [0];
             client.read_exact(&mut told).unwrap();
             assert_eq!(told, [ANSWER]);
         }
-        let address = upstream.address();
-        drop(upstream);
-        assert!(TcpStream::connect(address).is_err());
     }
 }

@@ -7,23 +7,37 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::cases::{Case, Spread, cases, words};
 use super::verdict::{Check, Limit, Row, Unit};
 use crate::record::{Measurement, Record, quantile};
 
 pub(super) fn rows(record: &Record) -> Vec<Row> {
-    let targets: Vec<Target> =
-        serde_json::from_str(include_str!("targets.json")).expect("targets.json has this form");
     let cases = cases(record);
-    targets.into_iter().map(|t| t.evaluate(&cases)).collect()
+    targets().iter().map(|t| t.evaluate(&cases)).collect()
+}
+
+/// The targets of each measure have what the measure has, unless they say otherwise.
+fn targets() -> Vec<Target> {
+    type Fields = serde_json::Map<String, Value>;
+    const FORM: &str = "targets.json has this form";
+    let measures: Vec<Fields> = serde_json::from_str(include_str!("targets.json")).expect(FORM);
+    let of_measure = |mut measure: Fields| {
+        let targets = measure.remove("targets").expect(FORM);
+        let targets: Vec<Fields> = serde_json::from_value(targets).expect(FORM);
+        let whole = move |target| measure.clone().into_iter().chain(target).collect();
+        targets.into_iter().map(whole).collect::<Vec<Value>>()
+    };
+    let all = measures.into_iter().flat_map(of_measure);
+    all.map(|target| serde_json::from_value(target).expect(FORM))
+        .collect()
 }
 
 /// Keys of a case and the values that they may have; a `*` at an end stands for any text.
 type Filter = BTreeMap<String, Vec<String>>;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Target {
     measure: String,
     target: String,
@@ -31,18 +45,16 @@ struct Target {
     limit: Limit,
     #[serde(default)]
     unit: Unit,
-    part: String,
-    quantity: String,
+    /// The part and the quantity.
+    of: [String; 2],
     #[serde(default)]
     cases: Filter,
-    /// Keys that the names of the cases leave out.
-    #[serde(default)]
-    hide: Vec<String>,
     /// Each combination of these has to be measured. The key `beside` stands for the peer.
     #[serde(default)]
     expected: BTreeMap<String, Vec<String>>,
     #[serde(default = "rekindle")]
     ours: Vec<String>,
+    #[serde(flatten)]
     against: Against,
     /// What the ratios are multiplied by.
     #[serde(default = "one")]
@@ -59,7 +71,8 @@ struct Target {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Against {
-    Nothing,
+    /// The value itself counts.
+    Alone(Yes),
     /// Each of these contenders; every peer where none is named.
     Each(Vec<String>),
     /// Of these contenders the one with the shortest time; of every peer where none is named.
@@ -67,6 +80,9 @@ enum Against {
     /// The same contender in the case that has this value for this key.
     Case(String, String),
 }
+
+#[derive(Deserialize)]
+struct Yes;
 
 /// Peers whose values overwrite themselves are judged, as ours do so too; what is seen beside the
 /// same peers without that is told.
@@ -102,7 +118,7 @@ struct Seen<'c, 'a> {
 
 impl Target {
     fn evaluate(&self, cases: &[Case<'_>]) -> Row {
-        let of_quantity = cases.iter().filter(|c| c.is_of(&self.part, &self.quantity));
+        let of_quantity = cases.iter().filter(|c| c.is_of(&self.of[0], &self.of[1]));
         let (counted, others): (Vec<_>, Vec<_>) =
             of_quantity.partition(|case| fits(&self.cases, |key| case.value(key)));
         let mut seen = self.seen_in(&counted, cases, Form::Judged);
@@ -157,7 +173,8 @@ impl Target {
         for (case, ours) in each {
             let holds = |contender: &str| self.condition_holds(cases, case, contender);
             for theirs in self.opponents(case, cases, ours, form, &holds) {
-                let hidden: Vec<_> = self.hide.iter().map(String::as_str).collect();
+                let hidden = self.cases.iter().filter(|(_, values)| values.len() == 1);
+                let hidden: Vec<_> = hidden.map(|(key, _)| key.as_str()).collect();
                 let mut name = case.name_without(&hidden);
                 if self.ours.len() > 1 {
                     name = format!("{name}, {}", ours.contender);
@@ -205,8 +222,8 @@ impl Target {
             all.into_iter().filter(|m| holds(&m.contender)).collect()
         };
         match &self.against {
-            Against::Nothing | Against::Case(..) if form == Form::Told => Vec::new(),
-            Against::Nothing => vec![ours],
+            Against::Alone(_) | Against::Case(..) if form == Form::Told => Vec::new(),
+            Against::Alone(_) => vec![ours],
             Against::Each(names) => named(names),
             Against::Fastest(names) => {
                 let all = named(names).into_iter();
@@ -215,7 +232,7 @@ impl Target {
             }
             Against::Case(key, value) => {
                 let partner = cases.iter().find(|c| {
-                    c.is_of(&self.part, &self.quantity)
+                    c.is_of(&self.of[0], &self.of[1])
                         && c.value(key) == value
                         && c.key_without(&[key]) == case.key_without(&[key])
                 });
@@ -228,7 +245,7 @@ impl Target {
     fn compare(&self, ours: &Measurement, theirs: &Measurement) -> Vec<f64> {
         let pairs = || ours.samples.iter().zip(&theirs.samples);
         match (&self.against, self.unit) {
-            (Against::Nothing, _) => ours.samples.clone(),
+            (Against::Alone(_), _) => ours.samples.clone(),
             (_, Unit::Points) => pairs().map(|(ours, theirs)| ours - theirs).collect(),
             _ => pairs()
                 .map(|(ours, theirs)| self.factor * ours / theirs)
@@ -240,7 +257,7 @@ impl Target {
     fn names_peers(&self) -> bool {
         match &self.against {
             Against::Each(names) | Against::Fastest(names) => names.len() != 1,
-            Against::Nothing | Against::Case(..) => false,
+            Against::Alone(_) | Against::Case(..) => false,
         }
     }
 
@@ -251,7 +268,7 @@ impl Target {
         let of = of.key_without(&[]);
         let measured = cases.iter().find(|case| {
             let mut keys = case.key_without(&[]).into_iter();
-            case.is_of(&self.part, &condition.quantity)
+            case.is_of(&self.of[0], &condition.quantity)
                 && keys.all(|(key, value)| of.get(key) == Some(&value))
         });
         let share = measured.and_then(|case| case.contender(contender));

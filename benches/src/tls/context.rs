@@ -1,23 +1,34 @@
 //! Contexts of servers and clients.
 
+use std::fs;
 use std::sync::LazyLock;
 
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslContext, SslContextBuilder, SslMethod, SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
+use openssl::x509::X509;
+use rekindle_test_servers::Files;
 
-use super::identity::Identity;
+/// The name that clients ask for and the certificate has.
+pub(crate) const SERVER_NAME: &str = "bench.test";
 
-static IDENTITY: LazyLock<Identity> =
-    LazyLock::new(|| Identity::new().expect("OpenSSL signs with P-256"));
+/// What most servers have today: a certificate for a key on P-256.
+static IDENTITY: LazyLock<(X509, PKey<Private>)> = LazyLock::new(|| {
+    let files = Files::with_certificate(SERVER_NAME);
+    let [certificate, key] =
+        [files.cert(), files.key()].map(|file| fs::read(file).expect("a file"));
+    let key = PKey::private_key_from_pem(&key).expect("a key");
+    (X509::from_pem(&certificate).expect("a certificate"), key)
+});
 
 /// A server's context with certificate, key and session id context, for the caller to add to.
 pub(super) fn server_builder() -> SslContextBuilder {
     let build = || {
         let mut builder = SslContext::builder(SslMethod::tls_server())?;
-        builder.set_certificate(&IDENTITY.certificate)?;
-        builder.set_private_key(&IDENTITY.key)?;
+        builder.set_certificate(&IDENTITY.0)?;
+        builder.set_private_key(&IDENTITY.1)?;
         builder.set_session_id_context(b"benches")?;
         Ok::<_, ErrorStack>(builder)
     };
