@@ -110,7 +110,7 @@ fn what_is_not_there_is_not_removed() {
 #[test]
 fn a_refused_session_is_not_announced() {
     let cache = Cache::builder().capacity(10).max_encoded_len(1);
-    let builder = Resumption::builder().cache(Arc::new(cache.build().unwrap()));
+    let builder = Resumption::builder().cache(common::cache(cache));
     let resumption = builder.stateless_tickets(false).build().unwrap();
     let seen = watch(&resumption);
     Client::new(Mechanism::Tls12Id).connect(&server(&resumption));
@@ -139,8 +139,8 @@ fn calls_run_no_hook() {
     let seen = watch(&resumption);
     let cache = resumption.cache();
     cache.insert_session(&id, session).unwrap();
-    assert!(cache.get(&id).is_some());
-    assert!(cache.take(&id).is_some());
+    assert!(cache.get_session(&id).is_some());
+    assert!(cache.take_session(&id).is_some());
     assert!(!cache.remove(&id));
     assert_eq!(events(&seen), []);
 }
@@ -224,4 +224,17 @@ fn a_closed_resumption_serves_tickets_only() {
         assert!(resumption.cache().is_empty());
         assert_eq!(events(&seen), [], "{kind:?}");
     }
+}
+
+#[test]
+fn hooks_run_alike_however_sessions_are_stored() {
+    common::with_other_storages(&[
+        a_new_session_is_there_when_its_hook_runs,
+        the_hook_before_a_lookup_runs_at_a_hit_and_at_a_miss,
+        an_insert_before_the_lookup_turns_it_into_a_hit,
+        what_is_about_to_be_removed_can_still_be_read,
+        a_refused_session_is_not_announced,
+        calls_run_no_hook,
+        a_closed_resumption_serves_tickets_only,
+    ]);
 }

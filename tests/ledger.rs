@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
 
 use common::{Client, Mechanism, server};
@@ -170,7 +170,7 @@ fn watched_server(resumption: &Resumption) -> SslContext {
 }
 
 fn resumption() -> Resumption {
-    let cache = Arc::new(Cache::new(200).unwrap());
+    let cache = common::cache(Cache::builder().capacity(200));
     let builder = Resumption::builder().cache(cache);
     builder.stateless_tickets(false).build().unwrap()
 }
@@ -202,7 +202,7 @@ fn write(cache: &SessionCache, der: &[u8], start: usize, tally: &'static Tally, 
         insert();
         match n % 5 {
             0 => drop(cache.remove(&id(n / 2))),
-            1 => drop(cache.take(&id(n / 3))),
+            1 => drop(cache.take_session(&id(n / 3))),
             2 => insert(),
             _ => {}
         }
@@ -285,7 +285,7 @@ fn no_session_ends_in_a_lookup_and_each_ends_once() {
                 0 => watch(|| cache.get_buffer(&id, &mut buffer)).is_some(),
                 // The reference that comes with it ends here, not in the lookup: perhaps it is the
                 // last.
-                1 => watch(|| cache.get(&id)).is_some(),
+                1 => watch(|| cache.get_session(&id)).is_some(),
                 _ => {
                     let bytes = id.as_bytes();
                     let (len, mut copy) = (bytes.len() as c_int, 1);

@@ -11,21 +11,22 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{
-    Client, Mechanism, ask_for_certificates, peers, resumption, server, server_builder,
+    Client, Mechanism, STORAGE, ask_for_certificates, peers, resumption, server, server_builder,
     server_with_id_context,
 };
-use openssl::ssl::{NameType, SslSession, SslSessionRef};
+use openssl::error::ErrorStack;
+use openssl::ssl::{self, AlpnError, NameType, SslContext, SslSession, SslSessionRef};
 use records::record;
 use rekindle::openssl::{
-    BuildError, InstallError, KeepSession, ResumedBy, Resumption, ResumptionBuilder,
+    BuildError, CachedSession, InstallError, KeepSession, ResumedBy, Resumption, ResumptionBuilder,
+    SessionStorage,
 };
 use rekindle::tickets::{PolicyError, TicketPolicy, TicketRing, TicketRingError, TicketSecret};
 use rekindle::{Cache, CacheBuilder, Clock, ManualClock, SessionId, Time};
 
 /// A resumption whose sessions stay in that cache.
-fn with_cache(cache: CacheBuilder<SslSession>) -> ResumptionBuilder {
-    let cache = Arc::new(cache.build().unwrap());
-    let builder = Resumption::builder().cache(cache);
+fn with_cache(cache: CacheBuilder<CachedSession>) -> ResumptionBuilder {
+    let builder = Resumption::builder().cache(common::cache(cache));
     builder.stateless_tickets(false)
 }
 
@@ -93,7 +94,7 @@ fn what_get_buffer_returns_is_the_session_in_der() {
     assert_eq!(copied.needed, copied.stored);
     let session = SslSession::from_der(&buffer[..copied.stored]).unwrap();
     assert_eq!(session.id(), id.as_bytes());
-    let live = resumption.cache().get(&id).unwrap();
+    let live = resumption.cache().get_session(&id).unwrap();
     assert_eq!(live.to_der().unwrap(), buffer[..copied.stored]);
 }
 
@@ -148,7 +149,7 @@ fn a_session_lives_up_to_and_including_its_last_second() {
     // is still good for a whole second.
     let clock = Fixed(Duration::from_millis((time + 10) * 1_000 + 999));
     let cache = Cache::builder().capacity(10).clock(Arc::new(clock));
-    let cache = cache.build().unwrap();
+    let cache = common::cache(cache);
     cache.insert_session(&id_of(&session), session).unwrap();
     let expires_at = cache.pin().iter().next().unwrap().expires_at();
     let expected = Time::from_millis(1_000_000 + (timeout - 10) * 1_000);
@@ -175,8 +176,11 @@ fn a_removed_session_is_not_resumed() {
 fn a_taken_session_is_handed_out_once() {
     let (resumption, server, client) = peers(Mechanism::Tls12Id);
     let id = id_of(&client.connect(&server).session());
-    assert_eq!(resumption.cache().take(&id).unwrap().id(), id.as_bytes());
-    assert!(resumption.cache().take(&id).is_none());
+    assert_eq!(
+        resumption.cache().take_session(&id).unwrap().id(),
+        id.as_bytes()
+    );
+    assert!(resumption.cache().take_session(&id).is_none());
     assert!(!client.reconnect(&server).resumed());
 }
 
@@ -310,6 +314,42 @@ fn sessions_with_client_certificates_resume() {
             let cache = resumption.cache().pin();
             let longest = cache.iter().map(|e| e.encoded().len()).max();
             assert!(longest > Some(256), "Traffic Server refuses such sessions");
+        }
+    }
+}
+
+#[test]
+fn what_was_negotiated_comes_back() {
+    const NAME: Option<&str> = Some("negotiated.example");
+    let both = Mechanism::STATEFUL.into_iter();
+    for (kind, early_data) in both.flat_map(|kind| [(kind, 0), (kind, 1_000)]) {
+        let resumption = resumption(kind);
+        let mut server = server_builder(b"tests");
+        resumption.install(&mut server).unwrap();
+        server.set_servername_callback(|_, _| Ok(()));
+        server.set_max_early_data(early_data).unwrap();
+        server.set_alpn_select_callback(|_, offered| {
+            ssl::select_next_proto(b"\x02h2", offered).ok_or(AlpnError::NOACK)
+        });
+        let (server, client) = (server.build(), Client::new(kind));
+        let first = client.try_connect(&server, None, NAME).unwrap().session();
+        let cached = resumption.cache().get_session(&id_of(&first)).unwrap();
+        let der = cached.to_der().unwrap();
+        assert_eq!(der, first.to_der().unwrap(), "{kind:?}");
+        let has = |part: &[u8]| der.windows(part.len()).any(|bytes| bytes == part);
+        assert!(has(NAME.unwrap().as_bytes()), "{kind:?}");
+        if kind == Mechanism::Tls13Stateful {
+            assert_eq!(cached.max_early_data(), early_data);
+            assert!(has(b"\x04\x02h2"));
+        }
+        // OpenSSL's guard against replays asks its own cache, which is off.
+        if early_data == 0 {
+            let session = client.session();
+            let again = client.try_connect(&server, Some(&session), NAME).unwrap();
+            assert!(again.resumed(), "{kind:?}");
+            let ssl = again.server.ssl();
+            assert_eq!(ssl.servername(NameType::HOST_NAME), NAME, "{kind:?}");
+            assert_eq!(ssl.selected_alpn_protocol(), Some(&b"h2"[..]), "{kind:?}");
         }
     }
 }
@@ -485,7 +525,7 @@ fn the_maintenance_thread_sweeps_and_ends_with_the_resumption() {
     let session = client.connect(&server).session();
     let id = SessionId::new(b"expired").unwrap();
     let expired = Time::from_millis(0);
-    let inserted = resumption.cache().insert(&id, session, b"", expired);
+    let inserted = resumption.cache().insert(&id, session.into(), b"", expired);
     inserted.unwrap();
     wait_until(|| resumption.cache().stats().evicted.expired == 1);
     let cache = Arc::downgrade(resumption.cache());
@@ -495,4 +535,95 @@ fn the_maintenance_thread_sweeps_and_ends_with_the_resumption() {
     let took = wait_until(|| maintainers() == 0);
     assert!(took < Duration::from_millis(900), "{took:?} is not at once");
     assert!(cache.upgrade().is_none());
+}
+
+#[test]
+fn sessions_resume_alike_however_they_are_stored() {
+    common::with_other_storages(&[
+        every_way_resumes,
+        a_session_id_stays_the_same_over_resumptions,
+        lookups_and_tickets_are_counted,
+        sessions_that_travel_in_tickets_do_not_fill_the_cache,
+        what_get_buffer_returns_is_the_session_in_der,
+        another_session_id_context_never_resumes,
+        an_expired_session_is_not_resumed,
+        a_session_lives_up_to_and_including_its_last_second,
+        a_removed_session_is_not_resumed,
+        a_taken_session_is_handed_out_once,
+        sessions_resume_when_sni_swaps_the_context,
+        a_session_above_the_limit_is_refused_and_counted,
+        sessions_with_client_certificates_resume,
+        what_was_negotiated_comes_back,
+        installing_twice_is_an_error_and_a_freed_context_lets_go,
+        a_panic_in_a_callback_ends_in_a_full_handshake,
+        a_connection_that_just_ends_may_keep_its_session,
+    ]);
+}
+
+/// A cache with one session from a full handshake, with or without a client certificate.
+fn filled(storage: SessionStorage, with_certificate: bool) -> (Resumption, SslContext, Client) {
+    STORAGE.set(storage);
+    let (resumption, client) = (
+        resumption(Mechanism::Tls12Id),
+        Client::new(Mechanism::Tls12Id),
+    );
+    let mut server = server_builder(b"tests");
+    resumption.install(&mut server).unwrap();
+    if with_certificate {
+        ask_for_certificates(&mut server, &resumption);
+    }
+    let server = server.build();
+    client.connect(&server);
+    assert_eq!(resumption.cache().len(), 1);
+    (resumption, server, client)
+}
+
+#[test]
+fn a_session_is_kept_live_only_where_its_storage_says_so() {
+    use SessionStorage::{Encoded, Live, LiveWithClientCertificate};
+    for (storage, with_certificate, is_live) in [
+        (Live, false, true),
+        (Live, true, true),
+        (Encoded, false, false),
+        (Encoded, true, false),
+        (LiveWithClientCertificate, false, false),
+        (LiveWithClientCertificate, true, true),
+    ] {
+        let (resumption, ..) = filled(storage, with_certificate);
+        let cache = resumption.cache();
+        let guard = cache.pin();
+        let entry = guard.iter().next().unwrap();
+        assert_eq!(entry.value().live().is_some(), is_live, "{storage:?}");
+        // The live session counts in the bytes: more than half a kilobyte, and the certificate.
+        let beside = cache.stats().bytes - entry.encoded().len();
+        let expected = match (is_live, with_certificate) {
+            (false, _) => 0..200,
+            (true, false) => 800..2_000,
+            (true, true) => 2_500..10_000,
+        };
+        assert!(expected.contains(&beside), "{storage:?}: {beside} bytes");
+    }
+}
+
+#[test]
+fn an_encoding_that_cannot_be_parsed_is_no_session() {
+    let (resumption, server, client) = filled(SessionStorage::Encoded, false);
+    let cache = resumption.cache();
+    let session = client.session();
+    let id = id_of(&session);
+    let value = cache.get(&id).unwrap();
+    for encoded in [&b""[..], b"\x30\x03", &[0xFF; 300]] {
+        cache
+            .insert(&id, value.clone(), encoded, Time::NEVER)
+            .unwrap();
+        assert!(cache.get_session(&id).is_none());
+        assert_eq!(ErrorStack::get().errors().len(), 0);
+        assert!(!client.offer(&server, &session).resumed());
+        cache
+            .insert(&id, value.clone(), encoded, Time::NEVER)
+            .unwrap();
+        assert!(cache.take_session(&id).is_none() && !cache.contains(&id));
+    }
+    // Of each encoding two lookups.
+    assert_eq!(cache.stats().expired, 6);
 }

@@ -41,7 +41,7 @@ fn visit(kind: Mechanism, resumption: &Resumption) -> usize {
 fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
     let clock = Arc::new(ManualClock::new());
     let cache = Cache::builder().capacity(SESSIONS).clock(clock.clone());
-    let cache = Arc::new(cache.build().unwrap());
+    let cache = common::cache(cache);
     let with_tickets = |on| {
         let builder = Resumption::builder().cache(Arc::clone(&cache));
         let builder = builder.session_timeout(Duration::from_secs(300));

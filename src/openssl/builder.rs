@@ -8,7 +8,7 @@ use super::cipher::Ciphers;
 use super::errors::BuildError;
 use super::resumption::Resumption;
 use super::sealer::Sealer;
-use super::session::SessionCache;
+use super::session::{SessionCache, SessionStorage};
 use super::session_times::Lifetimes;
 use super::shared::Shared;
 use crate::Cache;
@@ -24,6 +24,7 @@ const SEVEN_DAYS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 #[must_use]
 pub struct ResumptionBuilder {
     sessions: usize,
+    storage: SessionStorage,
     cache: Option<Arc<SessionCache>>,
     ring: Option<Arc<TicketRing>>,
     policy: Option<TicketPolicy>,
@@ -39,6 +40,7 @@ impl Resumption {
     pub fn builder() -> ResumptionBuilder {
         ResumptionBuilder {
             sessions: 100_000,
+            storage: SessionStorage::default(),
             cache: None,
             ring: None,
             policy: None,
@@ -54,6 +56,13 @@ impl ResumptionBuilder {
     /// The number of sessions that fit. Ignored when a [`cache`](Self::cache) is given.
     pub fn sessions(mut self, capacity: usize) -> Self {
         self.sessions = capacity;
+        self
+    }
+
+    /// What the cache keeps of a session: by default the live session. Ignored when a
+    /// [`cache`](Self::cache) is given.
+    pub fn session_storage(mut self, storage: SessionStorage) -> Self {
+        self.storage = storage;
         self
     }
 
@@ -134,7 +143,10 @@ impl ResumptionBuilder {
         let ring = self.ticket_keys()?;
         let cache = match self.cache {
             Some(cache) => cache,
-            None => Arc::new(Cache::new(self.sessions)?),
+            None => {
+                let builder = Cache::builder().capacity(self.sessions);
+                Arc::new(SessionCache::new(builder, self.storage)?)
+            }
         };
         let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
             .map_err(BuildError::Randomness)?;

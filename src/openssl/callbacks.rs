@@ -4,8 +4,8 @@
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
 use std::{mem, ptr, slice};
 
-use foreign_types_shared::ForeignType;
-use openssl::ssl::SslSession;
+use foreign_types_shared::{ForeignType, ForeignTypeRef};
+use openssl::ssl::{SslSession, SslSessionRef};
 use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::Contexts;
@@ -70,11 +70,11 @@ pub(super) unsafe extern "C" fn get_session(
         };
         run_hooks(shared, SessionEvent::Get, &id);
         let sealer = &shared.sealer;
-        // SAFETY: the cache's session is alive while the guard lends it.
-        let is_alive = |session: &SslSession, _: &[u8]| unsafe {
+        // SAFETY: the cache lends a session that is alive.
+        let is_alive = |session: &SslSessionRef| unsafe {
             !sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring)
         };
-        let Some(session) = shared.cache.pin().get_if(&id, is_alive).cloned() else {
+        let Some(session) = shared.cache.get_session_if(&id, is_alive) else {
             return ptr::null_mut();
         };
         // SAFETY: as above.

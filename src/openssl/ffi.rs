@@ -84,6 +84,7 @@ unsafe extern "C" {
     pub(super) fn SSL_get_default_timeout(ssl: *const SSL) -> c_long;
     pub(super) fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
     pub(super) fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
+    pub(super) fn CRYPTO_clear_free(ptr: *mut c_void, num: usize, file: *const c_char, line: c_int);
     pub(super) fn CRYPTO_set_ex_data(
         ad: *mut CRYPTO_EX_DATA,
         idx: c_int,

@@ -26,6 +26,7 @@
 mod builder;
 mod callbacks;
 mod cipher;
+mod encoding;
 mod errors;
 mod ffi;
 mod handshake_state;
@@ -45,4 +46,4 @@ pub use builder::ResumptionBuilder;
 pub use errors::{BuildError, InstallError, StoreError};
 pub use keep_session::KeepSession;
 pub use resumption::Resumption;
-pub use session::SessionCache;
+pub use session::{CachedSession, SessionCache, SessionStorage};

@@ -1,21 +1,106 @@
-//! TLS sessions in a cache: the live `SSL_SESSION` and its DER encoding.
+//! TLS sessions in a cache: the DER encoding of each, and the live `SSL_SESSION` if asked for.
 
-use std::hash::BuildHasher;
+use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 
+use foreign_types_shared::ForeignTypeRef;
+use openssl::pkey::Id;
 use openssl::ssl::{SslSession, SslSessionRef};
-use zeroize::Zeroizing;
+use openssl::x509::X509Ref;
 
+use super::encoding::Encoding;
 use super::errors::StoreError;
-use crate::{Cache, Inserted, SessionId, Time};
+use super::ffi;
+use crate::{Cache, CacheBuilder, ConfigError, Inserted, SessionId, Time};
+
+/// What a [`SessionCache`] keeps of each session beside its DER encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SessionStorage {
+    /// The live session, so that no lookup parses or allocates.
+    #[default]
+    Live,
+    /// Nothing: each lookup parses the encoding, as OpenSSL does with each stateless ticket. A
+    /// session that comes back lacks what its encoding lacks: ex_data, and the intermediate
+    /// certificates that the client sent.
+    Encoded,
+    /// The live session where there is a client certificate, which makes parsing dear.
+    LiveWithClientCertificate,
+}
+
+/// A session as a [`SessionCache`] keeps it beside its encoding: live, or not at all.
+#[derive(Clone)]
+pub struct CachedSession(Option<SslSession>);
+
+impl CachedSession {
+    /// The live session, if it is kept.
+    #[must_use]
+    pub fn live(&self) -> Option<&SslSessionRef> {
+        self.0.as_deref()
+    }
+
+    fn new(session: SslSession, storage: SessionStorage) -> Self {
+        let is_kept = match storage {
+            SessionStorage::Live => true,
+            SessionStorage::Encoded => false,
+            SessionStorage::LiveWithClientCertificate => client_certificate(&session).is_some(),
+        };
+        Self(is_kept.then_some(session))
+    }
+
+    /// An estimate of what OpenSSL holds for it, in bytes; `docs/design.md` has the measurements.
+    fn heap_bytes(&self, encoded_len: usize) -> usize {
+        let Some(session) = self.live() else {
+            return 0;
+        };
+        match client_certificate(session).map(X509Ref::public_key) {
+            None => 890 + encoded_len,
+            // The curve's parameters are in each key.
+            Some(Ok(key)) if key.id() == Id::EC => 3_700 + encoded_len * 24 / 5,
+            Some(_) => 2_200 + encoded_len * 24 / 5,
+        }
+    }
+}
+
+impl From<SslSession> for CachedSession {
+    fn from(session: SslSession) -> Self {
+        Self(Some(session))
+    }
+}
+
+/// Shows no secrets.
+impl fmt::Debug for CachedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.live().map_or("Encoded", |_| "Live");
+        write!(f, "CachedSession({kept})")
+    }
+}
 
 /// A cache of TLS sessions. Its encoded bytes are what `i2d_SSL_SESSION` writes (DER), so
-/// `get_buffer` neither parses nor encodes; `get` hands out a reference to the live session.
+/// [`Guard::get_buffer`](crate::Guard::get_buffer) neither parses nor encodes.
 ///
 /// A session in the cache is shared: treat it as read-only.
-pub type SessionCache = Cache<SslSession>;
+#[derive(Debug)]
+pub struct SessionCache {
+    cache: Cache<CachedSession>,
+    storage: SessionStorage,
+}
 
-impl<S: BuildHasher> Cache<SslSession, S> {
+impl SessionCache {
+    /// Makes the cache. Its byte counts include an estimate of what OpenSSL holds, in place of the
+    /// builder's [`value_bytes`](CacheBuilder::value_bytes).
+    ///
+    /// # Errors
+    ///
+    /// As [`CacheBuilder::build`].
+    pub fn new(
+        builder: CacheBuilder<CachedSession>,
+        storage: SessionStorage,
+    ) -> Result<Self, ConfigError> {
+        let cache = builder.value_bytes(CachedSession::heap_bytes).build()?;
+        Ok(Self { cache, storage })
+    }
+
     /// Inserts a session under an id until the end of its life: session time + session timeout,
     /// the whole of that second included (RFC 5246 leaves the length to the server; the rule is
     /// OpenSSL's own).
@@ -28,9 +113,62 @@ impl<S: BuildHasher> Cache<SslSession, S> {
         id: &SessionId,
         session: SslSession,
     ) -> Result<Inserted, StoreError> {
-        let encoded = Zeroizing::new(session.to_der()?);
+        let encoded = Encoding::of(&session)?;
         let expires_at = end_of_life(&session, self.now(), self.unix_time());
+        let session = CachedSession::new(session, self.storage);
         Ok(self.insert(id, session, &encoded, expires_at)?)
+    }
+
+    /// Looks a session up. Where it is live this is wait-free like
+    /// [`Guard::get`](crate::Guard::get); else it parses, and one that cannot be parsed counts as
+    /// expired.
+    pub fn get_session(&self, id: &SessionId) -> Option<SslSession> {
+        self.get_session_if(id, |_| true)
+    }
+
+    /// As [`get_session`](Self::get_session), but a session that `accept` refuses counts as
+    /// expired.
+    pub(super) fn get_session_if(
+        &self,
+        id: &SessionId,
+        accept: impl FnOnce(&SslSessionRef) -> bool,
+    ) -> Option<SslSession> {
+        let guard = self.pin();
+        let mut parsed = None;
+        let found = guard.get_if(id, |session, encoded| match session.live() {
+            Some(live) => accept(live),
+            None => {
+                parsed = SslSession::from_der(encoded).ok();
+                parsed.as_deref().is_some_and(accept)
+            }
+        })?;
+        parsed.or_else(|| found.0.clone())
+    }
+
+    /// Removes a session and hands it out, in one step: of any number of callers exactly one
+    /// receives it.
+    pub fn take_session(&self, id: &SessionId) -> Option<SslSession> {
+        let guard = self.pin();
+        let taken = guard.take(id)?;
+        let live = taken.value().0.clone();
+        live.or_else(|| SslSession::from_der(taken.encoded()).ok())
+    }
+}
+
+impl Deref for SessionCache {
+    type Target = Cache<CachedSession>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.cache
+    }
+}
+
+/// The certificate of a session's client, if it showed one.
+pub(super) fn client_certificate(session: &SslSessionRef) -> Option<&X509Ref> {
+    // SAFETY: a live session; the certificate lives as long as the session.
+    unsafe {
+        let certificate = ffi::SSL_SESSION_get0_peer(session.as_ptr());
+        (!certificate.is_null()).then(|| X509Ref::from_ptr(certificate))
     }
 }
 

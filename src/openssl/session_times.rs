@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use foreign_types_shared::ForeignTypeRef;
 use openssl::asn1::Asn1Time;
-use openssl::x509::X509Ref;
+use openssl::ssl::SslSessionRef;
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::ffi;
+use super::session::client_certificate;
 use crate::Time;
 use crate::resume::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
 use crate::tickets::{RingKey, TicketPolicy, TicketRing};
@@ -161,13 +162,10 @@ pub(super) fn left_of_key(key: &RingKey, policy: &TicketPolicy, now: Time) -> u6
 ///
 /// `session` is alive.
 unsafe fn left_of_certificate(session: *mut SSL_SESSION, ring: &TicketRing) -> u64 {
-    // SAFETY: by contract; the certificate lives as long as the session.
-    let certificate = unsafe {
-        let peer = ffi::SSL_SESSION_get0_peer(session);
-        if peer.is_null() {
-            return u64::MAX;
-        }
-        X509Ref::from_ptr(peer)
+    // SAFETY: by contract.
+    let session = unsafe { SslSessionRef::from_ptr(session) };
+    let Some(certificate) = client_certificate(session) else {
+        return u64::MAX;
     };
     let now = Asn1Time::from_unix(seconds(ring.unix_time()) as _);
     let left = now.and_then(|now| now.diff(certificate.not_after()));

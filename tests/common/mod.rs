@@ -5,6 +5,7 @@
 
 mod pipe;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::sync::{Arc, LazyLock};
 
@@ -19,7 +20,8 @@ use openssl::ssl::{
     SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509, X509Extension, X509NameBuilder};
-use rekindle::openssl::{ResumedBy, Resumption};
+use rekindle::CacheBuilder;
+use rekindle::openssl::{CachedSession, ResumedBy, Resumption, SessionCache, SessionStorage};
 
 pub use pipe::Pipe;
 use pipe::step;
@@ -130,9 +132,31 @@ pub fn ask_for_certificates(builder: &mut SslContextBuilder, _: &Resumption) {
     builder.set_verify_callback(mode, |_, _| true);
 }
 
+thread_local! {
+    /// How the caches of the tests on this thread keep sessions.
+    pub static STORAGE: Cell<SessionStorage> = const { Cell::new(SessionStorage::Live) };
+}
+
+/// Runs tests, which have run with live sessions, with every other storage.
+pub fn with_other_storages(tests: &[fn()]) {
+    for storage in [
+        SessionStorage::Encoded,
+        SessionStorage::LiveWithClientCertificate,
+    ] {
+        STORAGE.set(storage);
+        tests.iter().for_each(|test| test());
+    }
+}
+
+/// A cache for a resumption.
+pub fn cache(builder: CacheBuilder<CachedSession>) -> Arc<SessionCache> {
+    Arc::new(SessionCache::new(builder, STORAGE.get()).unwrap())
+}
+
 /// A resumption of its own for that kind.
 pub fn resumption(kind: Mechanism) -> Resumption {
     let builder = Resumption::builder().sessions(1_000);
+    let builder = builder.session_storage(STORAGE.get());
     builder.stateless_tickets(kind.stateless()).build().unwrap()
 }
 
@@ -183,6 +207,7 @@ impl Client {
         builder.set_options(options);
         builder.set_min_proto_version(Some(kind.version())).unwrap();
         builder.set_max_proto_version(Some(kind.version())).unwrap();
+        builder.set_alpn_protos(b"\x02h2").unwrap();
         // For servers that ask.
         builder.set_certificate(&identity.certificate).unwrap();
         builder.set_private_key(&identity.key).unwrap();

@@ -8,12 +8,12 @@ use rekindle::tickets::TicketKeys;
 use rekindle::{Clock, SessionId};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Mechanism, ask_for_certificates};
+use crate::common::{self, Client, Mechanism, ask_for_certificates};
 use crate::machine::{
     HOUR, Machine, a_clock, given_keys, hint, own_keys, ring, secs, stubborn, timed, timeout,
 };
 use crate::records::record;
-use crate::wall_clock;
+use crate::{last_second, lineage, wall_clock};
 
 #[test]
 fn the_session_in_the_cache_is_never_written_to() {
@@ -23,7 +23,11 @@ fn the_session_in_the_cache_is_never_written_to() {
         drop(machine.connect(&without));
         let session = without.session();
         let id = SessionId::new(session.id()).unwrap();
-        let cached = machine.resumption.cache().get(&id).expect("is cached");
+        let cached = machine
+            .resumption
+            .cache()
+            .get_session(&id)
+            .expect("is cached");
         let before = cached.to_der().unwrap();
         for age in [0, 50, 90] {
             machine.pass(clock_until(&machine.clock, age));
@@ -52,7 +56,7 @@ fn the_session_behind_a_stateful_ticket_is_never_written_to() {
     let all = || -> Vec<(SessionId, Vec<u8>)> {
         let cache = machine.resumption.cache().pin();
         let all = cache.iter();
-        all.map(|entry| (*entry.id(), entry.value().to_der().unwrap()))
+        all.map(|entry| (*entry.id(), entry.value().live().unwrap().to_der().unwrap()))
             .collect()
     };
     for _ in 0..3 {
@@ -60,7 +64,7 @@ fn the_session_behind_a_stateful_ticket_is_never_written_to() {
         machine.pass(40);
         assert!(machine.reconnect(&client).resumed());
         for (id, der) in before {
-            if let Some(session) = machine.resumption.cache().get(&id) {
+            if let Some(session) = machine.resumption.cache().get_session(&id) {
                 assert_eq!(session.to_der().unwrap(), der);
             }
         }
@@ -200,4 +204,18 @@ fn many_that_resume_one_cached_session_at_once_do_not_meet() {
             });
         }
     });
+}
+
+#[test]
+fn sessions_end_alike_however_they_are_stored() {
+    common::with_other_storages(&[
+        the_session_in_the_cache_is_never_written_to,
+        a_ticket_of_a_cached_session_begins_no_new_life,
+        a_certificate_that_has_ended_kills_no_handshake,
+        a_certificate_that_ends_meanwhile_ends_the_session,
+        lineage::renewals_within_seconds_count_too,
+        lineage::a_cached_session_whose_lineage_has_ended_counts_as_expired,
+        lineage::further_tickets_of_a_long_connection_are_of_its_lineage,
+        last_second::the_last_second_counts_and_the_next_does_not,
+    ]);
 }

@@ -18,7 +18,7 @@ use crate::records::record;
 const TIMEOUT: u64 = 150;
 
 #[test]
-fn the_last_second_counts_and_the_next_does_not() {
+pub(crate) fn the_last_second_counts_and_the_next_does_not() {
     for kind in Mechanism::TICKETS {
         // Sealed anywhere in a second, and with any step of the wall clock since.
         for (issued_at, step) in [(0, 0), (999, 0), (500, -900), (1, 900), (999, -86_400)] {

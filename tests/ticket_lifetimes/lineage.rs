@@ -81,7 +81,7 @@ fn steps_of_the_time_of_day_make_a_chain_neither_shorter_nor_longer() {
 }
 
 #[test]
-fn renewals_within_seconds_count_too() {
+pub(crate) fn renewals_within_seconds_count_too() {
     for kind in [Mechanism::Tls13Ticket, Mechanism::Tls13Stateful] {
         for every in [300, 700, 999] {
             let (machine, client) = Machine::and_client(kind, own_keys, limits);
@@ -98,7 +98,7 @@ fn renewals_within_seconds_count_too() {
 }
 
 #[test]
-fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
+pub(crate) fn a_cached_session_whose_lineage_has_ended_counts_as_expired() {
     let (machine, client) = Machine::and_client(Mechanism::Tls13Stateful, own_keys, limits);
     machine.connect(&client);
     for _ in 0..4 {
@@ -212,7 +212,7 @@ fn one_more_ticket(connection: &mut Connection) {
 }
 
 #[test]
-fn further_tickets_of_a_long_connection_are_of_its_lineage() {
+pub(crate) fn further_tickets_of_a_long_connection_are_of_its_lineage() {
     let (machine, client) = Machine::and_client(Mechanism::Tls13Ticket, own_keys, limits);
     for resumes in [false, true] {
         let mut connection = machine.connect(&client);

@@ -16,7 +16,7 @@ use rekindle::tickets::{
 use rekindle::{Cache, Clock};
 
 use crate::clock::TwoClocks;
-use crate::common::{Client, Connection, Mechanism, server_builder};
+use crate::common::{self, Client, Connection, Mechanism, server_builder};
 use crate::records::record;
 use crate::wall_clock;
 
@@ -129,7 +129,7 @@ impl Machine {
     ) -> Self {
         wall_clock::is_by(clock);
         let cache = Cache::builder().capacity(100).clock(clock.clone());
-        let builder = Resumption::builder().cache(Arc::new(cache.build().unwrap()));
+        let builder = Resumption::builder().cache(common::cache(cache));
         let builder = builder.stateless_tickets(kind.stateless());
         let builder = configure(builder.ticket_ring(Arc::new(ring)));
         let resumption = builder.build().unwrap();

@@ -123,7 +123,9 @@ impl Contender {
         match &self.server.resumption {
             Some(ours) if self.encoded => {
                 let id = SessionId::new(session.id()).expect("an id");
-                let inserted = ours.cache().insert(&id, session, encoded, Time::NEVER);
+                let inserted = ours
+                    .cache()
+                    .insert(&id, session.into(), encoded, Time::NEVER);
                 inserted.expect("nothing is refused here");
             }
             _ => self.server.insert(session),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{ptr, slice};
 
 use rekindle::Cache;
-use rekindle::openssl::{BuildError, Resumption};
+use rekindle::openssl::{BuildError, Resumption, SessionCache, SessionStorage};
 use rekindle::tickets::TicketPolicy;
 
 use crate::failure::Failure;
@@ -77,8 +77,11 @@ impl rekindle_config {
         if let Some(age) = seconds(self.ticket_key_max_age) {
             policy = policy.max_age(age);
         }
-        let cache = Arc::new(cache.build().map_err(BuildError::from)?);
-        let mut resumption = Resumption::builder().cache(cache).ticket_policy(policy);
+        // TSSslSessionGet() neither parses nor allocates.
+        let cache = SessionCache::new(cache, SessionStorage::Live).map_err(BuildError::from)?;
+        let mut resumption = Resumption::builder()
+            .cache(Arc::new(cache))
+            .ticket_policy(policy);
         if let Some(timeout) = seconds(self.session_timeout) {
             resumption = resumption.session_timeout(timeout);
         }

@@ -111,6 +111,6 @@ pub unsafe extern "C" fn rekindle_session_take(id: *const TSSslSessionID_s) -> *
     call(ptr::null_mut(), || {
         // SAFETY: by contract.
         let id = unsafe { session_id(id) }?;
-        service::with(|service| Ok(give(service.cache().take(&id)).cast()))
+        service::with(|service| Ok(give(service.cache().take_session(&id)).cast()))
     })
 }

@@ -56,7 +56,7 @@ pub unsafe extern "C" fn TSSslSessionGet(sessionid: *const TSSslSessionID) -> TS
     call(ptr::null_mut(), || {
         // SAFETY: by contract.
         let id = unsafe { session_id(sessionid) }?;
-        service::with(|service| Ok(give(service.cache().get(&id))))
+        service::with(|service| Ok(give(service.cache().get_session(&id))))
     })
 }
 
