@@ -114,6 +114,7 @@ fn resumption(
     }
     let resumption = Resumption::builder()
         .sessions(settings.sessions as usize)
+        .session_storage(settings.session_storage)
         .session_timeout(settings.session_timeout)
         .full_handshake_max_age(settings.full_handshake_max_age)
         .stateless_tickets(settings.stateless_tickets)

@@ -94,6 +94,16 @@ fn curl_with_two_connections() {
         ("off", "--tls-max 1.2", "session_id"),
         ("on", "--tlsv1.3", "ticket"),
         ("off", "--tlsv1.3", "stateful_ticket"),
+        (
+            "off --session-storage encoded",
+            "--tls-max 1.2",
+            "session_id",
+        ),
+        (
+            "off --session-storage encoded",
+            "--tlsv1.3",
+            "stateful_ticket",
+        ),
     ] {
         let terminator = Terminator::demo(&format!("--tickets {tickets}"));
         let url = format!("https://{}/", terminator.address);

@@ -194,6 +194,7 @@ fn flags_that_make_no_sense() {
         ("--tickets", "maybe"),
         ("--sessions", "0"),
         ("--sessions", "many"),
+        ("--session-storage", "dead"),
         ("--session-timeout", "0"),
         ("--session-timeout", "604801"),
         ("--threads", "0"),
