@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 use std::{fmt, thread};
 
+use tempfile::NamedTempFile;
+
 use crate::process::Process;
 use crate::wait::DEADLINE;
 
@@ -79,6 +81,44 @@ pub fn s_client(address: SocketAddr, words: &str) -> Printed {
 pub fn s_client_get(address: SocketAddr, words: &str) -> Printed {
     let line = format!("openssl s_client -ign_eof -connect {address} {words}");
     converse(&mut bounded(&line), b"GET / HTTP/1.0\r\n\r\n")
+}
+
+/// A client that keeps its session in a file, from one visit to the next.
+#[derive(Debug)]
+pub struct Visitor<'a> {
+    words: &'a str,
+    session: NamedTempFile,
+}
+
+impl<'a> Visitor<'a> {
+    /// `words` go to `s_client` at each visit.
+    pub fn new(words: &'a str) -> Self {
+        let session = NamedTempFile::new().expect("a temporary file");
+        Self { words, session }
+    }
+
+    /// Requests a page as a new client, and keeps the session.
+    #[track_caller]
+    pub fn visit(&self, address: SocketAddr) -> Printed {
+        s_client_get(
+            address,
+            &format!("{} -sess_out {}", self.words, self.session()),
+        )
+    }
+
+    /// Requests a page, and offers the session.
+    #[track_caller]
+    pub fn come_back(&self, address: SocketAddr) -> Printed {
+        s_client_get(
+            address,
+            &format!("{} -sess_in {}", self.words, self.session()),
+        )
+    }
+
+    /// The file with the session, in PEM form.
+    pub fn session(&self) -> &str {
+        self.session.path().to_str().expect("paths here are UTF-8")
+    }
 }
 
 /// A program that cannot run for ever.

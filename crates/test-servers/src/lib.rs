@@ -8,7 +8,7 @@ mod server;
 mod tcp;
 mod wait;
 
-pub use client::{Printed, bounded, converse, finish, s_client, s_client_get};
+pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
 pub use files::{Files, TICKET_KEY, ticket_key};
 pub use process::Process;
 pub use rustix::process::Signal;

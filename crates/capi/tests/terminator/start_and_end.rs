@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use rekindle_test_servers::{Files, Signal, s_client, s_client_get, ticket_key};
+use rekindle_test_servers::{Files, Signal, Visitor, s_client, ticket_key};
 
 use crate::clients::{curl, gnutls_cli, has_gnutls_cli};
 use crate::common::{HAS_VALGRIND, VALGRIND, install, root, run};
@@ -104,9 +104,9 @@ fn it_leaves_neither_leaks_nor_errors() {
         let server = Server::spawn(valgrind.args(options.split_whitespace()));
 
         for protocol in ["-tls1_2", "-tls1_3"] {
-            let session = files.text(protocol);
-            s_client_get(server.address, &format!("{protocol} -sess_out {session}"));
-            let printed = s_client_get(server.address, &format!("{protocol} -sess_in {session}"));
+            let client = Visitor::new(protocol);
+            client.visit(server.address);
+            let printed = client.come_back(server.address);
             assert_eq!(printed.pages("resumed"), ["yes"], "{printed:?}");
         }
         s_client(server.address, "-tls1_2 -no_ticket -reconnect");

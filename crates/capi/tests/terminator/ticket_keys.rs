@@ -2,36 +2,38 @@
 
 use std::fs;
 
-use rekindle_test_servers::{Files, Signal, s_client_get, ticket_key};
+use rekindle_test_servers::{Files, Signal, Visitor, ticket_key};
 
 use crate::server::{Server, refusal};
 
 const KEYS: &str = "ticket.keys";
 const PROTOCOLS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
-/// A server with one random key, and the session of a full handshake in a file.
-fn visited(protocol: &str) -> (Files, [u8; 48], Server, String) {
+/// A server with one random key, and a client that has made a full handshake.
+fn visited(protocol: &str) -> (Files, [u8; 48], Server, Visitor<'_>) {
     let (files, key) = (Files::new(), ticket_key());
     files.replace(KEYS, &key);
-    let (server, session) = (server(&files), files.text("session"));
-    first_visit(&server, protocol, &session);
-    (files, key, server, session)
+    let server = server(&files);
+    let client = first_visit(&server, protocol);
+    (files, key, server, client)
 }
 
 fn server(files: &Files) -> Server {
     Server::start(&format!("-t {}", files.text(KEYS)))
 }
 
-/// A full handshake that leaves its session in a file.
+/// A full handshake, whose session the client keeps.
 #[track_caller]
-fn first_visit(server: &Server, protocol: &str, session: &str) {
-    let printed = s_client_get(server.address, &format!("{protocol} -sess_out {session}"));
+fn first_visit<'a>(server: &Server, protocol: &'a str) -> Visitor<'a> {
+    let client = Visitor::new(protocol);
+    let printed = client.visit(server.address);
     assert_eq!(printed.pages("resumed"), ["no"], "{printed:?}");
+    client
 }
 
 #[track_caller]
-fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
-    let printed = s_client_get(server.address, &format!("{protocol} -sess_in {session}"));
+fn is_resumed(client: &Visitor<'_>, server: &Server) -> bool {
+    let printed = client.come_back(server.address);
     let pages = printed.pages("resumed");
     assert!(pages == ["yes"] || pages == ["no"], "{printed:?}");
     assert_eq!(printed.reused(), [pages == ["yes"]], "{printed:?}");
@@ -41,18 +43,18 @@ fn is_resumed(server: &Server, protocol: &str, session: &str) -> bool {
 #[test]
 fn a_rotated_key_opens_tickets_until_it_is_dropped() {
     for protocol in PROTOCOLS {
-        let (files, old, server, session) = visited(protocol);
+        let (files, old, server, client) = visited(protocol);
         let new = ticket_key();
         files.replace(KEYS, &[new, old].concat());
         server.reload("ticket keys updated");
-        assert!(is_resumed(&server, protocol, &session));
-        assert!(is_resumed(&server, protocol, &session));
+        assert!(is_resumed(&client, &server));
+        assert!(is_resumed(&client, &server));
         let counters = server.counters();
         assert_eq!(counters.get("tickets_renewed"), 2, "{counters:?}");
 
         files.replace(KEYS, &new);
         server.reload("ticket keys updated");
-        assert!(!is_resumed(&server, protocol, &session));
+        assert!(!is_resumed(&client, &server));
         let counters = server.counters();
         assert_eq!(counters.get("tickets_renewed"), 2, "{counters:?}");
         assert_eq!(counters.get("tickets_retired_key"), 1, "{counters:?}");
@@ -88,13 +90,13 @@ const BROKEN: [(&[u8], &str); 5] = [
 
 #[test]
 fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
-    let (files, _, server, session) = visited("-tls1_2");
+    let (files, _, server, client) = visited("-tls1_2");
     let changes_nothing = |complaint: &str| {
         server.process.signal(Signal::HUP);
         let line = server.process.wait_for(complaint);
         assert!(line.contains(&files.text(KEYS)), "{line}");
         server.process.wait_for("ticket keys stay as they were");
-        assert!(is_resumed(&server, "-tls1_2", &session), "{complaint}");
+        assert!(is_resumed(&client, &server), "{complaint}");
     };
 
     for (content, complaint) in BROKEN {
@@ -114,7 +116,7 @@ fn a_broken_file_at_sighup_leaves_the_keys_and_is_named() {
 
 #[test]
 fn a_newline_behind_the_keys_is_ignored_with_a_warning() {
-    let (files, key, server, session) = visited("-tls1_2");
+    let (files, key, server, client) = visited("-tls1_2");
     files.replace(KEYS, &[&key[..], b"\n"].concat());
     server.process.signal(Signal::HUP);
     let line = server
@@ -122,7 +124,7 @@ fn a_newline_behind_the_keys_is_ignored_with_a_warning() {
         .wait_for("1 bytes behind the last record of 48 are ignored");
     assert!(line.contains(&files.text(KEYS)), "{line}");
     server.process.wait_for("ticket keys updated");
-    assert!(is_resumed(&server, "-tls1_2", &session));
+    assert!(is_resumed(&client, &server));
 }
 
 #[test]
@@ -148,20 +150,16 @@ fn two_servers_with_one_file_resume_each_others_tickets() {
     files.replace(KEYS, &ticket_key());
     let (a, b) = (server(&files), server(&files));
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
-            first_visit(made_by, protocol, &session);
-            assert!(is_resumed(shown_to, protocol, &session));
+            assert!(is_resumed(&first_visit(made_by, protocol), shown_to));
         }
     }
 }
 
 #[test]
 fn two_servers_without_a_file_do_not() {
-    let (a, b, files) = (Server::start(""), Server::start(""), Files::new());
+    let (a, b) = (Server::start(""), Server::start(""));
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
-        first_visit(&a, protocol, &session);
-        assert!(!is_resumed(&b, protocol, &session));
+        assert!(!is_resumed(&first_visit(&a, protocol), &b));
     }
 }

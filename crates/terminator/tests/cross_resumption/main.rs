@@ -11,7 +11,6 @@ mod keys;
 mod pair;
 mod servers;
 mod ticket;
-mod visits;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -19,8 +18,11 @@ use crate::common::skipped_when_quick;
 use crate::pair::Pair;
 use crate::servers::{ALL, Product};
 
-/// As they are called, and the option of `openssl s_client`.
-const PROTOCOLS: [(&str, &str); 2] = [("TLS 1.2", "-tls1_2"), ("TLS 1.3", "-tls1_3")];
+/// As they are called, and the words for `openssl s_client`.
+const PROTOCOLS: [(&str, &str); 2] = [
+    ("TLS 1.2", "-servername localhost -tls1_2"),
+    ("TLS 1.3", "-servername localhost -tls1_3"),
+];
 
 fn main() {
     let arguments = Arguments::from_args();

@@ -3,14 +3,14 @@
 
 use std::net::SocketAddr;
 
-use rekindle_test_servers::Running;
+use rekindle_test_servers::{Printed, Running, Visitor};
 
 use crate::PROTOCOLS;
 use crate::common::Terminator;
 use crate::common::files::{Files, hex};
 use crate::keys::{Format, Key};
 use crate::servers::Product;
-use crate::visits::{first_visit, second_visit};
+use crate::ticket::Ticket;
 
 #[derive(Debug)]
 pub(crate) struct Pair {
@@ -31,7 +31,7 @@ impl Pair {
         let keys = format.random_keys();
         let theirs = product.start(&files, format, &keys);
         let [(_, protocol), ..] = PROTOCOLS;
-        let ticket = first_visit(theirs.address, protocol).ticket();
+        let ticket = Ticket::of(&first_visit(theirs.address, protocol));
         let context = ticket.session_id_context(&keys[format.seals]);
         Self {
             ours: terminator(format, &keys, &context),
@@ -61,7 +61,7 @@ impl Pair {
 
     /// The other server seals with the key that the format says, and opens with those that it says.
     pub(crate) fn order_of_use(&self, protocol: &str) {
-        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let ticket = Ticket::of(&first_visit(self.theirs.address, protocol));
         let named = |key: &Key| key.name == ticket.key_name();
         assert_eq!(self.keys.iter().position(named), Some(self.format.seals));
         assert!(ticket.has_mac_of(&self.keys[self.format.seals]));
@@ -78,7 +78,7 @@ impl Pair {
 
     /// The other server makes its session id context of what its source says.
     pub(crate) fn context_is_known(&self, protocol: &str) {
-        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let ticket = Ticket::of(&first_visit(self.theirs.address, protocol));
         let context = ticket.session_id_context(&self.keys[self.format.seals]);
         assert_eq!(
             hex(&context),
@@ -98,7 +98,7 @@ impl Pair {
 
     /// Whether the other server's tickets have the MAC that its key file says.
     pub(crate) fn has_mac_of_its_file(&self, protocol: &str) -> bool {
-        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let ticket = Ticket::of(&first_visit(self.theirs.address, protocol));
         ticket.has_mac_of(&self.keys[self.format.seals])
     }
 
@@ -106,7 +106,7 @@ impl Pair {
     /// but the MAC is by another secret. (That the AES key is right shows in the context that
     /// [`Self::context_is_known`].)
     pub(crate) fn another_mac(&self, protocol: &str) {
-        let ticket = first_visit(self.theirs.address, protocol).ticket();
+        let ticket = Ticket::of(&first_visit(self.theirs.address, protocol));
         let key = &self.keys[self.format.seals];
         assert_eq!(ticket.key_name(), key.name);
         assert!(!ticket.has_mac_of(key));
@@ -140,4 +140,18 @@ fn does_not_resume(issued_by: SocketAddr, shown_to: SocketAddr, protocol: &str) 
     let session = first_visit(issued_by, protocol);
     let printed = second_visit(shown_to, &session);
     assert_eq!(printed.reused(), [false], "{}", printed.0);
+}
+
+/// A full handshake that leaves its session.
+fn first_visit(address: SocketAddr, protocol: &str) -> Visitor<'_> {
+    let client = Visitor::new(protocol);
+    client.visit(address).expect_reused([false]);
+    client
+}
+
+/// A handshake with that session, full or resumed.
+fn second_visit(address: SocketAddr, client: &Visitor<'_>) -> Printed {
+    let printed = client.come_back(address);
+    printed.assert_no_error();
+    printed
 }

@@ -3,10 +3,14 @@
 //! A ticket is `name[16] iv[16] ciphertext mac[32]`: AES-CBC, and HMAC-SHA256 over all before the
 //! MAC. Inside is the session as OpenSSL encodes it.
 
+use std::fs;
+
+use openssl::base64::decode_block;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::symm::{Cipher, decrypt};
+use rekindle_test_servers::Visitor;
 
 use crate::keys::{Key, NAME};
 
@@ -26,9 +30,12 @@ const TICKET: u8 = 10;
 pub(crate) struct Ticket(Vec<u8>);
 
 impl Ticket {
-    /// From a session as a client encodes it.
-    pub(crate) fn of_client_session(session: &[u8]) -> Self {
-        let ticket = octets_in_field(session, TICKET).expect("the session has a ticket");
+    /// The ticket in a client's session.
+    pub(crate) fn of(client: &Visitor<'_>) -> Self {
+        let pem = fs::read_to_string(client.session()).expect("s_client wrote a session");
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        let session = decode_block(&lines.collect::<String>()).expect("base64");
+        let ticket = octets_in_field(&session, TICKET).expect("the session has a ticket");
         assert!(ticket.len() > NAME + IV + MAC);
         Self(ticket)
     }

@@ -1,6 +1,7 @@
 //! `/metrics` and `/healthz`.
 
-use crate::common::files::Files;
+use rekindle_test_servers::{Printed, Visitor};
+
 use crate::common::{Terminator, handshakes};
 
 #[test]
@@ -98,14 +99,10 @@ fn metrics_are_well_formed_and_complete() {
 fn reuse_distances_tell_which_capacity_finds_a_session() {
     let terminator = Terminator::demo("--tickets off --sessions 2 --threads 1");
     assert_eq!(terminator.metric("rekindle_cache_capacity"), 2);
-    let files = Files::new();
-    let (first, other) = (files.text("first"), files.text("other"));
-    let visit = |words: &str| {
-        let printed = terminator.get(&format!("-tls1_2 {words}"));
-        printed.assert_no_error().reused() == [true]
-    };
-    let keep = |session: &str| visit(&format!("-sess_out {session}"));
-    let show = |session: &str| visit(&format!("-sess_in {session}"));
+    let [first, other, third] = [(); 3].map(|()| Visitor::new("-tls1_2"));
+    let resumed = |printed: Printed| printed.assert_no_error().reused() == [true];
+    let keep = |client: &Visitor<'_>| resumed(client.visit(terminator.address));
+    let show = |client: &Visitor<'_>| resumed(client.come_back(terminator.address));
     let finds = |sessions| {
         let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{sessions}\"}}");
         terminator.metric(&bucket)
@@ -120,7 +117,7 @@ fn reuse_distances_tell_which_capacity_finds_a_session() {
     assert_eq!((finds("1.0"), finds("2.0"), finds("+Inf")), (1, 2, 2));
 
     // Never resumed, the other makes room for a third; that it was asked for is known all the same.
-    assert!(!visit(""));
+    assert!(!keep(&third));
     assert!(!show(&other));
     let found = [finds("1.0"), finds("2.0"), finds("3.0"), finds("+Inf")];
     assert_eq!(found, [1, 2, 3, 3]);
@@ -129,11 +126,9 @@ fn reuse_distances_tell_which_capacity_finds_a_session() {
 #[test]
 fn a_stateful_ticket_has_a_reuse_distance() {
     let terminator = Terminator::demo("--tickets off");
-    let files = Files::new();
-    let session = files.text("session");
-    terminator.get(&format!("-tls1_3 -sess_out {session}"));
-    let printed = terminator.get(&format!("-tls1_3 -sess_in {session}"));
-    printed.expect_reused([true]);
+    let client = Visitor::new("-tls1_3");
+    client.visit(terminator.address);
+    client.come_back(terminator.address).expect_reused([true]);
     for found_by in ["100000.0", "+Inf"] {
         let bucket = format!("rekindle_cache_reuse_distance_sessions_bucket{{le=\"{found_by}\"}}");
         assert_eq!(terminator.metric(&bucket), 1, "{found_by}");

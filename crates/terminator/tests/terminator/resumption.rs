@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::files::Files;
 use crate::common::{Terminator, connect, handshakes};
-use rekindle_test_servers::echo;
+use rekindle_test_servers::{Visitor, echo};
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 
@@ -77,13 +77,11 @@ fn tls13(tickets: &str, kind: &str) {
 fn an_expired_session_is_swept_and_not_resumed() {
     // A sweep of the whole cache takes a minute; of a cache with one line, one call.
     let terminator = Terminator::demo("--session-timeout 1 --sessions 1");
-    let files = Files::new();
-    let session = files.text("session");
-    terminator.get(&format!("-tls1_2 -no_ticket -sess_out {session}"));
+    let client = Visitor::new("-tls1_2 -no_ticket");
+    client.visit(terminator.address);
     // Maintenance sweeps expired sessions without a handshake.
     terminator.wait_for_metric("rekindle_cache_entries", 0);
-    let printed = terminator.get(&format!("-tls1_2 -no_ticket -sess_in {session}"));
-    printed.expect_reused([false]);
+    client.come_back(terminator.address).expect_reused([false]);
 }
 
 #[test]

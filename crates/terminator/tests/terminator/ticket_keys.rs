@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rekindle_test_servers::Visitor;
+
 use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
 use crate::common::{Terminator, eventually, handshakes, skipped_when_quick};
 
@@ -15,17 +17,18 @@ fn terminator(files: &Files) -> Terminator {
     Terminator::demo(&format!("--ticket-keys {}", files.text(KEYS)))
 }
 
-/// A full handshake that leaves its session in a file.
-fn first_visit(terminator: &Terminator, protocol: &str, session: &str) {
-    let printed = terminator.get(&format!("{protocol} -sess_out {session}"));
-    printed.expect_reused([false]);
+/// A full handshake, whose session the client keeps.
+fn first_visit<'a>(terminator: &Terminator, protocol: &'a str) -> Visitor<'a> {
+    let client = Visitor::new(protocol);
+    client.visit(terminator.address).expect_reused([false]);
+    client
 }
 
 /// The client comes back with a ticket from before, and makes the kind of handshake that is
 /// expected.
 #[track_caller]
-fn comes_back(terminator: &Terminator, protocol: &str, session: &str, handshake: &str) {
-    let printed = terminator.get(&format!("{protocol} -sess_in {session}"));
+fn comes_back(client: &Visitor<'_>, terminator: &Terminator, handshake: &str) {
+    let printed = client.come_back(terminator.address);
     printed.expect_reused([handshake != "full"]);
     assert_eq!(printed.handshake(), handshake);
 }
@@ -36,10 +39,8 @@ fn two_terminators_with_one_file_resume_each_other() {
     files.replace(KEYS, &ticket_key());
     let (a, b) = (terminator(&files), terminator(&files));
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
-            first_visit(made_by, protocol, &session);
-            comes_back(shown_to, protocol, &session, "ticket");
+            comes_back(&first_visit(made_by, protocol), shown_to, "ticket");
         }
     }
 }
@@ -47,11 +48,8 @@ fn two_terminators_with_one_file_resume_each_other() {
 #[test]
 fn two_terminators_without_a_file_do_not() {
     let (a, b) = (Terminator::demo(""), Terminator::demo(""));
-    let files = Files::new();
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
-        first_visit(&a, protocol, &session);
-        comes_back(&b, protocol, &session, "full");
+        comes_back(&first_visit(&a, protocol), &b, "full");
     }
 }
 
@@ -68,32 +66,32 @@ fn a_session_resumes_where_its_context_is_the_same() {
     // Twice the same, once as digits, and another.
     let (a, b, other) = (with("shop"), with("hex:73686f70"), with("shop\u{1}"));
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
-        first_visit(&a, protocol, &session);
+        let client = first_visit(&a, protocol);
         for (shown_to, kind) in [(&b, "ticket"), (&other, "full")] {
-            comes_back(shown_to, protocol, &session, kind);
+            comes_back(&client, shown_to, kind);
         }
     }
 }
 
-/// A terminator whose key has been rotated, new key first, and a session from before.
-fn rotated(files: &Files, protocol: &str, session: &str) -> (Terminator, [u8; TICKET_KEY]) {
+/// A terminator whose key has been rotated, the new key, which comes first, and a client from
+/// before.
+fn rotated<'a>(files: &Files, protocol: &'a str) -> (Terminator, [u8; TICKET_KEY], Visitor<'a>) {
     let (old, new) = (ticket_key(), ticket_key());
     files.replace(KEYS, &old);
     let terminator = terminator(files);
-    first_visit(&terminator, protocol, session);
+    let client = first_visit(&terminator, protocol);
     terminator.reload_after(|| files.replace(KEYS, &[new, old].concat()), UPDATED);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 2);
-    (terminator, new)
+    (terminator, new, client)
 }
 
 /// The old key goes: its tickets get a full handshake, and no error.
-fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &str, session: &str) {
+fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], client: &Visitor<'_>) {
     terminator.reload_after(|| files.replace(KEYS, new), UPDATED);
     let gone = "keys are gone that still opened tickets";
     terminator.wait_for_log(gone);
     assert_eq!(terminator.metric("rekindle_ticket_keys"), 1);
-    comes_back(terminator, protocol, session, "full");
+    comes_back(client, terminator, "full");
     let retired = r#"rekindle_tickets_total{event="retired_key"}"#;
     assert_eq!(terminator.metric(retired), 1);
 }
@@ -101,27 +99,27 @@ fn drop_old_key(terminator: &Terminator, files: &Files, new: &[u8], protocol: &s
 #[test]
 fn tls12_rotation_renews_old_tickets_until_their_key_is_gone() {
     let files = Files::new();
-    let session = files.text("session");
-    let (terminator, new) = rotated(&files, "-tls1_2", &session);
+    let (terminator, new, client) = rotated(&files, "-tls1_2");
     // The first of the six shows the old ticket and gets a new one, which the other five show.
-    let printed = terminator.s_client(&format!("-tls1_2 -reconnect -sess_in {session}"));
+    let printed = terminator.s_client(&format!("-tls1_2 -reconnect -sess_in {}", client.session()));
     printed.expect_reused([true; 6]);
     for (kind, count) in [("renewed_ticket", 1), ("ticket", 5)] {
         terminator.wait_for_metric(&handshakes("TLSv1.2", kind), count);
     }
-    drop_old_key(&terminator, &files, &new, "-tls1_2", &session);
+    drop_old_key(&terminator, &files, &new, &client);
 }
 
 #[test]
 fn tls13_rotation_renews_old_tickets_until_their_key_is_gone() {
     let files = Files::new();
-    let (session, renewed) = (files.text("session"), files.text("renewed"));
-    let (terminator, new) = rotated(&files, "-tls1_3", &session);
-    let printed = terminator.get(&format!("-tls1_3 -sess_in {session} -sess_out {renewed}"));
+    let (terminator, new, client) = rotated(&files, "-tls1_3");
+    let (session, renewed) = (client.session(), Visitor::new("-tls1_3"));
+    let both = format!("-tls1_3 -sess_in {session} -sess_out {}", renewed.session());
+    let printed = terminator.get(&both);
     printed.expect_reused([true]);
     assert_eq!(printed.handshake(), "renewed_ticket");
-    drop_old_key(&terminator, &files, &new, "-tls1_3", &session);
-    comes_back(&terminator, "-tls1_3", &renewed, "ticket");
+    drop_old_key(&terminator, &files, &new, &client);
+    comes_back(&renewed, &terminator, "ticket");
 }
 
 /// The log once told keys apart by their names, where metrics count another rotation.
@@ -143,9 +141,8 @@ fn a_bad_file_at_a_reload_changes_nothing_and_is_logged() {
     let key = ticket_key();
     files.replace(KEYS, &key);
     let terminator = terminator(&files);
-    let session = files.text("session");
-    first_visit(&terminator, "-tls1_2", &session);
-    let still_resumes = || comes_back(&terminator, "-tls1_2", &session, "ticket");
+    let client = first_visit(&terminator, "-tls1_2");
+    let still_resumes = || comes_back(&client, &terminator, "ticket");
 
     let duplicates = [key, key].concat();
     let mut equal_secrets = key;
@@ -194,17 +191,13 @@ fn keys_made_here_rotate_and_open_what_they_sealed() {
     if skipped_when_quick("rotations in real time") {
         return;
     }
-    let files = Files::new();
     let terminator = Terminator::demo("--ticket-key-period 2 --session-timeout 600");
-    for protocol in PROTOCOLS {
-        first_visit(&terminator, protocol, &files.text(protocol));
-    }
+    let clients = PROTOCOLS.map(|protocol| first_visit(&terminator, protocol));
     let rotations = || terminator.metric("rekindle_ticket_key_rotations_total");
     eventually("two rotations", || rotations() >= 2);
     terminator.wait_for_log("another ticket key seals");
-    for protocol in PROTOCOLS {
-        let session = files.text(protocol);
-        comes_back(&terminator, protocol, &session, "renewed_ticket");
+    for client in clients {
+        comes_back(&client, &terminator, "renewed_ticket");
     }
     let aged = r#"rekindle_ticket_age_seconds_bucket{le="+Inf"}"#;
     assert_eq!(terminator.metric(aged), 2);
@@ -220,19 +213,18 @@ fn a_changed_file_is_read_without_a_signal() {
     let (old, new) = (ticket_key(), ticket_key());
     files.replace(KEYS, &old);
     let terminator = terminator(&files);
-    let session = files.text("session");
-    first_visit(&terminator, "-tls1_2", &session);
+    let client = first_visit(&terminator, "-tls1_2");
     files.replace(KEYS, &[new, old].concat());
     terminator.wait_for_log(UPDATED);
     terminator.wait_for_log("the file has changed");
-    comes_back(&terminator, "-tls1_2", &session, "renewed_ticket");
+    comes_back(&client, &terminator, "renewed_ticket");
     files.replace(KEYS, b"short");
     terminator.wait_for_log(FAILED);
     fs::write(files.path(KEYS), [old, new].concat()).expect("written in place");
     eventually("the older key seals again", || {
         terminator.logged(UPDATED) == 2
     });
-    comes_back(&terminator, "-tls1_2", &session, "ticket");
+    comes_back(&client, &terminator, "ticket");
     let failed = r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#;
     assert_eq!(terminator.metric(failed), 1, "a bad file is reported once");
 }
@@ -254,8 +246,7 @@ fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
     };
     let (first, previous) = (keys("sealing"), keys("previous"));
     assert_eq!([first.len(), previous.len(), keys("next").len()], [1, 1, 0]);
-    let session = files.text("session");
-    first_visit(&terminator, "-tls1_2", &session);
+    let client = first_visit(&terminator, "-tls1_2");
 
     files.replace("keys/2026-12.key.next", &ticket_key());
     eventually("the next key is known", || keys("next").len() == 1);
@@ -265,7 +256,7 @@ fn the_greatest_name_in_a_folder_seals_and_next_is_known_ahead() {
     fs::rename(files.path("keys/2026-12.key.next"), promoted).expect("it was there");
     eventually("the next key seals", || keys("sealing") == next);
     assert_eq!(keys("previous"), [first, previous].concat());
-    comes_back(&terminator, "-tls1_2", &session, "renewed_ticket");
+    comes_back(&client, &terminator, "renewed_ticket");
 }
 
 #[test]
@@ -278,12 +269,11 @@ fn terminators_with_one_secret_resume_each_other_and_others_do_not() {
     let derived = r#"rekindle_ticket_key_source{source="derived"}"#;
     assert_eq!(a.metric(derived), 1);
     for protocol in PROTOCOLS {
-        let session = files.text(protocol);
         for (made_by, shown_to) in [(&a, &b), (&b, &a)] {
-            first_visit(made_by, protocol, &session);
-            comes_back(shown_to, protocol, &session, "ticket");
+            let client = first_visit(made_by, protocol);
+            comes_back(&client, shown_to, "ticket");
+            comes_back(&client, &other, "full");
         }
-        comes_back(&other, protocol, &session, "full");
     }
 }
 
@@ -299,9 +289,8 @@ fn keys_that_are_not_replaced_give_way_to_keys_made_here_until_they_are() {
     let terminator = Terminator::demo(&format!("--ticket-keys {path} {ages}"));
     terminator.wait_for_metric("rekindle_ticket_key_fallback", 1);
     terminator.wait_for_log("the keys that were given are too old");
-    let session = files.text("session");
-    first_visit(&terminator, "-tls1_2", &session);
-    comes_back(&terminator, "-tls1_2", &session, "ticket");
+    let client = first_visit(&terminator, "-tls1_2");
+    comes_back(&client, &terminator, "ticket");
     files.replace(KEYS, &ticket_key());
     terminator.wait_for_log("the provider's ticket keys seal again");
     assert!(terminator.metric("rekindle_ticket_key_fallbacks_total") > 0);
