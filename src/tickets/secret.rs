@@ -148,21 +148,20 @@ impl TicketSecret {
     /// As [`key`](Self::key).
     pub fn ratcheted(&self, index: u64) -> Result<Self, SecretError> {
         let mut new = self.clone();
-        let Some(at) = &mut new.ratchet else {
+        let Some(from) = self.ratchet else {
             return Ok(new);
         };
-        match index.checked_sub(*at) {
+        match index.checked_sub(from) {
             None => return Err(SecretError::Past),
             Some(steps) if steps > Self::MOST_STEPS => return Err(SecretError::TooFar),
             Some(_) => {}
         }
-        while new.ratchet < Some(index) {
-            let at = new.ratchet.unwrap_or(index);
+        for at in from..index {
             let mut next = Zeroizing::new([0; SECRET]);
             new.expand(b"next", at, &mut *next);
             new.secret.copy_from_slice(&*next);
-            new.ratchet = Some(at + 1);
         }
+        new.ratchet = Some(index);
         Ok(new)
     }
 

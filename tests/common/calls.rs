@@ -37,19 +37,19 @@ pub(crate) fn call<V: Numbered, S: BuildHasher>(
         Err(_) => Ret::Refused,
     };
     match op {
-        Op::Insert { n, .. } => insert(n, Time::NEVER),
-        Op::InsertExpired { n, .. } => insert(n, Time::from_millis(0)),
-        Op::InsertIfAbsent { n, .. } => {
+        Op::Insert(_, n) => insert(n, Time::NEVER),
+        Op::InsertExpired(_, n) => insert(n, Time::from_millis(0)),
+        Op::InsertIfAbsent(_, n) => {
             match cache.insert_if_absent(id, V::new(n), &encoded(n), Time::NEVER) {
                 Ok(inserted) => Ret::Yes(inserted),
                 Err(_) => Ret::Refused,
             }
         }
-        Op::Get { .. } => Ret::Found(cache.get(id).map(|v| v.number())),
-        Op::GetBuffer { .. } => Ret::Found(get_buffer(cache, id)),
-        Op::Contains { .. } => Ret::Yes(cache.contains(id)),
-        Op::Remove { .. } => Ret::Yes(cache.remove(id)),
-        Op::Take { .. } => Ret::Found(cache.take(id).map(|v| v.number())),
+        Op::Get(..) => Ret::Found(cache.get(id).map(|v| v.number())),
+        Op::GetBuffer(..) => Ret::Found(get_buffer(cache, id)),
+        Op::Contains(..) => Ret::Yes(cache.contains(id)),
+        Op::Remove(..) => Ret::Yes(cache.remove(id)),
+        Op::Take(..) => Ret::Found(cache.take(id).map(|v| v.number())),
     }
 }
 

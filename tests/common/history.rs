@@ -55,37 +55,18 @@ pub(crate) fn is_linearizable(before: &CacheSpec, round: &Round) -> bool {
 /// Ids that one history is about.
 pub(crate) const IDS: usize = 3;
 
-/// A call. Ids are numbers below [`IDS`], values are told apart by a number.
+/// A call, with the number of its id, below [`IDS`], and with that of the value, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Op {
-    Insert {
-        id: usize,
-        n: u32,
-    },
+    Insert(usize, u32),
     /// What it inserts has expired already.
-    InsertExpired {
-        id: usize,
-        n: u32,
-    },
-    InsertIfAbsent {
-        id: usize,
-        n: u32,
-    },
-    Get {
-        id: usize,
-    },
-    GetBuffer {
-        id: usize,
-    },
-    Contains {
-        id: usize,
-    },
-    Remove {
-        id: usize,
-    },
-    Take {
-        id: usize,
-    },
+    InsertExpired(usize, u32),
+    InsertIfAbsent(usize, u32),
+    Get(usize),
+    GetBuffer(usize),
+    Contains(usize),
+    Remove(usize),
+    Take(usize),
 }
 
 /// What it returned.
@@ -119,14 +100,14 @@ impl CacheSpec {
 impl Op {
     pub(crate) fn id(self) -> usize {
         match self {
-            Self::Insert { id, .. }
-            | Self::InsertExpired { id, .. }
-            | Self::InsertIfAbsent { id, .. }
-            | Self::Get { id }
-            | Self::GetBuffer { id }
-            | Self::Contains { id }
-            | Self::Remove { id }
-            | Self::Take { id } => id,
+            Self::Insert(id, _)
+            | Self::InsertExpired(id, _)
+            | Self::InsertIfAbsent(id, _)
+            | Self::Get(id)
+            | Self::GetBuffer(id)
+            | Self::Contains(id)
+            | Self::Remove(id)
+            | Self::Take(id) => id,
         }
     }
 }
@@ -142,17 +123,17 @@ impl SequentialSpec for CacheSpec {
             None => Ret::Inserted(Inserted::New),
         };
         match *op {
-            Op::Insert { n, .. } => inserted(live.replace(n)),
-            Op::InsertExpired { .. } => inserted(live.take()),
-            Op::InsertIfAbsent { n, .. } => {
+            Op::Insert(_, n) => inserted(live.replace(n)),
+            Op::InsertExpired(..) => inserted(live.take()),
+            Op::InsertIfAbsent(_, n) => {
                 let absent = live.is_none();
                 live.get_or_insert(n);
                 Ret::Yes(absent)
             }
-            Op::Get { .. } | Op::GetBuffer { .. } => Ret::Found(*live),
-            Op::Contains { .. } => Ret::Yes(live.is_some()),
-            Op::Remove { .. } => Ret::Yes(live.take().is_some()),
-            Op::Take { .. } => Ret::Found(live.take()),
+            Op::Get(..) | Op::GetBuffer(..) => Ret::Found(*live),
+            Op::Contains(..) => Ret::Yes(live.is_some()),
+            Op::Remove(..) => Ret::Yes(live.take().is_some()),
+            Op::Take(..) => Ret::Found(live.take()),
         }
     }
 

@@ -16,41 +16,35 @@ use crate::scenarios::before;
 use crate::subject::{Subject, check_accounts, make, subject};
 
 const OUTER: [Op; 8] = [
-    Op::Insert { id: 0, n: 1 },
-    Op::InsertExpired { id: 0, n: 1 },
-    Op::InsertIfAbsent { id: 0, n: 1 },
-    Op::Get { id: 0 },
-    Op::GetBuffer { id: 0 },
-    Op::Contains { id: 0 },
-    Op::Remove { id: 0 },
-    Op::Take { id: 0 },
+    Op::Insert(0, 1),
+    Op::InsertExpired(0, 1),
+    Op::InsertIfAbsent(0, 1),
+    Op::Get(0),
+    Op::GetBuffer(0),
+    Op::Contains(0),
+    Op::Remove(0),
+    Op::Take(0),
 ];
 
 /// What comes in between: the same, on the same id and on its neighbour.
 const INNER: [Op; 8] = [
-    Op::Insert { id: 0, n: 2 },
-    Op::Insert { id: 1, n: 2 },
-    Op::InsertExpired { id: 0, n: 2 },
-    Op::InsertIfAbsent { id: 0, n: 2 },
-    Op::Remove { id: 0 },
-    Op::Remove { id: 1 },
-    Op::Take { id: 0 },
-    Op::Get { id: 0 },
+    Op::Insert(0, 2),
+    Op::Insert(1, 2),
+    Op::InsertExpired(0, 2),
+    Op::InsertIfAbsent(0, 2),
+    Op::Remove(0),
+    Op::Remove(1),
+    Op::Take(0),
+    Op::Get(0),
 ];
 
 /// What was there before, and whether there is room for more.
 const STATES: [(usize, &[Op]); 5] = [
     (100, &[]),
-    (100, &[Op::Insert { id: 0, n: 0 }]),
-    (
-        100,
-        &[
-            Op::Insert { id: 1, n: 0 },
-            Op::InsertExpired { id: 0, n: 0 },
-        ],
-    ),
-    (1, &[Op::Insert { id: 0, n: 0 }]),
-    (1, &[Op::Insert { id: 2, n: 0 }]),
+    (100, &[Op::Insert(0, 0)]),
+    (100, &[Op::Insert(1, 0), Op::InsertExpired(0, 0)]),
+    (1, &[Op::Insert(0, 0)]),
+    (1, &[Op::Insert(2, 0)]),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -84,7 +78,7 @@ fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool
     let spec = before(&subject, capacity == 1);
     let peer = Peer::spawn(&subject);
     // The first call of a thread has steps of its own.
-    peer.make(Op::Contains { id: 2 });
+    peer.make(Op::Contains(2));
     let between = Rc::new(RefCell::new(None));
     let report = Rc::clone(&between);
     let mut to_go = step;
@@ -100,7 +94,7 @@ fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool
     };
     let mut witness = vec![Call::new(1, 2, inner, told_between)];
     for (i, id) in [0, 1, 2].into_iter().enumerate() {
-        let op = Op::Get { id };
+        let op = Op::Get(id);
         let now = 4 + 2 * i as u64;
         witness.push(Call::new(now, now + 1, op, make(&subject, op)));
     }

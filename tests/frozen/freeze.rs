@@ -145,7 +145,7 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
     assert!(is_linearizable(&state, &threads), "{state:?}: {threads:#?}");
 
     check_accounts(&subject);
-    let insert = Op::Insert { id: 2, n: 9 };
+    let insert = Op::Insert(2, 9);
     let told = make(&subject, insert);
     assert!(matches!(told, Ret::Inserted(_)), "refused still");
 }
@@ -185,15 +185,15 @@ impl<'s> Witness<'s> {
     }
 
     fn look(&mut self) {
-        self.call(Op::Get { id: 0 });
-        self.call(Op::GetBuffer { id: 1 });
-        self.call(Op::Contains { id: 0 });
+        self.call(Op::Get(0));
+        self.call(Op::GetBuffer(1));
+        self.call(Op::Contains(0));
     }
 
     /// The frozen thread's exchange may come after each of these.
     fn change(&mut self) {
-        self.call(Op::Insert { id: 1, n: 7 });
-        self.call(Op::Take { id: 0 });
-        self.call(Op::InsertIfAbsent { id: 0, n: 8 });
+        self.call(Op::Insert(1, 7));
+        self.call(Op::Take(0));
+        self.call(Op::InsertIfAbsent(0, 8));
     }
 }

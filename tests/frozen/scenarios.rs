@@ -48,8 +48,8 @@ pub(crate) const QUICK: [&str; 10] = [
 
 pub(crate) fn all() -> Vec<Scenario> {
     let one = 0;
-    let insert = Op::Insert { id: one, n: 1 };
-    let absent = Op::InsertIfAbsent { id: one, n: 1 };
+    let insert = Op::Insert(one, 1);
+    let absent = Op::InsertIfAbsent(one, 1);
     let scenario = |name, set_up, act| Scenario {
         name,
         set_up,
@@ -61,10 +61,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         evicts: true,
         ..scenario(name, set_up, act)
     };
-    let get = Op::Get { id: one };
-    let get_buffer = Op::GetBuffer { id: one };
-    let contains = Op::Contains { id: one };
-    let (remove, take) = (Op::Remove { id: one }, Op::Take { id: one });
+    let get = Op::Get(one);
+    let get_buffer = Op::GetBuffer(one);
+    let contains = Op::Contains(one);
+    let (remove, take) = (Op::Remove(one), Op::Take(one));
     vec![
         scenario("insert", empty, Act::Call(insert)),
         scenario("replace", with_neighbours, Act::Call(insert)),
@@ -136,7 +136,7 @@ fn empty() -> Subject {
 
 fn alone() -> Subject {
     let subject = empty();
-    put(&subject, Op::Insert { id: 0, n: 100 });
+    put(&subject, Op::Insert(0, 100));
     subject
 }
 
@@ -144,15 +144,15 @@ fn with_neighbours() -> Subject {
     let subject = alone();
     for id in 1..IDS {
         let n = 100 + id as u32;
-        put(&subject, Op::Insert { id, n });
+        put(&subject, Op::Insert(id, n));
     }
     subject
 }
 
 fn with_expired() -> Subject {
     let subject = empty();
-    put(&subject, Op::Insert { id: 1, n: 101 });
-    put(&subject, Op::InsertExpired { id: 0, n: 100 });
+    put(&subject, Op::Insert(1, 101));
+    put(&subject, Op::InsertExpired(0, 100));
     subject
 }
 

@@ -69,7 +69,7 @@ fn is_exchange(step: &Step) -> bool {
 /// at each of their steps.
 fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
     let subject = Arc::new(subject(Cache::builder().capacity(100)));
-    make(&subject, Op::Insert { id: 0, n: 0 });
+    make(&subject, Op::Insert(0, 0));
     drop(subject.pin());
 
     let meddler = Rc::new(Peer::spawn(&subject));
@@ -99,10 +99,10 @@ fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
 
 fn meddle(n: u32) -> Op {
     match n % 6 {
-        0 | 1 => Op::Insert { id: 0, n },
-        2 => Op::Remove { id: 0 },
-        3 => Op::InsertIfAbsent { id: 0, n },
-        4 => Op::Take { id: 0 },
-        _ => Op::Insert { id: 1, n },
+        0 | 1 => Op::Insert(0, n),
+        2 => Op::Remove(0),
+        3 => Op::InsertIfAbsent(0, n),
+        4 => Op::Take(0),
+        _ => Op::Insert(1, n),
     }
 }

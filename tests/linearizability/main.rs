@@ -105,10 +105,10 @@ fn three_threads_on_a_cache_for_one_entry() {
 mod refused {
     use super::*;
 
-    const PUT: Op = Op::Insert { id: 0, n: 1 };
-    const GET: Op = Op::Get { id: 0 };
-    const TAKE: Op = Op::Take { id: 0 };
-    const REMOVE: Op = Op::Remove { id: 0 };
+    const PUT: Op = Op::Insert(0, 1);
+    const GET: Op = Op::Get(0);
+    const TAKE: Op = Op::Take(0);
+    const REMOVE: Op = Op::Remove(0);
     const NEW: Ret = Ret::Inserted(Inserted::New);
     const HIT: Ret = Ret::Found(Some(1));
     const MISS: Ret = Ret::Found(None);
@@ -165,7 +165,7 @@ mod refused {
 
     #[test]
     fn an_older_session_that_comes_back() {
-        let newer = Op::Insert { id: 0, n: 2 };
+        let newer = Op::Insert(0, 2);
         let stale = [
             (0, 0, 1, PUT, NEW),
             (0, 2, 3, newer, Ret::Inserted(Inserted::Replaced)),
@@ -196,7 +196,7 @@ mod refused {
 
     #[test]
     fn two_inserts_if_absent_that_both_win() {
-        let put = |n| Op::InsertIfAbsent { id: 0, n };
+        let put = |n| Op::InsertIfAbsent(0, n);
         let both = [
             (0, 0, 2, put(1), Ret::Yes(true)),
             (1, 1, 3, put(2), Ret::Yes(true)),
@@ -206,7 +206,7 @@ mod refused {
 
     #[test]
     fn an_expired_session_that_is_found() {
-        let expired = Op::InsertExpired { id: 0, n: 1 };
+        let expired = Op::InsertExpired(0, 1);
         let found = [(0, 0, 1, expired, NEW), (1, 2, 3, GET, HIT)];
         assert_eq!(verdicts(&found), (false, false));
     }

@@ -78,14 +78,14 @@ fn work(
 fn any(random: &mut Random, n: u32) -> Op {
     let id = random.below(IDS as u64).min(random.below(IDS as u64)) as usize;
     match random.below(16) {
-        0..=3 => Op::Insert { id, n },
-        4 => Op::InsertExpired { id, n },
-        5..=6 => Op::InsertIfAbsent { id, n },
-        7..=8 => Op::Get { id },
-        9..=10 => Op::GetBuffer { id },
-        11 => Op::Contains { id },
-        12..=13 => Op::Remove { id },
-        _ => Op::Take { id },
+        0..=3 => Op::Insert(id, n),
+        4 => Op::InsertExpired(id, n),
+        5..=6 => Op::InsertIfAbsent(id, n),
+        7..=8 => Op::Get(id),
+        9..=10 => Op::GetBuffer(id),
+        11 => Op::Contains(id),
+        12..=13 => Op::Remove(id),
+        _ => Op::Take(id),
     }
 }
 

@@ -39,11 +39,8 @@ pub(crate) fn parse(content: &[u8], layout: RecordLayout) -> Result<TicketKeys, 
     let roles = [KeyRole::Next, KeyRole::Seal].into_iter();
     let roles = roles.chain(std::iter::repeat(KeyRole::Open));
     let newest_first = keys.into_iter().rev().zip(roles);
-    TicketKeys::new(
-        newest_first
-            .map(|((key, at), role)| KeyEntry::new(key, role, at))
-            .collect(),
-    )
+    let entries = newest_first.map(|((key, at), role)| KeyEntry::new(key, role, at));
+    TicketKeys::new(entries.collect())
 }
 
 fn key(

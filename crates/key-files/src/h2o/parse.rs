@@ -41,11 +41,8 @@ fn entry(item: &Item<'_>, record: usize) -> Result<(u64, KeyEntry), TicketKeyErr
 
 fn key(item: &Item<'_>, at: KeyLocation) -> Result<TicketKey, TicketKeyError> {
     let mut name = [0; 16];
-    digits(
-        item.value(Word::Name)?,
-        &mut name,
-        "expected 32 hexadecimal digits",
-    )?;
+    let expected = "expected 32 hexadecimal digits";
+    digits(item.value(Word::Name)?, &mut name, expected)?;
     let cipher = cipher(item.value(Word::Cipher)?)?;
     let hash = item.value(Word::Hash)?;
     if !hash.text.eq_ignore_ascii_case(b"SHA256") {

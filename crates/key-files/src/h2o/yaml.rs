@@ -8,31 +8,22 @@ use rekindle::tickets::{TicketKeyError, TicketKeys};
 /// Bytes of a MAC secret: a block of SHA-256.
 pub(super) const MAC_SECRET: usize = 64;
 
-/// What h2o says of a key.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Word {
-    Name,
-    Cipher,
-    Hash,
-    Key,
-    NotBefore,
-    NotAfter,
+/// What h2o says of a key: as it is written, and what to say of a key without that.
+macro_rules! words {
+    ($($word:ident $name:literal),*) => {
+        #[derive(Clone, Copy, Debug)]
+        pub(super) enum Word { $($word),* }
+
+        impl Word {
+            const ALL: [(Self, &'static str, &'static str); 6] =
+                [$((Self::$word, $name, concat!("this key has no `", $name, "`"))),*];
+        }
+    };
 }
 
-impl Word {
-    /// As they are written, and what to say of a key without that.
-    const ALL: [(Self, &'static str, &'static str); 6] = [
-        (Self::Name, "name", "this key has no `name`"),
-        (Self::Cipher, "cipher", "this key has no `cipher`"),
-        (Self::Hash, "hash", "this key has no `hash`"),
-        (Self::Key, "key", "this key has no `key`"),
-        (
-            Self::NotBefore,
-            "not_before",
-            "this key has no `not_before`",
-        ),
-        (Self::NotAfter, "not_after", "this key has no `not_after`"),
-    ];
+words! {
+    Name "name", Cipher "cipher", Hash "hash",
+    Key "key", NotBefore "not_before", NotAfter "not_after"
 }
 
 /// An item of the list.
