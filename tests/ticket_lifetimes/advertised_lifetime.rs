@@ -84,8 +84,7 @@ fn a_key_that_takes_over_while_a_ticket_is_issued_does_not_shorten_its_lifetime(
         let machine = Machine::new(&clock, kind, ring);
         clock.pass(Duration::from_millis(99_999));
         passes.left.store(reading, Ordering::SeqCst);
-        let client = Client::new(kind);
-        machine.connect(&client);
+        let client = machine.visitor();
         machine.pass(hint(&client) - 1);
         let again = machine.reconnect(&client);
         assert!(again.resumed(), "{kind:?}, {reading}");
@@ -169,8 +168,7 @@ fn own_keys_promise_the_policys_lifetime_and_no_more() {
         let clock = a_clock();
         let machine = Machine::new(&clock, kind, rotating_keys(&clock, 100, 300));
         for _ in 0..40 {
-            let client = Client::new(kind);
-            machine.connect(&client);
+            let client = machine.visitor();
             // Early in its period a key could open for longer, but a provider's keys may come.
             assert_eq!(hint(&client), 300, "{kind:?}");
             machine.pass(7);
@@ -190,14 +188,12 @@ fn a_given_key_promises_what_its_maximum_age_leaves() {
         let machine = Machine::new(&clock, kind, ring);
         for (age, expected) in [(0, 999), (100, 899), (599, 400)] {
             machine.pass(age - (clock.now().as_millis() / 1_000 - 86_400));
-            let client = Client::new(kind);
-            machine.connect(&client);
+            let client = machine.visitor();
             assert_eq!(hint(&client), expected, "{kind:?}, at {age} s");
         }
         // From now on no ticket of it could live out a lifetime: a local key takes over.
         machine.pass(1);
-        let client = Client::new(kind);
-        machine.connect(&client);
+        let client = machine.visitor();
         assert!(machine.resumption.ticket_ring().status().fallback);
         assert_eq!(hint(&client), 400, "{kind:?}");
     }
@@ -256,8 +252,7 @@ fn a_context_without_a_timeout_has_openssls_default() {
     for kind in Mechanism::ALL.into_iter().skip(1) {
         let clock = a_clock();
         let machine = Machine::on(&clock, kind, own_keys(&clock), |b| b, set);
-        let client = Client::new(kind);
-        machine.connect(&client);
+        let client = machine.visitor();
         assert_eq!(hint(&client), 2 * HOUR, "{kind:?}");
         if kind == Mechanism::Tls12Ticket {
             continue;
@@ -271,8 +266,7 @@ fn a_context_without_a_timeout_has_openssls_default() {
     // Also after a ticket with a shorter lifetime.
     let (clock, kind) = (a_clock(), Mechanism::Tls13Ticket);
     let machine = Machine::on(&clock, kind, two_timed_keys(&clock), |b| b, set);
-    let client = Client::new(kind);
-    machine.connect(&client);
+    let client = machine.visitor();
     assert_eq!(hint(&client), 149);
     machine.pass(110);
     assert!(machine.reconnect(&client).resumed());

@@ -81,10 +81,7 @@ fn a_ticket_of_a_cached_session_begins_no_new_life() {
     assert_eq!(by_id.resumed_by(), Some(ResumedBy::SessionId));
     drop(by_id);
     let ticket = client.session();
-    machine.pass(10);
-    assert!(machine.offer(&client, &ticket).resumed());
-    machine.pass(1);
-    assert!(!machine.offer(&client, &ticket).resumed());
+    machine.has_its_last_second_after(10, &client, &ticket);
     assert_eq!(machine.stats().expired, 1);
 }
 
@@ -120,10 +117,7 @@ fn a_certificate_that_ends_meanwhile_ends_the_session() {
         let client = Client::with_certificate_until(kind, until);
         machine.connect(&client);
         let session = client.session();
-        machine.pass(60);
-        assert!(machine.offer(&client, &session).resumed(), "{kind:?}");
-        machine.pass(1);
-        assert!(!machine.offer(&client, &session).resumed(), "{kind:?}");
+        machine.has_its_last_second_after(60, &client, &session);
     }
 }
 
@@ -141,16 +135,14 @@ fn the_last_second_of_a_key_kills_no_handshake() {
             let now = clock.now().as_millis() - 86_400_000;
             clock.pass(Duration::from_millis(at - now));
             machine.resumption.maintain().unwrap();
-            let client = Client::new(kind);
-            machine.connect(&client);
+            let client = machine.visitor();
             assert!(of_the_key(&machine));
             assert_eq!(hint(&client), expected, "{kind:?}, at {at} ms");
             assert!(machine.reconnect(&client).resumed(), "{kind:?}, at {at} ms");
         }
         clock.pass(Duration::from_millis(1));
         machine.resumption.maintain().unwrap();
-        let client = Client::new(kind);
-        machine.connect(&client);
+        let client = machine.visitor();
         assert!(!of_the_key(&machine));
         assert_eq!(hint(&client), 2 * HOUR, "{kind:?}");
         assert!(machine.reconnect(&client).resumed(), "{kind:?}");
@@ -165,8 +157,7 @@ fn a_ticket_that_is_older_than_the_clock_lives_as_long_as_any() {
             let first = a_clock();
             let configure = timeout(100);
             let a = Machine::with(&first, kind, given_keys(&first, &record(1)), configure);
-            let client = Client::new(kind);
-            a.connect(&client);
+            let client = a.visitor();
             let unix = first.unix_time() + secs(90);
             let clock = std::sync::Arc::new(TwoClocks::new(secs(up), unix));
             let keys = given_keys(&clock, &[record(2), record(1)].concat());
@@ -177,10 +168,7 @@ fn a_ticket_that_is_older_than_the_clock_lives_as_long_as_any() {
             let ticket = client.session();
             // In TLS 1.2 the session goes on that has 10 seconds left, in 1.3 another has begun.
             let goes_on = kind == Mechanism::Tls12Ticket;
-            b.pass(if goes_on { 10 } else { 100 });
-            assert!(b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");
-            b.pass(1);
-            assert!(!b.offer(&client, &ticket).resumed(), "{kind:?}, up {up} s");
+            b.has_its_last_second_after(if goes_on { 10 } else { 100 }, &client, &ticket);
         }
     }
 }

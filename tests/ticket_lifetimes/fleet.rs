@@ -97,8 +97,7 @@ fn a_ticket_opens_everywhere_for_its_lifetime() {
             let secret = secret(60, ratchet);
             let fleet = fleet(kind, 5, &secret);
             for from in &fleet {
-                let client = Client::new(kind);
-                from.connect(&client);
+                let client = from.visitor();
                 let ticket = client.session();
                 let hint = hint_of(&ticket);
                 assert!(hint >= 300, "{hint}");
@@ -135,8 +134,7 @@ fn without_a_shared_secret_never() {
                 a.pass(3);
                 b.pass(3);
                 for (one, other) in [(&a, &b), (&b, &a)] {
-                    let client = Client::new(kind);
-                    one.connect(&client);
+                    let client = one.visitor();
                     assert!(!other.reconnect(&client).resumed(), "{kind:?}");
                 }
             }
@@ -153,8 +151,7 @@ fn one_that_starts_later_opens_what_was_sealed_before() {
         let secret = secret(60, false);
         let clock = a_clock();
         let old = machine(&clock, kind, &secret);
-        let client = Client::new(kind);
-        old.connect(&client);
+        let client = old.visitor();
         clock.pass(Duration::from_secs(200));
         let restarted = Arc::new(TwoClocks::new(secs(1), clock.unix_time()));
         let new = machine(&restarted, kind, &secret);

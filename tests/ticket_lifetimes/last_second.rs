@@ -51,10 +51,7 @@ fn a_key_opens_up_to_what_its_last_tickets_were_told() {
         machine.connect(&client);
         let ticket = client.session();
         assert_eq!(hint_of(&ticket), 60, "{kind:?}");
-        machine.pass(60);
-        assert!(machine.offer(&client, &ticket).resumed(), "{kind:?}");
-        machine.pass(1);
-        assert!(!machine.offer(&client, &ticket).resumed(), "{kind:?}");
+        machine.has_its_last_second_after(60, &client, &ticket);
         assert_eq!(machine.stats().retired_key, 1, "{kind:?}");
     }
 }
@@ -68,8 +65,7 @@ fn tickets_from_elsewhere_go_by_the_time_of_day() {
             Machine::with(clock, kind, ring, timeout(TIMEOUT))
         };
         let (a, b) = (build(&a_clock), build(&b_clock));
-        let client = Client::new(kind);
-        a.connect(&client);
+        let client = a.visitor();
         let ticket = client.session();
         // Much more time has passed on the other machine, by the clock of its own tickets.
         b_clock.pass(secs(5 * HOUR));

@@ -224,10 +224,7 @@ pub(crate) fn further_tickets_of_a_long_connection_are_of_its_lineage() {
         one_more_ticket(&mut connection);
         let late = client.session();
         assert_eq!(hint_of(&late), 10, "{resumes}");
-        machine.pass(10);
-        assert!(machine.offer(&client, &late).resumed(), "{resumes}");
-        machine.pass(1);
-        assert!(!machine.offer(&client, &late).resumed(), "{resumes}");
+        machine.has_its_last_second_after(10, &client, &late);
         // A ticket that comes too late opens nothing.
         one_more_ticket(&mut connection);
         let before = machine.stats();

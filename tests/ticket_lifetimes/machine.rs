@@ -90,6 +90,7 @@ pub(crate) fn timeout(seconds: u64) -> impl FnOnce(ResumptionBuilder) -> Resumpt
 }
 
 pub(crate) struct Machine {
+    kind: Mechanism,
     pub(crate) clock: Arc<TwoClocks>,
     pub(crate) resumption: Resumption,
     pub(crate) server: SslContext,
@@ -120,6 +121,29 @@ impl Machine {
         (machine, Client::new(kind))
     }
 
+    /// A new client, after a full handshake.
+    pub(crate) fn visitor(&self) -> Client {
+        let client = Client::new(self.kind);
+        self.connect(&client);
+        client
+    }
+
+    /// The session resumes so many seconds from now, and not a second later.
+    #[track_caller]
+    pub(crate) fn has_its_last_second_after(
+        &self,
+        seconds: u64,
+        client: &Client,
+        session: &SslSessionRef,
+    ) {
+        self.pass(seconds);
+        let resumed = self.offer(client, session).resumed();
+        assert!(resumed, "{:?}, after {seconds} s", self.kind);
+        self.pass(1);
+        let resumed = self.offer(client, session).resumed();
+        assert!(!resumed, "{:?}, a second later", self.kind);
+    }
+
     pub(crate) fn on(
         clock: &Arc<TwoClocks>,
         kind: Mechanism,
@@ -137,6 +161,7 @@ impl Machine {
         resumption.install(&mut server).unwrap();
         context(&mut server, &resumption);
         Self {
+            kind,
             clock: clock.clone(),
             resumption,
             server: server.build(),
