@@ -14,7 +14,7 @@ use openssl_sys::SSL_SESSION;
 use rekindle_capi::config::rekindle_config;
 use rekindle_capi::stats::rekindle_stats;
 use rekindle_capi::ts::{self, TSReturnCode, TSSslSessionID};
-use rekindle_capi::{hooks, lifecycle, sessions, stats};
+use rekindle_capi::{own, stats};
 
 use crate::input::{Config, Id};
 
@@ -81,7 +81,7 @@ fn own(session: *mut SSL_SESSION) -> Option<SslSession> {
 pub(crate) fn init(config: Option<&Config>) -> bool {
     let Some(config) = config else {
         // SAFETY: null is allowed.
-        return unsafe { lifecycle::rekindle_init(ptr::null()) == 0 };
+        return unsafe { own::rekindle_init(ptr::null()) == 0 };
     };
     let size = config.fields.size;
     // SAFETY: the structure is numbers without padding.
@@ -98,16 +98,16 @@ pub(crate) fn init(config: Option<&Config>) -> bool {
         *word = u64::from_ne_bytes(bytes);
     }
     // SAFETY: as many bytes as the size says, or a size that is refused before more is read.
-    unsafe { lifecycle::rekindle_init(words.as_ptr().cast::<rekindle_config>()) == 0 }
+    unsafe { own::rekindle_init(words.as_ptr().cast::<rekindle_config>()) == 0 }
 }
 
 pub(crate) fn shutdown() {
-    lifecycle::rekindle_shutdown();
+    own::rekindle_shutdown();
 }
 
 pub(crate) fn last_error() -> String {
     // SAFETY: never null, ends in NUL, and lives until this thread's next call.
-    let text = unsafe { CStr::from_ptr(lifecycle::rekindle_last_error()) };
+    let text = unsafe { CStr::from_ptr(own::rekindle_last_error()) };
     text.to_str().expect("ASCII").to_owned()
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn remove(of: Id) -> bool {
 pub(crate) fn take(of: Id) -> Option<SslSession> {
     let id = id(of);
     // SAFETY: null or an id.
-    own(unsafe { sessions::rekindle_session_take(pointer(&id)) })
+    own(unsafe { own::rekindle_session_take(pointer(&id)) })
 }
 
 pub(crate) fn ticket_keys(keys: Option<&[u8]>, len: c_int) -> bool {
@@ -205,15 +205,15 @@ unsafe extern "C" fn hook(_event: c_int, _id: *const TSSslSessionID, _data: *mut
 }
 
 pub(crate) fn hook_add(there: bool) -> bool {
-    let hook: hooks::rekindle_session_hook = if there { Some(hook) } else { None };
+    let hook: own::rekindle_session_hook = if there { Some(hook) } else { None };
     // SAFETY: the hook does not read its data.
-    unsafe { hooks::rekindle_session_hook_add(hook, ptr::null_mut()) == 0 }
+    unsafe { own::rekindle_session_hook_add(hook, ptr::null_mut()) == 0 }
 }
 
 pub(crate) fn attach(context: Option<&SslContextBuilder>) -> bool {
     let context = context.map_or(ptr::null_mut(), SslContextBuilder::as_ptr);
     // SAFETY: null, or a context that no other thread uses.
-    unsafe { lifecycle::rekindle_attach(context) == 0 }
+    unsafe { own::rekindle_attach(context) == 0 }
 }
 
 unsafe extern "C" {
