@@ -6,10 +6,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use crate::parts::Part;
-use crate::record::{Record, about};
+use crate::parts::{Job, Part};
+use crate::record::{Record, Scale, about};
 use crate::report;
-use crate::scale::Scale;
 
 /// What is run, and where the results go.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,40 +35,31 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
     fs::create_dir_all(&options.out).map_err(|error| about(&options.out, error))?;
     let file = options.out.join("record.json");
     let parts = Part::all(scale);
-    let run = |part: &Part, record: &mut Record| part.run(record);
-    let (record, all_ran) = run_parts(&parts, Part::name, run, scale, &file)?;
+    let jobs = parts.iter().map(Part::job).collect();
+    let (record, all_ran) = run_jobs(jobs, scale, &file)?;
+    report::plot(&file);
     let page = options.out.join("report.md");
     report::write(&record, report::remarks_beside(&file)?.as_deref(), &page)?;
     report::print_targets(&record);
     Ok(all_ran)
 }
 
-fn run_parts<P>(
-    parts: &[P],
-    name: impl Fn(&P) -> &'static str,
-    run: impl Fn(&P, &mut Record),
-    scale: Scale,
-    file: &Path,
-) -> io::Result<(Record, bool)> {
+fn run_jobs(jobs: Vec<Job<'_>>, scale: Scale, file: &Path) -> io::Result<(Record, bool)> {
     let mut record = Record::new(&scale.to_string());
-    let mut all_ran = true;
-    for (number, part) in (1..).zip(parts) {
-        record.say(format!(
-            "\n== part {number} of {}: {}",
-            parts.len(),
-            name(part)
-        ));
+    let (count, mut all_ran) = (jobs.len(), true);
+    for (number, (name, run)) in (1..).zip(jobs) {
+        record.say(format!("\n== part {number} of {count}: {name}"));
         let before = record.measurements.len();
         // What a part measured before it panicked is kept.
-        let run = |record: &mut _| catch_unwind(AssertUnwindSafe(|| run(part, record)));
-        let outcome = record.part(name(part), run);
+        let run = |record: &mut _| catch_unwind(AssertUnwindSafe(|| run(record)));
+        let outcome = record.part(name, run);
         let problem = match outcome {
             Err(panic) => format!("stopped before its end: {}", message(&*panic)),
             Ok(()) if record.measurements.len() == before => "measured nothing".into(),
             Ok(()) => String::new(),
         };
         if !problem.is_empty() {
-            record.note(format!("{}: {problem}", name(part)));
+            record.note(format!("{name}: {problem}"));
             all_ran = false;
         }
         record.save(file)?;
@@ -88,20 +78,23 @@ mod tests {
     use super::*;
     use crate::record::case;
 
+    fn job(part: &'static str) -> Job<'static> {
+        let run = move |record: &mut Record| {
+            if part != "absent" {
+                record.add_case([part, "time", "ns"], &case([]), [("a peer", vec![1.0])]);
+            }
+            assert!(part != "broken", "wrong bytes for session {}", 7);
+        };
+        (part, Box::new(run))
+    }
+
     #[test]
     fn a_part_that_fails_loses_nothing() {
-        let run = |part: &&'static str, record: &mut Record| {
-            if *part != "absent" {
-                record.add_case([*part, "time", "ns"], &case([]), [("a peer", vec![1.0])]);
-            }
-            assert!(*part != "broken", "wrong bytes for session {}", 7);
-        };
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("record.json");
         let run_all = |parts: &[&'static str]| {
-            run_parts(parts, |name| *name, run, Scale::Touch, &file)
-                .unwrap()
-                .1
+            let jobs = parts.iter().map(|part| job(part)).collect();
+            run_jobs(jobs, Scale::Touch, &file).unwrap().1
         };
         assert!(!run_all(&["broken", "absent", "sound"]));
 

@@ -29,7 +29,10 @@ enum Command {
     Report(report::Options),
     /// One measurement of `memory`, in a process of its own.
     #[command(name = memory::JOB, hide = true)]
-    MemoryJob(memory::Job),
+    MemoryJob {
+        #[arg(value_parser = memory::Job::parse)]
+        job: memory::Job,
+    },
     #[command(flatten)]
     Part(Part),
 }
@@ -46,7 +49,7 @@ pub(crate) fn main() -> ExitCode {
     let all_ran = match &cli.command {
         Command::All(options) => all::run(options),
         Command::Report(options) => report::run(options).map(|()| true),
-        Command::MemoryJob(job) => job.print().map(|()| true),
+        Command::MemoryJob { job } => job.print().map(|()| true),
         Command::Part(part) => run(part, cli.json.as_deref()).map(|()| true),
     };
     match all_ran {
@@ -61,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(part: &Part, json: Option<&Path>) -> io::Result<()> {
     let mut record = Record::new("part");
-    record.part(part.name(), |record| part.run(record));
+    let (name, run) = part.job();
+    record.part(name, run);
     json.map_or(Ok(()), |path| record.save(path))
 }

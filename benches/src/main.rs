@@ -15,7 +15,6 @@ mod peers;
 mod record;
 mod report;
 mod resident;
-mod scale;
 mod tail;
 mod threads;
 mod tickets;

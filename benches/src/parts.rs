@@ -2,8 +2,7 @@
 
 use clap::{FromArgMatches, Subcommand};
 
-use crate::record::Record;
-use crate::scale::Scale;
+use crate::record::{Record, Scale};
 use crate::{engine, handshake, hit_ratio, loopback, memory, tail, tickets};
 
 /// A part, with its options.
@@ -11,7 +10,7 @@ use crate::{engine, handshake, hit_ratio, loopback, memory, tail, tickets};
 pub(crate) enum Part {
     /// Lookups, inserts and mixed loads, as ratios to an unsynchronised floor, beside peers.
     Engine(engine::Options),
-    /// The latency of single lookups beside idle-priority writers, by quantile.
+    /// The latency of single lookups and inserts beside idle-priority writers, by quantile.
     Tail(tail::Options),
     /// The share of requests that find their session, beside peers, exact LRU, FIFO and the
     /// optimum.
@@ -30,7 +29,7 @@ pub(crate) enum Part {
 /// touch) where they are not the defaults.
 const SCALES: &str = "\
 engine | --scale full | --scale quick | --scale touch
-tail | --millis 500 | --sessions 20000 --writers 0,16 --rounds 3 --millis 150 \
+tail | --millis 500 | --sessions 20000 --writers 0,16 --rounds 3 --millis 100 \
      | --sessions 1000 --writers 4 --rounds 1 --millis 10
 hit-ratio | | --requests 100000 --capacities 1,5,50 | --requests 2000 --capacities 5
 memory | | --sessions 30000 | --sessions 500
@@ -41,7 +40,8 @@ loopback | --millis 600 | --sessions 256 --threads 1 --rounds 2 --millis 150 \
      | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30
 ";
 
-type Run<'a> = Box<dyn FnOnce(&mut Record) + 'a>;
+/// A part's name, and what it does.
+pub(crate) type Job<'a> = (&'static str, Box<dyn FnOnce(&mut Record) + 'a>);
 
 impl Part {
     /// All parts, in the order in which they are run.
@@ -57,15 +57,7 @@ impl Part {
         SCALES.lines().map(part).collect()
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.named().0
-    }
-
-    pub(crate) fn run(&self, record: &mut Record) {
-        self.named().1(record);
-    }
-
-    fn named(&self) -> (&'static str, Run<'_>) {
+    pub(crate) fn job(&self) -> Job<'_> {
         match self {
             Self::Engine(options) => ("engine", Box::new(|r| engine::run(options, r))),
             Self::Tail(options) => ("tail", Box::new(|r| tail::run(options, r))),
@@ -85,10 +77,9 @@ mod tests {
     #[test]
     fn every_part_has_options_at_every_scale() {
         for scale in [Scale::Full, Scale::Quick, Scale::Touch] {
-            let names: Vec<_> = Part::all(scale).iter().map(Part::name).collect();
-            let lines = SCALES
-                .lines()
-                .map(|line| line.split('|').next().unwrap().trim());
+            let parts = Part::all(scale);
+            let names: Vec<_> = parts.iter().map(|part| part.job().0).collect();
+            let lines = SCALES.lines().map(|line| line.split(" |").next().unwrap());
             assert_eq!(names, lines.collect::<Vec<_>>());
         }
     }

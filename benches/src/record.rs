@@ -13,6 +13,21 @@ mod machine;
 
 pub(crate) use machine::Machine;
 
+/// How the record names the values of a type.
+macro_rules! named {
+    ($type:ty { $($(#[$attribute:meta])* $value:ident => $name:expr,)* }) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $($(#[$attribute])* Self::$value => $name,)*
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use named;
+
 /// The results of one run of the harness.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -25,6 +40,19 @@ pub(crate) struct Record {
     pub(crate) notes: Vec<String>,
     pub(crate) measurements: Vec<Measurement>,
 }
+
+/// How much of the harness is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Scale {
+    /// Everything, for the record: all parts together stay under an hour on two cores.
+    Full,
+    /// A first impression: all parts together stay under three minutes.
+    Quick,
+    /// About a second for each part: that it runs and gives right answers. Times mean nothing.
+    Touch,
+}
+
+named!(Scale { Full => "full", Quick => "quick", Touch => "touch", });
 
 /// One contender in one case: a sample for each round.
 ///
@@ -144,21 +172,6 @@ impl Record {
 pub(crate) fn about(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
-
-/// How the record names the values of a type.
-macro_rules! named {
-    ($type:ty { $($(#[$attribute:meta])* $value:ident => $name:expr,)* }) => {
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self {
-                    $($(#[$attribute])* Self::$value => $name,)*
-                })
-            }
-        }
-    };
-}
-
-pub(crate) use named;
 
 /// Builds a case from names and values.
 pub(crate) fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {

@@ -3,16 +3,15 @@
 mod cases;
 mod numbers;
 mod page;
-mod plots;
 #[cfg(test)]
 mod sample;
 mod targets;
 mod verdict;
 
-use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::record::{Record, about};
 
@@ -25,9 +24,6 @@ pub(crate) struct Options {
     /// The page; report.md beside the record if none is named.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write the plot for the README, as SVG: the latency of lookups beside writers.
-    #[arg(long, value_name = "FILE.svg")]
-    pub(crate) plot: Option<PathBuf>,
 }
 
 /// Makes the report from a record.
@@ -35,30 +31,32 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let record = Record::load(&options.record)?;
     let beside = options.record.with_file_name("report.md");
     let page = options.out.as_ref().unwrap_or(&beside);
+    plot(&options.record);
     write(&record, remarks_beside(&options.record)?.as_deref(), page)?;
     print_targets(&record);
-    match &options.plot {
-        Some(plot) => write_plot(&record, plot),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
-/// Writes the page, and its plots beside it. `remarks`: what a person has to say to this record.
+/// Writes the page, with the plots that lie beside it. `remarks`: what a person has to say to this
+/// record.
 pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
-    let cases = cases::cases(record);
-    let mut figures = Vec::new();
-    for (number, figure) in (1..).zip(&plots::FIGURES) {
-        let panels = figure.panels(&cases).map_err(undrawn)?.into_iter();
-        let mut files = Vec::new();
-        for (panel, svg) in (1..).zip(panels) {
-            files.push(format!("figure-{number}-{panel}.svg"));
-            let file = page.with_file_name(&files[files.len() - 1]);
-            fs::write(&file, svg).map_err(|error| about(&file, error))?;
-        }
-        figures.push((figure, files));
-    }
-    let markdown = page::page(record, remarks, &figures);
+    let beside = page.parent().expect("a file's directory").read_dir();
+    let names = beside?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut plots: Vec<_> = names
+        .filter(|name| name.ends_with(".svg") && name.contains('-'))
+        .collect();
+    plots.sort();
+    let markdown = page::page(record, remarks, &plots);
     fs::write(page, markdown).map_err(|error| about(page, error))
+}
+
+/// Draws the plots of a record beside it. The run goes on without jq or gnuplot.
+pub(crate) fn plot(record: &Path) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/plots");
+    match Command::new(script).arg(record).status() {
+        Ok(status) if status.success() => {}
+        other => eprintln!("no plots: {script}: {other:?}"),
+    }
 }
 
 /// The remarks that were written for a record.
@@ -75,16 +73,6 @@ pub(crate) fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
 pub(crate) fn print_targets(record: &Record) {
     let targets: String = targets::rows(record).iter().map(page::target).collect();
     let _ = writeln!(io::stdout(), "\n== targets\n\n{targets}");
-}
-
-fn write_plot(record: &Record, file: &Path) -> io::Result<()> {
-    let svg = plots::of_the_tail(&cases::cases(record)).map_err(undrawn)?;
-    let absent = || io::Error::other("the record has no latencies beside writers to plot");
-    fs::write(file, svg.ok_or_else(absent)?).map_err(|error| about(file, error))
-}
-
-fn undrawn(error: Box<dyn Error>) -> io::Error {
-    io::Error::other(format!("a plot could not be drawn: {error}"))
 }
 
 #[cfg(test)]
@@ -110,6 +98,9 @@ mod tests {
             .push("no <script> could be installed".to_owned());
         let directory = tempfile::tempdir().unwrap();
         let page = directory.path().join("report.md");
+        for plot in ["tail-1.svg", "hits-1.svg"] {
+            fs::write(directory.path().join(plot), "").unwrap();
+        }
         write(
             &record,
             Some("We lose `a < b`\n& say so.\n\nTwice.\n"),
@@ -122,22 +113,25 @@ mod tests {
         assert!(markdown.contains("- no &lt;script> could be installed\n"));
         assert!(markdown.contains("| Mutex&lt;LruCache> |") && !markdown.contains("<LruCache>"));
         assert!(markdown.contains("| 51.0 | 53.0 (1.06× [1.02, 1.06]) |"));
-        assert!(
-            markdown.contains("](figure-1-1.svg)\n") && markdown.contains("](figure-2-1.svg)\n")
-        );
-        assert!(directory.path().join("figure-2-1.svg").exists());
-        assert_eq!(markdown.matches("Not in this record.").count(), 2);
+        assert!(markdown.contains("![](hits-1.svg)\n\n![](tail-1.svg)\n"));
     }
 
     #[test]
     fn the_plot_for_the_readme_needs_the_tail() {
+        if Command::new("gnuplot").arg("--version").output().is_err() {
+            eprintln!("skipped: gnuplot is not installed");
+            return;
+        }
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("plot.svg");
-        assert!(write_plot(&record([]), &file).is_err());
-        let measured = record(tail("scc=400", "scc=9e6"));
-        write_plot(&measured, &file).unwrap();
-        let svg = fs::read_to_string(file).unwrap();
-        assert!(svg.starts_with("<svg ") && svg.contains("prefers-color-scheme"));
-        assert!(svg.contains("scc 9 ms"));
+        let file = directory.path().join("record.json");
+        let drawn = |record: Record| {
+            record.save(&file).unwrap();
+            plot(&file);
+            fs::read_to_string(directory.path().join("plot.svg"))
+        };
+        assert!(drawn(record([])).is_err());
+        let svg = drawn(record(tail("scc=400", "scc=9e6"))).unwrap();
+        assert!(svg.contains("<svg ") && svg.contains("prefers-color-scheme"));
+        assert!(svg.contains(">scc<") && svg.contains(">1 ms<"));
     }
 }

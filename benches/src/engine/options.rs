@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::loads::Load;
 use crate::peers::Contender;
-use crate::scale::Scale;
+use crate::record::Scale;
 use crate::workload::{Keys, SHORTEST};
 
 /// The cases of a scale, or, where loads, sessions, threads, bytes or keys are chosen, every

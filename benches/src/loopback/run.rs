@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use rekindle_test_servers::{Files, Task};
+use rekindle_test_servers::{Files, Running, Task};
 
 use super::client::CIPHER_SUITES;
 use super::cores::Cores;
 use super::generator::{Generator, Round};
-use super::servers::{self, Contender, Server};
+use super::servers::{self, Server};
 use super::upstream;
 use crate::record::{Record, case};
 use crate::tls::{HandshakeKind, SERVER_NAME};
@@ -136,10 +136,10 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 ticket_keys: &[],
             };
             let parent = files.path(&format!("{workers}-{stateless}"));
-            let contenders = bench.start(&servers, &task, &parent, record);
+            let started = bench.start(&servers, &task, &parent, record);
             for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
-                    bench.compare(kind, &contenders, record);
+                    bench.compare(kind, &started, record);
                 }
             }
         }
@@ -162,9 +162,13 @@ struct Bench<'a> {
     upstream: SocketAddr,
 }
 
-/// A contender with one kind of handshake.
+/// A server that answers.
+type Started = (&'static str, Running);
+
+/// A server with one kind of handshake.
 struct ServerLoad<'a> {
-    contender: &'a Contender,
+    name: &'static str,
+    running: &'a Running,
     generator: Generator,
     samples: Vec<Sample>,
 }
@@ -189,31 +193,32 @@ impl<'a> Bench<'a> {
         task: &Task<'_>,
         parent: &Path,
         record: &mut Record,
-    ) -> Vec<Contender> {
-        let mut contenders = Vec::new();
+    ) -> Vec<Started> {
+        let mut started = Vec::new();
         for server in servers {
             let name = server.name;
             let directory = parent.join(name.replace(' ', "-"));
             match server.start(&directory, task, self.cores.server) {
-                Ok(running) => contenders.push(running),
+                Ok(running) => started.push((name, running)),
                 Err(problem) => missed(record, name, &format!("does not start: {problem}")),
             }
         }
-        contenders
+        started
     }
 
-    fn compare(&self, kind: HandshakeKind, contenders: &[Contender], record: &mut Record) {
+    fn compare(&self, kind: HandshakeKind, started: &[Started], record: &mut Record) {
         let (clients, sessions) = (self.options.clients.into(), self.options.sessions.into());
         let mut all = Vec::new();
-        for contender in contenders {
-            let (address, cpus) = (contender.running.address, self.cores.generator);
+        for (name, running) in started {
+            let (address, cpus) = (running.address, self.cores.generator);
             match Generator::new(kind, address, cpus, clients, sessions) {
                 Ok(generator) => all.push(ServerLoad {
-                    contender,
+                    name,
+                    running,
                     generator,
                     samples: Vec::new(),
                 }),
-                Err(problem) => missed(record, contender.name, &format!("{kind}: {problem}")),
+                Err(problem) => missed(record, name, &format!("{kind}: {problem}")),
             }
         }
         for round in 0..self.options.rounds as usize {
@@ -231,7 +236,7 @@ impl<'a> Bench<'a> {
         for (quantity, unit, value) in QUANTITIES {
             if quantity != RESUMED || kind.resumes() {
                 let samples = |load: &ServerLoad<'_>| load.samples.iter().map(value).collect();
-                let measured = all.iter().map(|load| (load.contender.name, samples(load)));
+                let measured = all.iter().map(|load| (load.name, samples(load)));
                 record.add_case(["handshake", quantity, unit], &case, measured);
             }
         }
@@ -240,7 +245,7 @@ impl<'a> Bench<'a> {
 
 impl ServerLoad<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
-        let process = &self.contender.running.process;
+        let process = &self.running.process;
         let before = process.cpu_time();
         let round = self
             .generator
@@ -256,7 +261,7 @@ impl ServerLoad<'_> {
 
     /// Notes what went wrong, and says whether there are figures to record.
     fn stands(&self, kind: HandshakeKind, workers: usize, record: &mut Record) -> bool {
-        let name = self.contender.name;
+        let name = self.name;
         let in_case = format!("{kind}, {workers} workers");
         let failures: u64 = self
             .samples

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::io;
 
-use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rekindle::SessionId;
@@ -14,19 +13,13 @@ use crate::peers::{Contender, Kind, Peer};
 use crate::record::named;
 use crate::resident;
 
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// The table that holds the sessions.
-    #[arg(long)]
     pub(super) contender: Contender,
     /// Its capacity.
-    #[arg(long)]
     pub(super) sessions: u64,
-    /// How long the encoded sessions are.
-    #[arg(long)]
     pub(super) sizes: Sizes,
-    /// At which moment.
-    #[arg(long)]
     pub(super) when: When,
 }
 
@@ -42,7 +35,7 @@ pub(super) struct Held {
 }
 
 /// Lengths of encoded sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Sizes {
     /// 200 bytes each: TLS sessions without certificates.
     Uniform,
@@ -52,7 +45,7 @@ pub(super) enum Sizes {
 }
 
 /// Moments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum When {
     /// As many sessions as fit were inserted.
     Filled,
@@ -61,6 +54,11 @@ pub(super) enum When {
 }
 
 impl Job {
+    /// Reads what the process that asks has written as JSON.
+    pub(crate) fn parse(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
     /// Measures, and prints what was seen for the process that asked.
     pub(crate) fn print(&self) -> io::Result<()> {
         println!("{}", serde_json::to_string(&self.measure()?)?);

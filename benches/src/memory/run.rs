@@ -108,9 +108,7 @@ fn in_own_process(job: &Job) -> Result<Held, String> {
     let (contender, sessions) = (job.contender, job.sessions);
     let failed = |error: io::Error| format!("{contender}: {error}");
     let mut command = Command::new(env::current_exe().map_err(failed)?);
-    command.args([JOB, "--contender", &name(contender)]);
-    command.args(["--sessions", &sessions.to_string()]);
-    command.args(["--sizes", &name(job.sizes), "--when", &name(job.when)]);
+    command.args([JOB, &serde_json::to_string(job).expect("it is plain data")]);
     let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
     if let Some(signal) = output.status.signal() {
         return Err(format!(
@@ -119,10 +117,4 @@ fn in_own_process(job: &Job) -> Result<Held, String> {
     }
     assert!(output.status.success(), "{command:?} failed");
     Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
-}
-
-/// As the command line calls a value.
-fn name(value: impl clap::ValueEnum) -> String {
-    let value = value.to_possible_value().expect("no value is hidden");
-    value.get_name().to_owned()
 }

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use super::peer::Peer;
 use crate::record::named;
 
 /// A contender: the engine, a peer, or what both are compared to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Contender {
     /// An unsynchronised table; where something is written, one for each thread with its share.
     Floor,

@@ -43,12 +43,6 @@ impl<'a> Case<'a> {
         (self.measurements.iter().copied()).find(|m| m.contender == name)
     }
 
-    /// The unsynchronised floor.
-    pub(super) fn floor(&self) -> Option<&'a Measurement> {
-        let is_floor = |m: &&Measurement| m.contender.starts_with("floor");
-        self.measurements.iter().copied().find(is_floor)
-    }
-
     /// All but the floor, ourselves, and what only a calculation can reach.
     pub(super) fn peers(&self) -> impl Iterator<Item = &'a Measurement> {
         let theirs = |m: &&Measurement| !is_ours(&m.contender) && !is_bound(&m.contender);

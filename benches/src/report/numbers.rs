@@ -36,22 +36,6 @@ pub(super) fn count(digits: &str) -> String {
     }
 }
 
-/// A time in nanoseconds, in the unit that leaves few digits: `450 ns`, `14.8 µs`, `2 ms`.
-pub(super) fn time(nanoseconds: f64) -> String {
-    let size = nanoseconds.abs();
-    let (value, unit) = match size {
-        ..1e3 => (nanoseconds, "ns"),
-        ..1e6 => (nanoseconds / 1e3, "µs"),
-        _ => (nanoseconds / 1e6, "ms"),
-    };
-    let text = short(value);
-    let without_zeros = match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.'),
-        false => &text,
-    };
-    format!("{without_zeros} {unit}")
-}
-
 /// A number of seconds: `45 s`, `12 min 5 s`.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -81,11 +65,5 @@ mod tests {
         ];
         assert_eq!(texts, expected);
         assert_eq!(short(f64::NAN), "–");
-    }
-
-    #[test]
-    fn times_have_units() {
-        let times = [0.5, 450.0, 1_000.0, 14_843.0, 24_029_738.0].map(time);
-        assert_eq!(times, ["0.5 ns", "450 ns", "1 µs", "14.8 µs", "24 ms"]);
     }
 }

@@ -4,25 +4,17 @@ use openssl::asn1::Asn1Time;
 
 use super::cases::{Case, Spread, cases, contenders, group_by};
 use super::numbers;
-use super::plots::Figure;
 use super::targets;
 use super::verdict::{Row, Verdict};
-use crate::record::Record;
-use crate::scale::Scale;
+use crate::record::{Record, Scale};
 
 /// Keys that make a table of their own for each value.
 const APART: [&str; 5] = ["where", "load", "stream", "writers", "operation"];
 
-/// Lays the page out. `remarks`: Markdown by hand; `figures` with the files of their panels.
-pub(super) fn page(
-    record: &Record,
-    remarks: Option<&str>,
-    figures: &[(&Figure, Vec<String>)],
-) -> String {
+/// Lays the page out. `remarks`: Markdown by hand; `plots`: files beside the page.
+pub(super) fn page(record: &Record, remarks: Option<&str>, plots: &[String]) -> String {
     let rows = targets::rows(record);
-    let figures: Vec<_> = (figures.iter())
-        .map(|(figure, files)| plots(figure, files))
-        .collect();
+    let plots: Vec<_> = plots.iter().map(|file| format!("![]({file})")).collect();
     let parts = [
         "# Rekindle beside its peers".to_owned(),
         summary(record, &rows),
@@ -34,7 +26,7 @@ pub(super) fn page(
          to missing it."
             .to_owned(),
         rows.iter().map(target).collect(),
-        figures.join("\n\n"),
+        plots.join("\n\n"),
         machine(record),
         "## All numbers\n\nMedians over the rounds; behind each its ratio to the first column, \
          with quartiles. The samples of every round are in the record beside this page."
@@ -92,17 +84,6 @@ fn summary(record: &Record, rows: &[Row]) -> String {
     let s = if processors == 1 { "" } else { "s" };
     let run = format!("The run took {took} on {processors} processor{s}.");
     format!("{text}Of {} targets: {counts}. {run}", rows.len())
-}
-
-fn plots(figure: &Figure, files: &[String]) -> String {
-    let images = files
-        .iter()
-        .map(|file| format!("![{}]({file})\n", figure.title));
-    let body = match files {
-        [] => "Not in this record.".to_owned(),
-        _ => format!("{}\n\n{}", figure.caption, images.collect::<String>()),
-    };
-    format!("## {}\n\n{}", figure.title, body.trim())
 }
 
 fn machine(record: &Record) -> String {

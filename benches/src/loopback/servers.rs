@@ -1,5 +1,7 @@
-//! Which servers there are, and their start on their processors.
+//! The servers: each terminates TLS and forwards the plain bytes over TCP, and each is configured
+//! alike as far as it lets itself be.
 
+use std::env;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,27 +13,21 @@ use rekindle_test_servers::{
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::loopback::client::client;
-use crate::loopback::exchange::exchange;
+use super::client::client;
+use super::exchange::exchange;
 use crate::tls::HandshakeKind;
 
 const PEERS: [&Product; 4] = [&NGINX, &HAPROXY, &HITCH, &TRAFFIC_SERVER];
 
 /// A server that can be started.
-pub(in crate::loopback) struct Server {
-    pub(in crate::loopback) name: &'static str,
+pub(super) struct Server {
+    pub(super) name: &'static str,
     program: PathBuf,
     configure: Configure,
 }
 
-/// A server that answers.
-pub(in crate::loopback) struct Contender {
-    pub(in crate::loopback) name: &'static str,
-    pub(in crate::loopback) running: Running,
-}
-
 /// The terminator and the peers that are installed; the names of those that are not.
-pub(in crate::loopback) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&'static str>) {
+pub(super) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&'static str>) {
     let server = |name, program, configure| Server {
         name,
         program,
@@ -57,28 +53,50 @@ fn rekindle(site: &Site<'_>) -> io::Result<Command> {
     Ok(command)
 }
 
+/// Builds the project's own terminator in the profile of the running harness, beside it, and says
+/// where it is. Built each time: an old one would be measured in the place of the source's.
+pub(super) fn build_terminator() -> io::Result<PathBuf> {
+    let program = env::current_exe()?.with_file_name("rekindle-terminator");
+    let target = program.ancestors().nth(2).expect("a target directory");
+    let profile = if cfg!(debug_assertions) {
+        "dev"
+    } else {
+        "release"
+    };
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args([
+        "build",
+        "--quiet",
+        "--package=rekindle-terminator",
+        "--profile",
+        profile,
+    ]);
+    let command = command.arg("--target-dir").arg(target);
+    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
+    match status.success() {
+        true => Ok(program),
+        false => Err(io::Error::other(format!("cargo build: {status}"))),
+    }
+}
+
 impl Server {
     /// Starts it in `directory`, on `cpus`, and waits until it answers.
     /// The error says why it does not, with its last words.
-    pub(in crate::loopback) fn start(
+    pub(super) fn start(
         &self,
         directory: &Path,
         task: &Task<'_>,
         cpus: CpuSet,
-    ) -> Result<Contender, String> {
+    ) -> Result<Running, String> {
         let context = client(HandshakeKind::FullTls13).map_err(|error| error.to_string())?;
-        let running = Running::start(
+        Running::start(
             &self.program,
             self.configure,
             directory,
             task,
             |command| run_on(command, cpus),
             |address| exchange(&context, address, None).map(drop),
-        )?;
-        Ok(Contender {
-            name: self.name,
-            running,
-        })
+        )
     }
 }
 
