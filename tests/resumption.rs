@@ -561,12 +561,13 @@ fn sessions_resume_alike_however_they_are_stored() {
 }
 
 /// A cache with one session from a full handshake, with or without a client certificate.
-fn filled(storage: SessionStorage, with_certificate: bool) -> (Resumption, SslContext, Client) {
+fn filled(
+    storage: SessionStorage,
+    client: Client,
+    with_certificate: bool,
+) -> (Resumption, SslContext, Client) {
     STORAGE.set(storage);
-    let (resumption, client) = (
-        resumption(Mechanism::Tls12Id),
-        Client::new(Mechanism::Tls12Id),
-    );
+    let resumption = resumption(Mechanism::Tls12Id);
     let mut server = server_builder(b"tests");
     resumption.install(&mut server).unwrap();
     if with_certificate {
@@ -589,7 +590,8 @@ fn a_session_is_kept_live_only_where_its_storage_says_so() {
         (LiveWithClientCertificate, false, false),
         (LiveWithClientCertificate, true, true),
     ] {
-        let (resumption, ..) = filled(storage, with_certificate);
+        let client = Client::new(Mechanism::Tls12Id);
+        let (resumption, ..) = filled(storage, client, with_certificate);
         let cache = resumption.cache();
         let guard = cache.pin();
         let entry = guard.iter().next().unwrap();
@@ -606,8 +608,30 @@ fn a_session_is_kept_live_only_where_its_storage_says_so() {
 }
 
 #[test]
+fn intermediate_certificates_count_where_the_session_is_live() {
+    let bytes = |storage, intermediates| {
+        let client = Client::with_intermediates(Mechanism::Tls12Id, intermediates);
+        let (resumption, ..) = filled(storage, client, true);
+        resumption.cache().stats().bytes
+    };
+    for (storage, each) in [
+        (SessionStorage::Live, 4_000..8_000),
+        (SessionStorage::Encoded, 0..50),
+    ] {
+        let [none, one, three] = [0, 1, 3].map(|count| bytes(storage, count));
+        assert!(
+            each.contains(&one.saturating_sub(none)),
+            "{storage:?}: {none}, {one}"
+        );
+        let more = three.saturating_sub(one) / 2;
+        assert!(each.contains(&more), "{storage:?}: {one}, {three}");
+    }
+}
+
+#[test]
 fn an_encoding_that_cannot_be_parsed_is_no_session() {
-    let (resumption, server, client) = filled(SessionStorage::Encoded, false);
+    let client = Client::new(Mechanism::Tls12Id);
+    let (resumption, server, client) = filled(SessionStorage::Encoded, client, false);
     let cache = resumption.cache();
     let session = client.session();
     let id = id_of(&session);

@@ -11,6 +11,7 @@ use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SE
 use super::cipher::Contexts;
 use super::ffi;
 use super::handshake_state::HandshakeState;
+use super::session::count_intermediates;
 use super::shared::{Shared, guarded};
 use crate::SessionId;
 use crate::hooks::SessionEvent;
@@ -29,6 +30,7 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
         let session = unsafe {
             let sealer = &shared.sealer;
             sealer.lifetimes.limit_cached(session, &sealer.ring);
+            count_intermediates(ssl, session);
             sys::SSL_SESSION_up_ref(session);
             SslSession::from_ptr(session)
         };

@@ -39,6 +39,9 @@ pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     enc: c_int,
 ) -> c_int;
 
+/// Among the kinds of objects that have ex_data.
+pub(super) const CRYPTO_EX_INDEX_SSL_SESSION: c_int = 2;
+
 unsafe extern "C" {
     pub(super) fn SSL_CTX_set_tlsext_ticket_key_evp_cb(
         ctx: *mut SSL_CTX,
@@ -84,6 +87,12 @@ unsafe extern "C" {
     pub(super) fn SSL_get_default_timeout(ssl: *const SSL) -> c_long;
     pub(super) fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
     pub(super) fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
+    pub(super) fn SSL_SESSION_set_ex_data(
+        session: *mut SSL_SESSION,
+        idx: c_int,
+        data: *mut c_void,
+    ) -> c_int;
+    pub(super) fn SSL_SESSION_get_ex_data(session: *const SSL_SESSION, idx: c_int) -> *mut c_void;
     pub(super) fn CRYPTO_clear_free(ptr: *mut c_void, num: usize, file: *const c_char, line: c_int);
     pub(super) fn CRYPTO_set_ex_data(
         ad: *mut CRYPTO_EX_DATA,

@@ -1,13 +1,17 @@
 //! TLS sessions in a cache: the DER encoding of each, and the live `SSL_SESSION` if asked for.
 
+use std::ffi::c_int;
 use std::fmt;
 use std::ops::Deref;
+use std::ptr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use foreign_types_shared::ForeignTypeRef;
 use openssl::pkey::Id;
-use openssl::ssl::{SslSession, SslSessionRef};
+use openssl::ssl::{SslRef, SslSession, SslSessionRef};
 use openssl::x509::X509Ref;
+use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::encoding::Encoding;
 use super::errors::StoreError;
@@ -53,11 +57,12 @@ impl CachedSession {
         let Some(session) = self.live() else {
             return 0;
         };
-        match client_certificate(session).map(X509Ref::public_key) {
+        match client_certificate(session) {
             None => 890 + encoded_len,
-            // The curve's parameters are in each key.
-            Some(Ok(key)) if key.id() == Id::EC => 3_700 + encoded_len * 24 / 5,
-            Some(_) => 2_200 + encoded_len * 24 / 5,
+            // Most of the encoding is the certificate's.
+            Some(certificate) => {
+                900 + certificate_bytes(certificate, encoded_len) + intermediate_bytes(session)
+            }
         }
     }
 }
@@ -170,6 +175,56 @@ pub(super) fn client_certificate(session: &SslSessionRef) -> Option<&X509Ref> {
         let certificate = ffi::SSL_SESSION_get0_peer(session.as_ptr());
         (!certificate.is_null()).then(|| X509Ref::from_ptr(certificate))
     }
+}
+
+/// An estimate of what OpenSSL holds for a certificate that was verified, in bytes.
+fn certificate_bytes(certificate: &X509Ref, encoded_len: usize) -> usize {
+    let key = certificate.public_key();
+    // Each key has a copy of its curve's parameters.
+    let curve = match key.is_ok_and(|key| key.id() == Id::EC) {
+        true => 1_500,
+        false => 0,
+    };
+    1_300 + curve + encoded_len * 24 / 5
+}
+
+/// Where a session has a number: what OpenSSL holds for intermediate certificates, in bytes.
+static INTERMEDIATES: LazyLock<c_int> = LazyLock::new(|| {
+    let (class, no_number) = (ffi::CRYPTO_EX_INDEX_SSL_SESSION, ptr::null_mut());
+    // SAFETY: no callbacks; OpenSSL never looks at the number.
+    unsafe { sys::CRYPTO_get_ex_new_index(class, 0, no_number, None, None, None) }
+});
+
+/// Has the cache count the intermediate certificates that a session's client sent: OpenSSL shows
+/// them through a connection only.
+///
+/// # Safety
+///
+/// - `ssl` is a live connection, and `session` its session.
+/// - No other thread can reach the session.
+pub(super) unsafe fn count_intermediates(ssl: *mut SSL, session: *mut SSL_SESSION) {
+    // SAFETY: by contract; the chain lives as long as the session.
+    unsafe {
+        let Some(chain) = SslRef::from_ptr(ssl).peer_cert_chain() else {
+            return;
+        };
+        let encoded_len = |one: &X509Ref| sys::i2d_X509(one.as_ptr(), ptr::null_mut());
+        let bytes = chain.iter().map(|one| {
+            let len = usize::try_from(encoded_len(one)).unwrap_or(0);
+            certificate_bytes(one, len)
+        });
+        let bytes: usize = bytes.sum();
+        if bytes > 0 {
+            // Without memory for the number, the intermediates are not counted.
+            let number = ptr::without_provenance_mut(bytes);
+            ffi::SSL_SESSION_set_ex_data(session, *INTERMEDIATES, number);
+        }
+    }
+}
+
+fn intermediate_bytes(session: &SslSessionRef) -> usize {
+    // SAFETY: a live session; the index holds a number, never a pointer.
+    unsafe { ffi::SSL_SESSION_get_ex_data(session.as_ptr(), *INTERMEDIATES) }.addr()
 }
 
 /// The last moment, in the cache's time, at which a session is `timeout` seconds old or younger.

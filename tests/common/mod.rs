@@ -70,6 +70,8 @@ impl Mechanism {
 struct Identity {
     certificate: X509,
     key: PKey<Private>,
+    /// Certificates that are sent behind.
+    intermediates: Vec<X509>,
 }
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
@@ -104,6 +106,7 @@ fn identity(not_before: &Asn1Time, not_after: &Asn1Time, extra: usize) -> Identi
     Identity {
         certificate: builder.build(),
         key,
+        intermediates: Vec::new(),
     }
 }
 
@@ -201,6 +204,14 @@ impl Client {
         Self::build(kind, &identity, SslOptions::empty())
     }
 
+    /// One that sends so many intermediate certificates.
+    pub fn with_intermediates(kind: Mechanism, count: usize) -> Self {
+        let today = Asn1Time::days_from_now(0).unwrap();
+        let mut identity = identity(&today, &Asn1Time::days_from_now(1).unwrap(), 0);
+        identity.intermediates = vec![IDENTITY.certificate.clone(); count];
+        Self::build(kind, &identity, SslOptions::empty())
+    }
+
     fn build(kind: Mechanism, identity: &Identity, options: SslOptions) -> Self {
         let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
         builder.set_verify(SslVerifyMode::NONE);
@@ -211,6 +222,9 @@ impl Client {
         // For servers that ask.
         builder.set_certificate(&identity.certificate).unwrap();
         builder.set_private_key(&identity.key).unwrap();
+        for intermediate in &identity.intermediates {
+            builder.add_extra_chain_cert(intermediate.clone()).unwrap();
+        }
         builder
             .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
         let sessions = Arc::new(Sessions::default());
