@@ -12,6 +12,13 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum $counter { $($name),* }
 
+        impl From<$counter> for usize {
+            #[inline]
+            fn from(counter: $counter) -> Self {
+                counter as usize
+            }
+        }
+
         impl $counter {
             /// How many there are.
             pub(crate) const NUMBER: usize = [$(Self::$name),*].len();
@@ -45,25 +52,12 @@ counters!(Counter of Stats {
 });
 
 /// Counters of a cache.
-#[derive(Debug)]
-pub(crate) struct Counters(Sharded<{ Counter::NUMBER }>);
-
-impl Counters {
-    pub(crate) fn new() -> Self {
-        Self(Sharded::new())
-    }
-
-    /// Counts for the thread whose number is `thread`.
-    #[inline]
-    pub(crate) fn add(&self, thread: usize, counter: Counter, n: u64) {
-        self.0.add(thread, counter as usize, n);
-    }
-}
+pub(crate) type Counters = Sharded<{ Counter::NUMBER }>;
 
 impl Stats {
     /// The counters' part; the gauges are zero.
     pub(crate) fn sum(counters: &Counters) -> Self {
-        Counter::sums(|counter| counters.0.sum(counter))
+        Counter::sums(|counter| counters.sum(counter))
     }
 }
 
@@ -93,7 +87,8 @@ impl<const N: usize> Sharded<N> {
 
     /// Adds for the thread whose number is `thread`.
     #[inline]
-    pub(crate) fn add(&self, thread: usize, counter: usize, n: u64) {
+    pub(crate) fn add(&self, thread: usize, counter: impl Into<usize>, n: u64) {
+        let counter = counter.into();
         if thread < THREAD_SHARDS {
             // Only this thread writes the shard: no read-modify-write is needed.
             let count = &self.shards[thread].counts[counter];

@@ -84,7 +84,7 @@ impl TicketCounters {
     }
 
     pub(crate) fn count(&self, outcome: Outcome) {
-        self.0.add(thread_number(), outcome as usize, 1);
+        self.0.add(thread_number(), outcome, 1);
     }
 
     /// Counts a ticket of that age that was opened by a key at that position.

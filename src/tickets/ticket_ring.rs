@@ -34,9 +34,7 @@ pub struct TicketRing {
 }
 
 /// The ring as it was when it was loaded.
-pub struct RingGuard {
-    keys: swap::Guard<Arc<KeyRing>>,
-}
+pub struct RingGuard(swap::Guard<Arc<KeyRing>>);
 
 impl TicketRing {
     pub(super) fn start(first: KeyRing, clock: ClockSource) -> Self {
@@ -107,9 +105,7 @@ impl TicketRing {
     /// Read [`now`](Self::now) after this, not before: a ring that comes in between begins later.
     #[inline]
     pub fn load(&self) -> RingGuard {
-        RingGuard {
-            keys: self.keys.load(),
-        }
+        RingGuard(self.keys.load())
     }
 
     /// The ring in use and the time, for a handshake that is about to seal. A ring that was not
@@ -192,7 +188,7 @@ impl Deref for RingGuard {
     type Target = KeyRing;
 
     fn deref(&self) -> &KeyRing {
-        &self.keys
+        &self.0
     }
 }
 
