@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::cache::operations::Cache;
 use crate::clock::{Clock, ClockSource};
-use crate::engine::{CLASSES, Engine, Entry, Limits, block_size, class_of, class_size};
+use crate::engine::{CLASSES, Engine, Entry, Limits, block_size, class_size};
 use crate::error::ConfigError;
 
 /// Configures a [`Cache`]. Made by [`Cache::builder`].
@@ -84,10 +84,9 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         self
     }
 
-    /// How many bytes a value owns outside its entry, at most 1 MiB: a function of the value and of
+    /// How many bytes a value owns outside its entry, at most 16 MiB: a function of the value and of
     /// the length of its encoded bytes, called once, when the value is inserted. They count in
-    /// [`max_bytes`](Self::max_bytes) and in [`Stats`](crate::Stats), in units of 16. Zero by
-    /// default.
+    /// [`max_bytes`](Self::max_bytes) and in [`Stats`](crate::Stats). Zero by default.
     pub fn value_bytes(mut self, bytes: fn(&V, usize) -> usize) -> Self {
         self.value_bytes = bytes;
         self
@@ -153,7 +152,7 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         if Entry::<V>::HEADER.saturating_add(self.max_encoded_len) > largest {
             return Err(ConfigError::EncodedLen(self.max_encoded_len));
         }
-        let smallest = class_size(class_of(Entry::<V>::HEADER));
+        let smallest = class_size(Entry::<V>::class(0));
         let bytes = self.max_bytes.unwrap_or(usize::MAX);
         if bytes < smallest {
             return Err(ConfigError::MaxBytes(bytes));

@@ -129,7 +129,7 @@ impl<'c, V, S> Guard<'c, V, S> {
     pub fn iter(&self) -> impl Iterator<Item = EntryView<'_, V>> {
         let engine = &self.cache.engine;
         (0..engine.lines())
-            .flat_map(|line| engine.line(line, &self.pin))
+            .flat_map(|line| engine.entries_of_line(line, &self.pin))
             .map(|(entry, recency)| EntryView { entry, recency })
     }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 use ahash::RandomState;
 
 use crate::clock::{ClockSource, Time};
-use crate::engine::{
-    self, Engine, EntryRef, New, Outcome, Pin, Protection, Recency, RemovalCause, pin_writer,
-};
+use crate::engine::{self, Engine, EntryRef, New, Outcome, Parts, Pin, Recency, RemovalCause};
 use crate::error::Refused;
 use crate::id::SessionId;
 use crate::stats::Stats;
@@ -143,7 +141,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
     ///
     /// No lookup that starts after this has returned finds it.
     pub fn remove(&self, id: &SessionId) -> bool {
-        self.unlink(id, RemovalCause::Removed, &pin_writer())
+        self.unlink(id, RemovalCause::Removed, &Pin::new())
             .is_some()
     }
 
@@ -153,8 +151,8 @@ impl<V, S: BuildHasher> Cache<V, S> {
     where
         V: Clone,
     {
-        let guard = pin_writer();
-        let (entry, _) = self.unlink(id, RemovalCause::Taken, &guard)?;
+        let pin = Pin::new();
+        let (entry, _) = self.unlink(id, RemovalCause::Taken, &pin)?;
         Some(entry.value().clone())
     }
 
@@ -168,9 +166,11 @@ impl<V, S: BuildHasher> Cache<V, S> {
     ) -> Result<Outcome, Refused> {
         let new = New {
             hash: self.hash(id),
-            id,
-            encoded,
-            expires_at,
+            parts: Parts {
+                id,
+                expires_at,
+                encoded,
+            },
             if_absent,
         };
         self.engine.insert(new, value, self.now())
@@ -180,10 +180,10 @@ impl<V, S: BuildHasher> Cache<V, S> {
         &'g self,
         id: &SessionId,
         cause: RemovalCause,
-        protection: &'g impl Protection,
+        pin: &'g Pin,
     ) -> Option<(EntryRef<'g, V>, Recency)> {
         let (hash, now) = (self.hash(id), self.now());
-        self.engine.remove(hash, id, now, cause, protection)
+        self.engine.remove(hash, id, now, cause, pin)
     }
 
     #[inline]

@@ -1,15 +1,15 @@
-//! The steps that changes are made of: each takes effect at one successful exchange of a line's
-//! pointer.
+//! The steps that changes are made of: each takes effect at one successful exchange of a slot.
 #![allow(unsafe_code)]
 
 use crate::counters::Counter;
-use crate::engine::entry::{EntryRef, Unpublished};
+use crate::engine::entry::{State, Unpublished};
 use crate::engine::gauges::GaugeDelta;
-use crate::engine::line::{Change, LineAddress, LineSnapshot, Tagged, slots_in};
-use crate::engine::prefetch::prefetch_all;
+use crate::engine::line::{Line, LineAddress, Occupant, Tagged};
+use crate::engine::reclaim::pin::Pin;
 use crate::engine::reclaim::pool::WriterLease;
-use crate::engine::reclaim::writers::WriterPin;
 use crate::engine::state::Engine;
+#[cfg(loom)]
+use crate::sync::{Ordering, fence};
 
 /// Why entries left the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,102 +40,110 @@ impl<V> Engine<V> {
     }
 
     /// Ends an operation's use of its writer: reclaims what has waited long enough.
-    pub(crate) fn step(&self, op: &mut Operation<'_, V>, pin: &WriterPin) {
-        let memory = &mut op.writer.memory;
-        memory.step(pin, &self.retired, &self.pool.lines);
+    #[inline]
+    pub(crate) fn step(&self, op: &mut Operation<'_, V>) {
+        op.writer.memory.step(&self.retired);
     }
 
-    /// Puts an entry into a slot, in place of the one there, in one step. Gives the entry back when
-    /// another thread has changed the line meanwhile.
+    /// Publishes an entry in a slot, in place of what is there, in one step. Gives the entry back
+    /// when another thread has changed the slot meanwhile.
     #[inline]
-    pub(crate) fn put(
+    pub(crate) fn put<'g>(
         &self,
         op: &mut Operation<'_, V>,
-        snapshot: &LineSnapshot<'_, V>,
-        slot: usize,
-        entry: Unpublished<V>,
-        address: LineAddress,
-    ) -> Result<(), Unpublished<V>> {
+        line: &Line<V>,
+        (slot, old): (usize, Option<Occupant<'_, V>>),
+        (entry, address): (Unpublished<V>, LineAddress),
+        _pin: &'g Pin,
+    ) -> Result<Occupant<'g, V>, Unpublished<V>> {
         let bytes = entry.bytes();
-        let put = Change::Put(slot, Tagged::new(&entry, address));
-        // SAFETY: the snapshot is of this table (all callers'), and the entry is given up below.
-        if !unsafe { self.exchange(op, snapshot, put) } {
+        let new = Tagged::new(&entry, address);
+        // SAFETY: `old` came from this slot (all callers'), and the entry is given up below.
+        if !unsafe { line.exchange(slot, old, new) } {
             return Err(entry);
         }
         entry.into_published();
         op.gauges.add(bytes);
-        if let Some(old) = snapshot.get(slot) {
+        if let Some(old) = old {
             // SAFETY: the exchange has just put another in its place.
             unsafe { self.retire(op, old) };
         }
-        Ok(())
+        // SAFETY: published by this thread, which is pinned.
+        Ok(unsafe { Occupant::new(slot, new) }.expect("not free"))
     }
 
-    /// Unlinks the entries of a line whose slots' bits are set in `leaving`, in one step. Returns
-    /// their number: zero when another thread has changed the line meanwhile.
+    /// Unlinks an entry in one step, dead or live. Whether this thread did.
+    #[inline]
     pub(crate) fn unlink(
         &self,
         op: &mut Operation<'_, V>,
-        snapshot: &LineSnapshot<'_, V>,
-        leaving: u8,
+        line: &Line<V>,
+        occupant: Occupant<'_, V>,
         cause: RemovalCause,
-    ) -> usize {
-        // SAFETY: the snapshot is of this table (all callers'), and no entry is new.
-        if !unsafe { self.exchange(op, snapshot, Change::Drop(leaving)) } {
-            return 0;
-        }
-        let mut unlinked = 0;
-        for slot in slots_in(leaving & snapshot.occupied()) {
-            // SAFETY: the exchange has just unlinked it.
-            unsafe { self.retire(op, snapshot.entry(slot)) };
-            unlinked += 1;
-        }
-        self.counters.add(op.thread, cause.counter(), unlinked);
-        unlinked as usize
-    }
-
-    /// Publishes a line in place of the one that `snapshot` saw, and retires that. All or nothing.
-    ///
-    /// # Safety
-    ///
-    /// - The snapshot is of this engine's table.
-    /// - An entry that is put is not published. When this returns true, it belongs to the table.
-    #[inline]
-    unsafe fn exchange(
-        &self,
-        op: &mut Operation<'_, V>,
-        snapshot: &LineSnapshot<'_, V>,
-        change: Change<V>,
     ) -> bool {
-        let memory = &mut op.writer.memory;
-        // Of a line that loses all its entries, nothing is left.
-        let line = match change {
-            Change::Drop(leaving) if snapshot.occupied() & !leaving == 0 => None,
-            _ => Some(memory.write_line(snapshot, &change, &self.pool.lines)),
-        };
-        // SAFETY: the line was written above, from this snapshot; the rest is the contract.
-        if unsafe { self.table.publish(snapshot, line) } {
-            // SAFETY: replaced just now.
-            unsafe { memory.retire_line(snapshot, &self.retired) };
-            return true;
+        // Before the entry may be reclaimed; it is decided by now.
+        let dead = occupant.entry.get().state() != State::Live;
+        // SAFETY: the occupant came from this line (all callers').
+        if !unsafe { line.exchange(occupant.slot, Some(occupant), Tagged::FREE) } {
+            return false;
         }
-        if let Some(line) = line {
-            // SAFETY: written above, and the exchange has failed.
-            unsafe { memory.discard_line(line) };
+        // SAFETY: the exchange has just unlinked it.
+        unsafe { self.retire(op, occupant) };
+        if !dead {
+            self.counters.add(op.thread, cause.counter(), 1);
         }
-        false
+        true
     }
 
     /// # Safety
     ///
     /// - The calling thread has just unlinked the entry.
     /// - It is retired once.
-    unsafe fn retire(&self, op: &mut Operation<'_, V>, entry: EntryRef<'_, V>) {
-        op.gauges.subtract(entry.get().bytes());
-        // It will be wiped when its grace period is over, a few dozen operations from now.
-        prefetch_all(entry.as_non_null().as_ptr(), entry.get().allocated_bytes());
+    unsafe fn retire(&self, op: &mut Operation<'_, V>, occupant: Occupant<'_, V>) {
+        op.gauges.subtract(occupant.entry.get().bytes());
         // SAFETY: the contract.
-        unsafe { op.writer.memory.retire_entry(entry, &self.retired) };
+        unsafe { op.writer.memory.retire(occupant.entry, &self.retired) };
+    }
+
+    /// The state of an entry, which is decided if it was not.
+    #[inline]
+    pub(crate) fn decided(&self, line: &Line<V>, occupant: Occupant<'_, V>, pin: &Pin) -> State {
+        let entry = occupant.entry.get();
+        match entry.state() {
+            State::Undecided => {
+                self.decide(line, occupant, pin);
+                entry.state()
+            }
+            decided => decided,
+        }
+    }
+
+    /// Decides an undecided entry, its own or on behalf of a thread that may be frozen: it becomes
+    /// live, unless another entry of its id is or comes before it. See the head of the engine.
+    pub(crate) fn decide(&self, line: &Line<V>, occupant: Occupant<'_, V>, pin: &Pin) {
+        // Loom takes SeqCst accesses for AcqRel. There, a fence says what the exchanges that
+        // publish and the loads of a second look say by their order.
+        #[cfg(loom)]
+        fence(Ordering::SeqCst);
+        let entry = occupant.entry.get();
+        for other in line.with_tag(occupant.tag(), pin) {
+            let rival = other.entry.get();
+            if other.slot == occupant.slot || rival.id() != entry.id() {
+                continue;
+            }
+            if rival.state() == State::Undecided {
+                if other.slot > occupant.slot {
+                    rival.decide(State::Dead);
+                } else {
+                    self.decide(line, other, pin);
+                }
+            }
+            if rival.state() == State::Live {
+                entry.decide(State::Dead);
+                return;
+            }
+        }
+        entry.decide(State::Live);
     }
 }
 

@@ -9,24 +9,69 @@ use std::mem;
 use std::ptr::{self, NonNull};
 
 use crate::clock::Time;
-use crate::engine::memory_block::{Block, ENTRY_ALIGN, UsedBlock, class_size};
+use crate::engine::memory_block::{Block, ENTRY_ALIGN, UsedBlock, class_of, class_size};
 use crate::id::SessionId;
-use crate::sync::{RaceProbe, pause_point};
+use crate::sync::{AtomicU8, Ordering, RaceProbe, pause_point};
 
 /// The fixed part; the encoded bytes follow it in the same allocation.
 ///
-/// Written before the entry is published, and never changed until it is reclaimed.
+/// But for the state, it is written before the entry is published, and never changed until the
+/// entry is reclaimed.
 #[repr(C)]
 pub(crate) struct Entry<V> {
-    // First, since evictions look at these three alone: so that they share a cache line.
     expires_at: Time,
-    encoded_len: u32,
-    /// What the value owns elsewhere, in units of 16 bytes: so the header grows by nothing.
-    value_units: u16,
-    class: u8,
     id: SessionId,
+    state: AtomicU8,
+    encoded_len: U24,
+    value_bytes: U24,
     probe: RaceProbe,
-    value: V,
+    value: mem::ManuallyDrop<V>,
+}
+
+/// The bytes of a value outside its entry, at most.
+pub(crate) const MAX_VALUE_BYTES: usize = (1 << 24) - 1;
+
+/// Three bytes each, so that the header of an entry with a pointer for its value takes 56.
+#[derive(Clone, Copy)]
+struct U24([u8; 3]);
+
+/// What an entry is to readers. It leaves `Undecided` once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// Published, but not yet known to be the only one of its id.
+    Undecided,
+    Live,
+    /// Another entry of this id was there: this one never counted.
+    Dead,
+    /// Dead, and its owner has moved the value out.
+    Emptied,
+}
+
+impl U24 {
+    #[inline]
+    fn new(n: usize) -> Self {
+        let [low, middle, high, ..] = n.to_le_bytes();
+        Self([low, middle, high])
+    }
+
+    #[inline(always)]
+    fn get(self) -> usize {
+        let Self([low, middle, high]) = self;
+        usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16
+    }
+}
+
+impl State {
+    #[inline(always)]
+    fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Undecided,
+            1 => Self::Live,
+            2 => Self::Dead,
+            _ => Self::Emptied,
+        }
+    }
 }
 
 impl<V> Entry<V> {
@@ -37,6 +82,12 @@ impl<V> Entry<V> {
         align_of::<Self>() <= ENTRY_ALIGN,
         "values must not need more alignment than an entry has"
     );
+
+    /// The size class of an entry with so many encoded bytes.
+    #[inline]
+    pub(crate) fn class(encoded_len: usize) -> u8 {
+        class_of(Self::HEADER + encoded_len)
+    }
 
     /// Drops the value, overwrites the whole entry with zeros and hands its memory back.
     ///
@@ -49,11 +100,14 @@ impl<V> Entry<V> {
         // SAFETY: by contract the entry is initialised and ours alone.
         let header = unsafe { entry.as_ref() };
         header.probe.write();
-        let len = Self::HEADER + header.encoded_len();
-        // SAFETY: `write` put `len` bytes into a block of this class, which is ours alone.
-        let mut used = unsafe { UsedBlock::new(entry.cast(), header.class, len) };
-        // SAFETY: initialised by `write`, dropped nowhere else.
-        unsafe { ptr::drop_in_place(&raw mut (*entry.as_ptr()).value) };
+        let (len, state) = (header.encoded_len(), header.state());
+        // SAFETY: `write` put so many bytes into a block of this class, which is ours alone.
+        let mut used =
+            unsafe { UsedBlock::new(entry.cast(), Self::class(len), Self::HEADER + len) };
+        if state != State::Emptied {
+            // SAFETY: initialised by `write`, not moved out, dropped nowhere else.
+            unsafe { mem::ManuallyDrop::drop(&mut (*entry.as_ptr()).value) };
+        }
         used.wipe().expect("not wiped yet")
     }
 
@@ -69,7 +123,7 @@ impl<V> Entry<V> {
 
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        self.encoded_len as usize
+        self.encoded_len.get()
     }
 
     /// An entry may be used up to and including the time at which it expires.
@@ -83,55 +137,63 @@ impl<V> Entry<V> {
         self.expires_at
     }
 
-    /// Bytes of its own allocation, with what the allocator keeps beside it.
-    #[inline]
-    pub(crate) fn allocated_bytes(&self) -> usize {
-        class_size(self.class)
-    }
-
-    /// Bytes that it takes in all, with what its value owns elsewhere.
+    /// Bytes that it holds: its allocation, what the allocator keeps beside that, and what the
+    /// value holds elsewhere.
     #[inline]
     pub(crate) fn bytes(&self) -> usize {
-        self.allocated_bytes() + usize::from(self.value_units) * VALUE_UNIT
+        class_size(Self::class(self.encoded_len())) + self.value_bytes()
     }
-}
 
-/// What entries count their values' bytes in.
-const VALUE_UNIT: usize = 16;
+    /// Bytes that the value holds outside the entry.
+    #[inline]
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value_bytes.get()
+    }
 
-/// The bytes that a value owns outside its entry, as an entry counts them: in whole units, and no
-/// more than 1 MiB.
-pub(crate) fn counted_value_bytes(bytes: usize) -> usize {
-    bytes.div_ceil(VALUE_UNIT).min(u16::MAX.into()) * VALUE_UNIT
+    /// Acquire pairs with the Release of `decide`: what the thread that decided had seen.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> State {
+        State::from_bits(self.state.load(Ordering::Acquire))
+    }
+
+    /// Decides an undecided entry; whether this call did. Any thread may.
+    pub(crate) fn decide(&self, state: State) -> bool {
+        let (undecided, state) = (State::Undecided as u8, state as u8);
+        self.state
+            .compare_exchange(undecided, state, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
 }
 
 /// An entry that no other thread can reach yet. One that is dropped instead of published (a thread
 /// that panics, say) is wiped and freed.
 pub(crate) struct Unpublished<V>(NonNull<Entry<V>>);
 
+/// What an entry is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) id: &'a SessionId,
+    pub(crate) expires_at: Time,
+    pub(crate) encoded: &'a [u8],
+}
+
 impl<V> Unpublished<V> {
     /// Writes an entry into `memory`.
-    pub(crate) fn write(
-        memory: Block,
-        id: SessionId,
-        expires_at: Time,
-        value: V,
-        value_bytes: usize,
-        encoded: &[u8],
-    ) -> Self {
+    pub(crate) fn write(memory: Block, parts: Parts<'_>, value: V, value_bytes: usize) -> Self {
         const { Entry::<V>::ALIGNED };
-        assert!(Entry::<V>::HEADER + encoded.len() <= memory.size());
+        let encoded = parts.encoded;
+        assert_eq!(memory.class(), Entry::<V>::class(encoded.len()));
         let entry: NonNull<Entry<V>> = memory.as_ptr().cast();
         let header = Entry {
-            id,
-            class: memory.class(),
-            value_units: (counted_value_bytes(value_bytes) / VALUE_UNIT) as u16,
-            encoded_len: encoded.len() as u32,
-            expires_at,
+            expires_at: parts.expires_at,
+            id: *parts.id,
+            state: AtomicU8::new(State::Undecided as u8),
+            encoded_len: U24::new(encoded.len()),
+            value_bytes: U24::new(value_bytes),
             probe: RaceProbe::default(),
-            value,
+            value: mem::ManuallyDrop::new(value),
         };
-        // SAFETY: the block is ours alone, aligned to 16 and as long as asserted above, so that
+        // SAFETY: the block is ours alone, aligned to 16 and of the class asserted above, so that
         // both writes stay inside it; `encoded` is the caller's and cannot overlap it.
         unsafe {
             entry.write(header);
@@ -144,6 +206,14 @@ impl<V> Unpublished<V> {
             entry.as_ref().probe.write();
         }
         Self(entry)
+    }
+
+    /// Says in which state it will be published: live if it takes the place of a live entry of its
+    /// id, undecided otherwise.
+    pub(crate) fn set_state(&mut self, state: State) {
+        // SAFETY: initialised by `write`, and ours. Relaxed: its publication releases it.
+        let entry = unsafe { self.0.as_ref() };
+        entry.state.store(state as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -225,9 +295,24 @@ impl<'g, V> EntryRef<'g, V> {
         unsafe { self.entry.as_ref() }
     }
 
+    /// Of an entry that is live, or was.
     #[inline]
     pub(crate) fn value(self) -> &'g V {
         &self.get().value
+    }
+
+    /// Moves the value out of a dead entry.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread published the entry, has found it dead, and does this once.
+    pub(crate) unsafe fn take_value(self) -> V {
+        let entry = self.get();
+        // Relaxed: what reclaims the entry waits for this thread to unpin.
+        entry.state.store(State::Emptied as u8, Ordering::Relaxed);
+        // SAFETY: no thread reads the value of an entry that was never live, and it is not dropped
+        // where the state says so.
+        unsafe { ptr::read(&raw const *entry.value) }
     }
 
     #[inline]
@@ -259,21 +344,18 @@ impl<V> Copy for EntryRef<'_, V> {}
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::engine::memory_block::class_of;
 
     #[test]
     fn a_reclaimed_block_is_all_zero() {
         let id = SessionId::new(b"secret id").unwrap();
         let encoded = vec![0xA5; 333];
-        let block = Block::new(class_of(Entry::<u64>::HEADER + encoded.len()));
-        let entry = Unpublished::write(
-            block,
-            id,
-            Time::NEVER,
-            0x5A5A_5A5A_5A5A_5A5Au64,
-            0,
-            &encoded,
-        );
+        let block = Block::new(Entry::<u64>::class(encoded.len()));
+        let parts = Parts {
+            id: &id,
+            expires_at: Time::NEVER,
+            encoded: &encoded,
+        };
+        let entry = Unpublished::write(block, parts, 0x5A5A_5A5A_5A5A_5A5Au64, 0);
         let block = entry.discard();
         // SAFETY: `write` initialised at least this much, `reclaim` overwrote it.
         let bytes = unsafe {

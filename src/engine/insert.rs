@@ -1,18 +1,17 @@
 //! Inserting: a new entry, one in place of another, or one in place of the entry that ranks lowest.
+#![allow(unsafe_code)]
 
 use crate::clock::Time;
 use crate::counters::Counter;
 use crate::engine::change::{Operation, RemovalCause};
-use crate::engine::entry::{Entry, Unpublished, counted_value_bytes};
+use crate::engine::entry::{Entry, MAX_VALUE_BYTES, Parts, State, Unpublished};
 use crate::engine::evict::recency::Recency;
 use crate::engine::evict::victims::ProtectedId;
-use crate::engine::line::{LineAddress, PrefetchHint, slots_in};
-use crate::engine::memory_block::{class_of, class_size};
-use crate::engine::reclaim::readers::thread_number;
-use crate::engine::reclaim::writers::{self, WriterPin};
+use crate::engine::line::{Line, LineAddress, Occupant};
+use crate::engine::memory_block::class_size;
+use crate::engine::reclaim::pin::{Pin, thread_number};
 use crate::engine::state::Engine;
 use crate::error::Refused;
-use crate::id::SessionId;
 use crate::sync::{AtomicBool, Ordering};
 
 /// What an insert did.
@@ -28,9 +27,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy)]
 pub(crate) struct New<'a> {
     pub(crate) hash: u64,
-    pub(crate) id: &'a SessionId,
-    pub(crate) encoded: &'a [u8],
-    pub(crate) expires_at: Time,
+    pub(crate) parts: Parts<'a>,
     /// Leave a live entry under the same id alone.
     pub(crate) if_absent: bool,
 }
@@ -59,122 +56,160 @@ impl<V> Engine<V> {
         value: V,
         now: Time,
     ) -> Result<Outcome, Refused> {
-        let (len, limit) = (new.encoded.len(), self.limits.encoded_len);
+        let (len, limit) = (new.parts.encoded.len(), self.limits.encoded_len);
         if len > limit {
             return Err(Refused::TooLarge { len, limit });
         }
-        let class = class_of(Entry::<V>::HEADER + len);
-        let value_bytes = (self.value_bytes)(&value, len);
-        if class_size(class) + counted_value_bytes(value_bytes) > self.limits.bytes {
+        let value_bytes = (self.value_bytes)(&value, len).min(MAX_VALUE_BYTES);
+        if class_size(Entry::<V>::class(len)) + value_bytes > self.limits.bytes {
             return Err(Refused::OverBudget);
         }
         let address = self.table.address(new.hash);
-        self.table.prefetch_cell(address);
-        let mut pin = writers::pin();
-        if new.if_absent && self.contains(new.hash, new.id, now, &pin) {
+        self.table.prefetch(address.index);
+        let mut pin = Pin::new();
+        if new.if_absent && self.contains(new.hash, new.parts.id, now, &pin) {
             // The usual case, decided without writing the entry first.
             return Ok(Outcome::Present);
         }
         if self.is_held_back() {
-            self.relieve(&mut pin);
+            drop(pin);
+            self.relieve();
             if self.is_held_back() {
                 return Err(Refused::ReclamationHeldBack);
             }
+            pin = Pin::new();
         }
         let mut op = self.begin(thread);
-        self.table.prefetch_line(address.index);
-        let memory = &mut op.writer.memory;
-        let (id, expires_at) = (*new.id, new.expires_at);
-        let entry = memory.write_entry(class, id, expires_at, value, value_bytes, new.encoded);
+        let entry = op.writer.memory.write_entry(new.parts, value, value_bytes);
         let outcome = self.place(&mut op, &pin, new, address, entry, now);
-        self.step(&mut op, &pin);
+        self.step(&mut op);
         Ok(outcome)
     }
 
     /// Brings a finished entry into the table.
+    ///
+    /// Lock-free: what it does comes to nothing only because another thread has changed a slot or
+    /// made an entry of this id live.
     fn place(
         &self,
         op: &mut Operation<'_, V>,
-        pin: &WriterPin,
+        pin: &Pin,
         new: New<'_>,
         address: LineAddress,
         mut fresh: Unpublished<V>,
         now: Time,
     ) -> Outcome {
-        let id = new.id;
+        let line = self.table.line(address.index);
         // Entries and bytes that room was made for.
         let mut room = (0, 0);
-        // Lock-free: an exchange fails only because another thread's has succeeded.
         loop {
-            let snapshot = self.table.load(address.index, pin);
-            let found = snapshot.find(address, id, PrefetchHint::Header);
-            let occupied = snapshot.occupied();
-            // The slot whose entry makes way, and why; none does while the line has a free slot.
-            let (slot, evicted) = match found {
-                Some(slot) if snapshot.entry(slot).get().is_expired(now) => {
-                    (slot, Some(RemovalCause::EvictedExpired))
+            let found = self.find_decided(line, address, new, pin);
+            let expired = found.is_some_and(|found| found.entry.get().is_expired(now));
+            if found.is_some() && !expired && new.if_absent {
+                op.writer.memory.discard_entry(fresh);
+                return Outcome::Present;
+            }
+            // The entry that makes way, and why; none does while the line has a free slot.
+            let (slot, old, cause) = match found {
+                Some(found) if expired => {
+                    (found.slot, Some(found), Some(RemovalCause::EvictedExpired))
                 }
-                Some(_) if new.if_absent => {
-                    op.writer.memory.discard_entry(fresh);
-                    return Outcome::Present;
-                }
-                Some(slot) => (slot, None),
-                None if occupied == u8::MAX => {
-                    let (slot, cause) = self.victim_of_full_line(&snapshot, now);
-                    (slot, Some(cause))
-                }
-                None => (occupied.trailing_ones() as usize, None),
+                Some(found) => (found.slot, Some(found), None),
+                None => match line.free_slot() {
+                    Some(slot) => (slot, None, None),
+                    None => match self.victim_of_full_line(line, pin, now) {
+                        Some((victim, cause)) => (victim.slot, Some(victim), cause),
+                        None => continue,
+                    },
+                },
             };
-            let old = snapshot.get(slot);
-            let freed = old.map_or(0, |old| old.get().bytes());
+            let freed = old.map_or(0, |old| old.entry.get().bytes());
             let need = (
                 usize::from(old.is_none()),
                 fresh.bytes().saturating_sub(freed),
             );
             if need.0 > room.0 || need.1 > room.1 {
-                // Look again after that: it may have taken from this very line. (The exchange would
-                // fail then, and bring us back here with a line written for nothing.)
-                self.make_room(op, pin, need, ProtectedId { address, id }, now);
+                // Look again after that: it may have taken from this very line.
+                let protected = ProtectedId {
+                    index: address.index,
+                    id: new.parts.id,
+                };
+                self.make_room(op, pin, need, protected, now);
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;
             }
-            if let Err(entry) = self.put(op, &snapshot, slot, fresh, address) {
-                fresh = entry;
-                continue;
+            fresh.set_state(match found {
+                Some(_) => State::Live,
+                None => State::Undecided,
+            });
+            let own = match self.put(op, line, (slot, old), (fresh, address), pin) {
+                Ok(own) => own,
+                Err(entry) => {
+                    fresh = entry;
+                    continue;
+                }
+            };
+            if let Some(cause) = cause {
+                self.counters.add(op.thread, cause.counter(), 1);
             }
-            self.mark(address.index, slot, found.is_some(), !occupied);
-            match evicted {
-                None if old.is_some() => return Outcome::Replaced,
-                None => {}
-                Some(cause) => self.counters.add(op.thread, cause.counter(), 1),
+            self.mark(line, slot, found.is_some());
+            if found.is_none() {
+                if self.decided(line, own, pin) == State::Dead {
+                    fresh = self.take_back(op, line, new.parts, own);
+                    continue;
+                }
+            } else if !expired {
+                return Outcome::Replaced;
             }
-            self.aging
-                .count_insert(&mut op.writer.hand, &self.table, pin);
+            let hand = &mut op.writer.hand;
+            self.aging.count_insert(hand, &self.table, pin);
             return Outcome::Inserted;
         }
     }
 
+    /// The live entry of an id. Entries of it that are undecided are decided first.
+    #[inline]
+    fn find_decided<'g>(
+        &'g self,
+        line: &'g Line<V>,
+        address: LineAddress,
+        new: New<'_>,
+        pin: &'g Pin,
+    ) -> Option<Occupant<'g, V>> {
+        line.with_tag(address.tag(), pin).find(|occupant| {
+            occupant.entry.get().id() == new.parts.id
+                && self.decided(line, *occupant, pin) == State::Live
+        })
+    }
+
+    /// Unlinks an entry of this thread's that was found dead, and writes it anew.
+    #[cold]
+    fn take_back(
+        &self,
+        op: &mut Operation<'_, V>,
+        line: &Line<V>,
+        parts: Parts<'_>,
+        dead: Occupant<'_, V>,
+    ) -> Unpublished<V> {
+        let value_bytes = dead.entry.get().value_bytes();
+        // SAFETY: published by this thread, dead, and not looked at again.
+        let value = unsafe { dead.entry.take_value() };
+        // Where it is gone already, another thread has needed the slot.
+        self.unlink(op, line, dead, RemovalCause::EvictedLineFull);
+        op.writer.memory.write_entry(parts, value, value_bytes)
+    }
+
     /// Sets the recency of an entry that was put into a slot. One whose id is in use already
-    /// inherits that. `free` are the slots that were.
-    fn mark(&self, index: usize, slot: usize, in_use: bool, free: u8) {
-        let (tick, line) = (self.aging.tick(), self.table.recency(index));
+    /// inherits that.
+    #[inline]
+    fn mark(&self, line: &Line<V>, slot: usize, in_use: bool) {
+        let tick = self.aging.tick();
         let recency = if in_use {
-            line.get(slot).at(tick)
+            line.recency.get(slot).at(tick)
         } else {
             Recency::unused(tick)
         };
-        line.set(slot, recency);
-        self.mark_free(index, free & !(1 << slot));
-    }
-
-    /// Makes the free slots of a line look young, so that the clock hand does not take what was
-    /// there for an old entry.
-    pub(crate) fn mark_free(&self, index: usize, free: u8) {
-        // Under loom no entry ages.
-        if !cfg!(loom) {
-            let (tick, line) = (self.aging.tick(), self.table.recency(index));
-            slots_in(free).for_each(|slot| line.set(slot, Recency::unused(tick)));
-        }
+        line.recency.set(slot, recency);
     }
 
     /// Evicts until so much more fits, or until there is nothing to evict: then other threads have
@@ -183,7 +218,7 @@ impl<V> Engine<V> {
     fn make_room(
         &self,
         op: &mut Operation<'_, V>,
-        pin: &WriterPin,
+        pin: &Pin,
         (entries, bytes): (usize, usize),
         protected: ProtectedId<'_>,
         now: Time,
@@ -199,24 +234,24 @@ impl<V> Engine<V> {
 
     /// Whether what waits for its grace period has reached its bound.
     fn is_held_back(&self) -> bool {
-        self.retired.objects() >= self.limits.retired
+        self.retired.entries() >= self.limits.retired
             || self.retired.bytes() >= self.limits.retired_bytes
     }
 
     /// At the bound: lets a thread that holds a grace period back run, if it is only waiting for a
-    /// processor, and reclaims, one thread for all.
-    fn relieve(&self, pin: &mut WriterPin) {
-        pin.repin_after(std::thread::yield_now);
-        // Acquire and Release: only to keep the work in between. A thread that is frozen in there
-        // is pinned, and holds everything back anyway. Not a swap: a thread that loses has nothing
-        // to write.
+    /// processor, and reclaims, one thread for all. The calling thread is not pinned.
+    #[cold]
+    fn relieve(&self) {
+        std::thread::yield_now();
+        // Acquire and Release: only to keep the work in between. Not a swap: a thread that loses
+        // has nothing to write.
         if self
             .relieving
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
         {
             let _done = Relieving(&self.relieving);
-            self.reclaim_all(pin);
+            self.reclaim_all();
         }
     }
 }

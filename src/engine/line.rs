@@ -1,26 +1,27 @@
-//! A line: eight slots with pointers to entries, written once.
+//! A line: a cache line of pointers to entries with their recency, changed in place.
 #![allow(unsafe_code)]
 
-use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use crate::engine::entry::{Entry, EntryRef, Unpublished};
+use crate::engine::entry::{Entry, EntryRef, State, Unpublished};
+use crate::engine::evict::recency::LineRecency;
 use crate::engine::memory_block::ENTRY_ALIGN;
 use crate::engine::prefetch::{prefetch, prefetch_all};
+use crate::engine::reclaim::pin::Pin;
 use crate::id::SessionId;
-use crate::sync::RaceProbe;
+use crate::sync::{AtomicPtr, Ordering};
 
-/// Entries in one line.
-pub(crate) const WIDTH: usize = 8;
+/// Entries in one line. Under loom, each look at a slot is a step to explore.
+pub(crate) const WIDTH: usize = if cfg!(loom) { 2 } else { 7 };
 
 /// Bytes of an entry that are brought near for its encoded bytes: most sessions without client
 /// certificates end here.
 const ENCODED_AHEAD: usize = 5 * 64;
 
-/// The bits of a pointer to an entry that are free for a tag: on x86-64 the upper 16,
-/// since no process has memory of its own there unless it asks for it by address; elsewhere the low
-/// four.
-const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
+/// The bits of a pointer to an entry that are free for a tag. On x86-64 and ARM-64 the upper 16,
+/// since no process has memory of its own there unless it asks for it by address; elsewhere the
+/// low four.
+const TAG_MASK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
     !(usize::MAX >> 16)
 } else {
     ENTRY_ALIGN - 1
@@ -30,23 +31,21 @@ const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
 /// all such pointers; null for a free slot.
 pub(crate) struct Tagged<V>(*mut Entry<V>);
 
-/// One cache line of tagged pointers, among them free slots. Written before it is published, never
-/// after. An entry keeps its slot for as long as it is in the table.
-#[repr(align(64))]
+/// An entry keeps its slot for as long as it is in the table.
+#[repr(C, align(64))]
 pub(crate) struct Line<V> {
-    slots: [Tagged<V>; WIDTH],
-    probe: RaceProbe,
+    slots: [AtomicPtr<Entry<V>>; WIDTH],
+    pub(crate) recency: LineRecency,
 }
 
 #[cfg(all(not(loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Line<()>>() == 64);
 
-/// The line that one cell of the table pointed to at the moment it was loaded.
-pub(crate) struct LineSnapshot<'g, V> {
-    index: usize,
-    /// As the table had it; null for a line without entries.
-    line: *mut Line<V>,
-    _guard: PhantomData<&'g Line<V>>,
+/// What was in a slot when that was loaded, decided or not.
+pub(crate) struct Occupant<'g, V> {
+    pub(crate) slot: usize,
+    tagged: Tagged<V>,
+    pub(crate) entry: EntryRef<'g, V>,
 }
 
 /// What the caller will read of the entry that is found.
@@ -56,14 +55,6 @@ pub(crate) enum PrefetchHint {
     /// The encoded bytes as well: they are asked for before the id is compared, so that the misses
     /// on both overlap.
     Encoded,
-}
-
-/// How a new line differs from the one that it replaces.
-pub(crate) enum Change<V> {
-    /// An entry is put into a slot: in place of the one there, or into a free one.
-    Put(usize, Tagged<V>),
-    /// The entries leave whose slots' bits are set.
-    Drop(u8),
 }
 
 /// Where the id's hash leads: the line, and the tag of the entry's pointer in it.
@@ -85,163 +76,168 @@ impl LineAddress {
     }
 }
 
-impl<V> Line<V> {
-    /// A line without entries, to be written by [`write`](Self::write).
-    pub(crate) fn blank() -> Self {
-        Self {
-            slots: [Tagged::FREE; WIDTH],
-            probe: RaceProbe::default(),
-        }
-    }
-
-    /// Writes `old` with a change into `memory`.
-    ///
-    /// # Safety
-    ///
-    /// `memory` is a line that no other thread can reach, and not `old`.
-    #[inline]
-    pub(crate) unsafe fn write(
-        mut memory: NonNull<Self>,
-        old: &LineSnapshot<'_, V>,
-        change: &Change<V>,
-    ) {
-        // SAFETY: by contract.
-        let new = unsafe { memory.as_mut() };
-        new.probe.write();
-        let old = old
-            .line()
-            .map_or(&[Tagged::FREE; WIDTH], |line| &line.slots);
-        match *change {
-            Change::Put(slot, entry) => {
-                new.slots = *old;
-                new.slots[slot] = entry;
-            }
-            Change::Drop(leaving) => {
-                new.slots = *old;
-                for slot in slots_in(leaving) {
-                    new.slots[slot] = Tagged::FREE;
-                }
-            }
-        }
-    }
-
-    /// Says that a line is about to be used again, or freed, and that no other thread can reach it.
-    pub(crate) fn end_of_life(&self) {
-        self.probe.write();
-    }
-
-    /// Pointers to its entries.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = NonNull<Entry<V>>> {
-        self.slots.iter().filter_map(|slot| slot.pointer())
+impl LineAddress {
+    #[inline(always)]
+    pub(crate) fn tag(self) -> usize {
+        self.tag
     }
 }
 
-impl<'g, V> LineSnapshot<'g, V> {
-    /// # Safety
-    ///
-    /// - `line` is null, or a line that was published before this call.
-    /// - Neither the line nor its entries are reclaimed during `'g`.
-    #[inline]
-    pub(crate) unsafe fn new(index: usize, line: *mut Line<V>) -> Self {
-        let snapshot = Self {
-            index,
-            line,
-            _guard: PhantomData,
-        };
-        if let Some(line) = snapshot.line() {
-            line.probe.read();
+impl<V> Occupant<'_, V> {
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> usize {
+        self.tagged.tag()
+    }
+}
+
+impl<V> Line<V> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            recency: LineRecency::new(),
         }
-        snapshot
     }
 
     #[inline(always)]
-    fn line(&self) -> Option<&'g Line<V>> {
-        // SAFETY: the contract of `new`.
-        unsafe { self.line.as_ref() }
+    fn tagged(&self, slot: usize) -> Tagged<V> {
+        // SeqCst: R2 of the protocol in `pin.rs`, and the second look of an insert. Acquire (within
+        // SeqCst) pairs with the Release of `exchange`: the entry was written before.
+        Tagged(self.slots[slot].load(Ordering::SeqCst))
     }
 
-    /// One pass over the tags without a branch, then a look at each entry whose tag matches: nearly
-    /// always exactly the one.
+    /// What is in a slot, unless that is free. It is valid for as long as both the line and the pin
+    /// are.
+    #[inline(always)]
+    pub(crate) fn load<'g>(&'g self, slot: usize, _pin: &'g Pin) -> Option<Occupant<'g, V>> {
+        // SAFETY: it was in the table while the thread was pinned already, so its grace period
+        // cannot be over before the pin is dropped.
+        unsafe { Occupant::new(slot, self.tagged(slot)) }
+    }
+
+    /// The live entry of an id: one pass over the tags, then a look at each entry whose tag
+    /// matches, which is nearly always exactly the one.
     #[inline]
-    pub(crate) fn find(
-        &self,
+    pub(crate) fn find<'g>(
+        &'g self,
         address: LineAddress,
         id: &SessionId,
         hint: PrefetchHint,
-    ) -> Option<usize> {
-        let line = self.line()?;
-        let mut candidates = 0u32;
-        for (i, slot) in line.slots.iter().enumerate() {
-            candidates |= u32::from(slot.tag() == address.tag) << i;
-        }
-        while candidates != 0 {
-            let i = candidates.trailing_zeros() as usize;
-            if let Some(entry) = line.slots[i].pointer() {
-                match hint {
-                    // Its fixed part may begin in one cache line and end in the next.
-                    PrefetchHint::Header => {
-                        prefetch(entry.as_ptr().wrapping_byte_add(Entry::<V>::HEADER - 1))
-                    }
-                    PrefetchHint::Encoded => prefetch_all(entry.as_ptr(), ENCODED_AHEAD),
+        pin: &'g Pin,
+    ) -> Option<Occupant<'g, V>> {
+        let mut candidates = self.with_tag(address.tag, pin);
+        candidates.find_map(|found| {
+            let pointer = found.entry.as_non_null().as_ptr();
+            match hint {
+                // Its fixed part may begin in one cache line and end in the next.
+                PrefetchHint::Header => {
+                    prefetch(pointer.wrapping_byte_add(Entry::<V>::HEADER - 1));
                 }
-                if self.entry(i).get().id() == id {
-                    return Some(i);
-                }
+                PrefetchHint::Encoded => prefetch_all(pointer, ENCODED_AHEAD),
             }
-            candidates &= candidates - 1;
+            let entry = found.entry.get();
+            (entry.id() == id && entry.state() == State::Live).then_some(found)
+        })
+    }
+
+    /// Entries whose id has this tag, in the order of their slots. All slots are loaded first, in
+    /// one pass without a branch.
+    #[inline(always)]
+    pub(crate) fn with_tag<'g>(
+        &'g self,
+        tag: usize,
+        _pin: &'g Pin,
+    ) -> impl Iterator<Item = Occupant<'g, V>> {
+        let seen: [_; WIDTH] = std::array::from_fn(|slot| self.tagged(slot));
+        let mut matching = 0u32;
+        for (slot, tagged) in seen.iter().enumerate() {
+            matching |= u32::from(tagged.tag() == tag && !tagged.0.is_null()) << slot;
         }
-        None
+        std::iter::from_fn(move || {
+            let slot = (matching != 0).then(|| matching.trailing_zeros() as usize)?;
+            matching &= matching - 1;
+            // SAFETY: as in `load`.
+            unsafe { Occupant::new(slot, seen[slot]) }
+        })
     }
 
-    /// The entry in a slot, unless that is free.
+    /// All entries, decided or not.
     #[inline]
-    pub(crate) fn get(&self, slot: usize) -> Option<EntryRef<'g, V>> {
-        let entry = self.line()?.slots[slot].pointer()?;
-        // SAFETY: the contract of `LineSnapshot::new`.
-        Some(unsafe { EntryRef::new(entry) })
+    pub(crate) fn occupants<'g>(&'g self, pin: &'g Pin) -> impl Iterator<Item = Occupant<'g, V>> {
+        (0..WIDTH).filter_map(|slot| self.load(slot, pin))
     }
 
-    /// The entry in a slot that is not free.
+    /// The first free slot.
     #[inline]
-    pub(crate) fn entry(&self, slot: usize) -> EntryRef<'g, V> {
-        self.get(slot).expect("not a free slot")
+    pub(crate) fn free_slot(&self) -> Option<usize> {
+        // Relaxed: the exchange that fills the slot confirms it.
+        (0..WIDTH).find(|slot| self.is_free(*slot))
     }
 
-    /// The slots with entries, as bits.
+    /// Whether all slots are free, as far as one look tells.
     #[inline]
-    pub(crate) fn occupied(&self) -> u8 {
-        let bit = |(slot, entry): (usize, &Tagged<V>)| u8::from(!entry.0.is_null()) << slot;
-        self.line()
-            .map_or(0, |line| line.slots.iter().enumerate().map(bit).sum())
-    }
-
-    pub(crate) fn index(&self) -> usize {
-        self.index
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
-        self.line.is_null()
+        (0..WIDTH).all(|slot| self.is_free(slot))
     }
 
-    /// The line as the table had it. The pointer may outlive the guard; what it points to may not.
-    pub(crate) fn as_ptr(&self) -> *mut Line<V> {
-        self.line
+    /// Whether a slot is free, for the clock hand.
+    #[inline(always)]
+    pub(crate) fn is_free(&self, slot: usize) -> bool {
+        self.slots[slot].load(Ordering::Relaxed).is_null()
     }
 
-    /// The slots of the entries for which `picks` holds, as bits.
-    pub(crate) fn slots_where(&self, picks: impl Fn(EntryRef<'g, V>) -> bool) -> u8 {
-        let bit = |slot| u8::from(picks(self.entry(slot))) << slot;
-        slots_in(self.occupied()).map(bit).sum()
+    /// Changes a slot, if it holds `old` (nothing, for a free one) still. Every change to the cache
+    /// takes effect at one such exchange, or where the state of an entry is decided.
+    ///
+    /// It cannot take a newer entry for `old`: that would have to have the same address, and the
+    /// pin with which `old` was loaded rules out that the address is used again. A free slot needs
+    /// no such protection: it is free, whatever was in it.
+    ///
+    /// # Safety
+    ///
+    /// - `old` came from this slot.
+    /// - `new` is [`Tagged::FREE`], or an entry that is not published; after a success it belongs to
+    ///   the table.
+    #[inline]
+    pub(crate) unsafe fn exchange(
+        &self,
+        slot: usize,
+        old: Option<Occupant<'_, V>>,
+        new: Tagged<V>,
+    ) -> bool {
+        let old = old.map_or(Tagged::FREE, |old| old.tagged);
+        // SeqCst for the second look of an insert. Release pairs with the load in `tagged`.
+        self.slots[slot]
+            .compare_exchange(old.0, new.0, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes the pointers out of a line that no other thread can reach any more.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = NonNull<Entry<V>>> {
+        self.slots.iter().filter_map(|slot| {
+            let tagged = Tagged(slot.load(Ordering::Acquire));
+            slot.store(ptr::null_mut(), Ordering::Relaxed);
+            tagged.pointer()
+        })
     }
 }
 
-/// The slots whose bits are set, in order.
-pub(crate) fn slots_in(mut bits: u8) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let slot = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
-        bits &= bits - 1;
-        Some(slot)
-    })
+impl<'g, V> Occupant<'g, V> {
+    /// None for a free slot.
+    ///
+    /// # Safety
+    ///
+    /// `tagged` was loaded from this slot, or published in it, by a thread that was pinned then and
+    /// stays so during `'g`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(slot: usize, tagged: Tagged<V>) -> Option<Self> {
+        let entry = tagged.pointer()?;
+        Some(Self {
+            slot,
+            tagged,
+            // SAFETY: the contract.
+            entry: unsafe { EntryRef::new(entry) },
+        })
+    }
 }
 
 impl<V> Tagged<V> {
@@ -272,3 +268,12 @@ impl<V> Clone for Tagged<V> {
 }
 
 impl<V> Copy for Tagged<V> {}
+
+impl<V> Clone for Occupant<'_, V> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Occupant<'_, V> {}

@@ -1,12 +1,11 @@
-//! Lookups: each takes effect at one load of a line's pointer.
+//! Lookups: each takes effect at one load of a slot.
 
 use crate::clock::Time;
 use crate::counters::Counter;
-use crate::engine::entry::EntryRef;
+use crate::engine::entry::{EntryRef, State};
 use crate::engine::evict::recency::Recency;
-use crate::engine::line::{PrefetchHint, slots_in};
-use crate::engine::reclaim::protection::Protection;
-use crate::engine::reclaim::readers::Pin;
+use crate::engine::line::{Line, PrefetchHint};
+use crate::engine::reclaim::pin::Pin;
 use crate::engine::state::Engine;
 use crate::id::SessionId;
 
@@ -23,14 +22,15 @@ impl<V> Engine<V> {
         pin: &'g Pin,
     ) -> Option<EntryRef<'g, V>> {
         let address = self.table.address(hash);
-        let found = self.table.find(address, id, hint, pin);
+        let line = self.table.line(address.index);
+        let found = line.find(address, id, hint, pin);
         let (counter, live) = match found {
             None => (Counter::Misses, None),
             Some(found) if found.entry.get().is_expired(now) || !accept(found.entry) => {
                 (Counter::Expired, None)
             }
             Some(found) => {
-                self.touch(address.index, found.slot, pin.thread());
+                self.touch(line, found.slot, pin.thread());
                 (Counter::Hits, Some(found.entry))
             }
         };
@@ -41,10 +41,9 @@ impl<V> Engine<V> {
     /// Marks an entry as used. Writes only when that changes something, so that a popular session's
     /// cache line stays shared.
     #[inline]
-    fn touch(&self, index: usize, slot: usize, thread: usize) {
-        let line = self.table.recency(index);
-        if let Some(now) = self.learn_use(line.get(slot), thread) {
-            line.set(slot, now);
+    fn touch(&self, line: &Line<V>, slot: usize, thread: usize) {
+        if let Some(now) = self.learn_use(line.recency.get(slot), thread) {
+            line.recency.set(slot, now);
         }
     }
 
@@ -60,20 +59,15 @@ impl<V> Engine<V> {
     }
 
     /// Whether there is a live entry. Leaves no trace.
-    pub(crate) fn contains(
-        &self,
-        hash: u64,
-        id: &SessionId,
-        now: Time,
-        guard: &impl Protection,
-    ) -> bool {
+    pub(crate) fn contains(&self, hash: u64, id: &SessionId, now: Time, pin: &Pin) -> bool {
         let address = self.table.address(hash);
-        let found = self.table.find(address, id, PrefetchHint::Header, guard);
+        let line = self.table.line(address.index);
+        let found = line.find(address, id, PrefetchHint::Header, pin);
         found.is_some_and(|found| !found.entry.get().is_expired(now))
     }
 
-    /// The entries of one line with their recency, expired ones included, at one moment.
-    pub(crate) fn line<'g>(
+    /// The entries of one line with their recency, expired ones included, slot by slot.
+    pub(crate) fn entries_of_line<'g>(
         &'g self,
         index: usize,
         pin: &'g Pin,
@@ -81,8 +75,9 @@ impl<V> Engine<V> {
     where
         V: 'g,
     {
-        let snapshot = self.table.load(index, pin);
-        let recency = move |slot| self.table.recency(index).get(slot);
-        slots_in(snapshot.occupied()).map(move |slot| (snapshot.entry(slot), recency(slot)))
+        let line = self.table.line(index);
+        line.occupants(pin)
+            .filter(|occupant| occupant.entry.get().state() == State::Live)
+            .map(|occupant| (occupant.entry, line.recency.get(occupant.slot)))
     }
 }

@@ -115,6 +115,7 @@ const FINE_CLASSES: usize = FINE / ENTRY_ALIGN;
 pub(crate) const CLASSES: usize = FINE_CLASSES + 4 * 11;
 
 /// The smallest size class whose blocks hold `size` bytes.
+#[inline]
 pub(crate) fn class_of(size: usize) -> u8 {
     let size = size + ALLOCATORS_OWN;
     let class = if size <= FINE {
@@ -130,6 +131,7 @@ pub(crate) fn class_of(size: usize) -> u8 {
 }
 
 /// Bytes that a block of this class takes, with what the allocator keeps beside it.
+#[inline]
 pub(crate) const fn class_size(class: u8) -> usize {
     let class = class as usize;
     if class < FINE_CLASSES {

@@ -50,12 +50,10 @@ mod state;
 mod table;
 
 pub(crate) use change::RemovalCause;
-pub(crate) use entry::{Entry, EntryRef};
+pub(crate) use entry::{Entry, EntryRef, Parts};
 pub(crate) use evict::recency::Recency;
 pub(crate) use insert::{New, Outcome};
 pub(crate) use line::PrefetchHint;
-pub(crate) use memory_block::{CLASSES, block_size, class_of, class_size};
-pub(crate) use reclaim::protection::Protection;
-pub(crate) use reclaim::readers::{Pin, thread_number};
-pub(crate) use reclaim::writers::pin as pin_writer;
+pub(crate) use memory_block::{CLASSES, block_size, class_size};
+pub(crate) use reclaim::pin::{Pin, thread_number};
 pub(crate) use state::{Engine, Limits};

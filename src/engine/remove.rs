@@ -1,79 +1,64 @@
 //! Removing: one entry, all of them, those that have expired; and reclaiming what has left.
 
 use crate::clock::Time;
-use crate::engine::change::RemovalCause;
-use crate::engine::entry::EntryRef;
+use crate::engine::change::{Operation, RemovalCause};
+use crate::engine::entry::{EntryRef, State};
 use crate::engine::evict::recency::Recency;
-use crate::engine::line::PrefetchHint;
-use crate::engine::reclaim::protection::Protection;
-use crate::engine::reclaim::readers::thread_number;
-use crate::engine::reclaim::writers::{self, WriterPin};
+use crate::engine::line::{Line, Occupant, PrefetchHint};
+use crate::engine::reclaim::pin::Pin;
 use crate::engine::state::Engine;
 use crate::id::SessionId;
 
-/// How often one call helps grace periods on; see [`Engine::reclaim_all`]. Few under loom: each
-/// time is a thousand steps to explore.
-const ROUNDS: usize = if cfg!(loom) { 3 } else { 6 };
+/// How often one call reclaims: the first time seals what was open, the second reclaims that.
+const ROUNDS: usize = 2;
 
 impl<V> Engine<V> {
     /// Unlinks the live entry under an id and returns it; an expired one is evicted.
     ///
-    /// The entry stays valid for as long as the protection does.
+    /// The entry stays valid for as long as the pin does.
     pub(crate) fn remove<'g>(
         &'g self,
         hash: u64,
         id: &SessionId,
         now: Time,
         cause: RemovalCause,
-        protection: &'g impl Protection,
+        pin: &'g Pin,
     ) -> Option<(EntryRef<'g, V>, Recency)> {
         let address = self.table.address(hash);
-        let hint = PrefetchHint::Header;
-        self.table.find(address, id, hint, protection)?;
-        let mut op = self.begin(thread_number());
-        // Lock-free, as in `place`.
+        let line = self.table.line(address.index);
+        let find = || line.find(address, id, PrefetchHint::Header, pin);
+        let mut found = find()?;
+        let mut op = self.begin(pin.thread());
+        // Lock-free: an exchange fails only because another thread's has succeeded.
         let removed = loop {
-            let snapshot = self.table.load(address.index, protection);
-            let Some(slot) = snapshot.find(address, id, hint) else {
-                break None;
-            };
-            let entry = snapshot.entry(slot);
-            let live = !entry.get().is_expired(now);
+            let live = !found.entry.get().is_expired(now);
             let cause = if live {
                 cause
             } else {
                 RemovalCause::EvictedExpired
             };
-            let recency = self.table.recency(address.index).get(slot);
-            if self.unlink(&mut op, &snapshot, 1 << slot, cause) > 0 {
+            let recency = line.recency.get(found.slot);
+            if self.unlink(&mut op, line, found, cause) {
                 if cause == RemovalCause::Taken {
                     self.learn_use(recency, op.thread);
                 }
-                break live.then_some((entry, recency));
+                break live.then_some((found.entry, recency));
+            }
+            match find() {
+                Some(another) => found = another,
+                None => break None,
             }
         };
-        self.step(&mut op, &writers::pin());
+        self.step(&mut op);
         removed
     }
 
     /// Unlinks every entry, line by line; the number of those.
     pub(crate) fn clear(&self) -> usize {
-        let mut removed = 0;
-        for index in 0..self.table.lines() {
-            // A short pin for each line, so that grace periods pass meanwhile.
-            let pin = writers::pin();
-            let mut op = self.begin(thread_number());
-            loop {
-                let snapshot = self.table.load(index, &pin);
-                let unlinked = self.unlink(&mut op, &snapshot, u8::MAX, RemovalCause::Removed);
-                if unlinked > 0 || snapshot.is_empty() {
-                    removed += unlinked;
-                    break;
-                }
-            }
-            self.step(&mut op, &pin);
-        }
-        self.reclaim_all(&mut writers::pin());
+        let removed = self.for_each_line(0, self.table.lines(), |op, line, pin| {
+            self.unlink_where(op, line, pin, RemovalCause::Removed, |_| true)
+        });
+        self.reclaim_all();
         removed
     }
 
@@ -81,36 +66,67 @@ impl<V> Engine<V> {
     pub(crate) fn maintain(&self, lines: usize, now: Time) -> usize {
         let lines = lines.min(self.table.lines());
         let start = self.maintained.advance(lines);
-        let mut evicted = 0;
-        for i in 0..lines {
-            let pin = writers::pin();
-            let index = start.wrapping_add(i) % self.table.lines();
-            let snapshot = self.table.load(index, &pin);
-            if !snapshot.is_empty() {
-                let mut op = self.begin(thread_number());
-                evicted += self.evict_expired(&mut op, &snapshot, now);
-                self.step(&mut op, &pin);
-            }
-        }
-        self.reclaim_all(&mut writers::pin());
+        let evicted = self.for_each_line(start, lines, |op, line, pin| {
+            self.evict_expired(op, line, pin, now)
+        });
+        self.reclaim_all();
         evicted
     }
 
-    /// Reclaims all that no thread can reach any more, from the memory of every writer.
-    ///
-    /// A grace period takes two advances of crossbeam's epoch, and one advances at most once for
-    /// each time that we repin; one round more seals what was open, another collects it.
-    pub(crate) fn reclaim_all(&self, pin: &mut WriterPin) {
+    /// Calls `f` with some lines that have entries, and sums up what it returns. Pins for each line
+    /// anew, so that grace periods pass meanwhile.
+    fn for_each_line(
+        &self,
+        start: usize,
+        lines: usize,
+        f: impl Fn(&mut Operation<'_, V>, &Line<V>, &Pin) -> usize,
+    ) -> usize {
+        let indexes = (0..lines).map(|i| start.wrapping_add(i) % self.table.lines());
+        let lines = indexes.map(|index| self.table.line(index));
+        let occupied = lines.filter(|line| !line.is_empty());
+        occupied
+            .map(|line| {
+                let pin = Pin::new();
+                let mut op = self.begin(pin.thread());
+                let sum = f(&mut op, line, &pin);
+                self.step(&mut op);
+                sum
+            })
+            .sum()
+    }
+
+    /// Unlinks the live entries of a line that `picks` picks, one by one, and those that are dead;
+    /// the number of the first.
+    pub(crate) fn unlink_where(
+        &self,
+        op: &mut Operation<'_, V>,
+        line: &Line<V>,
+        pin: &Pin,
+        cause: RemovalCause,
+        picks: impl Fn(&Occupant<'_, V>) -> bool,
+    ) -> usize {
+        let mut unlinked = 0;
+        for occupant in line.occupants(pin) {
+            let live = self.decided(line, occupant, pin) == State::Live;
+            if !live || picks(&occupant) {
+                let done = self.unlink(op, line, occupant, cause);
+                unlinked += usize::from(done && live);
+            }
+        }
+        unlinked
+    }
+
+    /// Reclaims all that no thread can reach any more, from the memory of every writer. The calling
+    /// thread is not pinned, or what it has unlinked stays.
+    pub(crate) fn reclaim_all(&self) {
         for _ in 0..ROUNDS {
             let mut again = false;
             self.pool.for_each_idle(|writer| {
-                let memory = &mut writer.memory;
-                again |= memory.step_eagerly(pin, &self.retired, &self.pool.lines);
+                again |= writer.memory.step_eagerly(&self.retired);
             });
             if !again {
                 return;
             }
-            pin.repin();
         }
     }
 }

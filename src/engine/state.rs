@@ -7,16 +7,16 @@ use crate::engine::cursor::Cursor;
 use crate::engine::entry;
 use crate::engine::evict::rank::Aging;
 use crate::engine::gauges::Gauges;
-use crate::engine::reclaim::garbage::Retired;
-use crate::engine::reclaim::lines::LineStore;
+use crate::engine::line::Line;
+use crate::engine::reclaim::memory::Retired;
+use crate::engine::reclaim::pin;
 use crate::engine::reclaim::pool::Pool;
-use crate::engine::reclaim::{readers, writers};
 use crate::engine::table::Table;
 use crate::stats::Stats;
 use crate::sync::AtomicBool;
 
-/// Entries that a line is planned for; it has room for eight, so that few overflow early.
-const ENTRIES_PER_LINE: usize = 3;
+/// Lines for this many entries of capacity. A line has room for seven, so that few overflow early.
+const LINES_FOR: (usize, usize) = (3, 8);
 
 /// What the cache may hold. Checked by the builder.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +24,9 @@ pub(crate) struct Limits {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
     pub(crate) encoded_len: usize,
-    /// Retired objects at which inserts are refused.
+    /// Retired entries at which inserts are refused.
     pub(crate) retired: usize,
-    /// Bytes of retired objects at which inserts are refused.
+    /// Bytes of retired entries at which inserts are refused.
     pub(crate) retired_bytes: usize,
 }
 
@@ -54,12 +54,11 @@ impl<V> Engine<V> {
         value_bytes: fn(&V, usize) -> usize,
     ) -> Result<Self, TryReserveError> {
         // Now, so that no lookup and no insert waits for another thread's first one.
-        readers::make_ready();
-        writers::make_ready();
-        let lines = limits.entries.div_ceil(ENTRIES_PER_LINE);
+        pin::make_ready();
+        let lines = limits.entries.div_ceil(LINES_FOR.1) * LINES_FOR.0;
         Ok(Self {
             table: Table::new(lines)?,
-            pool: Pool::new(LineStore::new(lines)?),
+            pool: Pool::new(),
             retired: Retired::default(),
             relieving: AtomicBool::new(false),
             limits,
@@ -88,7 +87,7 @@ impl<V> Engine<V> {
         Stats {
             entries: self.len(),
             bytes: self.gauges.bytes.plus(0),
-            retired: self.retired.objects(),
+            retired: self.retired.entries(),
             retired_bytes: self.retired.bytes(),
             ..Stats::sum(&self.counters)
         }
@@ -98,11 +97,10 @@ impl<V> Engine<V> {
 impl<V> Drop for Engine<V> {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        let table = &mut self.table;
-        let lines = (0..table.lines()).filter_map(|index| table.take_line(index));
-        // SAFETY: `&mut self`: no guard on the cache is left, and the lines and their entries are
-        // in the table, so they are not retired.
-        unsafe { entry::reclaim_all(lines.flat_map(|line| line.as_ref().entries())) };
+        let entries = self.table.lines_mut().flat_map(Line::drain);
+        // SAFETY: `&mut self`: no guard on the cache is left, and the entries are in the table, so
+        // they are not retired.
+        unsafe { entry::reclaim_all(entries) };
     }
 }
 

@@ -1,150 +1,109 @@
-//! The table of pointers to immutable lines.
+//! The table: lines, found by the hash of an id.
 #![allow(unsafe_code)]
 
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::TryReserveError;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
-use crate::engine::entry::EntryRef;
-use crate::engine::evict::recency::LineRecency;
-use crate::engine::line::{Line, LineAddress, LineSnapshot, PrefetchHint};
+use crate::engine::line::{Line, LineAddress};
 use crate::engine::prefetch::prefetch;
-use crate::engine::reclaim::protection::Protection;
-use crate::id::SessionId;
-use crate::sync::{AtomicPtr, Ordering};
 
+/// Tables of at least this size ask the kernel for huge pages, of this size: in a large table, a
+/// lookup then misses the TLB less often (measured in `docs/design.md`).
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Lines without entries, all of them written when the table is made.
 pub(crate) struct Table<V> {
-    cells: Box<[LineCell<V>]>,
-}
-
-/// Where the table keeps the pointer to a line, and the recency of its entries: a lookup has both
-/// with one miss, and the clock hand finds old entries without a look at lines or entries.
-#[repr(align(16))]
-struct LineCell<V> {
-    /// Null stands for a line without entries.
-    line: AtomicPtr<Line<V>>,
-    recency: LineRecency,
-}
-
-#[cfg(all(not(loom), target_pointer_width = "64"))]
-const _: () = assert!(size_of::<LineCell<()>>() == 16);
-
-/// An entry, and its slot in the line.
-pub(crate) struct Found<'g, V> {
-    pub(crate) entry: EntryRef<'g, V>,
-    pub(crate) slot: usize,
+    lines: NonNull<[Line<V>]>,
+    _lines: PhantomData<Line<V>>,
 }
 
 impl<V> Table<V> {
-    pub(crate) fn new(lines: usize) -> Result<Self, TryReserveError> {
-        let mut cells = Vec::new();
-        cells.try_reserve_exact(lines)?;
-        cells.resize_with(lines, || LineCell {
-            line: AtomicPtr::new(ptr::null_mut()),
-            recency: LineRecency::new(),
-        });
+    pub(crate) fn new(count: usize) -> Result<Self, TryReserveError> {
+        // For its error: the same allocation is all but sure to succeed after that.
+        Vec::<Line<V>>::new().try_reserve_exact(count)?;
+        let layout = Self::layout(count);
+        // SAFETY: there is at least one line.
+        let start = NonNull::new(unsafe { alloc(layout) }.cast::<Line<V>>());
+        let start = start.unwrap_or_else(|| handle_alloc_error(layout));
+        if layout.align() == HUGE_PAGE {
+            advise_huge_pages(start.cast(), layout.size());
+        }
+        for i in 0..count {
+            // SAFETY: inside the allocation.
+            unsafe { start.add(i).write(Line::new()) };
+        }
         Ok(Self {
-            cells: cells.into_boxed_slice(),
+            lines: NonNull::slice_from_raw_parts(start, count),
+            _lines: PhantomData,
         })
     }
 
-    pub(crate) fn lines(&self) -> usize {
-        self.cells.len()
+    fn layout(count: usize) -> Layout {
+        let layout = Layout::array::<Line<V>>(count).expect("was reserved");
+        if layout.size() < HUGE_PAGE {
+            return layout;
+        }
+        layout.align_to(HUGE_PAGE).expect("was reserved")
     }
 
-    /// The recency of the entries in a line.
     #[inline(always)]
-    pub(crate) fn recency(&self, index: usize) -> &LineRecency {
-        &self.cells[index].recency
+    fn all(&self) -> &[Line<V>] {
+        // SAFETY: written in `new`, and there until this is dropped.
+        unsafe { self.lines.as_ref() }
     }
 
-    /// Whether there is no entry in a line, as far as one can tell without looking at it.
-    #[inline]
-    pub(crate) fn is_vacant(&self, index: usize) -> bool {
-        self.cells[index].line.load(Ordering::Relaxed).is_null()
+    /// The number of lines.
+    #[inline(always)]
+    pub(crate) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn line(&self, index: usize) -> &Line<V> {
+        &self.all()[index]
+    }
+
+    pub(crate) fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line<V>> {
+        // SAFETY: as in `all`, and `&mut self`.
+        unsafe { self.lines.as_mut() }.iter_mut()
     }
 
     #[inline]
     pub(crate) fn address(&self, hash: u64) -> LineAddress {
-        LineAddress::new(hash, self.cells.len())
+        LineAddress::new(hash, self.lines())
     }
 
-    /// What it leads to is valid for as long as both the table and the guard are.
+    /// Brings a line near.
     #[inline]
-    pub(crate) fn load<'g>(
-        &'g self,
-        index: usize,
-        _guard: &'g impl Protection,
-    ) -> LineSnapshot<'g, V> {
-        // SeqCst: R2 of the protocol in `readers.rs`. Acquire (within SeqCst) pairs with the
-        // Release of `publish`: the line and the entries it leads to were written before.
-        let line = self.cells[index].line.load(Ordering::SeqCst);
-        // SAFETY: it was in the table while the guard was held already, so its grace period and
-        // those of its entries cannot be over before the guard is dropped; the memory of lines
-        // lives as long as the engine.
-        unsafe { LineSnapshot::new(index, line) }
+    pub(crate) fn prefetch(&self, index: usize) {
+        prefetch(self.line(index));
     }
+}
 
-    /// Brings the pointer to a line near.
-    #[inline]
-    pub(crate) fn prefetch_cell(&self, address: LineAddress) {
-        prefetch(&raw const self.cells[address.index]);
-    }
-
-    /// Brings a line near that will be looked at soon.
-    #[inline]
-    pub(crate) fn prefetch_line(&self, index: usize) {
-        // Loom would explore every value that this load may see.
-        if !cfg!(loom) {
-            prefetch(self.cells[index].line.load(Ordering::Relaxed));
+impl<V> Drop for Table<V> {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.lines());
+        // SAFETY: allocated in `new` with the same layout, and its lines are dropped once.
+        unsafe {
+            ptr::drop_in_place(self.lines.as_ptr());
+            dealloc(self.lines.cast().as_ptr(), layout);
         }
     }
+}
 
-    #[inline]
-    pub(crate) fn find<'g>(
-        &'g self,
-        address: LineAddress,
-        id: &SessionId,
-        hint: PrefetchHint,
-        guard: &'g impl Protection,
-    ) -> Option<Found<'g, V>> {
-        let snapshot = self.load(address.index, guard);
-        let slot = snapshot.find(address, id, hint)?;
-        Some(Found {
-            entry: snapshot.entry(slot),
-            slot,
-        })
-    }
-
-    /// Replaces a line by another in one step, if it is still the one that `expected` saw.
-    ///
-    /// Every change to the cache takes effect here.
-    ///
-    /// # Safety
-    ///
-    /// - `expected` was loaded from this table.
-    /// - `new` is a line of this cache's store that no other thread can reach, written by
-    ///   [`Line::write`] from `expected`.
-    /// - An entry that `new` has and `expected` has not is published by this call only.
-    #[inline]
-    pub(crate) unsafe fn publish(
-        &self,
-        expected: &LineSnapshot<'_, V>,
-        new: Option<NonNull<Line<V>>>,
-    ) -> bool {
-        let new = new.map_or(ptr::null_mut(), NonNull::as_ptr);
-        // Release pairs with the load in `load`. The line cannot have been replaced by another
-        // one at the same address in between: the snapshot's guard rules out its reuse.
-        self.cells[expected.index()]
-            .line
-            .compare_exchange(expected.as_ptr(), new, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Takes the line out of a table that no other thread can reach any more.
-    pub(crate) fn take_line(&mut self, index: usize) -> Option<NonNull<Line<V>>> {
-        let line = &self.cells[index].line;
-        let taken = NonNull::new(line.load(Ordering::Acquire));
-        line.store(ptr::null_mut(), Ordering::Relaxed);
-        taken
-    }
+fn advise_huge_pages(start: NonNull<u8>, len: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: advice on memory of our own, which changes nothing that a program can observe. An
+    // error means that there are none to be had.
+    let _ = unsafe {
+        rustix::mm::madvise(
+            start.cast().as_ptr(),
+            len,
+            rustix::mm::Advice::LinuxHugepage,
+        )
+    };
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, len);
 }

@@ -31,8 +31,8 @@ impl<T> AppendList<T> {
         }
     }
 
-    /// Appends at the end. Lock-free: an exchange fails only because another thread appended.
-    pub(crate) fn push(&self, item: T) {
+    /// Appends at the end, and lends out what it has appended. Lock-free: an exchange fails only because another thread appended.
+    pub(crate) fn push(&self, item: T) -> &T {
         let node = Box::new(Node {
             item,
             next: AtomicPtr::new(ptr::null_mut()),
@@ -49,6 +49,8 @@ impl<T> AppendList<T> {
             // SAFETY: not null, so a node that was published; it lives as long as the list.
             end = unsafe { &(*taken).next };
         }
+        // SAFETY: published just now; it lives as long as the list.
+        unsafe { &(*node).item }
     }
 
     /// From the first on. Wait-free but for the length of the list.

@@ -18,7 +18,7 @@ use std::sync::atomic;
 pub(crate) use std::thread_local;
 
 pub(crate) use atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
 /// A moment at which tests may stop a thread, beside its accesses to atomics.

@@ -116,8 +116,7 @@ macro_rules! atomics {
 atomics! {
     AtomicBool of bool: [compare_exchange] swap;
     AtomicPtr<T> of *mut T: [compare_exchange] swap;
-    AtomicU8 of u8: [];
-    AtomicU32 of u32: [] fetch_add;
+    AtomicU8 of u8: [compare_exchange];
     AtomicU64 of u64: [compare_exchange_weak] swap fetch_add fetch_max fetch_min;
     AtomicUsize of usize: [] fetch_add fetch_sub fetch_max;
 }

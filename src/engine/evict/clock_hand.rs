@@ -12,22 +12,20 @@ const STRIDE: usize = if cfg!(loom) { 1 } else { 16 };
 pub(crate) struct ClockHand {
     /// The lines that it has claimed and not visited yet.
     claimed: Range<usize>,
-    /// The line that gives up an entry next, and the one after that, found in advance: so there is
-    /// time to bring the next victim near, and the line after it.
+    /// The entry that is evicted next, found in advance: so there is time to bring it near.
     pub(crate) next: Option<VictimCandidate>,
-    pub(crate) after_next: Option<VictimCandidate>,
     /// How many lines more are worth looking into for expired entries.
     pub(crate) scan_budget: usize,
     /// Inserts that the cache's clock does not know of yet.
     pub(crate) inserts: usize,
 }
 
-/// A line from which an entry may be evicted.
+/// A line from which entries may be evicted.
 #[derive(Clone, Copy)]
 pub(crate) struct VictimCandidate {
     pub(crate) index: usize,
-    /// The highest rank of an entry that is worth evicting. None: only what has expired goes.
-    pub(crate) at_most: Option<u8>,
+    /// The slot of the entry to evict. None: only what has expired goes.
+    pub(crate) slot: Option<usize>,
 }
 
 impl ClockHand {
@@ -41,7 +39,8 @@ impl ClockHand {
             self.claimed = start + 1..start + STRIDE;
             start
         });
-        next % lines
+        // Seldom beyond the end: a division for each line would cost more than the look at it.
+        if next < lines { next } else { next % lines }
     }
 
     /// The line after the one that it visited last.

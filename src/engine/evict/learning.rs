@@ -16,7 +16,7 @@
 
 use crate::counters::{Sharded, THREAD_SHARDS};
 use crate::engine::evict::recency::AGES;
-use crate::engine::reclaim::readers;
+use crate::engine::reclaim::pin;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
 /// Steps of age: each tick up to 8, then four for each doubling. One under loom, where no tick
@@ -149,7 +149,7 @@ impl Learning {
     fn update(&self) -> u64 {
         let mut all = 0;
         for (index, sample) in self.samples.iter().enumerate() {
-            let sum = self.hits.sum_of_first(readers::threads(), index);
+            let sum = self.hits.sum_of_first(pin::threads(), index);
             let new = sum.wrapping_sub(sample.hits_before.load(Ordering::Relaxed));
             sample.hits_before.store(sum, Ordering::Relaxed);
             all += new;
@@ -313,7 +313,7 @@ mod tests {
                 for (resumed, age, there, found) in kinds {
                     population.by_age[usize::from(*resumed)][usize::from(*age)] = *there;
                     for _ in 0..*found {
-                        self.learning.hit(readers::thread_number(), *resumed, *age);
+                        self.learning.hit(pin::thread_number(), *resumed, *age);
                     }
                 }
                 self.learning.observe(self.tick, &population, &self.ranks);

@@ -13,9 +13,9 @@
 
 use crate::engine::evict::clock_hand::ClockHand;
 use crate::engine::evict::learning::{KINDS, Learning, Population, Ranks};
-use crate::engine::evict::recency::{AGES, Recency};
-use crate::engine::line::slots_in;
-use crate::engine::reclaim::writers::WriterPin;
+use crate::engine::evict::recency::{AGES, LineRecency, Recency};
+use crate::engine::line::WIDTH;
+use crate::engine::reclaim::pin::Pin;
 use crate::engine::table::Table;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
@@ -35,8 +35,8 @@ pub(crate) struct Aging {
     now: Tick,
     clock: Clock,
     ranks: Ranks,
-    /// Entries of this rank or below may be evicted.
-    threshold: AtomicU8,
+    /// By kind, the age from which entries may be evicted.
+    old: [AtomicU8; KINDS],
     learning: Learning,
     /// A thread is beginning a tick; any other goes on without.
     beginning: AtomicBool,
@@ -64,7 +64,7 @@ impl Aging {
                 inserts_per_tick,
             },
             ranks: learning.first_ranks(),
-            threshold: AtomicU8::new(0),
+            old: [const { AtomicU8::new(NEVER_OLD) }; KINDS],
             learning,
             beginning: AtomicBool::new(false),
         }
@@ -78,13 +78,17 @@ impl Aging {
 
     /// The lower, the less likely is an entry with this recency to be found again.
     #[inline(always)]
-    pub(crate) fn rank(&self, recency: Recency, tick: usize) -> u8 {
+    pub(crate) fn rank(&self, recency: Recency) -> u8 {
         let kind = usize::from(recency.was_resumed());
-        self.ranks.get(kind, usize::from(recency.age(tick)))
+        self.ranks.get(kind, usize::from(recency.age(self.tick())))
     }
 
-    pub(crate) fn threshold(&self) -> u8 {
-        self.threshold.load(Ordering::Relaxed)
+    /// Which entries may be evicted now.
+    pub(crate) fn old(&self) -> Old {
+        Old {
+            from: [0, 1].map(|kind: usize| self.old[kind].load(Ordering::Relaxed)),
+            tick: self.tick(),
+        }
     }
 
     /// An entry with this recency was found, for the first time in this tick.
@@ -97,7 +101,7 @@ impl Aging {
     /// Counts an insert. The writer that completes a tick begins the next, and samples the table
     /// from its clock hand's position on.
     #[inline]
-    pub(crate) fn count_insert<V>(&self, hand: &mut ClockHand, table: &Table<V>, pin: &WriterPin) {
+    pub(crate) fn count_insert<V>(&self, hand: &mut ClockHand, table: &Table<V>, pin: &Pin) {
         hand.inserts += 1;
         let per_tick = self.clock.inserts_per_tick;
         if cfg!(loom) || hand.inserts < STRIDE.min(per_tick) {
@@ -121,14 +125,13 @@ impl Aging {
     }
 
     #[cold]
-    fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &WriterPin) {
+    fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &Pin) {
         let lines = table.lines().min(SAMPLE).min(self.clock.inserts_per_tick);
         let mut population = Population::new(table.lines() as f64 / lines as f64);
         for line in 0..lines {
-            let snapshot = table.load(start.wrapping_add(line) % table.lines(), pin);
-            let recency = table.recency(snapshot.index());
-            for slot in slots_in(snapshot.occupied()) {
-                let recency = recency.get(slot);
+            let line = table.line(start.wrapping_add(line) % table.lines());
+            for occupant in line.occupants(pin) {
+                let recency = line.recency.get(occupant.slot);
                 let kind = usize::from(recency.was_resumed());
                 population.by_age[kind][usize::from(recency.age(tick))] += 1;
             }
@@ -147,6 +150,104 @@ impl Aging {
             so_far * LINES_PER_VICTIM >= lines
         };
         let threshold = by_rank.iter().position(enough).unwrap_or(0);
-        self.threshold.store(threshold as u8, Ordering::Relaxed);
+        for (kind, old) in self.old.iter().enumerate() {
+            // Within a kind, ranks fall with age.
+            let at_threshold =
+                |age: &u8| usize::from(self.ranks.get(kind, usize::from(*age))) <= threshold;
+            let from = (0..AGES).find(at_threshold).unwrap_or(NEVER_OLD);
+            old.store(from, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Above all ages.
+const NEVER_OLD: u8 = AGES;
+
+/// Recency of this age is renewed when the clock hand passes, as of `AGE_KEPT`: it must not grow so
+/// old that it looks young again.
+const AGE_RENEWED: u8 = AGES - 16;
+const AGE_KEPT: usize = AGES as usize - 32;
+
+/// The eighth bit of each byte.
+const HIGH: u64 = in_each(0x80);
+
+/// Of the bytes that belong to a slot.
+const SLOTS: u64 = HIGH >> (64 - 8 * WIDTH);
+
+const fn in_each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Which entries are old, at one moment.
+pub(crate) struct Old {
+    from: [u8; KINDS],
+    tick: usize,
+}
+
+impl Old {
+    /// In each byte, seven bits of age; the eighth has kept a byte from borrowing of the next.
+    #[inline(always)]
+    fn ages(&self, bytes: u64) -> u64 {
+        (in_each(self.tick as u8) | HIGH).wrapping_sub(bytes & !HIGH) & !HIGH
+    }
+
+    /// Renews the recency bytes of a line that are close to looking young again.
+    #[inline(always)]
+    pub(crate) fn renew(&self, line: &LineRecency) {
+        if (self.ages(line.bits()) + in_each(AGES - AGE_RENEWED)) & SLOTS != 0 {
+            self.renew_each(line);
+        }
+    }
+
+    #[cold]
+    fn renew_each(&self, line: &LineRecency) {
+        for (slot, recency) in (0..WIDTH).map(|slot| (slot, line.get(slot))) {
+            if recency.age(self.tick) >= AGE_RENEWED {
+                line.set(slot, recency.at(self.tick.wrapping_sub(AGE_KEPT)));
+            }
+        }
+    }
+
+    /// The slots whose recency bytes are old, free ones included: all bytes of the line at once.
+    #[inline(always)]
+    pub(crate) fn slots(&self, line: &LineRecency) -> impl Iterator<Item = usize> + use<> {
+        let bytes = line.bits();
+        let ages = self.ages(bytes);
+        // The eighth bit tells whether the sum has reached 128, and the kind.
+        let [unused, resumed] = self.from.map(|from| ages + in_each(AGES - from));
+        let mut old = ((unused & !bytes) | (resumed & bytes)) & SLOTS;
+        std::iter::from_fn(move || {
+            let slot = (old != 0).then(|| old.trailing_zeros() as usize / 8);
+            old &= old.wrapping_sub(1);
+            slot
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_old_from_the_age_of_their_kind_on() {
+        let line = LineRecency::new();
+        for tick in [0, 5, 127, 128, 300] {
+            for from in [[1, 112], [16, 40], [0, 3], [127, 128]] {
+                let old = Old { from, tick };
+                for first in 0..AGES {
+                    let recency = |slot: usize| {
+                        let then = tick.wrapping_sub(usize::from(first) + slot);
+                        match slot % 2 {
+                            0 => Recency::unused(then),
+                            _ => Recency::resumed(then),
+                        }
+                    };
+                    (0..WIDTH).for_each(|slot| line.set(slot, recency(slot)));
+                    let expected =
+                        (0..WIDTH).filter(|slot| recency(*slot).age(tick) >= from[slot % 2]);
+                    assert!(old.slots(&line).eq(expected), "{tick} {from:?} {first}");
+                }
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! When an entry was last used, in a byte beside the pointer to its line.
+//! When an entry was last used, in a byte beside the pointers of its line.
 //!
 //! Recency bytes are hints to the clock hand, and Relaxed for that reason: they publish nothing.
 //! One that is written for a slot whose entry has just changed tells something wrong about the new
@@ -63,12 +63,11 @@ impl LineRecency {
         self.0[slot].store(recency.0, Ordering::Relaxed);
     }
 
-    /// All of them, in the order of their slots.
+    /// All of them, the first slot's in the lowest byte. Beyond the last slot there is zero.
     #[inline(always)]
-    pub(crate) fn all(&self) -> impl Iterator<Item = Recency> {
-        self.0
-            .iter()
-            .map(|byte| Recency(byte.load(Ordering::Relaxed)))
+    pub(crate) fn bits(&self) -> u64 {
+        let byte = |slot: usize| u64::from(self.0[slot].load(Ordering::Relaxed)) << (8 * slot);
+        (0..WIDTH).map(byte).sum()
     }
 }
 

@@ -1,251 +1,188 @@
 //! What a writer keeps: memory that left the table and waits, and memory that waited and is free.
 //!
 //! ```text
-//! unlinked -> open -> (seal) -> waiting -> (grace period over) -> wiped -> spare -> used again
-//!                                                                      \-> freed, if plenty
+//! unlinked -> open -> (seal) -> waiting -> (grace period) -> over -> wiped -> spare -> used again
+//!                                                                          \-> freed, if plenty
 //! ```
 //!
-//! A grace period has two halves that run side by side from the moment of sealing: crossbeam-epoch
-//! runs a closure that sets a flag once every *writer* that was pinned then has unpinned, and each
-//! *reader* that was pinned then must be seen to have moved on (`readers.rs`). Then no thread can
-//! reach what was unlinked before.
+//! Sealing remembers the threads that are pinned; once each of them has been seen to move on
+//! (`pin.rs`), no thread can reach what was unlinked before. What is over is wiped a few entries at
+//! a time, so that no operation has to wait for a whole batch.
 #![allow(unsafe_code)]
 
+use std::mem;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
-use crate::clock::Time;
-use crate::engine::entry::{self, Entry, EntryRef, Unpublished};
-use crate::engine::line::{Change, Line, LineSnapshot};
+use crate::engine::entry::{self, Entry, EntryRef, Parts, Unpublished};
 use crate::engine::memory_block::Block;
-use crate::engine::reclaim::garbage::{BATCH, Garbage, Reclaimed, Retired};
-use crate::engine::reclaim::lines::{self, LineStore, Spare};
-use crate::engine::reclaim::readers::PinnedReaders;
+use crate::engine::prefetch::prefetch_all;
+use crate::engine::reclaim::pin::PinnedThreads;
 use crate::engine::reclaim::spares::SpareEntries;
-use crate::engine::reclaim::writers::WriterPin;
-use crate::id::SessionId;
-use crate::sync::{AtomicBool, Ordering, pause_point};
+use crate::sync::{AtomicUsize, Ordering};
 
-/// Retired objects that a writer may keep to itself before it tells the cache's gauge.
-const UNREPORTED: usize = if cfg!(loom) { 1 } else { 64 };
+/// Retired entries that one grace period is started for. Small under loom, so that the rare branch
+/// is common.
+pub(crate) const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
 
-/// Spare lines that one writer keeps at most.
-const SPARE_LINES: usize = 2 * BATCH;
+/// Retired entries that a writer may keep to itself before it tells the cache's gauge.
+const UNREPORTED: isize = if cfg!(loom) { 1 } else { 64 };
 
-/// While a grace period lasts, every eighth operation of a writer helps crossbeam's epoch on.
-const PATIENCE: u32 = 8;
+/// Entries that one operation wipes: more than it retires, so that the rest grows less.
+const WIPED_PER_STEP: usize = 2;
+
+/// Bytes of the entry to be wiped next that are brought near.
+const WIPED_AHEAD: usize = 5 * 64;
+
+/// What has been unlinked and not yet reclaimed, over all writers of one cache.
+#[derive(Debug, Default)]
+pub(crate) struct Retired {
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// Entries and bytes that a writer has retired, less those that it has reclaimed.
+#[derive(Default)]
+struct Unreported {
+    entries: isize,
+    bytes: isize,
+}
+
+type List<V> = Vec<NonNull<Entry<V>>>;
 
 /// One writer's memory. Belongs to one thread at a time, see `pool.rs`.
 pub(crate) struct WriterMemory<V> {
-    open: Garbage<V>,
-    waiting: Garbage<V>,
-    /// Set by a closure that crossbeam-epoch runs once all writers have unpinned.
-    writers_unpinned: Arc<AtomicBool>,
-    pinned_readers: PinnedReaders,
-    /// Operations since the epoch was last helped on.
-    waited: u32,
-    /// Objects and bytes in `open` that the cache's gauge does not know of yet.
-    unreported: (usize, usize),
-    spare_lines: Vec<Spare<V>>,
-    spare_entries: SpareEntries,
+    open: List<V>,
+    waiting: List<V>,
+    over: List<V>,
+    /// Which `waiting` waits for.
+    pinned: PinnedThreads,
+    unreported: Unreported,
+    spares: SpareEntries,
+}
+
+impl Retired {
+    pub(crate) fn entries(&self) -> usize {
+        not_below_zero(&self.entries)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        not_below_zero(&self.bytes)
+    }
+}
+
+/// A writer may report what it has reclaimed before another reports that it was retired.
+fn not_below_zero(gauge: &AtomicUsize) -> usize {
+    usize::try_from(gauge.load(Ordering::Relaxed) as isize).unwrap_or(0)
+}
+
+impl Unreported {
+    fn report(&mut self, retired: &Retired) {
+        let Self { entries, bytes } = mem::take(self);
+        retired
+            .entries
+            .fetch_add(entries as usize, Ordering::Relaxed);
+        retired.bytes.fetch_add(bytes as usize, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn report_many(&mut self, retired: &Retired) {
+        if self.entries.abs() >= UNREPORTED {
+            self.report(retired);
+        }
+    }
 }
 
 impl<V> WriterMemory<V> {
     pub(crate) fn new() -> Self {
         Self {
-            open: Garbage::new(),
-            waiting: Garbage::new(),
-            writers_unpinned: Arc::new(AtomicBool::new(false)),
-            pinned_readers: PinnedReaders::default(),
-            waited: 0,
-            unreported: (0, 0),
-            spare_lines: Vec::new(),
-            spare_entries: SpareEntries::new(),
+            open: Vec::new(),
+            waiting: Vec::new(),
+            over: Vec::new(),
+            pinned: PinnedThreads::default(),
+            unreported: Unreported::default(),
+            spares: SpareEntries::new(),
         }
     }
 
-    pub(crate) fn has_garbage(&self) -> bool {
-        !(self.open.is_empty() && self.waiting.is_empty())
-    }
-
-    /// Gives its spare lines to others.
-    pub(crate) fn return_lines(&mut self, store: &LineStore<V>) {
-        if !self.spare_lines.is_empty() {
-            store.take_back(std::mem::take(&mut self.spare_lines));
-        }
-    }
-
-    /// Writes an entry into a block of a class that holds it.
+    /// Writes an entry that no other thread can reach yet.
     pub(crate) fn write_entry(
         &mut self,
-        class: u8,
-        id: SessionId,
-        expires_at: Time,
+        parts: Parts<'_>,
         value: V,
         value_bytes: usize,
-        encoded: &[u8],
     ) -> Unpublished<V> {
-        let block = self
-            .spare_entries
-            .pop(class)
-            .unwrap_or_else(|| Block::new(class));
-        Unpublished::write(block, id, expires_at, value, value_bytes, encoded)
+        let class = Entry::<V>::class(parts.encoded.len());
+        let block = self.spares.pop(class).unwrap_or_else(|| Block::new(class));
+        Unpublished::write(block, parts, value, value_bytes)
     }
 
     /// Takes back an entry that was not needed, and drops its value.
     pub(crate) fn discard_entry(&mut self, entry: Unpublished<V>) {
-        self.spare_entries.push(entry.discard());
-    }
-
-    /// Writes a line that no other thread can reach yet.
-    #[inline]
-    pub(crate) fn write_line(
-        &mut self,
-        old: &LineSnapshot<'_, V>,
-        change: &Change<V>,
-        store: &LineStore<V>,
-    ) -> NonNull<Line<V>> {
-        if self.spare_lines.is_empty() {
-            store.supply(&mut self.spare_lines);
-        }
-        let line = self.spare_lines.pop().expect("supplied").into_inner();
-        // SAFETY: a spare line is ours alone.
-        unsafe { Line::write(line, old, change) };
-        line
-    }
-
-    /// Takes back a line that was never published.
-    ///
-    /// # Safety
-    ///
-    /// `line` came from [`write_line`](Self::write_line) and was never published.
-    pub(crate) unsafe fn discard_line(&mut self, line: NonNull<Line<V>>) {
-        // SAFETY: by contract.
-        self.spare_lines.push(unsafe { Spare::from_inner(line) });
-    }
-
-    /// Takes a line that left the table.
-    ///
-    /// # Safety
-    ///
-    /// - The calling thread's exchange has just replaced the line in the table.
-    /// - It is retired once.
-    pub(crate) unsafe fn retire_line(&mut self, unlinked: &LineSnapshot<'_, V>, retired: &Retired) {
-        if let Some(line) = NonNull::new(unlinked.as_ptr()) {
-            self.open.lines.push(line);
-            self.count_retired(size_of::<Line<V>>(), retired);
-        }
+        self.spares.push(entry.discard());
     }
 
     /// Takes an entry that left the table.
     ///
     /// # Safety
     ///
-    /// - The calling thread's exchange has just unlinked the entry: no line in the table has it.
+    /// - The calling thread's exchange has just unlinked the entry.
     /// - It is retired once.
-    pub(crate) unsafe fn retire_entry(&mut self, entry: EntryRef<'_, V>, retired: &Retired) {
-        self.open.entries.push(entry.as_non_null());
-        self.count_retired(entry.get().bytes(), retired);
+    pub(crate) unsafe fn retire(&mut self, entry: EntryRef<'_, V>, retired: &Retired) {
+        self.open.push(entry.as_non_null());
+        self.unreported.entries += 1;
+        self.unreported.bytes += entry.get().bytes() as isize;
+        self.unreported.report_many(retired);
     }
 
-    fn count_retired(&mut self, bytes: usize, retired: &Retired) {
-        self.unreported.0 += 1;
-        self.unreported.1 += bytes;
-        if self.unreported.0 >= UNREPORTED {
-            self.report(retired);
-        }
-    }
-
-    fn report(&mut self, retired: &Retired) {
-        let (objects, bytes) = std::mem::take(&mut self.unreported);
-        retired.add(objects, bytes);
-    }
-
-    /// One step: reclaims what has waited long enough, seals a full batch.
+    /// One step: wipes a few entries that have waited long enough, seals a full batch.
     #[inline]
-    pub(crate) fn step(&mut self, pin: &WriterPin, retired: &Retired, store: &LineStore<V>) {
-        if !self.waiting.is_empty() {
-            self.waited += 1;
-            if self.waited.is_multiple_of(PATIENCE)
-                && !self.writers_unpinned.load(Ordering::Relaxed)
-            {
-                pause_point("flush");
-                pin.flush();
-            }
-            self.reclaim_waiting(retired, store);
+    pub(crate) fn step(&mut self, retired: &Retired) {
+        if self.over.is_empty() && !self.waiting.is_empty() && self.pinned.grace_period_over() {
+            mem::swap(&mut self.over, &mut self.waiting);
         }
-        if self.open.len() >= BATCH && self.waiting.is_empty() {
-            self.seal(pin, retired);
+        if self.waiting.is_empty() && self.open.len() >= BATCH {
+            self.seal();
         }
+        self.wipe(WIPED_PER_STEP, retired);
     }
 
-    /// As [`step`](Self::step), with batches of any size. Whether another call makes sense after
-    /// the caller has repinned: a grace period takes a few calls, but none ends while a reader
-    /// stays pinned.
-    pub(crate) fn step_eagerly(
-        &mut self,
-        pin: &WriterPin,
-        retired: &Retired,
-        store: &LineStore<V>,
-    ) -> bool {
-        pause_point("flush");
-        pin.flush();
-        if !self.waiting.is_empty() {
-            self.reclaim_waiting(retired, store);
+    /// Reclaims all that it can; a batch is sealed whatever its size. Whether another call may
+    /// reclaim more.
+    pub(crate) fn step_eagerly(&mut self, retired: &Retired) -> bool {
+        self.wipe(usize::MAX, retired);
+        if self.pinned.grace_period_over() {
+            mem::swap(&mut self.over, &mut self.waiting);
+            self.wipe(usize::MAX, retired);
+            if !self.open.is_empty() {
+                self.seal();
+            }
         }
-        if !self.open.is_empty() && self.waiting.is_empty() {
-            self.seal(pin, retired);
-        }
-        !self.waiting.is_empty() && self.pinned_readers.grace_period_over()
+        self.unreported.report(retired);
+        !self.waiting.is_empty()
     }
 
     /// Starts a grace period for all that is in `open`.
-    fn seal(&mut self, pin: &WriterPin, retired: &Retired) {
-        self.report(retired);
-        std::mem::swap(&mut self.open, &mut self.waiting);
-        self.waited = 0;
-        self.pinned_readers.remember();
-        // Relaxed: the closure that set it last ran before, and its store has been read (or this
-        // is the first); the next one is handed over by crossbeam's own synchronisation.
-        self.writers_unpinned.store(false, Ordering::Relaxed);
-        let flag = Arc::clone(&self.writers_unpinned);
-        // Release pairs with the Acquire in `reclaim_waiting`: crossbeam orders what the pinned
-        // writers did before the closure, and the flag orders the closure before the reuse.
-        pause_point("defer");
-        pin.defer(move || flag.store(true, Ordering::Release));
-        pause_point("flush");
-        pin.flush();
+    fn seal(&mut self) {
+        mem::swap(&mut self.open, &mut self.waiting);
+        self.pinned.remember();
     }
 
-    fn reclaim_waiting(&mut self, retired: &Retired, store: &LineStore<V>) {
-        if !self.writers_unpinned.load(Ordering::Acquire)
-            || !self.pinned_readers.grace_period_over()
-        {
-            return;
-        }
-        let mut reclaimed = Reclaimed {
-            retired,
-            objects: self.waiting.lines.len(),
-            bytes: self.waiting.lines.len() * size_of::<Line<V>>(),
-        };
-        for line in self.waiting.lines.drain(..) {
-            // SAFETY: it was published once and replaced by us once, before the batch was sealed;
-            // its grace period is over.
-            self.spare_lines.push(unsafe { Spare::from_inner(line) });
-        }
-        while self.spare_lines.len() > SPARE_LINES {
-            let surplus = self.spare_lines.len() - lines::BATCH;
-            store.take_back(self.spare_lines.split_off(surplus));
-        }
-        // One by one: should a value's destructor panic, the others are still here.
-        while let Some(entry) = self.waiting.entries.pop() {
-            reclaimed.objects += 1;
+    /// Reclaims entries whose grace period is over, one by one: should a value's destructor panic,
+    /// the others are still here.
+    #[inline]
+    fn wipe(&mut self, at_most: usize, retired: &Retired) {
+        for _ in 0..at_most {
+            let Some(entry) = self.over.pop() else { return };
+            if let Some(next) = self.over.last() {
+                prefetch_all(next.as_ptr(), WIPED_AHEAD);
+            }
+            self.unreported.entries -= 1;
             // SAFETY: as below; only its size is looked at.
-            reclaimed.bytes += unsafe { entry.as_ref() }.bytes();
+            self.unreported.bytes -= unsafe { entry.as_ref() }.bytes() as isize;
+            self.unreported.report_many(retired);
             // SAFETY: it was published once and unlinked by us once, before the batch was sealed;
             // its grace period is over.
-            let block = unsafe { Entry::reclaim(entry) };
-            self.spare_entries.push(block);
+            self.spares.push(unsafe { Entry::reclaim(entry) });
         }
     }
 }
@@ -253,8 +190,8 @@ impl<V> WriterMemory<V> {
 impl<V> Drop for WriterMemory<V> {
     /// Runs when the cache is dropped: no guard on it is left, so no thread can reach anything.
     fn drop(&mut self) {
-        let unlinked = self.open.entries.drain(..);
-        let unlinked = unlinked.chain(self.waiting.entries.drain(..));
+        let lists = [&mut self.open, &mut self.waiting, &mut self.over];
+        let unlinked = lists.into_iter().flat_map(mem::take);
         // SAFETY: unlinked, and no guard is left.
         unsafe { entry::reclaim_all(unlinked) };
     }

@@ -1,7 +1,7 @@
 //! Memory that waited and is free: a writer's blocks for its next inserts.
 
 use crate::engine::memory_block::{Block, CLASSES};
-use crate::engine::reclaim::garbage::BATCH;
+use crate::engine::reclaim::memory::BATCH;
 
 /// Blocks that one writer keeps at most.
 const ENTRIES: usize = 2 * BATCH;

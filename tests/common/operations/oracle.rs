@@ -406,7 +406,7 @@ impl<'c> Oracle<'c> {
             assert!(full, "evicted live entries with room left");
         }
         if after.line_full != evicted.line_full {
-            assert!(before.0 >= 8, "a line has eight slots");
+            assert!(before.0 >= 7, "a line has seven slots");
         }
         let may_vanish = full || vanished.len() <= 1;
         assert!(may_vanish, "evicted {vanished:?} with room left");

@@ -1,4 +1,4 @@
-//! How a reading thread says "I may be looking": one word of its own, written twice a pin.
+//! How a thread says "I may be looking": one word of its own, written twice a pin.
 //!
 //! `crossbeam_epoch::pin` will not do on the handshake path: every 128th call collects, and that
 //! retries, allocates and frees on the reader (measured in `docs/design.md`). So readers announce
@@ -27,7 +27,7 @@
 //! \[atomics.order\], which Rust has taken over). Each access and fence with SeqCst in `src/`:
 //!
 //! - R1, the swap in `Slot::announce`; R2, the load in `Table::load`; W2, the fence in
-//!   `PinnedReaders::remember`. Say that W3 finds a number older than R1's. What comes after a
+//!   `PinnedThreads::remember`. Say that W3 finds a number older than R1's. What comes after a
 //!   fence and misses a SeqCst write puts the fence before that write: W2 is before R1 in the
 //!   order. R1 is before R2, as in the program. If R2 missed W1, or what came in its place, that
 //!   would put R2 before W2, for W1 happens before the fence: a circle. So R2 finds X gone. W1
@@ -70,7 +70,6 @@
 
 use std::marker::PhantomData;
 
-use crate::engine::reclaim::protection::Protection;
 use crate::sync::{
     AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence, process_static, thread_local,
 };
@@ -304,10 +303,6 @@ pub(crate) struct Pin {
     _not_send: PhantomData<*mut ()>,
 }
 
-#[allow(unsafe_code)]
-// SAFETY: writers wait for every pinned slot (see above).
-unsafe impl Protection for Pin {}
-
 impl Pin {
     /// Announces the calling thread. The first pin of a thread claims a slot.
     #[inline]
@@ -351,14 +346,14 @@ impl Drop for Pin {
     }
 }
 
-/// Readers that were pinned at some moment and have not been seen to unpin since.
+/// Threads that were pinned at some moment and have not been seen to unpin since.
 #[derive(Debug, Default)]
-pub(crate) struct PinnedReaders {
+pub(crate) struct PinnedThreads {
     pinned: Vec<(&'static Slot, u64)>,
 }
 
-impl PinnedReaders {
-    /// Remembers the readers that are pinned now (W2 and W3). No thread can reach what was unlinked
+impl PinnedThreads {
+    /// Remembers the threads that are pinned now (W2 and W3). No thread can reach what was unlinked
     /// before once [`grace_period_over`](Self::grace_period_over) says so.
     pub(crate) fn remember(&mut self) {
         self.pinned.clear();
