@@ -64,7 +64,7 @@ impl Aging {
                 inserts_per_tick,
             },
             ranks: learning.first_ranks(),
-            old: [const { AtomicU8::new(NEVER_OLD) }; KINDS],
+            old: std::array::from_fn(|_| AtomicU8::new(NEVER_OLD)),
             learning,
             beginning: AtomicBool::new(false),
         }
