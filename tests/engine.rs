@@ -228,8 +228,7 @@ fn what_a_value_owns_counts_in_the_byte_limit_and_in_the_statistics() {
     let entry = plain.stats().bytes;
 
     let cache = build(10_000, |bytes, encoded_len| bytes + encoded_len);
-    // Units of 16 bytes, of 2_000 + 4.
-    let (each, few) = (entry + 2_016, 4);
+    let (each, few) = (entry + 2_004, 4);
     for n in 0..200 {
         insert(&cache, n, 2_000).unwrap();
         let stats = cache.stats();
@@ -242,13 +241,13 @@ fn what_a_value_owns_counts_in_the_byte_limit_and_in_the_statistics() {
     // One in place of another.
     let id = *cache.pin().iter().next().unwrap().id();
     cache.insert(&id, 100, b"1234", Time::NEVER).unwrap();
-    assert_eq!(cache.stats().bytes, 3 * each + entry + 112);
+    assert_eq!(cache.stats().bytes, 3 * each + entry + 104);
     cache.clear();
     assert_eq!(cache.stats().bytes, 0);
-    // No more than 1 MiB is counted.
+    // No more than 16 MiB is counted.
     let cache = build(usize::MAX, |_, _| usize::MAX);
     insert(&cache, 0, 0).unwrap();
-    assert_eq!(cache.stats().bytes, entry + (1 << 20) - 16);
+    assert_eq!(cache.stats().bytes, entry + (1 << 24) - 1);
 }
 
 #[test]

@@ -3,32 +3,44 @@
 //! # The protocol
 //!
 //! ```text
-//!   table                 line (64 bytes, immutable)         entry (one allocation)
-//!  +------+---------+    +-----+-----+-----+-- --+-----+    +----+---------+-------+---------+
-//!  |  *---| recency |--->| *|t | *|t | null| ... | *|t |    | id | expires | value | encoded |
-//!  +------+---------+    +--|--+-----+-----+-- --+-----+    +----+---------+-------+---------+
-//!  | null |         |       +-------------------------------^      t: bits of the id's hash
-//!  +------+---------+
+//!   table: lines of one cache line each                    entry (one allocation)
+//!  +-----+-----+------+-- --+-----+---------+    +---------+----+-------+-------+---------+
+//!  | *|t | *|t | null | ... | *|t | recency |    | expires | id | state | value | encoded |
+//!  +-|---+-----+------+-- --+-----+---------+    +---------+----+-------+-------+---------+
+//!    +-------------------------------------------^          t: bits of the id's hash
 //! ```
 //!
-//! A line never changes once it is published. Every change (insert, replace, remove, take, evict,
-//! expire) writes a new line and publishes it with one compare-and-exchange on the table's pointer.
-//! So the state of a line is the value of one pointer, and every operation takes effect at one load
-//! or one successful exchange of it:
+//! The state of a slot is one pointer, and the state of an entry one byte: undecided, live or dead.
+//! An entry keeps its slot while it is in the table, leaves *undecided* once, and only live ones
+//! are found. Every operation takes effect at one load, or one successful exchange, of one of the
+//! two:
 //!
-//! - an id has one line, and a line has at most one entry for it (a writer that adds or replaces
-//!   one has looked at exactly the line that its exchange replaces), so an id never shows two
-//!   lives;
-//! - of two takes of one entry only one replaces the line that holds it;
-//! - the pointer cannot come back to a value that a thread still remembers (ABA), for a line is not
-//!   used again while a thread that could have loaded it is pinned.
+//! - a *lookup* loads the seven slots and follows those whose tag matches, once each;
+//! - a *replace* exchanges the slot of the live entry for an entry that is live already: a reader
+//!   finds the one or the other;
+//! - *remove*, *take* and *evict* exchange the slot for a free one. The thread whose exchange
+//!   succeeds owns the entry's retirement, so of two takes one wins.
+//! - *insert* of a new id places its entry, undecided, in a free slot (or in place of the entry that
+//!   a full line gives up), **looks at the whole line again**, and decides:
+//!   - another live entry of the id: its own becomes dead, and it goes on as a replace;
+//!   - an undecided one in a higher slot becomes dead; one in a lower slot is decided first, on
+//!     behalf of its thread, and is the live one then, or dead;
+//!   - none: its own becomes live. That exchange of the state is where the insert takes effect.
 //!
-//! A thread that looks at lines and entries is pinned: readers as `reclaim/readers.rs` tells,
-//! writers by crossbeam-epoch (`reclaim/writers.rs`). Writers keep what they unlinked until both
-//! say that no thread can reach it, and then use it again (`reclaim/memory.rs`). For the length of
-//! one operation each thread leases a [`Writer`](reclaim::pool::Writer) (`reclaim/pool.rs`). When
-//! room is needed, `evict/` chooses the victim by the recency bytes: hints, on which nothing
-//! depends but which entry goes first.
+//! Of two inserts of one id each has placed its entry before it looks again, so at least one sees
+//! the other (their exchanges and loads are sequentially consistent). Whichever thread decides an
+//! entry has looked after the entry was placed, so a live entry never stands beside another, and an
+//! id never shows two lives. A thread that is frozen between placing and deciding stops no other:
+//! an insert, an eviction or a clear that meets its entry decides it first. Lookups, removes and
+//! takes pass an undecided entry by, for its insert has not taken effect.
+//!
+//! A pointer cannot come back to a value that a thread still remembers (ABA): an entry is not used
+//! again while a thread that could have loaded it is pinned (`reclaim/pin.rs`). A free slot needs
+//! no version, for no thread fills a slot on behalf of another. Writers keep what they unlinked
+//! until no thread can reach it, and then use its memory again (`reclaim/memory.rs`); for the
+//! length of one operation a thread leases a [`Writer`](reclaim::pool::Writer)
+//! (`reclaim/pool.rs`). When room is needed, `evict/` chooses the victim by the recency bytes:
+//! hints, on which nothing depends but which entry goes first.
 //!
 //! Gauges (`entries`, `bytes`) change after the exchange that they count, and are signed for that
 //! reason: in between they are behind by at most one entry for each writer at work, and by as much
