@@ -84,8 +84,8 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         self
     }
 
-    /// How many bytes a value owns outside its entry, at most 16 MiB: a function of the value and of
-    /// the length of its encoded bytes, called once, when the value is inserted. They count in
+    /// How many bytes a value owns outside its entry, at most 16 MiB: a function of the value and
+    /// of the length of its encoded bytes, called once, when the value is inserted. They count in
     /// [`max_bytes`](Self::max_bytes) and in [`Stats`](crate::Stats). Zero by default.
     pub fn value_bytes(mut self, bytes: fn(&V, usize) -> usize) -> Self {
         self.value_bytes = bytes;

@@ -4,15 +4,12 @@
 use std::ptr::{self, NonNull};
 
 use crate::engine::entry::{Entry, EntryRef, State, Unpublished};
-use crate::engine::evict::recency::LineRecency;
+use crate::engine::evict::recency::{LineRecency, WIDTH};
 use crate::engine::memory_block::ENTRY_ALIGN;
 use crate::engine::prefetch::{prefetch, prefetch_all};
 use crate::engine::reclaim::pin::Pin;
 use crate::id::SessionId;
 use crate::sync::{AtomicPtr, Ordering};
-
-/// Entries in one line. Under loom, each look at a slot is a step to explore.
-pub(crate) const WIDTH: usize = if cfg!(loom) { 2 } else { 7 };
 
 /// Bytes of an entry that are brought near for its encoded bytes: most sessions without client
 /// certificates end here.
@@ -195,8 +192,8 @@ impl<V> Line<V> {
     /// # Safety
     ///
     /// - `old` came from this slot.
-    /// - `new` is [`Tagged::FREE`], or an entry that is not published; after a success it belongs to
-    ///   the table.
+    /// - `new` is [`Tagged::FREE`], or an entry that is not published; after a success it belongs
+    ///   to the table.
     #[inline]
     pub(crate) unsafe fn exchange(
         &self,

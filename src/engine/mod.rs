@@ -20,8 +20,8 @@
 //!   finds the one or the other;
 //! - *remove*, *take* and *evict* exchange the slot for a free one. The thread whose exchange
 //!   succeeds owns the entry's retirement, so of two takes one wins.
-//! - *insert* of a new id places its entry, undecided, in a free slot (or in place of the entry that
-//!   a full line gives up), **looks at the whole line again**, and decides:
+//! - *insert* of a new id places its entry, undecided, in a free slot (or in place of the entry
+//!   that a full line gives up), **looks at the whole line again**, and decides:
 //!   - another live entry of the id: its own becomes dead, and it goes on as a replace;
 //!   - an undecided one in a higher slot becomes dead; one in a lower slot is decided first, on
 //!     behalf of its thread, and is the live one then, or dead;

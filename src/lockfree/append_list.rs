@@ -31,7 +31,8 @@ impl<T> AppendList<T> {
         }
     }
 
-    /// Appends at the end, and lends out what it has appended. Lock-free: an exchange fails only because another thread appended.
+    /// Appends at the end, and lends out what it has appended. Lock-free: an exchange fails only
+    /// because another thread appended.
     pub(crate) fn push(&self, item: T) -> &T {
         let node = Box::new(Node {
             item,

@@ -13,8 +13,7 @@
 
 use crate::engine::evict::clock_hand::ClockHand;
 use crate::engine::evict::learning::{KINDS, Learning, Population, Ranks};
-use crate::engine::evict::recency::{AGES, LineRecency, Recency};
-use crate::engine::line::WIDTH;
+use crate::engine::evict::recency::{AGES, LineRecency, Recency, WIDTH};
 use crate::engine::reclaim::pin::Pin;
 use crate::engine::table::Table;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering};

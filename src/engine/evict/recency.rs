@@ -4,8 +4,11 @@
 //! One that is written for a slot whose entry has just changed tells something wrong about the new
 //! entry, once.
 
-use crate::engine::line::WIDTH;
 use crate::sync::{AtomicU8, Ordering};
+
+/// Slots of a line: with the recency of their entries they fill a cache line. Under loom, each look
+/// at a slot is a step to explore.
+pub(crate) const WIDTH: usize = if cfg!(loom) { 2 } else { 7 };
 
 /// Ages that can be told apart; older ones look young again, unless the clock hand renews
 /// their recency.

@@ -1,10 +1,9 @@
 //! Memory that waited and is free: a writer's blocks for its next inserts.
 
 use crate::engine::memory_block::{Block, CLASSES};
-use crate::engine::reclaim::memory::BATCH;
 
 /// Blocks that one writer keeps at most.
-const ENTRIES: usize = 2 * BATCH;
+const ENTRIES: usize = 512;
 
 /// Bytes of those.
 const BYTES: usize = 256 << 10;
