@@ -121,8 +121,7 @@ impl<V> Line<V> {
         hint: PrefetchHint,
         pin: &'g Pin,
     ) -> Option<Occupant<'g, V>> {
-        let mut candidates = self.with_tag(address.tag, pin);
-        candidates.find_map(|found| {
+        self.with_tag(address.tag, pin).find(|found| {
             let pointer = found.entry.as_non_null().as_ptr();
             match hint {
                 // Its fixed part may begin in one cache line and end in the next.
@@ -132,7 +131,7 @@ impl<V> Line<V> {
                 PrefetchHint::Encoded => prefetch_all(pointer, ENCODED_AHEAD),
             }
             let entry = found.entry.get();
-            (entry.id() == id && entry.state() == State::Live).then_some(found)
+            entry.id() == id && entry.state() == State::Live
         })
     }
 
