@@ -62,13 +62,15 @@ pub(crate) struct LineAddress {
 }
 
 impl LineAddress {
-    /// The high bits of the hash choose one of `lines` lines, the low ones are the tag.
+    /// The high bits of the hash choose one of `lines` lines, the low ones are the tag. That is not
+    /// zero, as it is in a free slot.
     #[inline]
     pub(crate) fn new(hash: u64, lines: usize) -> Self {
         let index = (u128::from(hash) * lines as u128) >> 64;
+        let tag = (hash as usize).rotate_right(TAG_MASK.leading_ones()) & TAG_MASK;
         Self {
             index: index as usize,
-            tag: (hash as usize).rotate_right(TAG_MASK.leading_ones()) & TAG_MASK,
+            tag: tag.max(1 << TAG_MASK.trailing_zeros()),
         }
     }
 }
@@ -146,7 +148,7 @@ impl<V> Line<V> {
         let seen: [_; WIDTH] = std::array::from_fn(|slot| self.tagged(slot));
         let mut matching = 0u32;
         for (slot, tagged) in seen.iter().enumerate() {
-            matching |= u32::from(tagged.tag() == tag && !tagged.0.is_null()) << slot;
+            matching |= u32::from(tagged.tag() == tag) << slot;
         }
         std::iter::from_fn(move || {
             let slot = (matching != 0).then(|| matching.trailing_zeros() as usize)?;
@@ -169,15 +171,16 @@ impl<V> Line<V> {
         (0..WIDTH).find(|slot| self.is_free(*slot))
     }
 
-    /// Whether all slots are free, as far as one look tells.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        (0..WIDTH).all(|slot| self.is_free(slot))
+    /// The slots that are not free, as far as one look tells: the eighth bit of a byte for each, as
+    /// their recency lies. Without a branch, for the clock hand.
+    #[inline(always)]
+    pub(crate) fn occupied(&self) -> u64 {
+        let bit = |slot: usize| u64::from(!self.is_free(slot)) << (8 * slot + 7);
+        (0..WIDTH).map(bit).sum()
     }
 
-    /// Whether a slot is free, for the clock hand.
     #[inline(always)]
-    pub(crate) fn is_free(&self, slot: usize) -> bool {
+    fn is_free(&self, slot: usize) -> bool {
         self.slots[slot].load(Ordering::Relaxed).is_null()
     }
 

@@ -83,7 +83,7 @@ impl<V> Engine<V> {
     ) -> usize {
         let indexes = (0..lines).map(|i| start.wrapping_add(i) % self.table.lines());
         let lines = indexes.map(|index| self.table.line(index));
-        let occupied = lines.filter(|line| !line.is_empty());
+        let occupied = lines.filter(|line| line.occupied() != 0);
         occupied
             .map(|line| {
                 let pin = Pin::new();

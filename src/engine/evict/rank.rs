@@ -84,10 +84,10 @@ impl Aging {
 
     /// Which entries may be evicted now.
     pub(crate) fn old(&self) -> Old {
-        Old {
-            from: [0, 1].map(|kind: usize| self.old[kind].load(Ordering::Relaxed)),
-            tick: self.tick(),
-        }
+        Old::new(
+            [0, 1].map(|kind: usize| self.old[kind].load(Ordering::Relaxed)),
+            self.tick(),
+        )
     }
 
     /// An entry with this recency was found, for the first time in this tick.
@@ -179,27 +179,25 @@ const fn in_each(byte: u8) -> u64 {
 
 /// Which entries are old, at one moment.
 pub(crate) struct Old {
-    from: [u8; KINDS],
     tick: usize,
+    /// The tick, in each byte. The eighth bit keeps a byte from borrowing of the next.
+    ticks: u64,
+    /// By kind, what an age lacks to 128 when it is old, in each byte.
+    to_old: [u64; KINDS],
 }
 
 impl Old {
-    /// In each byte, seven bits of age; the eighth has kept a byte from borrowing of the next.
-    #[inline(always)]
-    fn ages(&self, bytes: u64) -> u64 {
-        (in_each(self.tick as u8) | HIGH).wrapping_sub(bytes & !HIGH) & !HIGH
-    }
-
-    /// Renews the recency bytes of a line that are close to looking young again.
-    #[inline(always)]
-    pub(crate) fn renew(&self, line: &LineRecency) {
-        if (self.ages(line.bits()) + in_each(AGES - AGE_RENEWED)) & SLOTS != 0 {
-            self.renew_each(line);
+    fn new(from: [u8; KINDS], tick: usize) -> Self {
+        Self {
+            tick,
+            ticks: in_each(tick as u8) | HIGH,
+            to_old: from.map(|from| in_each(AGES - from)),
         }
     }
 
+    /// Renews the recency bytes of a line that are close to looking young again.
     #[cold]
-    fn renew_each(&self, line: &LineRecency) {
+    fn renew(&self, line: &LineRecency) {
         for (slot, recency) in (0..WIDTH).map(|slot| (slot, line.get(slot))) {
             if recency.age(self.tick) >= AGE_RENEWED {
                 line.set(slot, recency.at(self.tick.wrapping_sub(AGE_KEPT)));
@@ -207,19 +205,18 @@ impl Old {
         }
     }
 
-    /// The slots whose recency bytes are old, free ones included: all bytes of the line at once.
+    /// The eighth bits of the bytes of slots whose recency is old, free ones included: all bytes of
+    /// the line at once. Renews those that are close to looking young again.
     #[inline(always)]
-    pub(crate) fn slots(&self, line: &LineRecency) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn slots(&self, line: &LineRecency) -> u64 {
         let bytes = line.bits();
-        let ages = self.ages(bytes);
+        let ages = self.ticks.wrapping_sub(bytes & !HIGH) & !HIGH;
+        if (ages + in_each(AGES - AGE_RENEWED)) & SLOTS != 0 {
+            self.renew(line);
+        }
         // The eighth bit tells whether the sum has reached 128, and the kind.
-        let [unused, resumed] = self.from.map(|from| ages + in_each(AGES - from));
-        let mut old = ((unused & !bytes) | (resumed & bytes)) & SLOTS;
-        std::iter::from_fn(move || {
-            let slot = (old != 0).then(|| old.trailing_zeros() as usize / 8);
-            old &= old.wrapping_sub(1);
-            slot
-        })
+        let [unused, resumed] = self.to_old.map(|to_old| ages + to_old);
+        ((unused & !bytes) | (resumed & bytes)) & SLOTS
     }
 }
 
@@ -232,7 +229,7 @@ mod tests {
         let line = LineRecency::new();
         for tick in [0, 5, 127, 128, 300] {
             for from in [[1, 112], [16, 40], [0, 3], [127, 128]] {
-                let old = Old { from, tick };
+                let old = Old::new(from, tick);
                 for first in 0..AGES {
                     let recency = |slot: usize| {
                         let then = tick.wrapping_sub(usize::from(first) + slot);
@@ -242,9 +239,11 @@ mod tests {
                         }
                     };
                     (0..WIDTH).for_each(|slot| line.set(slot, recency(slot)));
-                    let expected =
-                        (0..WIDTH).filter(|slot| recency(*slot).age(tick) >= from[slot % 2]);
-                    assert!(old.slots(&line).eq(expected), "{tick} {from:?} {first}");
+                    let slots = old.slots(&line);
+                    for slot in 0..WIDTH {
+                        let is_old = recency(slot).age(tick) >= from[slot % 2];
+                        assert_eq!(slots >> (8 * slot + 7) & 1, u64::from(is_old));
+                    }
                 }
             }
         }

@@ -20,7 +20,7 @@ use crate::engine::state::Engine;
 use crate::id::SessionId;
 
 /// Lines with entries that the hand passes, none of them old enough, before it takes the entry that
-/// ranks lowest in as many more.
+/// ranks lowest in the next few.
 const PATIENCE: usize = 3 * LINES_PER_VICTIM;
 
 /// Lines that the hand looks into after it has met something expired.
@@ -146,6 +146,7 @@ impl<V> Engine<V> {
     }
 
     /// Moves the hand on to an entry that is worth evicting. Counts the lines that it passes.
+    #[inline]
     fn find_candidate(
         &self,
         op: &mut Operation<'_, V>,
@@ -153,47 +154,67 @@ impl<V> Engine<V> {
         protected: Option<ProtectedId<'_>>,
         pin: &Pin,
     ) -> Option<VictimCandidate> {
-        let old = self.aging.old();
         let lines = self.table.lines();
-        // After a whole round, line by line: what is old may be the one that must stay.
-        let late = *passed >= lines;
-        let patience = if late { 0 } else { PATIENCE };
-        let (mut seen, mut lowest) = (0, None);
+        if *passed >= lines {
+            // After a whole round, line by line: what is old may be the one that must stay.
+            return self.find_lowest(op, passed, 1, protected, pin);
+        }
+        let (hand, old) = (&mut op.writer.hand, self.aging.old());
+        let mut seen = 0;
         for _ in 0..lines {
-            let hand = &mut op.writer.hand;
             let index = hand.next_line(lines, &self.hand);
             *passed += 1;
-            let line = self.table.line(index);
-            let candidate = |slot| Some(VictimCandidate { index, slot });
-            if hand.scan_budget > 0 && !late {
+            if hand.scan_budget > 0 {
                 hand.scan_budget -= 1;
-                return candidate(None);
+                return Some(VictimCandidate { index, slot: None });
             }
-            old.renew(&line.recency);
-            let may_go = |occupant: &Occupant<'_, V>| {
-                !protected.is_some_and(|protected| protected.is(index, occupant))
-            };
-            let old = old.slots(&line.recency).find(|slot| !line.is_free(*slot));
-            if old.is_some_and(|slot| line.load(slot, pin).as_ref().is_some_and(may_go)) {
-                return candidate(old);
+            let line = self.table.line(index);
+            let occupied = line.occupied();
+            let victims = old.slots(&line.recency) & occupied;
+            if victims != 0 {
+                let slot = Some(victims.trailing_zeros() as usize / 8);
+                return Some(VictimCandidate { index, slot });
             }
-            if line.is_empty() {
-                continue;
-            }
-            seen += 1;
-            if seen > patience {
-                for occupant in line.occupants(pin).filter(may_go) {
-                    let rank = self.aging.rank(line.recency.get(occupant.slot));
-                    if lowest.is_none_or(|(lowest, _)| rank < lowest) {
-                        lowest = Some((rank, candidate(Some(occupant.slot))));
-                    }
-                }
-            }
-            if late || seen == 2 * patience {
+            seen += usize::from(occupied != 0);
+            if seen == PATIENCE {
                 break;
             }
         }
-        lowest?.1
+        self.find_lowest(op, passed, LINES_PER_VICTIM, protected, pin)
+    }
+
+    /// Moves the hand on over so many lines with entries; the entry of those that ranks lowest.
+    #[cold]
+    fn find_lowest(
+        &self,
+        op: &mut Operation<'_, V>,
+        passed: &mut usize,
+        mut patience: usize,
+        protected: Option<ProtectedId<'_>>,
+        pin: &Pin,
+    ) -> Option<VictimCandidate> {
+        let lines = self.table.lines();
+        let mut lowest: Option<(u8, usize, usize)> = None;
+        for _ in 0..lines {
+            let index = op.writer.hand.next_line(lines, &self.hand);
+            *passed += 1;
+            let line = self.table.line(index);
+            patience -= usize::from(line.occupied() != 0);
+            for occupant in line.occupants(pin) {
+                let rank = self.aging.rank(line.recency.get(occupant.slot));
+                let may_go = !protected.is_some_and(|id| id.is(index, &occupant));
+                if may_go && lowest.is_none_or(|(lowest, ..)| rank < lowest) {
+                    lowest = Some((rank, index, occupant.slot));
+                }
+            }
+            if patience == 0 {
+                break;
+            }
+        }
+        lowest.map(|(_, index, slot)| VictimCandidate {
+            index,
+            slot: Some(slot),
+        })
     }
 
     /// Finds the entry that is evicted next, and brings it near.
