@@ -17,7 +17,9 @@ use std::sync::atomic;
 #[cfg(not(loom))]
 pub(crate) use std::thread_local;
 
-pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 /// A moment at which tests may stop a thread, beside its accesses to atomics.
 #[cfg(not(rekindle_steps))]

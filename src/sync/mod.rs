@@ -9,7 +9,7 @@ pub mod steps;
 #[cfg(loom)]
 pub(crate) use atomics::Track;
 pub(crate) use atomics::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence, pause_point,
-    process_static, thread_local,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    pause_point, process_static, thread_local,
 };
 pub(crate) use race_probe::RaceProbe;

@@ -117,6 +117,7 @@ atomics! {
     AtomicBool of bool: [compare_exchange] swap;
     AtomicPtr<T> of *mut T: [compare_exchange] swap;
     AtomicU8 of u8: [compare_exchange];
+    AtomicU32 of u32: [];
     AtomicU64 of u64: [compare_exchange_weak] swap fetch_add fetch_max fetch_min;
     AtomicUsize of usize: [] fetch_add fetch_sub fetch_max;
 }

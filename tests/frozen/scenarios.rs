@@ -253,7 +253,7 @@ fn replace_many(subject: &Subject) {
     }
 }
 
-/// Enough for the cache to take a hazard sample, and to learn from it.
+/// Enough for the cache to sample the table, and to learn from that.
 fn insert_many(subject: &Subject) {
     for n in 0..700 {
         let inserted = subject.insert(&bystander_id(8, n), Value::new(1), b"", Time::NEVER);

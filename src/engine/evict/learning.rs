@@ -1,351 +1,290 @@
-//! How likely entries are to be found again by their age, learned from those before them.
+//! How entries age: by one learned number.
 //!
-//! For entries that were never resumed and for those that were, the cache counts how many are found
-//! in each tick of their age, and how many could have been found. Of the two it makes hazards: how
-//! likely an entry of this kind and age is to be found in the tick to come. It takes for granted
-//! that the hazard does not rise with age; where the counts say otherwise, neighbouring ages are
-//! pooled until they do not (isotonic regression). So within a kind the order is that of an LRU,
-//! and learned is only how the two kinds compare. The idea is that of LHD (Beckmann, Chen, Cidon:
-//! Improving Cache Hit Rate by Maximizing Hit Density, NSDI 2018).
+//! There are two kinds of entries: those that were never resumed, and those that were. Within a
+//! kind the order is that of an LRU. How the kinds compare is learned: the factor by which entries
+//! that were never resumed age faster.
 //!
-//! Older counts decay, so what is learned follows the clients. While hardly anything is found there
-//! is nothing to learn from: then entries that were never resumed go first, for what comes is a
-//! flood.
+//! The model: an entry of age *a* is found in the tick to come with probability *c* / (*a* + 1),
+//! where *c* is the same for all entries of a kind. Two entries of different kinds are as likely to
+//! be found if their ages are in the ratio of their kinds' *c*, so that ratio is the factor. *c* is
+//! the number of hits divided by the sum of 1 / (*a* + 1) over the entries that could have been
+//! hit. Only entries near eviction count (`rank.rs`), since the order matters for these. Which
+//! those are is decided for whole classes of ages, so that a lookup need not know.
+//!
+//! Older counts decay, so the factor follows the clients. While hardly anything is found there is
+//! nothing to learn from: then entries that were never resumed go first, for what comes is a flood.
 //!
 //! Counting costs a lookup a store to memory of the thread's own, once for each entry and tick.
 
 use crate::counters::{Sharded, THREAD_SHARDS};
-use crate::engine::evict::recency::AGES;
+use crate::engine::evict::recency::{AGES, Recency};
 use crate::engine::reclaim::pin;
-use crate::sync::{AtomicU8, AtomicU64, Ordering};
-
-/// Steps of age: each tick up to 8, then four for each doubling. One under loom, where no tick
-/// passes.
-const STEPS: usize = if cfg!(loom) { 1 } else { 8 + 4 * 4 };
+use crate::sync::{AtomicU64, Ordering};
 
 /// Kinds: never resumed, resumed.
-pub(crate) const KINDS: usize = 2;
+const KINDS: usize = 2;
 
-/// Ages that a rank is kept for. Under loom no tick ever passes.
-const RANKED_AGES: usize = if cfg!(loom) { 1 } else { AGES as usize };
+/// Classes of ages: 0, 1, 2 to 3, 4 to 7, up to 64 to 127.
+const CLASSES: usize = 1 + AGES.ilog2() as usize;
 
-/// Ticks between two updates of the ranks, at least.
+const COUNTERS: usize = KINDS * CLASSES;
+
+/// Ticks between two updates, at least; and inserts.
 const TICKS_BETWEEN: usize = 4;
-
-/// Inserts between two updates, at least: one takes some microseconds.
 const INSERTS_BETWEEN: usize = 256;
 
-/// What of a count is left after an update, in 64ths.
-const DECAY: u64 = 60;
+/// An update takes away one in this many of what was counted.
+const DECAY: u64 = 8;
 
-/// Binary places of a count, so that it can decay.
-const FRACTION_BITS: u32 = 10;
+/// Prior: hits of each kind, as if both were as likely to be found.
+const PRIOR_HITS: f64 = 8.0;
 
-/// Prior: each age step starts with eight pseudo-observations that follow an LRU's hazard.
-const PRIOR_OBSERVATIONS: f64 = 8.0;
+/// The least and the greatest factor.
+const FACTORS: [f64; 2] = [0.5, 16.0];
 
 /// With fewer than one hit for each of this many inserts, what comes is a flood.
 const INSERTS_PER_HIT: u64 = 64;
 
+/// A weight and a handicap for the ages of each kind, in one word: an entry's rank is what its
+/// age, weighted, and the handicap leave of 255.
+#[derive(Clone, Copy)]
+pub(crate) struct AgeScales(pub(crate) u32);
+
+impl AgeScales {
+    /// The youngest entry that was never resumed ranks below the oldest that was.
+    const FLOOD: Self = Self(u32::from_le_bytes([1, AGES, 1, 0]));
+
+    /// Of two that are as old, the one never resumed ranks lower.
+    pub(crate) fn with_factor(factor: f64) -> Self {
+        let weight = |times: f64| (2.0 * times.max(1.0)).round() as u8;
+        Self(u32::from_le_bytes([
+            weight(factor),
+            1,
+            weight(1.0 / factor),
+            0,
+        ]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn rank(self, recency: Recency, tick: usize) -> u8 {
+        let of_kind = self.0 >> (16 * kind(recency));
+        let [weight, handicap, ..] = of_kind.to_le_bytes();
+        let age = recency.age(tick);
+        !age.saturating_mul(weight).saturating_add(handicap)
+    }
+
+    /// By kind, the age from which entries have this rank or a lower one; [`AGES`] for none.
+    pub(crate) fn ages_at(self, rank: u8) -> [u8; KINDS] {
+        let [unused, handicap, resumed, _] = self.0.to_le_bytes();
+        let from = |weight: u8, handicap| (!rank).saturating_sub(handicap).div_ceil(weight);
+        [from(unused, handicap), from(resumed, 0)].map(|age| age.min(AGES))
+    }
+}
+
 pub(crate) struct Learning {
-    /// Hits by kind and step.
-    hits: Sharded<{ KINDS * STEPS }>,
-    /// By kind and step. Written by the thread that begins a tick, one at a time.
-    samples: [HazardSample; KINDS * STEPS],
-    inserts_per_tick: usize,
+    /// Hits by kind and class of age.
+    hits: Sharded<COUNTERS>,
+    /// The counters' sums at the last update. This and what follows is written by the thread that
+    /// begins a tick, one at a time.
+    hits_before: [AtomicU64; COUNTERS],
+    /// Since the last update: the sum of 1 / (age + 1) over the entries that were there in each
+    /// tick, times 1,024.
+    new_chances: [AtomicU64; COUNTERS],
+    /// Of entries near eviction, by kind.
+    found: [AtomicU64; KINDS],
+    chances: [AtomicU64; KINDS],
     /// Ticks between two updates.
     ticks: usize,
-}
-
-struct HazardSample {
-    /// The counters' sum at the last update.
-    hits_before: AtomicU64,
-    hits: AtomicU64,
-    /// Entries that could have been found, tick by tick.
-    found_among: AtomicU64,
-}
-
-/// Entries in the table by kind and age, scaled up from a sample.
-pub(crate) struct Population {
-    pub(crate) by_age: [[u64; AGES as usize]; KINDS],
-    /// Lines in the table for each one in the sample.
-    pub(crate) scale: f64,
-}
-
-impl Population {
-    pub(crate) fn new(scale: f64) -> Self {
-        Self {
-            by_age: [[0; AGES as usize]; KINDS],
-            scale,
-        }
-    }
-}
-
-/// Ranks by kind and age.
-pub(crate) struct Ranks([AtomicU8; KINDS * RANKED_AGES]);
-
-impl Ranks {
-    #[inline(always)]
-    pub(crate) fn get(&self, kind: usize, age: usize) -> u8 {
-        self.at(kind, age).load(Ordering::Relaxed)
-    }
-
-    fn set(&self, kind: usize, age: usize, rank: u8) {
-        self.at(kind, age).store(rank, Ordering::Relaxed);
-    }
-
-    #[inline(always)]
-    fn at(&self, kind: usize, age: usize) -> &AtomicU8 {
-        &self.0[kind * RANKED_AGES + age % RANKED_AGES]
-    }
+    inserts_per_tick: usize,
 }
 
 impl Learning {
     pub(crate) fn new(inserts_per_tick: usize) -> Self {
+        let ticks = INSERTS_BETWEEN.div_ceil(inserts_per_tick);
         Self {
             hits: Sharded::new(),
-            samples: std::array::from_fn(|_| HazardSample {
-                hits_before: AtomicU64::new(0),
-                hits: AtomicU64::new(0),
-                found_among: AtomicU64::new(0),
-            }),
+            hits_before: Default::default(),
+            new_chances: Default::default(),
+            found: Default::default(),
+            chances: Default::default(),
+            ticks: ticks.max(TICKS_BETWEEN),
             inserts_per_tick,
-            ticks: INSERTS_BETWEEN
-                .div_ceil(inserts_per_tick)
-                .max(TICKS_BETWEEN),
         }
     }
 
     /// An entry was found, for the first time in this tick.
     #[inline]
-    pub(crate) fn hit(&self, thread: usize, resumed: bool, age: u8) {
+    pub(crate) fn hit(&self, thread: usize, recency: Recency, tick: usize) {
         // Threads without a shard of their own would need a read-modify-write: the others' hits do.
-        if !cfg!(loom) && thread < THREAD_SHARDS {
-            self.hits.add(thread, index(resumed.into(), step(age)), 1);
+        if thread < THREAD_SHARDS {
+            self.hits.add(thread, counter(recency, tick), 1);
         }
     }
 
-    /// Counts the entries that can be found, once a tick; now and then brings the ranks up to date.
-    /// One thread at a time.
-    pub(crate) fn observe(&self, tick: usize, population: &Population, ranks: &Ranks) {
-        for (kind, ages) in population.by_age.iter().enumerate() {
-            for (age, count) in ages.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let sample = &self.samples[index(kind, step(age as u8))];
-                let new = *count as f64 * population.scale * f64::from(1 << FRACTION_BITS);
-                let before = sample.found_among.load(Ordering::Relaxed);
-                sample
-                    .found_among
-                    .store(before + new as u64, Ordering::Relaxed);
+    /// Counts the entries of a sample, once a tick; now and then learns from what was counted of
+    /// entries near eviction. One thread at a time.
+    pub(crate) fn observe(
+        &self,
+        tick: usize,
+        sample: &[Recency],
+        is_near_eviction: impl Fn(Recency) -> bool,
+    ) -> Option<AgeScales> {
+        let mut chances = [0; COUNTERS];
+        for recency in sample {
+            chances[counter(*recency, tick)] += 1_024 / (u64::from(recency.age(tick)) + 1);
+        }
+        for (sum, new) in self.new_chances.iter().zip(chances) {
+            update(sum, |sum| sum + new);
+        }
+        tick.is_multiple_of(self.ticks)
+            .then(|| self.learn(tick, is_near_eviction))
+    }
+
+    fn learn(&self, tick: usize, is_near_eviction: impl Fn(Recency) -> bool) -> AgeScales {
+        let mut hits = 0;
+        for counter in 0..COUNTERS {
+            let sum = self.hits.sum_of_first(pin::threads(), counter);
+            let found = sum - update(&self.hits_before[counter], |_| sum);
+            let chances = update(&self.new_chances[counter], |_| 0);
+            hits += found;
+            let recency = youngest(counter, tick);
+            if is_near_eviction(recency) {
+                update(&self.found[kind(recency)], |sum| sum + found);
+                update(&self.chances[kind(recency)], |sum| sum + chances);
             }
         }
-        if tick.is_multiple_of(self.ticks) {
-            let hits = self.update();
-            let inserts = (self.ticks * self.inserts_per_tick) as u64;
-            self.write_ranks(ranks, hits.saturating_mul(INSERTS_PER_HIT) < inserts);
-        }
-    }
-
-    /// Brings the counts up to date; the number of hits since the last time.
-    fn update(&self) -> u64 {
-        let mut all = 0;
-        for (index, sample) in self.samples.iter().enumerate() {
-            let sum = self.hits.sum_of_first(pin::threads(), index);
-            let new = sum.wrapping_sub(sample.hits_before.load(Ordering::Relaxed));
-            sample.hits_before.store(sum, Ordering::Relaxed);
-            all += new;
-            let decay = |count: &AtomicU64, new| {
-                let old = count.load(Ordering::Relaxed) * DECAY / 64;
-                count.store(old + new, Ordering::Relaxed);
-            };
-            decay(&sample.hits, new << FRACTION_BITS);
-            decay(&sample.found_among, 0);
-        }
-        all
-    }
-
-    /// The ranks while nothing is learned.
-    pub(crate) fn first_ranks(&self) -> Ranks {
-        let ranks = Ranks(std::array::from_fn(|_| AtomicU8::new(0)));
-        self.write_ranks(&ranks, false);
-        ranks
-    }
-
-    /// Writes the order of all kinds and ages into the ranks.
-    fn write_ranks(&self, ranks: &Ranks, in_a_flood: bool) {
-        let hazards = [0, 1].map(|kind| self.hazards(kind));
-        let of_kind = |kind| (0..RANKED_AGES).map(move |age| (kind, age));
-        let mut order: Vec<(usize, usize)> = (0..KINDS).flat_map(of_kind).collect();
-        let key = |&(kind, age): &(usize, usize)| {
-            let hazard = if in_a_flood {
-                kind as f64
-            } else {
-                hazards[kind][step(age as u8)]
-            };
-            // Of two that are as likely to be found the older goes first, else the one never
-            // resumed.
-            (hazard, std::cmp::Reverse(age), kind)
-        };
-        order.sort_by(|a, b| {
-            let (a, b) = (key(a), key(b));
-            a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
-        });
-        for (rank, (kind, age)) in order.into_iter().enumerate() {
-            ranks.set(kind, age, rank as u8);
-        }
-    }
-
-    /// How likely an entry is to be found in the tick to come, by step of its age; never rising.
-    fn hazards(&self, kind: usize) -> [f64; STEPS] {
-        let mut pools: [Pool; STEPS] = std::array::from_fn(|_| Pool::default());
-        let mut last = 0;
-        for step in 0..STEPS {
-            pools[last] = self.pool_of(kind, step);
-            while last > 0 && pools[last].hazard() >= pools[last - 1].hazard() {
-                pools[last - 1] = pools[last - 1].with(&pools[last]);
-                last -= 1;
-            }
-            last += 1;
-        }
-        let mut hazards = [0.0; STEPS];
-        let mut step = 0;
-        for pool in &pools[..last] {
-            hazards[step..step + pool.steps].fill(pool.hazard());
-            step += pool.steps;
-        }
-        hazards
-    }
-
-    fn pool_of(&self, kind: usize, step: usize) -> Pool {
-        let sample = &self.samples[index(kind, step)];
-        let count = |count: &AtomicU64| {
-            count.load(Ordering::Relaxed) as f64 / f64::from(1 << FRACTION_BITS)
-        };
-        let hits = count(&sample.hits);
-        let prior = 0.5 / (start(step) + width(step) / 2.0 + 1.0);
-        Pool {
-            hits: hits + PRIOR_OBSERVATIONS * prior,
-            found_among: hits + count(&sample.found_among) + PRIOR_OBSERVATIONS,
-            steps: 1,
+        let decay = |sum: &AtomicU64| update(sum, |sum| sum - sum.div_ceil(DECAY)) as f64;
+        let found = self.found.each_ref().map(decay);
+        let factor = factor(found, self.chances.each_ref().map(decay));
+        let inserts = (self.ticks * self.inserts_per_tick) as u64;
+        if hits.saturating_mul(INSERTS_PER_HIT) < inserts {
+            AgeScales::FLOOD
+        } else {
+            AgeScales::with_factor(factor)
         }
     }
 }
 
-/// Neighbouring steps that are taken together.
-#[derive(Default)]
-struct Pool {
-    hits: f64,
-    found_among: f64,
-    steps: usize,
+/// The counter for entries of this kind and class of age.
+#[inline]
+fn counter(recency: Recency, tick: usize) -> usize {
+    let class = u8::BITS - recency.age(tick).leading_zeros();
+    kind(recency) * CLASSES + class as usize
 }
 
-impl Pool {
-    fn hazard(&self) -> f64 {
-        self.hits / self.found_among
-    }
-
-    fn with(&self, other: &Self) -> Self {
-        Self {
-            hits: self.hits + other.hits,
-            found_among: self.found_among + other.found_among,
-            steps: self.steps + other.steps,
-        }
+/// The youngest entry that a counter counts.
+fn youngest(counter: usize, tick: usize) -> Recency {
+    let then = tick.wrapping_sub((1 << (counter % CLASSES)) / 2);
+    if counter < CLASSES {
+        Recency::unused(then)
+    } else {
+        Recency::resumed(then)
     }
 }
 
-fn index(kind: usize, step: usize) -> usize {
-    kind * STEPS + step
+/// How many times as fast those never resumed age.
+fn factor(found: [f64; KINDS], chances: [f64; KINDS]) -> f64 {
+    let mean = (found[0] + found[1]) / (chances[0] + chances[1]).max(1.0);
+    let [unused, resumed] =
+        [0, 1].map(|kind| (found[kind] + PRIOR_HITS) / (chances[kind] * mean + PRIOR_HITS));
+    (resumed / unused).clamp(FACTORS[0], FACTORS[1])
 }
 
-fn step(age: u8) -> usize {
-    if cfg!(loom) {
-        return 0;
-    }
-    if age < 8 {
-        return usize::from(age);
-    }
-    let doubling = age.ilog2() as usize;
-    8 + (doubling - 3) * 4 + usize::from(age >> (doubling - 2)) % 4
+fn kind(recency: Recency) -> usize {
+    recency.was_resumed().into()
 }
 
-/// The first age of a step.
-fn start(step: usize) -> f64 {
-    if step < 8 {
-        return step as f64;
-    }
-    let (doubling, quarter) = (3 + (step - 8) / 4, (step - 8) % 4);
-    ((4 + quarter) << (doubling - 2)) as f64
-}
-
-/// Ages in a step.
-fn width(step: usize) -> f64 {
-    if step < 8 {
-        return 1.0;
-    }
-    f64::from(2 << ((step - 8) / 4))
+/// Changes a count that no other thread changes. What it was before.
+fn update(count: &AtomicU64, to: impl FnOnce(u64) -> u64) -> u64 {
+    let before = count.load(Ordering::Relaxed);
+    count.store(to(before), Ordering::Relaxed);
+    before
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
+    /// Clients of one behaviour after the other.
     struct Subject {
         learning: Learning,
-        ranks: Ranks,
+        scales: AgeScales,
         tick: usize,
     }
 
     impl Subject {
         fn new() -> Self {
-            let learning = Learning::new(64);
             Self {
-                ranks: learning.first_ranks(),
-                learning,
+                learning: Learning::new(64),
+                scales: AgeScales::with_factor(1.0),
                 tick: 0,
             }
         }
 
         /// Some updates, with a number of entries of a kind and an age that are there in each tick,
         /// and the number of those that are found: `[resumed, age, there, found]`.
-        fn live(&mut self, updates: usize, kinds: &[(bool, u8, u64, u64)]) {
+        fn live(&mut self, updates: usize, kinds: &[(bool, u8, usize, usize)]) -> &Self {
             for _ in 0..updates * self.learning.ticks {
                 self.tick += 1;
-                let mut population = Population::new(1.0);
-                for (resumed, age, there, found) in kinds {
-                    population.by_age[usize::from(*resumed)][usize::from(*age)] = *there;
-                    for _ in 0..*found {
-                        self.learning.hit(pin::thread_number(), *resumed, *age);
+                let mut sample = Vec::new();
+                for &(resumed, age, there, found) in kinds {
+                    let recency = self.recency(resumed, age);
+                    sample.resize(sample.len() + there, recency);
+                    for _ in 0..found {
+                        self.learning.hit(pin::thread_number(), recency, self.tick);
                     }
                 }
-                self.learning.observe(self.tick, &population, &self.ranks);
+                let learned = self.learning.observe(self.tick, &sample, |_| true);
+                self.scales = learned.unwrap_or(self.scales);
+            }
+            self
+        }
+
+        fn recency(&self, resumed: bool, age: u8) -> Recency {
+            let then = self.tick.wrapping_sub(age.into());
+            if resumed {
+                Recency::resumed(then)
+            } else {
+                Recency::unused(then)
             }
         }
 
         fn rank(&self, resumed: bool, age: u8) -> u8 {
-            self.ranks.get(resumed.into(), age.into())
+            self.scales.rank(self.recency(resumed, age), self.tick)
+        }
+
+        fn assert_the_oldest_ranks_lowest(&self) {
+            for age in 0..AGES - 1 {
+                assert!(self.rank(true, age + 1) < self.rank(false, age));
+                assert!(self.rank(false, age) < self.rank(true, age));
+            }
         }
     }
 
     #[test]
-    fn steps_cover_all_ages_without_gaps() {
-        let mut next = 0.0;
-        for step in 0..STEPS {
-            assert_eq!(start(step), next);
-            next += width(step);
-        }
-        assert_eq!(next, f64::from(AGES));
+    fn each_class_of_ages_is_twice_as_wide_as_the_one_before() {
         for age in 0..AGES {
-            let (step, age) = (step(age), f64::from(age));
-            assert!(start(step) <= age && age < start(step) + width(step));
+            for entry in [Recency::unused, Recency::resumed] {
+                let recency = entry(200 - usize::from(age));
+                let youngest = youngest(counter(recency, 200), 200);
+                assert_eq!(youngest.was_resumed(), recency.was_resumed());
+                let start = youngest.age(200);
+                assert!(start <= age && (age == 0 || age < 2 * start), "{age}");
+            }
         }
     }
 
     #[test]
     fn before_anything_is_known_the_oldest_ranks_lowest() {
-        let subject = Subject::new();
-        for age in 0..AGES - 1 {
-            assert!(subject.rank(true, age + 1) < subject.rank(false, age));
-            assert!(subject.rank(false, age) < subject.rank(true, age));
-        }
+        Subject::new().assert_the_oldest_ranks_lowest();
+    }
+
+    #[test]
+    fn of_kinds_that_are_found_alike_the_oldest_ranks_lowest() {
+        let alike = [(false, 4, 1_000, 100), (true, 9, 4_000, 200)];
+        Subject::new()
+            .live(4, &alike)
+            .assert_the_oldest_ranks_lowest();
     }
 
     #[test]
@@ -362,17 +301,13 @@ mod tests {
     fn within_a_kind_the_older_never_outranks_the_younger() {
         let mut subject = Subject::new();
         // Found when they are old, and at no other time.
-        subject.live(
-            4,
-            &[
-                (false, 1, 1_000, 0),
-                (false, 9, 1_000, 900),
-                (true, 5, 500, 100),
-            ],
-        );
+        let (old, young) = ((false, 9, 1_000, 900), (false, 1, 1_000, 0));
+        subject.live(4, &[young, old, (true, 5, 500, 100)]);
         for age in 1..AGES {
             for resumed in [false, true] {
-                assert!(subject.rank(resumed, age) < subject.rank(resumed, age - 1));
+                let (older, younger) = (subject.rank(resumed, age), subject.rank(resumed, age - 1));
+                // From some age on all have the lowest rank.
+                assert!(older < younger || (older, younger) == (0, 0));
             }
         }
     }

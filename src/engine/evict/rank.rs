@@ -2,9 +2,9 @@
 //!
 //! Time is counted in *age ticks*: sixteen for each time that as many entries were inserted as the
 //! cache has room for. A recency byte tells an entry's age in ticks, and whether it was ever
-//! resumed; the rank is looked up for that: the lower, the less likely is the entry to be found
-//! again. The cache learns the ranks from its own hits (`learning.rs`); before it has learned
-//! anything, what is older ranks lower, as in an LRU.
+//! resumed; the rank is computed from that: the lower, the less likely is the entry to be found
+//! again. The cache learns from its own hits how fast entries of each kind age (`learning.rs`);
+//! before it has learned anything, what is older ranks lower, as in an LRU.
 //!
 //! The clock hand (`victims.rs`) evicts entries whose rank is at the threshold or below. That is
 //! set anew in each tick, from a sample, so that about one line in four has such an entry.
@@ -12,11 +12,12 @@
 //! the worst of a few.
 
 use crate::engine::evict::clock_hand::ClockHand;
-use crate::engine::evict::learning::{KINDS, Learning, Population, Ranks};
+use crate::engine::evict::learning::{AgeScales, Learning};
 use crate::engine::evict::recency::{AGES, LineRecency, Recency, WIDTH};
+use crate::engine::line::Occupant;
 use crate::engine::reclaim::pin::Pin;
 use crate::engine::table::Table;
-use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// Age ticks for each time that the cache's capacity was inserted.
 const TICKS: usize = 16;
@@ -33,9 +34,10 @@ const SAMPLE: usize = 256;
 pub(crate) struct Aging {
     now: Tick,
     clock: Clock,
-    ranks: Ranks,
-    /// By kind, the age from which entries may be evicted.
-    old: [AtomicU8; KINDS],
+    /// As [`AgeScales`].
+    scales: AtomicU32,
+    /// Entries of this rank or below may be evicted.
+    threshold: AtomicU8,
     learning: Learning,
     /// A thread is beginning a tick; any other goes on without.
     beginning: AtomicBool,
@@ -55,16 +57,15 @@ struct Clock {
 impl Aging {
     pub(crate) fn new(capacity: usize) -> Self {
         let inserts_per_tick = (capacity / TICKS).max(1);
-        let learning = Learning::new(inserts_per_tick);
         Self {
             now: Tick(AtomicUsize::new(0)),
             clock: Clock {
                 inserts: AtomicUsize::new(0),
                 inserts_per_tick,
             },
-            ranks: learning.first_ranks(),
-            old: std::array::from_fn(|_| AtomicU8::new(NEVER_OLD)),
-            learning,
+            scales: AtomicU32::new(AgeScales::with_factor(1.0).0),
+            threshold: AtomicU8::new(0),
+            learning: Learning::new(inserts_per_tick),
             beginning: AtomicBool::new(false),
         }
     }
@@ -77,24 +78,32 @@ impl Aging {
 
     /// The lower, the less likely is an entry with this recency to be found again.
     #[inline(always)]
-    pub(crate) fn rank(&self, recency: Recency) -> u8 {
-        let kind = usize::from(recency.was_resumed());
-        self.ranks.get(kind, usize::from(recency.age(self.tick())))
+    pub(crate) fn rank(&self, recency: Recency, tick: usize) -> u8 {
+        AgeScales(self.scales.load(Ordering::Relaxed)).rank(recency, tick)
+    }
+
+    fn threshold(&self) -> u8 {
+        self.threshold.load(Ordering::Relaxed)
     }
 
     /// Which entries may be evicted now.
     pub(crate) fn old(&self) -> Old {
-        Old::new(
-            [0, 1].map(|kind: usize| self.old[kind].load(Ordering::Relaxed)),
-            self.tick(),
-        )
+        let scales = AgeScales(self.scales.load(Ordering::Relaxed));
+        Old::new(scales.ages_at(self.threshold()), self.tick())
     }
 
     /// An entry with this recency was found, for the first time in this tick.
     #[inline]
     pub(crate) fn learn_hit(&self, thread: usize, recency: Recency, tick: usize) {
-        let age = recency.age(tick);
-        self.learning.hit(thread, recency.was_resumed(), age);
+        // Under loom no tick passes, so nothing is ever learned.
+        if !cfg!(loom) {
+            self.learning.hit(thread, recency, tick);
+        }
+    }
+
+    /// Whether an entry counts as at least half as old as those that are evicted now.
+    fn is_near_eviction(&self, recency: Recency, tick: usize) -> bool {
+        !self.rank(recency, tick) >= !self.threshold() / 2
     }
 
     /// Counts an insert. The writer that completes a tick begins the next, and samples the table
@@ -126,41 +135,24 @@ impl Aging {
     #[cold]
     fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &Pin) {
         let lines = table.lines().min(SAMPLE).min(self.clock.inserts_per_tick);
-        let mut population = Population::new(table.lines() as f64 / lines as f64);
+        let mut sample = Vec::with_capacity(lines * WIDTH);
         for line in 0..lines {
             let line = table.line(start.wrapping_add(line) % table.lines());
-            for occupant in line.occupants(pin) {
-                let recency = line.recency.get(occupant.slot);
-                let kind = usize::from(recency.was_resumed());
-                population.by_age[kind][usize::from(recency.age(tick))] += 1;
-            }
+            let recency = |occupant: Occupant<'_, V>| line.recency.get(occupant.slot);
+            sample.extend(line.occupants(pin).map(recency));
         }
-        self.learning.observe(tick, &population, &self.ranks);
-
-        let mut by_rank = [0; KINDS * AGES as usize];
-        for (kind, ages) in population.by_age.iter().enumerate() {
-            for (age, count) in ages.iter().enumerate() {
-                by_rank[usize::from(self.ranks.get(kind, age))] += *count as usize;
-            }
+        let is_near_eviction = |recency| self.is_near_eviction(recency, tick);
+        if let Some(AgeScales(scales)) = self.learning.observe(tick, &sample, is_near_eviction) {
+            self.scales.store(scales, Ordering::Relaxed);
         }
-        let mut so_far = 0;
-        let enough = |count: &usize| {
-            so_far += count;
-            so_far * LINES_PER_VICTIM >= lines
-        };
-        let threshold = by_rank.iter().position(enough).unwrap_or(0);
-        for (kind, old) in self.old.iter().enumerate() {
-            // Within a kind, ranks fall with age.
-            let at_threshold =
-                |age: &u8| usize::from(self.ranks.get(kind, usize::from(*age))) <= threshold;
-            let from = (0..AGES).find(at_threshold).unwrap_or(NEVER_OLD);
-            old.store(from, Ordering::Relaxed);
-        }
+        let ranks = sample.into_iter().map(|recency| self.rank(recency, tick));
+        let mut ranks: Vec<u8> = ranks.collect();
+        ranks.sort_unstable();
+        let threshold = ranks.get(lines.div_ceil(LINES_PER_VICTIM) - 1);
+        self.threshold
+            .store(threshold.copied().unwrap_or(0), Ordering::Relaxed);
     }
 }
-
-/// Above all ages.
-const NEVER_OLD: u8 = AGES;
 
 /// Recency of this age is renewed when the clock hand passes, as of `AGE_KEPT`: it must not grow so
 /// old that it looks young again.
@@ -183,11 +175,11 @@ pub(crate) struct Old {
     /// The tick, in each byte. The eighth bit keeps a byte from borrowing of the next.
     ticks: u64,
     /// By kind, what an age lacks to 128 when it is old, in each byte.
-    to_old: [u64; KINDS],
+    to_old: [u64; 2],
 }
 
 impl Old {
-    fn new(from: [u8; KINDS], tick: usize) -> Self {
+    fn new(from: [u8; 2], tick: usize) -> Self {
         Self {
             tick,
             ticks: in_each(tick as u8) | HIGH,
@@ -223,6 +215,18 @@ impl Old {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_half_as_old_as_those_that_are_evicted_are_near_eviction() {
+        let aging = Aging::new(1_000);
+        let resumed = |age: usize| Recency::resumed(200 - age);
+        aging
+            .threshold
+            .store(aging.rank(resumed(10), 200), Ordering::Relaxed);
+        for age in 0..100 {
+            assert_eq!(aging.is_near_eviction(resumed(age), 200), age >= 5, "{age}");
+        }
+    }
 
     #[test]
     fn slots_are_old_from_the_age_of_their_kind_on() {

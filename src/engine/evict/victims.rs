@@ -126,10 +126,11 @@ impl<V> Engine<V> {
         pin: &'g Pin,
         now: Time,
     ) -> Option<(Occupant<'g, V>, Option<RemovalCause>)> {
+        let tick = self.aging.tick();
         let worth = |victim: &Occupant<'_, V>| {
             let entry = victim.entry.get();
             let live = self.decided(line, *victim, pin) == State::Live;
-            let rank = self.aging.rank(line.recency.get(victim.slot));
+            let rank = self.aging.rank(line.recency.get(victim.slot), tick);
             (live, !entry.is_expired(now), rank, entry.expires_at())
         };
         if line.free_slot().is_some() {
@@ -193,7 +194,7 @@ impl<V> Engine<V> {
         protected: Option<ProtectedId<'_>>,
         pin: &Pin,
     ) -> Option<VictimCandidate> {
-        let lines = self.table.lines();
+        let (lines, tick) = (self.table.lines(), self.aging.tick());
         let mut lowest: Option<(u8, usize, usize)> = None;
         for _ in 0..lines {
             let index = op.writer.hand.next_line(lines, &self.hand);
@@ -201,7 +202,7 @@ impl<V> Engine<V> {
             let line = self.table.line(index);
             patience -= usize::from(line.occupied() != 0);
             for occupant in line.occupants(pin) {
-                let rank = self.aging.rank(line.recency.get(occupant.slot));
+                let rank = self.aging.rank(line.recency.get(occupant.slot), tick);
                 let may_go = !protected.is_some_and(|id| id.is(index, &occupant));
                 if may_go && lowest.is_none_or(|(lowest, ..)| rank < lowest) {
                     lowest = Some((rank, index, occupant.slot));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -17,18 +17,23 @@ use crate::{HAS_TRAFFIC_SERVER, test};
 static WITH_SHARED: LazyLock<PathBuf> = LazyLock::new(|| build("contract", &[SHARED]));
 static WITH_STATIC: LazyLock<PathBuf> = LazyLock::new(|| build("contract-static", &[STATIC]));
 static WITH_TRAFFIC_SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
-    build(
-        "contract-traffic-server",
-        &[SHARED, "-DWITH_TRAFFIC_SERVER"],
-    )
+    let flags = [SHARED, "-DWITH_TRAFFIC_SERVER"];
+    build("contract-traffic-server", &flags)
 });
 
+/// `-rdynamic`: the program looks its cases up by their names.
 fn build(name: &str, flags: &[&str]) -> PathBuf {
+    let sources = sources();
+    let sources: Vec<&str> = sources.iter().filter_map(|path| path.to_str()).collect();
+    compile(name, &sources, &[flags, &["-rdynamic"]].concat())
+}
+
+fn sources() -> Vec<PathBuf> {
     let files = fs::read_dir(root().join("tests/c/contract")).expect("the folder");
-    let paths = files.map(|file| file.expect("a file").path().display().to_string());
-    let sources: Vec<String> = paths.filter(|path| path.ends_with(".c")).collect();
-    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
-    compile(name, &sources, flags)
+    let paths = files.map(|file| file.expect("a file").path());
+    paths
+        .filter(|path| path.extension() == Some("c".as_ref()))
+        .collect()
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -58,14 +63,19 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// The cases by the stem of their file.
 fn cases() -> BTreeMap<String, Vec<String>> {
-    let list = run(Command::new(&*WITH_SHARED).arg("--list"));
-    assert!(list.lines().count() > 50, "these are not all cases");
-    let mut cases: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (file, case) in list.lines().filter_map(|line| line.split_once(' ')) {
-        let stem = Path::new(file).file_stem().expect("a file");
-        let stem = stem.to_string_lossy().into_owned();
-        cases.entry(stem).or_default().push(case.to_owned());
-    }
+    let cases = sources().into_iter().map(|file| {
+        let source = fs::read_to_string(&file).expect("C");
+        // CASE(name), CASE_WITH_ID(name), CASE_FOR(ways, name)
+        let lines = source.lines().filter(|line| line.starts_with("CASE"));
+        let names = lines.filter_map(|line| line.split_once(')')?.0.split(['(', ' ']).next_back());
+        let stem = file.file_stem().expect("a file").to_string_lossy();
+        (stem.into_owned(), names.map(str::to_owned).collect())
+    });
+    let cases: BTreeMap<_, Vec<_>> = cases
+        .filter(|(_, cases): &(_, Vec<_>)| !cases.is_empty())
+        .collect();
+    let count: usize = cases.values().map(Vec::len).sum();
+    assert!(count > 50, "these are not all cases");
     cases
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn json(visit: &Visit, stats: &Stats, tickets: &TicketStats) -> Strin
 
 /// No value in here comes from the client, so there is nothing to escape.
 pub(crate) fn html(visit: &Visit, stats: &Stats, tickets: &TicketStats) -> String {
-    let (class, verdict) = verdict(visit.kind);
+    let class = if visit.resumed { "resumed" } else { "new" };
     let session_id = match &visit.session_id {
         Some(id) => format!("{id}…"),
         None => "none".to_owned(),
@@ -64,21 +64,18 @@ pub(crate) fn html(visit: &Visit, stats: &Stats, tickets: &TicketStats) -> Strin
     let row = |(name, value): &(&str, &str)| format!("<tr><th>{name}<td>{value}\n");
     let rows: String = rows.iter().map(row).collect();
     PAGE.replace("{class}", class)
-        .replace("{verdict}", verdict)
+        .replace("{verdict}", verdict(visit.kind))
         .replace("{rows}", &rows)
 }
 
-fn verdict(kind: &str) -> (&'static str, &'static str) {
+fn verdict(kind: &str) -> &'static str {
     match kind {
-        "full" => ("new", "Full handshake"),
-        "session_id" => ("resumed", "Resumed by session id"),
-        "stateful_ticket" => (
-            "resumed",
-            "Resumed from the cache, by a ticket that names the session",
-        ),
-        "ticket" => ("resumed", "Resumed by ticket"),
-        "renewed_ticket" => ("resumed", "Resumed by ticket, and a new ticket given"),
-        _ => ("resumed", "Resumed"),
+        "full" => "Full handshake",
+        "session_id" => "Resumed by session id",
+        "stateful_ticket" => "Resumed from the cache, by a ticket that names the session",
+        "ticket" => "Resumed by ticket",
+        "renewed_ticket" => "Resumed by ticket, and a new ticket given",
+        _ => "Resumed",
     }
 }
 

@@ -3,11 +3,10 @@
 
 use std::net::SocketAddr;
 
-use rekindle_test_servers::{Printed, Running, Visitor};
+use rekindle_test_servers::{Files, Printed, Running, Visitor};
 
 use crate::PROTOCOLS;
-use crate::common::Terminator;
-use crate::common::files::{Files, hex};
+use crate::common::{Terminator, hex};
 use crate::keys::{Format, Key};
 use crate::servers::Product;
 use crate::ticket::Ticket;

@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use openssl::hash::{MessageDigest, hash};
 use openssl::sha::{sha1, sha256};
 use openssl::x509::X509;
-use rekindle_test_servers::{self as test_servers, Running, Task};
+use rekindle_test_servers::{self as test_servers, Files, Running, Task};
 
-use crate::common::files::{Files, hex};
+use crate::common::hex;
 use crate::keys::{Format, KEYS, Key, Order};
 
 const SERVER_NAME: &str = "localhost";

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::common::Terminator;
+use rekindle_test_servers::{Files, echo, ticket_key};
+
 use crate::common::client::{common_name, receive, send, tls_connect};
-use crate::common::files::{Files, read, ticket_key};
-use rekindle_test_servers::echo;
+use crate::common::{Terminator, read};
 
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";

@@ -2,12 +2,11 @@
 
 use std::net::TcpStream;
 
+use rekindle_test_servers::{Files, echo};
 use rustix::process::Signal;
 
 use crate::common::client::{Tls, receive, receive_all, send, tls_connect};
-use crate::common::files::Files;
 use crate::common::{Terminator, eventually};
-use rekindle_test_servers::echo;
 
 fn proxy(words: &str) -> Terminator {
     Terminator::proxy(echo(), &Files::with_certificate("drain"), words)

@@ -4,9 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
 
-use crate::common::Terminator;
-use crate::common::files::{Files, hex, ticket_key, ticket_secret};
+use rekindle_test_servers::{Files, ticket_key};
+
 use crate::common::keys::{fingerprints, keys, keys_of, mode, run_keys};
+use crate::common::{Terminator, hex, ticket_secret};
 
 #[test]
 fn a_check_says_what_a_file_would_do() {

@@ -7,9 +7,10 @@ use std::process::Command;
 use std::thread;
 use std::time::SystemTime;
 
-use crate::common::Terminator;
-use crate::common::files::{Files, read, ticket_key, ticket_secret};
+use rekindle_test_servers::{Files, ticket_key};
+
 use crate::common::keys::{fingerprints, keys, keys_of, mode, run_keys};
+use crate::common::{Terminator, read, ticket_secret};
 
 /// A period hardly ever ends between two commands of a test.
 const LONGEST_PERIOD: u64 = 30 * 24 * 60 * 60;

@@ -5,11 +5,10 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use openssl::rand::rand_bytes;
+use rekindle_test_servers::{Files, echo};
 
 use crate::common::client::{connector, tls_connect};
-use crate::common::files::Files;
 use crate::common::{BINARY, Terminator, connect, eventually};
-use rekindle_test_servers::echo;
 
 fn failures(reason: &str) -> String {
     format!("rekindle_handshake_failures_total{{reason=\"{reason}\"}}")

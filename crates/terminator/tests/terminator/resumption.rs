@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslSession, SslVersion};
+use rekindle_test_servers::{Files, Visitor, echo};
 use serde_json::Value;
 
-use crate::common::files::Files;
 use crate::common::{Terminator, connect, handshakes};
-use rekindle_test_servers::{Visitor, echo};
 
 const ONE_NEW_FIVE_REUSED: [bool; 6] = [false, true, true, true, true, true];
 

@@ -6,10 +6,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use rekindle_test_servers::bounded;
+use rekindle_test_servers::{Files, bounded, ticket_key};
 
-use crate::common::files::{Files, ticket_key, ticket_secret};
-use crate::common::{BINARY, Terminator, eventually};
+use crate::common::{BINARY, Terminator, eventually, ticket_secret};
 
 const DEMO: &str = "--demo --listen 127.0.0.1:0 --admin 127.0.0.1:0";
 

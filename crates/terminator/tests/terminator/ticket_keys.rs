@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use rekindle_test_servers::Visitor;
+use rekindle_test_servers::{Files, TICKET_KEY, Visitor, ticket_key};
 
-use crate::common::files::{Files, TICKET_KEY, ticket_key, ticket_secret};
-use crate::common::{Terminator, eventually, handshakes, skipped_when_quick};
+use crate::common::{Terminator, eventually, handshakes, skipped_when_quick, ticket_secret};
 
 const KEYS: &str = "tickets.key";
 const UPDATED: &str = "ticket key reload: updated";

@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use openssl::ssl::ShutdownResult;
-use rekindle_test_servers::{echo, free_port, serve};
+use rekindle_test_servers::{Files, echo, free_port, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
-use crate::common::files::Files;
 use crate::common::{DEADLINE, Terminator};
 
 const LARGE: usize = 8 * 1024 * 1024;

@@ -28,23 +28,10 @@
 /* Prints the condition and the library's last error, and ends the process. */
 _Noreturn void fail(const char *file, int line, const char *condition);
 
-struct test_case {
-    const char *file, *name;
-    void (*run)(void);
-    struct test_case *next;
-};
-
-/* Adds a case to those that main() knows, before it starts. */
-void add_case(struct test_case *test_case);
-
-/* Defines a case: CASE(name) { body } */
+/* Defines a case, which main() finds by its name: CASE(name) { body } */
 #define CASE(name)                                                                                 \
-    static void name(void);                                                                        \
-    __attribute__((constructor)) static void add_##name(void) {                                    \
-        static struct test_case this_case = {__FILE__, #name, name, NULL};                         \
-        add_case(&this_case);                                                                      \
-    }                                                                                              \
-    static void name(void)
+    void case_##name(void);                                                                        \
+    void case_##name(void)
 
 /* Defines a case with a cache for ten sessions and an id: CASE_WITH_ID(name) { body with `id` } */
 #define CASE_WITH_ID(name)                                                                         \

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::arguments::Advise;
 use super::error::AdviseError;
-use super::estimate::{ENOUGH, SESSION_BYTES, TOLERANCE, bytes_each, round_up};
 use super::replay;
-use super::table::{bytes, count, percent, table};
+use super::report::{ENOUGH, SESSION_BYTES, TOLERANCE, bytes_each, round_up};
+use super::report::{bytes, count, percent, table};
 use crate::sizing::{Lru, Requests, read_requests};
 
 /// Capacities to try, in per cent of the sessions in the stream.

@@ -6,13 +6,12 @@
 mod arguments;
 mod command;
 mod error;
-mod estimate;
 mod fetch;
 mod hits_file;
 mod openmetrics;
 mod replay;
+mod report;
 mod running;
-mod table;
 
 pub(crate) use self::arguments::Advise;
 pub(crate) use self::command::advise;

@@ -2,10 +2,10 @@
 
 use super::arguments::Advise;
 use super::error::{AdviseError, MetricsError};
-use super::estimate::{ENOUGH, SESSION_BYTES, TABLE_BYTES, TOLERANCE, bytes_each, round_up};
 use super::fetch::{address, fetch};
 use super::openmetrics::{Sample, Samples, is_count, number};
-use super::table::{bytes, count, percent, table};
+use super::report::{ENOUGH, SESSION_BYTES, TABLE_BYTES, TOLERANCE, bytes_each, round_up};
+use super::report::{bytes, count, percent, table};
 use crate::sizing::Curve;
 
 const HISTOGRAM: &str = "rekindle_cache_reuse_distance_sessions_bucket";

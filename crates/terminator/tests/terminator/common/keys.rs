@@ -9,7 +9,7 @@ use openssl::base64::encode_block;
 use rekindle_test_servers::bounded;
 
 use super::BINARY;
-use super::files::hex;
+use super::hex;
 
 /// What a command has printed, and its exit status.
 #[derive(Debug)]

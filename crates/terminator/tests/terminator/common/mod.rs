@@ -1,15 +1,16 @@
 //! Starts terminators and talks to them. Arguments are words between spaces: no path has a space.
 
 pub(crate) mod client;
-pub(crate) mod files;
 pub(crate) mod keys;
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 
-pub(crate) use rekindle_test_servers::{DEADLINE, connect, eventually};
+use openssl::rand::rand_bytes;
+pub(crate) use rekindle_test_servers::{DEADLINE, Files, connect, eventually};
 use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
 use ureq::Agent;
 
@@ -30,7 +31,7 @@ impl Terminator {
     }
 
     /// A proxy to `upstream`, with a certificate from `files`.
-    pub(crate) fn proxy(upstream: SocketAddr, files: &files::Files, words: &str) -> Self {
+    pub(crate) fn proxy(upstream: SocketAddr, files: &Files, words: &str) -> Self {
         let (cert, key) = (files.cert(), files.key());
         Self::start(&format!(
             "--upstream {upstream} --cert {cert} --key {key} {words}"
@@ -154,4 +155,20 @@ fn http_get(address: SocketAddr, path: &str) -> (String, String) {
     let mut answer = answer.call().expect("an answer");
     let body = answer.body_mut().read_to_string().expect("text");
     (format!("{:?} {}", answer.version(), answer.status()), body)
+}
+
+#[track_caller]
+pub(crate) fn read(path: &str) -> Vec<u8> {
+    fs::read(path).expect("it can be read")
+}
+
+/// A secret that ticket keys are derived from, of random bytes.
+pub(crate) fn ticket_secret(period: u64) -> String {
+    let mut secret = [0; 32];
+    rand_bytes(&mut secret).expect("randomness");
+    format!("secret {}\nperiod {period}\n", hex(&secret))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
