@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use counting::{BYTES, CALLS};
 use rekindle::{Cache, Refused, SessionId, Time};
@@ -203,4 +204,78 @@ fn a_panic_in_a_destructor_leaves_the_gauges_right() {
     // All that remains is crossbeam's: one entry of each panic would be 288,000 bytes.
     let left = BYTES.get() - before;
     assert!(left < 50_000, "{left} bytes");
+}
+
+/// Panics when it is dropped, if it says so; counts its drops.
+struct Fragile(bool, Arc<AtomicUsize>);
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.0, "a destructor that panics");
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_when_the_cache_ends_keeps_no_other_from_running() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let cache = Cache::new(1_000).unwrap();
+    let pass_through = |n, panics| {
+        let value = Fragile(panics, Arc::clone(&drops));
+        cache.insert(&id(n), value, b"", Time::NEVER).unwrap();
+        assert!(cache.remove(&id(n)));
+    };
+    // Two threads at a time have two writers.
+    pass_through(0, true);
+    thread::scope(|scope| {
+        scope.spawn(|| pass_through(1, false)).join().unwrap();
+    });
+    let end = std::panic::AssertUnwindSafe(move || drop(cache));
+    std::panic::catch_unwind(end).unwrap_err();
+    assert_eq!(drops.load(Ordering::Relaxed), 2);
+}
+
+/// Its destructor says that it runs, and waits, if it is told to.
+struct Stuck(Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        if let Some((running, go_on)) = self.0.take() {
+            running.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_is_stuck_reclaiming_at_the_bound_does_not_stop_inserts() {
+    let builder = Cache::builder().capacity(1_000).retired_limit(1_000);
+    let cache: Cache<std::sync::Mutex<Stuck>> = builder.build().unwrap();
+    let insert = |n, value| cache.insert(&id(n), Stuck(value).into(), b"", Time::NEVER);
+    let (running, runs) = mpsc::channel();
+    let (go, go_on) = mpsc::channel();
+    let guard = cache.pin();
+    insert(1, Some((running, go_on))).unwrap();
+    for _ in 0..500 {
+        insert(1, None).unwrap();
+    }
+    thread::scope(|scope| {
+        let until_refused = || while insert(2, None).is_ok() {};
+        scope.spawn(until_refused).join().unwrap();
+    });
+    drop(guard);
+    thread::scope(|scope| {
+        let stuck = scope.spawn(|| insert(3, None));
+        runs.recv().unwrap();
+        let stuck_until = Instant::now() + Duration::from_secs(60);
+        for _ in 0..10_000 {
+            // The guards of other tests hold grace periods back, for a moment.
+            while insert(4, None).is_err() {
+                assert!(Instant::now() < stuck_until, "{:?}", cache.stats());
+                thread::yield_now();
+            }
+        }
+        go.send(()).unwrap();
+        stuck.join().unwrap().unwrap();
+    });
 }

@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use crate::clock::Time;
 use crate::engine::memory_block::{Block, ENTRY_ALIGN, UsedBlock, class_of, class_size};
 use crate::id::SessionId;
+use crate::lockfree::drop_all;
 use crate::sync::{AtomicU8, Ordering, RaceProbe, pause_point};
 
 /// The fixed part; the encoded bytes follow it in the same allocation.
@@ -150,17 +151,17 @@ impl<V> Entry<V> {
         self.value_bytes.get()
     }
 
-    /// Acquire pairs with the Release of `decide`: what the thread that decided had seen.
+    /// SeqCst, as the loads of slots are: the operations on several ids have one order.
     #[inline(always)]
     pub(crate) fn state(&self) -> State {
-        State::from_bits(self.state.load(Ordering::Acquire))
+        State::from_bits(self.state.load(Ordering::SeqCst))
     }
 
     /// Decides an undecided entry; whether this call did. Any thread may.
     pub(crate) fn decide(&self, state: State) -> bool {
         let (undecided, state) = (State::Undecided as u8, state as u8);
         self.state
-            .compare_exchange(undecided, state, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(undecided, state, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
     }
 }
@@ -252,21 +253,8 @@ impl<V> Drop for Unpublished<V> {
 ///
 /// As [`Entry::reclaim`], for each of them.
 pub(crate) unsafe fn reclaim_all<V>(entries: impl Iterator<Item = NonNull<Entry<V>>>) {
-    struct Rest<V, I: Iterator<Item = NonNull<Entry<V>>>>(I);
-    impl<V, I: Iterator<Item = NonNull<Entry<V>>>> Rest<V, I> {
-        fn reclaim(&mut self) {
-            for entry in &mut self.0 {
-                // SAFETY: the contract of `reclaim_all`.
-                unsafe { Entry::reclaim(entry) }.free();
-            }
-        }
-    }
-    impl<V, I: Iterator<Item = NonNull<Entry<V>>>> Drop for Rest<V, I> {
-        fn drop(&mut self) {
-            self.reclaim();
-        }
-    }
-    Rest(entries).reclaim();
+    // SAFETY: the contract.
+    drop_all(entries.map(|entry| Unpublished(entry)));
 }
 
 /// A published entry, for as long as the guard `'g` keeps it from being reclaimed.

@@ -12,7 +12,6 @@ use crate::engine::memory_block::class_size;
 use crate::engine::reclaim::pin::{Pin, thread_number};
 use crate::engine::state::Engine;
 use crate::error::Refused;
-use crate::sync::{AtomicBool, Ordering};
 
 /// What an insert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +37,7 @@ impl<V> Engine<V> {
         let thread = thread_number();
         let result = self.try_insert(thread, new, value, now);
         let counter = match result {
-            Ok(Outcome::Inserted) => Counter::Inserts,
-            Ok(Outcome::Replaced) => Counter::Replaced,
-            Ok(Outcome::Present) => return result,
+            Ok(_) => return result,
             Err(Refused::TooLarge { .. }) => Counter::RefusedTooLarge,
             Err(Refused::OverBudget) => Counter::RefusedOverBudget,
             Err(Refused::ReclamationHeldBack) => Counter::RefusedReclamation,
@@ -73,7 +70,9 @@ impl<V> Engine<V> {
         }
         if self.is_held_back() {
             drop(pin);
-            self.relieve();
+            // Lets a thread that holds a grace period back run, if it only waits for a processor.
+            std::thread::yield_now();
+            self.reclaim_all();
             if self.is_held_back() {
                 return Err(Refused::ReclamationHeldBack);
             }
@@ -82,6 +81,12 @@ impl<V> Engine<V> {
         let mut op = self.begin(thread);
         let entry = op.writer.memory.write_entry(new.parts, value, value_bytes);
         let outcome = self.place(&mut op, &pin, new, address, entry, now);
+        // Before values are dropped, which may panic.
+        match outcome {
+            Outcome::Inserted => self.counters.add(thread, Counter::Inserts, 1),
+            Outcome::Replaced => self.counters.add(thread, Counter::Replaced, 1),
+            Outcome::Present => {}
+        }
         self.step(&mut op);
         Ok(outcome)
     }
@@ -118,6 +123,8 @@ impl<V> Engine<V> {
                 None => match line.free_slot() {
                     Some(slot) => (slot, None, None),
                     None => match self.victim_of_full_line(line, pin, now) {
+                        // Another thread has inserted this id since: that is to be replaced.
+                        Some((victim, _)) if victim.entry.get().id() == new.parts.id => continue,
                         Some((victim, cause)) => (victim.slot, Some(victim), cause),
                         None => continue,
                     },
@@ -142,6 +149,7 @@ impl<V> Engine<V> {
                 Some(_) => State::Live,
                 None => State::Undecided,
             });
+            self.mark(line, slot, found.is_some());
             let own = match self.put(op, line, (slot, old), (fresh, address), pin) {
                 Ok(own) => own,
                 Err(entry) => {
@@ -152,7 +160,6 @@ impl<V> Engine<V> {
             if let Some(cause) = cause {
                 self.counters.add(op.thread, cause.counter(), 1);
             }
-            self.mark(line, slot, found.is_some());
             if found.is_none() {
                 if self.decided(line, own, pin) == State::Dead {
                     fresh = self.take_back(op, line, new.parts, own);
@@ -199,8 +206,8 @@ impl<V> Engine<V> {
         op.writer.memory.write_entry(parts, value, value_bytes)
     }
 
-    /// Sets the recency of an entry that was put into a slot. One whose id is in use already
-    /// inherits that.
+    /// Sets the recency of an entry that is about to be put into a slot: the clock hand must not
+    /// take it for as old as what was there. One whose id is in use already inherits that.
     #[inline]
     fn mark(&self, line: &Line<V>, slot: usize, in_use: bool) {
         let tick = self.aging.tick();
@@ -236,31 +243,5 @@ impl<V> Engine<V> {
     fn is_held_back(&self) -> bool {
         self.retired.entries() >= self.limits.retired
             || self.retired.bytes() >= self.limits.retired_bytes
-    }
-
-    /// At the bound: lets a thread that holds a grace period back run, if it is only waiting for a
-    /// processor, and reclaims, one thread for all. The calling thread is not pinned.
-    #[cold]
-    fn relieve(&self) {
-        std::thread::yield_now();
-        // Acquire and Release: only to keep the work in between. Not a swap: a thread that loses
-        // has nothing to write.
-        if self
-            .relieving
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-        {
-            let _done = Relieving(&self.relieving);
-            self.reclaim_all();
-        }
-    }
-}
-
-/// Lets the next thread reclaim for all, also after a panic in a value's destructor.
-struct Relieving<'a>(&'a AtomicBool);
-
-impl Drop for Relieving<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }

@@ -15,11 +15,13 @@ use crate::sync::{AtomicPtr, Ordering};
 /// certificates end here.
 const ENCODED_AHEAD: usize = 5 * 64;
 
-/// The bits of a pointer to an entry that are free for a tag. On x86-64 and ARM-64 the upper 16,
-/// since no process has memory of its own there unless it asks for it by address; elsewhere the
-/// low four.
-const TAG_MASK: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+/// The bits of a pointer to an entry that are free for a tag, since no process has memory of its own
+/// there unless it asks for it by address: on x86-64 the upper 16, on ARM-64 eight below those that
+/// its allocators and sanitizers use for tags of their own. Elsewhere the low four.
+const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
     !(usize::MAX >> 16)
+} else if cfg!(target_arch = "aarch64") {
+    !(usize::MAX >> 16) & (usize::MAX >> 8)
 } else {
     ENTRY_ALIGN - 1
 };
@@ -67,7 +69,7 @@ impl LineAddress {
     #[inline]
     pub(crate) fn new(hash: u64, lines: usize) -> Self {
         let index = (u128::from(hash) * lines as u128) >> 64;
-        let tag = (hash as usize).rotate_right(TAG_MASK.leading_ones()) & TAG_MASK;
+        let tag = (hash as usize) << TAG_MASK.trailing_zeros() & TAG_MASK;
         Self {
             index: index as usize,
             tag: tag.max(1 << TAG_MASK.trailing_zeros()),

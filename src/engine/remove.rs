@@ -116,8 +116,9 @@ impl<V> Engine<V> {
         unlinked
     }
 
-    /// Reclaims all that no thread can reach any more, from the memory of every writer. The calling
-    /// thread is not pinned, or what it has unlinked stays.
+    /// Reclaims all that no thread can reach any more, from the memory of every writer. While the
+    /// calling thread is pinned, what was unlinked since stays. Of threads that do this at the same
+    /// time, each takes the writers that the others are not at.
     pub(crate) fn reclaim_all(&self) {
         for _ in 0..ROUNDS {
             let mut again = false;

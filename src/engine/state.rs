@@ -13,7 +13,6 @@ use crate::engine::reclaim::pin;
 use crate::engine::reclaim::pool::Pool;
 use crate::engine::table::Table;
 use crate::stats::Stats;
-use crate::sync::AtomicBool;
 
 /// Lines for this many entries of capacity. A line has room for seven, so that few overflow early.
 const LINES_FOR: (usize, usize) = (3, 8);
@@ -34,8 +33,6 @@ pub(crate) struct Engine<V> {
     pub(crate) table: Table<V>,
     pub(crate) pool: Pool<V>,
     pub(crate) retired: Retired,
-    /// A thread reclaims for all threads that have met the bound of `retired`.
-    pub(crate) relieving: AtomicBool,
     pub(crate) limits: Limits,
     /// The bytes that a value owns outside its entry, from the value and its encoded length.
     pub(crate) value_bytes: fn(&V, usize) -> usize,
@@ -60,7 +57,6 @@ impl<V> Engine<V> {
             table: Table::new(lines)?,
             pool: Pool::new(),
             retired: Retired::default(),
-            relieving: AtomicBool::new(false),
             limits,
             value_bytes,
             gauges: Gauges::default(),

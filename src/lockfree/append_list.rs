@@ -9,6 +9,7 @@
 use std::marker::PhantomData;
 use std::ptr;
 
+use crate::lockfree::drop_all;
 use crate::sync::{AtomicPtr, Ordering, RaceProbe};
 
 pub(crate) struct AppendList<T> {
@@ -82,12 +83,16 @@ impl<T> Drop for AppendList<T> {
     fn drop(&mut self) {
         // Relaxed: `&mut self`, so every thread that appended is done.
         let mut next = self.first.load(Ordering::Relaxed);
-        while !next.is_null() {
+        drop_all(std::iter::from_fn(|| {
+            if next.is_null() {
+                return None;
+            }
             // SAFETY: made by `Box::into_raw` in `push`, and in the list once.
             let node = unsafe { Box::from_raw(next) };
             node.probe.write();
             next = node.next.load(Ordering::Relaxed);
-        }
+            Some(node)
+        }));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::engine::cursor::Cursor;
+use crate::engine::evict::recency::Recency;
 
 /// Lines that a writer claims at a time. Under loom, each look is a step to explore.
 const STRIDE: usize = if cfg!(loom) { 1 } else { 16 };
@@ -24,8 +25,8 @@ pub(crate) struct ClockHand {
 #[derive(Clone, Copy)]
 pub(crate) struct VictimCandidate {
     pub(crate) index: usize,
-    /// The slot of the entry to evict. None: only what has expired goes.
-    pub(crate) slot: Option<usize>,
+    /// The slot of the entry to evict, and its recency. None: only what has expired goes.
+    pub(crate) slot: Option<(usize, Recency)>,
 }
 
 impl ClockHand {

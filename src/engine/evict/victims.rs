@@ -44,7 +44,7 @@ impl ProtectedId<'_> {
 impl<V> Engine<V> {
     /// Evicts at least one entry, but never the protected one.
     ///
-    /// False when it found nothing to evict on three rounds.
+    /// False when it found nothing to evict in the whole table.
     pub(crate) fn evict(
         &self,
         op: &mut Operation<'_, V>,
@@ -52,20 +52,24 @@ impl<V> Engine<V> {
         protected: ProtectedId<'_>,
         now: Time,
     ) -> bool {
+        let lines = self.table.lines();
         let mut passed = 0;
-        while passed < 3 * self.table.lines() {
+        loop {
             let next = op.writer.hand.next.take();
-            let Some(candidate) =
-                next.or_else(|| self.find_candidate(op, &mut passed, Some(protected), pin))
-            else {
-                continue;
+            let found = match next.or_else(|| self.find_candidate(op, &mut passed, pin)) {
+                // After a whole round, any will do that need not stay.
+                _ if passed >= lines => self.find_lowest(0..lines, Some(protected), pin),
+                found => found,
             };
-            if self.evict_candidate(op, candidate, pin, protected, now) {
+            if found.is_some_and(|found| self.evict_candidate(op, found, pin, protected, now)) {
                 self.look_ahead(op, pin);
                 return true;
             }
+            if passed >= 3 * lines {
+                return false;
+            }
+            passed += usize::from(passed >= lines) * lines;
         }
-        false
     }
 
     /// Unlinks all expired entries of a line; the number of those.
@@ -95,20 +99,21 @@ impl<V> Engine<V> {
         now: Time,
     ) -> bool {
         let line = self.table.line(candidate.index);
-        let Some(slot) = candidate.slot else {
+        let Some((slot, recency)) = candidate.slot else {
             return self.evict_expired(op, line, pin, now) > 0;
         };
         let Some(victim) = line.load(slot, pin) else {
             return false;
         };
-        if protected.is(candidate.index, &victim) {
+        // Found by a lookup since, or another entry by now.
+        let is_another = line.recency.get(slot) != recency;
+        if is_another || protected.is(candidate.index, &victim) {
             return false;
         }
         let entry = victim.entry.get();
         if self.decided(line, victim, pin) == State::Live && entry.is_expired(now) {
             return self.evict_expired(op, line, pin, now) > 0;
         }
-        let recency = line.recency.get(victim.slot);
         let cause = if recency.was_resumed() {
             RemovalCause::EvictedIdle
         } else {
@@ -146,20 +151,16 @@ impl<V> Engine<V> {
         Some((victim, cause))
     }
 
-    /// Moves the hand on to an entry that is worth evicting. Counts the lines that it passes.
+    /// Moves the hand on to an entry that is worth evicting, by one round at the most. Counts the
+    /// lines that it passes.
     #[inline]
     fn find_candidate(
         &self,
         op: &mut Operation<'_, V>,
         passed: &mut usize,
-        protected: Option<ProtectedId<'_>>,
         pin: &Pin,
     ) -> Option<VictimCandidate> {
         let lines = self.table.lines();
-        if *passed >= lines {
-            // After a whole round, line by line: what is old may be the one that must stay.
-            return self.find_lowest(op, passed, 1, protected, pin);
-        }
         let (hand, old) = (&mut op.writer.hand, self.aging.old());
         let mut seen = 0;
         for _ in 0..lines {
@@ -173,49 +174,44 @@ impl<V> Engine<V> {
             let occupied = line.occupied();
             let victims = old.slots(&line.recency) & occupied;
             if victims != 0 {
-                let slot = Some(victims.trailing_zeros() as usize / 8);
+                let slot = victims.trailing_zeros() as usize / 8;
+                let slot = Some((slot, line.recency.get(slot)));
                 return Some(VictimCandidate { index, slot });
             }
             seen += usize::from(occupied != 0);
             if seen == PATIENCE {
-                break;
+                let next = std::iter::from_fn(|| Some(hand.next_line(lines, &self.hand)));
+                let few = LINES_PER_VICTIM.min(lines);
+                *passed += few;
+                return self.find_lowest(next.take(few), None, pin);
             }
         }
-        self.find_lowest(op, passed, LINES_PER_VICTIM, protected, pin)
+        None
     }
 
-    /// Moves the hand on over so many lines with entries; the entry of those that ranks lowest.
+    /// The entry that ranks lowest in some lines.
     #[cold]
     fn find_lowest(
         &self,
-        op: &mut Operation<'_, V>,
-        passed: &mut usize,
-        mut patience: usize,
+        lines: impl Iterator<Item = usize>,
         protected: Option<ProtectedId<'_>>,
         pin: &Pin,
     ) -> Option<VictimCandidate> {
-        let (lines, tick) = (self.table.lines(), self.aging.tick());
-        let mut lowest: Option<(u8, usize, usize)> = None;
-        for _ in 0..lines {
-            let index = op.writer.hand.next_line(lines, &self.hand);
-            *passed += 1;
+        let tick = self.aging.tick();
+        let mut lowest: Option<(u8, VictimCandidate)> = None;
+        for index in lines {
             let line = self.table.line(index);
-            patience -= usize::from(line.occupied() != 0);
             for occupant in line.occupants(pin) {
-                let rank = self.aging.rank(line.recency.get(occupant.slot), tick);
+                let recency = line.recency.get(occupant.slot);
+                let rank = self.aging.rank(recency, tick);
                 let may_go = !protected.is_some_and(|id| id.is(index, &occupant));
-                if may_go && lowest.is_none_or(|(lowest, ..)| rank < lowest) {
-                    lowest = Some((rank, index, occupant.slot));
+                if may_go && lowest.is_none_or(|(lowest, _)| rank < lowest) {
+                    let slot = Some((occupant.slot, recency));
+                    lowest = Some((rank, VictimCandidate { index, slot }));
                 }
             }
-            if patience == 0 {
-                break;
-            }
         }
-        lowest.map(|(_, index, slot)| VictimCandidate {
-            index,
-            slot: Some(slot),
-        })
+        lowest.map(|(_, candidate)| candidate)
     }
 
     /// Finds the entry that is evicted next, and brings it near.
@@ -223,8 +219,8 @@ impl<V> Engine<V> {
         if cfg!(loom) {
             return;
         }
-        let next = self.find_candidate(op, &mut 0, None, pin);
-        let victim = next.and_then(|next| self.table.line(next.index).load(next.slot?, pin));
+        let next = self.find_candidate(op, &mut 0, pin);
+        let victim = next.and_then(|next| self.table.line(next.index).load(next.slot?.0, pin));
         if let Some(victim) = victim {
             prefetch(victim.entry.as_non_null().as_ptr());
         }

@@ -24,8 +24,10 @@ use crate::sync::{AtomicUsize, Ordering};
 /// is common.
 pub(crate) const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
 
-/// Retired entries that a writer may keep to itself before it tells the cache's gauge.
+/// Retired entries, and bytes of them, that a writer may keep to itself before it tells the cache's
+/// gauges.
 const UNREPORTED: isize = if cfg!(loom) { 1 } else { 64 };
+const UNREPORTED_BYTES: isize = 256 << 10;
 
 /// Entries that one operation wipes: more than it retires, so that the rest grows less.
 const WIPED_PER_STEP: usize = 2;
@@ -86,7 +88,7 @@ impl Unreported {
 
     #[inline]
     fn report_many(&mut self, retired: &Retired) {
-        if self.entries.abs() >= UNREPORTED {
+        if self.entries.abs() >= UNREPORTED || self.bytes.abs() >= UNREPORTED_BYTES {
             self.report(retired);
         }
     }

@@ -10,7 +10,7 @@ use std::ptr;
 
 use crate::engine::evict::clock_hand::ClockHand;
 use crate::engine::reclaim::memory::WriterMemory;
-use crate::lockfree::AppendList;
+use crate::lockfree::{AppendList, drop_all};
 use crate::sync::{AtomicBool, AtomicPtr, Ordering, RaceProbe};
 
 /// Threads whose writer is found by the thread's number, so that they never meet; the others
@@ -97,13 +97,12 @@ impl<V> Pool<V> {
 
 impl<V> Drop for Pool<V> {
     fn drop(&mut self) {
-        for place in &self.numbered {
+        let slots = self.numbered.iter().filter_map(|place| {
             let slot = place.load(Ordering::Acquire);
-            if !slot.is_null() {
-                // SAFETY: made in `make`; `&mut self`, so no thread has it.
-                drop(unsafe { Box::from_raw(slot) });
-            }
-        }
+            // SAFETY: null, or made in `make`; `&mut self`, so no thread has it.
+            (!slot.is_null()).then(|| unsafe { Box::from_raw(slot) })
+        });
+        drop_all(slots);
     }
 }
 
