@@ -30,8 +30,14 @@ enum Command {
     /// One measurement of `memory`, in a process of its own.
     #[command(name = memory::JOB, hide = true)]
     MemoryJob {
-        #[arg(value_parser = memory::Job::parse)]
+        #[arg(value_parser = memory::parse::<memory::Job>)]
         job: memory::Job,
+    },
+    /// One measurement of TLS sessions in memory, in a process of its own.
+    #[command(name = memory::TLS_JOB, hide = true)]
+    TlsMemoryJob {
+        #[arg(value_parser = memory::parse::<memory::TlsJob>)]
+        job: memory::TlsJob,
     },
     #[command(flatten)]
     Part(Part),
@@ -50,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::All(options) => all::run(options),
         Command::Report(options) => report::run(options).map(|()| true),
         Command::MemoryJob { job } => job.print().map(|()| true),
+        Command::TlsMemoryJob { job } => job.print().map(|()| true),
         Command::Part(part) => run(part, cli.json.as_deref()).map(|()| true),
     };
     match all_ran {

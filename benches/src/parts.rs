@@ -32,7 +32,7 @@ engine | --scale full | --scale quick | --scale touch
 tail | --millis 500 | --sessions 20000 --writers 0,16 --rounds 3 --millis 100 \
      | --sessions 1000 --writers 4 --rounds 1 --millis 10
 hit-ratio | | --requests 100000 --capacities 1,5,50 | --requests 2000 --capacities 5
-memory | | --sessions 30000 | --sessions 500
+memory | | --sessions 30000 --tls-sessions 30000 | --sessions 500 --tls-sessions 100
 tickets | | --rounds 5 --millis 30 | --threads 1 --rounds 1 --millis 5
 handshake | | --sessions 50000 --rounds 3 --millis 50 \
      | --sessions 200 --threads 2 --rounds 1 --millis 5

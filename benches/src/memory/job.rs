@@ -54,11 +54,6 @@ pub(super) enum When {
 }
 
 impl Job {
-    /// Reads what the process that asks has written as JSON.
-    pub(crate) fn parse(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
-    }
-
     /// Measures, and prints what was seen for the process that asked.
     pub(crate) fn print(&self) -> io::Result<()> {
         println!("{}", serde_json::to_string(&self.measure()?)?);

@@ -1,11 +1,8 @@
 //! Starts a process for each measurement, and hands in what they have seen.
 
-use std::env;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-
 use super::job::{Held, Job, Sizes, When};
+use super::process::{AT_ONCE, in_own_process};
+use super::tls;
 use crate::peers::Contender;
 use crate::record::{Record, case};
 use crate::resident;
@@ -13,9 +10,6 @@ use crate::threads::each;
 
 /// Name of the subcommand of this program that does a [`Job`](super::Job).
 pub(crate) const JOB: &str = "memory-job";
-
-/// Processes that measure at the same time.
-const AT_ONCE: usize = 2;
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +23,12 @@ pub(crate) struct Options {
     /// Processes for each measurement, one after the other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// TLS sessions for each storage, and a tenth of that with client certificates.
+    #[arg(
+        long, default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(10..1 << 32)
+    )]
+    tls_sessions: u64,
 }
 
 /// A quantity with its unit, and its value; but for the first, for each session that is kept.
@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
             }
         }
     }
+    tls::run(options.tls_sessions, record);
 }
 
 /// Runs jobs that differ in their contenders only.
@@ -81,10 +82,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     }
     let mut seen: Vec<_> = jobs.iter().map(|job| (job.contender, Vec::new())).collect();
     for _ in 0..rounds {
-        for (one, (_, seen)) in each(AT_ONCE, jobs, in_own_process)
-            .into_iter()
-            .zip(&mut seen)
-        {
+        for (one, (_, seen)) in each(AT_ONCE, jobs, measure).into_iter().zip(&mut seen) {
             match one {
                 Ok(held) => seen.push(held),
                 Err(why) => record.note(format!("memory: {why}")),
@@ -103,18 +101,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     }
 }
 
-/// Says why not, where the process could not be run to its end.
-fn in_own_process(job: &Job) -> Result<Held, String> {
-    let (contender, sessions) = (job.contender, job.sessions);
-    let failed = |error: io::Error| format!("{contender}: {error}");
-    let mut command = Command::new(env::current_exe().map_err(failed)?);
-    command.args([JOB, &serde_json::to_string(job).expect("it is plain data")]);
-    let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
-    if let Some(signal) = output.status.signal() {
-        return Err(format!(
-            "{contender}: ended by signal {signal} at {sessions}"
-        ));
-    }
-    assert!(output.status.success(), "{command:?} failed");
-    Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
+fn measure(job: &Job) -> Result<Held, String> {
+    in_own_process(JOB, job)
+        .map_err(|why| format!("{} with {}: {why}", job.contender, job.sessions))
 }

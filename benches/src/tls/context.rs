@@ -15,16 +15,21 @@ use rekindle_test_servers::Files;
 pub(crate) const SERVER_NAME: &str = "bench.test";
 
 /// What most servers have today: a certificate for a key on P-256.
-static IDENTITY: LazyLock<(X509, PKey<Private>)> = LazyLock::new(|| {
-    let files = Files::with_certificate(SERVER_NAME);
+static IDENTITY: LazyLock<Identity> =
+    LazyLock::new(|| read_identity(&Files::with_certificate(SERVER_NAME)));
+
+type Identity = (X509, PKey<Private>);
+
+/// The certificate and the key in those files.
+pub(crate) fn read_identity(files: &Files) -> Identity {
     let [certificate, key] =
         [files.cert(), files.key()].map(|file| fs::read(file).expect("a file"));
     let key = PKey::private_key_from_pem(&key).expect("a key");
     (X509::from_pem(&certificate).expect("a certificate"), key)
-});
+}
 
 /// A server's context with certificate, key and session id context, for the caller to add to.
-pub(super) fn server_builder() -> SslContextBuilder {
+pub(crate) fn server_builder() -> SslContextBuilder {
     let build = || {
         let mut builder = SslContext::builder(SslMethod::tls_server())?;
         builder.set_certificate(&IDENTITY.0)?;
