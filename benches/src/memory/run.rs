@@ -4,8 +4,8 @@ use super::job::{Held, Job, Sizes, When};
 use super::process::{AT_ONCE, in_own_process};
 use super::tls;
 use crate::peers::Contender;
+use crate::process;
 use crate::record::{Record, case};
-use crate::resident;
 use crate::threads::each;
 
 /// Name of the subcommand of this program that does a [`Job`](super::Job).
@@ -36,12 +36,8 @@ type Quantity = (&'static str, &'static str, fn(&Held) -> f64);
 
 const QUANTITIES: [Quantity; 4] = [
     ("kept", "sessions", |held| held.kept as f64),
-    ("resident", "bytes", |held| {
-        held.grown as f64 / held.kept as f64
-    }),
-    ("encoded", "bytes", |held| {
-        held.encoded as f64 / held.kept as f64
-    }),
+    ("resident", "bytes", |h| h.grown as f64 / h.kept as f64),
+    ("encoded", "bytes", |h| h.encoded as f64 / h.kept as f64),
     ("overhead", "bytes", |held| {
         (held.grown as f64 - held.encoded as f64) / held.kept as f64
     }),
@@ -72,7 +68,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     let (sessions, sizes) = (jobs[0].sessions, jobs[0].sizes);
     // With as much again for tables and what is freed and not given back.
     let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
-    let available = resident::available().expect("/proc/meminfo");
+    let available = process::available().expect("/proc/meminfo");
     if available < needed {
         record.note(format!(
             "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \

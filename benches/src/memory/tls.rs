@@ -15,12 +15,12 @@ use rekindle_test_servers::Files;
 use serde::{Deserialize, Serialize};
 
 use super::process::{AT_ONCE, in_own_process};
-use crate::peers::session;
+use crate::process;
 use crate::record::{Record, case};
-use crate::resident;
 use crate::threads::each;
 use crate::tls::{
-    HandshakeKind, Server, client_builder, new_ssl, read_identity, server_builder, shake_hands,
+    HandshakeKind, Server, client_builder, new_ssl, read_identity, server_builder, session,
+    shake_hands,
 };
 
 /// Name of the subcommand of this program that does a [`TlsJob`].
@@ -120,9 +120,9 @@ impl TlsJob {
         let client = client.build();
         // What OpenSSL sets up once does not count.
         self.filled(&client, 10);
-        let before = resident::anonymous()?;
+        let before = process::anonymous()?;
         let server = self.filled(&client, self.sessions);
-        let grown = resident::anonymous()?.saturating_sub(before);
+        let grown = process::anonymous()?.saturating_sub(before);
         let stats = server.resumption.expect("ours").cache().stats();
         assert!(stats.entries as u64 > self.sessions - self.sessions / 10 - 2);
         let each = |bytes: u64| bytes as f64 / stats.entries as f64;
