@@ -6,14 +6,12 @@ mod compare;
 mod optimum;
 mod policies;
 mod streams;
-mod trace;
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 use compare::{compare, ids_for};
-use streams::{Kind, Stream, TIMEOUT};
-use trace::Trace;
+use streams::{Kind, Stream, TIMEOUT, Trace};
 
 use crate::record::{Record, case};
 
@@ -51,9 +49,8 @@ pub(crate) struct Options {
 impl Options {
     /// Made when their turn comes: they are large.
     fn streams(&self) -> impl Iterator<Item = Stream> {
-        let kinds = Kind::value_variants()
-            .iter()
-            .filter(|_| self.traces.is_empty());
+        let made = self.traces.is_empty();
+        let kinds = Kind::value_variants().iter().filter(move |_| made);
         let made = kinds.map(|kind| kind.stream(self.requests as usize));
         let timeout = Duration::from_secs(self.timeout);
         let recorded = self.traces.iter();
@@ -68,10 +65,8 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         let ids = ids_for(&stream);
         for percent in &options.capacities {
             let capacity = (stream.sessions() * *percent as usize / 100).max(1);
-            let case = case([
-                ("stream", stream.name.clone()),
-                ("capacity %", percent.to_string()),
-            ]);
+            let share_kept = ("capacity %", percent.to_string());
+            let case = case([("stream", stream.name.clone()), share_kept]);
             let share = |hits: usize| vec![100.0 * hits as f64 / stream.requests.len() as f64];
             let compared = compare(&stream, &ids, capacity).into_iter();
             let shares = compared.map(|(policy, hits)| (policy, share(hits)));

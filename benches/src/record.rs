@@ -159,6 +159,19 @@ impl Record {
         }
     }
 
+    /// The same with a value of what each turn of the contenders brought, as of [`interleave`].
+    pub(crate) fn add_turns<T>(
+        &mut self,
+        what: [&str; 3],
+        case: &BTreeMap<String, String>,
+        contenders: impl IntoIterator<Item = impl ToString>,
+        turns: &[Vec<T>],
+        value: impl Fn(&T) -> f64,
+    ) {
+        let samples = turns.iter().map(|turns| turns.iter().map(&value).collect());
+        self.add_case(what, case, contenders.into_iter().zip(samples));
+    }
+
     pub(crate) fn part<R>(&mut self, name: &str, run: impl FnOnce(&mut Self) -> R) -> R {
         let start = std::time::Instant::now();
         let outcome = run(self);
@@ -181,10 +194,8 @@ pub(crate) fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<Strin
 
 /// A case in words: `sessions 1000, threads 2`.
 pub(crate) fn words(case: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<_> = case
-        .iter()
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
+    let pairs = case.iter().map(|(name, value)| format!("{name} {value}"));
+    let pairs: Vec<_> = pairs.collect();
     pairs.join(", ")
 }
 

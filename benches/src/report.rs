@@ -1,7 +1,6 @@
 //! The report: one page made from a record, which says of each target whether it is met.
 
 mod cases;
-mod numbers;
 mod page;
 #[cfg(test)]
 mod sample;
@@ -93,20 +92,15 @@ mod tests {
         let times = "floor=50,51; rekindle, pinned=53,52; Mutex<LruCache>=80,90";
         let tail = tail("rekindle=400", "rekindle=2000");
         let mut record = record([engine(load, 10_000, 1, times), tail].concat());
-        record
-            .notes
-            .push("no <script> could be installed".to_owned());
+        let note = "no <script> could be installed";
+        record.notes.push(note.to_owned());
         let directory = tempfile::tempdir().unwrap();
         let page = directory.path().join("report.md");
         for plot in ["tail-1.svg", "hits-1.svg"] {
             fs::write(directory.path().join(plot), "").unwrap();
         }
-        write(
-            &record,
-            Some("We lose `a < b`\n& say so.\n\nTwice.\n"),
-            &page,
-        )
-        .unwrap();
+        let remarks = "We lose `a < b`\n& say so.\n\nTwice.\n";
+        write(&record, Some(remarks), &page).unwrap();
         let markdown = fs::read_to_string(page).unwrap();
 
         assert!(markdown.contains("\n\nWe lose `a < b`\n& say so.\n\nTwice.\n\n"));

@@ -1,8 +1,6 @@
 //! The latency of single lookups, and of single inserts into a full table, while threads that get
 //! little time insert: what a call waits for when a writer was preempted in the middle of its work.
 
-mod idle;
-
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,10 +9,12 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
 
-use crate::engine::{Counts, Load, Population, Setup, Table, Tables, entrants, parse_in, percent};
+use crate::engine::{
+    Counts, Load, Population, Setup, Table, Tables, entrants, note_shares, parse_in,
+};
 use crate::peers::{Contender, Entrant};
 use crate::record::{Record, case, interleave};
-use crate::threads::{Raises, join};
+use crate::threads::{Raises, become_idle, join};
 use crate::workload::Keys;
 
 /// What is run.
@@ -55,27 +55,27 @@ impl Options {
 
 /// The call that is timed, and the threads that insert meanwhile.
 #[derive(Clone, Copy, Debug)]
-struct Case {
+struct Case<'a> {
     load: Load,
     writers: usize,
+    options: &'a Options,
 }
 
-impl Case {
+impl Case<'_> {
     /// The number of the first writer. Those that look up have no sessions that come and go, and
     /// share their numbers with writers.
-    fn first_writer(self, options: &Options) -> usize {
+    fn first_writer(self) -> usize {
         match self.load.only_reads() {
             true => 0,
-            false => options.threads(),
+            false => self.options.threads(),
         }
     }
 
-    fn filled(self, entrants: &[Entrant], options: &Options) -> Tables {
+    fn filled(self, entrants: &[Entrant]) -> Tables {
+        let options = self.options;
         let setup = Setup {
             sessions: options.sessions,
-            threads: options
-                .threads()
-                .max(self.first_writer(options) + self.writers),
+            threads: options.threads().max(self.first_writer() + self.writers),
             bytes: options.bytes,
             keys: Keys::Uniform,
         };
@@ -84,6 +84,81 @@ impl Case {
             false => Population::new(self.load, &setup),
         };
         Tables::filled(population, &setup, entrants)
+    }
+
+    /// Times the calls of some threads while others insert, for a while.
+    fn turn(self, table: &Table, population: &Population, round: usize) -> Turn {
+        let (timed, writers) = (self.options.threads(), self.writers);
+        let (ready, over) = (Barrier::new(timed + writers), AtomicBool::new(false));
+        let time = |thread| {
+            ready.wait();
+            // Writers go as soon as one of these ends or panics: they would hold up the others, or
+            // the news of a wrong answer.
+            let _over = Raises(&over);
+            let mut turn = no_turn();
+            let (start, end) = (Instant::now(), Duration::from_millis(self.options.millis));
+            for number in round << 20.. {
+                let batch = table.batch(population, thread, number);
+                let counts = table.target.time(self.load, &batch, &mut turn.latencies);
+                turn.counts.add(counts);
+                if start.elapsed() >= end {
+                    break;
+                }
+            }
+            turn
+        };
+        let write = |writer| {
+            let idle = become_idle();
+            ready.wait();
+            idle.expect("any thread may become idle");
+            let mut counts = Counts::default();
+            let mut number = round << 20;
+            while !over.load(Ordering::Relaxed) {
+                let batch = table.batch(population, writer, number);
+                counts.add(table.target.run(Load::Insert, &batch));
+                number += 1;
+            }
+            counts
+        };
+        thread::scope(|scope| {
+            let (time, write) = (&time, &write);
+            let first = self.first_writer();
+            let writers = (first..first + writers).map(|w| scope.spawn(move || write(w)));
+            let writers: Vec<_> = writers.collect();
+            let timed: Vec<_> = (0..timed).map(|t| scope.spawn(move || time(t))).collect();
+            let mut all = no_turn();
+            for thread in timed {
+                let turn = join(thread);
+                all.latencies.add(turn.latencies).expect("the same bounds");
+                all.counts.add(turn.counts);
+            }
+            for writer in writers {
+                let counts = join(writer);
+                all.counts.inserts += counts.inserts;
+                all.counts.refused += counts.refused;
+            }
+            all
+        })
+    }
+
+    fn report(self, entrants: &[Entrant], turns: &[Vec<Turn>], record: &mut Record) {
+        let case = case([
+            ("writers", self.writers.to_string()),
+            ("sessions", self.options.sessions.to_string()),
+            ("threads", self.options.threads().to_string()),
+            ("bytes", self.options.bytes.to_string()),
+        ]);
+        for (name, quantile) in QUANTILES {
+            let mut case = case.clone();
+            case.insert("quantile".into(), name.into());
+            let latency = |turn: &Turn| turn.latencies.value_at_quantile(quantile) as f64;
+            let what = ["tail", self.quantity(), "ns"];
+            record.add_turns(what, &case, entrants, turns, latency);
+        }
+        // A contender that has lost what is looked up has little to do.
+        let counts = |turns: &Vec<Turn>| turns.iter().map(|turn| turn.counts).collect();
+        let counts: Vec<_> = turns.iter().map(counts).collect();
+        note_shares("tail", &case, entrants, &counts, record);
     }
 
     fn quantity(self) -> &'static str {
@@ -108,15 +183,6 @@ struct Turn {
     counts: Counts,
 }
 
-impl Turn {
-    fn new() -> Self {
-        Self {
-            latencies: histogram(),
-            counts: Counts::default(),
-        }
-    }
-}
-
 /// Runs every contender beside every number of writers; panics when one gives a wrong answer.
 pub(crate) fn run(options: &Options, record: &mut Record) {
     let all = match &options.contenders[..] {
@@ -132,77 +198,25 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         // It is given whole sessions, and a batch of them at a time.
         entrants.retain(|entrant| entrant.contender != Contender::OpenSsl);
         for &writers in &options.writers {
-            let case = Case { load, writers };
-            let Tables { population, tables } = case.filled(&entrants, options);
+            let case = Case {
+                load,
+                writers,
+                options,
+            };
+            let Tables { population, tables } = case.filled(&entrants);
             let turns = interleave(0..=options.rounds, &tables, |table, round| {
                 // First in, first out: some lose what is looked up.
                 table.restore(&population);
-                turn(case, table, &population, round, options)
+                case.turn(table, &population, round)
             });
-            report(case, &entrants, &turns, options, record);
+            case.report(&entrants, &turns, record);
         }
     }
 }
 
-/// Times the calls of some threads while others insert, for a while.
-fn turn(
-    case: Case,
-    table: &Table,
-    population: &Population,
-    round: usize,
-    options: &Options,
-) -> Turn {
-    let (timed, writers) = (options.threads(), case.writers);
-    let (ready, over) = (Barrier::new(timed + writers), AtomicBool::new(false));
-    let time = |thread| {
-        ready.wait();
-        // Writers go as soon as one of these ends or panics: they would hold up the others, or the
-        // news of a wrong answer.
-        let _over = Raises(&over);
-        let mut turn = Turn::new();
-        let (start, end) = (Instant::now(), Duration::from_millis(options.millis));
-        for number in round << 20.. {
-            let batch = table.batch(population, thread, number);
-            let counts = table.target.time(case.load, &batch, &mut turn.latencies);
-            turn.counts.add(counts);
-            if start.elapsed() >= end {
-                break;
-            }
-        }
-        turn
-    };
-    let write = |writer| {
-        let idle = idle::become_idle();
-        ready.wait();
-        idle.expect("any thread may become idle");
-        let mut counts = Counts::default();
-        let mut number = round << 20;
-        while !over.load(Ordering::Relaxed) {
-            let batch = table.batch(population, writer, number);
-            counts.add(table.target.run(Load::Insert, &batch));
-            number += 1;
-        }
-        counts
-    };
-    thread::scope(|scope| {
-        let (time, write) = (&time, &write);
-        let first = case.first_writer(options);
-        let writers = (first..first + writers).map(|w| scope.spawn(move || write(w)));
-        let writers: Vec<_> = writers.collect();
-        let timed: Vec<_> = (0..timed).map(|t| scope.spawn(move || time(t))).collect();
-        let mut all = Turn::new();
-        for thread in timed {
-            let turn = join(thread);
-            all.latencies.add(turn.latencies).expect("the same bounds");
-            all.counts.add(turn.counts);
-        }
-        for writer in writers {
-            let counts = join(writer);
-            all.counts.inserts += counts.inserts;
-            all.counts.refused += counts.refused;
-        }
-        all
-    })
+fn no_turn() -> Turn {
+    let (latencies, counts) = (histogram(), Counts::default());
+    Turn { latencies, counts }
 }
 
 /// Up to a minute, with three digits.
@@ -220,55 +234,6 @@ fn cost_of_the_clock() -> u64 {
     cost.value_at_quantile(0.5)
 }
 
-fn report(
-    of: Case,
-    entrants: &[Entrant],
-    turns: &[Vec<Turn>],
-    options: &Options,
-    record: &mut Record,
-) {
-    let writers = of.writers;
-    let case = case([
-        ("writers", writers.to_string()),
-        ("sessions", options.sessions.to_string()),
-        ("threads", options.threads().to_string()),
-        ("bytes", options.bytes.to_string()),
-    ]);
-    let samples = |sample: &dyn Fn(&Turn) -> f64| -> Vec<_> {
-        let samples = turns
-            .iter()
-            .map(|turns| turns.iter().map(sample).collect::<Vec<_>>());
-        entrants.iter().zip(samples).collect()
-    };
-    for (name, quantile) in QUANTILES {
-        let mut case = case.clone();
-        case.insert("quantile".into(), name.into());
-        let latency = samples(&|turn| turn.latencies.value_at_quantile(quantile) as f64);
-        record.add_case(["tail", of.quantity(), "ns"], &case, latency);
-    }
-    if of.load.only_reads() {
-        // A contender that has lost what is looked up has little to do.
-        let missed = samples(&|turn| percent(turn.counts.missed, turn.counts.asked));
-        record.add_case(["tail", "lookups that missed", "%"], &case, missed);
-    }
-    for (contender, turns) in entrants.iter().zip(turns) {
-        let mut all = Counts::default();
-        turns.iter().for_each(|turn| all.add(turn.counts));
-        let missed = percent(all.missed, all.asked);
-        if missed > 1.0 {
-            record.note(format!(
-                "tail: {writers} writers: {missed:.1} % of {contender}'s lookups missed"
-            ));
-        }
-        if all.refused > 0 {
-            record.note(format!(
-                "tail: {writers} writers: {contender} refused {} of {} inserts",
-                all.refused, all.inserts
-            ));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,20 +243,29 @@ mod tests {
     fn a_turn_times_every_call_beside_idle_writers() {
         let options: Options = parse("--sessions 1000 --threads 2 --millis 10");
         for load in [Load::Get, Load::Insert] {
-            let case = Case { load, writers: 3 };
+            let case = Case {
+                load,
+                writers: 3,
+                options: &options,
+            };
             let contenders = [Contender::Floor, Contender::Rekindle, Contender::Dashmap];
             let entrants = entrants(&contenders, load, true, 1_000);
             assert_eq!(entrants.len(), 4);
-            let tables = case.filled(&entrants, &options);
+            let tables = case.filled(&entrants);
             for (entrant, table) in entrants.iter().zip(&tables.tables) {
-                let turn = turn(case, table, &tables.population, 0, &options);
-                let counts = turn.counts;
-                assert_eq!(turn.latencies.len(), counts.operations, "{entrant}");
-                assert!(counts.operations >= 2_000, "{entrant}");
-                // Lines overflow here and there; a map keeps all.
-                let is_map = entrant.contender == Contender::Dashmap;
-                let lost = if is_map { 0 } else { counts.asked / 10 };
-                assert!(counts.missed <= lost, "{entrant}");
+                let loses_few = |round| {
+                    table.restore(&tables.population);
+                    let turn = case.turn(table, &tables.population, round);
+                    let counts = turn.counts;
+                    assert_eq!(turn.latencies.len(), counts.operations, "{entrant}");
+                    assert!(counts.operations >= 2_000, "{entrant}");
+                    // Lines overflow here and there; a map keeps all.
+                    let is_map = entrant.contender == Contender::Dashmap;
+                    let lost = if is_map { 0 } else { counts.asked / 10 };
+                    counts.missed <= lost
+                };
+                // On a busy machine readers may stop for so long that what they read is evicted.
+                assert!((0..5).any(loses_few), "{entrant}");
             }
         }
     }

@@ -2,6 +2,7 @@
 //! leaves the others waiting nor loses its message.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,16 +58,26 @@ pub(crate) fn join<R>(worker: ScopedJoinHandle<'_, R>) -> R {
     worker.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
+/// Puts the calling thread into the class `SCHED_IDLE` (sched(7)); it cannot leave it again.
+#[allow(unsafe_code, reason = "std does not have this system call")]
+pub(crate) fn become_idle() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; the parameters outlive the call, which only reads them.
+    let answer = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+    match answer {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn message(run: impl FnOnce() -> Vec<usize>) -> String {
         let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a panic");
-        panic
-            .downcast_ref::<String>()
-            .expect("its message")
-            .to_owned()
+        let message = panic.downcast_ref::<String>();
+        message.expect("its message").to_owned()
     }
 
     #[test]
@@ -76,5 +87,17 @@ mod tests {
         assert_eq!(message(at_work), "wrong bytes for 1");
         let before = || on_threads(3, |t| (wrong(t), t).1, |t| t);
         assert_eq!(message(before), "wrong bytes for 1");
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn a_thread_becomes_idle() {
+        let policy = || {
+            become_idle().unwrap();
+            // SAFETY: 0 is the calling thread.
+            unsafe { libc::sched_getscheduler(0) }
+        };
+        let policy = std::thread::spawn(policy).join().unwrap();
+        assert_eq!(policy, libc::SCHED_IDLE);
     }
 }

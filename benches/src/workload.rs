@@ -1,17 +1,18 @@
 //! What the peers are asked to do: ids, values, chains of dependent lookups, keys in an order.
 
-mod churn;
 mod keys;
 mod values;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rekindle::SessionId;
 
-pub(crate) use churn::{Churned, churned};
 pub(crate) use keys::Keys;
-pub(crate) use values::{SHORTEST, Value, check, number};
+pub(crate) use values::{Churned, SHORTEST, Value, check, churned, number};
+
+/// Stands for the thread that inserts sessions which stay: no other has their ids.
+const STAYING: usize = 1 << 20;
 
 /// Ids, and values that lead from each id to the next in one cycle through all of them, so that
 /// each lookup needs the result of the one before.
@@ -23,10 +24,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// `count` sessions with random 32-byte ids and values of `bytes` bytes.
+    /// `count` sessions with 32-byte ids and values of `bytes` bytes.
     pub(crate) fn new(count: usize, bytes: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(count as u64);
-        let ids = (0..count).map(|_| random_id(&mut rng)).collect();
+        let id = |step| churned(STAYING, step).id;
+        let ids = (0..count as u64).map(id).collect();
         let mut order: Vec<u32> = (0..u32::try_from(count).expect("up to 2^32")).collect();
         order.shuffle(&mut rng);
         let mut next = vec![0; count];
@@ -81,10 +83,6 @@ impl Sessions {
     pub(crate) fn follow(&self, session: u32, value: &[u8]) -> u32 {
         check(session.into(), value, self.bytes)
     }
-}
-
-pub(crate) fn random_id(rng: &mut StdRng) -> SessionId {
-    SessionId::new(&rng.random::<[u8; 32]>()).expect("32 bytes")
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 fn measured(json: &Path) -> Vec<Value> {
     let run = Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
-        .args(["memory", "--sessions", "1000", "--rounds", "2", "--json"])
+        .args(["memory", "--sessions", "1000", "--rounds", "2"])
+        .args(["--tls-sessions", "1000", "--json"])
         .arg(json)
         .output()
         .unwrap();
@@ -19,7 +20,10 @@ fn measured(json: &Path) -> Vec<Value> {
 #[test]
 fn every_session_is_accounted_for() {
     let json = tempfile::NamedTempFile::new().unwrap();
-    let all = measured(json.path());
+    let (tls, all): (Vec<_>, Vec<_>) = (measured(json.path()).into_iter())
+        .partition(|one| one["quantity"].as_str().unwrap().ends_with("TLS objects"));
+    // With and without certificates, seen and estimated, storages.
+    assert_eq!(tls.len(), 2 * 2 * 3);
     // Sizes, moments, quantities, contenders.
     assert_eq!(all.len(), 2 * 2 * 4 * 9);
     for one in &all {

@@ -1,12 +1,12 @@
 //! Which cases are run: the matrix of all loads, sizes and numbers of threads would take days.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use super::loads::{Load, entrants};
-use super::options::{Options, parse};
 use crate::peers::Contender;
-use crate::resident;
-use crate::workload::Keys;
+use crate::process;
+use crate::record::Scale;
+use crate::workload::{Keys, SHORTEST};
 
 /// Cases with the same sessions. Those that only read share their tables and are run in the same
 /// rounds, so that ratios between them (two threads to one, get to get_buffer) can be taken as
@@ -19,8 +19,6 @@ pub(super) struct Group {
     pub(super) bytes: usize,
     pub(super) keys: Keys,
     pub(super) contenders: Vec<Contender>,
-    /// Whether contenders are left out that would need too much memory.
-    pub(super) for_memory: bool,
     pub(super) rounds: usize,
     /// Length of one contender's turn, in milliseconds.
     pub(super) millis: u64,
@@ -44,9 +42,9 @@ impl Group {
 
     pub(super) fn lacks_memory(&self) -> Option<String> {
         let (sessions, bytes) = (self.sessions, self.bytes);
-        let most = |load: &Load| entrants(&self.contenders, *load, false, sessions).len();
+        let most = |load: &Load| entrants(&self.contenders, *load, true, sessions).len();
         let tables = self.loads.iter().map(most).max().unwrap_or(0);
-        let available = resident::available().ok()?;
+        let available = process::available().ok()?;
         let lacks = (tables * sessions * (bytes + OVERHEAD)) as u64 > available;
         lacks.then(|| {
             format!(
@@ -88,25 +86,24 @@ touch --sessions 1000 --threads 2 --rounds 1 --millis 1
 /// The groups for what was asked for.
 pub(super) fn groups(options: &Options) -> Vec<Group> {
     if options.chooses() {
-        return chosen(options, false);
+        return chosen(options);
     }
     let scale = options.scale.to_string();
     let of_row = |row: &str| {
         let mut row: Options = parse(row);
-        let for_memory = !row.contenders.is_empty() && options.contenders.is_empty();
         if !options.contenders.is_empty() {
             row.contenders.clone_from(&options.contenders);
         }
         row.rounds = options.rounds.or(row.rounds);
         row.millis = options.millis.or(row.millis);
-        chosen(&row, for_memory)
+        chosen(&row)
     };
     let rows = GROUPS.lines().filter_map(|line| line.strip_prefix(&scale));
     rows.flat_map(of_row).collect()
 }
 
 /// The cross product of what was chosen.
-fn chosen(options: &Options, for_memory: bool) -> Vec<Group> {
+fn chosen(options: &Options) -> Vec<Group> {
     let mut groups = Vec::new();
     for sessions in or(&options.sessions, &[100_000]) {
         for bytes in or(&options.bytes, &[SMALL]) {
@@ -118,7 +115,6 @@ fn chosen(options: &Options, for_memory: bool) -> Vec<Group> {
                     bytes,
                     keys,
                     contenders: or(&options.contenders, Contender::value_variants()),
-                    for_memory,
                     rounds: options.rounds.unwrap_or(11),
                     millis: options.millis.unwrap_or(40),
                 });
@@ -131,6 +127,63 @@ fn chosen(options: &Options, for_memory: bool) -> Vec<Group> {
 fn or<T: Clone>(chosen: &[T], default: &[T]) -> Vec<T> {
     let chosen = if chosen.is_empty() { default } else { chosen };
     chosen.to_vec()
+}
+
+/// The cases of a scale, or, where loads, sessions, threads, bytes or keys are chosen, every
+/// combination of these.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Loads [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) loads: Vec<Load>,
+    /// Sessions in a full table [default: 100000].
+    #[arg(long, value_delimiter = ',', value_parser = parse_in::<1_000, 0xffff_ffff>)]
+    pub(super) sessions: Vec<usize>,
+    /// Threads at work [default: 1,2].
+    #[arg(long, value_delimiter = ',', value_parser = parse_in::<1, 128>)]
+    pub(super) threads: Vec<usize>,
+    /// Bytes of each value [default: 160].
+    #[arg(long, value_delimiter = ',', value_parser = parse_in::<SHORTEST, 16_384>)]
+    pub(super) bytes: Vec<usize>,
+    /// In which order independent keys are asked for [default: uniform].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) keys: Vec<Keys>,
+    /// Contenders; ratios are to the first [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) contenders: Vec<Contender>,
+    /// Rounds; each runs every contender once.
+    #[arg(long)]
+    pub(super) rounds: Option<usize>,
+    /// Length of one contender's turn in a round, in milliseconds; twice that where threads
+    /// outnumber processors.
+    #[arg(long)]
+    pub(super) millis: Option<u64>,
+    /// How many cases are run, where none is chosen.
+    #[arg(long, value_enum, default_value_t = Scale::Full)]
+    pub(super) scale: Scale,
+}
+
+/// The options of a command line that is divided at spaces.
+pub(crate) fn parse<T: Args>(arguments: &str) -> T {
+    let arguments = ["a part"].into_iter().chain(arguments.split_whitespace());
+    let matches = T::augment_args(clap::Command::new("a part")).get_matches_from(arguments);
+    T::from_arg_matches(&matches).expect("options of the part")
+}
+
+impl Options {
+    pub(super) fn chooses(&self) -> bool {
+        let numbers = [&self.sessions, &self.threads, &self.bytes];
+        let any = numbers.iter().any(|chosen| !chosen.is_empty());
+        any || !self.loads.is_empty() || !self.keys.is_empty()
+    }
+}
+
+pub(crate) fn parse_in<const LOW: usize, const HIGH: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|error| format!("{error}"))?;
+    if (LOW..=HIGH).contains(&number) {
+        return Ok(number);
+    }
+    Err(format!("{number} is not in {LOW}..={HIGH}"))
 }
 
 #[cfg(test)]

@@ -70,19 +70,10 @@ named!(Load {
 
 /// The contenders that can carry a load with that number of sessions. Where something is written,
 /// and so dropped, in each of their forms: while all only read, these are the same code.
-pub(crate) fn entrants(
-    all: &[Contender],
-    load: Load,
-    beside_writers: bool,
-    sessions: usize,
-) -> Vec<Entrant> {
-    let written = beside_writers || !load.only_reads();
-    let able = all
-        .iter()
-        .filter(|contender| carries(**contender, load, sessions));
-    able.flat_map(|contender| contender.forms())
-        .filter(|entrant| written || !entrant.wiping)
-        .collect()
+pub(crate) fn entrants(all: &[Contender], load: Load, written: bool, count: usize) -> Vec<Entrant> {
+    let able = all.iter().filter(|c| carries(**c, load, count));
+    let forms = able.flat_map(|contender| contender.forms());
+    forms.filter(|one| written || !one.wiping).collect()
 }
 
 fn carries(contender: Contender, load: Load, sessions: usize) -> bool {

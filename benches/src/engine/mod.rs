@@ -4,17 +4,16 @@ mod batch;
 mod groups;
 mod loads;
 mod operations;
-mod options;
 mod population;
 mod run;
 mod tables;
 mod target;
 
 pub(crate) use batch::Counts;
-pub(crate) use loads::{Load, entrants};
 #[cfg(test)]
-pub(crate) use options::parse;
-pub(crate) use options::{Options, parse_in};
+pub(crate) use groups::parse;
+pub(crate) use groups::{Options, parse_in};
+pub(crate) use loads::{Load, entrants};
 pub(crate) use population::{Population, Setup};
-pub(crate) use run::{percent, run};
+pub(crate) use run::{note_shares, run};
 pub(crate) use tables::{Table, Tables};

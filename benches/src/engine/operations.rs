@@ -31,26 +31,24 @@ pub(super) fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
     }
 }
 
+/// Nanoseconds that calls took.
+pub(crate) type Latencies = Histogram<u64>;
+
 /// Does a batch of `Get` or `Insert`, and times each operation.
-pub(super) fn time<P: Peer>(
-    load: Load,
-    peer: &P,
-    at: &Batch<'_>,
-    latencies: &mut Histogram<u64>,
-) -> Counts {
+pub(super) fn time<P: Peer>(load: Load, peer: &P, at: &Batch<'_>, took: &mut Latencies) -> Counts {
     match load {
-        Load::Get => time_gets(peer, at, latencies),
+        Load::Get => time_gets(peer, at, took),
         Load::Insert => insert(peer, at, |churn, counts| {
             let start = Instant::now();
             churn.insert_and_let_go(peer, counts);
-            latencies.saturating_record(start.elapsed().as_nanos() as u64);
+            took.saturating_record(start.elapsed().as_nanos() as u64);
         }),
         _ => unreachable!("{load} is not timed call by call"),
     }
 }
 
 /// Those that are missing are counted.
-fn time_gets<P: Peer>(peer: &P, at: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
+fn time_gets<P: Peer>(peer: &P, at: &Batch<'_>, took: &mut Latencies) -> Counts {
     let sessions = &at.population.sessions;
     let keys = at.keys();
     let mut missed = 0;
@@ -63,7 +61,7 @@ fn time_gets<P: Peer>(peer: &P, at: &Batch<'_>, latencies: &mut Histogram<u64>) 
             let right = found.is_none_or(|found| found == u64::from(session));
             assert!(right, "found another session");
             missed += u64::from(found.is_none());
-            latencies.saturating_record(nanos);
+            took.saturating_record(nanos);
         }
     });
     (counts.asked, counts.missed) = (keys.len() as u64, missed);

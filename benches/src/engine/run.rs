@@ -1,14 +1,14 @@
 //! Runs every case, and hands in what was measured.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::batch::Counts;
-use super::groups::{Case, Group, groups};
+use super::groups::{Case, Group, Options, groups};
 use super::loads::{Load, entrants, failure};
-use super::options::Options;
 use super::population::{Population, Setup};
 use super::tables::Tables;
-use crate::peers::{Contender, Entrant};
+use crate::peers::Entrant;
 use crate::record::{Record, case, interleave, quantile, words};
 
 /// Runs every case; panics when a contender gives a wrong answer.
@@ -19,13 +19,6 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         if let Some(lacking) = group.lacks_memory() {
             record.note(format!("engine: {lacking}"));
             continue;
-        }
-        if group.for_memory {
-            let names: Vec<_> = group.contenders.iter().map(Contender::to_string).collect();
-            let (sessions, names) = (group.sessions, names.join("; "));
-            record.note(format!(
-                "engine: {sessions} sessions, for the sake of memory only: {names}"
-            ));
         }
         let (reading, writing): (Vec<_>, Vec<_>) =
             cases.into_iter().partition(|(load, _)| load.only_reads());
@@ -55,7 +48,7 @@ fn run_in_turn(group: &Group, cases: &[Case], record: &mut Record) {
             ));
         }
     }
-    let able = entrants(&group.contenders, load, false, group.sessions);
+    let able = entrants(&group.contenders, load, !load.only_reads(), group.sessions);
     let Tables { population, tables } =
         Tables::filled(Population::new(load, &setup), &setup, &able);
     let turns: Vec<_> = (cases.iter())
@@ -91,36 +84,41 @@ fn report(
         ("bytes", group.bytes.to_string()),
         ("keys", group.keys.to_string()),
     ]);
-    let samples = |sample: fn(&Counts) -> f64| -> Vec<_> {
-        let samples = counts
-            .iter()
-            .map(|all| all.iter().map(sample).collect::<Vec<_>>());
-        entrants.iter().zip(samples).collect()
-    };
-    let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
     let time = ["engine", "time per operation", "ns"];
-    record.add_case(time, &case, samples(nanos));
-    let missed = samples(|c| percent(c.missed, c.asked));
-    let refused = samples(|c| percent(c.refused, c.inserts));
-    for (what, shares) in [
+    let nanos = |c: &Counts| c.spent.as_nanos() as f64 / c.operations as f64;
+    record.add_turns(time, &case, entrants, counts, nanos);
+    note_shares("engine", &case, entrants, counts, record);
+}
+
+/// Records and notes which contenders had many lookups that missed, or inserts that were refused.
+pub(crate) fn note_shares(
+    part: &str,
+    case: &BTreeMap<String, String>,
+    entrants: &[Entrant],
+    counts: &[Vec<Counts>],
+    record: &mut Record,
+) {
+    let missed: fn(&Counts) -> f64 = |c| percent(c.missed, c.asked);
+    let refused: fn(&Counts) -> f64 = |c| percent(c.refused, c.inserts);
+    for (what, share) in [
         ("lookups that missed", missed),
         ("inserts that were refused", refused),
     ] {
-        let many: Vec<_> = (shares.iter())
-            .map(|(contender, samples)| (contender, quantile(samples, 0.5)))
+        let median = |all: &Vec<Counts>| quantile(&all.iter().map(share).collect::<Vec<_>>(), 0.5);
+        let many: Vec<_> = (entrants.iter().zip(counts.iter().map(median)))
             .filter(|(_, share)| *share > 1.0)
             .map(|(contender, share)| format!("{contender} {share:.1} %"))
             .collect();
         if !many.is_empty() {
-            let (case_in_words, many) = (words(&case), many.join(", "));
-            record.note(format!("engine: {case_in_words}: {what}: {many}"));
-            record.add_case(["engine", what, "%"], &case, shares);
+            let (case_in_words, many) = (words(case), many.join(", "));
+            record.note(format!("{part}: {case_in_words}: {what}: {many}"));
+            record.add_turns([part, what, "%"], case, entrants, counts, share);
         }
     }
 }
 
 /// A share in per cent; zero of nothing.
-pub(crate) fn percent(part: u64, whole: u64) -> f64 {
+fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }
 
@@ -130,6 +128,7 @@ mod tests {
 
     use super::*;
     use crate::engine::parse;
+    use crate::peers::Contender;
 
     #[test]
     fn every_load_is_measured_with_all_that_carry_it() {
@@ -141,7 +140,7 @@ mod tests {
                 .filter(|m| m.quantity == "time per operation")
                 .filter(|m| m.case("load") == Some(&name));
             let measured: Vec<_> = of_load.map(|m| m.contender.clone()).collect();
-            let able = entrants(Contender::value_variants(), load, false, 1_000);
+            let able = entrants(Contender::value_variants(), load, !load.only_reads(), 1_000);
             let able: Vec<_> = able.iter().map(Entrant::to_string).collect();
             assert_eq!(measured, able, "{name}");
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::batch::{Batch, Counts};
 use super::loads::Load;
 use super::population::{Population, Setup};
-use super::target::{KeySet, LoadTarget, Shared, build, shares_table_of};
+use super::target::{KeySet, LoadTarget, build};
 use crate::peers::Entrant;
 use crate::threads::{each, on_threads};
 use crate::workload::{Value, churned};
@@ -21,8 +21,6 @@ pub(crate) struct Table {
     pub(crate) target: Box<dyn LoadTarget>,
     /// For each thread, how many sessions that come and go it has inserted.
     inserted: Vec<AtomicU64>,
-    /// Whether another contender's table is the same and is filled.
-    alias: bool,
 }
 
 impl Table {
@@ -108,17 +106,11 @@ impl Table {
 
 impl Tables {
     pub(crate) fn filled(mut population: Population, setup: &Setup, all: &[Entrant]) -> Self {
-        let mut shared = Shared::default();
-        let is_alias = |entrant: &Entrant| {
-            let owner = shares_table_of(entrant.contender).filter(|_| population.is_still());
-            owner.is_some_and(|owner| all.contains(&owner.plain()))
-        };
-        let mut table = |entrant: &Entrant| Table {
-            target: build(*entrant, &population, setup, &mut shared),
+        let table = |entrant: &Entrant| Table {
+            target: build(*entrant, &population, setup),
             inserted: (0..setup.threads).map(|_| AtomicU64::new(0)).collect(),
-            alias: is_alias(entrant),
         };
-        let tables: Vec<_> = all.iter().map(&mut table).collect();
+        let tables: Vec<_> = all.iter().map(table).collect();
         on_each(&tables, |table| table.fill(&population));
 
         let mut lost = vec![false; population.sessions.len()];
@@ -143,9 +135,8 @@ impl Tables {
     }
 }
 
-/// Does something with each table that is no alias, on all processors.
+/// Does something with each table, on all processors.
 fn on_each(tables: &[Table], work: impl Fn(&Table) + Sync) {
-    let tables: Vec<_> = tables.iter().filter(|table| !table.alias).collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    each(workers, &tables, |table| work(table));
+    each(workers, tables, work);
 }

@@ -14,9 +14,8 @@ use super::operations::{self, timed};
 use super::population::{Population, Setup, owner};
 #[cfg(feature = "before")]
 use crate::peers::Before;
-use crate::peers::{
-    Contender, Engine, Entrant, Floor, OpenSsl, Peer, Rekindle, session, with_peer,
-};
+use crate::peers::{Contender, Engine, Entrant, Floor, Peer, Rekindle, with_peer};
+use crate::tls::{Server, Store, session};
 
 /// The sessions that one is from.
 #[derive(Clone, Copy)]
@@ -162,9 +161,11 @@ impl LoadTarget for Floors {
     }
 }
 
-/// OpenSSL's internal cache: it is given whole sessions, not ids and bytes.
+/// OpenSSL's internal cache, a hash table and a list under one lock inside an `SSL_CTX`. Only a
+/// handshake can look a session up in it (the part `handshake` measures that). It is given live
+/// sessions that are made beforehand and not timed: no id is hashed with a key, no encoding copied.
 struct Internal {
-    cache: OpenSsl,
+    cache: Server,
     /// Of each thread, the sessions that it has inserted and not removed.
     held: Vec<Mutex<VecDeque<SslSession>>>,
 }
@@ -181,7 +182,7 @@ impl Internal {
     }
 
     fn put(&self, session: &SslSession) {
-        assert!(self.cache.insert(session), "an id was there before");
+        assert!(self.cache.add(session), "an id was there before");
     }
 
     fn insert(&self, batch: &Batch<'_>) -> Counts {
@@ -235,54 +236,24 @@ impl LoadTarget for Internal {
     }
 }
 
-/// Tables of the engine that its contenders share where no thread writes.
-#[derive(Default)]
-pub(super) struct Shared {
-    ours: Option<Rekindle>,
-    #[cfg(feature = "before")]
-    before: Option<Before>,
-}
-
-/// The contender whose table a contender shares where no thread writes.
-pub(super) fn shares_table_of(contender: Contender) -> Option<Contender> {
-    match contender {
-        Contender::Pinned => Some(Contender::Rekindle),
-        #[cfg(feature = "before")]
-        Contender::BeforePinned => Some(Contender::Before),
-        _ => None,
-    }
-}
-
 /// Makes an empty table.
-pub(super) fn build(
-    entrant: Entrant,
-    population: &Population,
-    setup: &Setup,
-    shared: &mut Shared,
-) -> Box<dyn LoadTarget> {
+pub(super) fn build(of: Entrant, population: &Population, setup: &Setup) -> Box<dyn LoadTarget> {
     let (count, room) = (setup.sessions, population.room);
-    match entrant.contender {
+    match of.contender {
         Contender::Floor => Box::new(Floors::new(population, setup)),
-        Contender::Pinned => Box::new(Pinned(engine(&mut shared.ours, population, count))),
-        Contender::Rekindle => Box::new(engine(&mut shared.ours, population, count)),
+        Contender::Pinned => Box::new(Pinned(Rekindle::new(count))),
         #[cfg(feature = "before")]
-        Contender::BeforePinned => Box::new(Pinned(engine(&mut shared.before, population, count))),
+        Contender::BeforePinned => Box::new(Pinned(Before::new(count))),
         #[cfg(feature = "before")]
-        Contender::Before => Box::new(engine(&mut shared.before, population, count)),
+        Contender::Before => Box::new(Before::new(count)),
         Contender::OpenSsl => Box::new(Internal {
-            cache: OpenSsl::new(room),
+            // It evicts as soon as it is full, counting the one that comes in.
+            cache: Server::new(Store::Internal, room + 1),
             held: (0..setup.threads).map(|_| Mutex::default()).collect(),
         }),
-        Contender::Dashmap | Contender::Scc | Contender::Papaya => {
-            with_peer!(entrant, count, peer => Box::new(peer))
+        Contender::Rekindle | Contender::Dashmap | Contender::Scc | Contender::Papaya => {
+            with_peer!(of, count, peer => Box::new(peer))
         }
-        _ => with_peer!(entrant, room, peer => Box::new(peer)),
-    }
-}
-
-fn engine<E: Engine>(shared: &mut Option<E>, population: &Population, count: usize) -> E {
-    match population.is_still() {
-        true => shared.get_or_insert_with(|| E::new(count)).clone(),
-        false => E::new(count),
+        _ => with_peer!(of, room, peer => Box::new(peer)),
     }
 }

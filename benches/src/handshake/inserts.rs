@@ -6,19 +6,16 @@
 //! goes is freed within that time. OpenSSL keeps sessions as they are; we encode them as well,
 //! so that `get_buffer` need not. The third contender shows how much of the time that is.
 
-use std::mem;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use openssl::ssl::SslSession;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use rekindle::{SessionId, Time};
 
-use crate::peers::session;
 use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
-use crate::tls::{Server, Store};
+use crate::tls::{Server, Store, session};
+use crate::workload::churned;
 
 /// Sessions that a thread inserts in a contender's turn, and before that: a thread that has just
 /// begun has nothing to recycle yet.
@@ -35,26 +32,20 @@ pub(super) fn run(sessions: &[u32], threads: &[usize], rounds: usize, record: &m
 
 fn compare(sessions: usize, threads: usize, rounds: usize, record: &mut Record) {
     let contenders = [
-        Contender::new("OpenSSL internal cache", Store::Internal, sessions, false),
-        Contender::new("rekindle", Store::RekindleCache, sessions, false),
-        Contender::new(
-            "rekindle, encoded before",
-            Store::RekindleCache,
-            sessions,
-            true,
-        ),
-    ];
-    let mut rng = StdRng::seed_from_u64(!(sessions as u64));
-    let times = interleave(0..=rounds, &contenders, |one, _| {
-        one.turn(threads, &mut rng)
-    });
+        ("OpenSSL internal cache", Store::Internal, false),
+        ("rekindle", Store::RekindleCache, false),
+        ("rekindle, encoded before", Store::RekindleCache, true),
+    ]
+    .map(|(name, store, encoded)| Contender::new(name, store, sessions, encoded));
+    let times = interleave(0..=rounds, &contenders, |one, _| one.turn(threads));
     let case = case([
         ("operation", "SSL_CTX_add_session".into()),
         ("sessions", sessions.to_string()),
         ("threads", threads.to_string()),
     ]);
-    let times = contenders.iter().map(|contender| contender.name).zip(times);
-    record.add_case(["handshake", "time per session", "ns"], &case, times);
+    let names = contenders.iter().map(|contender| contender.name);
+    let what = ["handshake", "time per session", "ns"];
+    record.add_turns(what, &case, names, &times, |time| *time);
 }
 
 struct Contender {
@@ -63,21 +54,22 @@ struct Contender {
     capacity: usize,
     /// Whether sessions come with their encoding.
     encoded: bool,
+    /// How many sessions were made for it.
+    made: AtomicU64,
 }
 
 impl Contender {
     fn new(name: &'static str, store: Store, capacity: usize, encoded: bool) -> Self {
-        let server = Server::new(store, capacity);
-        let mut rng = StdRng::seed_from_u64(capacity as u64);
-        for _ in 0..capacity {
-            server.insert(session(&rng.random::<[u8; 32]>()));
-        }
         let this = Self {
             name,
-            server,
+            server: Server::new(store, capacity),
             capacity,
             encoded,
+            made: AtomicU64::new(0),
         };
+        for _ in 0..capacity {
+            this.server.insert(this.fresh());
+        }
         this.check();
         this
     }
@@ -89,30 +81,30 @@ impl Contender {
         assert!(full.contains(&sessions), "{}: {sessions}", self.name);
     }
 
+    fn fresh(&self) -> SslSession {
+        let step = self.made.fetch_add(1, Ordering::Relaxed);
+        session(churned(0, step).id.as_bytes())
+    }
+
     /// Lets each thread insert fresh sessions; nanoseconds for each.
-    fn turn(&self, threads: usize, rng: &mut StdRng) -> f64 {
-        let mut pile = || -> Vec<_> {
-            let fresh = |_| {
-                let session = session(&rng.random::<[u8; 32]>());
-                let encoded = session.to_der().expect("an encoding");
-                (session, encoded)
-            };
-            (0..WARM_UP + INSERTS).map(fresh).collect()
-        };
-        let piles: Vec<_> = (0..threads).map(|_| Mutex::new(pile())).collect();
+    fn turn(&self, threads: usize) -> f64 {
         let insert = |sessions: Vec<(SslSession, Vec<u8>)>| {
             for (session, encoded) in sessions {
                 self.insert(session, &encoded);
             }
         };
-        let warm_up = |thread: usize| {
-            let mut pile = piles[thread].lock().expect("not poisoned");
-            insert(pile.drain(..WARM_UP).collect());
-            mem::take(&mut *pile)
+        let make = |_| {
+            let session = self.fresh();
+            let encoded = session.to_der().expect("an encoding");
+            (session, encoded)
         };
-        let times = on_threads(threads, warm_up, |pile| {
+        let prepare = |_| {
+            insert((0..WARM_UP).map(make).collect());
+            (0..INSERTS).map(make).collect()
+        };
+        let times = on_threads(threads, prepare, |sessions| {
             let start = Instant::now();
-            insert(pile);
+            insert(sessions);
             start.elapsed().as_nanos() as f64 / INSERTS as f64
         });
         self.check();

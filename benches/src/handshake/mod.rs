@@ -3,7 +3,6 @@
 mod batch;
 mod inserts;
 mod run;
-mod visited_server;
 
+pub(crate) use batch::VisitedServer;
 pub(crate) use run::{Options, run};
-pub(crate) use visited_server::VisitedServer;

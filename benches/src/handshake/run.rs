@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
+use super::batch::{Turn, VisitedServer};
 use super::inserts;
-use super::visited_server::{Turn, VisitedServer};
-use crate::peers::session;
 use crate::record::{Record, case, interleave};
-use crate::tls::{HandshakeKind, Server, Store};
+use crate::tls::{HandshakeKind, Server, Store, session};
+use crate::workload::churned;
 
 /// What is run in process.
 #[derive(Clone, Debug, clap::Args)]
@@ -123,9 +121,8 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
         let sessions = of.sessions.map(|sessions| sessions.to_string());
         case.extend(sessions.map(|sessions| ("sessions".into(), sessions)));
         case.extend(side.map(|side| ("side".into(), side.into())));
-        let samples = turns.iter().map(|turns| turns.iter().map(value).collect());
-        let measured = contenders.iter().map(|(name, _)| name).zip(samples);
-        record.add_case(quantity, &case, measured);
+        let names = contenders.iter().map(|(name, _)| name);
+        record.add_turns(quantity, &case, names, &turns, value);
     }
 }
 
@@ -150,9 +147,8 @@ fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
 
 /// Adds sessions of others to the cache, up to that number.
 fn fill(server: &Server, sessions: usize) {
-    let mut rng = StdRng::seed_from_u64(sessions as u64);
-    for _ in server.sessions()..sessions {
-        server.insert(session(&rng.random::<[u8; 32]>()));
+    for step in server.sessions()..sessions {
+        server.insert(session(churned(0, step as u64).id.as_bytes()));
     }
     let filled = server.sessions();
     let most = sessions - sessions / 1_000..=sessions;

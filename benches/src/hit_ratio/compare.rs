@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use rekindle::{Clock, ManualClock, SessionId, Time};
 
 use super::optimum;
@@ -12,7 +10,7 @@ use super::policies::{self, Policy};
 use super::streams::{Request, Stream};
 use crate::peers::Contender;
 use crate::threads::join;
-use crate::workload::random_id;
+use crate::workload::churned;
 
 /// An id for each session of a stream. Where sessions are for a single use those are two for each
 /// request: a full handshake makes two, a resumed one makes one.
@@ -21,33 +19,30 @@ pub(super) fn ids_for(stream: &Stream) -> Vec<SessionId> {
         true => 2 * stream.requests.len(),
         false => stream.sessions(),
     };
-    let mut rng = StdRng::seed_from_u64(count as u64);
-    (0..count).map(|_| random_id(&mut rng)).collect()
+    (0..count as u64).map(|step| churned(0, step).id).collect()
 }
+
+/// A policy, and its number of hits.
+pub(super) type Hits = (&'static str, usize);
 
 /// Sends a stream through every policy, each with room for `capacity` sessions; the optimum first.
 /// `ids` are those [`ids_for`] the stream. Returns the number of hits of each policy.
 ///
 /// Panics when one that is exact about its capacity beats the optimum: a wrong number is not
 /// printed.
-pub(super) fn compare(
-    stream: &Stream,
-    ids: &[SessionId],
-    capacity: usize,
-) -> Vec<(&'static str, usize)> {
+pub(super) fn compare(stream: &Stream, ids: &[SessionId], capacity: usize) -> Vec<Hits> {
     let contenders = policies::ALL.into_iter();
     let contenders = contenders.filter(|(_, c)| !stream.single_use || *c != Contender::Rustls);
     let all: Vec<_> = thread::scope(|scope| {
         let best = scope.spawn(|| optimum::hits(stream, capacity));
-        let others: Vec<_> = contenders
-            .map(|(name, contender)| {
-                let hits = move || through(&mut *policies::make(contender, capacity), stream, ids);
-                (name, scope.spawn(hits))
-            })
-            .collect();
+        let spawn = |(name, contender)| {
+            let hits = move || through(&mut *policies::make(contender, capacity), stream, ids);
+            (name, scope.spawn(hits))
+        };
+        let others: Vec<_> = contenders.map(spawn).collect();
         let all = [("offline optimum", best)].into_iter().chain(others);
-        all.map(|(policy, counting)| (policy, join(counting)))
-            .collect()
+        let joined = all.map(|(policy, counting)| (policy, join(counting)));
+        joined.collect()
     });
     for (policy, hits) in &all[..4] {
         assert!(*hits <= all[0].1, "{policy} beats the optimum");

@@ -105,13 +105,8 @@ mod tests {
 
     /// Tries every choice, that of giving up what could be kept included. `kept` has the time of
     /// each session's insert.
-    fn brute(
-        stream: &Stream,
-        requests: &[Request],
-        kept: &BTreeMap<u32, u32>,
-        room: usize,
-    ) -> usize {
-        let Some((first, rest)) = requests.split_first() else {
+    fn brute(stream: &Stream, next: &[Request], kept: &BTreeMap<u32, u32>, room: usize) -> usize {
+        let Some((first, rest)) = next.split_first() else {
             return 0;
         };
         let inserted = kept.get(&first.session).copied();

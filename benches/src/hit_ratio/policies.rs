@@ -40,11 +40,11 @@ pub(super) fn make(contender: Contender, room: usize) -> Box<dyn Policy> {
     match contender {
         Contender::Rekindle => Box::new(Engine::new(room)),
         Contender::Moka => Box::new(Expiring {
-            peer: OfPeer(contender.boxed(room)),
+            peer: OfPeer(contender.plain().boxed(room)),
             endings: VecDeque::new(),
             last: HashMap::default(),
         }),
-        _ => Box::new(OfPeer(contender.boxed(room))),
+        _ => Box::new(OfPeer(contender.plain().boxed(room))),
     }
 }
 
@@ -57,10 +57,8 @@ struct Engine {
 impl Engine {
     fn new(capacity: usize) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let cache = Cache::builder()
-            .capacity(capacity)
-            .clock(clock.clone())
-            .build();
+        let cache = Cache::builder().capacity(capacity);
+        let cache = cache.clock(clock.clone()).build();
         let cache = cache.expect("a valid capacity");
         Self { cache, clock }
     }

@@ -9,9 +9,8 @@ use hdrhistogram::Histogram;
 use openssl::ssl::{SslContext, SslSession};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::client::client;
-use super::exchange::exchange;
-use crate::cpu_time;
+use super::exchange::{client, exchange};
+use crate::process;
 use crate::threads::on_threads;
 use crate::tls::HandshakeKind;
 
@@ -69,7 +68,7 @@ impl Generator {
 
     /// Connects for so long, with all clients at once.
     pub(super) fn round(&self, length: Duration) -> Round {
-        let (start, cpu) = (Instant::now(), cpu_time::of_process());
+        let (start, cpu) = (Instant::now(), process::cpu_time_of_process());
         let deadline = start + length;
         let rounds = self.on_clients(|sessions| self.connect(sessions, deadline));
         let mut sum = Round::new();
@@ -77,7 +76,7 @@ impl Generator {
             sum.add(round);
         }
         sum.elapsed = start.elapsed();
-        sum.cpu = cpu_time::of_process().saturating_sub(cpu);
+        sum.cpu = process::cpu_time_of_process().saturating_sub(cpu);
         sum
     }
 
@@ -152,9 +151,8 @@ impl Round {
     }
 
     fn add(&mut self, other: Self) {
-        self.latency
-            .add(&other.latency)
-            .expect("the histogram grows");
+        let latency = &mut self.latency;
+        latency.add(&other.latency).expect("the histogram grows");
         self.resumed += other.resumed;
         self.failures += other.failures;
         self.first_failure = self.first_failure.take().or(other.first_failure);

@@ -21,12 +21,9 @@
 //!   in TIME_WAIT. Those with which servers connect upstream do; Linux uses them again after a
 //!   second, on loopback, unless `net.ipv4.tcp_tw_reuse` is 0.
 
-mod client;
-mod cores;
 mod exchange;
 mod generator;
 mod run;
 mod servers;
-mod upstream;
 
 pub(crate) use run::{Options, run};

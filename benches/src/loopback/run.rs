@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use rekindle_test_servers::{Files, Running, Task};
 
-use super::client::CIPHER_SUITES;
-use super::cores::Cores;
+use super::exchange::{CIPHER_SUITES, start_upstream};
 use super::generator::{Generator, Round};
-use super::servers::{self, Server};
-use super::upstream;
+use super::servers::{self, Cores, Server};
 use crate::record::{Record, case};
 use crate::tls::{HandshakeKind, SERVER_NAME};
 
@@ -124,8 +122,15 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 "loopback: servers with {workers} workers share their cores with the load generator"
             ));
         }
+        // Some connections still end while a client begins the next.
+        let answering = 2 * usize::from(options.clients);
+        let bench = Bench {
+            options,
+            workers,
+            cores: &cores,
+            upstream: start_upstream(answering, cores.generator).expect("an upstream"),
+        };
         for stateless in [true, false] {
-            let bench = Bench::new(options, workers, &cores);
             let task = Task {
                 files: &files,
                 server_name: SERVER_NAME,
@@ -135,8 +140,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 cipher_suites: CIPHER_SUITES,
                 ticket_keys: &[],
             };
-            let parent = files.path(&format!("{workers}-{stateless}"));
-            let started = bench.start(&servers, &task, &parent, record);
+            let started = bench.start(&servers, &task, record);
             for &kind in HandshakeKind::value_variants() {
                 if kind.looks_up() != stateless {
                     bench.compare(kind, &started, record);
@@ -158,7 +162,7 @@ fn note_ports(record: &mut Record) {
 struct Bench<'a> {
     options: &'a Options,
     workers: usize,
-    cores: Cores,
+    cores: &'a Cores,
     upstream: SocketAddr,
 }
 
@@ -173,31 +177,13 @@ struct ServerLoad<'a> {
     samples: Vec<Sample>,
 }
 
-impl<'a> Bench<'a> {
-    fn new(options: &'a Options, workers: usize, cores: &Cores) -> Self {
-        // Some connections still end while a client begins the next.
-        let answering = 2 * usize::from(options.clients);
-        let upstream = upstream::start(answering, cores.generator).expect("an upstream");
-        let cores = cores.clone();
-        Self {
-            options,
-            workers,
-            cores,
-            upstream,
-        }
-    }
-
-    fn start(
-        &self,
-        servers: &[Server],
-        task: &Task<'_>,
-        parent: &Path,
-        record: &mut Record,
-    ) -> Vec<Started> {
+impl Bench<'_> {
+    fn start(&self, servers: &[Server], task: &Task<'_>, record: &mut Record) -> Vec<Started> {
+        let parent = format!("{}-{}", self.workers, task.stateless);
         let mut started = Vec::new();
         for server in servers {
             let name = server.name;
-            let directory = parent.join(name.replace(' ', "-"));
+            let directory = task.files.path(&parent).join(name.replace(' ', "-"));
             match server.start(&directory, task, self.cores.server) {
                 Ok(running) => started.push((name, running)),
                 Err(problem) => missed(record, name, &format!("does not start: {problem}")),
@@ -247,9 +233,8 @@ impl ServerLoad<'_> {
     fn take(&mut self, bench: &Bench<'_>) {
         let process = &self.running.process;
         let before = process.cpu_time();
-        let round = self
-            .generator
-            .round(Duration::from_millis(bench.options.millis));
+        let length = Duration::from_millis(bench.options.millis);
+        let round = self.generator.round(length);
         let server_cores = f64::from(bench.cores.server.count());
         self.samples.push(Sample {
             round,
@@ -263,15 +248,9 @@ impl ServerLoad<'_> {
     fn stands(&self, kind: HandshakeKind, workers: usize, record: &mut Record) -> bool {
         let name = self.name;
         let in_case = format!("{kind}, {workers} workers");
-        let failures: u64 = self
-            .samples
-            .iter()
-            .map(|sample| sample.round.failures)
-            .sum();
-        let mut firsts = self
-            .samples
-            .iter()
-            .filter_map(|s| s.round.first_failure.as_ref());
+        let rounds = || self.samples.iter().map(|sample| &sample.round);
+        let failures: u64 = rounds().map(|round| round.failures).sum();
+        let mut firsts = rounds().filter_map(|round| round.first_failure.as_ref());
         if let Some(first) = firsts.next() {
             record.note(format!(
                 "loopback: {name}: {in_case}: {failures} connections failed, the first: {first}"

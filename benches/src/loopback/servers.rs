@@ -1,20 +1,18 @@
 //! The servers: each terminates TLS and forwards the plain bytes over TCP, and each is configured
 //! alike as far as it lets itself be.
 
-use std::env;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, io};
 
 use rekindle_test_servers::{
     Configure, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
 use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::client::client;
-use super::exchange::exchange;
+use super::exchange::{client, exchange};
 use crate::tls::HandshakeKind;
 
 const PEERS: [&Product; 4] = [&NGINX, &HAPROXY, &HITCH, &TRAFFIC_SERVER];
@@ -64,14 +62,9 @@ pub(super) fn build_terminator() -> io::Result<PathBuf> {
         "release"
     };
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args([
-        "build",
-        "--quiet",
-        "--package=rekindle-terminator",
-        "--profile",
-        profile,
-    ]);
-    let command = command.arg("--target-dir").arg(target);
+    command.args(["build", "--quiet", "--package=rekindle-terminator"]);
+    command.args(["--profile", profile, "--target-dir"]);
+    let command = command.arg(target);
     let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
     match status.success() {
         true => Ok(program),
@@ -112,5 +105,63 @@ fn run_on(command: &mut Command, cpus: CpuSet) {
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(prepare);
+    }
+}
+
+/// A division of the processors that this process may use.
+#[derive(Clone, Debug)]
+pub(super) struct Cores {
+    /// For the server that has its turn.
+    pub(super) server: CpuSet,
+    /// For clients and upstream.
+    pub(super) generator: CpuSet,
+    /// Whether both are the same, because there are too few.
+    pub(super) shared: bool,
+}
+
+impl Cores {
+    /// As many processors for the server as it has workers, the rest for the generator; where no
+    /// rest would be left, both run on all.
+    pub(super) fn for_workers(workers: usize) -> Self {
+        let all = sched_getaffinity(None).expect("the system tells where we may run");
+        let mut server = CpuSet::new();
+        let mut generator = CpuSet::new();
+        for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)) {
+            if (server.count() as usize) < workers {
+                server.set(cpu);
+            } else {
+                generator.set(cpu);
+            }
+        }
+        let shared = generator.count() == 0;
+        if shared {
+            (server, generator) = (all, all);
+        }
+        Self {
+            server,
+            generator,
+            shared,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_gets_processors_and_all_are_used() {
+        let all = sched_getaffinity(None).unwrap().count();
+        for workers in 1..=4 {
+            let cores = Cores::for_workers(workers);
+            let (server, generator) = (cores.server.count(), cores.generator.count());
+            if cores.shared {
+                assert!(all as usize <= workers);
+                assert_eq!((server, generator), (all, all));
+            } else {
+                assert_eq!(server as usize, workers);
+                assert_eq!(server + generator, all);
+            }
+        }
     }
 }

@@ -10,8 +10,9 @@ use rekindle::SessionId;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::{Contender, Kind, Peer};
+use crate::process;
 use crate::record::named;
-use crate::resident;
+use crate::workload::churned;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -54,11 +55,6 @@ pub(super) enum When {
 }
 
 impl Job {
-    /// Reads what the process that asks has written as JSON.
-    pub(crate) fn parse(text: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
-    }
-
     /// Measures, and prints what was seen for the process that asked.
     pub(crate) fn print(&self) -> io::Result<()> {
         println!("{}", serde_json::to_string(&self.measure()?)?);
@@ -73,8 +69,8 @@ impl Job {
             When::Churned => 10 * self.sessions,
         };
         let mut bytes = Vec::with_capacity(LONGEST);
-        let before = resident::anonymous()?;
-        let peer = self.contender.boxed(self.sessions as usize);
+        let before = process::anonymous()?;
+        let peer = self.contender.plain().boxed(self.sessions as usize);
         for session in 0..inserts {
             if peer.kind() == Kind::Map && session >= self.sessions {
                 let removed = peer.remove(&id(session - self.sessions));
@@ -83,7 +79,7 @@ impl Job {
             self.sizes.encode(session, &mut bytes);
             assert!(peer.insert(&id(session), &bytes), "an insert was refused");
         }
-        let after = resident::anonymous()?;
+        let after = process::anonymous()?;
         let lengths = (0..inserts).filter_map(|session| self.look_up(&*peer, session));
         let (kept, encoded) = lengths.fold((0, 0), |(kept, sum), length| (kept + 1, sum + length));
         Ok(Held {
@@ -138,8 +134,7 @@ impl Sizes {
 /// The id of a session: always made anew, for a list of all would be in the way of what is
 /// measured.
 fn id(session: u64) -> SessionId {
-    let bytes: [u8; 32] = SmallRng::seed_from_u64(session).random();
-    SessionId::new(&bytes).expect("32 bytes")
+    churned(0, session).id
 }
 
 impl fmt::Display for Sizes {
@@ -177,7 +172,7 @@ mod tests {
                 assert!((500..=1_100).contains(&held.kept), "{job:?}: {held:?}");
                 let mean = held.encoded / held.kept;
                 assert!(mean.abs_diff(sizes.mean()) < 100, "{job:?}: {held:?}");
-                let is_map = contender.boxed(1).kind() == Kind::Map;
+                let is_map = contender.plain().boxed(1).kind() == Kind::Map;
                 assert!(!is_map || held.kept == 1_000, "{job:?}: {held:?}");
             }
         }

@@ -10,7 +10,11 @@
 //! it is not asked to trim, so that what it keeps for later counts.
 
 mod job;
+mod process;
 mod run;
+mod tls;
 
 pub(crate) use job::Job;
+pub(crate) use process::parse;
 pub(crate) use run::{JOB, Options, run};
+pub(crate) use tls::{TLS_JOB, TlsJob};

@@ -1,21 +1,15 @@
 //! Starts a process for each measurement, and hands in what they have seen.
 
-use std::env;
-use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-
 use super::job::{Held, Job, Sizes, When};
+use super::process::{AT_ONCE, in_own_process};
+use super::tls;
 use crate::peers::Contender;
+use crate::process;
 use crate::record::{Record, case};
-use crate::resident;
 use crate::threads::each;
 
 /// Name of the subcommand of this program that does a [`Job`](super::Job).
 pub(crate) const JOB: &str = "memory-job";
-
-/// Processes that measure at the same time.
-const AT_ONCE: usize = 2;
 
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +23,12 @@ pub(crate) struct Options {
     /// Processes for each measurement, one after the other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// TLS sessions for each storage, and a tenth of that with client certificates.
+    #[arg(
+        long, default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(10..1 << 32)
+    )]
+    tls_sessions: u64,
 }
 
 /// A quantity with its unit, and its value; but for the first, for each session that is kept.
@@ -36,12 +36,8 @@ type Quantity = (&'static str, &'static str, fn(&Held) -> f64);
 
 const QUANTITIES: [Quantity; 4] = [
     ("kept", "sessions", |held| held.kept as f64),
-    ("resident", "bytes", |held| {
-        held.grown as f64 / held.kept as f64
-    }),
-    ("encoded", "bytes", |held| {
-        held.encoded as f64 / held.kept as f64
-    }),
+    ("resident", "bytes", |h| h.grown as f64 / h.kept as f64),
+    ("encoded", "bytes", |h| h.encoded as f64 / h.kept as f64),
     ("overhead", "bytes", |held| {
         (held.grown as f64 - held.encoded as f64) / held.kept as f64
     }),
@@ -64,6 +60,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
             }
         }
     }
+    tls::run(options.tls_sessions, record);
 }
 
 /// Runs jobs that differ in their contenders only.
@@ -71,7 +68,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     let (sessions, sizes) = (jobs[0].sessions, jobs[0].sizes);
     // With as much again for tables and what is freed and not given back.
     let needed = 2 * AT_ONCE as u64 * sessions * (sizes.mean() + 200);
-    let available = resident::available().expect("/proc/meminfo");
+    let available = process::available().expect("/proc/meminfo");
     if available < needed {
         record.note(format!(
             "memory: {sessions} sessions of {sizes} bytes left out: they take {needed} bytes \
@@ -81,10 +78,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     }
     let mut seen: Vec<_> = jobs.iter().map(|job| (job.contender, Vec::new())).collect();
     for _ in 0..rounds {
-        for (one, (_, seen)) in each(AT_ONCE, jobs, in_own_process)
-            .into_iter()
-            .zip(&mut seen)
-        {
+        for (one, (_, seen)) in each(AT_ONCE, jobs, measure).into_iter().zip(&mut seen) {
             match one {
                 Ok(held) => seen.push(held),
                 Err(why) => record.note(format!("memory: {why}")),
@@ -103,18 +97,7 @@ fn compare(jobs: &[Job], rounds: u32, record: &mut Record) {
     }
 }
 
-/// Says why not, where the process could not be run to its end.
-fn in_own_process(job: &Job) -> Result<Held, String> {
-    let (contender, sessions) = (job.contender, job.sessions);
-    let failed = |error: io::Error| format!("{contender}: {error}");
-    let mut command = Command::new(env::current_exe().map_err(failed)?);
-    command.args([JOB, &serde_json::to_string(job).expect("it is plain data")]);
-    let output = command.stderr(Stdio::inherit()).output().map_err(failed)?;
-    if let Some(signal) = output.status.signal() {
-        return Err(format!(
-            "{contender}: ended by signal {signal} at {sessions}"
-        ));
-    }
-    assert!(output.status.success(), "{command:?} failed");
-    Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
+fn measure(job: &Job) -> Result<Held, String> {
+    in_own_process(JOB, job)
+        .map_err(|why| format!("{} with {}: {why}", job.contender, job.sessions))
 }

@@ -88,12 +88,8 @@ pub(crate) use with_peer;
 impl Contender {
     /// A table of its own for each of these can be made by [`boxed`](Entrant::boxed).
     pub(crate) fn tables() -> impl Iterator<Item = Self> {
-        let own = |contender: &Self| *contender == Self::Rekindle || contender.is_peer();
+        let own = |one: &Self| one.has_forms() || [Self::Rekindle, Self::Rustls].contains(one);
         Self::value_variants().iter().copied().filter(own)
-    }
-
-    fn is_peer(self) -> bool {
-        self.has_forms() || self == Self::Rustls
     }
 
     fn has_forms(self) -> bool {
@@ -106,25 +102,15 @@ impl Contender {
 
     /// As it comes.
     pub(crate) fn plain(self) -> Entrant {
-        Entrant {
-            contender: self,
-            wiping: false,
-        }
+        let (contender, wiping) = (self, false);
+        Entrant { contender, wiping }
     }
 
     /// In each of its forms.
     pub(crate) fn forms(self) -> impl Iterator<Item = Entrant> {
-        let wiping = Entrant {
-            contender: self,
-            wiping: true,
-        };
-        [self.plain()]
-            .into_iter()
-            .chain(self.has_forms().then_some(wiping))
-    }
-
-    pub(crate) fn boxed(self, room: usize) -> Box<dyn Peer + Sync> {
-        self.plain().boxed(room)
+        let (contender, wiping) = (self, true);
+        let wiping = (self.has_forms()).then_some(Entrant { contender, wiping });
+        [self.plain()].into_iter().chain(wiping)
     }
 }
 

@@ -3,11 +3,9 @@
 pub(crate) mod adapters;
 mod contender;
 mod floor;
-mod openssl;
 mod ours;
 mod peer;
 
-pub(crate) use self::openssl::{OpenSsl, session};
 #[cfg(feature = "before")]
 pub(crate) use self::ours::Before;
 pub(crate) use self::ours::{Engine, Rekindle};

@@ -2,7 +2,6 @@
 //! commit beside it.
 
 use std::borrow::Borrow;
-use std::sync::Arc;
 
 use rekindle::SessionId;
 
@@ -10,7 +9,7 @@ use super::peer::{Kind, LIFETIME, Peer};
 use crate::workload::number;
 
 /// An engine; each call pins by itself.
-pub(crate) trait Engine: Peer + Clone + Sync + 'static {
+pub(crate) trait Engine: Peer + Sync + 'static {
     fn new(capacity: usize) -> Self;
 
     /// Pins for a batch of calls: for reading only, as a writer that stays pinned holds its own
@@ -21,13 +20,11 @@ pub(crate) trait Engine: Peer + Clone + Sync + 'static {
 /// Makes an [`Engine`] of a version of the crate; `$own` gives its own kind of an id.
 macro_rules! engine {
     ($name:ident, $version:ident, $own:ident) => {
-        #[derive(Clone)]
-        pub(crate) struct $name(Arc<$version::Cache<u64>>);
+        pub(crate) struct $name($version::Cache<u64>);
 
         impl Engine for $name {
             fn new(capacity: usize) -> Self {
-                let cache = $version::Cache::new(capacity);
-                Self(Arc::new(cache.expect("a valid capacity")))
+                Self($version::Cache::new(capacity).expect("a valid capacity"))
             }
 
             fn pin(&self) -> impl Peer {

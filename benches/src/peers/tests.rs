@@ -79,7 +79,7 @@ fn a_floor_holds_what_was_put_and_not_what_was_taken() {
 
 #[test]
 fn first_in_is_first_out_although_it_was_used_unless_it_came_again() {
-    let fifo = Contender::Fifo.boxed(2);
+    let fifo = Contender::Fifo.plain().boxed(2);
     let id = |step| churned(0, step).id;
     let insert = |step| fifo.insert(&id(step), Value::new(SHORTEST).of(step, 0));
     insert(0);

@@ -2,8 +2,7 @@
 
 use openssl::asn1::Asn1Time;
 
-use super::cases::{Case, Spread, cases, contenders, group_by};
-use super::numbers;
+use super::cases::{Case, Spread, cases, contenders, duration, group_by, short};
 use super::targets;
 use super::verdict::{Row, Verdict};
 use crate::record::{Record, Scale};
@@ -33,21 +32,15 @@ pub(super) fn page(record: &Record, remarks: Option<&str>, plots: &[String]) -> 
             .to_owned(),
         tables(&cases(record)),
     ];
-    let parts = parts
-        .iter()
-        .map(|part| part.trim())
-        .filter(|part| !part.is_empty());
+    let parts = parts.iter().map(|part| part.trim());
+    let parts = parts.filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
 /// What became of a target, as an item of a list.
 pub(super) fn target(row: &Row) -> String {
-    let mut lines = vec![format!(
-        "- **{}** {}: {}",
-        row.verdict().shown(),
-        row.measure,
-        row.target
-    )];
+    let verdict = row.verdict().shown();
+    let mut lines = vec![format!("- **{verdict}** {}: {}", row.measure, row.target)];
     if let Some(worst) = row.worst() {
         let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
         lines.push(format!("  - worst {value} {spread} {}", worst.case));
@@ -62,14 +55,10 @@ pub(super) fn target(row: &Row) -> String {
 fn summary(record: &Record, rows: &[Row]) -> String {
     let machine = &record.machine;
     let time = i64::try_from(machine.unix_time).map(Asn1Time::from_unix);
-    let date = time
-        .ok()
-        .and_then(Result::ok)
-        .map_or_else(String::new, |time| time.to_string());
-    let mut text = format!(
-        "Scale **{}**, commit `{}`, {date}. ",
-        record.scale, machine.commit
-    );
+    let date = time.ok().and_then(Result::ok);
+    let date = date.map_or_else(String::new, |time| time.to_string());
+    let (scale, commit) = (&record.scale, &machine.commit);
+    let mut text = format!("Scale **{scale}**, commit `{commit}`, {date}. ");
     if record.scale != Scale::Full.to_string() {
         text += "This is not the full run: it shows that everything works, and its numbers are a \
                  first impression at best. ";
@@ -79,7 +68,7 @@ fn summary(record: &Record, rows: &[Row]) -> String {
         (count > 0).then(|| format!("{count} {}", verdict.shown()))
     });
     let counts = counts.collect::<Vec<_>>().join(", ");
-    let took = numbers::duration(record.durations.values().sum());
+    let took = duration(record.durations.values().sum());
     let processors = machine.processors;
     let s = if processors == 1 { "" } else { "s" };
     let run = format!("The run took {took} on {processors} processor{s}.");
@@ -89,33 +78,24 @@ fn summary(record: &Record, rows: &[Row]) -> String {
 fn machine(record: &Record) -> String {
     let machine = &record.machine;
     let gibibytes = machine.memory_bytes as f64 / (1u64 << 30) as f64;
+    let (processors, caches) = (machine.processors, machine.caches.join(", "));
     let facts = [
-        format!(
-            "{}, {} processors in use",
-            machine.processor, machine.processors
-        ),
-        format!(
-            "caches {}; memory {gibibytes:.1} GiB",
-            machine.caches.join(", ")
-        ),
+        format!("{}, {processors} in use", machine.processor),
+        format!("caches {caches}; memory {gibibytes:.1} GiB"),
         format!("{}, {}", machine.system, machine.kernel),
         format!("{}, {}", machine.openssl, machine.rustc),
         "peers as in the Cargo.lock of the commit; servers as their distribution packages them"
             .to_owned(),
     ];
     let took = (record.durations.iter())
-        .map(|(part, seconds)| format!("part {part}: {}", numbers::duration(*seconds)));
-    list(
-        "## Machine",
-        &facts.into_iter().chain(took).collect::<Vec<_>>(),
-    )
+        .map(|(part, seconds)| format!("part {part}: {}", duration(*seconds)));
+    let facts: Vec<_> = facts.into_iter().chain(took).collect();
+    list("## Machine", &facts)
 }
 
 fn list(title: &str, items: &[String]) -> String {
-    let items: String = items
-        .iter()
-        .map(|item| format!("- {}\n", escaped(item)))
-        .collect();
+    let items = items.iter().map(|item| format!("- {}\n", escaped(item)));
+    let items: String = items.collect();
     if items.is_empty() {
         items
     } else {
@@ -139,10 +119,8 @@ fn tables(cases: &[Case<'_>]) -> String {
         let (title, count) = (escaped(&title(table[0])), table.len());
         format!("<details><summary>{title} ({count})</summary>\n\n{head}{rows}\n</details>\n")
     };
-    group_by(cases, |case| title(case))
-        .into_iter()
-        .map(one)
-        .collect()
+    let groups = group_by(cases, |case| title(case));
+    groups.into_iter().map(one).collect()
 }
 
 fn title(case: &Case<'_>) -> String {
@@ -161,7 +139,7 @@ fn cell(case: &Case<'_>, contender: &str) -> String {
     let Some(measurement) = case.contender(contender) else {
         return "–".to_owned();
     };
-    let (reference, short) = (case.measurements[0], numbers::short);
+    let reference = case.measurements[0];
     let Spread { low, median, high } = Spread::of(&measurement.ratios_to(reference));
     let mut text = short(measurement.median());
     if measurement.contender != reference.contender && median.is_finite() {

@@ -15,26 +15,19 @@ pub(super) fn measured(what: [&str; 2], case: &str, contenders: &str) -> Vec<Mea
         let (key, value) = pair.split_once('=').expect("a key and its value");
         (key.trim().to_owned(), value.to_owned())
     };
+    let number = |sample: &str| sample.parse().expect("a number");
     let one = |(contender, samples): (String, String)| Measurement {
         part: what[0].into(),
         quantity: what[1].into(),
         unit: "ns".into(),
         case: case.split(';').map(pair).collect(),
         contender,
-        samples: samples
-            .split(',')
-            .map(|s| s.parse().expect("a number"))
-            .collect(),
+        samples: samples.split(',').map(number).collect(),
     };
     contenders.split(';').map(pair).map(one).collect()
 }
 
-pub(super) fn engine(
-    load: &str,
-    sessions: usize,
-    threads: usize,
-    contenders: &str,
-) -> Vec<Measurement> {
+pub(super) fn engine(load: &str, sessions: u32, threads: u32, times: &str) -> Vec<Measurement> {
     let case = format!("load={load};sessions={sessions};threads={threads};bytes=160;keys=uniform");
-    measured(["engine", "time per operation"], &case, contenders)
+    measured(["engine", "time per operation"], &case, times)
 }

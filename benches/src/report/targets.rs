@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,8 +31,8 @@ fn targets() -> Vec<Target> {
         targets.into_iter().map(whole).collect::<Vec<Value>>()
     };
     let all = measures.into_iter().flat_map(of_measure);
-    all.map(|target| serde_json::from_value(target).expect(FORM))
-        .collect()
+    let parsed = all.map(|target| serde_json::from_value(target).expect(FORM));
+    parsed.collect()
 }
 
 /// Keys of a case and the values that they may have; a `*` at an end stands for any text.
@@ -72,7 +73,7 @@ struct Target {
 #[serde(rename_all = "snake_case")]
 enum Against {
     /// The value itself counts.
-    Alone(Yes),
+    Alone(()),
     /// Each of these contenders; every peer where none is named.
     Each(Vec<String>),
     /// Of these contenders the one with the shortest time; of every peer where none is named.
@@ -80,9 +81,6 @@ enum Against {
     /// The same contender in the case that has this value for this key.
     Case(String, String),
 }
-
-#[derive(Deserialize)]
-struct Yes;
 
 /// Peers whose values overwrite themselves are judged, as ours do so too; what is seen beside the
 /// same peers without that is told.
@@ -129,9 +127,8 @@ impl Target {
         let expected = combinations(&self.expected);
         let mut told = self.seen_in(&counted, cases, Form::Told);
         told.retain(|one| {
-            expected
-                .iter()
-                .any(|slice| fits(slice, |key| one.value(key)))
+            let fits = |slice| fits(slice, |key| one.value(key));
+            expected.iter().any(fits)
         });
         for slice in &expected {
             let before = checks.len();
@@ -213,10 +210,8 @@ impl Target {
             };
             let told = |m: &&Measurement| case.contender(&(m.contender.clone() + WIPING)).is_some();
             let all: Vec<_> = match names {
-                [] => case
-                    .peers()
-                    .filter(|m| told(m) == (form == Form::Told))
-                    .collect(),
+                [] if form == Form::Told => case.peers().filter(told).collect(),
+                [] => case.peers().filter(|m| !told(m)).collect(),
                 _ => names.iter().filter_map(|name| in_form(name)).collect(),
             };
             all.into_iter().filter(|m| holds(&m.contender)).collect()
@@ -247,9 +242,7 @@ impl Target {
         match (&self.against, self.unit) {
             (Against::Alone(_), _) => ours.samples.clone(),
             (_, Unit::Points) => pairs().map(|(ours, theirs)| ours - theirs).collect(),
-            _ => pairs()
-                .map(|(ours, theirs)| self.factor * ours / theirs)
-                .collect(),
+            _ => pairs().map(|(o, t)| self.factor * o / t).collect(),
         }
     }
 
@@ -320,30 +313,22 @@ fn fits<'v>(filter: &Filter, value: impl Fn(&str) -> &'v str) -> bool {
 }
 
 fn combinations(expected: &Filter) -> Vec<Filter> {
-    expected
-        .iter()
-        .fold(vec![Filter::new()], |all, (key, values)| {
-            let with = |one: &Filter, value: &String| {
-                let mut one = one.clone();
-                one.insert(key.clone(), vec![value.clone()]);
-                one
-            };
-            let each = all
-                .iter()
-                .flat_map(|one| values.iter().map(move |v| with(one, v)));
-            each.collect()
-        })
+    let one = |(key, values): (&String, &Vec<String>)| {
+        let key = key.clone();
+        let with = move |value: String| (key.clone(), vec![value]);
+        values.clone().into_iter().map(with)
+    };
+    let all = expected.iter().map(one).multi_cartesian_product();
+    all.map(Filter::from_iter).collect()
 }
 
 fn name_of(slice: &Filter) -> String {
-    let names = slice
-        .iter()
-        .filter_map(|(key, values)| words(key, &values[0]));
-    let name = names.collect::<Vec<_>>().join(", ");
-    match &*name {
-        "" => "any case".to_owned(),
-        _ => name,
-    }
+    let name = |(key, values): (&String, &Vec<String>)| words(key, &values[0]);
+    let name = slice.iter().filter_map(name).join(", ");
+    let any = || "any case".to_owned();
+    Some(name)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(any)
 }
 
 #[cfg(test)]

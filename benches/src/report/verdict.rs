@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::cases::Spread;
-use super::numbers;
+use super::cases::{Spread, short};
 
 /// A target, and what was seen in each case that it speaks about.
 #[derive(Clone, Debug)]
@@ -96,14 +95,14 @@ impl Row {
         match self.unit {
             Unit::Ratio => format!("{}×", self.ratio(value)),
             Unit::Points => format!("{value:+.2} points").replace('-', "−"),
-            Unit::Bytes => format!("{} bytes", numbers::short(value)),
+            Unit::Bytes => format!("{} bytes", short(value)),
         }
     }
 
     /// A ratio, with another digit where it would read as if it were the limit.
     fn ratio(&self, value: f64) -> String {
         let (Limit::AtMost(limit) | Limit::AtLeast(limit)) = self.limit;
-        let text = Some(numbers::short(value)).filter(|text| *text != numbers::short(limit));
+        let text = Some(short(value)).filter(|text| *text != short(limit));
         text.unwrap_or_else(|| format!("{value:.3}"))
     }
 
@@ -112,7 +111,7 @@ impl Row {
         let Spread { low, high, .. } = check.seen;
         let text = |value: f64| match self.unit {
             Unit::Points => format!("{value:+.2}").replace('-', "−"),
-            Unit::Ratio | Unit::Bytes => numbers::short(value),
+            Unit::Ratio | Unit::Bytes => short(value),
         };
         let spread = (low < high).then(|| format!("[{}, {}]", text(low), text(high)));
         spread.unwrap_or_default()

@@ -24,11 +24,8 @@
 //! Every sealed ticket reaches its client, and every ticket that is opened is counted by OpenSSL's
 //! own callback for that; both are checked.
 
-mod connection;
-mod hello;
 mod open;
 mod run;
 mod seal;
-mod swap;
 
 pub(crate) use run::{Options, run};

@@ -1,12 +1,16 @@
 //! Seals, opens and resumes, with the ring left alone and swapped.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{fmt, thread};
+
+use rekindle::tickets::{RingKey, TicketRing};
 
 use super::open::{Opener, ROOM};
 use super::seal;
-use super::swap::{RATE, Ring, while_swapping};
 use crate::handshake::VisitedServer;
 use crate::record::{Record, case, interleave};
+use crate::threads::{Raises, join};
 use crate::tls::{HandshakeKind, Server, Store};
 
 /// What is run.
@@ -71,6 +75,9 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
     }
 }
 
+/// Of each contender, by round.
+type Samples = Vec<Vec<f64>>;
+
 type Turn<'a> = Box<dyn Fn() -> f64 + 'a>;
 
 /// One of [`CONTENDERS`] at one task.
@@ -82,18 +89,13 @@ fn boxed<'a>(turn: impl Fn() -> f64 + 'a) -> Turn<'a> {
 
 /// Gives both contenders their turn in every round. If our ring is swapped, then also while the
 /// other one works: it costs both the same of the machine.
-fn compare(
-    ring: Ring,
-    contenders: &[Contender<'_>; 2],
-    rounds: usize,
-    record: &mut Record,
-) -> Vec<Vec<f64>> {
+fn compare(ring: Ring, of: &[Contender<'_>; 2], rounds: usize, record: &mut Record) -> Samples {
     let mut samples = Vec::new();
-    let mut all = || samples = interleave(0..=rounds, contenders, |(_, turn), _| turn());
+    let mut all = || samples = interleave(0..=rounds, of, |(_, turn), _| turn());
     match ring {
         Ring::Still => all(),
         Ring::Swapped => {
-            let ours = contenders[1].0.resumption.as_ref().expect("rekindle's");
+            let ours = of[1].0.resumption.as_ref().expect("rekindle's");
             let rate = while_swapping(ours.ticket_ring(), all);
             if rate < 0.9 * RATE {
                 record.note(format!("tickets: only {rate:.0} swaps a second"));
@@ -101,4 +103,74 @@ fn compare(
         }
     }
     samples
+}
+
+pub(super) const RATE: f64 = 1_000.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ring {
+    Still,
+    Swapped,
+}
+
+impl fmt::Display for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Still => f.write_str("still"),
+            Self::Swapped => write!(f, "swapped {RATE} times a second"),
+        }
+    }
+}
+
+/// Swaps the ring for its copy while `work` is done; swaps in a second as they came about.
+pub(super) fn while_swapping(ring: &TicketRing, work: impl FnOnce()) -> f64 {
+    let records: Vec<u8> = ring.load().iter().flat_map(record).collect();
+    let (over, start) = (AtomicBool::new(false), Instant::now());
+    let swap = || {
+        let mut swaps = 0_u32;
+        while !over.load(Ordering::Relaxed) {
+            ring.update(&records).expect("keys that were in it");
+            swaps += 1;
+            let next = Duration::from_secs_f64(f64::from(swaps) / RATE);
+            thread::sleep(next.saturating_sub(start.elapsed()));
+        }
+        f64::from(swaps) / start.elapsed().as_secs_f64()
+    };
+    thread::scope(|scope| {
+        let swapper = scope.spawn(swap);
+        let over = Raises(&over);
+        work();
+        drop(over);
+        join(swapper)
+    })
+}
+
+/// As in Traffic Server's key files.
+fn record(key: &RingKey) -> [u8; 48] {
+    let key = key.key();
+    let mut record = [0; 48];
+    record[..16].copy_from_slice(key.name());
+    record[16..32].copy_from_slice(key.hmac_secret());
+    record[32..].copy_from_slice(key.aes_key());
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swapped_ring_keeps_its_keys() {
+        let ring = TicketRing::random().unwrap();
+        let keys = || ring.load().iter().map(record).collect::<Vec<_>>();
+        let (before, first) = (keys(), std::ptr::from_ref(&*ring.load()));
+        let held = ring.load();
+        while_swapping(&ring, || {
+            while std::ptr::from_ref(&*ring.load()) == first {
+                thread::yield_now();
+            }
+        });
+        drop(held);
+        assert_eq!(keys(), before);
+    }
 }

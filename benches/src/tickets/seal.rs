@@ -1,11 +1,79 @@
-//! How long it takes to seal a ticket.
+//! How long it takes to seal a ticket: a connection of TLS 1.3 in memory, whose server hands out
+//! tickets on demand.
 
+use std::mem;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use crate::threads::on_threads;
-use crate::tls::Server;
+use openssl::ssl::{SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion};
 
+use crate::process;
+use crate::threads::on_threads;
+use crate::tls::{
+    Pipe, Server, client_builder, new_ssl, offer, receive_tickets, request_ticket, shake_hands,
+};
+
+pub(super) struct Connection {
+    client: SslStream<Pipe>,
+    server: SslStream<Pipe>,
+    context: SslContext,
+    received: Arc<Mutex<Vec<SslSession>>>,
+}
+
+impl Connection {
+    /// After a full handshake, with all its tickets received and thrown away.
+    pub(super) fn new(server: &SslContext) -> Self {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let mut context = client_builder(SslVersion::TLS1_3);
+        context
+            .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+        let keep = Arc::clone(&received);
+        context.set_new_session_callback(move |_, session| {
+            keep.lock().expect("not poisoned").push(session);
+        });
+        let context = context.build();
+        let (client, server) = shake_hands(new_ssl(&context), new_ssl(server));
+        let mut this = Self {
+            client,
+            server,
+            context,
+            received,
+        };
+        assert!(!this.receive().is_empty(), "a handshake comes with tickets");
+        this
+    }
+
+    /// Lets the server seal and send more tickets; the time that it took for all of them.
+    pub(super) fn seal(&mut self, tickets: usize) -> Duration {
+        for _ in 0..tickets {
+            // Takes no more than a note of it.
+            request_ticket(&mut self.server);
+        }
+        let start = process::cpu_time_of_thread();
+        let result = self.server.do_handshake();
+        let time = process::cpu_time_of_thread() - start;
+        result.expect("tickets need no answer");
+        time
+    }
+
+    /// The client's sessions with those tickets that it had not seen yet.
+    pub(super) fn receive(&mut self) -> Vec<SslSession> {
+        receive_tickets(&mut self.client);
+        mem::take(&mut *self.received.lock().expect("not poisoned"))
+    }
+
+    /// Whether a session that this client has received is resumed.
+    pub(super) fn resumes(&self, session: &SslSession, server: &SslContext) -> bool {
+        let mut client = new_ssl(&self.context);
+        offer(&mut client, session);
+        let (client, server) = shake_hands(client, new_ssl(server));
+        let reused = server.ssl().session_reused();
+        assert_eq!(client.ssl().session_reused(), reused);
+        reused
+    }
+}
+
+/// Tickets that are sealed by one call.
 const TICKETS: usize = 16;
 
 /// Lets each thread seal tickets on a connection of its own for the length of a turn; nanoseconds

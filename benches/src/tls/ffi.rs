@@ -2,12 +2,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_long, c_uchar, c_void};
+use std::ffi::{c_int, c_uchar, c_void};
 use std::{ptr, slice};
 
 use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSessionRef, SslStream};
-use openssl_sys::{SSL, SSL_CTX, SSL_SESSION};
+use openssl_sys::{SSL, SSL_CTX, SSL_CTX_ctrl, SSL_SESSION};
 
 // What OpenSSL says has become of a ticket, and what a callback answers to it.
 const SSL_TICKET_SUCCESS: c_int = 5;
@@ -61,18 +61,17 @@ pub(crate) fn add_session(context: &SslContextRef, session: &SslSessionRef) -> b
     unsafe { context.add_session(session) }
 }
 
+/// Removes a session from OpenSSL's own cache. Whether it was there.
+pub(crate) fn remove_session(context: &SslContextRef, session: &SslSessionRef) -> bool {
+    // SAFETY: as above.
+    unsafe { context.remove_session(session) }
+}
+
 /// Number of sessions in OpenSSL's own cache.
 pub(crate) fn sessions_in(context: &SslContextRef) -> usize {
-    let nothing: c_long = 0;
+    let context = context.as_ptr();
     // SAFETY: a live context; this control reads a counter and takes no argument.
-    let count = unsafe {
-        openssl_sys::SSL_CTX_ctrl(
-            context.as_ptr(),
-            SSL_CTRL_SESS_NUMBER,
-            nothing,
-            ptr::null_mut(),
-        )
-    };
+    let count = unsafe { SSL_CTX_ctrl(context, SSL_CTRL_SESS_NUMBER, 0, ptr::null_mut()) };
     usize::try_from(count).expect("a count")
 }
 
@@ -98,15 +97,10 @@ pub(crate) fn ticket_of(session: &SslSessionRef) -> Vec<u8> {
 
 /// Lets a server's context count the tickets that it opens, see [`opened`].
 pub(crate) fn count_opened(context: &mut SslContextBuilder) {
+    let (context, nothing) = (context.as_ptr(), ptr::null_mut());
     // SAFETY: a live context, a callback of the right type, no argument.
-    let result = unsafe {
-        SSL_CTX_set_session_ticket_cb(
-            context.as_ptr(),
-            None,
-            Some(ticket_was_tried),
-            ptr::null_mut(),
-        )
-    };
+    let result =
+        unsafe { SSL_CTX_set_session_ticket_cb(context, None, Some(count_tried), nothing) };
     assert_eq!(result, 1, "there is nothing that could fail");
 }
 
@@ -116,7 +110,7 @@ pub(crate) fn opened() -> usize {
 }
 
 /// OpenSSL has tried to open a ticket. Counts it and goes on as OpenSSL would without us.
-unsafe extern "C" fn ticket_was_tried(
+unsafe extern "C" fn count_tried(
     _ssl: *mut SSL,
     _session: *mut SSL_SESSION,
     _name: *const c_uchar,

@@ -1,6 +1,8 @@
-//! Servers in this process.
+//! Servers in this process, and sessions for them that no handshake made.
 
-use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode};
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode, SslSessionRef,
+};
 use rekindle::SessionId;
 use rekindle::openssl::Resumption;
 
@@ -82,7 +84,54 @@ impl Server {
                 let inserted = ours.cache().insert_session(&id, session);
                 inserted.expect("nothing is refused here");
             }
-            None => assert!(ffi::add_session(&self.context, &session), "a new session"),
+            None => assert!(self.add(&session), "a new session"),
         }
+    }
+
+    /// Adds a session to OpenSSL's internal cache; `false` where it was there.
+    pub(crate) fn add(&self, session: &SslSessionRef) -> bool {
+        ffi::add_session(&self.context, session)
+    }
+
+    /// Removes a session from OpenSSL's internal cache; whether it was there.
+    pub(crate) fn remove(&self, session: &SslSessionRef) -> bool {
+        ffi::remove_session(&self.context, session)
+    }
+}
+
+/// A TLS 1.2 session under an id, as OpenSSL decodes it: it offers no other way to choose the id.
+pub(crate) fn session(id: &[u8]) -> SslSession {
+    assert!(id.len() == 32, "an id of 32 bytes");
+    let fields: [&[u8]; 8] = [
+        &[0x02, 1, 1],          // version of the structure
+        &[0x02, 2, 0x03, 0x03], // TLS 1.2
+        &[0x04, 2, 0xc0, 0x2f], // ECDHE-RSA-AES128-GCM-SHA256
+        &[0x04, 32],
+        id,
+        &[0x04, 48],
+        &[0x5a; 48],                     // the master secret
+        &[0xa2, 4, 0x02, 2, 0x1c, 0x20], // how many seconds it lives, from now
+    ];
+    let fields = fields.concat();
+    let der = [&[0x30, fields.len() as u8][..], &fields[..]].concat();
+    SslSession::from_der(&der).expect("a valid encoding")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::churned;
+
+    #[test]
+    fn sessions_come_and_go_and_the_oldest_is_evicted() {
+        // It evicts as soon as it is full, counting the one that comes in: it keeps two.
+        let cache = Server::new(Store::Internal, 3);
+        let [a, b, c] = [1, 2, 3].map(|step| session(churned(0, step).id.as_bytes()));
+        assert_eq!(a.id(), churned(0, 1).id.as_bytes());
+        assert!(cache.add(&a));
+        assert!(!cache.add(&a), "it was there");
+        assert!(cache.add(&b) && cache.add(&c));
+        assert!(!cache.remove(&a), "it was evicted");
+        assert!(cache.remove(&b) && !cache.remove(&b));
     }
 }

@@ -57,9 +57,14 @@ impl Files {
 
     /// Puts a fresh key on P-256 and a certificate for `name` in the place of what was there.
     pub fn make_certificate(&self, name: &str) {
+        self.make_certificate_with("ec -pkeyopt ec_paramgen_curve:P-256", name);
+    }
+
+    /// As [`make_certificate`](Self::make_certificate), with a key of another kind: what follows
+    /// `-newkey` of `openssl req`.
+    pub fn make_certificate_with(&self, key: &str, name: &str) {
         let words = format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
-             -subj /CN={name} -keyout {} -out {}",
+            "req -x509 -newkey {key} -nodes -days 1 -subj /CN={name} -keyout {} -out {}",
             self.key(),
             self.cert()
         );

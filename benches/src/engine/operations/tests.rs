@@ -73,7 +73,7 @@ fn is_caught(load: Load, wrong: Wrong) -> bool {
         &[Contender::Dashmap.plain()],
     );
     let table = &mut tables.tables[0];
-    let liar = Liar(Contender::Dashmap.boxed(1_000), wrong);
+    let liar = Liar(Contender::Dashmap.plain().boxed(1_000), wrong);
     let mut value = Value::new(SETUP.bytes);
     for session in 0..tables.population.sessions.len() as u32 {
         let bytes = tables.population.sessions.value(session, &mut value);

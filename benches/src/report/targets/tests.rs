@@ -11,6 +11,12 @@ fn row(measurements: &[Measurement], target: &str) -> Row {
     found.unwrap_or_else(|| panic!("no target {target}"))
 }
 
+fn judged(measurements: &[Measurement], target: &str, verdict: Verdict) -> Row {
+    let row = row(measurements, target);
+    assert_eq!(row.verdict(), verdict, "{target}");
+    row
+}
+
 fn verdict(measurements: &[Measurement], target: &str) -> Verdict {
     row(measurements, target).verdict()
 }
@@ -18,9 +24,8 @@ fn verdict(measurements: &[Measurement], target: &str) -> Verdict {
 /// Every size and number of threads: the floor, ours at a ratio to it, and scc at another.
 fn lookups(ours: f64, scc: f64) -> Vec<Measurement> {
     let at = |ratio: f64| {
-        [100.0, 110.0, 90.0]
-            .map(|floor| (floor * ratio).to_string())
-            .join(",")
+        let times = [100.0, 110.0, 90.0].map(|floor| floor * ratio);
+        times.map(|time| time.to_string()).join(",")
     };
     let (floor, ours, scc) = (at(1.0), at(ours), at(scc));
     let all = format!("floor={floor};rekindle, pinned={ours};rekindle={ours};scc={scc}");
@@ -43,8 +48,7 @@ fn an_empty_record_measures_nothing() {
 #[test]
 fn lookups_are_held_against_the_floor_round_by_round() {
     let floor = "at most 1.10 of the floor";
-    let met = row(&lookups(1.09, 2.0), floor);
-    assert_eq!(met.verdict(), Verdict::Met);
+    let met = judged(&lookups(1.09, 2.0), floor, Verdict::Met);
     assert_eq!(met.checks.len(), 20);
     assert_eq!(met.remark(), "");
 
@@ -56,16 +60,13 @@ fn lookups_are_held_against_the_floor_round_by_round() {
     assert_eq!(verdict(&measurements, floor), Verdict::Met);
     // The second case's.
     measurements[5].samples = vec![123.0, 136.0, 115.0];
-    let missed = row(&measurements, floor);
-    assert_eq!(missed.verdict(), Verdict::Missed);
+    let missed = judged(&measurements, floor, Verdict::Missed);
     let worst = missed.worst().unwrap();
-    assert_eq!(
-        worst.case,
-        "1 k sessions, 2 threads, 160 B, rekindle, pinned"
-    );
+    let case = "1 k sessions, 2 threads, 160 B, rekindle, pinned";
+    assert_eq!(worst.case, case);
     assert_eq!(missed.value(worst.seen.median), "1.24×");
     assert_eq!(missed.spread(worst), "[1.24, 1.28]");
-    let remark = "missed in 1 of 20: 1 k sessions, 2 threads, 160 B, rekindle, pinned (1.24×)";
+    let remark = format!("missed in 1 of 20: {case} (1.24×)");
     assert_eq!(missed.remark(), remark);
 }
 
@@ -73,8 +74,8 @@ fn lookups_are_held_against_the_floor_round_by_round() {
 fn what_was_not_measured_is_not_met() {
     let mut some = lookups(1.0, 2.0);
     some.retain(|m| m.case("sessions") != Some("1000000"));
-    let row = row(&some, "at most 1.10 of the floor");
-    assert_eq!(row.verdict(), Verdict::MetWhereMeasured);
+    let floor = "at most 1.10 of the floor";
+    let row = judged(&some, floor, Verdict::MetWhereMeasured);
     let remark = "not measured: 1 M sessions, 1 thread; 1 M sessions, 2 threads";
     assert_eq!(row.remark(), remark);
 }
@@ -83,8 +84,7 @@ fn what_was_not_measured_is_not_met() {
 fn peers_are_not_the_floor() {
     let peers = "ahead of every peer";
     assert_eq!(verdict(&lookups(1.2, 1.3), peers), Verdict::Met);
-    let behind = row(&lookups(1.2, 1.1), peers);
-    assert_eq!(behind.verdict(), Verdict::Missed);
+    let behind = judged(&lookups(1.2, 1.1), peers, Verdict::Missed);
     assert!(behind.worst().unwrap().case.ends_with("beside scc"));
     let floor = "at most 1.10 of the floor";
     assert_eq!(verdict(&lookups(1.2, 1.3), floor), Verdict::Missed);
@@ -93,8 +93,7 @@ fn peers_are_not_the_floor() {
 #[test]
 fn two_threads_do_twice_the_work_in_the_same_time() {
     let gain = "at least 1.9 times the throughput";
-    let even = row(&lookups(1.0, 2.0), gain);
-    assert_eq!(even.verdict(), Verdict::Met);
+    let even = judged(&lookups(1.0, 2.0), gain, Verdict::Met);
     assert_eq!(even.worst().unwrap().seen.median, 2.0);
     let mut slower = lookups(1.0, 2.0);
     for m in slower.iter_mut().filter(|m| m.case("threads") == Some("2")) {
@@ -109,8 +108,7 @@ fn peers_that_overwrite_are_judged_and_the_others_told() {
     let cases = [10_000, 100_000, 1_000_000].map(|n| [(n, 1), (n, 2)]);
     let of = |(sessions, threads)| engine("insert, new ids", sessions, threads, times);
     let all: Vec<_> = cases.into_iter().flatten().flat_map(of).collect();
-    let overwrites = row(&all, "no slower than scc that overwrites");
-    assert_eq!(overwrites.verdict(), Verdict::Met);
+    let overwrites = judged(&all, "no slower than scc that overwrites", Verdict::Met);
     let told = "not counted: 1 M sessions, 2 threads, 160 B, beside scc (1.25×)";
     assert_eq!(overwrites.remark(), told);
     let plain = "at most 1.15 of scc that does not overwrite";
@@ -120,15 +118,13 @@ fn peers_that_overwrite_are_judged_and_the_others_told() {
 #[test]
 fn mixes_are_held_against_caches_and_the_fastest_map() {
     let mixes = [5, 20, 50].map(|share| format!("mixed, {share} % inserts of new ids"));
-    let loads = mixes
-        .into_iter()
-        .chain(["single use: take and two inserts".into()]);
+    let single_use = "single use: take and two inserts".to_owned();
+    let loads = mixes.into_iter().chain([single_use]);
     let times = "floor=1; rekindle=100; dashmap, wiping=99; scc, wiping=150; \
                  quick_cache, wiping=101; moka, wiping=300";
     let of = |load: String| [2, 16].map(|threads| engine(&load, 100_000, threads, times));
     let mut all: Vec<_> = loads.flat_map(of).flatten().collect();
-    let caches = row(&all, "ahead of every cache that overwrites");
-    assert_eq!(caches.verdict(), Verdict::Met);
+    let caches = judged(&all, "ahead of every cache that overwrites", Verdict::Met);
     assert_eq!(caches.checks.len(), 16);
     let maps = "no slower than the fastest map that overwrites";
     let missed = row(&all, maps);
@@ -150,12 +146,9 @@ fn a_get_is_held_against_a_get_buffer_of_the_same_kind() {
     let ours =
         |load, threads, time: f64| engine(load, 10_000, threads, &format!("rekindle={time}"));
     let (get, buffer) = ("get, random keys", "get_buffer, independent keys");
-    let all = [
-        ours(get, 1, 130.0),
-        ours(buffer, 2, 10.0),
-        ours(CHAIN, 1, 10.0),
-    ]
-    .concat();
+    let mut all = ours(get, 1, 130.0);
+    all.extend(ours(buffer, 2, 10.0));
+    all.extend(ours(CHAIN, 1, 10.0));
     assert_eq!(verdict(&all, target), Verdict::NotMeasured);
     let with = |time| [all.clone(), ours(buffer, 1, time)].concat();
     assert_eq!(verdict(&with(101.0), target), Verdict::Met);
@@ -165,11 +158,8 @@ fn a_get_is_held_against_a_get_buffer_of_the_same_kind() {
 #[test]
 fn the_tail_counts_beside_writers_only() {
     let tail = |case: &str, times: &str| {
-        measured(
-            ["tail", "latency of get"],
-            &format!("{case};sessions=100000"),
-            times,
-        )
+        let case = format!("{case};sessions=100000");
+        measured(["tail", "latency of get"], &case, times)
     };
     let idle = [
         tail("quantile=p99;writers=0", "rekindle=1"),
@@ -182,10 +172,8 @@ fn the_tail_counts_beside_writers_only() {
     assert_eq!(verdict(&all, twice), Verdict::NotMeasured);
     for writers in [4, 16] {
         let mut add = |quantile, times| {
-            all.extend(tail(
-                &format!("quantile={quantile};writers={writers}"),
-                times,
-            ));
+            let case = format!("quantile={quantile};writers={writers}");
+            all.extend(tail(&case, times));
         };
         add("p99", "rekindle=500");
         add("p99.9", "rekindle=999");
@@ -194,8 +182,7 @@ fn the_tail_counts_beside_writers_only() {
     assert_eq!(verdict(&all, half), Verdict::Met);
     assert_eq!(verdict(&all, twice), Verdict::Met);
     all.last_mut().unwrap().samples = vec![1_999.0];
-    let missed = row(&all, half);
-    assert_eq!(missed.verdict(), Verdict::Missed);
+    let missed = judged(&all, half, Verdict::Missed);
     let worst = &missed.worst().unwrap().case;
     assert!(worst.starts_with("100 k sessions, 16 writers"));
 
@@ -219,8 +206,7 @@ fn hits_are_compared_in_points() {
     let lru = "nowhere more than 0.1 points below exact LRU";
     let flood = "at least 1 point above exact LRU";
     assert_eq!(verdict(&of(19.91, 45.5), lru), Verdict::Met);
-    let met = row(&of(20.0, 45.5), flood);
-    assert_eq!(met.verdict(), Verdict::Met);
+    let met = judged(&of(20.0, 45.5), flood, Verdict::Met);
     assert_eq!(met.value(met.worst().unwrap().seen.median), "+1.50 points");
     assert_eq!(verdict(&of(20.0, 44.5), flood), Verdict::Missed);
     let remark = "missed in 1 of 3: Zipf, capacity 1 % (−0.11 points)";
@@ -229,27 +215,19 @@ fn hits_are_compared_in_points() {
 
 #[test]
 fn overhead_counts_at_full_capacity() {
-    let overhead = |case, bytes| measured(["memory", "overhead"], case, bytes);
-    let mut all = [
-        overhead(
-            "sessions=100000;when=after ten times capacity;bytes=200",
-            "rekindle=500",
-        ),
-        overhead(
-            "sessions=100000;when=filled;bytes=160 to 3072",
-            "rekindle=300",
-        ),
-        overhead("sessions=100000;when=filled;bytes=200", "rekindle=96"),
-    ]
-    .concat();
+    let overhead = |case: &str, bytes| {
+        let case = format!("sessions={case}");
+        measured(["memory", "overhead"], &case, bytes)
+    };
+    let churned = "100000;when=after ten times capacity;bytes=200";
+    let mut all = overhead(churned, "rekindle=500");
+    let mixed = "100000;when=filled;bytes=160 to 3072";
+    all.extend(overhead(mixed, "rekindle=300"));
+    all.extend(overhead("100000;when=filled;bytes=200", "rekindle=96"));
     let target = "at most 96 bytes";
     assert_eq!(verdict(&all, target), Verdict::MetWhereMeasured);
-    all.extend(overhead(
-        "sessions=1000000;when=filled;bytes=200",
-        "rekindle=90",
-    ));
-    let met = row(&all, target);
-    assert_eq!(met.verdict(), Verdict::Met);
+    all.extend(overhead("1000000;when=filled;bytes=200", "rekindle=90"));
+    let met = judged(&all, target, Verdict::Met);
     assert_eq!(
         met.remark(),
         "not counted: 100 k sessions, 200 B, after ten times capacity (500 bytes); \
@@ -282,17 +260,13 @@ fn rates_count_where_handshakes_were_resumed() {
     };
     let rate = |rates| of("handshakes per second", "TLS 1.2 id", rates);
     let share = |shares| of("really resumed", "TLS 1.2 id", shares);
-    let full = of(
-        "handshakes per second",
-        "full, TLS 1.2",
-        "rekindle=1;hitch=2",
-    );
+    let full = "full, TLS 1.2";
+    let full = of("handshakes per second", full, "rekindle=1;hitch=2");
     let target = "ahead of nginx, haproxy, hitch, Traffic Server";
 
     let rates = rate("rekindle=9000;nginx=8000;haproxy=7000;Traffic Server=6000");
     let mut all = [rates, full].concat();
-    let without_hitch = row(&all, target);
-    assert_eq!(without_hitch.verdict(), Verdict::MetWhereMeasured);
+    let without_hitch = judged(&all, target, Verdict::MetWhereMeasured);
     assert_eq!(without_hitch.unmeasured, ["hitch"]);
     all.extend(rate("hitch=8999"));
     assert_eq!(verdict(&all, target), Verdict::Met);

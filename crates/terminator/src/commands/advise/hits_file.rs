@@ -132,8 +132,7 @@ impl Stream<'_> {
         let mut text = format!(
             "Recommended: --sessions {capacity}. It is about the smallest that comes within one \
              percentage point of {most}:\n\
-             it finds {}. When full it takes {} ({:.0} bytes a session), the TLS library's own \
-             objects not counted.\n",
+             it finds {}. When full it takes {} ({:.0} bytes a session in all).\n",
             percent(self.share(hits)),
             bytes(self.each * capacity as f64),
             self.each,

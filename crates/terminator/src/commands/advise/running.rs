@@ -157,8 +157,7 @@ impl Terminator {
         );
         let (now, then) = (self.curve.share(self.capacity), self.curve.share(enough));
         let memory = format!(
-            "When full it takes {} ({:.0} bytes a session, the TLS library's own objects not \
-             counted), {} now.\n",
+            "When full it takes {} ({:.0} bytes a session in all), {} now.\n",
             bytes(each * enough as f64),
             each,
             bytes(each * self.capacity as f64)

@@ -1,9 +1,11 @@
-//! What this process holds of the machine's memory, and what is left of it.
+//! What this process holds of the machine's memory and has used of its processors.
 
 use std::io;
+use std::time::Duration;
 
 use procfs::process::Process;
 use procfs::{Current, Meminfo};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes of anonymous memory that this process has touched and not given back, whether they are in
 /// memory or swapped out. The counters of `/proc/self/status` are off by up to some hundred
@@ -23,6 +25,21 @@ pub(crate) fn anonymous() -> io::Result<u64> {
 pub(crate) fn available() -> io::Result<u64> {
     let available = Meminfo::current().map_err(io::Error::other)?.mem_available;
     available.ok_or_else(|| io::Error::other("the kernel does not say what is available"))
+}
+
+/// CPU time of the calling thread so far, in user mode and in the kernel.
+pub(crate) fn cpu_time_of_thread() -> Duration {
+    read(ClockId::ThreadCPUTime)
+}
+
+/// The same of this process, threads that have ended included.
+pub(crate) fn cpu_time_of_process() -> Duration {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    time.try_into().expect("no time before the start")
 }
 
 #[cfg(test)]
