@@ -15,9 +15,9 @@ use crate::sync::{AtomicPtr, Ordering};
 /// certificates end here.
 const ENCODED_AHEAD: usize = 5 * 64;
 
-/// The bits of a pointer to an entry that are free for a tag, since no process has memory of its own
-/// there unless it asks for it by address: on x86-64 the upper 16, on ARM-64 eight below those that
-/// its allocators and sanitizers use for tags of their own. Elsewhere the low four.
+/// The bits of a pointer to an entry that are free for a tag, since no process has memory of its
+/// own there unless it asks for it by address: on x86-64 the upper 16, on ARM-64 eight below those
+/// that its allocators and sanitizers use for tags of their own. Elsewhere the low four.
 const TAG_MASK: usize = if cfg!(target_arch = "x86_64") {
     !(usize::MAX >> 16)
 } else if cfg!(target_arch = "aarch64") {
