@@ -7,6 +7,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 mod machine;
@@ -194,9 +195,8 @@ pub(crate) fn case<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<Strin
 
 /// A case in words: `sessions 1000, threads 2`.
 pub(crate) fn words(case: &BTreeMap<String, String>) -> String {
-    let pairs = case.iter().map(|(name, value)| format!("{name} {value}"));
-    let pairs: Vec<_> = pairs.collect();
-    pairs.join(", ")
+    let pair = |(name, value): (&String, &String)| format!("{name} {value}");
+    case.iter().map(pair).join(", ")
 }
 
 /// Gives every contender its turn in each round. What each turn brought, by contender; round 0

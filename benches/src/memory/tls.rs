@@ -8,8 +8,6 @@
 use std::io;
 
 use openssl::ssl::{SslContext, SslVerifyMode};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use rekindle::openssl::{Resumption, SessionStorage};
 use rekindle_test_servers::Files;
 use serde::{Deserialize, Serialize};
@@ -22,6 +20,7 @@ use crate::tls::{
     HandshakeKind, Server, client_builder, new_ssl, read_identity, server_builder, session,
     shake_hands,
 };
+use crate::workload::churned;
 
 /// Name of the subcommand of this program that does a [`TlsJob`].
 pub(crate) const TLS_JOB: &str = "tls-memory-job";
@@ -45,11 +44,9 @@ pub(crate) struct TlsJob {
 const STORAGES: [(&str, SessionStorage); 3] = [
     ("live", SessionStorage::Live),
     ("encoded", SessionStorage::Encoded),
-    (
-        "live with client certificate",
-        SessionStorage::LiveWithClientCertificate,
-    ),
+    (WITH_CERTIFICATE, SessionStorage::LiveWithClientCertificate),
 ];
+const WITH_CERTIFICATE: &str = "live with client certificate";
 
 /// What was seen, in bytes for each session that was kept.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -87,15 +84,12 @@ pub(super) fn run(sessions: u64, record: &mut Record) {
             ("sessions", sessions.to_string()),
             ("client certificates", certificates.to_string()),
         ]);
-        type Quantity = (&'static str, fn(&Seen) -> f64);
-        let quantities: [Quantity; 2] = [
-            ("resident with TLS objects", |seen| seen.resident),
-            ("estimate with TLS objects", |seen| seen.estimate),
-        ];
-        for (quantity, of) in quantities {
+        let mut add = |quantity, of: fn(&Seen) -> f64| {
             let measured = seen.iter().map(|(storage, one)| (storage, vec![of(one)]));
             record.add_case(["memory", quantity, "bytes"], &case, measured);
-        }
+        };
+        add("resident with TLS objects", |seen| seen.resident);
+        add("estimate with TLS objects", |seen| seen.estimate);
     }
 }
 
@@ -112,10 +106,8 @@ impl TlsJob {
             let files = Files::new();
             files.make_certificate_with("rsa:2048", "client.example.org");
             let (certificate, key) = read_identity(&files);
-            let is_set = client.set_certificate(&certificate);
-            is_set
-                .and_then(|()| client.set_private_key(&key))
-                .expect("a certificate's key");
+            client.set_certificate(&certificate).expect("a certificate");
+            client.set_private_key(&key).expect("the certificate's key");
         }
         let client = client.build();
         // What OpenSSL sets up once does not count.
@@ -154,8 +146,8 @@ impl TlsJob {
                 Resumption::keep_session(ended.ssl());
             }
         } else {
-            let mut rng = StdRng::seed_from_u64(sessions);
-            (0..sessions).for_each(|_| server.insert(session(&rng.random::<[u8; 32]>())));
+            let one = |step| server.insert(session(churned(0, step).id.as_bytes()));
+            (0..sessions).for_each(one);
         }
         server
     }
