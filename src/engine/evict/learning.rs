@@ -262,6 +262,25 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_a_rank_are_those_of_its_age_and_older() {
+        let factors = [0.5, 0.9, 1.0, 2.3, 16.0].map(AgeScales::with_factor);
+        for scales in factors.into_iter().chain([AgeScales::FLOOD]) {
+            for rank in 0..=u8::MAX {
+                let from = scales.ages_at(rank);
+                for age in 0..usize::from(AGES) {
+                    let young = [Recency::unused, Recency::resumed].map(|of| of(200 - age));
+                    let lower = young.map(|recency| scales.rank(recency, 200) <= rank);
+                    assert_eq!(
+                        lower,
+                        from.map(|from| age >= usize::from(from)),
+                        "{rank} {age}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn each_class_of_ages_is_twice_as_wide_as_the_one_before() {
         for age in 0..AGES {
             for entry in [Recency::unused, Recency::resumed] {

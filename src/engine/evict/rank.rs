@@ -38,6 +38,8 @@ pub(crate) struct Aging {
     scales: AtomicU32,
     /// Entries of this rank or below may be evicted.
     threshold: AtomicU8,
+    /// By kind, the age from which that is so.
+    old: [AtomicU8; 2],
     learning: Learning,
     /// A thread is beginning a tick; any other goes on without.
     beginning: AtomicBool,
@@ -65,6 +67,7 @@ impl Aging {
             },
             scales: AtomicU32::new(AgeScales::with_factor(1.0).0),
             threshold: AtomicU8::new(0),
+            old: std::array::from_fn(|_| AtomicU8::new(AGES)),
             learning: Learning::new(inserts_per_tick),
             beginning: AtomicBool::new(false),
         }
@@ -79,7 +82,12 @@ impl Aging {
     /// The lower, the less likely is an entry with this recency to be found again.
     #[inline(always)]
     pub(crate) fn rank(&self, recency: Recency, tick: usize) -> u8 {
-        AgeScales(self.scales.load(Ordering::Relaxed)).rank(recency, tick)
+        self.scales().rank(recency, tick)
+    }
+
+    #[inline(always)]
+    fn scales(&self) -> AgeScales {
+        AgeScales(self.scales.load(Ordering::Relaxed))
     }
 
     fn threshold(&self) -> u8 {
@@ -88,8 +96,8 @@ impl Aging {
 
     /// Which entries may be evicted now.
     pub(crate) fn old(&self) -> Old {
-        let scales = AgeScales(self.scales.load(Ordering::Relaxed));
-        Old::new(scales.ages_at(self.threshold()), self.tick())
+        let from = self.old.each_ref().map(|age| age.load(Ordering::Relaxed));
+        Old::new(from, self.tick())
     }
 
     /// An entry with this recency was found, for the first time in this tick.
@@ -149,8 +157,11 @@ impl Aging {
         let mut ranks: Vec<u8> = ranks.collect();
         ranks.sort_unstable();
         let threshold = ranks.get(lines.div_ceil(LINES_PER_VICTIM) - 1);
-        self.threshold
-            .store(threshold.copied().unwrap_or(0), Ordering::Relaxed);
+        let threshold = threshold.copied().unwrap_or(0);
+        self.threshold.store(threshold, Ordering::Relaxed);
+        for (old, from) in self.old.iter().zip(self.scales().ages_at(threshold)) {
+            old.store(from, Ordering::Relaxed);
+        }
     }
 }
 
