@@ -14,8 +14,9 @@ mod history;
 mod record;
 
 use std::env;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
-use rekindle::{Cache, Inserted};
+use rekindle::{Cache, Inserted, SessionId, Time};
 
 use history::{CacheSpec, Call, Op, Ret, Round, is_linearizable};
 use record::{Plan, record};
@@ -38,9 +39,8 @@ fn calls_wanted() -> usize {
 }
 
 /// Records and checks, batch by batch.
-fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
+fn check(cache: &Cache<u32, impl BuildHasher + Sync>, evicts: bool, threads: usize, calls: usize) {
     let wanted = calls_wanted();
-    let cache = Cache::new(capacity).unwrap();
     let (mut checked, mut overlapping, mut seed) = (0, 0, 0);
     while checked < wanted {
         seed += 1;
@@ -50,7 +50,7 @@ fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
             rounds: BATCH,
             seed,
         };
-        for round in record(&cache, plan) {
+        for round in record(cache, plan) {
             assert!(
                 is_linearizable(&CacheSpec::empty(evicts), &round),
                 "{seed}: {round:#?}"
@@ -81,24 +81,63 @@ fn overlaps(call: &Call, round: &Round) -> bool {
             .any(|other| other.called < call.called && other.returned > call.returned)
 }
 
+fn cache(capacity: usize) -> Cache<u32> {
+    Cache::new(capacity).unwrap()
+}
+
 #[test]
 fn two_threads_on_a_cache_with_room() {
-    check(1_000, false, 2, 5);
+    check(&cache(1_000), false, 2, 5);
 }
 
 #[test]
 fn three_threads_on_a_cache_with_room() {
-    check(1_000, false, 3, 3);
+    check(&cache(1_000), false, 3, 3);
 }
 
 #[test]
 fn two_threads_on_a_cache_that_evicts() {
-    check(2, true, 2, 5);
+    check(&cache(2), true, 2, 5);
 }
 
 #[test]
 fn three_threads_on_a_cache_for_one_entry() {
-    check(1, true, 3, 3);
+    check(&cache(1), true, 3, 3);
+}
+
+/// Hashes all ids alike: they share a line, and the tag.
+#[derive(Clone, Default)]
+struct Alike;
+
+impl Hasher for Alike {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn cache_of_one_line() -> Cache<u32, BuildHasherDefault<Alike>> {
+    let builder = Cache::builder().hasher(BuildHasherDefault::default());
+    builder.capacity(1_000).build().unwrap()
+}
+
+#[test]
+fn three_threads_on_one_line() {
+    check(&cache_of_one_line(), false, 3, 3);
+}
+
+/// Its other slots are taken, by entries that are in use: those that come and go have one slot for
+/// all, or make room for each other.
+#[test]
+fn three_threads_on_a_full_line() {
+    let cache = cache_of_one_line();
+    for n in 100..106 {
+        let id = SessionId::new(&[n; 8]).unwrap();
+        cache.insert(&id, 0, b"", Time::NEVER).unwrap();
+        assert!(cache.contains(&id) && cache.get(&id).is_some());
+    }
+    check(&cache, true, 3, 3);
 }
 
 /// Histories that no cache may produce.
