@@ -39,6 +39,11 @@ impl Company {
         self.frozen.push((op, called, halted));
     }
 
+    fn call(&mut self, subject: &Subject, ops: &[Op]) {
+        let calls = ops.iter().map(|op| timed(*op, |op| make(subject, op)));
+        self.calls.extend(calls);
+    }
+
     /// All go on to the end, one after another. The calls that a history is about, by thread.
     pub(crate) fn finish(self) -> Vec<Vec<Call>> {
         let mut threads = vec![self.calls];
@@ -103,17 +108,17 @@ pub(crate) fn undecided_in_a_full_cache(subject: &Arc<Subject>) -> Company {
 }
 
 /// Several inserts of one id that are undecided in the first slots. Each has found nothing and
-/// chosen its slot before the first has published its entry.
-pub(crate) fn rivals(subject: &Arc<Subject>, number: usize, id: usize) -> Company {
+/// chosen its slot before any has published its entry; then come other calls.
+pub(crate) fn rivals(subject: &Arc<Subject>, number: usize, id: usize, then: &[Op]) -> Company {
     let mut company = Company::default();
-    let fillers = || (0..number).map(|slot| Op::Insert(40 + slot, 0));
-    for (n, filler) in fillers().enumerate() {
-        let insert = Op::Insert(id, 200 + n as u32);
-        company.add(subject, insert, exchanges_a_slot);
-        assert_ne!(make(subject, filler), Ret::Refused);
+    let filler = |n| 40 + n;
+    for n in 0..number {
+        company.add(subject, Op::Insert(id, 200 + n as u32), exchanges_a_slot);
+        assert_ne!(make(subject, Op::Insert(filler(n), 0)), Ret::Refused);
     }
-    for filler in fillers() {
-        assert_eq!(make(subject, Op::Remove(filler.id())), Ret::Yes(true));
+    company.call(subject, then);
+    for n in 0..number {
+        assert_eq!(make(subject, Op::Remove(filler(n))), Ret::Yes(true));
     }
     for (.., halted) in &company.frozen {
         halted.go_to(is_of_the_engine);
@@ -122,15 +127,19 @@ pub(crate) fn rivals(subject: &Arc<Subject>, number: usize, id: usize) -> Compan
 }
 
 pub(crate) fn two_undecided(subject: &Arc<Subject>) -> Company {
-    rivals(subject, 2, 0)
+    rivals(subject, 2, 0, &[])
+}
+
+/// They are in lower slots than a live entry of their id.
+pub(crate) fn two_undecided_beside_a_live_one(subject: &Arc<Subject>) -> Company {
+    rivals(subject, 2, 0, &[Op::Insert(0, 300)])
 }
 
 /// Two inserts are undecided, and another thread's has decided both: one is live and replaced, the
 /// other is dead.
 pub(crate) fn owner_of_a_dead_entry(subject: &Arc<Subject>) -> Company {
-    let mut company = rivals(subject, 2, 0);
-    let call = timed(Op::Insert(0, 300), |op| make(subject, op));
-    company.calls.push(call);
+    let mut company = two_undecided(subject);
+    company.call(subject, &[Op::Insert(0, 300)]);
     company
 }
 
@@ -146,7 +155,7 @@ pub(crate) fn line_of_undecided(subject: &Arc<Subject>) -> Company {
 
 /// A line in which all entries but one are dead.
 pub(crate) fn line_of_dead(subject: &Arc<Subject>) -> Company {
-    let company = rivals(subject, SLOTS, 30);
-    assert_ne!(make(subject, Op::Insert(30, 0)), Ret::Refused);
+    let mut company = rivals(subject, SLOTS, 30, &[]);
+    company.call(subject, &[Op::Insert(30, 0)]);
     company
 }

@@ -7,7 +7,7 @@ use rekindle::{Cache, Time};
 use crate::calls::{self, Numbered};
 use crate::company::{
     self, Company, deciding, line_of_dead, line_of_undecided, looking, owner_of_a_dead_entry,
-    two_undecided, undecided,
+    two_undecided, two_undecided_beside_a_live_one, undecided,
 };
 use crate::history::{CacheSpec, IDS, Op, Ret};
 use crate::subject::{RETIRED_LIMIT, Subject, Value, bystander_id, id, make, subject};
@@ -134,6 +134,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         beside(
             two_undecided,
             "insert_beside_two_undecided",
+            Act::Call(insert),
+        ),
+        beside(
+            two_undecided_beside_a_live_one,
+            "replace_beside_two_undecided",
             Act::Call(insert),
         ),
         beside(

@@ -125,7 +125,7 @@ impl Meeting {
         while self.arrived.load(Ordering::Acquire) < all {
             assert!(!self.over.load(Ordering::Relaxed), "another thread failed");
             spins += 1;
-            if spins % 2_000 == 0 {
+            if spins % 100 == 0 {
                 thread::yield_now();
             } else {
                 hint::spin_loop();
