@@ -112,7 +112,7 @@ fn run(capacity: usize, state: &[Op], outer: Op, inner: &'static [Op], step: usi
     if witness.is_empty() {
         return false;
     }
-    let looks = [0, 1, 2].map(|id| Op::Get(id));
+    let looks = [0, 1, 2].map(Op::Get);
     witness.extend(looks.map(|op| timed(op, |op| make(&subject, op))));
     let threads = vec![vec![told], witness];
     let is_right = is_linearizable(&spec, &threads);

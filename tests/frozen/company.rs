@@ -39,9 +39,18 @@ impl Company {
         self.frozen.push((op, called, halted));
     }
 
-    fn call(&mut self, subject: &Subject, ops: &[Op]) {
-        let calls = ops.iter().map(|op| timed(*op, |op| make(subject, op)));
-        self.calls.extend(calls);
+    /// Another thread makes some calls, and is not frozen.
+    fn call(&mut self, subject: &Arc<Subject>, ops: &[Op]) {
+        for op in ops.iter().copied() {
+            let theirs = Arc::clone(subject);
+            let call = move || timed(op, |op| make(&theirs, op));
+            let done = Halted::start(|| (), call, |_| false);
+            self.calls.push(done.err().expect("never halts"));
+        }
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.frozen.iter().for_each(|(.., halted)| halted.thaw());
     }
 
     /// All go on to the end, one after another. The calls that a history is about, by thread.

@@ -4,22 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 use rekindle::steps::Step;
 
 use crate::bystanders;
-use crate::halted::Halted;
+use crate::halted::{FOR_GOOD, Halted};
 use crate::history::{Call, Op, Ret, is_linearizable};
 use crate::peer::Peer;
 use crate::scenarios::{Act, QUICK, Scenario, all, before};
 use crate::sites::{SITES, exchanges_a_slot};
 use crate::subject::{Subject, check_accounts, make, now, timed};
-
-/// Other threads that have not completed their work by then, a fraction of a second's, are taken to
-/// wait for the frozen thread.
-const FOR_GOOD: Duration = Duration::from_secs(30);
 
 /// `./check --quick` takes a scenario for each operation, and each of its steps the first time; the
 /// gate all scenarios; `./check --full` also one time in the middle of those that a step comes.
@@ -146,6 +141,11 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
         })
     };
     let stopped = done.recv_timeout(FOR_GOOD) == Err(RecvTimeoutError::Timeout);
+    if stopped {
+        // They may wait for each other.
+        victim.thaw();
+        company.thaw();
+    }
     let told = victim.finish();
     let returned = now();
     let seen = others.join().expect("every answer is right");

@@ -1,12 +1,17 @@
 //! A thread that halts just before a step, and goes on when it is told to.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rekindle::steps::{Step, watch};
 
 /// Whether a thread halts before a step.
 type Halt = Box<dyn FnMut(&Step) -> bool + Send>;
+
+/// A thread that has not completed its work by then, a fraction of a second's, is taken to wait for
+/// a halted one.
+pub(crate) const FOR_GOOD: Duration = Duration::from_secs(30);
 
 pub(crate) struct Halted<R> {
     go_on: mpsc::Sender<Halt>,
@@ -40,9 +45,10 @@ impl<R: Send + 'static> Halted<R> {
             halts,
             thread,
         };
-        match this.halts.recv() {
+        match this.halts.recv_timeout(FOR_GOOD) {
             Ok(()) => Ok(this),
-            Err(_) => Err(this.finish()),
+            Err(RecvTimeoutError::Disconnected) => Err(this.finish()),
+            Err(RecvTimeoutError::Timeout) => panic!("it waits for a thread that is frozen"),
         }
     }
 
@@ -50,6 +56,13 @@ impl<R: Send + 'static> Halted<R> {
     pub(crate) fn go_to(&self, halt: impl FnMut(&Step) -> bool + Send + 'static) {
         self.go_on.send(Box::new(halt)).expect("the thread waits");
         self.halts.recv().expect("the thread comes to this step");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.go_on
+            .send(Box::new(|_| false))
+            .expect("it has not ended");
     }
 
     /// Goes on to the end.
