@@ -1,8 +1,8 @@
 //! One trial for each scenario and each step in it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use libtest_mimic::Trial;
@@ -63,21 +63,18 @@ fn rehearse(scenario: &Arc<Scenario>) -> Vec<String> {
         }
         false
     };
-    let started = start(scenario, &subject, note, &Overtaking::default());
+    let started = start(scenario, &subject, note, mpsc::channel().0);
     assert!(started.is_err(), "never halts");
     company.finish();
     steps.iter().collect()
 }
 
-/// Calls of the thread that overtakes the frozen one.
-type Overtaking = Arc<Mutex<Vec<Call>>>;
-
-/// Starts the thread that will be frozen.
+/// Starts the thread that will be frozen. The calls of one that overtakes it are sent.
 fn start(
     scenario: &Arc<Scenario>,
     subject: &Arc<Subject>,
     mut halt: impl FnMut(&Step) -> bool + Send + 'static,
-    overtaking: &Overtaking,
+    overtaking: mpsc::Sender<Call>,
 ) -> Result<Halted<Option<Ret>>, Option<Ret>> {
     let act = scenario.act;
     let (theirs, ours) = (Arc::clone(subject), Arc::clone(subject));
@@ -96,12 +93,13 @@ fn start(
     };
     let mut overtakes = scenario.overtaken_by;
     let peer = (!overtakes.is_empty()).then(|| Peer::spawn(subject));
-    let overtaking = Arc::clone(overtaking);
     let halt = move |step: &Step| {
         if let (Some(peer), true) = (&peer, exchanges_a_slot(step)) {
-            let calls = overtakes.iter().map(|op| timed(*op, |op| peer.make(op)));
-            overtaking.lock().unwrap().extend(calls);
-            overtakes = &[];
+            for op in std::mem::take(&mut overtakes) {
+                let call = timed(*op, |op| peer.make(op));
+                // A rehearsal does not listen.
+                let _ = overtaking.send(call);
+            }
         }
         halt(step)
     };
@@ -120,9 +118,9 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
         to_go = to_go.wrapping_sub(usize::from(here));
         here && to_go == 0
     };
-    let overtaking = Overtaking::default();
+    let (overtakes, overtaking) = mpsc::channel();
     let called = now();
-    let victim = start(scenario, &subject, halt, &overtaking);
+    let victim = start(scenario, &subject, halt, overtakes);
     let victim = victim.expect("the thread comes to this step");
 
     let (say_done, done) = mpsc::channel::<()>();
@@ -155,7 +153,7 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
     if let (Act::Call(op) | Act::FirstCall(op), Some(ret)) = (scenario.act, told) {
         threads.push(vec![Call::new(called, returned, op, ret)]);
     }
-    threads.push(overtaking.lock().unwrap().clone());
+    threads.push(overtaking.iter().collect());
     let mut witness = Witness::new(&subject);
     witness.look();
     threads.push([seen, witness.calls].concat());

@@ -73,8 +73,8 @@ fn check(cache: &Cache<u32, impl BuildHasher + Sync>, evicts: bool, threads: usi
     assert_eq!(stats.refused.reclamation, 0, "{stats:?}");
 }
 
-/// The calls about one id. Linearizability is local (Herlihy and Wing 1990, theorem 1): a history is
-/// linearizable if what it tells of each id is.
+/// The calls about one id. Linearizability is local (Herlihy and Wing 1990, theorem 1): a history
+/// is linearizable if what it tells of each id is.
 fn about(id: usize, round: &Round) -> Round {
     let about = |calls: &Vec<Call>| calls.iter().filter(|c| c.op.id() == id).copied().collect();
     round.iter().map(about).collect()
