@@ -162,6 +162,21 @@ pub(crate) fn line_of_undecided(subject: &Arc<Subject>) -> Company {
     company
 }
 
+/// A line full of entries of the id that is inserted: all but one of them dead, and that is removed.
+pub(crate) fn line_of_dead_of_this_id(subject: &Arc<Subject>) -> Company {
+    let mut company = rivals(subject, SLOTS, 0, &[]);
+    company.call(
+        subject,
+        &[
+            Op::Remove(0),
+            Op::Insert(0, 300),
+            Op::Remove(0),
+            Op::Insert(20, 0),
+        ],
+    );
+    company
+}
+
 /// A line in which all entries but one are dead.
 pub(crate) fn line_of_dead(subject: &Arc<Subject>) -> Company {
     let mut company = rivals(subject, SLOTS, 30, &[]);

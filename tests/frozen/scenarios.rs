@@ -6,8 +6,8 @@ use rekindle::{Cache, Time};
 
 use crate::calls::{self, Numbered};
 use crate::company::{
-    self, Company, deciding, line_of_dead, line_of_undecided, looking, owner_of_a_dead_entry,
-    two_undecided, two_undecided_beside_a_live_one, undecided,
+    self, Company, deciding, line_of_dead, line_of_dead_of_this_id, line_of_undecided, looking,
+    owner_of_a_dead_entry, two_undecided, two_undecided_beside_a_live_one, undecided,
 };
 use crate::history::{CacheSpec, IDS, Op, Ret};
 use crate::subject::{RETIRED_LIMIT, Subject, Value, bystander_id, id, make, subject};
@@ -149,6 +149,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         beside(
             line_of_dead,
             "insert_into_a_line_of_dead",
+            Act::Call(insert),
+        ),
+        beside(
+            line_of_dead_of_this_id,
+            "insert_into_a_line_of_dead_of_this_id",
             Act::Call(insert),
         ),
         Scenario {
