@@ -162,7 +162,7 @@ pub(crate) fn line_of_undecided(subject: &Arc<Subject>) -> Company {
     company
 }
 
-/// A line full of entries of the id that is inserted: all but one of them dead, and that is removed.
+/// A full line: one entry of another id, the others dead and of the id that is inserted.
 pub(crate) fn line_of_dead_of_this_id(subject: &Arc<Subject>) -> Company {
     let mut company = rivals(subject, SLOTS, 0, &[]);
     company.call(
