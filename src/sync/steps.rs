@@ -2,7 +2,7 @@
 //! them, or let others run in between. Only with `--cfg rekindle_steps`.
 //!
 //! A step is known by the place in the sources that makes it, so that none can be forgotten; steps
-//! that are no access to an atomic of ours (crossbeam's own, the middle of a copy) have a name.
+//! that are no access to an atomic (an allocation, the middle of a copy) have a name.
 
 use std::cell::RefCell;
 use std::panic::Location;
@@ -115,9 +115,9 @@ macro_rules! atomics {
 
 atomics! {
     AtomicBool of bool: [compare_exchange] swap;
-    AtomicPtr<T> of *mut T: [compare_exchange] swap;
+    AtomicPtr<T> of *mut T: [compare_exchange];
     AtomicU8 of u8: [compare_exchange];
     AtomicU32 of u32: [];
-    AtomicU64 of u64: [compare_exchange_weak] swap fetch_add fetch_max fetch_min;
-    AtomicUsize of usize: [] fetch_add fetch_sub fetch_max;
+    AtomicU64 of u64: [] swap fetch_add fetch_max fetch_min;
+    AtomicUsize of usize: [] fetch_add fetch_max;
 }

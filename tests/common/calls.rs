@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use rekindle::{Cache, SessionId, Time};
 
-use crate::history::{Op, Ret};
+use crate::history::{IDS, Op, Ret};
 
 /// Bytes of the longest encoded session here.
 const LONGEST: usize = 200;
@@ -26,12 +26,13 @@ impl Numbered for u32 {
     }
 }
 
-/// Makes a call.
+/// Makes a call. The ids have numbers.
 pub(crate) fn call<V: Numbered, S: BuildHasher>(
     cache: &Cache<V, S>,
-    id: &SessionId,
+    ids: &impl Fn(usize) -> SessionId,
     op: Op,
 ) -> Ret {
+    let id = &ids(op.id());
     let insert = |n, until| match cache.insert(id, V::new(n), &encoded(n), until) {
         Ok(inserted) => Ret::Inserted(inserted),
         Err(_) => Ret::Refused,
@@ -50,7 +51,33 @@ pub(crate) fn call<V: Numbered, S: BuildHasher>(
         Op::Contains(..) => Ret::Yes(cache.contains(id)),
         Op::Remove(..) => Ret::Yes(cache.remove(id)),
         Op::Take(..) => Ret::Found(cache.take(id).map(|v| v.number())),
+        Op::Iterate => Ret::All(all(cache, ids)),
+        Op::Clear => {
+            cache.clear();
+            Ret::Nothing
+        }
+        Op::Maintain => {
+            cache.maintain();
+            Ret::Nothing
+        }
     }
+}
+
+/// What the first ids map to, without a lookup: that would leave a mark.
+pub(crate) fn all<V: Numbered, S: BuildHasher>(
+    cache: &Cache<V, S>,
+    ids: &impl Fn(usize) -> SessionId,
+) -> [Option<u32>; IDS] {
+    let (guard, now) = (cache.pin(), cache.now());
+    std::array::from_fn(|n| {
+        let id = ids(n);
+        let mut live = guard
+            .iter()
+            .filter(|entry| *entry.id() == id && entry.expires_at() >= now);
+        let found = live.next().map(|entry| entry.value().number());
+        assert!(live.next().is_none(), "an id is there twice");
+        found
+    })
 }
 
 /// Begins with the number, and has a length of its own, so that entries of several sizes are used

@@ -55,7 +55,7 @@ pub(crate) fn is_linearizable(before: &CacheSpec, round: &Round) -> bool {
 /// Ids that one history is about.
 pub(crate) const IDS: usize = 3;
 
-/// A call, with the number of its id, below [`IDS`], and with that of the value, if there is one.
+/// A call. Ids are numbers below [`IDS`], values are told apart by a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Op {
     Insert(usize, u32),
@@ -67,6 +67,12 @@ pub(crate) enum Op {
     Contains(usize),
     Remove(usize),
     Take(usize),
+    /// All that is there. This and the next take effect at one moment only where no other thread
+    /// makes a step meanwhile.
+    Iterate,
+    Clear,
+    /// Sweeps out what has expired.
+    Maintain,
 }
 
 /// What it returned.
@@ -77,6 +83,9 @@ pub(crate) enum Ret {
     Yes(bool),
     /// The value, by its number.
     Found(Option<u32>),
+    /// Those of all ids.
+    All([Option<u32>; IDS]),
+    Nothing,
     /// An insert was refused.
     Refused,
 }
@@ -98,6 +107,7 @@ impl CacheSpec {
 }
 
 impl Op {
+    /// The id that it is about; of those about all, the first.
     pub(crate) fn id(self) -> usize {
         match self {
             Self::Insert(id, _)
@@ -108,6 +118,7 @@ impl Op {
             | Self::Contains(id)
             | Self::Remove(id)
             | Self::Take(id) => id,
+            Self::Iterate | Self::Clear | Self::Maintain => 0,
         }
     }
 }
@@ -134,12 +145,23 @@ impl SequentialSpec for CacheSpec {
             Op::Contains(..) => Ret::Yes(live.is_some()),
             Op::Remove(..) => Ret::Yes(live.take().is_some()),
             Op::Take(..) => Ret::Found(live.take()),
+            Op::Iterate => Ret::All(self.live),
+            Op::Clear => {
+                self.live = [None; IDS];
+                Ret::Nothing
+            }
+            Op::Maintain => Ret::Nothing,
         }
     }
 
     fn is_valid_step(&mut self, op: &Op, ret: &Ret) -> bool {
         if *ret == Ret::Refused {
             return false;
+        }
+        if let (Ret::All(found), true) = (ret, self.evicts) {
+            let before = std::mem::replace(&mut self.live, *found);
+            let mut both = found.iter().zip(before);
+            return both.all(|(found, before)| found.is_none() || *found == before);
         }
         let before = self.clone();
         if self.invoke(op) == *ret {

@@ -1,6 +1,6 @@
-//! Every pair of operations, with the whole of one between any two steps of the other: what loom
-//! does with one preemption, but at full size, on the machine's own atomics, for states of all
-//! kinds.
+//! Every pair of operations, with the whole of one (or of several) between any two steps of the
+//! other: what loom does with one preemption, but at full size, on the machine's own atomics, for
+//! states of all kinds.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,12 +10,12 @@ use libtest_mimic::Trial;
 use rekindle::Cache;
 use rekindle::steps::watch;
 
-use crate::history::{Call, Op, Ret, is_linearizable};
+use crate::history::{Op, Ret, is_linearizable};
 use crate::peer::Peer;
 use crate::scenarios::before;
-use crate::subject::{Subject, check_accounts, make, subject};
+use crate::subject::{Subject, check_accounts, make, subject, timed};
 
-const OUTER: [Op; 8] = [
+const OUTER: [Op; 9] = [
     Op::Insert(0, 1),
     Op::InsertExpired(0, 1),
     Op::InsertIfAbsent(0, 1),
@@ -24,24 +24,42 @@ const OUTER: [Op; 8] = [
     Op::Contains(0),
     Op::Remove(0),
     Op::Take(0),
+    Op::Maintain,
 ];
 
-/// What comes in between: the same, on the same id and on its neighbour.
-const INNER: [Op; 8] = [
-    Op::Insert(0, 2),
-    Op::Insert(1, 2),
-    Op::InsertExpired(0, 2),
-    Op::InsertIfAbsent(0, 2),
-    Op::Remove(0),
-    Op::Remove(1),
-    Op::Take(0),
-    Op::Get(0),
+const INSERT: Op = Op::Insert(0, 2);
+const ABSENT: Op = Op::InsertIfAbsent(0, 3);
+const REMOVE: Op = Op::Remove(0);
+const TAKE: Op = Op::Take(0);
+/// Frees the first slot, where it is there.
+const REMOVE_OTHER: Op = Op::Remove(1);
+
+/// What comes in between: the same, on the same id and on its neighbour, and some in a row.
+const INNER: [&[Op]; 17] = [
+    &[INSERT],
+    &[Op::Insert(1, 2)],
+    &[Op::InsertExpired(0, 2)],
+    &[ABSENT],
+    &[REMOVE],
+    &[REMOVE_OTHER],
+    &[TAKE],
+    &[Op::Get(0)],
+    &[Op::Iterate],
+    &[Op::Clear],
+    &[Op::Maintain],
+    &[INSERT, REMOVE],
+    &[INSERT, TAKE, ABSENT],
+    &[REMOVE, INSERT, Op::Iterate],
+    &[TAKE, ABSENT],
+    &[REMOVE_OTHER, INSERT],
+    &[REMOVE_OTHER, ABSENT, TAKE],
 ];
 
 /// What was there before, and whether there is room for more.
-const STATES: [(usize, &[Op]); 5] = [
+const STATES: [(usize, &[Op]); 6] = [
     (100, &[]),
     (100, &[Op::Insert(0, 0)]),
+    (100, &[Op::Insert(1, 0)]),
     (100, &[Op::Insert(1, 0), Op::InsertExpired(0, 0)]),
     (1, &[Op::Insert(0, 0)]),
     (1, &[Op::Insert(2, 0)]),
@@ -69,8 +87,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         .into()
 }
 
-/// Makes one call whole before a certain step of another. False when that has fewer steps.
-fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool {
+/// Makes some calls whole before a certain step of another. False when that has fewer steps.
+fn run(capacity: usize, state: &[Op], outer: Op, inner: &'static [Op], step: usize) -> bool {
     let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(capacity)));
     for op in state {
         assert_ne!(make(&subject, *op), Ret::Refused);
@@ -79,26 +97,24 @@ fn run(capacity: usize, state: &[Op], outer: Op, inner: Op, step: usize) -> bool
     let peer = Peer::spawn(&subject);
     // The first call of a thread has steps of its own.
     peer.make(Op::Contains(2));
-    let between = Rc::new(RefCell::new(None));
+    let between = Rc::new(RefCell::new(Vec::new()));
     let report = Rc::clone(&between);
     let mut to_go = step;
     let on_step = move |_| {
         if to_go == 0 {
-            *report.borrow_mut() = Some(peer.make(inner));
+            let calls = inner.iter().map(|op| timed(*op, |op| peer.make(op)));
+            report.borrow_mut().extend(calls);
         }
         to_go = to_go.wrapping_sub(1);
     };
-    let told = watch(on_step, || make(&subject, outer));
-    let Some(told_between) = between.take() else {
+    let told = watch(on_step, || timed(outer, |op| make(&subject, op)));
+    let mut witness = between.take();
+    if witness.is_empty() {
         return false;
-    };
-    let mut witness = vec![Call::new(1, 2, inner, told_between)];
-    for (i, id) in [0, 1, 2].into_iter().enumerate() {
-        let op = Op::Get(id);
-        let now = 4 + 2 * i as u64;
-        witness.push(Call::new(now, now + 1, op, make(&subject, op)));
     }
-    let threads = vec![vec![Call::new(0, 3, outer, told)], witness];
+    let looks = [0, 1, 2].map(Op::Get);
+    witness.extend(looks.map(|op| timed(op, |op| make(&subject, op))));
+    let threads = vec![vec![told], witness];
     let is_right = is_linearizable(&spec, &threads);
     assert!(is_right, "step {step}: {spec:?}, {threads:#?}");
     check_accounts(&subject);

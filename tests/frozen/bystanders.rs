@@ -16,13 +16,13 @@ const WRITERS: usize = 2;
 /// Ids of each writer.
 const IDS: usize = 64;
 
-/// Objects that may be retired: what the limit says, and what each writer (one of them frozen) has
-/// not reported.
-const RETIRED_BOUND: usize = RETIRED_LIMIT + (WRITERS + 2) * 80;
+/// Entries that may be retired: what the limit says, and what each writer and the witness have not
+/// reported.
+const RETIRED_BOUND: usize = RETIRED_LIMIT + (WRITERS + 1) * 80;
 
-/// Readers and writers at work, then writers that press on until memory is refused to them, or
-/// until they have done more than the limit allows for.
-pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
+/// Readers and writers at work beside some frozen threads, then writers that press on until memory
+/// is refused to them, or until they have done more than the limit allows for.
+pub(crate) fn work(subject: &Subject, frozen: usize, evicts: bool, may_refuse: bool) {
     let refused: usize = thread::scope(|scope| {
         for seed in 0..READERS {
             scope.spawn(move || read(subject, seed as u64, OPERATIONS / READERS));
@@ -33,14 +33,14 @@ pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
         writers.into_iter().map(|w| w.join().unwrap()).sum()
     });
     assert!(may_refuse || refused == 0, "{refused} inserts refused");
-    check_bounds(subject);
+    check_bounds(subject, frozen);
 
     thread::scope(|scope| {
         for owner in 0..WRITERS {
             scope.spawn(move || press(subject, owner));
         }
     });
-    check_bounds(subject);
+    check_bounds(subject, frozen);
     // Removals and lookups go on, also if inserts are refused.
     for owner in 0..WRITERS {
         for n in 0..IDS {
@@ -51,20 +51,21 @@ pub(crate) fn work(subject: &Subject, evicts: bool, may_refuse: bool) {
             assert!(subject.get(&id).is_none());
         }
     }
-    check_bounds(subject);
+    check_bounds(subject, frozen);
 }
 
-fn check_bounds(subject: &Subject) {
+fn check_bounds(subject: &Subject, frozen: usize) {
     let stats = subject.stats();
     let entries = subject.pin().iter().count();
-    // One above for each thread at work, the frozen one among them.
-    let most = subject.capacity() + WRITERS + 2;
+    // One above for each thread at work, and for each frozen one.
+    let threads = WRITERS + 1 + frozen;
+    let most = subject.capacity() + threads;
     assert!(entries <= most, "{entries}");
     assert!(stats.entries <= most, "{stats:?}");
-    let most_retired = RETIRED_BOUND + 4 * WRITERS * IDS;
+    let most_retired = RETIRED_BOUND + frozen * 80 + WRITERS * IDS;
     assert!(stats.retired <= most_retired, "{stats:?}");
     // Besides those in the table and those that wait, one that each thread has in hand.
-    let bound = entries + RETIRED_BOUND + WRITERS + 2;
+    let bound = entries + most_retired + threads;
     assert!(alive() <= bound, "{} values", alive());
 }
 
@@ -90,7 +91,7 @@ fn read(subject: &Subject, seed: u64, operations: usize) {
 
 /// Overwrites until that is refused, or has been done more often than the limit allows for.
 fn press(subject: &Subject, owner: usize) {
-    for n in 0..RETIRED_LIMIT as u32 / 2 {
+    for n in 0..RETIRED_LIMIT as u32 {
         let id = bystander_id(owner, n as usize % IDS);
         match subject.insert(&id, Value::new(1_000_000 + n), b"", Time::NEVER) {
             Ok(_) => {}

@@ -1,25 +1,20 @@
 //! One trial for each scenario and each step in it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, LazyLock};
 use std::thread;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
-use rekindle::steps::{Step, watch};
+use rekindle::steps::Step;
 
 use crate::bystanders;
+use crate::halted::{FOR_GOOD, Halted};
 use crate::history::{Call, Op, Ret, is_linearizable};
+use crate::peer::Peer;
 use crate::scenarios::{Act, QUICK, Scenario, all, before};
-use crate::sites::Sites;
-use crate::subject::{Subject, check_accounts, make};
-
-/// Other threads that have not completed their work by then, a fraction of a second's, are taken to
-/// wait for the frozen thread.
-const FOR_GOOD: Duration = Duration::from_secs(30);
-
-static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
+use crate::sites::{SITES, exchanges_a_slot};
+use crate::subject::{Subject, check_accounts, make, now, timed};
 
 /// `./check --quick` takes a scenario for each operation, and each of its steps the first time; the
 /// gate all scenarios; `./check --full` also one time in the middle of those that a step comes.
@@ -60,88 +55,112 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// The names of all steps that a scenario makes.
 fn rehearse(scenario: &Arc<Scenario>) -> Vec<String> {
     let subject = Arc::new((scenario.set_up)());
+    let company = (scenario.company)(&subject);
     let (send, steps) = mpsc::channel();
-    let on_step = move |step: Step| {
-        if let Some(name) = SITES.name(&step) {
+    let note = move |step: &Step| {
+        if let Some(name) = SITES.name(step) {
             send.send(name.to_owned()).expect("the test listens");
         }
+        false
     };
-    spawn(scenario, &subject, on_step).join().expect("no panic");
+    let started = start(scenario, &subject, note, mpsc::channel().0);
+    assert!(started.is_err(), "never halts");
+    company.finish();
     steps.iter().collect()
 }
 
-/// The thread that will be frozen.
-fn spawn(
+/// Starts the thread that will be frozen. The calls of one that overtakes it are sent.
+fn start(
     scenario: &Arc<Scenario>,
     subject: &Arc<Subject>,
-    on_step: impl FnMut(Step) + Send + 'static,
-) -> thread::JoinHandle<Option<Ret>> {
-    let (scenario, subject) = (Arc::clone(scenario), Arc::clone(subject));
-    thread::spawn(move || {
-        if !matches!(scenario.act, Act::FirstCall(_)) {
-            drop(subject.pin());
-            subject.remove(&crate::subject::id(255));
+    mut halt: impl FnMut(&Step) -> bool + Send + 'static,
+    overtaking: mpsc::Sender<Call>,
+) -> Result<Halted<Option<Ret>>, Option<Ret>> {
+    let act = scenario.act;
+    let (theirs, ours) = (Arc::clone(subject), Arc::clone(subject));
+    let warm_up = move || {
+        if !matches!(act, Act::FirstCall(_)) {
+            drop(theirs.pin());
+            theirs.remove(&crate::subject::id(255));
         }
-        watch(on_step, || match scenario.act {
-            Act::Call(op) | Act::FirstCall(op) => Some(make(&subject, op)),
-            Act::Other(act) => {
-                act(&subject);
-                None
+    };
+    let act = move || match act {
+        Act::Call(op) | Act::FirstCall(op) => Some(make(&ours, op)),
+        Act::Other(act) => {
+            act(&ours);
+            None
+        }
+    };
+    let mut overtakes = scenario.overtaken_by;
+    let peer = (!overtakes.is_empty()).then(|| Peer::spawn(subject));
+    let halt = move |step: &Step| {
+        if let (Some(peer), true) = (&peer, exchanges_a_slot(step)) {
+            for op in std::mem::take(&mut overtakes) {
+                let call = timed(*op, |op| peer.make(op));
+                // A rehearsal does not listen.
+                let _ = overtaking.send(call);
             }
-        })
-    })
+        }
+        halt(step)
+    };
+    Halted::start(warm_up, act, halt)
 }
 
 fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
     let subject = Arc::new((scenario.set_up)());
     let state = before(&subject, scenario.evicts);
+    let company = (scenario.company)(&subject);
 
-    let (say_frozen, frozen) = mpsc::channel();
-    let (thaw, thawed) = mpsc::channel::<()>();
     let wanted = name.to_owned();
     let mut to_go = time;
-    let victim = spawn(scenario, &subject, move |step| {
-        if SITES.name(&step) == Some(wanted.as_str()) {
-            to_go = to_go.wrapping_sub(1);
-            if to_go == 0 {
-                say_frozen.send(()).expect("the test waits");
-                thawed.recv().expect("the test thaws");
-            }
-        }
-    });
-    frozen.recv().expect("the thread never came to this step");
+    let halt = move |step: &Step| {
+        let here = SITES.name(step) == Some(wanted.as_str());
+        to_go = to_go.wrapping_sub(usize::from(here));
+        here && to_go == 0
+    };
+    let (overtakes, overtaking) = mpsc::channel();
+    let called = now();
+    let victim = start(scenario, &subject, halt, overtakes);
+    let victim = victim.expect("the thread comes to this step");
 
     let (say_done, done) = mpsc::channel::<()>();
     let others = {
         let (scenario, subject) = (Arc::clone(scenario), Arc::clone(&subject));
+        let frozen = company.len() + 1;
         thread::spawn(move || {
             // Dropped at the end, whether the work is done or a thread has panicked.
             let _say_done = say_done;
             let mut witness = Witness::new(&subject);
             witness.look();
-            bystanders::work(&subject, scenario.evicts, scenario.at_the_bound);
+            bystanders::work(&subject, frozen, scenario.evicts, scenario.at_the_bound);
             witness.look();
             witness.change();
             witness.calls
         })
     };
     let stopped = done.recv_timeout(FOR_GOOD) == Err(RecvTimeoutError::Timeout);
-    thaw.send(()).expect("the thread waits");
-    let told = victim.join().expect("the thread goes on");
+    if stopped {
+        // They may wait for each other.
+        victim.thaw();
+        company.thaw();
+    }
+    let told = victim.finish();
+    let returned = now();
     let seen = others.join().expect("every answer is right");
     assert!(!stopped, "the others waited for the frozen thread");
 
-    let mut threads = vec![seen];
+    let mut threads = company.finish();
     if let (Act::Call(op) | Act::FirstCall(op), Some(ret)) = (scenario.act, told) {
-        let returned = threads[0].last().map_or(1, |call| call.returned + 1);
-        // Refused calls change nothing.
-        if ret != Ret::Refused {
-            threads.push(vec![Call::new(0, returned, op, ret)]);
-        }
+        threads.push(vec![Call::new(called, returned, op, ret)]);
     }
-    let mut witness = Witness::after(&subject, &threads);
+    threads.push(overtaking.iter().collect());
+    let mut witness = Witness::new(&subject);
     witness.look();
-    threads[0].extend(witness.calls);
+    threads.push([seen, witness.calls].concat());
+    // Refused calls change nothing.
+    for calls in &mut threads {
+        calls.retain(|call| call.ret != Ret::Refused);
+    }
     assert!(is_linearizable(&state, &threads), "{state:?}: {threads:#?}");
 
     check_accounts(&subject);
@@ -153,41 +172,24 @@ fn freeze(scenario: &Arc<Scenario>, name: &str, time: usize) {
 /// A thread that calls about the same ids as the frozen one.
 struct Witness<'s> {
     subject: &'s Subject,
-    now: u64,
     calls: Vec<Call>,
 }
 
 impl<'s> Witness<'s> {
     fn new(subject: &'s Subject) -> Self {
-        Self {
-            subject,
-            now: 1,
-            calls: Vec::new(),
-        }
-    }
-
-    /// One that comes after all that these have done.
-    fn after(subject: &'s Subject, threads: &[Vec<Call>]) -> Self {
-        let last = threads.iter().flatten().map(|call| call.returned).max();
-        Self {
-            now: last.unwrap_or(0) + 1,
-            ..Self::new(subject)
-        }
+        let calls = Vec::new();
+        Self { subject, calls }
     }
 
     fn call(&mut self, op: Op) {
-        let ret = make(self.subject, op);
-        let (called, returned) = (self.now, self.now + 1);
-        self.now += 2;
-        if ret != Ret::Refused {
-            self.calls.push(Call::new(called, returned, op, ret));
-        }
+        self.calls.push(timed(op, |op| make(self.subject, op)));
     }
 
     fn look(&mut self) {
         self.call(Op::Get(0));
         self.call(Op::GetBuffer(1));
         self.call(Op::Contains(0));
+        self.call(Op::Iterate);
     }
 
     /// The frozen thread's exchange may come after each of these.

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use libtest_mimic::Trial;
 use rekindle::hooks::{SessionEvent, SessionHooks};
-use rekindle::steps::watch;
 
+use crate::halted::Halted;
 use crate::subject::id;
 
 const OTHERS: usize = 200;
@@ -43,24 +41,15 @@ fn run(hooks: &SessionHooks) {
 fn freeze(act: Act, step: usize) -> bool {
     let hooks = Arc::new(SessionHooks::new());
     hooks.add(|_, _| {});
-    let (say_frozen, frozen) = mpsc::channel();
-    let (thaw, thawed) = mpsc::channel::<()>();
     let theirs = Arc::clone(&hooks);
-    let victim = thread::spawn(move || {
-        let mut to_go = step;
-        let on_step = move |_| {
-            if to_go == 0 {
-                say_frozen.send(()).expect("the test waits");
-                thawed.recv().expect("the test thaws");
-            }
-            to_go = to_go.wrapping_sub(1);
-        };
-        watch(on_step, || act(&theirs));
-    });
-    if frozen.recv().is_err() {
-        victim.join().expect("no panic");
+    let mut to_go = step;
+    let halt = move |_: &_| {
+        to_go = to_go.wrapping_sub(1);
+        to_go == usize::MAX
+    };
+    let Ok(victim) = Halted::start(|| (), move || act(&theirs), halt) else {
         return false;
-    }
+    };
     let ran = Arc::new(AtomicUsize::new(0));
     for added in 1..=OTHERS {
         let count = Arc::clone(&ran);
@@ -72,8 +61,7 @@ fn freeze(act: Act, step: usize) -> bool {
         let now = ran.load(Ordering::Relaxed) - before;
         assert_eq!(now, added, "hooks ran of those that were added");
     }
-    thaw.send(()).expect("the thread waits");
-    victim.join().expect("no panic");
+    victim.finish();
     assert!(hooks.len() > OTHERS);
     true
 }

@@ -14,12 +14,18 @@ mod bystanders;
 #[path = "../common/calls.rs"]
 mod calls;
 #[cfg(rekindle_steps)]
+mod company;
+#[cfg(rekindle_steps)]
 mod freeze;
+#[cfg(rekindle_steps)]
+mod halted;
 #[cfg(rekindle_steps)]
 #[path = "../common/history.rs"]
 mod history;
 #[cfg(rekindle_steps)]
 mod hooks;
+#[cfg(rekindle_steps)]
+mod nested;
 #[cfg(rekindle_steps)]
 mod peer;
 #[cfg(rekindle_steps)]
@@ -39,6 +45,7 @@ fn main() {
     let mut trials = freeze::trials();
     trials.extend(hooks::trials());
     trials.extend(between::trials());
+    trials.extend(nested::trials());
     trials.extend(wait_free::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -1,8 +1,14 @@
 //! What the thread is doing when it is frozen.
 
+use std::sync::Arc;
+
 use rekindle::{Cache, Time};
 
-use crate::calls::Numbered;
+use crate::calls::{self, Numbered};
+use crate::company::{
+    self, Company, deciding, line_of_dead, line_of_dead_of_this_id, line_of_undecided, looking,
+    owner_of_a_dead_entry, two_undecided, two_undecided_beside_a_live_one, undecided,
+};
 use crate::history::{CacheSpec, IDS, Op, Ret};
 use crate::subject::{RETIRED_LIMIT, Subject, Value, bystander_id, id, make, subject};
 
@@ -14,6 +20,10 @@ pub(crate) struct Scenario {
     pub(crate) evicts: bool,
     /// Retired memory is at its bound from the start, so that inserts may be refused at once.
     pub(crate) at_the_bound: bool,
+    /// Threads that are frozen all the while.
+    pub(crate) company: fn(&Arc<Subject>) -> Company,
+    /// Calls that another thread makes just before its first exchange of a slot.
+    pub(crate) overtaken_by: &'static [Op],
 }
 
 #[derive(Clone, Copy)]
@@ -56,10 +66,20 @@ pub(crate) fn all() -> Vec<Scenario> {
         act,
         evicts: false,
         at_the_bound: false,
+        company: company::nobody_else,
+        overtaken_by: &[],
     };
     let evicting = |name, set_up, act| Scenario {
         evicts: true,
         ..scenario(name, set_up, act)
+    };
+    let beside = |company, name, act| Scenario {
+        company,
+        ..scenario(name, empty, act)
+    };
+    let overtaken = |name, act| Scenario {
+        overtaken_by: &[Op::Remove(1), Op::Insert(0, 50)],
+        ..scenario(name, with_another, act)
     };
     let get = Op::Get(one);
     let get_buffer = Op::GetBuffer(one);
@@ -83,15 +103,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("pin_anew", with_neighbours, Act::Other(pin_anew)),
         scenario("recycle", with_neighbours, Act::Other(replace_many)),
         scenario(
-            "use_lines_of_others",
-            with_spare_lines,
+            "use_up_spare_entries",
+            with_spare_entries,
             Act::Other(replace_many_pinned),
         ),
-        evicting(
-            "recycle_beyond_the_first_lines",
-            full,
-            Act::Other(replace_many),
-        ),
+        evicting("recycle_and_evict", full, Act::Other(replace_many)),
         scenario("reclaim", with_garbage, Act::Other(maintain)),
         Scenario {
             at_the_bound: true,
@@ -108,22 +124,78 @@ pub(crate) fn all() -> Vec<Scenario> {
         ),
         evicting("learn", full_and_in_use, Act::Other(insert_many)),
         evicting("clear", with_neighbours, Act::Other(clear)),
+        scenario("sweep", with_expired, Act::Other(maintain)),
+        scenario("iterate", with_neighbours, Act::Other(iterate)),
+        overtaken("insert_found_dead", Act::Call(insert)),
+        overtaken("insert_if_absent_found_dead", Act::Call(absent)),
+        beside(undecided, "insert_beside_undecided", Act::Call(insert)),
+        beside(looking, "insert_beside_looking", Act::Call(insert)),
+        beside(deciding, "insert_beside_deciding", Act::Call(insert)),
+        beside(
+            two_undecided,
+            "insert_beside_two_undecided",
+            Act::Call(insert),
+        ),
+        beside(
+            two_undecided_beside_a_live_one,
+            "replace_beside_two_undecided",
+            Act::Call(insert),
+        ),
+        beside(
+            owner_of_a_dead_entry,
+            "insert_beside_dead",
+            Act::Call(insert),
+        ),
+        beside(
+            line_of_dead,
+            "insert_into_a_line_of_dead",
+            Act::Call(insert),
+        ),
+        beside(
+            line_of_dead_of_this_id,
+            "insert_into_a_line_of_dead_of_this_id",
+            Act::Call(insert),
+        ),
+        Scenario {
+            evicts: true,
+            ..beside(
+                line_of_undecided,
+                "insert_into_a_line_of_undecided",
+                Act::Call(insert),
+            )
+        },
+        beside(
+            undecided,
+            "insert_if_absent_beside_undecided",
+            Act::Call(absent),
+        ),
+        beside(undecided, "get_beside_undecided", Act::Call(get)),
+        beside(undecided, "remove_beside_undecided", Act::Call(remove)),
+        beside(deciding, "take_beside_deciding", Act::Call(take)),
+        beside(owner_of_a_dead_entry, "take_beside_dead", Act::Call(take)),
+        beside(looking, "sweep_beside_looking", Act::Other(maintain)),
+        beside(undecided, "iterate_beside_undecided", Act::Other(iterate)),
+        Scenario {
+            evicts: true,
+            ..beside(
+                two_undecided,
+                "clear_beside_two_undecided",
+                Act::Other(clear),
+            )
+        },
+        Scenario {
+            company: company::undecided_in_a_full_cache,
+            ..evicting("evict_beside_undecided", full, Act::Call(Op::Insert(1, 1)))
+        },
     ]
 }
 
 /// What the ids of [`id`] map to once a scenario is set up.
 pub(crate) fn before(subject: &Subject, evicts: bool) -> CacheSpec {
-    let mut spec = CacheSpec::empty(evicts);
-    for n in 0..IDS {
-        let guard = subject.pin();
-        let now = subject.now();
-        let id = id(n);
-        let entry = guard.iter().find(|entry| *entry.id() == id);
-        // Not looked up, for that leaves a mark.
-        let live = entry.filter(|entry| entry.expires_at() >= now);
-        spec.live[n] = live.map(|entry| entry.value().number());
+    CacheSpec {
+        live: calls::all(subject, &id),
+        evicts,
     }
-    spec
 }
 
 fn put(subject: &Subject, op: Op) {
@@ -140,6 +212,12 @@ fn alone() -> Subject {
     subject
 }
 
+fn with_another() -> Subject {
+    let subject = empty();
+    put(&subject, Op::Insert(1, 101));
+    subject
+}
+
 fn with_neighbours() -> Subject {
     let subject = alone();
     for id in 1..IDS {
@@ -150,8 +228,7 @@ fn with_neighbours() -> Subject {
 }
 
 fn with_expired() -> Subject {
-    let subject = empty();
-    put(&subject, Op::Insert(1, 101));
+    let subject = with_another();
     put(&subject, Op::InsertExpired(0, 100));
     subject
 }
@@ -226,14 +303,14 @@ fn at_the_bound() -> Subject {
         let id = bystander_id(9, 0);
         subject.insert(&id, Value::new(n), b"", Time::NEVER)
     };
-    let refused = (0..RETIRED_LIMIT as u32).find(|n| replace(*n).is_err());
+    let refused = (0..2 * RETIRED_LIMIT as u32).find(|n| replace(*n).is_err());
     assert!(refused.is_some(), "{:?}", subject.stats());
     drop(guard);
     subject
 }
 
-/// More were in use than the thread that reclaimed them keeps: it left most of them to others.
-fn with_spare_lines() -> Subject {
+/// More were in use than the thread that reclaimed them keeps.
+fn with_spare_entries() -> Subject {
     let subject = at_the_bound();
     for _ in 0..20 {
         subject.maintain();
@@ -271,6 +348,14 @@ fn replace_many_pinned(subject: &Subject) {
 fn pin_anew(subject: &Subject) {
     let mut guard = subject.pin();
     guard.repin();
+}
+
+fn iterate(subject: &Subject) {
+    let ids = [0, 1, 2].map(id);
+    let guard = subject.pin();
+    for entry in guard.iter() {
+        assert!(entry.value().number() > 0 || !ids.contains(entry.id()));
+    }
 }
 
 fn maintain(subject: &Subject) {

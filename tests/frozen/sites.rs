@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rekindle::steps::Step;
 
@@ -10,29 +11,48 @@ use rekindle::steps::Step;
 const ELSEWHERE: [(&str, &str); 16] = [
     ("append_list::drop load", DESTRUCTOR),
     ("append_list::drop load 2", DESTRUCTOR),
-    ("append_list::next load", "tests/frozen/hooks.rs"),
     (
         "append_list::push compare_exchange",
         "tests/frozen/hooks.rs",
     ),
-    ("readers::announce fence", "only under loom"),
-    ("readers::announce store", "only under loom"),
-    ("readers::give_back load", LAST),
-    ("readers::give_back store", LAST),
-    ("readers::give_back store 2", LAST),
-    ("readers::leave load 3", LAST),
-    ("readers::leave store 3", LAST),
-    ("readers::next_or_append compare_exchange", MANY),
-    ("readers::next load", MANY),
-    ("stack::drop load", DESTRUCTOR),
-    ("table::take_line load", DESTRUCTOR),
-    ("table::take_line store", DESTRUCTOR),
+    ("change::decide fence", "only under loom"),
+    ("line::drain load", DESTRUCTOR),
+    ("line::drain store", DESTRUCTOR),
+    ("pin::announce fence", "only under loom"),
+    ("pin::announce store", "only under loom"),
+    ("pin::give_back load", LAST),
+    ("pin::give_back store", LAST),
+    ("pin::give_back store 2", LAST),
+    ("pin::leave load 3", LAST),
+    ("pin::leave store 3", LAST),
+    ("pin::next_or_append compare_exchange", MANY),
+    ("pin::next load", MANY),
+    ("pool::drop load", DESTRUCTOR),
 ];
 
 const DESTRUCTOR: &str = "a destructor: no other thread can reach it";
 const LAST: &str = "a thread's last steps, in destructors of its thread-local values: no other \
                     thread needs anything of it";
 const MANY: &str = "only above 128 threads: a read, and an exchange that all newcomers try";
+
+pub(crate) static SITES: LazyLock<Sites> = LazyLock::new(Sites::read);
+
+pub(crate) fn is_of_the_engine(step: &Step) -> bool {
+    SITES.name(step).is_some()
+}
+
+/// Or unlinks what is there.
+pub(crate) fn exchanges_a_slot(step: &Step) -> bool {
+    SITES.name(step) == Some("line::exchange compare_exchange")
+}
+
+pub(crate) fn loads_a_slot(step: &Step) -> bool {
+    SITES.name(step) == Some("line::tagged load")
+}
+
+pub(crate) fn decides(step: &Step) -> bool {
+    SITES.name(step) == Some("entry::decide compare_exchange")
+}
 
 /// Steps of the engine by file and line, and their names: file, function, operation, and a number
 /// where a function has several.

@@ -1,15 +1,15 @@
 //! What a thread is frozen in the middle of: a cache, and how it was made.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rekindle::{Cache, CacheBuilder, SessionId, Stats};
 
 use crate::calls::{Numbered, call};
-use crate::history::{Op, Ret};
+use crate::history::{Call, Op, Ret};
 
-/// Retired objects at which inserts are refused.
-pub(crate) const RETIRED_LIMIT: usize = 24_000;
+/// Retired entries at which inserts are refused.
+pub(crate) const RETIRED_LIMIT: usize = 12_000;
 
 /// A value that is counted while it lives. One test runs at a time.
 #[derive(Debug)]
@@ -82,9 +82,9 @@ pub(crate) fn subject(builder: CacheBuilder<Value>) -> Subject {
     builder.build().expect("in range")
 }
 
-/// The ids that the frozen thread and its witness use: all in one line.
+/// The ids that the frozen thread and its witness use: all in the first line.
 pub(crate) fn id(n: usize) -> SessionId {
-    SessionId::new(&[7, n as u8]).expect("short enough")
+    SessionId::new(&[0, n as u8]).expect("short enough")
 }
 
 /// The ids of a bystander: spread over the table.
@@ -92,15 +92,27 @@ pub(crate) fn bystander_id(owner: usize, n: usize) -> SessionId {
     SessionId::new(&[(n * 41) as u8 | 8, owner as u8, n as u8, 0]).expect("short enough")
 }
 
-/// Makes a call about one of [`id`]'s ids.
+/// Makes a call about [`id`]'s ids.
 pub(crate) fn make(subject: &Subject, op: Op) -> Ret {
-    call(subject, &id(op.id()), op)
+    call(subject, &id, op)
+}
+
+static NOW: AtomicU64 = AtomicU64::new(0);
+
+/// A number for the history: higher than all before.
+pub(crate) fn now() -> u64 {
+    NOW.fetch_add(1, Ordering::SeqCst)
+}
+
+/// A call and when it was made.
+pub(crate) fn timed(op: Op, make: impl FnOnce(Op) -> Ret) -> Call {
+    let called = now();
+    let ret = make(op);
+    Call::new(called, now(), op, ret)
 }
 
 /// What holds when no thread is at work on the cache and none is pinned.
 pub(crate) fn check_accounts(subject: &Subject) {
-    // Each call helps grace periods on for a few rounds. The end of a scope does not wait for its
-    // threads' last destructors, in which crossbeam pins: one may have been preempted there.
     let reclaimed = |_: &usize| {
         subject.maintain();
         std::thread::yield_now();

@@ -1,7 +1,8 @@
 //! Lookups are wait-free: the number of their steps has a bound that other threads cannot raise.
 //!
 //! At every single step of a lookup another thread completes an operation on the very session that
-//! is looked up: more interference than any scheduler can cause.
+//! is looked up: more interference than any scheduler can cause. And the line is full of entries of
+//! this session, whose inserts are frozen before they are decided.
 
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -11,28 +12,40 @@ use rekindle::Cache;
 use rekindle::steps::{Step, watch};
 
 use crate::calls::{Numbered, get_buffer};
+use crate::company::{self, SLOTS};
 use crate::history::Op;
 use crate::peer::Peer;
-use crate::subject::{Subject, check_accounts, id, make, subject};
+use crate::subject::{Subject, check_accounts, id, subject};
 
 /// Read-modify-writes among the steps: the announcement of a pin.
 const EXCHANGES: usize = 1;
 
+/// To pin and to unpin.
+const PIN: usize = 8;
+
+/// Each slot of the line, and the state of each entry of this id in it: one, unless the inserts of
+/// others are undecided, or dead and their owners have not taken them back.
+const LOOK: usize = SLOTS + SLOTS;
+
+/// The recency, the tick, and the counter twice.
+const FOUND: usize = 4;
+
+/// What is learned where the session was not found in this tick before: twice a counter, and the
+/// recency.
+const LEARN: usize = 3;
+
 type Lookup = fn(&Subject);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    // To pin and to unpin are eight steps. A lookup is five (the line, the tick, the recency, the
-    // counter), and three more where the session was not found in this tick before: the recency,
-    // and what is learned.
     let lookups: [(&str, usize, Lookup); 4] = [
-        ("get", 16, |s| drop(s.get(&id(0)))),
-        ("get_buffer", 16, |s| {
+        ("get", LOOK + FOUND + LEARN, |s| drop(s.get(&id(0)))),
+        ("get_buffer", LOOK + FOUND + LEARN, |s| {
             get_buffer(s, &id(0));
         }),
-        ("contains", 9, |s| {
+        ("contains", LOOK, |s| {
             s.contains(&id(0));
         }),
-        ("pin_and_get_twice", 24, |s| {
+        ("pin_and_get_twice", 2 * (LOOK + FOUND) + LEARN, |s| {
             let guard = s.pin();
             let first = guard.get(&id(0)).map(|value| value.number());
             // What it has shown stays as it is.
@@ -43,18 +56,19 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     let mut trials = Vec::new();
     for (name, bound, lookup) in lookups {
+        let bound = PIN + bound;
         trials.push(Trial::test(format!("wait_free::{name}"), move || {
-            let undisturbed = steps_of(lookup, false);
-            let disturbed = steps_of(lookup, true);
-            for steps in [&undisturbed, &disturbed] {
-                let exchanges = steps.iter().filter(|step| is_exchange(step)).count();
-                assert!(exchanges <= EXCHANGES, "{steps:#?}");
-                assert!(
-                    !steps.is_empty() && steps.len() <= bound,
-                    "{} steps",
-                    steps.len()
-                );
+            let mut most = 0;
+            for rivals in [0, SLOTS - 1] {
+                for disturb in [false, true] {
+                    let steps = steps_of(lookup, rivals, disturb);
+                    let exchanges = steps.iter().filter(|step| is_exchange(step)).count();
+                    assert!(exchanges <= EXCHANGES, "{steps:#?}");
+                    assert!(!steps.is_empty() && steps.len() <= bound, "{steps:#?}");
+                    most = most.max(steps.len());
+                }
             }
+            assert_eq!(most, bound, "the bound is exact");
             Ok(())
         }));
     }
@@ -65,11 +79,11 @@ fn is_exchange(step: &Step) -> bool {
     !["load", "store"].contains(&step.name)
 }
 
-/// The longest of some lookups. If they are to be disturbed, another thread completes an operation
-/// at each of their steps.
-fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
+/// The longest of some lookups, while some inserts are undecided. If they are to be disturbed,
+/// another thread completes an operation at each of their steps.
+fn steps_of(lookup: Lookup, rivals: usize, disturb: bool) -> Vec<Step> {
     let subject = Arc::new(subject(Cache::builder().capacity(100)));
-    make(&subject, Op::Insert(0, 0));
+    let company = company::rivals(&subject, rivals, 0, &[Op::Insert(0, 0)]);
     drop(subject.pin());
 
     let meddler = Rc::new(Peer::spawn(&subject));
@@ -93,6 +107,7 @@ fn steps_of(lookup: Lookup, disturb: bool) -> Vec<Step> {
         }
     }
     drop(meddler);
+    company.finish();
     check_accounts(&subject);
     longest
 }

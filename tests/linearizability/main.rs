@@ -14,14 +14,15 @@ mod history;
 mod record;
 
 use std::env;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
-use rekindle::{Cache, Inserted};
+use rekindle::{Cache, Inserted, SessionId, Time};
 
-use history::{CacheSpec, Call, Op, Ret, Round, is_linearizable};
+use history::{CacheSpec, Call, IDS, Op, Ret, Round, is_linearizable};
 use record::{Plan, record};
 
 /// Rounds that are recorded before they are checked.
-const BATCH: usize = 2_000;
+const BATCH: usize = 500;
 
 /// Calls for each test, unless the environment says otherwise.
 fn calls_wanted() -> usize {
@@ -33,14 +34,13 @@ fn calls_wanted() -> usize {
         (true, "quick") => 20_000,
         (true, _) => 100_000,
         (false, "full") => 20_000,
-        (false, _) => BATCH,
+        (false, _) => 2_000,
     }
 }
 
 /// Records and checks, batch by batch.
-fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
+fn check(cache: &Cache<u32, impl BuildHasher + Sync>, evicts: bool, threads: usize, calls: usize) {
     let wanted = calls_wanted();
-    let cache = Cache::new(capacity).unwrap();
     let (mut checked, mut overlapping, mut seed) = (0, 0, 0);
     while checked < wanted {
         seed += 1;
@@ -50,11 +50,12 @@ fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
             rounds: BATCH,
             seed,
         };
-        for round in record(&cache, plan) {
-            assert!(
-                is_linearizable(&CacheSpec::empty(evicts), &round),
-                "{seed}: {round:#?}"
-            );
+        for round in record(cache, plan) {
+            for id in 0..IDS {
+                let round = about(id, &round);
+                let is_right = is_linearizable(&CacheSpec::empty(evicts), &round);
+                assert!(is_right, "{seed}: {round:#?}");
+            }
             checked += threads * calls;
             overlapping += round
                 .iter()
@@ -72,6 +73,13 @@ fn check(capacity: usize, evicts: bool, threads: usize, calls: usize) {
     assert_eq!(stats.refused.reclamation, 0, "{stats:?}");
 }
 
+/// The calls about one id. Linearizability is local (Herlihy and Wing 1990, theorem 1): a history
+/// is linearizable if what it tells of each id is.
+fn about(id: usize, round: &Round) -> Round {
+    let about = |calls: &Vec<Call>| calls.iter().filter(|c| c.op.id() == id).copied().collect();
+    round.iter().map(about).collect()
+}
+
 fn overlaps(call: &Call, round: &Round) -> bool {
     // Its numbers are neighbours where no other thread called or returned in between.
     call.returned > call.called + 1
@@ -81,24 +89,63 @@ fn overlaps(call: &Call, round: &Round) -> bool {
             .any(|other| other.called < call.called && other.returned > call.returned)
 }
 
+fn cache(capacity: usize) -> Cache<u32> {
+    Cache::new(capacity).unwrap()
+}
+
 #[test]
 fn two_threads_on_a_cache_with_room() {
-    check(1_000, false, 2, 5);
+    check(&cache(1_000), false, 2, 15);
 }
 
 #[test]
 fn three_threads_on_a_cache_with_room() {
-    check(1_000, false, 3, 3);
+    check(&cache(1_000), false, 3, 9);
 }
 
 #[test]
 fn two_threads_on_a_cache_that_evicts() {
-    check(2, true, 2, 5);
+    check(&cache(2), true, 2, 15);
 }
 
 #[test]
 fn three_threads_on_a_cache_for_one_entry() {
-    check(1, true, 3, 3);
+    check(&cache(1), true, 3, 9);
+}
+
+/// Hashes all ids alike: they share a line, and the tag.
+#[derive(Clone, Default)]
+struct Alike;
+
+impl Hasher for Alike {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn cache_of_one_line() -> Cache<u32, BuildHasherDefault<Alike>> {
+    let builder = Cache::builder().hasher(BuildHasherDefault::default());
+    builder.capacity(1_000).build().unwrap()
+}
+
+#[test]
+fn three_threads_on_one_line() {
+    check(&cache_of_one_line(), false, 3, 9);
+}
+
+/// Its other slots are taken, by entries that are in use: those that come and go have one slot for
+/// all, or make room for each other.
+#[test]
+fn three_threads_on_a_full_line() {
+    let cache = cache_of_one_line();
+    for n in 100..106 {
+        let id = SessionId::new(&[n; 8]).unwrap();
+        cache.insert(&id, 0, b"", Time::NEVER).unwrap();
+        assert!(cache.contains(&id) && cache.get(&id).is_some());
+    }
+    check(&cache, true, 3, 9);
 }
 
 /// Histories that no cache may produce.

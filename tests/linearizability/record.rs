@@ -1,5 +1,6 @@
 //! Threads that call one cache at once, and a record of what each was told, and when.
 
+use std::hash::BuildHasher;
 use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -20,7 +21,7 @@ pub(crate) struct Plan {
 
 /// Lets all threads loose on `cache`, round by round, and records. At the end of each round none of
 /// its ids is in the cache.
-pub(crate) fn record(cache: &Cache<u32>, plan: Plan) -> Vec<Round> {
+pub(crate) fn record(cache: &Cache<u32, impl BuildHasher + Sync>, plan: Plan) -> Vec<Round> {
     let clock = AtomicU64::new(0);
     let meeting = Meeting::new(plan.threads);
     let by_thread: Vec<Vec<Vec<Call>>> = thread::scope(|scope| {
@@ -43,7 +44,7 @@ pub(crate) fn record(cache: &Cache<u32>, plan: Plan) -> Vec<Round> {
 }
 
 fn work(
-    cache: &Cache<u32>,
+    cache: &Cache<u32, impl BuildHasher>,
     plan: Plan,
     number: usize,
     clock: &AtomicU64,
@@ -60,7 +61,7 @@ fn work(
         meeting.wait();
         let calls = ops.into_iter().map(|op| {
             let called = clock.fetch_add(1, Ordering::SeqCst);
-            let ret = call(cache, &ids[op.id()], op);
+            let ret = call(cache, &|n| ids[n], op);
             let returned = clock.fetch_add(1, Ordering::SeqCst);
             Call::new(called, returned, op, ret)
         });
@@ -124,7 +125,7 @@ impl Meeting {
         while self.arrived.load(Ordering::Acquire) < all {
             assert!(!self.over.load(Ordering::Relaxed), "another thread failed");
             spins += 1;
-            if spins % 2_000 == 0 {
+            if spins % 100 == 0 {
                 thread::yield_now();
             } else {
                 hint::spin_loop();

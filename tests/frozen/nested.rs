@@ -1,0 +1,100 @@
+//! Three operations on one new id: two are halted, each at every step at which it looks at the
+//! table or changes it, while the third is made whole. The two then go on, in either order.
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use rekindle::Cache;
+use rekindle::steps::Step;
+
+use crate::halted::Halted;
+use crate::history::{Call, Op, Ret, is_linearizable};
+use crate::scenarios::before;
+use crate::sites::SITES;
+use crate::subject::{Subject, check_accounts, make, now, subject, timed};
+
+const INSERTS: [fn(u32) -> Op; 2] = [|n| Op::Insert(0, n), |n| Op::InsertIfAbsent(0, n)];
+
+const THIRD: [Op; 4] = [
+    Op::Insert(0, 3),
+    Op::InsertIfAbsent(0, 3),
+    Op::Take(0),
+    Op::Clear,
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let pairs = INSERTS
+        .iter()
+        .flat_map(|first| INSERTS.map(|second| (first(1), second(2))));
+    pairs
+        .map(|(first, second)| {
+            Trial::test(format!("nested::{first:?} and {second:?}"), move || {
+                let mut runs = 0;
+                for third in THIRD {
+                    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2]] {
+                        let mut at = [0, 0];
+                        while let Some(reached) = run([first, second, third], at, order) {
+                            runs += 1;
+                            at = if reached == 2 {
+                                [at[0], at[1] + 1]
+                            } else {
+                                [at[0] + 1, 0]
+                            };
+                        }
+                    }
+                }
+                assert!(runs > THIRD.len() * 3 * 200, "{runs} runs");
+                println!("{first:?} and {second:?}: {runs} runs");
+                Ok(())
+            })
+        })
+        .collect()
+}
+
+/// Halts two operations at these steps and finishes all three in an order. How many of the two have
+/// so many steps; none if the first has fewer.
+fn run(ops: [Op; 3], at: [usize; 2], order: [usize; 3]) -> Option<usize> {
+    let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(100)));
+    // In the first slot while the first operation chooses one, so that the two choose others.
+    let other = Op::Insert(1, 9);
+    assert_ne!(make(&subject, other), Ret::Refused);
+    let spec = before(&subject, false);
+    let mut threads = vec![Vec::new()];
+    let begin = |op, steps: usize| {
+        let (theirs, called) = (Arc::clone(&subject), now());
+        let mut to_go = steps;
+        let halt = move |step: &Step| {
+            let name = SITES.name(step).unwrap_or_default();
+            let here = name.starts_with("line::") || name.starts_with("entry::");
+            let halts = here && to_go == 0;
+            to_go = to_go.wrapping_sub(usize::from(here));
+            halts
+        };
+        let halted = Halted::start(|| (), move || make(&theirs, op), halt);
+        (op, called, halted)
+    };
+    let end = |(op, called, halted): (_, _, Result<Halted<Ret>, Ret>)| {
+        let ret = halted.map_or_else(|ret| ret, Halted::finish);
+        vec![Call::new(called, now(), op, ret)]
+    };
+    let first = begin(ops[0], at[0]);
+    let mut reached = usize::from(first.2.is_ok());
+    threads[0].push(timed(Op::Remove(1), |op| make(&subject, op)));
+    let second = begin(ops[1], at[1]);
+    reached += usize::from(reached == 1 && second.2.is_ok());
+    let mut halted = [Some(first), Some(second)];
+    for turn in order {
+        // The third is whole, and comes first, second or last.
+        match halted.get_mut(turn.wrapping_sub(1)).and_then(Option::take) {
+            Some(halted) => threads.push(end(halted)),
+            None => threads[0].push(timed(ops[2], |op| make(&subject, op))),
+        }
+    }
+    for op in [Op::Iterate, Op::Get(0)] {
+        threads[0].push(timed(op, |op| make(&subject, op)));
+    }
+    let is_right = is_linearizable(&spec, &threads);
+    assert!(is_right, "{at:?}, {order:?}: {spec:?}, {threads:#?}");
+    check_accounts(&subject);
+    (reached > 0).then_some(reached)
+}
