@@ -142,7 +142,9 @@ impl Aging {
 
     #[cold]
     fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &Pin) {
-        let lines = table.lines().min(SAMPLE).min(self.clock.inserts_per_tick);
+        // In a small cache ticks are short: then the sample is small, too.
+        let few = (self.clock.inserts_per_tick / 8).clamp(SAMPLE / 4, SAMPLE);
+        let lines = table.lines().min(few).min(self.clock.inserts_per_tick);
         let mut sample = Vec::with_capacity(lines * WIDTH);
         for line in 0..lines {
             let line = table.line(start.wrapping_add(line) % table.lines());
