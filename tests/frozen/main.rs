@@ -45,7 +45,9 @@ fn main() {
     let mut trials = freeze::trials();
     trials.extend(hooks::trials());
     trials.extend(between::trials());
-    trials.extend(nested::trials());
+    if std::env::var("REKINDLE_TIER").as_deref() != Ok("quick") {
+        trials.extend(nested::trials());
+    }
     trials.extend(wait_free::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
