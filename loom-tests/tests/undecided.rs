@@ -43,6 +43,50 @@ fn an_inserted_session_is_found_at_once() {
     );
 }
 
+/// Two inserts of a new id that choose their slots apart: the second may have chosen the last one
+/// while a neighbour still held the first, and then neither needs to have seen the other's.
+///
+/// Catches a second look that may come before its own entry is placed, and an entry that becomes
+/// live beside an undecided one whose thread has looked already.
+#[test]
+fn two_inserts_into_slots_apart_leave_one_entry() {
+    explore(
+        2,
+        || Subject::new(3, &[B]),
+        |s| {
+            assert!(s.remove(B));
+            s.insert(A, 1).expect("fits")
+        },
+        |s| s.insert(A, 2).expect("fits"),
+        |s, first, second| {
+            let left = match (first, second) {
+                (Inserted::New, Inserted::Replaced) => 2,
+                (Inserted::Replaced, Inserted::New) => 1,
+                both => panic!("{both:?}"),
+            };
+            assert_eq!(s.get(A), Some(left));
+        },
+    );
+}
+
+/// The same of inserts-if-absent: one wins.
+#[test]
+fn of_two_inserts_if_absent_into_slots_apart_one_wins() {
+    explore(
+        2,
+        || Subject::new(3, &[B]),
+        |s| {
+            assert!(s.remove(B));
+            s.insert_if_absent(A, 1)
+        },
+        |s| s.insert_if_absent(A, 2),
+        |s, first, second| {
+            assert!(first != second, "{first} and {second}");
+            assert_eq!(s.get(A), Some(if first { 1 } else { 2 }));
+        },
+    );
+}
+
 /// An insert against one that replaces its own session at once, and takes that.
 ///
 /// Catches a helper that decides an entry after its thread has gone on, and a session that comes
