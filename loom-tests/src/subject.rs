@@ -56,7 +56,7 @@ pub const M: u8 = 128;
 pub const Z: u8 = 255;
 
 /// Bytes of an entry that holds one of the values 0 to 9.
-pub const ENTRY: usize = 128;
+pub const ENTRY: usize = 144;
 
 /// Length of a value's encoded session: the values 10 to 19 make an entry 64 bytes longer than
 /// those before, and so on.

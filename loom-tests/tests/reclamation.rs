@@ -264,6 +264,24 @@ fn two_writers_have_memory_of_their_own() {
     );
 }
 
+/// Two threads that make the first writer, of which one retires at once.
+///
+/// Catches a place in the pool that is filled twice: the writer that was in it is lost, and what it
+/// keeps is never reclaimed.
+#[test]
+fn a_writer_that_was_made_at_once_with_another_is_not_lost() {
+    explore(
+        2,
+        || Subject::new(9, &[]),
+        |s| s.insert(A, 1),
+        |s| (s.insert(M, 2), s.take(M)),
+        |s, first, second| {
+            assert_eq!((first, second), (Ok(Inserted::New), (first, Some(2))));
+            assert_eq!(s.get(A), Some(1));
+        },
+    );
+}
+
 /// With the bound of retired memory reached, an insert is refused as long as a guard lives, and
 /// succeeds when it is gone.
 ///

@@ -51,14 +51,11 @@
 //!
 //!   Under loom a fence in `Engine::decide` stands between the two; without it, models fail.
 //! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
-//!   look at the slot at all; as above, the fence W2 is then before the `fetch_max` in the order,
-//!   that is before R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the
-//!   slot had an owner before, the number was up already and its `fetch_max` happened before this
-//!   claim (`claimed`). Both processors would keep it before R1 even then, which is a locked
-//!   instruction on x86 and releases on ARM: the order is for the compiler. Loom would let Relaxed
-//!   pass, since the fence that stands for R1 comes after it.
-//! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that.
-//!   Relaxed would do; loom, which sees the fence, agrees.
+//!   look at the slot at all; as above, W2 is then before the `fetch_max` in the order, that is
+//!   before R1, and R2 finds X gone. A Relaxed one would have no place in the order, though both
+//!   processors would keep it before R1, and loom would let it pass: its fence for R1 comes after.
+//!   If the slot had an owner before, the number was up already, and that happened before this
+//!   claim (`claimed`). The load in `for_each_used` comes after W2, and needs no more than that.
 //! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
 //!
 //! Nor does loom see these: prefetching, which is left out under loom (`prefetch.rs`: reads no more
