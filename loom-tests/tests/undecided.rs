@@ -69,7 +69,9 @@ fn two_inserts_into_slots_apart_leave_one_entry() {
     );
 }
 
-/// The same of inserts-if-absent: one wins.
+/// The same of inserts-if-absent: one wins, and only that is found.
+///
+/// Catches a lookup that finds a dead entry.
 #[test]
 fn of_two_inserts_if_absent_into_slots_apart_one_wins() {
     explore(
@@ -79,10 +81,11 @@ fn of_two_inserts_if_absent_into_slots_apart_one_wins() {
             assert!(s.remove(B));
             s.insert_if_absent(A, 1)
         },
-        |s| s.insert_if_absent(A, 2),
-        |s, first, second| {
+        |s| (s.insert_if_absent(A, 2), s.get(A)),
+        |s, first, (second, seen)| {
             assert!(first != second, "{first} and {second}");
-            assert_eq!(s.get(A), Some(if first { 1 } else { 2 }));
+            let left = Some(if first { 1 } else { 2 });
+            assert_eq!((seen, s.get(A)), (left, left));
         },
     );
 }
