@@ -50,6 +50,8 @@
 //!   finds X. x86: a `lock cmpxchg` and plain loads. ARM: `casal`, or `stlxr`, and `ldar`.
 //!
 //!   Under loom a fence in `Engine::decide` stands between the two; without it, models fail.
+//! - The state of an entry, in `Entry::state` and `decide`: what that entry is needs no more than
+//!   acquiring and releasing. SeqCst gives the operations on several ids one order.
 //! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
 //!   look at the slot at all; as above, W2 is then before the `fetch_max` in the order, that is
 //!   before R1, and R2 finds X gone. A Relaxed one would have no place in the order, though both
