@@ -181,9 +181,9 @@ fn check(mut builder: loom::model::Builder, scenario: impl Fn() + Send + Sync + 
 
 /// Runs a scenario for all that loom wants to vary.
 ///
-/// Not on loom's main thread: the thread-local value of that one is dropped after all statics, which
-/// the library's still needs. (A thread has one such value. Of several, loom would drop those of an
-/// ending thread in the order of a hash map with random keys, and lose its way.)
+/// Not on loom's main thread: the thread-local value of that one is dropped after all statics,
+/// which the library's still needs. (A thread has one such value. Of several, loom would drop those
+/// of an ending thread in the order of a hash map with random keys, and lose its way.)
 fn run(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     let mut builder = loom::model::Builder::new();

@@ -124,9 +124,9 @@ fn a_guard_protects_after_it_was_pinned_anew() {
     );
 }
 
-/// A thread with a guard replaces what it looks at, while another retires the same and reclaims, with
-/// the first one's writer as well: what it found stays until its guard goes, also a guard within
-/// another.
+/// A thread with a guard replaces what it looks at, while another retires the same and reclaims,
+/// with the first one's writer as well: what it found stays until its guard goes, also a guard
+/// within another.
 ///
 /// Catches a grace period that leaves the thread's own guard out, and a guard that unpins when one
 /// within it does.
@@ -148,11 +148,11 @@ fn what_a_thread_replaces_under_its_own_guard_is_not_used_again() {
     );
 }
 
-/// A thread with a guard writes, pins anew and writes again, against another that does: what it found
-/// since it pinned anew stays, and what left before does not hold the other up.
+/// A thread with a guard writes, pins anew and writes again, against another that does: what it
+/// found since it pinned anew stays, and what left before does not hold the other up.
 ///
-/// Catches a writer that goes on under an older pin than its guard's, and one that takes its own new
-/// pin for the older.
+/// Catches a writer that goes on under an older pin than its guard's, and one that takes its own
+/// new pin for the older.
 #[test]
 fn a_guard_may_be_pinned_anew_between_writes() {
     explore(
@@ -226,8 +226,8 @@ fn a_guard_holds_back_what_leaves_until_it_is_dropped() {
     );
 }
 
-/// A writer that only looks, against one that retires what it looks at, and reclaims: it is not used
-/// again meanwhile.
+/// A writer that only looks, against one that retires what it looks at, and reclaims: it is not
+/// used again meanwhile.
 ///
 /// Catches a writer that does not pin, and a grace period that does not wait for it.
 #[test]
@@ -244,11 +244,11 @@ fn writers_wait_for_writers() {
     );
 }
 
-/// Two writers at once, of which one finds the numbered place and the other appends to the list, and
-/// then both again.
+/// Two writers at once, of which one finds the numbered place and the other appends to the list,
+/// and then both again.
 ///
-/// Catches a pool that hands one writer to two threads, or loses one with all that it keeps: a place
-/// that is filled twice, an end of the list that is overwritten.
+/// Catches a pool that hands one writer to two threads, or loses one with all that it keeps: a
+/// place that is filled twice, an end of the list that is overwritten.
 #[test]
 fn two_writers_have_memory_of_their_own() {
     explore_alike(

@@ -130,8 +130,8 @@ fn a_remove_gets_a_new_session_or_leaves_it() {
 /// A remove of the only session in a line against an insert of its neighbour, into the next slot or
 /// the same.
 ///
-/// Catches a slot that is filled though it is not free yet, or freed though another session has come
-/// into it.
+/// Catches a slot that is filled though it is not free yet, or freed though another session has
+/// come into it.
 #[test]
 fn a_neighbour_comes_while_the_only_session_goes() {
     explore(

@@ -239,8 +239,8 @@ fn a_replacement_overtakes_the_end_of_a_session() {
     );
 }
 
-/// Two inserts of neighbours into a cache that is full: the second may evict the first's entry while
-/// that stands still.
+/// Two inserts of neighbours into a cache that is full: the second may evict the first's entry
+/// while that stands still.
 ///
 /// Catches an eviction that unlinks an undecided entry: its insert would be counted, and its
 /// departure not.
@@ -334,12 +334,12 @@ fn a_line_full_of_undecided_entries_takes_another() {
     );
 }
 
-/// Two inserts-if-absent of one id fill the line, and a third thread needs a slot: the dead one goes,
-/// for no reason that counts.
+/// Two inserts-if-absent of one id fill the line, and a third thread needs a slot: the dead one
+/// goes, for no reason that counts.
 ///
-/// Catches a dead entry that is counted as evicted, one that is retired twice (by its own thread and
-/// the one that needed its slot), and a value that is dropped with it though its thread has moved it
-/// out.
+/// Catches a dead entry that is counted as evicted, one that is retired twice (by its own thread
+/// and the one that needed its slot), and a value that is dropped with it though its thread has
+/// moved it out.
 #[test]
 fn a_dead_entry_makes_way_first() {
     explore_three(

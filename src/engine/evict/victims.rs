@@ -122,9 +122,9 @@ impl<V> Engine<V> {
         self.unlink(op, line, victim, cause)
     }
 
-    /// The entry that a full line gives up, and why, unless a slot is free by now or `id` live: dead
-    /// ones first, for no reason that counts, then expired ones, those that rank low, those nearest
-    /// to their end.
+    /// The entry that a full line gives up, and why, unless a slot is free by now or `id` live:
+    /// dead ones first, for no reason that counts, then expired ones, those that rank low, those
+    /// nearest to their end.
     pub(crate) fn victim_of_full_line<'g>(
         &'g self,
         line: &'g Line<V>,
