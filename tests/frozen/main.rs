@@ -29,6 +29,8 @@ mod nested;
 #[cfg(rekindle_steps)]
 mod peer;
 #[cfg(rekindle_steps)]
+mod scaling;
+#[cfg(rekindle_steps)]
 mod scenarios;
 #[cfg(rekindle_steps)]
 mod sites;
@@ -49,6 +51,7 @@ fn main() {
         trials.extend(nested::trials());
     }
     trials.extend(wait_free::trials());
+    trials.extend(scaling::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 
