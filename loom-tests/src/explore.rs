@@ -7,7 +7,6 @@ use loom::sync::mpsc::{Receiver, Sender, channel};
 use loom::thread::{self, JoinHandle};
 
 use crate::Subject;
-use crate::subject::ABSENT;
 
 /// Loom gives up on an execution with more steps than this, taking it for a livelock.
 const STEPS: usize = 20_000;
@@ -26,11 +25,11 @@ pub fn explore<R1: 'static, R2: 'static>(
     second: fn(&Subject) -> R2,
     check: fn(&Subject, R1, R2),
 ) {
-    let wrote = Before::Wrote;
-    explore_in_order(preemptions, setup, wrote, first, second, check);
+    let pinned = Before::Pinned;
+    explore_in_order(preemptions, setup, pinned, first, second, check);
     if !is_quick() {
         let turned = move |s: &Subject, r2, r1| check(s, r1, r2);
-        explore_in_order(preemptions, setup, wrote, second, first, turned);
+        explore_in_order(preemptions, setup, pinned, second, first, turned);
     }
 }
 
@@ -42,7 +41,7 @@ pub fn explore_alike<R: 'static>(
     second: fn(&Subject) -> R,
     check: fn(&Subject, R, R),
 ) {
-    explore_in_order(preemptions, setup, Before::Wrote, first, second, check);
+    explore_in_order(preemptions, setup, Before::Pinned, first, second, check);
 }
 
 /// Explores two threads, of which the first has used the cache before and always runs first.
@@ -81,23 +80,33 @@ pub fn explore_three<R1: 'static, R2: 'static, R3: 'static>(
     third: fn(&Subject) -> R3,
     check: fn(&Subject, R1, R2, R3),
 ) {
-    let wrote = [Before::Wrote; 2];
-    explore_three_in_order(preemptions, setup, wrote, first, second, third, check);
+    let pinned = [Before::Pinned; 2];
+    explore_three_in_order(preemptions, setup, pinned, first, second, third, check);
     if !is_quick() {
         let turned = move |s: &Subject, r2, r3, r1| check(s, r1, r2, r3);
-        explore_three_in_order(preemptions, setup, wrote, second, third, first, turned);
+        explore_three_in_order(preemptions, setup, pinned, second, third, first, turned);
         let turned = move |s: &Subject, r3, r1, r2| check(s, r1, r2, r3);
-        explore_three_in_order(preemptions, setup, wrote, third, first, second, turned);
+        explore_three_in_order(preemptions, setup, pinned, third, first, second, turned);
     }
+}
+
+/// As [`explore_three`], for threads that do alike.
+pub fn explore_three_alike<R: 'static>(
+    preemptions: usize,
+    setup: fn() -> Subject,
+    first: fn(&Subject) -> R,
+    second: fn(&Subject) -> R,
+    third: fn(&Subject) -> R,
+    check: fn(&Subject, [R; 3]),
+) {
+    let pinned = [Before::Pinned; 2];
+    let check = move |s: &Subject, r1, r2, r3| check(s, [r1, r2, r3]);
+    explore_three_in_order(preemptions, setup, pinned, first, second, third, check);
 }
 
 /// Explores three threads, of which the first has used the cache before and always runs first. One
 /// of the others may end while loom explores, and another begin, and claim the slot that the first
 /// gives back.
-///
-/// A thread that only reads has one thread-local value, its registration: of several, loom drops
-/// those of an ending thread in the order of a hash map with random keys, another one each time,
-/// and then loses its way.
 pub fn explore_three_in_order<R1: 'static, R2: 'static, R3: 'static>(
     preemptions: usize,
     setup: fn() -> Subject,
@@ -158,6 +167,8 @@ pub fn model(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'st
 
 fn check(mut builder: loom::model::Builder, scenario: impl Fn() + Send + Sync + 'static) {
     builder.max_permutations = most_executions();
+    // Loom compares the two at its checkpoints only.
+    builder.checkpoint_interval = 500;
     let executions = Arc::new(AtomicUsize::new(0));
     let count = executions.clone();
     builder.check(move || {
@@ -170,9 +181,9 @@ fn check(mut builder: loom::model::Builder, scenario: impl Fn() + Send + Sync + 
 
 /// Runs a scenario for all that loom wants to vary.
 ///
-/// Not on loom's main thread: the thread-local values of that one are dropped after all statics,
-/// which the library's still need. And nothing is explored while threads end, for loom drops their
-/// thread-local values in an order that it does not control.
+/// Not on loom's main thread: the thread-local value of that one is dropped after all statics,
+/// which the library's still needs. (A thread has one such value. Of several, loom would drop those
+/// of an ending thread in the order of a hash map with random keys, and lose its way.)
 fn run(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     let mut builder = loom::model::Builder::new();
@@ -209,9 +220,9 @@ enum Start {
 /// What a thread has done before loom explores, and whether it stays.
 #[derive(Clone, Copy, Debug)]
 pub enum Before {
-    /// It has pinned as a reader and as a writer.
-    Wrote,
-    /// It has pinned as a reader only, and will end as soon as it is done.
+    /// It has pinned.
+    Pinned,
+    /// It has pinned, and will end as soon as it is done.
     PinnedAndEnds,
     /// It has not used the library.
     Nothing,
@@ -231,9 +242,6 @@ impl<R: 'static> Peer<R> {
                 Start::Join(subject, before) => {
                     if !matches!(before, Before::Nothing) {
                         drop(subject.cache.pin());
-                    }
-                    if matches!(before, Before::Wrote) {
-                        subject.remove(ABSENT);
                     }
                     subject
                 }

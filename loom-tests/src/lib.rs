@@ -5,7 +5,7 @@
 //! memory can come, and for every value that a load may see, up to a bound of preemptions.
 //!
 //! What loom cannot check, and the argument for each of those orderings, stands at the head of
-//! `src/engine/reclaim/readers.rs`.
+//! `src/engine/reclaim/pin.rs`.
 #![cfg(loom)]
 
 mod explore;
@@ -13,9 +13,10 @@ mod subject;
 mod value;
 
 pub use explore::{
-    Before, explore, explore_alike, explore_in_order, explore_three, explore_three_in_order, model,
+    Before, explore, explore_alike, explore_in_order, explore_three, explore_three_alike,
+    explore_three_in_order, model,
 };
 pub use subject::{
-    A, B, ENTRY, FirstByte, FirstByteHasher, M, Subject, Z, encoded_len, get_buffer, id,
+    A, B, C, ENTRY, FirstByte, FirstByteHasher, M, Subject, Z, encoded_len, get_buffer, id,
 };
 pub use value::Value;

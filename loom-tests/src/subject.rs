@@ -44,19 +44,19 @@ pub fn id(byte: u8) -> SessionId {
     SessionId::new(&[byte]).expect("one byte is an id")
 }
 
-/// Two ids that share a line, and a tag, in a table of any size.
+/// Three ids that share a line, and a tag, in a table of any size.
 pub const A: u8 = 1;
 /// See [`A`].
 pub const B: u8 = 2;
+/// See [`A`].
+pub const C: u8 = 3;
 /// Leads to the middle line of a table with an odd number of them.
 pub const M: u8 = 128;
 /// Leads to the last line of a table of any size.
 pub const Z: u8 = 255;
-/// Has no entry in any model.
-pub(crate) const ABSENT: u8 = 0;
 
 /// Bytes of an entry that holds one of the values 0 to 9.
-pub const ENTRY: usize = 112;
+pub const ENTRY: usize = 144;
 
 /// Length of a value's encoded session: the values 10 to 19 make an entry 64 bytes longer than
 /// those before, and so on.

@@ -72,7 +72,7 @@ fn an_entry_is_either_evicted_or_taken() {
 #[test]
 fn an_entry_is_evicted_before_or_after_it_is_replaced() {
     explore(
-        1, // with two it takes minutes
+        2,
         Subject::with_a,
         |s| s.insert(B, 10).expect("fits"),
         |s| s.insert(A, 20).expect("fits"),
@@ -94,7 +94,7 @@ fn an_entry_is_evicted_before_or_after_it_is_replaced() {
 #[test]
 fn room_by_bytes_is_made_by_an_eviction_or_a_remove() {
     explore(
-        1, // with two it takes minutes
+        2,
         || Subject::build(Cache::builder().capacity(3).max_bytes(2 * ENTRY), &[A, B]),
         |s| s.insert(A, 10).expect("fits"),
         |s| s.remove(B),
@@ -132,7 +132,7 @@ fn an_expired_session_is_taken_by_nobody() {
 #[test]
 fn a_take_gets_the_session_that_follows_an_expired_one_or_none() {
     explore(
-        1, // with two it takes minutes
+        2,
         Subject::with_expired_a,
         |s| s.take(A),
         |s| s.insert(A, 10).expect("fits"),
@@ -178,7 +178,7 @@ fn a_session_that_expires_meanwhile_stays_away() {
 #[test]
 fn a_sweep_spares_the_session_that_takes_an_expired_ones_place() {
     explore(
-        1, // with two it takes minutes
+        2,
         Subject::with_expired_a,
         |s| s.cache.maintain(),
         |s| s.insert(A, 1).expect("fits"),

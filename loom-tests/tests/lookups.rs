@@ -24,7 +24,8 @@ fn a_copy_finds_the_older_or_the_newer_session() {
 
 /// A lookup of a new id against its insert: all of it or nothing.
 ///
-/// Catches an entry or a line that is published before it is written.
+/// Catches an entry that is published before it is written, and one that is found undecided and
+/// then not.
 #[test]
 fn a_new_session_is_seen_whole_or_not_at_all() {
     explore(

@@ -8,7 +8,7 @@ use rekindle_loom_tests::{
 };
 
 /// A reader with a guard against a writer that replaces again and again, so that the memory of the
-/// first entries and lines is used for later ones.
+/// first entries is used for later ones.
 ///
 /// Catches memory that is used again before the readers that were pinned are gone: a grace period
 /// that does not ask the readers, or that asks them before it has unlinked; an announcement that
@@ -124,6 +124,54 @@ fn a_guard_protects_after_it_was_pinned_anew() {
     );
 }
 
+/// A thread with a guard replaces what it looks at, while another retires the same and reclaims,
+/// with the first one's writer as well: what it found stays until its guard goes, also a guard
+/// within another.
+///
+/// Catches a grace period that leaves the thread's own guard out, and a guard that unpins when one
+/// within it does.
+#[test]
+fn what_a_thread_replaces_under_its_own_guard_is_not_used_again() {
+    explore(
+        2,
+        Subject::with_a,
+        |s| {
+            let guard = s.cache.pin();
+            let value = guard.get(&id(A)).expect("there all the time");
+            let seen = value.get();
+            s.insert(A, 10).expect("fits");
+            s.cache.maintain();
+            assert_eq!(value.get(), seen, "changed under a guard");
+        },
+        replaces_and_reclaims,
+        |_, (), ()| (),
+    );
+}
+
+/// A thread with a guard writes, pins anew and writes again, against another that does: what it
+/// found since it pinned anew stays, and what left before does not hold the other up.
+///
+/// Catches a writer that goes on under an older pin than its guard's, and one that takes its own
+/// new pin for the older.
+#[test]
+fn a_guard_may_be_pinned_anew_between_writes() {
+    explore(
+        2,
+        Subject::with_a,
+        |s| {
+            let mut guard = s.cache.pin();
+            s.insert(A, 10).expect("fits");
+            guard.repin();
+            let value = guard.get(&id(A)).expect("there all the time");
+            let seen = value.get();
+            s.insert(A, 20).expect("fits");
+            assert_eq!(value.get(), seen, "changed under a guard");
+        },
+        replaces_and_reclaims,
+        |s, (), ()| assert!(matches!(s.get(A), Some(1 | 20))),
+    );
+}
+
 /// A writer whose last batch may be reclaimed by now replaces what a reader with a guard looks at:
 /// the grace period that is over is not that of what has just left.
 ///
@@ -178,10 +226,10 @@ fn a_guard_holds_back_what_leaves_until_it_is_dropped() {
     );
 }
 
-/// A writer that reads, pinned by crossbeam-epoch, against one that retires what it looks at, and
-/// reclaims: it is not used again meanwhile.
+/// A writer that only looks, against one that retires what it looks at, and reclaims: it is not
+/// used again meanwhile.
 ///
-/// Catches a grace period that does not wait for writers.
+/// Catches a writer that does not pin, and a grace period that does not wait for it.
 #[test]
 fn writers_wait_for_writers() {
     explore(
@@ -196,15 +244,15 @@ fn writers_wait_for_writers() {
     );
 }
 
-/// Two writers at once, of which one finds a slot for its memory and the other overflows, and then
-/// both again.
+/// Two writers at once, of which one finds the numbered place and the other appends to the list,
+/// and then both again.
 ///
-/// Catches a pool that hands one writer to two threads, or loses one with all that it keeps, and
-/// lines that are handed out twice.
+/// Catches a pool that hands one writer to two threads, or loses one with all that it keeps: a
+/// place that is filled twice, an end of the list that is overwritten.
 #[test]
 fn two_writers_have_memory_of_their_own() {
     explore_alike(
-        1, // with two it takes minutes
+        2,
         || Subject::new(9, &[]),
         |s| [s.insert(A, 1), s.insert(M, 2)],
         |s| [s.insert(B, 3), s.insert(Z, 4)],
@@ -212,6 +260,24 @@ fn two_writers_have_memory_of_their_own() {
             assert_eq!([first, second], [[Ok(Inserted::New); 2]; 2]);
             let seen = [A, M, B, Z].map(|key| s.get(key));
             assert_eq!(seen, [Some(1), Some(2), Some(3), Some(4)]);
+        },
+    );
+}
+
+/// Two threads that make the first writer, of which one retires at once.
+///
+/// Catches a place in the pool that is filled twice: the writer that was in it is lost, and what it
+/// keeps is never reclaimed.
+#[test]
+fn a_writer_that_was_made_at_once_with_another_is_not_lost() {
+    explore(
+        2,
+        || Subject::new(9, &[]),
+        |s| s.insert(A, 1),
+        |s| (s.insert(M, 2), s.take(M)),
+        |s, first, second| {
+            assert_eq!((first, second), (Ok(Inserted::New), (first, Some(2))));
+            assert_eq!(s.get(A), Some(1));
         },
     );
 }

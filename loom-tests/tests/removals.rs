@@ -88,7 +88,7 @@ fn a_take_gets_a_new_session_or_leaves_it() {
 
 /// A remove against a replacement: the id was there all the time, so the remove finds it.
 ///
-/// Catches a remove that gives up when another thread has changed the line in between, and one
+/// Catches a remove that gives up when another thread has changed the slot in between, and one
 /// that removes the older entry while the newer one comes back.
 #[test]
 fn a_remove_finds_what_is_being_replaced() {
@@ -127,10 +127,11 @@ fn a_remove_gets_a_new_session_or_leaves_it() {
     );
 }
 
-/// A remove of the only session in a line against an insert of its neighbour: the line may be empty
-/// in between, and is then none at all.
+/// A remove of the only session in a line against an insert of its neighbour, into the next slot or
+/// the same.
 ///
-/// Catches a remove that leaves no line behind though another session has come into it.
+/// Catches a slot that is filled though it is not free yet, or freed though another session has
+/// come into it.
 #[test]
 fn a_neighbour_comes_while_the_only_session_goes() {
     explore(
@@ -148,7 +149,7 @@ fn a_neighbour_comes_while_the_only_session_goes() {
 
 /// Two removes in one line: both leave, each once.
 ///
-/// Catches an exchange that brings back an entry which left the line since it was copied.
+/// Catches an exchange that brings back an entry which left the line meanwhile.
 #[test]
 fn removed_neighbours_stay_away() {
     explore_alike(
@@ -171,7 +172,7 @@ fn removed_neighbours_stay_away() {
 #[test]
 fn a_clear_counts_what_it_removed() {
     explore(
-        1, // with two it takes minutes
+        2,
         with_neighbours,
         |s| s.cache.clear(),
         |s| s.remove(A),

@@ -13,9 +13,9 @@ use rekindle_loom_tests::{
 #[test]
 fn a_reader_sees_two_replacements_in_their_order() {
     explore_three_in_order(
-        1, // as with two, it takes minutes with each thread running first
+        2,
         Subject::with_a,
-        [Before::Wrote; 2],
+        [Before::Pinned; 2],
         |s| [s.get_buffer(A), s.get_buffer(A)].map(|n| n.expect("there all the time")),
         |s| s.insert(A, 1).expect("fits"),
         |s| s.insert(A, 12).expect("fits"),
@@ -64,9 +64,9 @@ fn of_two_takes_one_wins_while_a_reader_looks_on() {
 #[test]
 fn what_a_reader_found_outlives_its_replacement_and_removal() {
     explore_three_in_order(
-        1, // as with two, it takes minutes with each thread running first
+        1, // with two it takes minutes
         Subject::with_a,
-        [Before::Wrote; 2],
+        [Before::Pinned; 2],
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -92,9 +92,9 @@ fn what_a_reader_found_outlives_its_replacement_and_removal() {
 #[test]
 fn what_a_reader_found_is_retired_once() {
     explore_three_in_order(
-        1, // as with two, it takes minutes with each thread running first
+        1, // with two it takes minutes
         Subject::with_a,
-        [Before::Wrote; 2],
+        [Before::Pinned; 2],
         |s| {
             let guard = s.cache.pin();
             let value = guard.get(&id(A));
@@ -111,17 +111,16 @@ fn what_a_reader_found_is_retired_once() {
     );
 }
 
-/// A take hands out what it has unlinked; another writer goes on with the first one's memory, and a
-/// third finds that the first is gone and says so.
+/// A take hands out what it has unlinked; two other threads go on with its writer.
 ///
-/// Catches a flag that says that all writers are gone without what they did before: a store that
-/// does not release it, a load that does not acquire it.
+/// Catches a writer that is handed on without what was done with it before: a store that does not
+/// release it, an exchange that does not acquire it.
 #[test]
 fn what_is_taken_is_not_used_again_before_it_was_handed_out() {
     explore_three_in_order(
-        1, // as with two, it takes minutes with each thread running first
+        1, // with two it takes minutes
         || Subject::new(9, &[A, M, Z]),
-        [Before::Wrote; 2],
+        [Before::Pinned; 2],
         |s| s.take(A),
         |s| s.remove(Z),
         |s| s.remove(M),

@@ -122,12 +122,7 @@ impl<V> Engine<V> {
                 Some(found) => (found.slot, Some(found), None),
                 None => match line.free_slot() {
                     Some(slot) => (slot, None, None),
-                    None => match self.victim_of_full_line(line, pin, now) {
-                        // Another thread has inserted this id since: that is to be replaced. A
-                        // dead entry of this id may go, or its owner would stop this thread.
-                        Some((victim, Some(_))) if victim.entry.get().id() == new.parts.id => {
-                            continue;
-                        }
+                    None => match self.victim_of_full_line(line, new.parts.id, pin, now) {
                         Some((victim, cause)) => (victim.slot, Some(victim), cause),
                         None => continue,
                     },

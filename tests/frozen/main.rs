@@ -29,6 +29,8 @@ mod nested;
 #[cfg(rekindle_steps)]
 mod peer;
 #[cfg(rekindle_steps)]
+mod scaling;
+#[cfg(rekindle_steps)]
 mod scenarios;
 #[cfg(rekindle_steps)]
 mod sites;
@@ -45,8 +47,11 @@ fn main() {
     let mut trials = freeze::trials();
     trials.extend(hooks::trials());
     trials.extend(between::trials());
-    trials.extend(nested::trials());
+    if std::env::var("REKINDLE_TIER").as_deref() != Ok("quick") {
+        trials.extend(nested::trials());
+    }
     trials.extend(wait_free::trials());
+    trials.extend(scaling::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -122,31 +122,40 @@ impl<V> Engine<V> {
         self.unlink(op, line, victim, cause)
     }
 
-    /// The entry that a full line gives up, and why, unless a slot is free by now: dead ones first,
-    /// for no reason that counts, then expired ones, those that rank low, those nearest to their
-    /// end.
+    /// The entry that a full line gives up, and why, unless a slot is free by now or `id` live:
+    /// dead ones first, for no reason that counts, then expired ones, those that rank low, those
+    /// nearest to their end.
     pub(crate) fn victim_of_full_line<'g>(
         &'g self,
         line: &'g Line<V>,
+        id: &SessionId,
         pin: &'g Pin,
         now: Time,
     ) -> Option<(Occupant<'g, V>, Option<RemovalCause>)> {
-        let tick = self.aging.tick();
-        let worth = |victim: &Occupant<'_, V>| {
-            let entry = victim.entry.get();
-            let live = self.decided(line, *victim, pin) == State::Live;
-            let rank = self.aging.rank(line.recency.get(victim.slot), tick);
-            (live, !entry.is_expired(now), rank, entry.expires_at())
-        };
         if line.free_slot().is_some() {
             return None;
         }
-        let victim = line.occupants(pin).min_by_key(worth)?;
-        let entry = victim.entry.get();
-        let cause = match entry.state() {
-            State::Live if entry.is_expired(now) => Some(RemovalCause::EvictedExpired),
-            State::Live => Some(RemovalCause::EvictedLineFull),
-            _ => None,
+        let tick = self.aging.tick();
+        let mut lowest = None;
+        for victim in line.occupants(pin) {
+            let entry = victim.entry.get();
+            let live = self.decided(line, victim, pin) == State::Live;
+            // Another thread has inserted it since. A dead one may go, or its owner would stop this
+            // thread.
+            if live && entry.id() == id {
+                return None;
+            }
+            let rank = self.aging.rank(line.recency.get(victim.slot), tick);
+            let worth = (live, !entry.is_expired(now), rank, entry.expires_at());
+            if lowest.is_none_or(|(lowest, _)| worth < lowest) {
+                lowest = Some((worth, victim));
+            }
+        }
+        let ((live, in_time, ..), victim) = lowest?;
+        let cause = match (live, in_time) {
+            (true, false) => Some(RemovalCause::EvictedExpired),
+            (true, true) => Some(RemovalCause::EvictedLineFull),
+            (false, _) => None,
         };
         Some((victim, cause))
     }

@@ -1,14 +1,14 @@
 //! How a thread says "I may be looking": one word of its own, written twice a pin.
 //!
 //! `crossbeam_epoch::pin` will not do on the handshake path: every 128th call collects, and that
-//! retries, allocates and frees on the reader (measured in `docs/design.md`). So readers announce
-//! themselves here and nothing ever runs on them; writers use crossbeam's guards and, before they
-//! reclaim, also wait until every reader that was pinned has moved on.
+//! retries, allocates and frees on the reader (measured in `docs/design.md`). So threads announce
+//! themselves here, to read or to write, and nothing ever runs on them. A writer that wants memory
+//! back waits until each thread that was pinned has moved on, itself included.
 //!
 //! ```text
 //! reader                                    writer
 //! R1  slot.seq <- odd        (SeqCst)       W1  compare-and-exchange: unlink X
-//! R2  load the table         (SeqCst)       W2  fence(SeqCst)
+//! R2  load a slot of a line  (SeqCst)       W2  fence(SeqCst)
 //!     .. use what it leads to ..            W3  load every slot.seq; remember the odd ones
 //! R3  slot.seq <- even       (Release)      W4  each remembered slot has moved on (Acquire)
 //!                                               => no thread can reach X: reuse it
@@ -26,14 +26,14 @@
 //! they do not see. "The order" is the single one of all SeqCst operations (C++20,
 //! \[atomics.order\], which Rust has taken over). Each access and fence with SeqCst in `src/`:
 //!
-//! - R1, the swap in `Slot::announce`; R2, the load in `Table::load`; W2, the fence in
+//! - R1, the swap in `Slot::announce`; R2, the load in `Line::tagged`; W2, the fence in
 //!   `PinnedThreads::remember`. Say that W3 finds a number older than R1's. What comes after a
 //!   fence and misses a SeqCst write puts the fence before that write: W2 is before R1 in the
 //!   order. R1 is before R2, as in the program. If R2 missed W1, or what came in its place, that
 //!   would put R2 before W2, for W1 happens before the fence: a circle. So R2 finds X gone. W1
-//!   itself needs no SeqCst, as long as it happens before W2: either the same thread has done both,
-//!   or the memory that W1 unlinked came to this one through the pool (`pool.rs`), whose hand-over
-//!   releases and acquires.
+//!   itself needs no SeqCst for this, as long as it happens before W2: either the same thread has
+//!   done both, or the memory that W1 unlinked came to this one with its writer (`pool.rs`), whose
+//!   hand-over releases and acquires.
 //!
 //!   x86: R1 is an `xchg`, W2 an `mfence`; neither lets a load behind it come before it. R2 is a
 //!   plain load. ARM: R1 is a `swpal` or ends in an `stlxr`, R2 an `ldar`, which stays behind an
@@ -42,31 +42,33 @@
 //!
 //!   Under loom a fence in `announce` stands for the swap's place in the order. The models then
 //!   check which thread announces, which looks, and when; without that fence, or W2, they fail.
-//! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
-//!   look at the slot at all; as above, the fence W2 is then before the `fetch_max` in the order,
-//!   that is before R1, and R2 finds X gone. A Relaxed one would have no place in the order. If the
-//!   slot had an owner before, the number was up already and its `fetch_max` happened before this
-//!   claim (`claimed`). Both processors would keep it before R1 even then, which is a locked
-//!   instruction on x86 and releases on ARM: the order is for the compiler. Loom would let Relaxed
-//!   pass, since the fence that stands for R1 comes after it.
-//! - `Registry::used`, the load in `for_each_used`: comes after W2, and needs no more than that.
-//!   Relaxed would do; loom, which sees the fence, agrees.
-//! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
-//! - crossbeam-epoch, which writers pin by, brings its fences along, and loom sees them. On x86 it
-//!   pins with a locked `cmpxchg` and a fence for the compiler, in whose place loom runs a whole
-//!   one; the instruction is one.
+//! - The second look of an insert: the exchange in `Line::exchange`, and the loads in
+//!   `Line::tagged` again. Two entries X and Y of one id are placed in two slots, and decided by
+//!   threads that look after that: each has made the exchange itself, or has loaded what it left,
+//!   which puts the exchange before that load in the order. If the look for X misses Y, its load is
+//!   before the exchange of Y in the order. So the exchange of X is before the look for Y, and that
+//!   finds X. x86: a `lock cmpxchg` and plain loads. ARM: `casal`, or `stlxr`, and `ldar`.
 //!
-//! Nor does loom see these, and so it is argued where they are: spurious failures of
-//! `compare_exchange_weak` (`stack.rs`: the loop comes round again); prefetching, which is left out
-//! under loom (`table.rs`: reads no more than an address); the ends of threads whose guards outlive
-//! them, for loom drops thread-local values in no fixed order (`give_back` below). Loom remembers
-//! the last seven stores of an atomic, and never lets a load see a store that comes later in its
-//! own run: that could hide Relaxed accesses only, which here count, hint, or are confirmed by an
-//! exchange. `RaceProbe` checks, apart from values, that memory is never touched unordered. And
-//! loom preempts a thread a bounded number of times, which each model tells. On the other side its
-//! SeqCst fences order too much: each acquires what all fences before it released, read from or
-//! not. An access that stands between fences can then look redundant: W3's Acquire does, and the
-//! flag of `memory.rs` would but for a model that was made to get around the fences.
+//!   Under loom a fence in `Engine::decide` stands between the two; without it, models fail.
+//! - The state of an entry, in `Entry::state` and `decide`: what that entry is needs no more than
+//!   acquiring and releasing. SeqCst gives the operations on several ids one order.
+//! - `Registry::used`, the `fetch_max` in `claim`. A writer that misses the new number does not
+//!   look at the slot at all; as above, W2 is then before the `fetch_max` in the order, that is
+//!   before R1, and R2 finds X gone. A Relaxed one would have no place in the order, though both
+//!   processors would keep it before R1, and loom would let it pass: its fence for R1 comes after.
+//!   If the slot had an owner before, the number was up already, and that happened before this
+//!   claim (`claimed`). The load in `for_each_used` comes after W2, and needs no more than that.
+//! - The two fences of the TLS adapter (`close`, `was_closed_meanwhile`): argued there.
+//!
+//! Nor does loom see these: prefetching, which is left out under loom (`prefetch.rs`: reads no more
+//! than an address); the ends of threads whose guards outlive them, for loom drops thread-local
+//! values in no fixed order (`give_back` below). Loom remembers the last seven stores of an atomic,
+//! and never lets a load see a store that comes later in its own run: that could hide Relaxed
+//! accesses only, which here count, hint, or are confirmed by an exchange. `RaceProbe` checks,
+//! apart from values, that memory is never touched unordered. And loom preempts a thread a bounded
+//! number of times, which each model tells. On the other side its SeqCst fences order too much:
+//! each acquires what all fences before it released, read from or not. An access that stands
+//! between fences can then look redundant.
 
 use std::marker::PhantomData;
 
@@ -360,7 +362,7 @@ impl PinnedThreads {
         fence(Ordering::SeqCst);
         REGISTRY.for_each_used(|slot| {
             // Acquire pairs with R3 of a reader that has left already, as W4 does with that of one
-            // that leaves later. (The fences of the flush that follows a seal would do as well.)
+            // that leaves later.
             let seq = slot.seq.load(Ordering::Acquire);
             if seq % 2 == 1 {
                 self.pinned.push((slot, seq));
