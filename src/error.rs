@@ -27,8 +27,8 @@ pub enum ConfigError {
     /// The byte limit does not hold a single entry of the smallest size.
     #[error("a limit of {0} bytes does not hold a single entry")]
     MaxBytes(usize),
-    /// The limit of retired objects is zero.
-    #[error("the limit of retired objects is zero")]
+    /// The limit of retired entries is zero.
+    #[error("the limit of retired entries is zero")]
     RetiredLimit,
     /// There is no memory for the table.
     #[error("there is no memory for a table of {capacity} entries")]

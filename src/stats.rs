@@ -31,8 +31,8 @@ pub struct Stats {
     /// value's own `size_of` and the encoded bytes, 8 bytes for the allocator, and what the value
     /// owns elsewhere by [`CacheBuilder::value_bytes`](crate::CacheBuilder::value_bytes).
     pub bytes: usize,
-    /// Entries and lines that have left the table and wait for their grace period. Behind by up to
-    /// 64 for each writer.
+    /// Entries that have left the table and wait for their grace period. Behind by up to 64 for
+    /// each writer.
     pub retired: usize,
     /// Bytes of those.
     pub retired_bytes: usize,
@@ -48,7 +48,7 @@ pub struct Evicted {
     pub unused: u64,
     /// Room was needed, and no lookup had found them lately.
     pub idle: u64,
-    /// Their line of eight was full, and the one that was worth least had to go.
+    /// Their line of seven was full, and the one that was worth least had to go.
     pub line_full: u64,
 }
 

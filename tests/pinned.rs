@@ -47,7 +47,7 @@ fn a_thread_that_stays_pinned_for_good_bounds_memory_and_stops_no_removes() {
     let stats = cache.stats();
     assert!(refused > 900_000, "{refused}");
     assert_eq!(stats.refused.reclamation, refused);
-    // A writer counts up to 64 objects on its own.
+    // A writer counts up to 64 entries on its own.
     const BOUND: usize = LIMIT + 64;
     assert!(stats.retired <= BOUND, "{stats:?}");
     assert!(stats.retired_bytes <= BOUND * 192, "{stats:?}");

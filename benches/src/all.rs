@@ -36,16 +36,13 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
     fs::create_dir_all(&options.out).map_err(|error| about(&options.out, error))?;
     let file = options.out.join("record.json");
     let parts = Part::all(scale);
-    let jobs = parts.iter().map(Part::job).collect();
-    let (record, all_ran) = run_jobs(jobs, scale, &file)?;
-    report::plot(&file);
-    let page = options.out.join("report.md");
-    report::write(&record, report::remarks_beside(&file)?.as_deref(), &page)?;
-    report::print_targets(&record);
+    let all_ran = run_jobs(parts.iter().map(Part::job).collect(), scale, &file)?;
+    let (record, out) = (file, None);
+    report::run(&report::Options { record, out })?;
     Ok(all_ran)
 }
 
-fn run_jobs(jobs: Vec<Job<'_>>, scale: Scale, file: &Path) -> io::Result<(Record, bool)> {
+fn run_jobs(jobs: Vec<Job<'_>>, scale: Scale, file: &Path) -> io::Result<bool> {
     let mut record = Record::new(&scale.to_string());
     let (count, mut all_ran) = (jobs.len(), true);
     for (number, (name, run)) in (1..).zip(jobs) {
@@ -65,7 +62,7 @@ fn run_jobs(jobs: Vec<Job<'_>>, scale: Scale, file: &Path) -> io::Result<(Record
         }
         record.save(file)?;
     }
-    Ok((record, all_ran))
+    Ok(all_ran)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -160,7 +157,7 @@ mod tests {
         let file = directory.path().join("record.json");
         let run_all = |parts: &[&'static str]| {
             let jobs = parts.iter().map(|part| job(part)).collect();
-            run_jobs(jobs, Scale::Touch, &file).unwrap().1
+            run_jobs(jobs, Scale::Touch, &file).unwrap()
         };
         assert!(!run_all(&["broken", "absent", "sound"]));
 

@@ -46,16 +46,10 @@ enum Command {
     Report(report::Options),
     /// One measurement of `memory`, in a process of its own.
     #[command(name = memory::JOB, hide = true)]
-    MemoryJob {
-        #[arg(value_parser = memory::parse::<memory::Job>)]
-        job: memory::Job,
-    },
+    MemoryJob { job: String },
     /// One measurement of TLS sessions in memory, in a process of its own.
     #[command(name = memory::TLS_JOB, hide = true)]
-    TlsMemoryJob {
-        #[arg(value_parser = memory::parse::<memory::TlsJob>)]
-        job: memory::TlsJob,
-    },
+    TlsMemoryJob { job: String },
     #[command(flatten)]
     Part(Part),
 }
@@ -70,8 +64,10 @@ fn main() -> ExitCode {
     let all_ran = match &cli.command {
         Command::All(options) => all::run(options),
         Command::Report(options) => report::run(options).map(|()| true),
-        Command::MemoryJob { job } => job.print().map(|()| true),
-        Command::TlsMemoryJob { job } => job.print().map(|()| true),
+        Command::MemoryJob { job } => memory::answer(job, memory::Job::measure).map(|()| true),
+        Command::TlsMemoryJob { job } => {
+            memory::answer(job, memory::TlsJob::measure).map(|()| true)
+        }
         Command::Part(part) => run(part, cli.json.as_deref()).map(|()| true),
     };
     match all_ran {

@@ -25,20 +25,22 @@ pub(crate) struct Options {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Makes the report from a record.
+/// Makes the report from a record, and says what became of each target.
 pub(crate) fn run(options: &Options) -> io::Result<()> {
     let record = Record::load(&options.record)?;
     let beside = options.record.with_file_name("report.md");
     let page = options.out.as_ref().unwrap_or(&beside);
     plot(&options.record);
     write(&record, remarks_beside(&options.record)?.as_deref(), page)?;
-    print_targets(&record);
+    // The reader may have left.
+    let targets: String = targets::rows(&record).iter().map(page::target).collect();
+    let _ = writeln!(io::stdout(), "\n== targets\n\n{targets}");
     Ok(())
 }
 
 /// Writes the page, with the plots that lie beside it. `remarks`: what a person has to say to this
 /// record.
-pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
+fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::Result<()> {
     let beside = page.parent().expect("a file's directory").read_dir();
     let names = beside?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut plots: Vec<_> = names
@@ -50,7 +52,7 @@ pub(crate) fn write(record: &Record, remarks: Option<&str>, page: &Path) -> io::
 }
 
 /// Draws the plots of a record beside it. The run goes on without jq or gnuplot.
-pub(crate) fn plot(record: &Path) {
+fn plot(record: &Path) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/plots");
     match Command::new(script).arg(record).status() {
         Ok(status) if status.success() => {}
@@ -59,19 +61,13 @@ pub(crate) fn plot(record: &Path) {
 }
 
 /// The remarks that were written for a record.
-pub(crate) fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
+fn remarks_beside(record: &Path) -> io::Result<Option<String>> {
     let file = record.with_file_name("remarks.md");
     match fs::read_to_string(&file) {
         Ok(remarks) => Ok(Some(remarks)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(about(&file, error)),
     }
-}
-
-/// Says on standard output what became of each target. The reader may have left.
-pub(crate) fn print_targets(record: &Record) {
-    let targets: String = targets::rows(record).iter().map(page::target).collect();
-    let _ = writeln!(io::stdout(), "\n== targets\n\n{targets}");
 }
 
 #[cfg(test)]

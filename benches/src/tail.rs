@@ -95,17 +95,11 @@ impl Case<'_> {
             // Writers go as soon as one of these ends or panics: they would hold up the others, or
             // the news of a wrong answer.
             let _over = Raises(&over);
-            let mut turn = no_turn();
-            let (start, end) = (Instant::now(), Duration::from_millis(self.options.millis));
-            for number in round << 20.. {
-                let batch = table.batch(population, thread, number);
-                let counts = table.target.time(self.load, &batch, &mut turn.latencies);
-                turn.counts.add(counts);
-                if start.elapsed() >= end {
-                    break;
-                }
-            }
-            turn
+            let mut latencies = histogram();
+            let length = Duration::from_millis(self.options.millis);
+            let (place, took) = ((thread, round), Some(&mut latencies));
+            let counts = table.work(self.load, population, place, length, took);
+            Turn { latencies, counts }
         };
         let write = |writer| {
             let idle = become_idle();
@@ -115,7 +109,7 @@ impl Case<'_> {
             let mut number = round << 20;
             while !over.load(Ordering::Relaxed) {
                 let batch = table.batch(population, writer, number);
-                counts.add(table.target.run(Load::Insert, &batch));
+                counts.add(table.target.run(Load::Insert, &batch, None));
                 number += 1;
             }
             counts
@@ -126,7 +120,8 @@ impl Case<'_> {
             let writers = (first..first + writers).map(|w| scope.spawn(move || write(w)));
             let writers: Vec<_> = writers.collect();
             let timed: Vec<_> = (0..timed).map(|t| scope.spawn(move || time(t))).collect();
-            let mut all = no_turn();
+            let (latencies, counts) = (histogram(), Counts::default());
+            let mut all = Turn { latencies, counts };
             for thread in timed {
                 let turn = join(thread);
                 all.latencies.add(turn.latencies).expect("the same bounds");
@@ -148,24 +143,20 @@ impl Case<'_> {
             ("threads", self.options.threads().to_string()),
             ("bytes", self.options.bytes.to_string()),
         ]);
+        let what = match self.load.only_reads() {
+            true => "latency of get",
+            false => "latency of insert",
+        };
         for (name, quantile) in QUANTILES {
             let mut case = case.clone();
             case.insert("quantile".into(), name.into());
             let latency = |turn: &Turn| turn.latencies.value_at_quantile(quantile) as f64;
-            let what = ["tail", self.quantity(), "ns"];
-            record.add_turns(what, &case, entrants, turns, latency);
+            record.add_turns(["tail", what, "ns"], &case, entrants, turns, latency);
         }
         // A contender that has lost what is looked up has little to do.
         let counts = |turns: &Vec<Turn>| turns.iter().map(|turn| turn.counts).collect();
         let counts: Vec<_> = turns.iter().map(counts).collect();
         note_shares("tail", &case, entrants, &counts, record);
-    }
-
-    fn quantity(self) -> &'static str {
-        match self.load.only_reads() {
-            true => "latency of get",
-            false => "latency of insert",
-        }
     }
 }
 
@@ -212,11 +203,6 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
             case.report(&entrants, &turns, record);
         }
     }
-}
-
-fn no_turn() -> Turn {
-    let (latencies, counts) = (histogram(), Counts::default());
-    Turn { latencies, counts }
 }
 
 /// Up to a minute, with three digits.

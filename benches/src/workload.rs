@@ -20,7 +20,7 @@ const STAYING: usize = 1 << 20;
 pub(crate) struct Sessions {
     ids: Vec<SessionId>,
     next: Vec<u32>,
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Sessions {
@@ -38,7 +38,7 @@ impl Sessions {
         Self { ids, next, bytes }
     }
 
-    /// Leads the cycle past sessions that a contender has lost: at full capacity, lines of eight
+    /// Leads the cycle past sessions that a contender has lost: at full capacity, lines
     /// overflow here and there. Returns those whose values have changed by that. Lost ones lead
     /// into the cycle, so that a chain may start anywhere.
     pub(crate) fn skip(&mut self, lost: &[bool]) -> Vec<u32> {
@@ -64,10 +64,6 @@ impl Sessions {
 
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     pub(crate) fn id(&self, session: u32) -> &SessionId {

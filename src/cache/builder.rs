@@ -58,6 +58,10 @@ impl CacheBuilder<()> {
         1 << (usize::BITS / 2)
     };
 
+    /// Bytes of the table for each entry of capacity: a line of 64 bytes has room for seven
+    /// entries, and there are three lines for eight entries of capacity.
+    pub const TABLE_BYTES: usize = 24;
+
     /// The default capacity, in entries.
     pub const DEFAULT_CAPACITY: usize = 100_000;
 
@@ -100,18 +104,18 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         self
     }
 
-    /// Limits what has left the table and waits for its grace period, in objects (entries, and
-    /// lines of 64 bytes), and with it in bytes: 128 for each object, but at least 64 MiB. At the
-    /// limit inserts are refused until it falls; removes and takes go on. By default four times the
-    /// capacity, but at least 262,144.
+    /// Limits the entries that have left the table and wait for their grace period, and with it
+    /// their bytes: 128 for each entry of the limit, but at least 64 MiB. At either limit inserts
+    /// are refused until it falls; removes and takes go on. By default four times the capacity, but
+    /// at least 262,144.
     ///
     /// It grows while a pinned thread does not move on: because the thread keeps a guard, or
     /// because the kernel preempted it in the middle of an operation. With more threads than
     /// processors, all inserting as fast as they can, that is most of the time. Each writer counts
-    /// up to 64 objects on its own before it adds them to the shared count, so the limit can be
-    /// exceeded by 64 objects for each writer.
-    pub fn retired_limit(mut self, objects: usize) -> Self {
-        self.retired_limit = Some(objects);
+    /// up to 64 entries on its own before it adds them to the shared count, so the limit can be
+    /// exceeded by 64 entries for each writer.
+    pub fn retired_limit(mut self, entries: usize) -> Self {
+        self.retired_limit = Some(entries);
         self
     }
 
@@ -135,8 +139,9 @@ impl<V: Send + Sync, S: BuildHasher> CacheBuilder<V, S> {
         }
     }
 
-    /// Makes the cache. Its table is sized for good: 6 bytes for each entry of capacity, and 21
-    /// more of address space, whose pages the kernel maps as they are needed.
+    /// Makes the cache. Its table is sized for good, and all of it is written now:
+    /// [`TABLE_BYTES`](CacheBuilder::TABLE_BYTES) for each entry of capacity, in huge pages from
+    /// 2 MiB on where the kernel has them.
     ///
     /// # Errors
     ///

@@ -124,8 +124,9 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
 }
 
 impl<'c, V, S> Guard<'c, V, S> {
-    /// Walks over all entries, for diagnostics: those that have expired included, in no order, each
-    /// line of eight as it is at one moment. Neither counts nor keeps anything from eviction.
+    /// Walks over all entries, for diagnostics: those that have expired included, in no order.
+    /// Each was in the cache at some moment of the walk; entries that come or go meanwhile may be
+    /// missing. Neither counts nor keeps anything from eviction.
     pub fn iter(&self) -> impl Iterator<Item = EntryView<'_, V>> {
         let engine = &self.cache.engine;
         (0..engine.lines())

@@ -77,7 +77,7 @@ impl<'a> Churn<'a> {
         Self {
             batch,
             inserted: batch.inserted.load(Ordering::Relaxed),
-            value: Value::new(batch.population.sessions.bytes()),
+            value: Value::new(batch.population.sessions.bytes),
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Churn<'a> {
     /// What was inserted last must be right if it is there; maps must have it.
     pub(super) fn check_last<P: Peer>(&self, peer: &P, counts: &Counts) {
         let last = churned(self.batch.thread, self.inserted - 1);
-        let bytes = self.batch.population.sessions.bytes();
+        let bytes = self.batch.population.sessions.bytes;
         let mut buffer = vec![0; bytes];
         match peer.get_buffer(&last.id, &mut buffer) {
             Some(len) => _ = check(last.number, &buffer[..len], bytes),

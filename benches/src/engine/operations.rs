@@ -12,8 +12,24 @@ use super::loads::Load;
 use crate::peers::{Kind, Peer};
 use crate::workload::{Churned, Value, churned};
 
-/// Does one batch on a peer; panics when the peer gives a wrong answer.
-pub(super) fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
+/// Nanoseconds that calls took.
+pub(crate) type Latencies = Histogram<u64>;
+
+/// Does one batch on a peer; panics when the peer gives a wrong answer. Times each call of `Get` or
+/// `Insert` where that is wanted.
+pub(super) fn run<P: Peer>(
+    load: Load,
+    peer: &P,
+    at: &Batch<'_>,
+    took: Option<&mut Latencies>,
+) -> Counts {
+    match took {
+        Some(took) => time(load, peer, at, took),
+        None => batch(load, peer, at),
+    }
+}
+
+fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
     match load {
         Load::GetBuffer => dependent(peer, at),
         Load::GetBufferIndependent => independent(peer, at),
@@ -31,11 +47,7 @@ pub(super) fn batch<P: Peer>(load: Load, peer: &P, at: &Batch<'_>) -> Counts {
     }
 }
 
-/// Nanoseconds that calls took.
-pub(crate) type Latencies = Histogram<u64>;
-
-/// Does a batch of `Get` or `Insert`, and times each operation.
-pub(super) fn time<P: Peer>(load: Load, peer: &P, at: &Batch<'_>, took: &mut Latencies) -> Counts {
+fn time<P: Peer>(load: Load, peer: &P, at: &Batch<'_>, took: &mut Latencies) -> Counts {
     match load {
         Load::Get => time_gets(peer, at, took),
         Load::Insert => insert(peer, at, |churn, counts| {
@@ -81,7 +93,7 @@ pub(super) fn timed(work: impl FnOnce(&mut Counts)) -> Counts {
 
 fn dependent<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
     let sessions = &at.population.sessions;
-    let mut buffer = vec![0; sessions.bytes()];
+    let mut buffer = vec![0; sessions.bytes];
     let anywhere = (at.thread * 7_919 + at.number * 104_729) % sessions.len();
     let mut session = sessions.next(anywhere as u32);
     timed(|_| {
@@ -96,7 +108,7 @@ fn dependent<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
 
 fn independent<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
     let sessions = &at.population.sessions;
-    let mut buffer = vec![0; sessions.bytes()];
+    let mut buffer = vec![0; sessions.bytes];
     let keys = at.keys();
     timed(|counts| {
         counts.operations = keys.len() as u64;
@@ -137,7 +149,7 @@ fn insert<P: Peer>(
 
 fn replace<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
     let sessions = &at.population.sessions;
-    let mut value = Value::new(sessions.bytes());
+    let mut value = Value::new(sessions.bytes);
     let keys = at.keys();
     let counts = timed(|counts| {
         counts.operations = keys.len() as u64;
@@ -146,7 +158,7 @@ fn replace<P: Peer>(peer: &P, at: &Batch<'_>) -> Counts {
             counts.inserted(peer.insert(sessions.id(session), bytes));
         }
     });
-    let mut buffer = vec![0; sessions.bytes()];
+    let mut buffer = vec![0; sessions.bytes];
     if let Some(&session) = keys.last()
         && let Some(len) = peer.get_buffer(sessions.id(session), &mut buffer)
     {
@@ -188,8 +200,8 @@ fn mixed<P: Peer>(peer: &P, at: &Batch<'_>, inserts: u32) -> Counts {
     let sessions = &at.population.sessions;
     let mut churn = Churn::new(at);
     let mut rng = at.rng();
-    let mut buffer = vec![0; sessions.bytes()];
-    let mut value = Value::new(sessions.bytes());
+    let mut buffer = vec![0; sessions.bytes];
+    let mut value = Value::new(sessions.bytes);
     let counts = timed(|counts| {
         for &session in at.keys().iter().cycle().take(BATCH) {
             if rng.random_ratio(inserts, 100) {

@@ -98,8 +98,9 @@ pub(crate) fn note_shares(
     counts: &[Vec<Counts>],
     record: &mut Record,
 ) {
-    let missed: fn(&Counts) -> f64 = |c| percent(c.missed, c.asked);
-    let refused: fn(&Counts) -> f64 = |c| percent(c.refused, c.inserts);
+    // In per cent; zero of nothing.
+    let missed: fn(&Counts) -> f64 = |c| 100.0 * c.missed as f64 / c.asked.max(1) as f64;
+    let refused: fn(&Counts) -> f64 = |c| 100.0 * c.refused as f64 / c.inserts.max(1) as f64;
     for (what, share) in [
         ("lookups that missed", missed),
         ("inserts that were refused", refused),
@@ -115,11 +116,6 @@ pub(crate) fn note_shares(
             record.add_turns([part, what, "%"], case, entrants, counts, share);
         }
     }
-}
-
-/// A share in per cent; zero of nothing.
-fn percent(part: u64, whole: u64) -> f64 {
-    100.0 * part as f64 / whole.max(1) as f64
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Counts};
 use super::loads::Load;
+use super::operations::Latencies;
 use super::population::{Population, Setup};
 use super::target::{KeySet, LoadTarget, build};
 use crate::peers::Entrant;
@@ -39,9 +40,9 @@ impl Table {
         }
     }
 
-    fn fill(&self, population: &Population) {
+    pub(super) fn fill(&self, population: &Population) {
         let sessions = &population.sessions;
-        let mut value = Value::new(sessions.bytes());
+        let mut value = Value::new(sessions.bytes);
         for session in 0..sessions.len() as u32 {
             self.put_staying(population, session, &mut value);
         }
@@ -67,7 +68,7 @@ impl Table {
 
     /// Inserts those sessions again that should stay and were lost.
     pub(crate) fn restore(&self, population: &Population) {
-        let mut value = Value::new(population.sessions.bytes());
+        let mut value = Value::new(population.sessions.bytes);
         for session in 0..population.sessions.len() as u32 {
             if !self.target.holds(session, population.sessions.id(session)) {
                 self.put_staying(population, session, &mut value);
@@ -75,8 +76,28 @@ impl Table {
         }
     }
 
-    /// Lets `threads` threads put a load on this table until each has done whole batches for the
-    /// length of `turn`. The time is that of all threads together.
+    /// Lets one thread put a load on this table, in whole batches until a turn is over.
+    pub(crate) fn work(
+        &self,
+        load: Load,
+        population: &Population,
+        (thread, round): (usize, usize),
+        turn: Duration,
+        mut took: Option<&mut Latencies>,
+    ) -> Counts {
+        let mut counts = Counts::default();
+        let start = Instant::now();
+        for number in round << 20.. {
+            let batch = self.batch(population, thread, number);
+            counts.add(self.target.run(load, &batch, took.as_deref_mut()));
+            if start.elapsed() >= turn {
+                break;
+            }
+        }
+        counts
+    }
+
+    /// The same for several threads; the time is that of all together.
     pub(super) fn work_for(
         &self,
         load: Load,
@@ -85,18 +106,7 @@ impl Table {
         round: usize,
         turn: Duration,
     ) -> Counts {
-        let work = |thread| {
-            let mut counts = Counts::default();
-            let start = Instant::now();
-            for number in round << 20.. {
-                let batch = self.batch(population, thread, number);
-                counts.add(self.target.run(load, &batch));
-                if start.elapsed() >= turn {
-                    break;
-                }
-            }
-            counts
-        };
+        let work = |thread| self.work(load, population, (thread, round), turn, None);
         let mut sum = Counts::default();
         let of_threads = on_threads(threads, |thread| thread, work);
         of_threads.into_iter().for_each(|one| sum.add(one));
@@ -115,7 +125,7 @@ impl Tables {
 
         let mut lost = vec![false; population.sessions.len()];
         if population.is_still() {
-            // Lines of eight have overflowed here and there: only what all have kept is asked for.
+            // Lines have overflowed here and there: only what all have kept is asked for.
             for table in &tables {
                 for (session, lost) in lost.iter_mut().enumerate() {
                     let id = population.sessions.id(session as u32);

@@ -4,18 +4,17 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, RwLock};
 
-use hdrhistogram::Histogram;
-use openssl::ssl::SslSession;
+use openssl::ssl::{SslContext, SslSession};
 use rekindle::SessionId;
 
 use super::batch::{BATCH, Batch, Churn, Counts};
 use super::loads::Load;
-use super::operations::{self, timed};
+use super::operations::{self, Latencies, timed};
 use super::population::{Population, Setup, owner};
 #[cfg(feature = "before")]
 use crate::peers::Before;
 use crate::peers::{Contender, Engine, Entrant, Floor, Peer, Rekindle, with_peer};
-use crate::tls::{Server, Store, session};
+use crate::tls::{Server, Store, add_session, remove_session, session};
 
 /// The sessions that one is from.
 #[derive(Clone, Copy)]
@@ -35,12 +34,8 @@ pub(crate) trait LoadTarget: Sync {
         unreachable!("its loads have no sessions that stay")
     }
 
-    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts;
-
-    /// Does a batch of `Get` or `Insert` and records how many nanoseconds each call took.
-    fn time(&self, _: Load, _: &Batch<'_>, _: &mut Histogram<u64>) -> Counts {
-        unreachable!("only a handshake looks sessions up")
-    }
+    /// Does a batch. Of `Get` and `Insert`, records how long each call took where that is wanted.
+    fn run(&self, load: Load, batch: &Batch<'_>, took: Option<&mut Latencies>) -> Counts;
 }
 
 impl<P: Peer + Sync> LoadTarget for P {
@@ -52,12 +47,8 @@ impl<P: Peer + Sync> LoadTarget for P {
         self.get(id).is_some()
     }
 
-    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
-        operations::batch(load, self, batch)
-    }
-
-    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        operations::time(load, self, batch, latencies)
+    fn run(&self, load: Load, batch: &Batch<'_>, took: Option<&mut Latencies>) -> Counts {
+        operations::run(load, self, batch, took)
     }
 }
 
@@ -72,16 +63,12 @@ impl<E: Engine> LoadTarget for Pinned<E> {
         self.0.holds(session, id)
     }
 
-    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+    fn run(&self, load: Load, batch: &Batch<'_>, took: Option<&mut Latencies>) -> Counts {
         // A writer that is pinned for a whole batch would hold its own memory back.
         match load.only_reads() {
-            true => operations::batch(load, &self.0.pin(), batch),
-            false => operations::batch(load, &self.0, batch),
+            true => operations::run(load, &self.0.pin(), batch, took),
+            false => operations::run(load, &self.0, batch, took),
         }
-    }
-
-    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        operations::time(load, &self.0.pin(), batch, latencies)
     }
 }
 
@@ -139,9 +126,9 @@ impl LoadTarget for Floors {
         }
     }
 
-    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+    fn run(&self, load: Load, batch: &Batch<'_>, took: Option<&mut Latencies>) -> Counts {
         if load.only_reads() {
-            return operations::batch(load, &*self.all.read().expect(SOUND), batch);
+            return operations::run(load, &*self.all.read().expect(SOUND), batch, took);
         }
         let own_keys = &batch.population.own_keys;
         let batch = Batch {
@@ -149,15 +136,7 @@ impl LoadTarget for Floors {
             ..*batch
         };
         let mut own = self.own(batch.thread);
-        operations::batch(load, &RefCell::new(&mut *own), &batch)
-    }
-
-    fn time(&self, load: Load, batch: &Batch<'_>, latencies: &mut Histogram<u64>) -> Counts {
-        if load.only_reads() {
-            return operations::time(load, &*self.all.read().expect(SOUND), batch, latencies);
-        }
-        let mut own = self.own(batch.thread);
-        operations::time(load, &RefCell::new(&mut *own), batch, latencies)
+        operations::run(load, &RefCell::new(&mut *own), &batch, took)
     }
 }
 
@@ -165,7 +144,7 @@ impl LoadTarget for Floors {
 /// handshake can look a session up in it (the part `handshake` measures that). It is given live
 /// sessions that are made beforehand and not timed: no id is hashed with a key, no encoding copied.
 struct Internal {
-    cache: Server,
+    cache: SslContext,
     /// Of each thread, the sessions that it has inserted and not removed.
     held: Vec<Mutex<VecDeque<SslSession>>>,
 }
@@ -182,7 +161,7 @@ impl Internal {
     }
 
     fn put(&self, session: &SslSession) {
-        assert!(self.cache.add(session), "an id was there before");
+        assert!(add_session(&self.cache, session), "an id was there before");
     }
 
     fn insert(&self, batch: &Batch<'_>) -> Counts {
@@ -192,7 +171,10 @@ impl Internal {
         let last = new.last().cloned();
         let counts = timed(|_| new.drain(..).for_each(|session| self.put(&session)));
         if let Some(last) = last {
-            let (first, second) = (self.cache.remove(&last), self.cache.remove(&last));
+            let (first, second) = (
+                remove_session(&self.cache, &last),
+                remove_session(&self.cache, &last),
+            );
             assert!(first && !second, "a session was not there once");
         }
         counts
@@ -207,11 +189,13 @@ impl Internal {
         let old: Vec<_> = held.drain(..BATCH).collect();
         let mut counts = timed(|counts| {
             for session in &old {
-                counts.missed += u64::from(!self.cache.remove(session));
+                counts.missed += u64::from(!remove_session(&self.cache, session));
             }
         });
         counts.asked = BATCH as u64;
-        let again = old.last().is_some_and(|last| self.cache.remove(last));
+        let again = old
+            .last()
+            .is_some_and(|last| remove_session(&self.cache, last));
         assert!(!again, "a session was removed and is still there");
         counts
     }
@@ -227,7 +211,7 @@ impl LoadTarget for Internal {
         self.held(thread).push_back(session);
     }
 
-    fn run(&self, load: Load, batch: &Batch<'_>) -> Counts {
+    fn run(&self, load: Load, batch: &Batch<'_>, _: Option<&mut Latencies>) -> Counts {
         match load {
             Load::Insert => self.insert(batch),
             Load::Remove => self.remove(batch),
@@ -248,7 +232,7 @@ pub(super) fn build(of: Entrant, population: &Population, setup: &Setup) -> Box<
         Contender::Before => Box::new(Before::new(count)),
         Contender::OpenSsl => Box::new(Internal {
             // It evicts as soon as it is full, counting the one that comes in.
-            cache: Server::new(Store::Internal, room + 1),
+            cache: Server::new(Store::Internal, room + 1).context,
             held: (0..setup.threads).map(|_| Mutex::default()).collect(),
         }),
         Contender::Rekindle | Contender::Dashmap | Contender::Scc | Contender::Papaya => {

@@ -74,7 +74,7 @@ impl Contender {
         this
     }
 
-    /// A line of eight may overflow before all are full; a session more than fits may wait to go.
+    /// A line may overflow before all are full; a session more than fits may wait to go.
     fn check(&self) {
         let (sessions, capacity) = (self.server.sessions(), self.capacity);
         let full = capacity - capacity / 10..=capacity + capacity / 10;

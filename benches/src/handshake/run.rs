@@ -40,13 +40,8 @@ const FEW: usize = 32;
 /// Sessions that an `SSL_CTX` has room for unless it is told.
 const OPENSSL_DEFAULT: usize = 20_480;
 
-#[derive(Clone, Copy)]
-struct Case {
-    kind: HandshakeKind,
-    threads: usize,
-    /// In the cache, where there is one.
-    sessions: Option<usize>,
-}
+/// The kind, the number of threads, and that of the sessions in the cache, where there is one.
+type Case = (HandshakeKind, usize, Option<usize>);
 
 const RATE: [&str; 3] = ["handshake", "handshakes per second", "1/s"];
 const CPU_TIME: [&str; 3] = ["handshake", "CPU time per handshake", "us"];
@@ -91,12 +86,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         };
         for sessions in sizes {
             for &threads in &options.threads {
-                let case = Case {
-                    kind,
-                    threads,
-                    sessions,
-                };
-                compare(case, options, record);
+                compare((kind, threads, sessions), options, record);
             }
         }
     }
@@ -104,7 +94,8 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
 }
 
 fn compare(of: Case, options: &Options, record: &mut Record) {
-    let contenders = contenders(of.kind).into_iter();
+    let (kind, threads, sessions) = of;
+    let contenders = contenders(kind).into_iter();
     let contenders: Vec<_> = contenders
         .map(|(name, store)| (name, visited_server(of, store, options)))
         .collect();
@@ -115,10 +106,10 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     for (quantity, side, value) in QUANTITIES {
         let mut case = case([
             ("where", "in process".into()),
-            ("way", of.kind.to_string()),
-            ("threads", of.threads.to_string()),
+            ("way", kind.to_string()),
+            ("threads", threads.to_string()),
         ]);
-        let sessions = of.sessions.map(|sessions| sessions.to_string());
+        let sessions = sessions.map(|sessions| sessions.to_string());
         case.extend(sessions.map(|sessions| ("sessions".into(), sessions)));
         case.extend(side.map(|side| ("side".into(), side.into())));
         let names = contenders.iter().map(|(name, _)| name);
@@ -126,13 +117,16 @@ fn compare(of: Case, options: &Options, record: &mut Record) {
     }
 }
 
-/// A server with `of.sessions` sessions in its cache, if it has one, the clients' included.
+/// A server with that many sessions in its cache, if it has one, the clients' included.
 /// Resumptions of TLS 1.3 will add others.
-fn visited_server(of: Case, store: Store, options: &Options) -> VisitedServer {
-    let (kind, threads, sessions) = (of.kind, of.threads, of.sessions);
+fn visited_server(
+    (kind, threads, sessions): Case,
+    store: Store,
+    options: &Options,
+) -> VisitedServer {
     // With room for several times as many as there will be. In a cache that is full, sessions go
-    // to make room, and a client whose session went would not resume; and of ours a line of
-    // eight may be full long before the whole cache is.
+    // to make room, and a client whose session went would not resume; and of ours a
+    // line may be full long before the whole cache is.
     // A thread makes 10 in a millisecond at most.
     let made = 10 * options.millis as usize * (options.rounds + 1) * threads;
     let room = sessions.map_or(OPENSSL_DEFAULT, |s| 4 * (s + made));

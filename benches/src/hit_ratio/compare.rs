@@ -35,8 +35,13 @@ pub(super) fn compare(stream: &Stream, ids: &[SessionId], capacity: usize) -> Ve
     let contenders = contenders.filter(|(_, c)| !stream.single_use || *c != Contender::Rustls);
     let all: Vec<_> = thread::scope(|scope| {
         let best = scope.spawn(|| optimum::hits(stream, capacity));
+        let send = if stream.single_use {
+            with_single_use
+        } else {
+            with_reuse
+        };
         let spawn = |(name, contender)| {
-            let hits = move || through(&mut *policies::make(contender, capacity), stream, ids);
+            let hits = move || send(&mut *policies::make(contender, capacity), stream, ids);
             (name, scope.spawn(hits))
         };
         let others: Vec<_> = contenders.map(spawn).collect();
@@ -48,13 +53,6 @@ pub(super) fn compare(stream: &Stream, ids: &[SessionId], capacity: usize) -> Ve
         assert!(*hits <= all[0].1, "{policy} beats the optimum");
     }
     all
-}
-
-fn through(policy: &mut dyn Policy, stream: &Stream, ids: &[SessionId]) -> usize {
-    match stream.single_use {
-        true => with_single_use(policy, stream, ids),
-        false => with_reuse(policy, stream, ids),
-    }
 }
 
 /// A request that misses inserts its session anew, under the same id. A server would choose a new
@@ -125,8 +123,7 @@ mod tests {
     #[test]
     fn everything_hits_where_everything_fits() {
         let mut stream = stream((0..200).map(|i| (i % 100, i)), 1_000);
-        // Four times the ids: lines of eight, and the others' shards, overflow early here and
-        // there.
+        // Four times the ids: lines, and the others' shards, overflow early here and there.
         all_hit(&stream, 400, 100);
         stream.single_use = true;
         all_hit(&stream, 1_200, 100);

@@ -40,11 +40,11 @@ pub(super) fn make(contender: Contender, room: usize) -> Box<dyn Policy> {
     match contender {
         Contender::Rekindle => Box::new(Engine::new(room)),
         Contender::Moka => Box::new(Expiring {
-            peer: OfPeer(contender.plain().boxed(room)),
+            peer: contender.plain().boxed(room),
             endings: VecDeque::new(),
             last: HashMap::default(),
         }),
-        _ => Box::new(OfPeer(contender.plain().boxed(room))),
+        _ => Box::new(contender.plain().boxed(room)),
     }
 }
 
@@ -86,26 +86,24 @@ impl Policy for Engine {
 }
 
 /// A peer, whose sessions end long after the run.
-struct OfPeer(Box<dyn Peer + Sync>);
-
-impl Policy for OfPeer {
+impl Policy for Box<dyn Peer + Sync> {
     fn get(&mut self, id: &SessionId) -> Option<Time> {
-        self.0.get(id).map(Time::from_millis)
+        (**self).get(id).map(Time::from_millis)
     }
 
     fn insert(&mut self, id: &SessionId, ends: Time) {
-        self.0.insert(id, &ends.as_millis().to_le_bytes());
+        (**self).insert(id, &ends.as_millis().to_le_bytes());
     }
 
     fn take(&mut self, id: &SessionId) -> Option<Time> {
-        self.0.take(id).map(Time::from_millis)
+        (**self).take(id).map(Time::from_millis)
     }
 }
 
 /// moka can expire by itself, but only by the machine's clock. So that it loses nothing by this
 /// one, what has ended is taken out of it here.
 struct Expiring {
-    peer: OfPeer,
+    peer: Box<dyn Peer + Sync>,
     /// What was inserted, in the order of its end: all sessions of a stream live equally long.
     endings: VecDeque<(Time, SessionId)>,
     /// The end of the last session under each id: asking the cache would count as a use.
@@ -124,17 +122,17 @@ impl Policy for Expiring {
     }
 
     fn get(&mut self, id: &SessionId) -> Option<Time> {
-        self.peer.get(id)
+        Policy::get(&mut self.peer, id)
     }
 
     fn insert(&mut self, id: &SessionId, ends: Time) {
-        self.peer.insert(id, ends);
+        Policy::insert(&mut self.peer, id, ends);
         self.endings.push_back((ends, *id));
         self.last.insert(*id, ends);
     }
 
     fn take(&mut self, id: &SessionId) -> Option<Time> {
         self.last.remove(id);
-        self.peer.take(id)
+        Policy::take(&mut self.peer, id)
     }
 }

@@ -1,10 +1,8 @@
-//! Streams of requests: each names the client's session, and comes at its time. Those that are made
-//! here are the same on every run.
+//! Streams of requests: each names the client's session, and comes at its time. They are the same
+//! on every run.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -14,12 +12,12 @@ use rand_distr::{Distribution, LogNormal, Zipf};
 
 use crate::record::named;
 
-/// What a stream that is made here spans, in milliseconds: a day.
+/// What a stream spans, in milliseconds: a day.
 const SPAN: u32 = 24 * 60 * 60 * 1_000;
 
 /// How long a session lives unless its stream says otherwise: two hours, OpenSSL's default for
 /// TLS 1.3 and the usual setting of servers.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
@@ -99,7 +97,7 @@ named!(Kind {
 });
 
 /// Requests for these sessions, one after the other, at even distances within some milliseconds.
-pub(super) fn evenly(
+fn evenly(
     sessions: impl IntoIterator<Item = u32, IntoIter: ExactSizeIterator>,
     within: std::ops::Range<u32>,
 ) -> Vec<Request> {
@@ -172,47 +170,10 @@ fn burst(count: usize, rng: &mut SmallRng) -> Vec<Request> {
     requests
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Trace {
-    name: String,
-    sessions: Vec<u32>,
-}
-
-impl Trace {
-    /// Reads a line for each request, as `rekindle-terminator advise` does: the session's id,
-    /// behind a time or alone. Times are not used.
-    pub(super) fn load(path: &str) -> io::Result<Self> {
-        let (mut sessions, mut numbers) = (Vec::new(), HashMap::new());
-        for line in BufReader::new(File::open(path)?).lines() {
-            if let Some(id) = line?.split_whitespace().last() {
-                let next = numbers.len() as u32;
-                sessions.push(*numbers.entry(id.to_owned()).or_insert(next));
-            }
-        }
-        if sessions.is_empty() {
-            return Err(io::Error::other("no requests"));
-        }
-        let name = path.to_owned();
-        Ok(Self { name, sessions })
-    }
-
-    /// Its requests, evenly over `hours` (at most 1,193), for sessions that live for `timeout`.
-    pub(super) fn stream(&self, hours: u32, timeout: Duration) -> Stream {
-        let span = hours.checked_mul(60 * 60 * 1_000);
-        Stream {
-            name: self.name.clone(),
-            requests: evenly(self.sessions.iter().copied(), 0..span.expect("49 days")),
-            timeout,
-            single_use: false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::HashMap;
-    use std::io::Write;
 
     #[test]
     fn streams_are_whole_in_order_and_the_same_each_time() {
@@ -246,15 +207,5 @@ mod tests {
         let once = |from, to| within(from, to).filter(|r| visits[&r.session] == 1).count();
         assert!(once(SPAN / 2, SPAN / 10 * 6) >= 9_000);
         assert!(once(0, SPAN / 10) < 500);
-    }
-
-    #[test]
-    fn a_stream_has_its_requests_evenly_over_its_hours() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"a\nb\na\n").unwrap();
-        let trace = Trace::load(file.path().to_str().unwrap()).unwrap();
-        let stream = trace.stream(3, Duration::from_secs(1));
-        let seen: Vec<_> = (stream.requests.iter().map(|r| (r.session, r.at))).collect();
-        assert_eq!(seen, [(0, 0), (1, 3_600_000), (0, 7_200_000)]);
     }
 }

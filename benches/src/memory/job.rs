@@ -1,7 +1,6 @@
 //! One measurement: a contender is filled, its process looks at what it holds of memory since, and
 //! every session that was inserted is looked up.
 
-use std::fmt;
 use std::io;
 
 use rand::rngs::SmallRng;
@@ -26,7 +25,7 @@ pub(crate) struct Job {
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Held {
+pub(crate) struct Held {
     /// Bytes by which the process grew.
     pub(super) grown: u64,
     /// Sessions that were found.
@@ -55,15 +54,9 @@ pub(super) enum When {
 }
 
 impl Job {
-    /// Measures, and prints what was seen for the process that asked.
-    pub(crate) fn print(&self) -> io::Result<()> {
-        println!("{}", serde_json::to_string(&self.measure()?)?);
-        Ok(())
-    }
-
     /// Measures in this process, which must not have done so before: what an allocator kept of
     /// earlier work would be used again and not be counted.
-    fn measure(&self) -> io::Result<Held> {
+    pub(crate) fn measure(&self) -> io::Result<Held> {
         let inserts = match self.when {
             When::Filled => self.sessions,
             When::Churned => 10 * self.sessions,
@@ -137,14 +130,10 @@ fn id(session: u64) -> SessionId {
     churned(0, session).id
 }
 
-impl fmt::Display for Sizes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uniform => f.write_str("200"),
-            Self::Mixed => write!(f, "{SHORTEST} to {LONGEST}"),
-        }
-    }
-}
+named!(Sizes {
+    Uniform => "200",
+    Mixed => "160 to 3072",
+});
 
 named!(When {
     Filled => "filled",

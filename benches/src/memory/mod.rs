@@ -15,6 +15,6 @@ mod run;
 mod tls;
 
 pub(crate) use job::Job;
-pub(crate) use process::parse;
+pub(crate) use process::answer;
 pub(crate) use run::{JOB, Options, run};
 pub(crate) use tls::{TLS_JOB, TlsJob};

@@ -30,7 +30,12 @@ pub(super) fn in_own_process<T: DeserializeOwned>(
     Ok(serde_json::from_slice(&output.stdout).expect("what was seen, as JSON"))
 }
 
-/// Reads a job that the process that asks has written.
-pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
-    serde_json::from_str(text)
+/// Does a job that the process that asks has written, and prints what was seen.
+pub(crate) fn answer<J: DeserializeOwned, S: Serialize>(
+    job: &str,
+    measure: impl Fn(&J) -> io::Result<S>,
+) -> io::Result<()> {
+    let seen = measure(&serde_json::from_str(job)?)?;
+    println!("{}", serde_json::to_string(&seen)?);
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Starts a process for each measurement, and hands in what they have seen.
 
+use clap::value_parser;
+
 use super::job::{Held, Job, Sizes, When};
 use super::process::{AT_ONCE, in_own_process};
 use super::tls;
@@ -17,17 +19,14 @@ pub(crate) struct Options {
     /// Capacities, in sessions.
     #[arg(
         long, value_delimiter = ',', default_values_t = [100_000, 1_000_000],
-        value_parser = clap::value_parser!(u64).range(1..1 << 32)
+        value_parser = value_parser!(u64).range(1..1 << 32)
     )]
     sessions: Vec<u64>,
     /// Processes for each measurement, one after the other.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
     rounds: u32,
     /// TLS sessions for each storage, and a tenth of that with client certificates.
-    #[arg(
-        long, default_value_t = 1_000_000,
-        value_parser = clap::value_parser!(u64).range(10..1 << 32)
-    )]
+    #[arg(long, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(10..1 << 32))]
     tls_sessions: u64,
 }
 

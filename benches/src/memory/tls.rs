@@ -8,6 +8,7 @@
 use std::io;
 
 use openssl::ssl::{SslContext, SslVerifyMode};
+use rekindle::CacheBuilder;
 use rekindle::openssl::{Resumption, SessionStorage};
 use rekindle_test_servers::Files;
 use serde::{Deserialize, Serialize};
@@ -25,9 +26,6 @@ use crate::workload::churned;
 /// Name of the subcommand of this program that does a [`TlsJob`].
 pub(crate) const TLS_JOB: &str = "tls-memory-job";
 
-/// Bytes of the cache's table for each entry of capacity, as `CacheBuilder::build` says.
-const TABLE: u64 = 27;
-
 /// From so many sessions on the estimate has to be right: to a tenth.
 const ENOUGH: u64 = 50_000;
 
@@ -44,13 +42,15 @@ pub(crate) struct TlsJob {
 const STORAGES: [(&str, SessionStorage); 3] = [
     ("live", SessionStorage::Live),
     ("encoded", SessionStorage::Encoded),
-    (WITH_CERTIFICATE, SessionStorage::LiveWithClientCertificate),
+    (
+        "live with client certificate",
+        SessionStorage::LiveWithClientCertificate,
+    ),
 ];
-const WITH_CERTIFICATE: &str = "live with client certificate";
 
 /// What was seen, in bytes for each session that was kept.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Seen {
+pub(crate) struct Seen {
     resident: f64,
     estimate: f64,
 }
@@ -94,13 +94,7 @@ pub(super) fn run(sessions: u64, record: &mut Record) {
 }
 
 impl TlsJob {
-    /// Measures, and prints what was seen for the process that asked.
-    pub(crate) fn print(&self) -> io::Result<()> {
-        println!("{}", serde_json::to_string(&self.measure()?)?);
-        Ok(())
-    }
-
-    fn measure(&self) -> io::Result<Seen> {
+    pub(crate) fn measure(&self) -> io::Result<Seen> {
         let mut client = client_builder(HandshakeKind::Tls12Id.version());
         if self.certificates {
             let files = Files::new();
@@ -120,7 +114,7 @@ impl TlsJob {
         let each = |bytes: u64| bytes as f64 / stats.entries as f64;
         Ok(Seen {
             resident: each(grown),
-            estimate: each(stats.bytes as u64 + self.sessions * TABLE),
+            estimate: each(stats.bytes as u64 + self.sessions * CacheBuilder::TABLE_BYTES as u64),
         })
     }
 

@@ -9,14 +9,12 @@ use rekindle::SessionId;
 use super::peer::{Kind, Peer};
 use crate::workload::number;
 
-/// The engine's layout, of whose touches of memory this is the bound: whether the recency bytes are
-/// in the line, beside seven slots, or apart, beside lines of eight.
-const RECENCY_IN_LINE: bool = true;
+/// Slots of a line, as of the engine's, of whose touches of memory this is the bound.
+const WIDTH: usize = 7;
 
-const WIDTH: usize = if RECENCY_IN_LINE { 7 } else { 8 };
-
-/// Sessions of capacity to a line, in fifths: few lines overflow before the table is full.
-const FIFTHS: usize = if RECENCY_IN_LINE { 12 } else { 15 };
+/// Lines for this many sessions of capacity, as of the engine: few overflow before the table is
+/// full.
+const LINES_FOR: (usize, usize) = (3, 8);
 
 /// An entry's id: all ids of the harness are that long.
 const ID: usize = 32;
@@ -32,8 +30,6 @@ const ALIGN: usize = 64;
 /// No atomics, no expiry, no statistics, no eviction.
 pub(crate) struct Floor {
     table: Vec<Line>,
-    /// The recency bytes of each line, if they are apart.
-    recency: Vec<[u8; 8]>,
     /// Entries one behind the other, each at the beginning of a cache line.
     slab: Vec<u8>,
     first: usize,
@@ -46,14 +42,14 @@ pub(crate) struct Floor {
 #[repr(align(64))]
 struct Line {
     slots: [u64; WIDTH],
-    recency: [u8; if RECENCY_IN_LINE { 8 } else { 0 }],
+    recency: [u8; WIDTH],
 }
 
 const _: () = assert!(size_of::<Line>() == ALIGN);
 
 const EMPTY: Line = Line {
     slots: [FREE; WIDTH],
-    recency: [0; if RECENCY_IN_LINE { 8 } else { 0 }],
+    recency: [0; WIDTH],
 };
 
 const FREE: u64 = u64::MAX;
@@ -64,10 +60,8 @@ impl Floor {
         let stride = (HEADER + bytes).next_multiple_of(ALIGN);
         let slab = vec![0; capacity * stride + ALIGN];
         let entries = u32::try_from(capacity).expect("fewer than 2^32");
-        let lines = (5 * capacity).div_ceil(FIFTHS);
         Self {
-            table: vec![EMPTY; lines],
-            recency: vec![[0; 8]; if RECENCY_IN_LINE { 0 } else { lines }],
+            table: vec![EMPTY; capacity.div_ceil(LINES_FOR.1) * LINES_FOR.0],
             first: slab.as_ptr().align_offset(ALIGN),
             slab,
             stride,
@@ -94,7 +88,7 @@ impl Floor {
             },
         };
         slots[slot] = u64::from(entry) << 6 | position.1;
-        *self.recency_mut(position.0, slot) = 1;
+        self.table[position.0].recency[slot] = 1;
         self.write(entry, id, bytes);
         true
     }
@@ -103,8 +97,9 @@ impl Floor {
     pub(crate) fn take_out(&mut self, id: &SessionId) -> Option<u64> {
         let position = self.position(id);
         let (slot, entry) = self.find(position, id)?;
-        self.table[position.0].slots[slot] = FREE;
-        *self.recency_mut(position.0, slot) = 0;
+        let line = &mut self.table[position.0];
+        line.slots[slot] = FREE;
+        line.recency[slot] = 0;
         self.unused.push(entry);
         Some(number(self.bytes(entry)))
     }
@@ -114,7 +109,7 @@ impl Floor {
     pub(crate) fn look_up(&self, id: &SessionId) -> Option<&[u8]> {
         let position = self.position(id);
         let (slot, entry) = self.find(position, id)?;
-        black_box(self.recency(position.0)[slot]);
+        black_box(self.table[position.0].recency[slot]);
         Some(self.bytes(entry))
     }
 
@@ -147,22 +142,6 @@ impl Floor {
             candidates &= candidates - 1;
         }
         None
-    }
-
-    #[inline]
-    fn recency(&self, index: usize) -> &[u8] {
-        match RECENCY_IN_LINE {
-            true => &self.table[index].recency,
-            false => &self.recency[index],
-        }
-    }
-
-    #[inline]
-    fn recency_mut(&mut self, index: usize, slot: usize) -> &mut u8 {
-        match RECENCY_IN_LINE {
-            true => &mut self.table[index].recency[slot],
-            false => &mut self.recency[index][slot],
-        }
     }
 
     #[inline]

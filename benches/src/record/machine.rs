@@ -30,7 +30,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// This one, now. What cannot be found out is left empty.
     pub(crate) fn this() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             processor: (CpuInfo::current().ok())
@@ -40,7 +40,7 @@ impl Machine {
             caches: caches(),
             memory_bytes: Meminfo::current().map_or(0, |info| info.mem_total),
             kernel: output("uname", &["-sr"]),
-            system: (read("/etc/os-release").lines())
+            system: (release.lines())
                 .find_map(|line| line.strip_prefix("PRETTY_NAME="))
                 .map_or_else(String::new, |name| name.trim_matches('"').to_owned()),
             openssl: openssl::version::version().to_owned(),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
+
 use crate::record::{Measurement, Record, quantile};
 
 /// Keys of a case in the order in which people want to read them; others follow.
@@ -44,7 +46,10 @@ impl<'a> Case<'a> {
 
     /// All but the floor, ourselves, and what only a calculation can reach.
     pub(super) fn peers(&self) -> impl Iterator<Item = &'a Measurement> {
-        let theirs = |m: &&Measurement| !is_ours(&m.contender) && !is_bound(&m.contender);
+        let theirs = |m: &&Measurement| {
+            let others = ["rekindle", "floor", "offline optimum"];
+            !others.iter().any(|name| m.contender.starts_with(name))
+        };
         self.measurements.iter().copied().filter(theirs)
     }
 
@@ -62,11 +67,6 @@ impl<'a> Case<'a> {
         pairs.sort_by_key(|(key, _)| place(key));
         let words: Vec<_> = pairs.iter().filter_map(|(k, v)| words(k, v)).collect();
         words.join(", ")
-    }
-
-    /// `10 k sessions, 2 threads`.
-    pub(super) fn name(&self) -> String {
-        self.name_without(&[])
     }
 }
 
@@ -97,18 +97,7 @@ pub(super) fn group_by<T, K: Ord>(
 /// Each contender of the cases, in the order in which they are met.
 pub(super) fn contenders<'a>(cases: &[&Case<'a>]) -> Vec<&'a str> {
     let all = cases.iter().flat_map(|case| &case.measurements);
-    let groups = group_by(all, |m| &*m.contender);
-    groups.iter().map(|group| &*group[0].contender).collect()
-}
-
-/// Whether a contender is the engine, in either way of using it.
-pub(super) fn is_ours(contender: &str) -> bool {
-    contender.starts_with("rekindle")
-}
-
-/// Whether a contender is no cache to use, but a bound for the others.
-pub(super) fn is_bound(contender: &str) -> bool {
-    contender.starts_with("floor") || contender == "offline optimum"
+    all.map(|m| &*m.contender).unique().collect()
 }
 
 /// A value of a case in words. Keys are uniform where nothing else is said.
@@ -198,17 +187,10 @@ mod tests {
     #[test]
     fn three_digits_count() {
         let texts = [0.0, 0.04123, 0.5, 1.0449, 35.24, 99.96, 1234567.0, -1500.4].map(short);
-        let expected = [
-            "0.00",
-            "0.041",
-            "0.50",
-            "1.04",
-            "35.2",
-            "100",
-            "1,234,567",
-            "−1,500",
-        ];
-        assert_eq!(texts, expected);
+        assert_eq!(
+            texts.join(" "),
+            "0.00 0.041 0.50 1.04 35.2 100 1,234,567 −1,500"
+        );
         assert_eq!(short(f64::NAN), "–");
     }
 }

@@ -1,5 +1,6 @@
 //! The page, in Markdown: it is read where the repository is.
 
+use clap::ValueEnum;
 use openssl::asn1::Asn1Time;
 
 use super::cases::{Case, Spread, cases, contenders, duration, group_by, short};
@@ -39,7 +40,7 @@ pub(super) fn page(record: &Record, remarks: Option<&str>, plots: &[String]) -> 
 
 /// What became of a target, as an item of a list.
 pub(super) fn target(row: &Row) -> String {
-    let verdict = row.verdict().shown();
+    let verdict = row.verdict();
     let mut lines = vec![format!("- **{verdict}** {}: {}", row.measure, row.target)];
     if let Some(worst) = row.worst() {
         let (value, spread) = (row.value(worst.seen.median), row.spread(worst));
@@ -63,9 +64,9 @@ fn summary(record: &Record, rows: &[Row]) -> String {
         text += "This is not the full run: it shows that everything works, and its numbers are a \
                  first impression at best. ";
     }
-    let counts = Verdict::ALL.iter().filter_map(|verdict| {
+    let counts = Verdict::value_variants().iter().filter_map(|verdict| {
         let count = rows.iter().filter(|row| row.verdict() == *verdict).count();
-        (count > 0).then(|| format!("{count} {}", verdict.shown()))
+        (count > 0).then(|| format!("{count} {verdict}"))
     });
     let counts = counts.collect::<Vec<_>>().join(", ");
     let took = duration(record.durations.values().sum());

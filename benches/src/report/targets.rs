@@ -58,8 +58,7 @@ struct Target {
     #[serde(flatten)]
     against: Against,
     /// What the ratios are multiplied by.
-    #[serde(default = "one")]
-    factor: f64,
+    factor: Option<f64>,
     /// Of the cases with equal values for this key, the best one counts.
     best_of_each: Option<String>,
     /// What else has to hold for a contender in the same case, as far as it was measured.
@@ -103,10 +102,6 @@ fn rekindle() -> Vec<String> {
     vec!["rekindle".to_owned()]
 }
 
-fn one() -> f64 {
-    1.0
-}
-
 struct Seen<'c, 'a> {
     case: &'c Case<'a>,
     peer: &'a str,
@@ -140,7 +135,7 @@ impl Target {
         }
         let ours = |case: &&Case<'_>| {
             let ours = case.contender(&self.ours[0])?;
-            Some(check(case.name(), &ours.samples))
+            Some(check(case.name_without(&[]), &ours.samples))
         };
         let others = others.into_iter().filter(|_| self.mention_others);
         let worst = (told.into_iter()).max_by(|a, b| self.excess(a).total_cmp(&self.excess(b)));
@@ -242,7 +237,9 @@ impl Target {
         match (&self.against, self.unit) {
             (Against::Alone(_), _) => ours.samples.clone(),
             (_, Unit::Points) => pairs().map(|(ours, theirs)| ours - theirs).collect(),
-            _ => pairs().map(|(o, t)| self.factor * o / t).collect(),
+            _ => pairs()
+                .map(|(o, t)| self.factor.unwrap_or(1.0) * o / t)
+                .collect(),
         }
     }
 
@@ -324,11 +321,10 @@ fn combinations(expected: &Filter) -> Vec<Filter> {
 
 fn name_of(slice: &Filter) -> String {
     let name = |(key, values): (&String, &Vec<String>)| words(key, &values[0]);
-    let name = slice.iter().filter_map(name).join(", ");
-    let any = || "any case".to_owned();
-    Some(name)
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(any)
+    match slice.iter().filter_map(name).join(", ") {
+        name if name.is_empty() => "any case".to_owned(),
+        name => name,
+    }
 }
 
 #[cfg(test)]

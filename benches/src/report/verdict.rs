@@ -1,8 +1,10 @@
 //! What became of a target: the cases that were checked, the worst of them, the verdict.
 
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::cases::{Spread, short};
+use crate::record::named;
 
 /// A target, and what was seen in each case that it speaks about.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ pub(super) enum Unit {
     Bytes,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Verdict {
     /// In every case that it speaks about.
     Met,
@@ -54,18 +56,12 @@ pub(super) enum Verdict {
     NotMeasured,
 }
 
-impl Verdict {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Met,
-        Self::MetWhereMeasured,
-        Self::Missed,
-        Self::NotMeasured,
-    ];
-
-    pub(super) fn shown(self) -> &'static str {
-        ["met", "met where measured", "not met", "not measured"][self as usize]
-    }
-}
+named!(Verdict {
+    Met => "met",
+    MetWhereMeasured => "met where measured",
+    Missed => "not met",
+    NotMeasured => "not measured",
+});
 
 impl Row {
     pub(super) fn verdict(&self) -> Verdict {

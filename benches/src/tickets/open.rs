@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{NameType, SniError, SslContext, SslStream, SslVersion};
+use openssl::ssl::{NameType, SniError, SslStream, SslVersion};
 
 use super::seal::Connection;
 use crate::process;
@@ -84,7 +84,16 @@ impl Opener {
     /// Lets the server look at a ClientHello until it refuses the name; how long that took.
     fn decide(&self, hello: &[u8], tickets: usize) -> Duration {
         let before = opened();
-        let time = decide(&self.server.context, hello);
+        let (near, far) = Pipe::pair();
+        far.outgoing.borrow_mut().extend(hello);
+        let mut server = SslStream::new(new_ssl(&self.server.context), near).expect("a stream");
+        let start = process::cpu_time_of_thread();
+        let result = server.accept();
+        let time = process::cpu_time_of_thread() - start;
+        let error = result.expect_err("the name is refused");
+        let stack = error.ssl_error().map(|stack| stack.errors());
+        let reason = stack.and_then(|errors| errors.first()?.reason());
+        assert_eq!(reason, Some("callback failed"), "nothing else: {error}");
         if self.server.resumption.is_none() {
             assert_eq!(opened() - before, tickets, "every ticket is opened");
         }
@@ -96,20 +105,6 @@ impl Opener {
         let stats = self.server.resumption.as_ref()?.ticket_stats();
         Some(stats.opened + stats.renewed)
     }
-}
-
-fn decide(server: &SslContext, hello: &[u8]) -> Duration {
-    let (near, far) = Pipe::pair();
-    far.outgoing.borrow_mut().extend(hello);
-    let mut server = SslStream::new(new_ssl(server), near).expect("a stream");
-    let start = process::cpu_time_of_thread();
-    let result = server.accept();
-    let time = process::cpu_time_of_thread() - start;
-    let error = result.expect_err("the name is refused");
-    let stack = error.ssl_error().map(|stack| stack.errors());
-    let reason = stack.and_then(|errors| errors.first()?.reason());
-    assert_eq!(reason, Some("callback failed"), "nothing else: {error}");
-    time
 }
 
 const PRE_SHARED_KEY: u16 = 41;

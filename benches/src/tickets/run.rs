@@ -1,15 +1,15 @@
 //! Seals, opens and resumes, with the ring left alone and swapped.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fmt, thread};
 
 use rekindle::tickets::{RingKey, TicketRing};
 
 use super::open::{Opener, ROOM};
 use super::seal;
 use crate::handshake::VisitedServer;
-use crate::record::{Record, case, interleave};
+use crate::record::{Record, case, interleave, named};
 use crate::threads::{Raises, join};
 use crate::tls::{HandshakeKind, Server, Store};
 
@@ -105,25 +105,22 @@ fn compare(ring: Ring, of: &[Contender<'_>; 2], rounds: usize, record: &mut Reco
     samples
 }
 
-pub(super) const RATE: f64 = 1_000.0;
+/// Swaps a second.
+const RATE: f64 = 1_000.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ring {
+enum Ring {
     Still,
     Swapped,
 }
 
-impl fmt::Display for Ring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Still => f.write_str("still"),
-            Self::Swapped => write!(f, "swapped {RATE} times a second"),
-        }
-    }
-}
+named!(Ring {
+    Still => "still",
+    Swapped => "swapped 1000 times a second",
+});
 
 /// Swaps the ring for its copy while `work` is done; swaps in a second as they came about.
-pub(super) fn while_swapping(ring: &TicketRing, work: impl FnOnce()) -> f64 {
+fn while_swapping(ring: &TicketRing, work: impl FnOnce()) -> f64 {
     let records: Vec<u8> = ring.load().iter().flat_map(record).collect();
     let (over, start) = (AtomicBool::new(false), Instant::now());
     let swap = || {

@@ -1,13 +1,11 @@
 //! Servers in this process, and sessions for them that no handshake made.
 
-use openssl::ssl::{
-    SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode, SslSessionRef,
-};
+use openssl::ssl::{SslContext, SslContextBuilder, SslOptions, SslSession, SslSessionCacheMode};
 use rekindle::SessionId;
 use rekindle::openssl::Resumption;
 
 use super::context::server_builder;
-use super::ffi;
+use super::ffi::{add_session, sessions_in};
 
 /// What keeps a server's sessions, or the key to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +70,7 @@ impl Server {
     pub(crate) fn sessions(&self) -> usize {
         match &self.resumption {
             Some(ours) => ours.cache().len(),
-            None => ffi::sessions_in(&self.context),
+            None => sessions_in(&self.context),
         }
     }
 
@@ -84,18 +82,8 @@ impl Server {
                 let inserted = ours.cache().insert_session(&id, session);
                 inserted.expect("nothing is refused here");
             }
-            None => assert!(self.add(&session), "a new session"),
+            None => assert!(add_session(&self.context, &session), "a new session"),
         }
-    }
-
-    /// Adds a session to OpenSSL's internal cache; `false` where it was there.
-    pub(crate) fn add(&self, session: &SslSessionRef) -> bool {
-        ffi::add_session(&self.context, session)
-    }
-
-    /// Removes a session from OpenSSL's internal cache; whether it was there.
-    pub(crate) fn remove(&self, session: &SslSessionRef) -> bool {
-        ffi::remove_session(&self.context, session)
     }
 }
 
@@ -120,18 +108,21 @@ pub(crate) fn session(id: &[u8]) -> SslSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::remove_session;
     use crate::workload::churned;
 
     #[test]
     fn sessions_come_and_go_and_the_oldest_is_evicted() {
         // It evicts as soon as it is full, counting the one that comes in: it keeps two.
-        let cache = Server::new(Store::Internal, 3);
+        let cache = Server::new(Store::Internal, 3).context;
+        let add = |session: &SslSession| add_session(&cache, session);
+        let remove = |session: &SslSession| remove_session(&cache, session);
         let [a, b, c] = [1, 2, 3].map(|step| session(churned(0, step).id.as_bytes()));
         assert_eq!(a.id(), churned(0, 1).id.as_bytes());
-        assert!(cache.add(&a));
-        assert!(!cache.add(&a), "it was there");
-        assert!(cache.add(&b) && cache.add(&c));
-        assert!(!cache.remove(&a), "it was evicted");
-        assert!(cache.remove(&b) && !cache.remove(&b));
+        assert!(add(&a));
+        assert!(!add(&a), "it was there");
+        assert!(add(&b) && add(&c));
+        assert!(!remove(&a), "it was evicted");
+        assert!(remove(&b) && !remove(&b));
     }
 }

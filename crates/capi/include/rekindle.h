@@ -60,8 +60,8 @@ typedef struct rekindle_config rekindle_config;
 struct rekindle_config {
     /// `sizeof(struct rekindle_config)`, in bytes.
     size_t size;
-    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library reserves 24 bytes of table for each
-    /// at once and touches them as needed. A session takes about 1,300 bytes in all, or 8,500 with
+    /// Capacity in sessions, 1 to 2^32. 0: 100,000. The library takes 24 bytes of table for each at
+    /// once. A session takes about 1,300 bytes in all, or 8,500 with
     /// a client's certificate (RSA, 2,048 bits): the library keeps OpenSSL's own object.
     size_t sessions;
     /// Limit of all entries together, in bytes, with an estimate of what OpenSSL's own objects
@@ -125,7 +125,7 @@ struct rekindle_stats {
     uint64_t evicted_unused;
     /// Sessions evicted for room that no client had resumed lately.
     uint64_t evicted_idle;
-    /// Sessions evicted because their line of eight was full.
+    /// Sessions evicted because their line of seven was full.
     uint64_t evicted_line_full;
     /// Inserts refused: the encoded session was longer than `max_session_bytes`.
     uint64_t refused_too_large;

@@ -148,7 +148,7 @@ pub(crate) struct Oracle<'c> {
 /// Deeper than this, `Pin` does nothing.
 const MAX_GUARDS: usize = 4;
 
-/// Retired objects that the gauge may not know of yet.
+/// Retired entries that the gauge may not know of yet.
 pub(crate) const UNREPORTED: usize = 64;
 
 impl<'c> Oracle<'c> {

@@ -67,25 +67,16 @@ impl Peer for Liar {
 }
 
 fn is_caught(load: Load, wrong: Wrong) -> bool {
-    let mut tables = Tables::filled(
-        Population::new(load, &SETUP),
-        &SETUP,
-        &[Contender::Dashmap.plain()],
-    );
-    let table = &mut tables.tables[0];
-    let liar = Liar(Contender::Dashmap.plain().boxed(1_000), wrong);
-    let mut value = Value::new(SETUP.bytes);
-    for session in 0..tables.population.sessions.len() as u32 {
-        let bytes = tables.population.sessions.value(session, &mut value);
-        liar.insert(tables.population.sessions.id(session), bytes);
-    }
-    let population = &tables.population;
-    for step in (0..population.alive).filter(|step| population.is_there(*step)) {
-        let new = churned(0, step);
-        liar.insert(&new.id, value.of(new.number, 0));
-    }
-    let at = table.batch(&tables.population, 0, 1);
-    catch_unwind(AssertUnwindSafe(|| batch(load, &liar, &at))).is_err()
+    let population = Population::new(load, &SETUP);
+    let Tables {
+        population,
+        mut tables,
+    } = Tables::filled(population, &SETUP, &[Contender::Dashmap.plain()]);
+    let table = &mut tables[0];
+    table.target = Box::new(Liar(Contender::Dashmap.plain().boxed(1_000), wrong));
+    table.fill(&population);
+    let at = table.batch(&population, 0, 1);
+    catch_unwind(AssertUnwindSafe(|| table.target.run(load, &at, None))).is_err()
 }
 
 #[test]

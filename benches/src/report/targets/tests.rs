@@ -124,9 +124,13 @@ fn mixes_are_held_against_caches_and_the_fastest_map() {
                  quick_cache, wiping=101; moka, wiping=300";
     let of = |load: String| [2, 16].map(|threads| engine(&load, 100_000, threads, times));
     let mut all: Vec<_> = loads.flat_map(of).flatten().collect();
-    let caches = judged(&all, "ahead of every cache that overwrites", Verdict::Met);
+    let caches = judged(
+        &all,
+        "ahead of every cache that overwrites, 2 and 16 threads",
+        Verdict::Met,
+    );
     assert_eq!(caches.checks.len(), 16);
-    let maps = "no slower than the fastest map that overwrites";
+    let maps = "no slower than the fastest map that overwrites, 2 threads";
     let missed = row(&all, maps);
     assert_eq!(missed.missed().count(), 4);
     assert!(missed.remark().starts_with(
@@ -134,7 +138,7 @@ fn mixes_are_held_against_caches_and_the_fastest_map() {
          beside dashmap, wiping (1.01×); "
     ));
     assert!(missed.remark().ends_with("; and 1 more"));
-    let dashmap = "no slower than dashmap that overwrites";
+    let dashmap = "no slower than dashmap that overwrites, 16 threads";
     assert_eq!(verdict(&all, dashmap), Verdict::Missed);
     all.retain(|m| m.contender != "dashmap, wiping");
     assert_eq!(verdict(&all, maps), Verdict::Met);

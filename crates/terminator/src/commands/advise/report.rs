@@ -11,9 +11,7 @@ pub(super) const TOLERANCE: f64 = 0.01;
 pub(super) const ENOUGH: f64 = 1_000.0;
 /// Encoded bytes of a TLS session without certificates.
 pub(super) const SESSION_BYTES: u32 = 200;
-/// Bytes of the table for each entry of capacity, once all its pages are in use
-/// (`CacheBuilder::build`).
-pub(super) const TABLE_BYTES: f64 = 24.0;
+pub(super) const TABLE_BYTES: f64 = CacheBuilder::TABLE_BYTES as f64;
 
 /// What OpenSSL's object of a live session takes beyond as many bytes as the encoding has
 /// (`docs/design.md`, "What a live session holds").
