@@ -33,7 +33,8 @@ const SAMPLE: usize = 256;
 
 pub(crate) struct Aging {
     now: Tick,
-    clock: Clock,
+    inserts: Inserts,
+    inserts_per_tick: usize,
     /// As [`AgeScales`].
     scales: AtomicU32,
     /// Entries of this rank or below may be evicted.
@@ -49,22 +50,17 @@ pub(crate) struct Aging {
 #[repr(align(128))]
 struct Tick(AtomicUsize);
 
-/// Inserts so far.
+/// Inserts so far. On a cache line of its own: all writers write it.
 #[repr(align(128))]
-struct Clock {
-    inserts: AtomicUsize,
-    inserts_per_tick: usize,
-}
+struct Inserts(AtomicUsize);
 
 impl Aging {
     pub(crate) fn new(capacity: usize) -> Self {
         let inserts_per_tick = (capacity / TICKS).max(1);
         Self {
             now: Tick(AtomicUsize::new(0)),
-            clock: Clock {
-                inserts: AtomicUsize::new(0),
-                inserts_per_tick,
-            },
+            inserts: Inserts(AtomicUsize::new(0)),
+            inserts_per_tick,
             scales: AtomicU32::new(AgeScales::with_factor(1.0).0),
             threshold: AtomicU8::new(0),
             old: std::array::from_fn(|_| AtomicU8::new(AGES)),
@@ -119,12 +115,12 @@ impl Aging {
     #[inline]
     pub(crate) fn count_insert<V>(&self, hand: &mut ClockHand, table: &Table<V>, pin: &Pin) {
         hand.inserts += 1;
-        let per_tick = self.clock.inserts_per_tick;
+        let per_tick = self.inserts_per_tick;
         if cfg!(loom) || hand.inserts < STRIDE.min(per_tick) {
             return;
         }
         let counted = std::mem::take(&mut hand.inserts);
-        let before = self.clock.inserts.fetch_add(counted, Ordering::Relaxed);
+        let before = self.inserts.0.fetch_add(counted, Ordering::Relaxed);
         if before / per_tick != before.wrapping_add(counted) / per_tick {
             let tick = self.now.0.fetch_add(1, Ordering::Relaxed) + 1;
             // Acquire and Release: the next one sees what this one has written. A thread that is
@@ -143,8 +139,8 @@ impl Aging {
     #[cold]
     fn begin_tick<V>(&self, tick: usize, table: &Table<V>, start: usize, pin: &Pin) {
         // In a small cache ticks are short: then the sample is small, too.
-        let few = (self.clock.inserts_per_tick / 8).clamp(SAMPLE / 4, SAMPLE);
-        let lines = table.lines().min(few).min(self.clock.inserts_per_tick);
+        let few = (self.inserts_per_tick / 8).clamp(SAMPLE / 4, SAMPLE);
+        let lines = table.lines().min(few).min(self.inserts_per_tick);
         let mut sample = Vec::with_capacity(lines * WIDTH);
         for line in 0..lines {
             let line = table.line(start.wrapping_add(line) % table.lines());
