@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use crate::cache::operations::Cache;
 use crate::clock::{Clock, ClockSource};
-use crate::engine::{CLASSES, Engine, Entry, Limits, block_size, class_size};
+use crate::engine::{CLASSES, Engine, Entry, Limits, TABLE_BYTES, block_size, class_size};
 use crate::error::ConfigError;
 
 /// Configures a [`Cache`]. Made by [`Cache::builder`].
@@ -60,7 +60,7 @@ impl CacheBuilder<()> {
 
     /// Bytes of the table for each entry of capacity: a line of 64 bytes has room for seven
     /// entries, and there are three lines for eight entries of capacity.
-    pub const TABLE_BYTES: usize = 24;
+    pub const TABLE_BYTES: usize = TABLE_BYTES;
 
     /// The default capacity, in entries.
     pub const DEFAULT_CAPACITY: usize = 100_000;

@@ -17,6 +17,9 @@ use crate::stats::Stats;
 /// Lines for this many entries of capacity. A line has room for seven, so that few overflow early.
 const LINES_FOR: (usize, usize) = (3, 8);
 
+/// Bytes of the table for each entry of capacity.
+pub(crate) const TABLE_BYTES: usize = size_of::<Line<()>>() * LINES_FOR.0 / LINES_FOR.1;
+
 /// What the cache may hold. Checked by the builder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
