@@ -79,7 +79,7 @@ pub(crate) fn entrants(all: &[Contender], load: Load, written: bool, count: usiz
 fn carries(contender: Contender, load: Load, sessions: usize) -> bool {
     match contender {
         Contender::Pinned => load.only_reads(),
-        #[cfg(feature = "before")]
+        #[cfg(rekindle_before)]
         Contender::BeforePinned => load.only_reads(),
         // Only handshakes look sessions up.
         Contender::OpenSsl => matches!(load, Load::Insert | Load::Remove),

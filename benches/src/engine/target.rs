@@ -11,7 +11,7 @@ use super::batch::{BATCH, Batch, Churn, Counts};
 use super::loads::Load;
 use super::operations::{self, Latencies, timed};
 use super::population::{Population, Setup, owner};
-#[cfg(feature = "before")]
+#[cfg(rekindle_before)]
 use crate::peers::Before;
 use crate::peers::{Contender, Engine, Entrant, Floor, Peer, Rekindle, with_peer};
 use crate::tls::{Server, Store, add_session, remove_session, session};
@@ -226,9 +226,9 @@ pub(super) fn build(of: Entrant, population: &Population, setup: &Setup) -> Box<
     match of.contender {
         Contender::Floor => Box::new(Floors::new(population, setup)),
         Contender::Pinned => Box::new(Pinned(Rekindle::new(count))),
-        #[cfg(feature = "before")]
+        #[cfg(rekindle_before)]
         Contender::BeforePinned => Box::new(Pinned(Before::new(count))),
-        #[cfg(feature = "before")]
+        #[cfg(rekindle_before)]
         Contender::Before => Box::new(Before::new(count)),
         Contender::OpenSsl => Box::new(Internal {
             // It evicts as soon as it is full, counting the one that comes in.

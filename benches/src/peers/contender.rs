@@ -17,9 +17,9 @@ pub(crate) enum Contender {
     Pinned,
     Rekindle,
     /// The engine at another commit, which `compare-with` brings.
-    #[cfg(feature = "before")]
+    #[cfg(rekindle_before)]
     BeforePinned,
-    #[cfg(feature = "before")]
+    #[cfg(rekindle_before)]
     Before,
     Dashmap,
     Scc,
@@ -131,8 +131,8 @@ named!(Contender {
     Floor => "floor",
     Pinned => "rekindle, pinned",
     Rekindle => "rekindle",
-    #[cfg(feature = "before")] BeforePinned => "rekindle, before, pinned",
-    #[cfg(feature = "before")] Before => "rekindle, before",
+    #[cfg(rekindle_before)] BeforePinned => "rekindle, before, pinned",
+    #[cfg(rekindle_before)] Before => "rekindle, before",
     Dashmap => "dashmap",
     Scc => "scc",
     Papaya => "papaya",

@@ -6,7 +6,7 @@ mod floor;
 mod ours;
 mod peer;
 
-#[cfg(feature = "before")]
+#[cfg(rekindle_before)]
 pub(crate) use self::ours::Before;
 pub(crate) use self::ours::{Engine, Rekindle};
 pub(crate) use contender::{Contender, Entrant, with_peer};

@@ -91,23 +91,23 @@ macro_rules! engine {
 
 engine!(Rekindle, rekindle, own);
 
-#[cfg(feature = "before")]
+#[cfg(rekindle_before)]
 engine!(Before, rekindle_before, of_before);
 
-#[cfg(not(feature = "before"))]
+#[cfg(not(rekindle_before))]
 #[inline]
 fn own(id: &SessionId) -> &SessionId {
     id
 }
 
 /// The two versions do not share the type of ids. Both get a copy, so that it costs both the same.
-#[cfg(feature = "before")]
+#[cfg(rekindle_before)]
 #[inline]
 fn own(id: &SessionId) -> SessionId {
     SessionId::new(id.as_bytes()).expect("an id")
 }
 
-#[cfg(feature = "before")]
+#[cfg(rekindle_before)]
 #[inline]
 fn of_before(id: &SessionId) -> rekindle_before::SessionId {
     rekindle_before::SessionId::new(id.as_bytes()).expect("an id")
