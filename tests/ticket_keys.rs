@@ -4,7 +4,6 @@
 mod records;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -188,7 +187,6 @@ fn keys_whose_times_are_over_do_not_replace_good_ones() {
 #[test]
 fn a_ring_is_replaced_as_a_whole() {
     let ring = ring(&[record(1), record(2)]);
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for i in 0..20_000u32 {
@@ -196,9 +194,8 @@ fn a_ring_is_replaced_as_a_whole() {
                 ring.update(&[record(first), record(first + 1)].concat())
                     .unwrap();
             }
-            done.store(true, Ordering::Relaxed);
         });
-        while !done.load(Ordering::Relaxed) {
+        while !writer.is_finished() {
             let (now, keys) = (ring.now(), ring.load());
             let names: Vec<u8> = keys.iter().map(|key| key.key().name()[0]).collect();
             assert_eq!(names[1], names[0] + 1);

@@ -42,6 +42,8 @@ impl<V> Engine<V> {
     /// Ends an operation's use of its writer: reclaims what has waited long enough.
     #[inline]
     pub(crate) fn step(&self, op: &mut Operation<'_, V>) {
+        // Before values are dropped: what they insert must find room for what this one has.
+        op.gauges.report();
         op.writer.memory.step(&self.retired);
     }
 

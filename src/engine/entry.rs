@@ -84,7 +84,7 @@ impl<V> Entry<V> {
         "values must not need more alignment than an entry has"
     );
 
-    /// The size class of an entry with so many encoded bytes.
+    /// The size class of an entry with `encoded_len` encoded bytes.
     #[inline]
     pub(crate) fn class(encoded_len: usize) -> u8 {
         class_of(Self::HEADER + encoded_len)
@@ -102,7 +102,7 @@ impl<V> Entry<V> {
         let header = unsafe { entry.as_ref() };
         header.probe.write();
         let (len, state) = (header.encoded_len(), header.state());
-        // SAFETY: `write` put so many bytes into a block of this class, which is ours alone.
+        // SAFETY: `write` put header and encoding into a block of this class, which is ours alone.
         let mut used =
             unsafe { UsedBlock::new(entry.cast(), Self::class(len), Self::HEADER + len) };
         if state != State::Emptied {
@@ -157,12 +157,12 @@ impl<V> Entry<V> {
         State::from_bits(self.state.load(Ordering::SeqCst))
     }
 
-    /// Decides an undecided entry; whether this call did. Any thread may.
-    pub(crate) fn decide(&self, state: State) -> bool {
+    /// Decides an entry, unless another thread has. Any thread may.
+    pub(crate) fn decide(&self, state: State) {
         let (undecided, state) = (State::Undecided as u8, state as u8);
-        self.state
-            .compare_exchange(undecided, state, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        let _decided_already =
+            self.state
+                .compare_exchange(undecided, state, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 

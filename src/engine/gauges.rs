@@ -67,8 +67,9 @@ impl<'e> GaugeDelta<'e> {
         }
     }
 
+    /// Adds what was counted to the gauges.
     #[inline]
-    fn report(&mut self) {
+    pub(crate) fn report(&mut self) {
         self.gauges.entries.add(std::mem::take(&mut self.entries));
         self.gauges.bytes.add(std::mem::take(&mut self.bytes));
     }

@@ -12,6 +12,7 @@ use crate::engine::memory_block::class_size;
 use crate::engine::reclaim::pin::{Pin, thread_number};
 use crate::engine::state::Engine;
 use crate::error::Refused;
+use crate::id::SessionId;
 
 /// What an insert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,25 +35,18 @@ pub(crate) struct New<'a> {
 impl<V> Engine<V> {
     /// Inserts, replaces, or leaves alone. A value that is not kept is dropped.
     pub(crate) fn insert(&self, new: New<'_>, value: V, now: Time) -> Result<Outcome, Refused> {
-        let thread = thread_number();
-        let result = self.try_insert(thread, new, value, now);
+        let result = self.try_insert(new, value, now);
         let counter = match result {
             Ok(_) => return result,
             Err(Refused::TooLarge { .. }) => Counter::RefusedTooLarge,
             Err(Refused::OverBudget) => Counter::RefusedOverBudget,
             Err(Refused::ReclamationHeldBack) => Counter::RefusedReclamation,
         };
-        self.counters.add(thread, counter, 1);
+        self.counters.add(thread_number(), counter, 1);
         result
     }
 
-    fn try_insert(
-        &self,
-        thread: usize,
-        new: New<'_>,
-        value: V,
-        now: Time,
-    ) -> Result<Outcome, Refused> {
+    fn try_insert(&self, new: New<'_>, value: V, now: Time) -> Result<Outcome, Refused> {
         let (len, limit) = (new.parts.encoded.len(), self.limits.encoded_len);
         if len > limit {
             return Err(Refused::TooLarge { len, limit });
@@ -78,13 +72,13 @@ impl<V> Engine<V> {
             }
             pin = Pin::new();
         }
-        let mut op = self.begin(thread);
+        let mut op = self.begin(pin.thread());
         let entry = op.writer.memory.write_entry(new.parts, value, value_bytes);
         let outcome = self.place(&mut op, &pin, new, address, entry, now);
         // Before values are dropped, which may panic.
         match outcome {
-            Outcome::Inserted => self.counters.add(thread, Counter::Inserts, 1),
-            Outcome::Replaced => self.counters.add(thread, Counter::Replaced, 1),
+            Outcome::Inserted => self.counters.add(op.thread, Counter::Inserts, 1),
+            Outcome::Replaced => self.counters.add(op.thread, Counter::Replaced, 1),
             Outcome::Present => {}
         }
         self.step(&mut op);
@@ -108,7 +102,7 @@ impl<V> Engine<V> {
         // Entries and bytes that room was made for.
         let mut room = (0, 0);
         loop {
-            let found = self.find_decided(line, address, new, pin);
+            let found = self.find_decided(line, address, new.parts.id, pin);
             let expired = found.is_some_and(|found| found.entry.get().is_expired(now));
             if found.is_some() && !expired && new.if_absent {
                 op.writer.memory.discard_entry(fresh);
@@ -178,12 +172,11 @@ impl<V> Engine<V> {
         &'g self,
         line: &'g Line<V>,
         address: LineAddress,
-        new: New<'_>,
+        id: &SessionId,
         pin: &'g Pin,
     ) -> Option<Occupant<'g, V>> {
         line.with_tag(address.tag(), pin).find(|occupant| {
-            occupant.entry.get().id() == new.parts.id
-                && self.decided(line, *occupant, pin) == State::Live
+            occupant.entry.get().id() == id && self.decided(line, *occupant, pin) == State::Live
         })
     }
 

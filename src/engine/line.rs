@@ -191,7 +191,7 @@ impl<V> Line<V> {
     ///
     /// It cannot take a newer entry for `old`: that would have to have the same address, and the
     /// pin with which `old` was loaded rules out that the address is used again. A free slot needs
-    /// no such protection: it is free, whatever was in it.
+    /// no such protection: it is free, no matter what was in it.
     ///
     /// # Safety
     ///

@@ -37,6 +37,10 @@ pub enum SessionStorage {
 pub struct CachedSession(Option<SslSession>);
 
 impl CachedSession {
+    /// What OpenSSL holds for a live session without certificates, in bytes, beyond as many as its
+    /// encoding has: an estimate, measured in `docs/design.md`.
+    pub const OBJECT_BYTES: usize = 890;
+
     /// The live session, if it is kept.
     #[must_use]
     pub fn live(&self) -> Option<&SslSessionRef> {
@@ -58,7 +62,7 @@ impl CachedSession {
             return 0;
         };
         match client_certificate(session) {
-            None => 890 + encoded_len,
+            None => Self::OBJECT_BYTES + encoded_len,
             // Most of the encoding is the certificate's.
             Some(certificate) => {
                 900 + certificate_bytes(certificate, encoded_len) + intermediate_bytes(session)

@@ -204,7 +204,7 @@ impl Client {
         Self::build(kind, &identity, SslOptions::empty())
     }
 
-    /// One that sends so many intermediate certificates.
+    /// One that sends `count` intermediate certificates.
     pub fn with_intermediates(kind: Mechanism, count: usize) -> Self {
         let today = Asn1Time::days_from_now(0).unwrap();
         let mut identity = identity(&today, &Asn1Time::days_from_now(1).unwrap(), 0);

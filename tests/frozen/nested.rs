@@ -52,7 +52,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Halts two operations at these steps and finishes all three in an order. How many of the two have
-/// so many steps; none if the first has fewer.
+/// a step of that number; none if the first has fewer.
 fn run(ops: [Op; 3], at: [usize; 2], order: [usize; 3]) -> Option<usize> {
     let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(100)));
     // In the first slot while the first operation chooses one, so that the two choose others.

@@ -128,7 +128,7 @@ impl Machine {
         client
     }
 
-    /// The session resumes so many seconds from now, and not a second later.
+    /// The session resumes this number of seconds from now, and not a second later.
     #[track_caller]
     pub(crate) fn has_its_last_second_after(
         &self,

@@ -26,7 +26,7 @@ use crate::workload::churned;
 /// Name of the subcommand of this program that does a [`TlsJob`].
 pub(crate) const TLS_JOB: &str = "tls-memory-job";
 
-/// From so many sessions on the estimate has to be right: to a tenth.
+/// From this number of sessions on the estimate has to be right: to a tenth.
 const ENOUGH: u64 = 50_000;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

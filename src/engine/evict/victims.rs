@@ -26,6 +26,10 @@ const PATIENCE: usize = 3 * LINES_PER_VICTIM;
 /// Lines that the hand looks into after it has met something expired.
 const SCAN_BUDGET: usize = 16;
 
+/// Searches of the whole table, after a round of the hand that has found nothing to evict: other
+/// threads may have evicted what one search finds.
+const SEARCHES: usize = 3;
+
 /// The id that an eviction must leave alone, and the line where it is if it is in the table.
 #[derive(Clone, Copy)]
 pub(crate) struct ProtectedId<'a> {
@@ -54,21 +58,21 @@ impl<V> Engine<V> {
     ) -> bool {
         let lines = self.table.lines();
         let mut passed = 0;
+        let mut searches = 0..SEARCHES;
         loop {
             let next = op.writer.hand.next.take();
-            let found = match next.or_else(|| self.find_candidate(op, &mut passed, pin)) {
+            let found = if passed < lines {
+                next.or_else(|| self.find_candidate(op, &mut passed, pin))
+            } else if searches.next().is_some() {
                 // After a whole round, any will do that need not stay.
-                _ if passed >= lines => self.find_lowest(0..lines, Some(protected), pin),
-                found => found,
+                self.find_lowest(0..lines, Some(protected), pin)
+            } else {
+                return false;
             };
             if found.is_some_and(|found| self.evict_candidate(op, found, pin, protected, now)) {
                 self.look_ahead(op, pin);
                 return true;
             }
-            if passed >= 3 * lines {
-                return false;
-            }
-            passed += usize::from(passed >= lines) * lines;
         }
     }
 

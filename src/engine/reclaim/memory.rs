@@ -22,7 +22,7 @@ use crate::sync::{AtomicUsize, Ordering};
 
 /// Retired entries that one grace period is started for. Small under loom, so that the rare branch
 /// is common.
-pub(crate) const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
+const BATCH: usize = if cfg!(loom) { 1 } else { 256 };
 
 /// Retired entries, and bytes of them, that a writer may keep to itself before it tells the cache's
 /// gauges.
@@ -148,8 +148,8 @@ impl<V> WriterMemory<V> {
         self.wipe(WIPED_PER_STEP, retired);
     }
 
-    /// Reclaims all that it can; a batch is sealed whatever its size. Whether another call may
-    /// reclaim more.
+    /// Reclaims all that it can; a batch of any size is sealed. Whether another call may reclaim
+    /// more.
     pub(crate) fn step_eagerly(&mut self, retired: &Retired) -> bool {
         self.wipe(usize::MAX, retired);
         if self.pinned.grace_period_over() {

@@ -1,6 +1,7 @@
 //! What the advice from a stream and from a terminator have in common: estimates, and numbers for
 //! people.
 
+use rekindle::openssl::CachedSession;
 use rekindle::{Cache, CacheBuilder, SessionId, Time};
 
 use super::error::AdviseError;
@@ -13,10 +14,6 @@ pub(super) const ENOUGH: f64 = 1_000.0;
 pub(super) const SESSION_BYTES: u32 = 200;
 pub(super) const TABLE_BYTES: f64 = CacheBuilder::TABLE_BYTES as f64;
 
-/// What OpenSSL's object of a live session takes beyond as many bytes as the encoding has
-/// (`docs/design.md`, "What a live session holds").
-const OBJECT_BYTES: f64 = 890.0;
-
 /// All memory for each live session of this many encoded bytes.
 pub(super) fn bytes_each(encoded: u32) -> Result<f64, AdviseError> {
     let builder = Cache::builder()
@@ -26,11 +23,11 @@ pub(super) fn bytes_each(encoded: u32) -> Result<f64, AdviseError> {
         capacity: 1,
         source,
     })?;
-    let object = OBJECT_BYTES + f64::from(encoded);
     let encoded = vec![0; encoded as usize];
+    let object = CachedSession::OBJECT_BYTES + encoded.len();
     let id = SessionId::new(&[1]).expect("one byte");
     (cache.insert(&id, 0, &encoded, Time::NEVER)).map_err(|_| AdviseError::Refused)?;
-    Ok(cache.stats().bytes as f64 + TABLE_BYTES + object)
+    Ok((cache.stats().bytes + object) as f64 + TABLE_BYTES)
 }
 
 /// Rounded up to two digits: more would suggest a precision that the estimate lacks.
