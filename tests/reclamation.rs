@@ -92,7 +92,7 @@ fn a_reading_thread_neither_allocates_nor_frees() {
             let before = CALLS.get();
             for n in 0..READS {
                 let id = id(n % 3_000);
-                // Pinning at each call, on purpose: crossbeam_epoch::pin would count thousands.
+                // Pinning at each call, on purpose: crossbeam_epoch::pin would free now and then.
                 hits += usize::from(match n % 3 {
                     0 => cache.get(&id).is_some(),
                     1 => cache.get_buffer(&id, &mut buffer).is_some(),

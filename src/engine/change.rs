@@ -1,4 +1,5 @@
-//! The steps that changes are made of: each takes effect at one successful exchange of a slot.
+//! The steps that changes are made of: each takes effect at one successful exchange, of a slot or
+//! of an entry's state.
 #![allow(unsafe_code)]
 
 use crate::counters::Counter;

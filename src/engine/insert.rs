@@ -141,7 +141,7 @@ impl<V> Engine<V> {
                 Some(_) => State::Live,
                 None => State::Undecided,
             });
-            self.mark(line, slot, found.is_some());
+            self.set_recency(line, slot, found.is_some());
             let own = match self.put(op, line, (slot, old), (fresh, address), pin) {
                 Ok(own) => own,
                 Err(entry) => {
@@ -200,7 +200,7 @@ impl<V> Engine<V> {
     /// Sets the recency of an entry that is about to be put into a slot: the clock hand must not
     /// take it for as old as what was there. One whose id is in use already inherits that.
     #[inline]
-    fn mark(&self, line: &Line<V>, slot: usize, in_use: bool) {
+    fn set_recency(&self, line: &Line<V>, slot: usize, in_use: bool) {
         let tick = self.aging.tick();
         let recency = if in_use {
             line.recency.get(slot).at(tick)
@@ -210,9 +210,9 @@ impl<V> Engine<V> {
         line.recency.set(slot, recency);
     }
 
-    /// Evicts until so much more fits, or until there is nothing to evict: then other threads have
-    /// evicted it, and not counted that yet. So entries and bytes can overshoot, by those of one
-    /// entry for each writer at work.
+    /// Evicts until that many entries and bytes more fit, or until there is nothing to evict: then
+    /// other threads have evicted it, and not counted that yet. So entries and bytes can overshoot,
+    /// by those of one entry for each writer at work.
     fn make_room(
         &self,
         op: &mut Operation<'_, V>,

@@ -65,7 +65,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// So many requests, over a day: evenly, but for `Burst`.
+    /// A stream of `count` requests over a day: evenly, but for `Burst`.
     pub(super) fn stream(self, count: usize) -> Stream {
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 requests");
         let mut rng = SmallRng::seed_from_u64(5);

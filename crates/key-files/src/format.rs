@@ -54,6 +54,7 @@ impl TicketKeyFormat {
         Self::Envoy80,
         Self::H2o,
     ];
+    const _ALL_OF_THEM: () = assert!(Self::ALL.len() == Self::H2o as usize + 1);
 
     /// The name, such as `nginx-80`.
     pub const fn name(self) -> &'static str {

@@ -21,7 +21,7 @@ const TURN: u64 = SPAN / 2;
 const ROOM: usize = 256 + 2 * (16 + TicketCipher::Aes256.key_len() + MAC_SECRET);
 
 /// A key and its times, in seconds since 1970.
-struct Slot<'a> {
+struct TimedKey<'a> {
     entry: Entry<'a>,
     not_before: u64,
     not_after: u64,
@@ -31,35 +31,35 @@ pub(crate) fn write(
     keys: &ByPosition<'_>,
     now: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, WriteError> {
-    let slots = slots(keys, now.as_secs())?;
+    let timed = with_times(keys, now.as_secs())?;
     // Room for all at once: growing would leave copies of the keys behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(slots.len() * ROOM));
-    slots.iter().for_each(|slot| slot.write(&mut text));
-    debug_assert!(text.len() <= slots.len() * ROOM);
+    let mut text = Zeroizing::new(Vec::with_capacity(timed.len() * ROOM));
+    timed.iter().for_each(|key| key.write(&mut text));
+    debug_assert!(text.len() <= timed.len() * ROOM);
     Ok(text)
 }
 
 /// Times by which h2o seals with the same key at `now`, and takes the others in the same order.
 /// Keys keep times of their own where possible.
-fn slots<'a>(keys: &ByPosition<'a>, now: u64) -> Result<Vec<Slot<'a>>, WriteError> {
+fn with_times<'a>(keys: &ByPosition<'a>, now: u64) -> Result<Vec<TimedKey<'a>>, WriteError> {
     let begins = keys.sealing.validity;
     let begins = begins.map_or(now, |validity| validity.seal_from.as_secs());
-    let mut slots = vec![Slot::new(keys.sealing, begins, now)];
+    let mut timed = vec![TimedKey::new(keys.sealing, begins, now)];
     for entry in &keys.previous {
-        let newer = slots.last().expect("at least the sealing one");
-        slots.push(newer.before(*entry, now)?);
+        let newer = timed.last().expect("at least the sealing one");
+        timed.push(newer.before(*entry, now)?);
     }
     // From the newest that has begun to the last that will.
-    slots.reverse();
+    timed.reverse();
     for entry in keys.next.iter().rev() {
-        let older = slots.last().expect("at least the sealing one");
-        slots.push(older.then(*entry, now)?);
+        let older = timed.last().expect("at least the sealing one");
+        timed.push(older.then(*entry, now)?);
     }
-    slots.reverse();
-    Ok(slots)
+    timed.reverse();
+    Ok(timed)
 }
 
-impl<'a> Slot<'a> {
+impl<'a> TimedKey<'a> {
     fn new(entry: Entry<'a>, not_before: u64, now: u64) -> Self {
         let not_after = match entry.validity {
             Some(validity) => last_second(validity.open_until).max(not_before),
@@ -73,34 +73,34 @@ impl<'a> Slot<'a> {
     }
 
     /// An older key.
-    fn before<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
+    fn before<'b>(&self, entry: Entry<'b>, now: u64) -> Result<TimedKey<'b>, WriteError> {
         let own = entry.validity.map(|validity| validity.seal_from.as_secs());
         if let Some(own) = own {
-            let slot = Slot::new(entry, own, now);
-            if self.outranks(&slot) {
-                return Ok(slot);
+            let key = TimedKey::new(entry, own, now);
+            if self.outranks(&key) {
+                return Ok(key);
             }
         }
         let not_before = self.not_before.checked_sub(1);
-        Ok(Slot::new(entry, not_before.ok_or(no_second(entry))?, now))
+        Ok(TimedKey::new(entry, not_before.ok_or(no_second(entry))?, now))
     }
 
     /// A newer key, which has not begun.
-    fn then<'b>(&self, entry: Entry<'b>, now: u64) -> Result<Slot<'b>, WriteError> {
+    fn then<'b>(&self, entry: Entry<'b>, now: u64) -> Result<TimedKey<'b>, WriteError> {
         let own = match entry.validity {
             Some(validity) => first_second(validity.seal_from),
             None => self.not_before.max(now).checked_add(TURN),
         };
-        let slot = Slot::new(entry, own.ok_or(no_second(entry))?, now);
-        if slot.outranks(self) {
-            return Ok(slot);
+        let key = TimedKey::new(entry, own.ok_or(no_second(entry))?, now);
+        if key.outranks(self) {
+            return Ok(key);
         }
         let not_before = self.not_before.checked_add(1);
-        Ok(Slot::new(entry, not_before.ok_or(no_second(entry))?, now))
+        Ok(TimedKey::new(entry, not_before.ok_or(no_second(entry))?, now))
     }
 
     /// Whether h2o takes it before the other one, once both have begun.
-    fn outranks(&self, other: &Slot<'_>) -> bool {
+    fn outranks(&self, other: &TimedKey<'_>) -> bool {
         let (newer, older) = (self.not_before, other.not_before);
         newer > older || newer == older && self.entry.key.name() < other.entry.key.name()
     }
