@@ -82,7 +82,11 @@ impl<'a> TimedKey<'a> {
             }
         }
         let not_before = self.not_before.checked_sub(1);
-        Ok(TimedKey::new(entry, not_before.ok_or(no_second(entry))?, now))
+        Ok(TimedKey::new(
+            entry,
+            not_before.ok_or(no_second(entry))?,
+            now,
+        ))
     }
 
     /// A newer key, which has not begun.
@@ -96,7 +100,11 @@ impl<'a> TimedKey<'a> {
             return Ok(key);
         }
         let not_before = self.not_before.checked_add(1);
-        Ok(TimedKey::new(entry, not_before.ok_or(no_second(entry))?, now))
+        Ok(TimedKey::new(
+            entry,
+            not_before.ok_or(no_second(entry))?,
+            now,
+        ))
     }
 
     /// Whether h2o takes it before the other one, once both have begun.
