@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 
 use super::clock_reading::ClockReading;
 use super::key::{Fingerprint, NAME, TicketKey};
+use super::own_keys::OwnKeys;
 use super::policy::TicketPolicy;
 use super::schedule::{KeyPosition, Schedule, Validity};
 use super::secret::TicketSecret;
@@ -69,7 +70,7 @@ impl RingKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// The ring itself: a new random key each period.
+    /// The ring itself: a new key each period, from a random secret.
     Local,
     /// A file, or the last caller of [`TicketRing::update`](super::TicketRing::update) or
     /// [`replace`](super::TicketRing::replace).
@@ -92,7 +93,7 @@ impl KeySource {
 /// What makes the next keys.
 #[derive(Clone)]
 pub(super) enum Source {
-    Local,
+    Local(Arc<OwnKeys>),
     Given,
     Derived(Arc<TicketSecret>),
 }
@@ -235,7 +236,7 @@ impl KeyRing {
     /// What provides the keys.
     pub fn source(&self) -> KeySource {
         match self.source {
-            Source::Local => KeySource::Local,
+            Source::Local(_) => KeySource::Local,
             Source::Given => KeySource::Given,
             Source::Derived(_) => KeySource::Derived,
         }
@@ -243,7 +244,7 @@ impl KeyRing {
 
     /// Whether a key of the ring's own seals because its provider has none that may.
     pub fn is_fallback(&self, now: Time) -> bool {
-        !matches!(self.source, Source::Local) && self.sealing(now).is_some_and(RingKey::is_local)
+        !matches!(self.source, Source::Local(_)) && self.sealing(now).is_some_and(RingKey::is_local)
     }
 
     /// How long its keys live.

@@ -29,6 +29,7 @@ mod error;
 mod key;
 mod key_ring;
 mod key_set;
+mod own_keys;
 mod policy;
 mod records;
 mod ring_builder;

@@ -79,6 +79,26 @@ impl TicketSecret {
         Ok(new)
     }
 
+    /// A random secret for the keys that a ring makes by itself, whose periods may be shorter than
+    /// [`PERIOD`](Self::PERIOD).
+    pub(super) fn of_own_keys(period: Duration) -> Result<Self, NoRandomness> {
+        let mut secret = Box::new(Zeroizing::new([0; SECRET]));
+        getrandom::fill(&mut **secret)?;
+        Ok(Self {
+            secret,
+            period: period.as_secs(),
+            ratchet: Some(0),
+        })
+    }
+
+    /// The same secret, as if it were of another period.
+    pub(super) fn at(self, index: u64) -> Self {
+        Self {
+            ratchet: Some(index),
+            ..self
+        }
+    }
+
     /// How far the clocks of machines that share a secret may be apart: keys open that much longer.
     pub const SKEW: Duration = Duration::from_secs(60);
 
@@ -131,13 +151,19 @@ impl TicketSecret {
         if self.ratchet.is_some_and(|at| at != index) {
             return self.ratcheted(index)?.key(index);
         }
-        let derived = TicketKey::filled(TicketCipher::Aes256, |name, secrets| {
+        let derived = self.derive(TicketCipher::Aes256, index);
+        derived.map_err(SecretError::Weak)
+    }
+
+    /// The key of a period; with a ratchet, of the one that the secret is of.
+    pub(super) fn derive(&self, cipher: TicketCipher, index: u64) -> Result<TicketKey, KeyFault> {
+        TicketKey::filled(cipher, |name, secrets| {
             let mut okm = Zeroizing::new([0; NAME + 2 * 32]);
-            self.expand(b"key", index, &mut *okm);
+            let okm = &mut okm[..NAME + secrets.len()];
+            self.expand(b"key", index, okm);
             name.copy_from_slice(&okm[..NAME]);
             secrets.copy_from_slice(&okm[NAME..]);
-        });
-        derived.map_err(SecretError::Weak)
+        })
     }
 
     /// The secret as the ratchet leaves it at the beginning of a period; without a ratchet the same

@@ -93,7 +93,7 @@ impl NextRing {
         let mut retired = before.retired.to_vec();
         std::mem::swap(&mut retired, &mut self.retired);
         self.retired.extend(retired);
-        let was_fallback = !matches!(before.source, Source::Local);
+        let was_fallback = !matches!(before.source, Source::Local(_));
         for (i, key) in before.keys.iter().enumerate() {
             let mut ours = self.keys.iter().map(|ours| &ours.key);
             let namesake = ours.find(|ours| ours.name() == key.key.name());
@@ -198,7 +198,7 @@ impl NextRing {
             self.derive(&secret);
         }
         let provided = |key: &RingKey| !key.is_local() && key.times.seals(self.at.now);
-        if matches!(self.source, Source::Local) || !self.keys.iter().any(provided) {
+        if matches!(self.source, Source::Local(_)) || !self.keys.iter().any(provided) {
             return self.make_own();
         }
         // The provider has a key that seals: a fallback, if there is one, is over.
@@ -227,10 +227,14 @@ impl NextRing {
         let own = self.keys.iter().filter(|key| key.is_local());
         let end = own.map(|key| key.times.seal_until).max();
         let mut from = end.unwrap_or(self.at.now).max(self.at.now);
+        if let Source::Local(own) = &self.source {
+            from = own.start_of_period(from);
+        }
         while from <= self.at.now.saturating_add(period) {
             let seal_until = from.saturating_add(period);
+            let key = Arc::new(self.own_key(from)?);
             self.keys.push(RingKey {
-                key: Arc::new(TicketKey::random(TicketCipher::Aes128)?),
+                key,
                 times: Validity {
                     seal_from: from,
                     seal_until,
@@ -244,6 +248,17 @@ impl NextRing {
             from = seal_until;
         }
         Ok(())
+    }
+
+    /// A key of the ring's own that seals from then on. In a fallback it is random: the next set of
+    /// the provider ends it.
+    fn own_key(&mut self, from: Time) -> Result<TicketKey, TicketKeyError> {
+        let Source::Local(own) = &self.source else {
+            return TicketKey::random(TicketCipher::Aes128);
+        };
+        let (key, next) = own.key(from)?;
+        self.source = Source::Local(Arc::new(next));
+        Ok(key)
     }
 
     /// Adds the keys of the periods around this one, as far as the ratchet gives them.

@@ -10,6 +10,7 @@ use crate::tickets::clock_reading::ClockReading;
 use crate::tickets::error::TicketKeyError;
 use crate::tickets::key_ring::{KeyRing, Source};
 use crate::tickets::key_set::TicketKeys;
+use crate::tickets::own_keys::OwnKeys;
 use crate::tickets::policy::TicketPolicy;
 use crate::tickets::secret::{SecretError, TicketSecret};
 
@@ -20,7 +21,8 @@ const STEP: i128 = 500;
 impl KeyRing {
     /// A ring that makes its own keys.
     pub(crate) fn local(policy: TicketPolicy, at: ClockReading) -> Result<Self, TicketKeyError> {
-        let mut next = NextRing::new(Source::Local, policy, at);
+        let own = OwnKeys::new(policy, at.now)?;
+        let mut next = NextRing::new(Source::Local(Arc::new(own)), policy, at);
         next.top_up()?;
         Ok(next.finish())
     }
@@ -93,7 +95,7 @@ impl KeyRing {
         let own = self.keys.iter().filter(|key| key.is_local());
         let last_own = own.map(|key| key.times.seal_from).max();
         let more = match &self.source {
-            Source::Local => last_own,
+            Source::Local(_) => last_own,
             _ if self.is_fallback(at.now) => last_own.map(|last| last.min(self.next_try(at))),
             Source::Given => Some(self.schedule.seals_until(at.now)),
             Source::Derived(_) => Some(self.next_try(at)),

@@ -2,6 +2,7 @@
 #include "tls.h"
 
 #include <limits.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,12 +31,18 @@ static void use_keys(const char *names) {
 }
 
 /* The name of the key that sealed the client's ticket. */
-static char sealed_by(const struct peers *peers) {
+static const unsigned char *key_name(const struct peers *peers) {
     const unsigned char *ticket;
     size_t length;
     SSL_SESSION_get0_ticket(peers->session, &ticket, &length);
-    CHECK(length > 16 && ticket[0] == ticket[15]);
-    return (char)ticket[0];
+    CHECK(length > 16);
+    return ticket;
+}
+
+static char sealed_by(const struct peers *peers) {
+    const unsigned char *name = key_name(peers);
+    CHECK(name[0] == name[15]);
+    return (char)name[0];
 }
 
 CASE(an_update_needs_a_cache) {
@@ -178,6 +185,46 @@ CASE_FOR(TLS12_TICKET, tickets_work_without_a_session_cache) {
     SSL_CTX_set_session_cache_mode(peers->server, SSL_SESS_CACHE_OFF);
     visit(peers);
     CHECK(come_back(peers));
+}
+
+/* A worker makes full handshakes after some periods of ticket keys, and hands its session over. */
+static void worker(struct peers *peers, int out) {
+    unsigned char bytes[8192], *end = bytes;
+    usleep(3200 * 1000);
+    rekindle_maintain();
+    visit(peers);
+    int length = i2d_SSL_SESSION(peers->session, &end);
+    int is_written = write(out, bytes, (size_t)length) == length;
+    free_peers(peers);
+    rekindle_shutdown();
+    exit(is_written ? 0 : 1);
+}
+
+CASE_FOR(STATELESS, processes_that_fork_agree_on_ticket_keys) {
+    unsigned char bytes[8192], before[16];
+    int ends[2], status;
+    rekindle_shutdown();
+    rekindle_config config = {.size = sizeof config, .sessions = 10, .session_timeout = 60};
+    config.ticket_key_period = 1;
+    CHECK(rekindle_init(&config) == 0 && pipe(ends) == 0);
+    SSL_CTX_free(peers->server);
+    peers->server = new_server(peers->way);
+    visit(peers);
+    memcpy(before, key_name(peers), sizeof before);
+    pid_t child = fork();
+    if (child == 0) {
+        worker(peers, ends[1]);
+    }
+    usleep(3200 * 1000);
+    rekindle_maintain();
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    const unsigned char *at = bytes;
+    SSL_SESSION_free(peers->session);
+    peers->session = d2i_SSL_SESSION(NULL, &at, read(ends[0], bytes, sizeof bytes));
+    CHECK(memcmp(before, key_name(peers), sizeof before) != 0);
+    CHECK(come_back(peers));
+    close(ends[0]);
+    close(ends[1]);
 }
 
 CASE_FOR(STATELESS, fresh_caches_never_open_each_others_tickets) {
