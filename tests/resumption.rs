@@ -1,6 +1,8 @@
 //! Real handshakes, in process: every resumption mechanism, and every reason not to.
 
 mod common;
+#[path = "common/randomness.rs"]
+mod randomness;
 #[path = "common/records.rs"]
 mod records;
 
@@ -187,11 +189,11 @@ fn a_taken_session_is_handed_out_once() {
 #[test]
 fn sessions_resume_when_sni_swaps_the_context() {
     for kind in Mechanism::ALL {
-        for back_has_resumption in [true, false] {
-            let resumption = resumption(kind);
+        let (resumption, other) = (resumption(kind), resumption(kind));
+        for on_back in [Some(&resumption), Some(&other), None] {
             let mut back = server_builder(b"tests");
-            if back_has_resumption {
-                resumption.install(&mut back).unwrap();
+            if let Some(on_back) = on_back {
+                on_back.install(&mut back).unwrap();
             }
             let mut front = server_builder(b"tests");
             resumption.install(&mut front).unwrap();
@@ -209,9 +211,13 @@ fn sessions_resume_when_sni_swaps_the_context() {
             };
             assert!(!connect(None).resumed());
             let again = connect(Some(&client.session()));
-            assert!(again.resumed(), "{kind:?}, {back_has_resumption}");
+            assert!(again.resumed(), "{kind:?}, {on_back:?}");
             assert_eq!(again.resumed_by(), Some(kind.resumed_by()));
         }
+        assert_eq!(
+            other.cache().stats().inserts + other.ticket_stats().sealed,
+            0
+        );
     }
 }
 
@@ -384,20 +390,48 @@ fn a_panic_in_a_callback_ends_in_a_full_handshake() {
         }
     }
     let clock = Arc::new(Broken::default());
-    let builder = with_cache(Cache::builder().capacity(10).clock(clock.clone()));
-    let resumption = builder.build().unwrap();
-    for kind in Mechanism::STATEFUL {
+    for kind in Mechanism::ALL {
+        let cache = Cache::builder().capacity(10).clock(clock.clone());
+        let ring = TicketRing::builder().clock(clock.clone()).build().unwrap();
+        let builder = with_cache(cache).ticket_ring(Arc::new(ring));
+        let resumption = builder.stateless_tickets(kind.stateless()).build().unwrap();
         let (server, client) = (server(&resumption), Client::new(kind));
         client.connect(&server);
-        let session = client.session();
+        let (session, sealed) = (client.session(), resumption.ticket_stats().sealed);
         let hook = panic::take_hook();
         panic::set_hook(Box::new(|_| ()));
         clock.0.store(true, Ordering::Relaxed);
         let during = client.offer(&server, &session);
+        assert_eq!(resumption.ticket_stats().sealed, sealed);
         clock.0.store(false, Ordering::Relaxed);
         panic::set_hook(hook);
         assert!(!during.resumed());
         assert!(client.offer(&server, &session).resumed(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_ticket_without_randomness_is_a_handshake_without_a_ticket() {
+    for kind in Mechanism::TICKETS {
+        let (resumption, client) = (resumption(kind), Client::new(kind));
+        let mut server = server_builder(b"tests");
+        // AES-GCM of TLS 1.2 asks for as many random bytes as the vector of a ticket.
+        server.set_cipher_list("CHACHA20").unwrap();
+        resumption.install(&mut server).unwrap();
+        let server = server.build();
+        let sealed = || resumption.ticket_stats().sealed;
+        randomness::is_short_of(8, || {
+            assert!(!client.connect(&server).resumed(), "{kind:?}");
+            assert_eq!(sealed(), 0);
+            assert!(resumption.ticket_stats().not_sealed > 0);
+        });
+        client.connect(&server);
+        let before = sealed();
+        randomness::is_short_of(8, || {
+            assert!(client.reconnect(&server).resumed(), "{kind:?}");
+            assert_eq!(sealed(), before);
+        });
+        assert!(client.reconnect(&server).resumed(), "{kind:?}");
     }
 }
 

@@ -6,26 +6,36 @@ use std::{mem, ptr, slice};
 
 use foreign_types_shared::{ForeignType, ForeignTypeRef};
 use openssl::ssl::{SslSession, SslSessionRef};
-use openssl_sys::{self as sys, EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_CTX, SSL_SESSION};
+use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::Contexts;
+use super::connection::{is_stateful, is_tls13};
 use super::ffi;
-use super::handshake_state::HandshakeState;
+use super::handshake_state::{HandshakeState, TicketState};
+use super::last_second;
 use super::session::count_intermediates;
 use super::shared::{Shared, guarded};
 use crate::SessionId;
 use crate::hooks::SessionEvent;
-use crate::resume::ResumedBy;
+use crate::resume::{Outcome, ResumedBy};
 
 /// A handshake has made a session. Returns 0: the reference that came with it stays OpenSSL's.
-pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int {
+///
+/// # Safety
+///
+/// `ssl` is a live connection, and `session` its session.
+pub(super) unsafe fn new_session(
+    shared: Option<&Shared>,
+    ssl: *mut SSL,
+    session: *mut SSL_SESSION,
+) -> c_int {
     guarded((), || {
-        // SAFETY: OpenSSL hands in a live connection and its session.
-        let (shared, stateful) = unsafe { (open_of(ssl), is_stateful(ssl)) };
-        let (Some(shared), true) = (shared, stateful) else {
+        // SAFETY: by contract.
+        let stateful = unsafe { is_stateful(ssl) };
+        let (Some(shared), true) = (if_open(shared), stateful) else {
             return;
         };
-        // SAFETY: as above; no other connection has the session yet, and the clone takes a
+        // SAFETY: by contract; no other connection has the session yet, and the clone takes a
         // reference of its own.
         let session = unsafe {
             let sealer = &shared.sealer;
@@ -49,15 +59,20 @@ pub(super) unsafe extern "C" fn new_session(ssl: *mut SSL, session: *mut SSL_SES
 }
 
 /// A client names a session. Returns a reference that becomes OpenSSL's, so `copy` is 0.
-pub(super) unsafe extern "C" fn get_session(
+///
+/// # Safety
+///
+/// `ssl` is a live connection, `id` has `len` bytes, `copy` may be written.
+pub(super) unsafe fn get_session(
+    shared: Option<&Shared>,
     ssl: *mut SSL,
     id: *const c_uchar,
     len: c_int,
     copy: *mut c_int,
 ) -> *mut SSL_SESSION {
     guarded(ptr::null_mut(), || {
-        // SAFETY: OpenSSL hands in a live connection, an id of that length and a place for `copy`.
-        let (shared, id) = unsafe {
+        // SAFETY: by contract.
+        let id = unsafe {
             *copy = 0;
             let len = usize::try_from(len).unwrap_or(0);
             let id = if id.is_null() || len == 0 {
@@ -65,9 +80,9 @@ pub(super) unsafe extern "C" fn get_session(
             } else {
                 slice::from_raw_parts(id, len)
             };
-            (open_of(ssl), SessionId::new(id))
+            SessionId::new(id)
         };
-        let (Some(shared), Ok(id)) = (shared, id) else {
+        let (Some(shared), Ok(id)) = (if_open(shared), id) else {
             return ptr::null_mut();
         };
         run_hooks(shared, SessionEvent::Get, &id);
@@ -76,17 +91,26 @@ pub(super) unsafe extern "C" fn get_session(
         let is_alive = |session: &SslSessionRef| unsafe {
             !sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring)
         };
-        let Some(session) = shared.cache.get_session_if(&id, is_alive) else {
+        let Some((session, is_parsed)) = shared.cache.get_session_if(&id, is_alive) else {
             return ptr::null_mut();
         };
-        // SAFETY: as above.
+        // SAFETY: by contract; no other thread has a session that was just parsed.
         unsafe {
-            let mut state = HandshakeState::read(ssl);
-            state.found = Some(if sys::SSL_version(ssl) == sys::TLS1_3_VERSION {
+            let ticket = if is_parsed {
+                last_second::add_to(session.as_ptr());
+                TicketState::Parsed
+            } else {
+                TicketState::None
+            };
+            let found = if is_tls13(ssl) {
                 ResumedBy::StatefulTicket
             } else {
                 ResumedBy::SessionId
-            });
+            };
+            let state = HandshakeState {
+                found: Some(found),
+                ticket,
+            };
             state.write(ssl);
         }
         let raw = session.as_ptr();
@@ -105,8 +129,7 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
             let id = slice::from_raw_parts(id, len as usize);
             (Shared::of_context(ctx), SessionId::new(id))
         };
-        let shared = shared.filter(|shared| !shared.is_closed());
-        if let (Some(shared), Ok(id)) = (shared, id) {
+        if let (Some(shared), Ok(id)) = (if_open(shared), id) {
             if !shared.hooks.is_empty() && shared.cache.contains(&id) {
                 run_hooks(shared, SessionEvent::Remove, &id);
             }
@@ -115,27 +138,28 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
     });
 }
 
-/// A ticket is to be sealed (`enc` is 1) or opened (`enc` is 0).
-pub(super) unsafe extern "C" fn ticket_key(
+/// A ticket is to be sealed (`enc` is 1) or opened (`enc` is 0). Returns 0 where it cannot be: the
+/// handshake goes on without a ticket, or as a full one.
+///
+/// # Safety
+///
+/// `ssl` is a live connection; `name` has 16 bytes, `iv` at least as many; only this call uses
+/// `contexts`.
+pub(super) unsafe fn ticket_key(
+    shared: Option<&Shared>,
     ssl: *mut SSL,
     name: *mut c_uchar,
     iv: *mut c_uchar,
-    cipher: *mut EVP_CIPHER_CTX,
-    mac: *mut EVP_MAC_CTX,
+    contexts: Contexts,
     enc: c_int,
 ) -> c_int {
-    // In OpenSSL's terms -1 is an error, and 0 a ticket that no key opens.
-    let harmless = if enc == 1 { -1 } else { 0 };
-    guarded(harmless, || {
-        // SAFETY: OpenSSL hands in a live connection.
-        let Some(shared) = (unsafe { Shared::of_connection(ssl) }) else {
-            return harmless;
-        };
+    let Some(shared) = shared else {
+        return 0;
+    };
+    let done = guarded(0, || {
         let (name, iv) = (name.cast::<[u8; 16]>(), iv.cast::<[u8; 16]>());
-        let contexts = Contexts { cipher, mac };
-        // SAFETY: OpenSSL hands in 16 bytes for the name, at least as many for the IV, and two
-        // contexts that only this call uses. When opening, the bytes are those of the client's
-        // ticket, which OpenSSL holds as const: no exclusive reference is made to them.
+        // SAFETY: by contract. When opening, the bytes are those of the client's ticket, which
+        // OpenSSL holds as const: no exclusive reference is made to them.
         unsafe {
             if enc == 1 {
                 shared.sealer.seal(ssl, &mut *name, &mut *iv, contexts)
@@ -143,7 +167,11 @@ pub(super) unsafe extern "C" fn ticket_key(
                 shared.sealer.open(ssl, &*name, &*iv, contexts)
             }
         }
-    })
+    });
+    if enc == 1 && done != 1 {
+        shared.sealer.counters.count(Outcome::NotSealed);
+    }
+    done
 }
 
 /// OpenSSL has tried to open a ticket: `session` is what was in it, if it could.
@@ -153,14 +181,15 @@ pub(super) unsafe extern "C" fn on_decrypted(
     _name: *const c_uchar,
     _name_len: usize,
     status: c_int,
-    _arg: *mut c_void,
+    context: *mut c_void,
 ) -> c_int {
     // A full handshake, and a ticket for the next time.
     let harmless = ffi::SSL_TICKET_RETURN_IGNORE_RENEW;
     guarded(harmless, || {
-        // SAFETY: OpenSSL hands in a live connection, and a session that no other connection has.
+        // SAFETY: OpenSSL hands in a live connection, a session that no other connection has, and
+        // the context whose callback this is.
         unsafe {
-            let Some(shared) = Shared::of_connection(ssl) else {
+            let Some(shared) = Shared::of_context(context.cast()) else {
                 return harmless;
             };
             shared.sealer.on_decrypted(ssl, status, session)
@@ -174,12 +203,12 @@ pub(super) unsafe extern "C" fn on_issue(ssl: *mut SSL, context: *mut c_void) ->
     guarded((), || {
         // SAFETY: OpenSSL hands in a live connection, and the context whose callback this is.
         unsafe {
+            let context = context.cast::<SSL_CTX>();
             let session = sys::SSL_get_session(ssl);
-            let (Some(shared), false) = (Shared::of_connection(ssl), session.is_null()) else {
+            let (Some(shared), false) = (Shared::of_context(context), session.is_null()) else {
                 return;
             };
-            let stateful = is_stateful(ssl) && sys::SSL_version(ssl) == sys::TLS1_3_VERSION;
-            let context = context.cast::<SSL_CTX>();
+            let stateful = is_tls13(ssl) && is_stateful(ssl);
             shared.sealer.on_issue(ssl, context, session, stateful);
         }
     });
@@ -192,27 +221,22 @@ fn run_hooks(shared: &Shared, event: SessionEvent, id: &SessionId) {
     guarded((), || shared.hooks.run(event, id));
 }
 
-/// As [`Shared::of_connection`], but nothing when that has been closed.
-///
-/// # Safety
-///
-/// As [`Shared::of_connection`].
-unsafe fn open_of<'a>(ssl: *mut SSL) -> Option<&'a Shared> {
-    // SAFETY: by contract.
-    unsafe { Shared::of_connection(ssl) }.filter(|shared| !shared.is_closed())
-}
-
-/// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with
-/// stateless tickets travel with the client: caching them would only push others out. (In TLS 1.2
-/// OpenSSL gives such sessions no id, and does not call us.)
+/// A full handshake is under way. Returns 0: its session may be resumed.
 ///
 /// # Safety
 ///
 /// `ssl` is a live connection.
-unsafe fn is_stateful(ssl: *mut SSL) -> bool {
-    // SAFETY: by contract.
-    unsafe {
-        sys::SSL_version(ssl) != sys::TLS1_3_VERSION
-            || ffi::SSL_get_options(ssl) & sys::SSL_OP_NO_TICKET != 0
-    }
+pub(super) unsafe fn not_resumable(shared: Option<&Shared>, ssl: *mut SSL) -> c_int {
+    guarded((), || {
+        if let Some(shared) = shared {
+            // SAFETY: by contract.
+            unsafe { shared.sealer.on_full_handshake(ssl) };
+        }
+    });
+    0
+}
+
+/// Nothing when it has been closed.
+fn if_open(shared: Option<&Shared>) -> Option<&Shared> {
+    shared.filter(|shared| !shared.is_closed())
 }

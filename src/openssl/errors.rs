@@ -45,6 +45,10 @@ pub enum InstallError {
     /// A [`Resumption`](super::Resumption) is installed on it already.
     #[error("a resumption is installed on the context already")]
     AlreadyInstalled,
+    /// Too many resumptions are installed at one time: more than 1,024. One can be installed on any
+    /// number of contexts.
+    #[error("more than 1,024 resumptions are installed: share one among contexts")]
+    TooManyResumptions,
     /// OpenSSL ran out of memory.
     #[error("OpenSSL ran out of memory")]
     OpenSsl(#[from] ErrorStack),

@@ -29,6 +29,23 @@ pub(super) const SSL_TICKET_RETURN_IGNORE_RENEW: c_int = 2;
 pub(super) const SSL_TICKET_RETURN_USE: c_int = 3;
 pub(super) const SSL_TICKET_RETURN_USE_RENEW: c_int = 4;
 
+/// Called when a handshake has made a session.
+pub(super) type NewSession =
+    unsafe extern "C" fn(ssl: *mut SSL, session: *mut SSL_SESSION) -> c_int;
+
+/// Called when a client names a session.
+pub(super) type GetSession = unsafe extern "C" fn(
+    ssl: *mut SSL,
+    id: *const c_uchar,
+    len: c_int,
+    copy: *mut c_int,
+) -> *mut SSL_SESSION;
+
+/// Called in each full handshake, before the server answers: whether its session is not to be
+/// resumed.
+pub(super) type NotResumable =
+    unsafe extern "C" fn(ssl: *mut SSL, is_forward_secure: c_int) -> c_int;
+
 /// Called when a ticket is sealed (`enc` is 1) or opened (`enc` is 0).
 pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     ssl: *mut SSL,
@@ -39,6 +56,9 @@ pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     enc: c_int,
 ) -> c_int;
 
+/// What `SSL_version` says of a QUIC connection.
+pub(super) const OSSL_QUIC1_VERSION: c_int = 1;
+
 /// Among the kinds of objects that have ex_data.
 pub(super) const CRYPTO_EX_INDEX_SSL_SESSION: c_int = 2;
 
@@ -47,6 +67,10 @@ unsafe extern "C" {
         ctx: *mut SSL_CTX,
         callback: Option<TicketKeyCallback>,
     ) -> c_int;
+    pub(super) fn SSL_CTX_set_not_resumable_session_callback(
+        ctx: *mut SSL_CTX,
+        callback: Option<NotResumable>,
+    );
     pub(super) fn SSL_get_options(ssl: *const SSL) -> u64;
     pub(super) fn EVP_MAC_init(
         ctx: *mut EVP_MAC_CTX,
@@ -99,5 +123,4 @@ unsafe extern "C" {
         idx: c_int,
         value: *mut c_void,
     ) -> c_int;
-    pub(super) fn CRYPTO_get_ex_data(ad: *const CRYPTO_EX_DATA, idx: c_int) -> *mut c_void;
 }

@@ -1,12 +1,13 @@
 //! What a connection remembers of its session between callbacks: two numbers, in the places that
 //! ex_data has for pointers, so that a handshake allocates nothing.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_long, c_void};
 use std::ptr;
 use std::sync::LazyLock;
 
-use openssl_sys::{self as sys, SSL};
+use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL};
 
+use super::ffi;
 use crate::resume::{PositionIndex, ResumedBy};
 
 /// The state of a connection's handshake.
@@ -30,18 +31,40 @@ pub(super) enum TicketState {
     /// Its key is at that position, and its IV says that this process sealed it;
     /// [`age`](HandshakeState::age) is its session's.
     Own(PositionIndex),
-    /// It was opened, and its session belongs to the id context with this hash;
-    /// [`age`](HandshakeState::age) is its lineage's.
-    Opened(usize),
+    /// It was opened; [`age`](HandshakeState::age) is its lineage's.
+    Opened {
+        /// The [`hash`] of the id context that its session belongs to.
+        id_context: usize,
+        /// The [`hash`] of the client's random bytes in the hello that it came with.
+        client_random: usize,
+    },
+    /// There was none. The session was parsed, so that no other thread has it.
+    Parsed,
     /// The handshake is a full one; [`age`](HandshakeState::age) is the lineage's.
     Full,
 }
 
 /// Where a connection holds the two numbers. Negative: OpenSSL gave no index.
 pub(super) static INDEXES: LazyLock<[c_int; 2]> = LazyLock::new(|| {
-    // SAFETY: no callbacks; OpenSSL never looks at the numbers.
-    [(); 2].map(|()| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, None, None) })
+    // SAFETY: registers callbacks with the signature that OpenSSL asks for, which never looks at
+    // the numbers.
+    [None, Some(make_room as _)]
+        .map(|new| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), new, None, None) })
 });
+
+/// `SSL_new`: makes room for the numbers now rather than in a lookup. The second is behind the
+/// first.
+unsafe extern "C" fn make_room(
+    _ssl: *mut c_void,
+    _value: *mut c_void,
+    ad: *mut CRYPTO_EX_DATA,
+    index: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) {
+    // SAFETY: OpenSSL hands in the connection's data.
+    unsafe { ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut()) };
+}
 /// The index of the state.
 const STATE: usize = 0;
 /// The index of the time, in milliseconds by the ring's clock, at which a session or lineage began.
@@ -51,18 +74,18 @@ const BEGAN: usize = 1;
 const FOUND: u32 = 4;
 const TICKET: u32 = 4;
 
-/// The hash of a session id context, in as many bits as the number has left.
-pub(super) fn hash(id_context: &[u8]) -> usize {
-    // The operator chooses contexts, and a clash only counts a ticket under the wrong reason.
-    let hash = id_context
-        .chunks(8)
-        .fold(id_context.len() as u64, |hash, chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let mixed = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            mixed ^ mixed >> 32
-        });
-    (hash as usize) >> (FOUND + TICKET)
+/// Bits of a hash: two fit into what the number has left.
+const HASH: u32 = (usize::BITS - FOUND - TICKET) / 2;
+
+/// A hash of some bytes. A clash only counts a ticket under the wrong reason.
+pub(super) fn hash(bytes: &[u8]) -> usize {
+    let hash = bytes.chunks(8).fold(bytes.len() as u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let mixed = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed ^ mixed >> 32
+    });
+    (hash >> (u64::BITS - HASH)) as usize
 }
 
 /// A state in which no session has been found yet.
@@ -83,8 +106,12 @@ impl HandshakeState {
             TicketState::NoKey => (1, 0),
             TicketState::Foreign(position) => (2, position.0),
             TicketState::Own(position) => (3, position.0),
-            TicketState::Opened(hash) => (4, hash),
+            TicketState::Opened {
+                id_context,
+                client_random,
+            } => (4, id_context | client_random << HASH),
             TicketState::Full => (5, 0),
+            TicketState::Parsed => (6, 0),
         };
         found | ticket << FOUND | rest << (FOUND + TICKET)
     }
@@ -97,8 +124,12 @@ impl HandshakeState {
                 1 => TicketState::NoKey,
                 2 => TicketState::Foreign(PositionIndex(rest)),
                 3 => TicketState::Own(PositionIndex(rest)),
-                4 => TicketState::Opened(rest),
+                4 => TicketState::Opened {
+                    id_context: rest & ((1 << HASH) - 1),
+                    client_random: rest >> HASH & ((1 << HASH) - 1),
+                },
                 5 => TicketState::Full,
+                6 => TicketState::Parsed,
                 _ => TicketState::None,
             },
         }
@@ -156,8 +187,15 @@ mod tests {
             TicketState::Foreign(PositionIndex(0)),
             TicketState::Own(PositionIndex(7)),
             TicketState::Full,
-            TicketState::Opened(hash(b"")),
-            TicketState::Opened(hash(b"tests")),
+            TicketState::Parsed,
+            TicketState::Opened {
+                id_context: hash(b"tests"),
+                client_random: hash(b""),
+            },
+            TicketState::Opened {
+                id_context: (1 << HASH) - 1,
+                client_random: (1 << HASH) - 1,
+            },
         ];
         for found in [
             None,

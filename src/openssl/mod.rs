@@ -26,17 +26,21 @@
 mod builder;
 mod callbacks;
 mod cipher;
+mod connection;
 mod encoding;
 mod errors;
 mod ffi;
 mod handshake_state;
 mod keep_session;
+mod last_second;
 mod maintenance;
 mod resumption;
 mod sealer;
 mod session;
 mod session_times;
 mod shared;
+mod slots;
+mod trampolines;
 
 /// The crate whose types appear here, in the version that this was built with.
 pub use ::openssl;

@@ -12,7 +12,7 @@ use super::errors::InstallError;
 use super::handshake_state::HandshakeState;
 use super::session::SessionCache;
 use super::shared::{Shared, context_index};
-use super::{callbacks, ffi};
+use super::{callbacks, ffi, trampolines};
 use crate::hooks::SessionHooks;
 use crate::resume::{ResumedBy, TicketStats};
 use crate::tickets::{TicketKeyError, TicketRing};
@@ -25,8 +25,10 @@ pub struct Resumption {
 }
 
 impl Resumption {
-    /// Installs everything on a context: the callbacks for new sessions, lookups, removals and
-    /// ticket keys; external session cache only; session timeout; tickets on or off.
+    /// Installs everything on a context: the callbacks for new sessions, lookups, removals, tickets
+    /// and their keys, and for sessions that are not to be resumed
+    /// (`SSL_CTX_set_not_resumable_session_callback`); external session cache only; session
+    /// timeout; tickets on or off.
     ///
     /// The session id context stays the caller's
     /// ([`set_session_id_context`](SslContextBuilder::set_session_id_context)): OpenSSL resumes no
@@ -50,15 +52,18 @@ impl Resumption {
             if Shared::of_context(ctx).is_some() {
                 return Err(InstallError::AlreadyInstalled);
             }
+            let slot = self.shared.slot();
+            let own = trampolines::of_slot(slot.ok_or(InstallError::TooManyResumptions)?);
             let raw = Arc::clone(&self.shared).into_raw();
             if sys::SSL_CTX_set_ex_data(ctx, index, raw) != 1 {
                 drop(Shared::from_raw(raw));
                 return Err(ErrorStack::get().into());
             }
-            sys::SSL_CTX_sess_set_new_cb(ctx, Some(callbacks::new_session));
-            sys::SSL_CTX_sess_set_get_cb(ctx, Some(callbacks::get_session));
+            sys::SSL_CTX_sess_set_new_cb(ctx, Some(own.new_session));
+            sys::SSL_CTX_sess_set_get_cb(ctx, Some(own.get_session));
             sys::SSL_CTX_sess_set_remove_cb(ctx, Some(callbacks::remove_session));
-            ffi::SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, Some(callbacks::ticket_key));
+            ffi::SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, Some(own.ticket_key));
+            ffi::SSL_CTX_set_not_resumable_session_callback(ctx, Some(own.not_resumable));
             ffi::SSL_CTX_set_session_ticket_cb(
                 ctx,
                 Some(callbacks::on_issue),

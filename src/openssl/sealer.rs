@@ -11,9 +11,10 @@ use std::sync::Arc;
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::{Ciphers, Contexts, Direction};
-use super::ffi;
+use super::connection::{client_random, fits_suite, id_context, is_tls13};
 use super::handshake_state::{HandshakeState, TicketState, hash};
 use super::session_times::{Lifetimes, left_of_key, times};
+use super::{ffi, last_second};
 use crate::Time;
 use crate::resume::{
     AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
@@ -69,7 +70,7 @@ impl Sealer {
         }
     }
 
-    /// Prepares to seal a ticket. 1, or -1 when OpenSSL fails.
+    /// Prepares to seal a ticket. In OpenSSL's terms: 1, or 0 when it cannot be sealed (no ticket).
     ///
     /// # Safety
     ///
@@ -92,7 +93,7 @@ impl Sealer {
                 current = self.ring.load_to_seal();
                 let (keys, now) = &current;
                 let Some(sealing) = keys.sealing(*now) else {
-                    return -1;
+                    return 0;
                 };
                 (sealing.key(), *now)
             }
@@ -107,7 +108,7 @@ impl Sealer {
             random && self.ciphers.set_key(contexts, key, iv, Direction::Seal)
         };
         if !ready {
-            return -1;
+            return 0;
         }
         self.counters.count(Outcome::Sealed);
         1
@@ -128,7 +129,7 @@ impl Sealer {
         contexts: Contexts,
     ) -> c_int {
         // SAFETY: by contract.
-        if let TicketState::Opened(_) = unsafe { HandshakeState::read(ssl) }.ticket {
+        if unsafe { opened_in_this_handshake(ssl) }.is_some() {
             // The ticket before, of several or in the client's first hello, was of no use.
             self.counters.count(Outcome::Unusable);
         }
@@ -256,9 +257,13 @@ impl Sealer {
         let renew = unsafe {
             let state = HandshakeState {
                 found: Some(found),
-                ticket: TicketState::Opened(hash(id_context(session))),
+                ticket: TicketState::Opened {
+                    id_context: hash(id_context(session)),
+                    client_random: client_random(ssl),
+                },
             };
             state.write(ssl);
+            last_second::add_to(session);
             if is_tls13(ssl) {
                 renewable
             } else {
@@ -293,7 +298,16 @@ impl Sealer {
             let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
             let of_cache = state.found.is_some_and(ResumedBy::is_cached);
             // Not the session in the cache itself, which other connections use: its lifetime stays.
-            if !(reused && of_cache && !tls13) {
+            if reused && of_cache && !tls13 {
+                if state.ticket == TicketState::Parsed {
+                    last_second::take_from(session);
+                    HandshakeState {
+                        ticket: TicketState::None,
+                        ..state
+                    }
+                    .write(ssl);
+                }
+            } else {
                 let issuance = Issuance {
                     lineage: self.lineage(ssl, session, state.ticket, reused),
                     continues: reused && !tls13,
@@ -319,8 +333,30 @@ impl Sealer {
         left_of_key(sealing, &keys.policy(), now)
     }
 
-    /// How old the lineage of a session is that is about to be issued, in milliseconds. Begins one
-    /// after a full handshake.
+    /// A full handshake has begun, and a lineage with it. Counts why a ticket was not used, if one
+    /// was opened all the same.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn on_full_handshake(&self, ssl: *mut SSL) {
+        // SAFETY: by contract.
+        unsafe {
+            let session = sys::SSL_get_session(ssl);
+            if let (Some(of_ticket), false) = (opened_in_this_handshake(ssl), session.is_null()) {
+                self.counters
+                    .count(if of_ticket == hash(id_context(session)) {
+                        Outcome::Unusable
+                    } else {
+                        Outcome::ContextDiffers
+                    });
+            }
+            HandshakeState::from(TicketState::Full).write(ssl);
+            HandshakeState::write_age(ssl, self.ring.now().as_millis(), 0);
+        }
+    }
+
+    /// How old the lineage of a session is that is about to be issued, in milliseconds.
     ///
     /// # Safety
     ///
@@ -336,30 +372,13 @@ impl Sealer {
         // SAFETY: by contract.
         unsafe {
             match ticket {
-                TicketState::Opened(_) if reused => HandshakeState::age(ssl, now),
+                TicketState::Opened { .. } if reused => HandshakeState::age(ssl, now),
                 TicketState::Full => HandshakeState::age(ssl, now),
                 // From the cache: the record has come along, and the session's time is new.
                 _ if reused => times(session).lineage_before(),
-                ticket => {
-                    if let TicketState::Opened(id_context_of_ticket) = ticket {
-                        self.count_as_not_used(id_context_of_ticket, id_context(session));
-                    }
-                    HandshakeState::from(TicketState::Full).write(ssl);
-                    HandshakeState::write_age(ssl, now, 0);
-                    0
-                }
+                _ => 0,
             }
         }
-    }
-
-    /// A full handshake has made a new session although a ticket was opened: counts why.
-    fn count_as_not_used(&self, id_context_of_ticket: usize, id_context: &[u8]) {
-        self.counters
-            .count(if id_context_of_ticket == hash(id_context) {
-                Outcome::Unusable
-            } else {
-                Outcome::ContextDiffers
-            });
     }
 
     /// When the session of a ticket was issued, by the ring's clock in milliseconds: now, unless a
@@ -375,7 +394,7 @@ impl Sealer {
                 return now;
             }
             let age = match HandshakeState::read(ssl).ticket {
-                TicketState::Opened(_) => HandshakeState::age(ssl, now),
+                TicketState::Opened { .. } => HandshakeState::age(ssl, now),
                 // A session of the cache.
                 _ => times(sys::SSL_get_session(ssl)).age_by_wall_clock(self.ring.unix_time()),
             };
@@ -384,47 +403,20 @@ impl Sealer {
     }
 }
 
+/// The hash of the id context of a ticket that the client has shown in this handshake and that was
+/// opened. `SSL_clear` keeps what the handshake before has left.
+///
 /// # Safety
 ///
 /// `ssl` is a live connection.
-unsafe fn is_tls13(ssl: *mut SSL) -> bool {
+unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> {
     // SAFETY: by contract.
-    unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION }
-}
-
-/// The id context that a session was made in.
-///
-/// # Safety
-///
-/// `session` is alive for `'a`, and keeps its id context.
-unsafe fn id_context<'a>(session: *const SSL_SESSION) -> &'a [u8] {
-    let mut len = 0;
-    // SAFETY: by contract; the context is a field of the session.
-    unsafe {
-        let context = ffi::SSL_SESSION_get0_id_context(session, &mut len);
-        std::slice::from_raw_parts(context, len as usize)
-    }
-}
-
-/// Whether a session fits the cipher suite of the handshake: TLS 1.3 asks for the same hash (RFC
-/// 8446, section 4.2.11). OpenSSL chooses the suite before it opens tickets there; in TLS 1.2 it
-/// takes the session's.
-///
-/// # Safety
-///
-/// `ssl` is a live connection, `session` is alive.
-unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) -> bool {
-    // SAFETY: by contract; OpenSSL never frees suites and digests.
-    unsafe {
-        let pending = ffi::SSL_get_pending_cipher(ssl);
-        let own = ffi::SSL_SESSION_get0_cipher(session);
-        if sys::SSL_version(ssl) != sys::TLS1_3_VERSION || pending == own {
-            return true;
-        }
-        if pending.is_null() || own.is_null() {
-            return true;
-        }
-        let hash = |suite| sys::EVP_MD_get_type(sys::SSL_CIPHER_get_handshake_digest(suite));
-        hash(pending) == hash(own)
+    let (state, random) = unsafe { (HandshakeState::read(ssl), client_random(ssl)) };
+    match state.ticket {
+        TicketState::Opened {
+            id_context,
+            client_random,
+        } if client_random == random => Some(id_context),
+        _ => None,
     }
 }

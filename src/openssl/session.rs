@@ -133,15 +133,16 @@ impl SessionCache {
     /// expired.
     pub fn get_session(&self, id: &SessionId) -> Option<SslSession> {
         self.get_session_if(id, |_| true)
+            .map(|(session, _)| session)
     }
 
     /// As [`get_session`](Self::get_session), but a session that `accept` refuses counts as
-    /// expired.
+    /// expired. Also tells whether the session was parsed, so that no other thread has it.
     pub(super) fn get_session_if(
         &self,
         id: &SessionId,
         accept: impl FnOnce(&SslSessionRef) -> bool,
-    ) -> Option<SslSession> {
+    ) -> Option<(SslSession, bool)> {
         let guard = self.pin();
         let mut parsed = None;
         let found = guard.get_if(id, |session, encoded| match session.live() {
@@ -151,7 +152,8 @@ impl SessionCache {
                 parsed.as_deref().is_some_and(accept)
             }
         })?;
-        parsed.or_else(|| found.0.clone())
+        let is_parsed = parsed.is_some();
+        Some((parsed.or_else(|| found.0.clone())?, is_parsed))
     }
 
     /// Removes a session and hands it out, in one step: of any number of callers exactly one

@@ -6,14 +6,12 @@ use std::ptr;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread::Thread;
 
-use openssl_sys::{
-    CRYPTO_EX_DATA, SSL, SSL_CTX, SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index, SSL_get_SSL_CTX,
-    SSL_get_ex_data, SSL_get_ex_new_index,
-};
+use openssl_sys::{CRYPTO_EX_DATA, SSL_CTX, SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index};
 
+use super::handshake_state;
 use super::sealer::Sealer;
 use super::session::SessionCache;
-use super::{ffi, handshake_state};
+use super::slots::Slot;
 use crate::hooks::SessionHooks;
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::TicketKeyError;
@@ -26,6 +24,8 @@ pub(super) struct Shared {
     pub(super) stateless_tickets: Option<bool>,
     pub(super) session_timeout: Option<c_long>,
     closed: AtomicBool,
+    /// Taken by the first installation.
+    slot: OnceLock<Slot>,
     /// The thread that calls [`maintain`](Self::maintain), if one was asked for.
     pub(super) maintainer: OnceLock<Thread>,
 }
@@ -44,8 +44,29 @@ impl Shared {
             stateless_tickets,
             session_timeout,
             closed: AtomicBool::new(false),
+            slot: OnceLock::new(),
             maintainer: OnceLock::new(),
         }
+    }
+
+    /// The number of its slot, unless all slots are taken.
+    pub(super) fn slot(self: &Arc<Self>) -> Option<usize> {
+        if self.slot.get().is_none() {
+            // Of two threads that do this at once, one gives its slot back.
+            let _ = self.slot.set(Slot::take(Arc::as_ptr(self).cast())?);
+        }
+        self.slot.get().map(Slot::number)
+    }
+
+    /// What is installed on the context that a callback of that slot was called for.
+    ///
+    /// # Safety
+    ///
+    /// OpenSSL has called a callback of that slot for a connection that outlives `'a`.
+    pub(super) unsafe fn of_slot<'a>(slot: usize) -> Option<&'a Self> {
+        // SAFETY: the slot holds null or a `Shared`, which the connection keeps alive by way of the
+        // context that it was made from.
+        unsafe { Slot::owner(slot).cast::<Self>().as_ref() }
     }
 
     pub(super) fn maintain(&self) -> Result<(), TicketKeyError> {
@@ -96,29 +117,7 @@ impl Shared {
     pub(super) unsafe fn of_context<'a>(ctx: *const SSL_CTX) -> Option<&'a Self> {
         // SAFETY: by contract; the index holds null or a pointer that `into_raw` returned, which
         // the context keeps alive.
-        unsafe {
-            SSL_CTX_get_ex_data(ctx, INDEXES.context)
-                .cast::<Self>()
-                .as_ref()
-        }
-    }
-
-    /// What is installed on the context that a connection was made from.
-    ///
-    /// # Safety
-    ///
-    /// `ssl` is a live connection, and outlives `'a`.
-    pub(super) unsafe fn of_connection<'a>(ssl: *const SSL) -> Option<&'a Self> {
-        // SAFETY: by contract; the index holds null or a pointer that `into_raw` returned, which
-        // the connection's first context keeps alive. A connection that is older than the
-        // installation has null there.
-        unsafe {
-            let raw = SSL_get_ex_data(ssl, INDEXES.connection);
-            if raw.is_null() {
-                return Self::of_context(SSL_get_SSL_CTX(ssl));
-            }
-            raw.cast::<Self>().as_ref()
-        }
+        unsafe { SSL_CTX_get_ex_data(ctx, *INDEX).cast::<Self>().as_ref() }
     }
 }
 
@@ -137,79 +136,22 @@ pub(super) fn guarded<R>(harmless: R, f: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or(harmless)
 }
 
-/// Where OpenSSL's objects hold what is installed. Negative: OpenSSL gave no index.
-struct Indexes {
-    /// On an `SSL_CTX`: an `Arc<Shared>` as a raw pointer, dropped with the context.
-    context: c_int,
-    /// On an `SSL`: the `Shared` of the context that it was made from, borrowed. OpenSSL asks that
-    /// context's callbacks for sessions and tickets, also when SNI has swapped the context since
-    /// (`SSL_get_SSL_CTX` is the new one then), and the connection keeps it alive.
-    connection: c_int,
-}
-
-static INDEXES: LazyLock<Indexes> = LazyLock::new(|| {
-    // SAFETY: registers callbacks with the signatures that OpenSSL asks for.
-    unsafe {
-        Indexes {
-            context: SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_shared)),
-            connection: SSL_get_ex_new_index(
-                0,
-                ptr::null_mut(),
-                Some(remember_shared),
-                Some(keep_own_shared),
-                None,
-            ),
-        }
-    }
+/// The index of an `SSL_CTX` that holds an `Arc<Shared>` as a raw pointer, until the context ends.
+/// Negative: OpenSSL gave none.
+static INDEX: LazyLock<c_int> = LazyLock::new(|| {
+    // SAFETY: registers a callback with the signature that OpenSSL asks for.
+    unsafe { SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_shared)) }
 });
 
-/// The index of an `SSL_CTX` that holds an `Arc<Shared>`, or nothing if OpenSSL lacked memory for
-/// any of the indexes that callbacks use.
+/// That index, or nothing if OpenSSL lacked memory for any of the indexes that callbacks use.
 pub(super) fn context_index() -> Option<c_int> {
     let [state, began] = *handshake_state::INDEXES;
-    if_all_were_given([INDEXES.context, INDEXES.connection, state, began])
+    if_all_were_given([*INDEX, state, began])
 }
 
 /// The first of some indexes.
 fn if_all_were_given<const N: usize>(indexes: [c_int; N]) -> Option<c_int> {
     indexes.iter().all(|index| *index >= 0).then(|| indexes[0])
-}
-
-/// `SSL_new`: the connection remembers what is installed on its context.
-unsafe extern "C" fn remember_shared(
-    ssl: *mut c_void,
-    _value: *mut c_void,
-    ad: *mut CRYPTO_EX_DATA,
-    idx: c_int,
-    _argl: c_long,
-    _argp: *mut c_void,
-) {
-    // SAFETY: OpenSSL calls this from `SSL_new`, with the connection, after its context was set.
-    unsafe {
-        let ctx = SSL_get_SSL_CTX(ssl.cast());
-        if !ctx.is_null() {
-            ffi::CRYPTO_set_ex_data(ad, idx, SSL_CTX_get_ex_data(ctx, INDEXES.context));
-        }
-        // Makes room for the handshake's state now rather than in a lookup.
-        for index in *handshake_state::INDEXES {
-            ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut());
-        }
-    }
-}
-
-/// `SSL_dup`: the copy was made by `SSL_new`, and keeps what that remembered. The original's
-/// context may be another one, which the copy does not keep alive.
-unsafe extern "C" fn keep_own_shared(
-    to: *mut CRYPTO_EX_DATA,
-    _from: *const CRYPTO_EX_DATA,
-    value: *mut *mut c_void,
-    idx: c_int,
-    _argl: c_long,
-    _argp: *mut c_void,
-) -> c_int {
-    // SAFETY: OpenSSL hands in valid pointers; `value` points to what the copy will get.
-    unsafe { *value = ffi::CRYPTO_get_ex_data(to, idx) };
-    1
 }
 
 /// `SSL_CTX_free`.
@@ -235,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_single_index_that_openssl_did_not_give_is_noticed() {
-        assert_eq!(if_all_were_given([3, 4, 5, 6]), Some(3));
-        for missing in 0..4 {
-            let mut indexes = [3, 4, 5, 6];
+        assert_eq!(if_all_were_given([3, 4, 5]), Some(3));
+        for missing in 0..3 {
+            let mut indexes = [3, 4, 5];
             indexes[missing] = -1;
             assert_eq!(if_all_were_given(indexes), None, "{missing}");
         }

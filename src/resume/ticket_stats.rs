@@ -17,6 +17,9 @@ use crate::tickets::KeyPosition;
 pub struct TicketStats {
     /// Tickets sealed. TLS 1.3 seals two for each full handshake and one for each resumption.
     pub sealed: u64,
+    /// Tickets that could not be sealed, so that a handshake went on without: no key, no
+    /// randomness, an error of the TLS library's, a panic.
+    pub not_sealed: u64,
     /// Tickets opened by the key that seals now, or by one that will seal later.
     pub opened: u64,
     /// Tickets opened by a key that no longer seals; the client gets a new ticket.
@@ -61,6 +64,7 @@ impl TicketStats {
 
 counters!(Outcome of TicketStats {
     Sealed: sealed,
+    NotSealed: not_sealed,
     UnknownKey: unknown_key,
     RetiredKey: retired_key,
     BadMac: bad_mac,

@@ -264,7 +264,21 @@ impl Client {
         name: Option<&str>,
     ) -> Result<Connection, String> {
         let client = self.new_connection(session, name);
-        let connection = Connection::shake_hands(client, Ssl::new(server).unwrap())?;
+        self.shake_hands(client, Ssl::new(server).unwrap())
+    }
+
+    /// A full handshake with a server's connection that the test has made.
+    pub fn connect_to(&self, server: Ssl) -> Result<Connection, String> {
+        self.shake_hands(self.new_connection(None, None), server)
+    }
+
+    /// As [`connect_to`](Self::connect_to), but it offers a session.
+    pub fn offer_to(&self, server: Ssl, session: &SslSession) -> Result<Connection, String> {
+        self.shake_hands(self.new_connection(Some(session), None), server)
+    }
+
+    fn shake_hands(&self, client: Ssl, server: Ssl) -> Result<Connection, String> {
+        let connection = Connection::shake_hands(client, server)?;
         let ours = connection.client.ssl();
         if ours.version2() == Some(SslVersion::TLS1_2) {
             // A ticket that renews another is not announced.

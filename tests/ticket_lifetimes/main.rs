@@ -18,5 +18,6 @@ mod forge;
 mod last_second;
 mod lineage;
 mod machine;
+mod one_connection;
 mod outcomes;
 mod wall_clock;

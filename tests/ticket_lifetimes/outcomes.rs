@@ -19,7 +19,7 @@ fn less(after: TicketStats, before: TicketStats) -> TicketStats {
         ($($field:ident)*) => { $(moved.$field = after.$field - before.$field;)* };
     }
     subtract!(sealed opened renewed ages_sum unknown_key retired_key bad_mac malformed);
-    subtract!(expired lineage_ended context_differs unusable);
+    subtract!(expired lineage_ended context_differs unusable not_sealed);
     moved.opened_by = std::array::from_fn(|i| after.opened_by[i] - before.opened_by[i]);
     moved.ages = std::array::from_fn(|i| after.ages[i] - before.ages[i]);
     moved

@@ -22,7 +22,9 @@
  * - A thread must not make its first call in a destructor of pthread_key_create(): the memory that
  *   the call sets up for the thread would leak.
  * - Call fork() while no other thread is in a call or a handshake, or call rekindle_init() in the
- *   child.
+ *   child. After fork() each process has a cache of its own. All agree on the ticket keys that the
+ *   library makes, also on later ones: a ticket opens in each of them. A session that is resumed by
+ *   its id is found by the process that made it only.
  * - dlclose() does not unload the library: OpenSSL keeps pointers to its functions. For the same
  *   reason a plugin that contains the archive must stay loaded.
  */
@@ -196,6 +198,8 @@ struct rekindle_stats {
     uint64_t ticket_key_fallbacks;
     /// How often another key began to seal.
     uint64_t ticket_key_rotations;
+    /// Tickets that could not be sealed, so that a handshake went on without one.
+    uint64_t tickets_not_sealed;
 };
 
 #ifdef __cplusplus
@@ -210,7 +214,8 @@ extern "C" {
 int rekindle_init(const struct rekindle_config *config);
 
 /// Puts the cache and the ticket keys behind a server's context. It sets the callbacks for new
-/// sessions, lookups, removals and ticket keys, switches OpenSSL's own cache off, and sets the
+/// sessions, lookups, removals, tickets and their keys and the one of
+/// SSL_CTX_set_not_resumable_session_callback(), switches OpenSSL's own cache off, and sets the
 /// configured session timeout, if any. Any number of contexts share the cache.
 ///
 /// Call it before the context's first connection, on a context that no other thread uses. Other
@@ -218,7 +223,8 @@ int rekindle_init(const struct rekindle_config *config);
 /// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and without
 /// one it resumes no session with a client certificate. SSL_OP_NO_TICKET decides, as always,
 /// whether clients get tickets that carry their session or sessions stay in the cache. Leave early
-/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself.
+/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself. Ticket keys
+/// that the program has set on the context (SSL_CTX_set_tlsext_ticket_keys()) are never asked.
 ///
 /// If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by
 /// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the

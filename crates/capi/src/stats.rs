@@ -60,6 +60,7 @@ pub struct rekindle_stats {
     pub ticket_key_fallback: u64,
     pub ticket_key_fallbacks: u64,
     pub ticket_key_rotations: u64,
+    pub tickets_not_sealed: u64,
 }
 
 /// Bytes of the first version's structure.
@@ -144,5 +145,6 @@ fn collect(service: &Resumption) -> rekindle_stats {
         ticket_key_fallback: ring.fallback.into(),
         ticket_key_fallbacks: ring.fallbacks,
         ticket_key_rotations: ring.rotations,
+        tickets_not_sealed: tickets.not_sealed,
     }
 }

@@ -24,6 +24,7 @@ const POSITIONS: [&str; TicketStats::PLACES] = [
 pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fmt::Result {
     let events = [
         ("sealed", stats.sealed),
+        ("not_sealed", stats.not_sealed),
         ("opened", stats.opened),
         ("renewed", stats.renewed),
         ("unknown_key", stats.unknown_key),

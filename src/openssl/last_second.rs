@@ -1,0 +1,58 @@
+//! The last second of a session that was decoded.
+//!
+//! An encoding holds a session's time in whole seconds. Up to OpenSSL 3.1 expiry compares whole
+//! seconds as well; since 3.2 it compares nanoseconds, so that a decoded session ends up to a
+//! second before its client was told. Rekindle has checked its age by then, so OpenSSL's check may
+//! be late.
+
+use std::ffi::c_long;
+use std::sync::LazyLock;
+
+use openssl_sys::{self as sys, SSL_SESSION};
+
+use super::ffi;
+
+/// Seconds that decoded sessions get in addition: one that was cut off, one that Rekindle gives to
+/// whole seconds of age.
+static ADDED: LazyLock<c_long> = LazyLock::new(|| {
+    // SAFETY: asks for a number.
+    let version = unsafe { sys::OpenSSL_version_num() };
+    if version < 0x3020_0000 { 0 } else { 2 }
+});
+
+/// Has OpenSSL's own check of a decoded session come too late to matter.
+///
+/// # Safety
+///
+/// `session` is alive, and no other thread can reach it.
+pub(super) unsafe fn add_to(session: *mut SSL_SESSION) {
+    if *ADDED > 0 {
+        // SAFETY: by contract.
+        unsafe {
+            let timeout = sys::SSL_SESSION_get_timeout(session);
+            ffi::SSL_SESSION_set_timeout(session, timeout.saturating_add(*ADDED));
+        }
+    }
+}
+
+/// Takes back what was added, before the session goes into a ticket.
+///
+/// # Safety
+///
+/// As [`add_to`].
+pub(super) unsafe fn take_from(session: *mut SSL_SESSION) {
+    if *ADDED > 0 {
+        // SAFETY: by contract.
+        unsafe { ffi::SSL_SESSION_set_timeout(session, timeout_without(session)) };
+    }
+}
+
+/// The timeout, in seconds, of a session that something was added to.
+///
+/// # Safety
+///
+/// `session` is alive.
+pub(super) unsafe fn timeout_without(session: *mut SSL_SESSION) -> c_long {
+    // SAFETY: by contract.
+    unsafe { sys::SSL_SESSION_get_timeout(session) - *ADDED }
+}
