@@ -9,6 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
@@ -40,6 +41,12 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(resumption: &Resumption, reuse: Arc<ReuseEstimator>) -> Self {
         let mut all = Registry::with_prefix("rekindle");
+        let help = "Versions of the terminator and of the OpenSSL that it runs with";
+        let versions = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("openssl", openssl::version::version()),
+        ];
+        all.register("build", help, Info::new(versions.to_vec()));
         let connections_accepted = new(&mut all, "connections_accepted", "Connections accepted");
         let help = "Connections closed at once because --max-connections was reached";
         let connections_refused = new(&mut all, "connections_refused", help);

@@ -158,6 +158,8 @@ async fn bind(
 /// Tells scripts and operators the addresses. Standard output may be closed.
 fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
     let mut out = io::stdout().lock();
+    let (version, openssl) = (env!("CARGO_PKG_VERSION"), openssl::version::version());
+    let _ = writeln!(out, "rekindle-terminator {version}, {openssl}");
     if let Some(admin) = admin {
         let _ = writeln!(out, "admin on {admin}");
     }

@@ -48,6 +48,12 @@ fn metrics_are_well_formed_and_complete() {
             "{line}"
         );
     }
+    let versions = format!(
+        r#"rekindle_build_info{{version="{}",openssl="{}"}} 1"#,
+        env!("CARGO_PKG_VERSION"),
+        openssl::version::version()
+    );
+    assert!(text.lines().any(|line| line == versions), "{text}");
     // Every series that an alert could be about is there before its first event.
     for series in [
         r#"rekindle_handshake_failures_total{reason="timeout"}"#,
@@ -72,6 +78,7 @@ fn metrics_are_well_formed_and_complete() {
         "rekindle_cache_reuse_sampled_ratio",
         "rekindle_cache_reuse_dropped_total",
         r#"rekindle_tickets_total{event="sealed"}"#,
+        r#"rekindle_tickets_total{event="not_sealed"}"#,
         r#"rekindle_tickets_total{event="unknown_key"}"#,
         r#"rekindle_tickets_total{event="bad_mac"}"#,
         r#"rekindle_tickets_opened_by_total{position="older"}"#,

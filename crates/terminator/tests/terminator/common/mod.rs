@@ -58,6 +58,11 @@ impl Terminator {
     pub(crate) fn spawn(mut command: Command) -> Self {
         command.env("RUST_LOG", "rekindle=debug");
         let process = Process::spawn(&mut command, Stdio::null());
+        let versions = process.wait_for("rekindle-terminator ");
+        assert!(
+            versions.ends_with(openssl::version::version()),
+            "{versions}"
+        );
         let announced = |what: &str| {
             let line = process.wait_for(what);
             let address = line.strip_prefix(what).map(str::parse);
