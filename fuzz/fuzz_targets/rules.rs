@@ -34,3 +34,23 @@ pub(crate) fn duplicates(records: &[&[u8]], part: fn(&[u8]) -> &[u8]) -> Vec<(us
         .filter_map(|second| duplicate(second).map(|first| (first, second)))
         .collect()
 }
+
+/// Whether it is text for another reader: the first line that is not blank says so, or all such
+/// lines are base64 of 48 or 80 bytes.
+pub(crate) fn is_text(content: &[u8]) -> bool {
+    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    let Some(first) = lines.first() else {
+        return false;
+    };
+    let is_base64 = |line: &&[u8]| {
+        let digits = line
+            .iter()
+            .filter(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b));
+        [64, 108].contains(&line.len()) && digits.count() == line.len()
+    };
+    let begins: [&[u8]; 2] = [b"# rekindle ticket secret", b"- name:"];
+    begins.iter().any(|text| first.starts_with(text))
+        || content.starts_with(b"secret ")
+        || lines.iter().all(is_base64)
+}

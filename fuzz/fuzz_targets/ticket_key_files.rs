@@ -19,7 +19,7 @@ use rekindle_key_files::{
     Reload, TicketFileError, TicketFileFault as Fault, TicketKeyFile, TicketKeyFormat,
 };
 
-use rules::{duplicates, fault, name, secrets};
+use rules::{duplicates, fault, is_text, name, secrets};
 
 type Record = [u8; 48];
 
@@ -150,6 +150,9 @@ fn record(n: u8) -> Record {
 /// The rules, written a second time: whole records of 48 bytes, at least one, none weak, no name
 /// and no pair of secrets twice.
 fn parse(content: &[u8]) -> Result<Vec<Record>, fn(&TicketKeyError) -> bool> {
+    if is_text(content) {
+        return Err(|e| matches!(e, TicketKeyError::AnotherFormat(_)));
+    }
     let records = content.chunks_exact(48).map(|r| r.try_into().expect("48"));
     let records: Vec<Record> = records.collect();
     if records.is_empty() {

@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use foreign_types_shared::ForeignType;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslSession};
+use rekindle::openssl::CachedSession;
 use rekindle_capi::config::rekindle_config;
 use rekindle_capi::stats::rekindle_stats;
 
@@ -300,7 +301,8 @@ impl Model {
             None => Err(Fails::Invalid),
             Some(bytes) => self.enabled().and_then(|()| {
                 let records: Vec<_> = bytes.chunks_exact(48).collect();
-                let bad = records.is_empty()
+                let bad = rules::is_text(bytes)
+                    || records.is_empty()
                     || records.iter().any(|record| rules::fault(record).is_some())
                     || !rules::duplicates(&records, rules::name).is_empty()
                     || !rules::duplicates(&records, rules::secrets).is_empty();
@@ -404,11 +406,13 @@ fn valid(service: &mut Option<Service>, id: Id) -> Result<((usize, u8), &mut Ser
     }
 }
 
-/// Bytes that an entry counts for, as in the target `operations`.
+/// Bytes that a session without a client certificate counts for: its entry, as in the target
+/// `operations`, and the estimate of OpenSSL's object.
 fn charge(len: usize) -> usize {
     let size: usize = 56 + len + 8;
-    if size <= 1_024 {
-        return size.next_multiple_of(16);
-    }
-    size.next_multiple_of((1 << (size - 1).ilog2()) / 4)
+    let entry = match size <= 1_024 {
+        true => size.next_multiple_of(16),
+        false => size.next_multiple_of((1 << (size - 1).ilog2()) / 4),
+    };
+    entry + CachedSession::OBJECT_BYTES + len
 }

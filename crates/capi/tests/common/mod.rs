@@ -113,6 +113,12 @@ pub fn compile(name: &str, sources: &[&str], flags: &[&str]) -> PathBuf {
         .arg(format!("-L{}", library.display()))
         .arg(format!("-Wl,-rpath,{}", library.display()))
         .args(linked);
+    // Where the crate openssl-sys finds an OpenSSL that is not the system's.
+    if let Ok(openssl) = std::env::var("OPENSSL_DIR") {
+        cc.args(["-I", &format!("{openssl}/include")])
+            .args(["-L", &format!("{openssl}/lib")])
+            .arg(format!("-Wl,-rpath,{openssl}/lib"));
+    }
     run(cc.args(["-lssl", "-lcrypto", "-lm", "-ldl", "-lgcc_s"]));
     program
 }
