@@ -6,6 +6,7 @@ mod randomness;
 #[path = "common/records.rs"]
 mod records;
 
+use std::io::Read;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -436,6 +437,47 @@ fn a_ticket_without_randomness_is_a_handshake_without_a_ticket() {
 }
 
 #[test]
+fn sessions_outlive_connections_that_just_end_but_none_that_failed() {
+    for kind in Mechanism::STATEFUL {
+        for (keep, fails) in [(true, false), (true, true), (false, false), (false, true)] {
+            let builder = with_cache(Cache::builder().capacity(10)).keep_sessions(keep);
+            let resumption = builder.build().unwrap();
+            let (server, client) = (server(&resumption), Client::new(kind));
+            let mut connection = client.connect(&server);
+            connection.rude = true;
+            if fails {
+                // No key of this connection has sealed that.
+                let record = b"\x17\x03\x03\x00\x20 thirty-two bytes of other's data";
+                let incoming = &connection.server.get_ref().incoming;
+                incoming.borrow_mut().extend(&record[..5 + 0x20]);
+                connection.server.read(&mut [0; 8]).unwrap_err();
+            }
+            let session = client.session();
+            drop(connection);
+            let resumed = client.offer(&server, &session).resumed();
+            assert_eq!(resumed, keep && !fails, "{kind:?}, {keep}, {fails}");
+        }
+    }
+}
+
+/// OpenSSL marks the object that it removes: a session that many connections share goes on.
+#[test]
+fn a_session_outlives_each_of_its_connections() {
+    let resumption = with_cache(Cache::builder().capacity(10)).keep_sessions(true);
+    let resumption = resumption.build().unwrap();
+    let (server, client) = (server(&resumption), Client::new(Mechanism::Tls12Id));
+    client.connect(&server).rude = true;
+    let session = client.session();
+    for _ in 0..5 {
+        let mut again = client.offer(&server, &session);
+        assert!(again.resumed());
+        again.rude = true;
+    }
+    assert!(resumption.cache().remove(&id_of(&session)));
+    assert!(!client.offer(&server, &session).resumed());
+}
+
+#[test]
 fn a_connection_that_just_ends_may_keep_its_session() {
     for kind in Mechanism::STATEFUL {
         for keep in [true, false] {
@@ -590,6 +632,8 @@ fn sessions_resume_alike_however_they_are_stored() {
         what_was_negotiated_comes_back,
         installing_twice_is_an_error_and_a_freed_context_lets_go,
         a_panic_in_a_callback_ends_in_a_full_handshake,
+        sessions_outlive_connections_that_just_end_but_none_that_failed,
+        a_session_outlives_each_of_its_connections,
         a_connection_that_just_ends_may_keep_its_session,
     ]);
 }

@@ -30,6 +30,7 @@ pub struct ResumptionBuilder {
     policy: Option<TicketPolicy>,
     secret: Option<TicketSecret>,
     stateless_tickets: Option<bool>,
+    keep_sessions: bool,
     session_timeout: Option<Duration>,
     full_handshake_max_age: Duration,
 }
@@ -46,6 +47,7 @@ impl Resumption {
             policy: None,
             secret: None,
             stateless_tickets: None,
+            keep_sessions: false,
             session_timeout: None,
             full_handshake_max_age: SEVEN_DAYS,
         }
@@ -106,6 +108,20 @@ impl ResumptionBuilder {
         self
     }
 
+    /// Whether a session in the cache outlives a connection that just ends: one that the program
+    /// frees without a shutdown, or whose peer closes it without `close_notify`. OpenSSL removes
+    /// such a session, though TLS lets it live (RFC 5246, section 7.2.1). A session whose connection
+    /// failed, by a fatal alert that was sent or received, is removed in any case. Off by default.
+    ///
+    /// A connection failed if the thread's queue of OpenSSL's errors says so. A session that the
+    /// program itself removes while that queue is empty (`SSL_CTX_remove_session`) stays as well:
+    /// remove it from the [cache](Resumption::cache) instead. If a connection fails in the same
+    /// microsecond in which another one of its session just ends, the session may stay.
+    pub fn keep_sessions(mut self, on: bool) -> Self {
+        self.keep_sessions = on;
+        self
+    }
+
     /// How long a session may be resumed, in whole seconds, at least one. By default each
     /// context's own timeout (`SSL_CTX_set_timeout`). A ticket ends no later than seven days after
     /// it was issued (RFC 8446, section 4.6.1).
@@ -151,7 +167,8 @@ impl ResumptionBuilder {
         let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
             .map_err(BuildError::Randomness)?;
         let sealer = Sealer::new(ring, lifetimes, timestamps, Ciphers::fetch()?);
-        let shared = Shared::new(cache, sealer, self.stateless_tickets, session_timeout);
+        let mut shared = Shared::new(cache, sealer, self.stateless_tickets, session_timeout);
+        shared.keep_sessions = self.keep_sessions;
         Ok(Resumption {
             shared: Arc::new(shared),
         })

@@ -130,12 +130,27 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
             (Shared::of_context(ctx), SessionId::new(id))
         };
         if let (Some(shared), Ok(id)) = (if_open(shared), id) {
+            // SAFETY: as above.
+            let session = unsafe { SslSessionRef::from_ptr(session) };
+            if shared.keep_sessions && has_just_ended() && shared.cache.renew_session(&id, session)
+            {
+                return;
+            }
             if !shared.hooks.is_empty() && shared.cache.contains(&id) {
                 run_hooks(shared, SessionEvent::Remove, &id);
             }
             shared.cache.remove(&id);
         }
     });
+}
+
+/// Whether the calling thread's connection has ended without a failure: without an error, or with
+/// the one that says that there was no `close_notify`.
+fn has_just_ended() -> bool {
+    // SAFETY: no preconditions.
+    let error = unsafe { sys::ERR_peek_last_error() };
+    let reason = sys::ERR_GET_REASON(error);
+    error == 0 || (sys::ERR_GET_LIB(error), reason) == (ffi::ERR_LIB_SSL, ffi::SSL_R_UNEXPECTED_EOF)
 }
 
 /// A ticket is to be sealed (`enc` is 1) or opened (`enc` is 0). Returns 0 where it cannot be: the

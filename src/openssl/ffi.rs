@@ -56,6 +56,10 @@ pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     enc: c_int,
 ) -> c_int;
 
+pub(super) const ERR_LIB_SSL: c_int = 20;
+/// `SSL_R_UNEXPECTED_EOF_WHILE_READING`: TCP ended without `close_notify`.
+pub(super) const SSL_R_UNEXPECTED_EOF: c_int = 294;
+
 /// What `SSL_version` says of a QUIC connection.
 pub(super) const OSSL_QUIC1_VERSION: c_int = 1;
 

@@ -32,6 +32,17 @@ pub enum SessionStorage {
     LiveWithClientCertificate,
 }
 
+impl SessionStorage {
+    /// Whether the live session is kept.
+    fn keeps(self, session: &SslSessionRef) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Encoded => false,
+            Self::LiveWithClientCertificate => client_certificate(session).is_some(),
+        }
+    }
+}
+
 /// A session as a [`SessionCache`] keeps it beside its encoding: live, or not at all.
 #[derive(Clone)]
 pub struct CachedSession(Option<SslSession>);
@@ -48,12 +59,7 @@ impl CachedSession {
     }
 
     fn new(session: SslSession, storage: SessionStorage) -> Self {
-        let is_kept = match storage {
-            SessionStorage::Live => true,
-            SessionStorage::Encoded => false,
-            SessionStorage::LiveWithClientCertificate => client_certificate(&session).is_some(),
-        };
-        Self(is_kept.then_some(session))
+        Self(storage.keeps(&session).then_some(session))
     }
 
     /// An estimate of what OpenSSL holds for it, in bytes; `docs/design.md` has the measurements.
@@ -154,6 +160,21 @@ impl SessionCache {
         })?;
         let is_parsed = parsed.is_some();
         Some((parsed.or_else(|| found.0.clone())?, is_parsed))
+    }
+
+    /// Has a session outlive its object, which OpenSSL has marked as not resumable. Whether it is
+    /// still in the cache and has not expired.
+    pub(super) fn renew_session(&self, id: &SessionId, spoilt: &SslSessionRef) -> bool {
+        let expires_at = end_of_life(spoilt, self.now(), self.unix_time());
+        if expires_at <= self.now() || !self.contains(id) {
+            return false;
+        }
+        if !self.storage.keeps(spoilt) {
+            return true;
+        }
+        let encoded = Encoding::of(spoilt);
+        let fresh = encoded.and_then(|encoded| SslSession::from_der(&encoded));
+        fresh.is_ok_and(|fresh| self.insert_session(id, fresh).is_ok())
     }
 
     /// Removes a session and hands it out, in one step: of any number of callers exactly one

@@ -22,6 +22,7 @@ pub(super) struct Shared {
     pub(super) sealer: Sealer,
     pub(super) hooks: SessionHooks,
     pub(super) stateless_tickets: Option<bool>,
+    pub(super) keep_sessions: bool,
     pub(super) session_timeout: Option<c_long>,
     closed: AtomicBool,
     /// Taken by the first installation.
@@ -42,6 +43,7 @@ impl Shared {
             sealer,
             hooks: SessionHooks::new(),
             stateless_tickets,
+            keep_sessions: false,
             session_timeout,
             closed: AtomicBool::new(false),
             slot: OnceLock::new(),

@@ -115,7 +115,9 @@ pub fn compile(name: &str, sources: &[&str], flags: &[&str]) -> PathBuf {
         .args(linked);
     // Where the crate openssl-sys finds an OpenSSL that is not the system's.
     if let Ok(openssl) = std::env::var("OPENSSL_DIR") {
-        cc.args(["-I", &format!("{openssl}/include")])
+        // Later versions deprecate what 3.0 has nothing else for.
+        cc.arg("-DOPENSSL_SUPPRESS_DEPRECATED")
+            .args(["-I", &format!("{openssl}/include")])
             .args(["-L", &format!("{openssl}/lib")])
             .arg(format!("-Wl,-rpath,{openssl}/lib"));
     }

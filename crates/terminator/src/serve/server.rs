@@ -113,6 +113,7 @@ fn resumption(
         warn!("ticket keys have no effect while --tickets is off");
     }
     let resumption = Resumption::builder()
+        .keep_sessions(true)
         .sessions(settings.sessions as usize)
         .session_storage(settings.session_storage)
         .session_timeout(settings.session_timeout)
