@@ -456,10 +456,11 @@ static void make_certificate(SSL_CTX *tls) {
     const unsigned char *host = (const unsigned char *)"localhost";
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
-    X509_NAME *name = cert != NULL ? X509_get_subject_name(cert) : NULL;
-    if (key == NULL || name == NULL || X509_set_version(cert, X509_VERSION_3) != 1 ||
+    X509_NAME *name = X509_NAME_new();
+    if (key == NULL || cert == NULL || name == NULL ||
+        X509_set_version(cert, X509_VERSION_3) != 1 ||
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, host, -1, -1, 0) != 1 ||
-        X509_set_issuer_name(cert, name) != 1 ||
+        X509_set_subject_name(cert, name) != 1 || X509_set_issuer_name(cert, name) != 1 ||
         ASN1_INTEGER_set(X509_get_serialNumber(cert), (long)time(NULL)) != 1 ||
         X509_gmtime_adj(X509_getm_notBefore(cert), -3600) == NULL ||
         X509_gmtime_adj(X509_getm_notAfter(cert), 30L * 24 * 3600) == NULL ||
@@ -467,6 +468,7 @@ static void make_certificate(SSL_CTX *tls) {
         SSL_CTX_use_certificate(tls, cert) != 1 || SSL_CTX_use_PrivateKey(tls, key) != 1) {
         errx(1, "cannot make a certificate: %s", tls_error());
     }
+    X509_NAME_free(name);
     X509_free(cert);
     EVP_PKEY_free(key);
 }

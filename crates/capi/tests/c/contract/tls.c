@@ -8,10 +8,11 @@ static void use_new_certificate(SSL_CTX *ctx) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     CHECK(key != NULL && certificate != NULL);
-    X509_NAME *name = X509_get_subject_name(certificate);
+    X509_NAME *name = X509_NAME_new();
     CHECK(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
                                      -1, -1, 0));
-    CHECK(X509_set_issuer_name(certificate, name));
+    CHECK(X509_set_subject_name(certificate, name) && X509_set_issuer_name(certificate, name));
+    X509_NAME_free(name);
     CHECK(X509_gmtime_adj(X509_getm_notBefore(certificate), 0) != NULL);
     CHECK(X509_gmtime_adj(X509_getm_notAfter(certificate), 3600) != NULL);
     CHECK(X509_set_pubkey(certificate, key) && X509_sign(certificate, key, EVP_sha256()) > 0);
