@@ -110,8 +110,9 @@ impl ResumptionBuilder {
 
     /// Whether a session in the cache outlives a connection that just ends: one that the program
     /// frees without a shutdown, or whose peer closes it without `close_notify`. OpenSSL removes
-    /// such a session, though TLS lets it live (RFC 5246, section 7.2.1). A session whose connection
-    /// failed, by a fatal alert that was sent or received, is removed in any case. Off by default.
+    /// such a session, though TLS lets it live (RFC 5246, section 7.2.1). A session whose
+    /// connection failed, by a fatal alert that was sent or received, is removed in any case. Off
+    /// by default.
     ///
     /// A connection failed if the thread's queue of OpenSSL's errors says so. A session that the
     /// program itself removes while that queue is empty (`SSL_CTX_remove_session`) stays as well:
