@@ -114,10 +114,13 @@ impl ResumptionBuilder {
     /// connection failed, by a fatal alert that was sent or received, is removed in any case. Off
     /// by default.
     ///
-    /// A connection failed if the thread's queue of OpenSSL's errors says so. A session that the
-    /// program itself removes while that queue is empty (`SSL_CTX_remove_session`) stays as well:
-    /// remove it from the [cache](Resumption::cache) instead. If a connection fails in the same
-    /// microsecond in which another one of its session just ends, the session may stay.
+    /// A connection failed if the thread's queue of OpenSSL's errors says so. (Over QUIC it does
+    /// not say so of an alert that the peer sent.) A session that the program itself removes while
+    /// that queue is empty (`SSL_CTX_remove_session`) stays as well: remove it from the
+    /// [cache](Resumption::cache) instead. One that is removed, or fails on another connection, in
+    /// the moment in which a connection of it just ends may stay.
+    ///
+    /// Such a session is kept as its encoding from then on: each lookup parses it.
     pub fn keep_sessions(mut self, on: bool) -> Self {
         self.keep_sessions = on;
         self

@@ -132,8 +132,11 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
         if let (Some(shared), Ok(id)) = (if_open(shared), id) {
             // SAFETY: as above.
             let session = unsafe { SslSessionRef::from_ptr(session) };
-            if shared.keep_sessions && has_just_ended() && shared.cache.renew_session(&id, session)
+            if shared.keep_sessions && has_just_ended() && shared.cache.keep_encoding(&id, session)
             {
+                if shared.was_closed_meanwhile() {
+                    shared.cache.clear();
+                }
                 return;
             }
             if !shared.hooks.is_empty() && shared.cache.contains(&id) {
@@ -171,6 +174,9 @@ pub(super) unsafe fn ticket_key(
     let Some(shared) = shared else {
         return 0;
     };
+    // What fails here must not look like an error of the handshake's next step.
+    // SAFETY: no preconditions.
+    unsafe { ffi::ERR_set_mark() };
     let done = guarded(0, || {
         let (name, iv) = (name.cast::<[u8; 16]>(), iv.cast::<[u8; 16]>());
         // SAFETY: by contract. When opening, the bytes are those of the client's ticket, which
@@ -183,6 +189,8 @@ pub(super) unsafe fn ticket_key(
             }
         }
     });
+    // SAFETY: no preconditions.
+    unsafe { ffi::ERR_pop_to_mark() };
     if enc == 1 && done != 1 {
         shared.sealer.counters.count(Outcome::NotSealed);
     }

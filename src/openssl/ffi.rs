@@ -75,6 +75,8 @@ unsafe extern "C" {
         ctx: *mut SSL_CTX,
         callback: Option<NotResumable>,
     );
+    pub(super) fn ERR_set_mark() -> c_int;
+    pub(super) fn ERR_pop_to_mark() -> c_int;
     pub(super) fn SSL_get_options(ssl: *const SSL) -> u64;
     pub(super) fn EVP_MAC_init(
         ctx: *mut EVP_MAC_CTX,

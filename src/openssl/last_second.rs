@@ -43,16 +43,9 @@ pub(super) unsafe fn add_to(session: *mut SSL_SESSION) {
 pub(super) unsafe fn take_from(session: *mut SSL_SESSION) {
     if *ADDED > 0 {
         // SAFETY: by contract.
-        unsafe { ffi::SSL_SESSION_set_timeout(session, timeout_without(session)) };
+        unsafe {
+            let timeout = sys::SSL_SESSION_get_timeout(session);
+            ffi::SSL_SESSION_set_timeout(session, timeout - *ADDED);
+        }
     }
-}
-
-/// The timeout, in seconds, of a session that something was added to.
-///
-/// # Safety
-///
-/// `session` is alive.
-pub(super) unsafe fn timeout_without(session: *mut SSL_SESSION) -> c_long {
-    // SAFETY: by contract.
-    unsafe { sys::SSL_SESSION_get_timeout(session) - *ADDED }
 }

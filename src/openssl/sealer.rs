@@ -133,8 +133,7 @@ impl Sealer {
             // The ticket before, of several or in the client's first hello, was of no use.
             self.counters.count(Outcome::Unusable);
         }
-        let keys = self.ring.load();
-        let now = self.ring.now();
+        let (keys, now) = self.ring.load_to_open(name);
         let missing = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.
@@ -297,17 +296,13 @@ impl Sealer {
             let state = HandshakeState::read(ssl);
             let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
             let of_cache = state.found.is_some_and(ResumedBy::is_cached);
+            let is_own =
+                state.ticket == TicketState::Parsed || opened_in_this_handshake(ssl).is_some();
+            if reused && !tls13 && is_own {
+                last_second::take_from(session);
+            }
             // Not the session in the cache itself, which other connections use: its lifetime stays.
-            if reused && of_cache && !tls13 {
-                if state.ticket == TicketState::Parsed {
-                    last_second::take_from(session);
-                    HandshakeState {
-                        ticket: TicketState::None,
-                        ..state
-                    }
-                    .write(ssl);
-                }
-            } else {
+            if !(reused && of_cache && !tls13) {
                 let issuance = Issuance {
                     lineage: self.lineage(ssl, session, state.ticket, reused),
                     continues: reused && !tls13,
@@ -372,7 +367,9 @@ impl Sealer {
         // SAFETY: by contract.
         unsafe {
             match ticket {
-                TicketState::Opened { .. } if reused => HandshakeState::age(ssl, now),
+                TicketState::Opened { .. } if opened_in_this_handshake(ssl).is_some() && reused => {
+                    HandshakeState::age(ssl, now)
+                }
                 TicketState::Full => HandshakeState::age(ssl, now),
                 // From the cache: the record has come along, and the session's time is new.
                 _ if reused => times(session).lineage_before(),

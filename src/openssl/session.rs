@@ -162,9 +162,9 @@ impl SessionCache {
         Some((parsed.or_else(|| found.0.clone())?, is_parsed))
     }
 
-    /// Has a session outlive its object, which OpenSSL has marked as not resumable. Whether it is
-    /// still in the cache and has not expired.
-    pub(super) fn renew_session(&self, id: &SessionId, spoilt: &SslSessionRef) -> bool {
+    /// Has a session outlive its object, which OpenSSL has marked as not resumable: from now on it
+    /// is kept as its encoding only. Whether it is still in the cache and has not expired.
+    pub(super) fn keep_encoding(&self, id: &SessionId, spoilt: &SslSessionRef) -> bool {
         let expires_at = end_of_life(spoilt, self.now(), self.unix_time());
         if expires_at <= self.now() || !self.contains(id) {
             return false;
@@ -172,9 +172,8 @@ impl SessionCache {
         if !self.storage.keeps(spoilt) {
             return true;
         }
-        let encoded = Encoding::of(spoilt);
-        let fresh = encoded.and_then(|encoded| SslSession::from_der(&encoded));
-        fresh.is_ok_and(|fresh| self.insert_session(id, fresh).is_ok())
+        let insert = |encoded: Encoding| self.insert(id, CachedSession(None), &encoded, expires_at);
+        Encoding::of(spoilt).is_ok_and(|encoded| insert(encoded).is_ok())
     }
 
     /// Removes a session and hands it out, in one step: of any number of callers exactly one

@@ -13,8 +13,8 @@ use openssl::asn1::Asn1Time;
 use openssl::ssl::SslSessionRef;
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
+use super::ffi;
 use super::session::client_certificate;
-use super::{ffi, last_second};
 use crate::Time;
 use crate::resume::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
 use crate::tickets::{RingKey, TicketPolicy, TicketRing};
@@ -81,11 +81,6 @@ impl Lifetimes {
             }
             let left = left.min(left_of_certificate(session, ring));
             let given = sys::SSL_SESSION_get_timeout(session);
-            let own = if issuance.continues {
-                last_second::timeout_without(session)
-            } else {
-                given
-            };
             let timeout = match self.session_timeout {
                 Some(timeout) => timeout,
                 // The ticket before may have had less.
@@ -93,7 +88,7 @@ impl Lifetimes {
                     0 => ffi::SSL_get_default_timeout(ssl),
                     timeout => timeout,
                 },
-                None => own,
+                None => given,
             };
             let lifetime = self.limits.lifetime(&issuance, timeout as i64, left) as c_long;
             if lifetime != given {

@@ -264,6 +264,12 @@ impl KeyRing {
         self.retired.iter_mut().for_each(|old| old.name.zeroize());
     }
 
+    /// Whether it is time for maintenance.
+    #[inline]
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        now >= self.renew_at
+    }
+
     /// Whether maintenance is so late that the next handshake that seals renews the ring.
     #[inline]
     pub(super) fn is_overdue(&self, now: Time) -> bool {

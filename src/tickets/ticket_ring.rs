@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::clock_reading::ClockReading;
 use super::error::TicketKeyError;
-use super::key_ring::KeyRing;
+use super::key_ring::{KeyLookup, KeyRing};
 use super::key_set::TicketKeys;
 use super::policy::TicketPolicy;
 use super::rotation::{RotationCounters, events};
@@ -124,6 +124,25 @@ impl TicketRing {
         let first = !self.renewing.swap(true, Ordering::Relaxed);
         if first || !seals {
             let _renewing = first.then(|| Renewing(&self.renewing));
+            drop(keys);
+            self.renew();
+            return (self.load(), self.now());
+        }
+        (keys, now)
+    }
+
+    /// The ring in use and the time, for a handshake that shows a ticket of that key. A ring that
+    /// does not know the key and is due to be renewed is renewed first, as in
+    /// [`load_to_seal`](Self::load_to_seal): another process, which has forked off the same one,
+    /// may have made the key already.
+    #[inline]
+    #[must_use]
+    pub fn load_to_open(&self, name: &[u8; 16]) -> (RingGuard, Time) {
+        let keys = self.load();
+        let now = self.now();
+        let is_unknown = matches!(keys.opening(name, now), KeyLookup::Unknown);
+        if is_unknown && keys.is_due(now) && !self.renewing.swap(true, Ordering::Relaxed) {
+            let _renewing = Renewing(&self.renewing);
             drop(keys);
             self.renew();
             return (self.load(), self.now());

@@ -26,6 +26,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     let pairs = INSERTS
         .iter()
         .flat_map(|first| INSERTS.map(|second| (first(1), second(2))));
+    let beside = Trial::test("nested::a_lookup_beside_undecided_and_dead", || {
+        a_lookup_beside_undecided_and_dead();
+        Ok(())
+    });
     pairs
         .map(|(first, second)| {
             Trial::test(format!("nested::{first:?} and {second:?}"), move || {
@@ -48,7 +52,32 @@ pub(crate) fn trials() -> Vec<Trial> {
                 Ok(())
             })
         })
+        .chain([beside])
         .collect()
+}
+
+/// An insert-if-absent that has found its id absent places an entry in a slot before another
+/// insert's, which is live by then: it is undecided first, then dead, and no lookup finds it.
+fn a_lookup_beside_undecided_and_dead() {
+    let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(100)));
+    let theirs = Arc::clone(&subject);
+    let insert = move || make(&theirs, Op::InsertIfAbsent(0, 1));
+    let before = |site: &'static str| {
+        move |step: &Step| SITES.name(step).is_some_and(|name| name.starts_with(site))
+    };
+    let halted = Halted::start(|| (), insert, before("line::exchange"));
+    let halted = halted.expect("it has yet to place its entry");
+    // Its slot, the first one, is taken while this chooses another, and free again.
+    for op in [Op::Insert(1, 9), Op::Insert(0, 2), Op::Remove(1)] {
+        make(&subject, op);
+    }
+    // Placed; dead, and to be taken back.
+    for site in ["entry::decide", "line::exchange"] {
+        halted.go_to(before(site));
+        assert_eq!(make(&subject, Op::Get(0)), Ret::Found(Some(2)), "{site}");
+    }
+    assert_eq!(halted.finish(), Ret::Yes(false));
+    check_accounts(&subject);
 }
 
 /// Halts two operations at these steps and finishes all three in an order. How many of the two have

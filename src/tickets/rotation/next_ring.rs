@@ -245,6 +245,10 @@ impl NextRing {
                 last_sealed: self.at.now,
                 origin: Origin::Local,
             });
+            if seal_until == from {
+                // The end of the scale.
+                break;
+            }
             from = seal_until;
         }
         Ok(())
