@@ -423,6 +423,7 @@ fn a_ticket_without_randomness_is_a_handshake_without_a_ticket() {
         let sealed = || resumption.ticket_stats().sealed;
         randomness::is_short_of(8, || {
             assert!(!client.connect(&server).resumed(), "{kind:?}");
+            assert_eq!(ErrorStack::get().errors().len(), 0, "of a ticket");
             assert_eq!(sealed(), 0);
             assert!(resumption.ticket_stats().not_sealed > 0);
         });

@@ -3,8 +3,8 @@
 //! Time by the ring's clock is cut into periods, numbered from the ring's beginning on. The secret
 //! of one period gives its key and the secret of the next period, and no way leads back
 //! (`secret.rs`, with a ratchet): what is in memory does not open tickets of keys that are gone.
-//! Processes that fork inherit secret and clock, and so agree on later keys. That makes each of them
-//! a keeper of the chain: one that neither seals nor maintains its ring still has the old secret.
+//! Processes that fork inherit secret and clock, and so agree on later keys. So each of them keeps
+//! the chain: one that neither seals nor maintains its ring still has the old secret.
 
 use super::error::{KeyLocation, NoRandomness, TicketKeyError};
 use super::key::{TicketCipher, TicketKey};

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::{c_double, c_int, c_uchar, c_void};
+use std::ptr;
 use std::sync::Once;
 
 #[repr(C)]
@@ -26,6 +27,9 @@ thread_local! {
 
 unsafe extern "C" fn bytes(buffer: *mut c_uchar, len: c_int) -> c_int {
     if SHORT_OF.get() == len {
+        let mut nothing = ptr::null();
+        // SAFETY: no bytes; leaves an error in the queue, as a generator would that fails.
+        unsafe { openssl_sys::d2i_X509(ptr::null_mut(), &mut nothing, 0) };
         return 0;
     }
     // SAFETY: OpenSSL's own method, which is static.

@@ -71,8 +71,8 @@ fn a_lookup_beside_undecided_and_dead() {
     for op in [Op::Insert(1, 9), Op::Insert(0, 2), Op::Remove(1)] {
         make(&subject, op);
     }
-    // Placed; dead, and to be taken back.
-    for site in ["entry::decide", "line::exchange"] {
+    // Placed; dead; emptied, and to be unlinked.
+    for site in ["entry::decide", "entry::take_value", "line::exchange"] {
         halted.go_to(before(site));
         assert_eq!(make(&subject, Op::Get(0)), Ret::Found(Some(2)), "{site}");
     }
