@@ -249,6 +249,8 @@ fn a_lookup_in_a_handshake_neither_allocates_nor_frees() {
         let resumption = resumption();
         let (server, client) = (watched_server(&resumption), Client::new(kind));
         client.connect(&server);
+        // A session that was resumed outranks those that the writers insert.
+        assert!(client.reconnect(&server).resumed());
         let der = client.session().to_der().unwrap();
         let (lookups_before, _) = WATCHED.with(Watched::sums);
         let mut resumed = 0;

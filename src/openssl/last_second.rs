@@ -6,7 +6,6 @@
 //! be late.
 
 use std::ffi::c_long;
-use std::sync::LazyLock;
 
 use openssl_sys::{self as sys, SSL_SESSION};
 
@@ -14,11 +13,11 @@ use super::ffi;
 
 /// Seconds that decoded sessions get in addition: one that was cut off, one that Rekindle gives to
 /// whole seconds of age.
-static ADDED: LazyLock<c_long> = LazyLock::new(|| {
+fn added() -> c_long {
     // SAFETY: asks for a number.
     let version = unsafe { sys::OpenSSL_version_num() };
     if version < 0x3020_0000 { 0 } else { 2 }
-});
+}
 
 /// Has OpenSSL's own check of a decoded session come too late to matter.
 ///
@@ -26,13 +25,8 @@ static ADDED: LazyLock<c_long> = LazyLock::new(|| {
 ///
 /// `session` is alive, and no other thread can reach it.
 pub(super) unsafe fn add_to(session: *mut SSL_SESSION) {
-    if *ADDED > 0 {
-        // SAFETY: by contract.
-        unsafe {
-            let timeout = sys::SSL_SESSION_get_timeout(session);
-            ffi::SSL_SESSION_set_timeout(session, timeout.saturating_add(*ADDED));
-        }
-    }
+    // SAFETY: by contract.
+    unsafe { change_timeout(session, added()) };
 }
 
 /// Takes back what was added, before the session goes into a ticket.
@@ -41,11 +35,19 @@ pub(super) unsafe fn add_to(session: *mut SSL_SESSION) {
 ///
 /// As [`add_to`].
 pub(super) unsafe fn take_from(session: *mut SSL_SESSION) {
-    if *ADDED > 0 {
+    // SAFETY: by contract.
+    unsafe { change_timeout(session, -added()) };
+}
+
+/// # Safety
+///
+/// As [`add_to`].
+unsafe fn change_timeout(session: *mut SSL_SESSION, seconds: c_long) {
+    if seconds != 0 {
         // SAFETY: by contract.
         unsafe {
-            let timeout = sys::SSL_SESSION_get_timeout(session);
-            ffi::SSL_SESSION_set_timeout(session, timeout - *ADDED);
+            let timeout = sys::SSL_SESSION_get_timeout(session).saturating_add(seconds);
+            ffi::SSL_SESSION_set_timeout(session, timeout);
         }
     }
 }

@@ -112,6 +112,8 @@ impl SessionCache {
         builder: CacheBuilder<CachedSession>,
         storage: SessionStorage,
     ) -> Result<Self, ConfigError> {
+        // Now, rather than in the first handshake that stores a session.
+        LazyLock::force(&INTERMEDIATES);
         let cache = builder.value_bytes(CachedSession::heap_bytes).build()?;
         Ok(Self { cache, storage })
     }
