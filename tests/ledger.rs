@@ -9,8 +9,8 @@ mod counting;
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_void};
 use std::ptr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{LazyLock, OnceLock};
 use std::thread;
 
 use common::{Client, Mechanism, server};
@@ -143,8 +143,10 @@ unsafe extern "C" fn ended(
     WATCHED.with(|w| add(&w.sessions_dropped, usize::from(w.now.get())));
 }
 
-/// The library's own callback.
-static OURS: OnceLock<GetSession> = OnceLock::new();
+thread_local! {
+    /// The library's own callback, which belongs to this thread's resumption.
+    static OURS: Cell<Option<GetSession>> = const { Cell::new(None) };
+}
 
 unsafe extern "C" fn watched_get_session(
     ssl: *mut SSL,
@@ -163,7 +165,7 @@ fn watched_server(resumption: &Resumption) -> SslContext {
     // SAFETY: no other thread uses the context yet.
     unsafe {
         let ours = SSL_CTX_sess_get_get_cb(server.as_ptr()).expect("installed");
-        OURS.get_or_init(|| ours);
+        OURS.set(Some(ours));
         sys::SSL_CTX_sess_set_get_cb(server.as_ptr(), Some(watched_get_session));
     }
     server
