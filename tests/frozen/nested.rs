@@ -26,9 +26,18 @@ pub(crate) fn trials() -> Vec<Trial> {
     let pairs = INSERTS
         .iter()
         .flat_map(|first| INSERTS.map(|second| (first(1), second(2))));
-    let beside = Trial::test("nested::a_lookup_beside_undecided_and_dead", || {
-        a_lookup_beside_undecided_and_dead();
-        Ok(())
+    let beside: [(&str, fn()); 2] = [
+        (
+            "a_lookup_beside_undecided_and_dead",
+            a_lookup_beside_undecided_and_dead,
+        ),
+        ("a_lookup_of_a_dead_entry", a_lookup_of_a_dead_entry),
+    ];
+    let beside = beside.map(|(name, run)| {
+        Trial::test(format!("nested::{name}"), move || {
+            run();
+            Ok(())
+        })
     });
     pairs
         .map(|(first, second)| {
@@ -52,31 +61,55 @@ pub(crate) fn trials() -> Vec<Trial> {
                 Ok(())
             })
         })
-        .chain([beside])
+        .chain(beside)
         .collect()
 }
 
-/// An insert-if-absent that has found its id absent places an entry in a slot before another
-/// insert's, which is live by then: it is undecided first, then dead, and no lookup finds it.
+/// An insert-if-absent that has found its id absent, halted before it places its entry in a slot
+/// before another insert's, which is live by then; an insert of another id follows.
+fn loser(subject: &Arc<Subject>) -> Halted<Ret> {
+    let theirs = Arc::clone(subject);
+    let act = move || {
+        let ret = make(&theirs, Op::InsertIfAbsent(0, 1));
+        // As long, so that it could take the same memory.
+        make(&theirs, Op::Insert(2, 1));
+        ret
+    };
+    let halted = Halted::start(|| (), act, before_step("line::exchange"));
+    // Its slot, the first one, is taken while another chooses one, and free again.
+    for op in [Op::Insert(1, 9), Op::Insert(0, 2), Op::Remove(1)] {
+        make(subject, op);
+    }
+    halted.expect("it has yet to place its entry")
+}
+
+fn before_step(site: &'static str) -> impl Fn(&Step) -> bool + Send {
+    move |step| SITES.name(step).is_some_and(|name| name.starts_with(site))
+}
+
+/// No lookup finds an entry that is undecided, dead or emptied.
 fn a_lookup_beside_undecided_and_dead() {
     let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(100)));
-    let theirs = Arc::clone(&subject);
-    let insert = move || make(&theirs, Op::InsertIfAbsent(0, 1));
-    let before = |site: &'static str| {
-        move |step: &Step| SITES.name(step).is_some_and(|name| name.starts_with(site))
-    };
-    let halted = Halted::start(|| (), insert, before("line::exchange"));
-    let halted = halted.expect("it has yet to place its entry");
-    // Its slot, the first one, is taken while this chooses another, and free again.
-    for op in [Op::Insert(1, 9), Op::Insert(0, 2), Op::Remove(1)] {
-        make(&subject, op);
-    }
-    // Placed; dead; emptied, and to be unlinked.
+    let loser = loser(&subject);
     for site in ["entry::decide", "entry::take_value", "line::exchange"] {
-        halted.go_to(before(site));
+        loser.go_to(before_step(site));
         assert_eq!(make(&subject, Op::Get(0)), Ret::Found(Some(2)), "{site}");
     }
-    assert_eq!(halted.finish(), Ret::Yes(false));
+    assert_eq!(loser.finish(), Ret::Yes(false));
+    check_accounts(&subject);
+}
+
+/// An entry that turns out to be dead is not used again while a lookup may look at it.
+fn a_lookup_of_a_dead_entry() {
+    let subject: Arc<Subject> = Arc::new(subject(Cache::builder().capacity(100)));
+    let loser = loser(&subject);
+    loser.go_to(before_step("entry::decide"));
+    let theirs = Arc::clone(&subject);
+    let look = move || make(&theirs, Op::Get(0));
+    let lookup = Halted::start(|| (), look, before_step("entry::state"));
+    assert_eq!(loser.finish(), Ret::Yes(false));
+    let found = lookup.map_or_else(|found| found, Halted::finish);
+    assert_eq!(found, Ret::Found(Some(2)));
     check_accounts(&subject);
 }
 
