@@ -125,7 +125,7 @@ impl Model {
                 && c.reserved == 0
                 && c.sessions <= 1 << 32
                 && c.max_session_bytes <= 1 << 20
-                && (c.max_bytes == 0 || c.max_bytes >= 64)
+                && (c.max_bytes == 0 || c.max_bytes >= SMALLEST)
         });
         let succeeds = fits && self.service.is_none();
         let expected = succeeds.then_some(()).ok_or(Fails::Otherwise);
@@ -144,7 +144,7 @@ impl Model {
             max_session_bytes: or(max_session_bytes, 16_384),
             entries: BTreeMap::new(),
             counts: rekindle_stats {
-                capacity: or(sessions, 100_000).min(max_bytes / 64) as u64,
+                capacity: or(sessions, 100_000).min(max_bytes / SMALLEST) as u64,
                 ..rekindle_stats::default()
             },
             keys: None,
@@ -406,10 +406,14 @@ fn valid(service: &mut Option<Service>, id: Id) -> Result<((usize, u8), &mut Ser
     }
 }
 
+/// Bytes before the encoding of an entry whose value is a session, and of the smallest entry.
+const HEADER: usize = 64;
+const SMALLEST: usize = 80;
+
 /// Bytes that a session without a client certificate counts for: its entry, as in the target
 /// `operations`, and the estimate of OpenSSL's object.
 fn charge(len: usize) -> usize {
-    let size: usize = 56 + len + 8;
+    let size: usize = HEADER + len + 8;
     let entry = match size <= 1_024 {
         true => size.next_multiple_of(16),
         false => size.next_multiple_of((1 << (size - 1).ilog2()) / 4),
