@@ -297,8 +297,8 @@ impl Sealer {
             let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
             let of_cache = state.found.is_some_and(ResumedBy::is_cached);
             let is_own =
-                state.ticket == TicketState::Parsed || opened_in_this_handshake(ssl).is_some();
-            if reused && !tls13 && is_own {
+                || state.ticket == TicketState::Parsed || opened_in_this_handshake(ssl).is_some();
+            if reused && !tls13 && is_own() {
                 last_second::take_from(session);
             }
             // Not the session in the cache itself, which other connections use: its lifetime stays.
@@ -367,7 +367,7 @@ impl Sealer {
         // SAFETY: by contract.
         unsafe {
             match ticket {
-                TicketState::Opened { .. } if opened_in_this_handshake(ssl).is_some() && reused => {
+                TicketState::Opened { .. } if reused && opened_in_this_handshake(ssl).is_some() => {
                     HandshakeState::age(ssl, now)
                 }
                 TicketState::Full => HandshakeState::age(ssl, now),
@@ -408,12 +408,13 @@ impl Sealer {
 /// `ssl` is a live connection.
 unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> {
     // SAFETY: by contract.
-    let (state, random) = unsafe { (HandshakeState::read(ssl), client_random(ssl)) };
-    match state.ticket {
-        TicketState::Opened {
-            id_context,
-            client_random,
-        } if client_random == random => Some(id_context),
-        _ => None,
+    unsafe {
+        match HandshakeState::read(ssl).ticket {
+            TicketState::Opened {
+                id_context,
+                client_random: random,
+            } if random == client_random(ssl) => Some(id_context),
+            _ => None,
+        }
     }
 }

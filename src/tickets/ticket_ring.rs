@@ -140,8 +140,8 @@ impl TicketRing {
     pub fn load_to_open(&self, name: &[u8; 16]) -> (RingGuard, Time) {
         let keys = self.load();
         let now = self.now();
-        let is_unknown = matches!(keys.opening(name, now), KeyLookup::Unknown);
-        if is_unknown && keys.is_due(now) && !self.renewing.swap(true, Ordering::Relaxed) {
+        let is_late = keys.is_due(now) && matches!(keys.opening(name, now), KeyLookup::Unknown);
+        if is_late && !self.renewing.swap(true, Ordering::Relaxed) {
             let _renewing = Renewing(&self.renewing);
             drop(keys);
             self.renew();
