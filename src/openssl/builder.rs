@@ -171,8 +171,13 @@ impl ResumptionBuilder {
         let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
             .map_err(BuildError::Randomness)?;
         let sealer = Sealer::new(ring, lifetimes, timestamps, Ciphers::fetch()?);
-        let mut shared = Shared::new(cache, sealer, self.stateless_tickets, session_timeout);
-        shared.keep_sessions = self.keep_sessions;
+        let shared = Shared::new(
+            cache,
+            sealer,
+            self.stateless_tickets,
+            self.keep_sessions,
+            session_timeout,
+        );
         Ok(Resumption {
             shared: Arc::new(shared),
         })

@@ -66,10 +66,7 @@ pub(super) unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) ->
     unsafe {
         let pending = ffi::SSL_get_pending_cipher(ssl);
         let own = ffi::SSL_SESSION_get0_cipher(session);
-        if !is_tls13(ssl) || pending == own {
-            return true;
-        }
-        if pending.is_null() || own.is_null() {
+        if !is_tls13(ssl) || pending == own || pending.is_null() || own.is_null() {
             return true;
         }
         let hash = |suite| sys::EVP_MD_get_type(sys::SSL_CIPHER_get_handshake_digest(suite));

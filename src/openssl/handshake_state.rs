@@ -52,6 +52,18 @@ pub(super) static INDEXES: LazyLock<[c_int; 2]> = LazyLock::new(|| {
         .map(|new| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), new, None, None) })
 });
 
+/// The index of the state.
+const STATE: usize = 0;
+/// The index of the time, in milliseconds by the ring's clock, at which a session or lineage began.
+const BEGAN: usize = 1;
+
+/// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
+const FOUND: u32 = 4;
+const TICKET: u32 = 4;
+
+/// Bits of a hash: two fit into what the number has left.
+const HASH: u32 = (usize::BITS - FOUND - TICKET) / 2;
+
 /// `SSL_new`: makes room for the numbers now rather than in a lookup. The second is behind the
 /// first.
 unsafe extern "C" fn make_room(
@@ -65,17 +77,6 @@ unsafe extern "C" fn make_room(
     // SAFETY: OpenSSL hands in the connection's data.
     unsafe { ffi::CRYPTO_set_ex_data(ad, index, ptr::null_mut()) };
 }
-/// The index of the state.
-const STATE: usize = 0;
-/// The index of the time, in milliseconds by the ring's clock, at which a session or lineage began.
-const BEGAN: usize = 1;
-
-/// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
-const FOUND: u32 = 4;
-const TICKET: u32 = 4;
-
-/// Bits of a hash: two fit into what the number has left.
-const HASH: u32 = (usize::BITS - FOUND - TICKET) / 2;
 
 /// A hash of some bytes. A clash only counts a ticket under the wrong reason.
 pub(super) fn hash(bytes: &[u8]) -> usize {

@@ -36,6 +36,7 @@ impl Shared {
         cache: Arc<SessionCache>,
         sealer: Sealer,
         stateless_tickets: Option<bool>,
+        keep_sessions: bool,
         session_timeout: Option<c_long>,
     ) -> Self {
         Self {
@@ -43,7 +44,7 @@ impl Shared {
             sealer,
             hooks: SessionHooks::new(),
             stateless_tickets,
-            keep_sessions: false,
+            keep_sessions,
             session_timeout,
             closed: AtomicBool::new(false),
             slot: OnceLock::new(),

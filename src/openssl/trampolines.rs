@@ -66,12 +66,20 @@ const fn of<const ROW: usize, const COLUMN: usize>() -> Trampolines {
     }
 }
 
+/// # Safety
+///
+/// As [`Shared::of_slot`].
+unsafe fn owner<'a, const ROW: usize, const COLUMN: usize>() -> Option<&'a Shared> {
+    // SAFETY: by contract.
+    unsafe { Shared::of_slot(ROW * COLUMNS + COLUMN) }
+}
+
 unsafe extern "C" fn new_session<const ROW: usize, const COLUMN: usize>(
     ssl: *mut SSL,
     session: *mut SSL_SESSION,
 ) -> c_int {
     // SAFETY: as OpenSSL calls it.
-    unsafe { callbacks::new_session(Shared::of_slot(ROW * COLUMNS + COLUMN), ssl, session) }
+    unsafe { callbacks::new_session(owner::<ROW, COLUMN>(), ssl, session) }
 }
 
 unsafe extern "C" fn get_session<const ROW: usize, const COLUMN: usize>(
@@ -81,7 +89,7 @@ unsafe extern "C" fn get_session<const ROW: usize, const COLUMN: usize>(
     copy: *mut c_int,
 ) -> *mut SSL_SESSION {
     // SAFETY: as OpenSSL calls it.
-    unsafe { callbacks::get_session(Shared::of_slot(ROW * COLUMNS + COLUMN), ssl, id, len, copy) }
+    unsafe { callbacks::get_session(owner::<ROW, COLUMN>(), ssl, id, len, copy) }
 }
 
 unsafe extern "C" fn ticket_key<const ROW: usize, const COLUMN: usize>(
@@ -94,16 +102,7 @@ unsafe extern "C" fn ticket_key<const ROW: usize, const COLUMN: usize>(
 ) -> c_int {
     let contexts = Contexts { cipher, mac };
     // SAFETY: as OpenSSL calls it.
-    unsafe {
-        callbacks::ticket_key(
-            Shared::of_slot(ROW * COLUMNS + COLUMN),
-            ssl,
-            name,
-            iv,
-            contexts,
-            enc,
-        )
-    }
+    unsafe { callbacks::ticket_key(owner::<ROW, COLUMN>(), ssl, name, iv, contexts, enc) }
 }
 
 unsafe extern "C" fn not_resumable<const ROW: usize, const COLUMN: usize>(
@@ -111,5 +110,5 @@ unsafe extern "C" fn not_resumable<const ROW: usize, const COLUMN: usize>(
     _is_forward_secure: c_int,
 ) -> c_int {
     // SAFETY: as OpenSSL calls it.
-    unsafe { callbacks::not_resumable(Shared::of_slot(ROW * COLUMNS + COLUMN), ssl) }
+    unsafe { callbacks::not_resumable(owner::<ROW, COLUMN>(), ssl) }
 }

@@ -82,13 +82,9 @@ impl TicketSecret {
     /// A random secret for the keys that a ring makes by itself, whose periods may be shorter than
     /// [`PERIOD`](Self::PERIOD).
     pub(super) fn of_own_keys(period: Duration) -> Result<Self, NoRandomness> {
-        let mut secret = Box::new(Zeroizing::new([0; SECRET]));
-        getrandom::fill(&mut **secret)?;
-        Ok(Self {
-            secret,
-            period: period.as_secs(),
-            ratchet: Some(0),
-        })
+        let mut new = Self::zeros(period, Some(0));
+        getrandom::fill(&mut **new.secret)?;
+        Ok(new)
     }
 
     /// The same secret, as if it were of another period.
@@ -109,11 +105,16 @@ impl TicketSecret {
         if period.subsec_nanos() != 0 || !Self::PERIOD.contains(&period.as_secs()) {
             return Err(SecretError::Period);
         }
-        Ok(Self {
+        Ok(Self::zeros(period, ratchet))
+    }
+
+    /// To be filled, of a period that need not be within [`PERIOD`](Self::PERIOD).
+    fn zeros(period: Duration, ratchet: Option<u64>) -> Self {
+        Self {
             secret: Box::new(Zeroizing::new([0; SECRET])),
             period: period.as_secs(),
             ratchet,
-        })
+        }
     }
 
     /// The 32 bytes of the secret.
