@@ -124,7 +124,8 @@ fn a_flood_of_sessions_that_nobody_resumes_does_not_push_out_those_in_use() {
     fill(&cache, 1_000..101_000);
     let after = found(&cache, 0..500);
     assert!(before >= 490, "{before}");
-    assert!(after >= before * 9 / 10, "{after} of {before} survived");
+    // A full line of them gives one up.
+    assert!(after >= before * 97 / 100, "{after} of {before} survived");
 }
 
 #[test]

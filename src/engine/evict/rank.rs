@@ -28,6 +28,9 @@ const STRIDE: usize = 16;
 /// One line in this many should have an entry that the clock hand evicts.
 pub(crate) const LINES_PER_VICTIM: usize = 4;
 
+/// Ranks above the threshold that are near it: eight ticks of an LRU.
+const NEARLY: u8 = 16;
+
 /// Lines that are looked at, at the most, to find the threshold.
 const SAMPLE: usize = 256;
 
@@ -103,6 +106,12 @@ impl Aging {
         if !cfg!(loom) {
             self.learning.hit(thread, recency, tick);
         }
+    }
+
+    /// Whether an entry may be evicted although its rank is above the threshold, which is as old as
+    /// the tick.
+    pub(crate) fn is_nearly_old(&self, recency: Recency) -> bool {
+        self.rank(recency, self.tick()) <= self.threshold().saturating_add(NEARLY)
     }
 
     /// Whether an entry counts as at least half as old as those that are evicted now.

@@ -20,7 +20,8 @@ use crate::engine::state::Engine;
 use crate::id::SessionId;
 
 /// Lines with entries that the hand passes, none of them old enough, before it takes the entry that
-/// ranks lowest in the next few.
+/// ranks lowest in the next few. As many again while none of those is nearly old enough: where most
+/// sessions are in use, all those of a few lines may be.
 const PATIENCE: usize = 3 * LINES_PER_VICTIM;
 
 /// Lines that the hand looks into after it has met something expired.
@@ -192,11 +193,16 @@ impl<V> Engine<V> {
                 return Some(VictimCandidate { index, slot });
             }
             seen += usize::from(occupied != 0);
-            if seen == PATIENCE {
+            if seen >= PATIENCE {
                 let next = std::iter::from_fn(|| Some(hand.next_line(lines, &self.hand)));
                 let few = LINES_PER_VICTIM.min(lines);
                 *passed += few;
-                return self.find_lowest(next.take(few), None, pin);
+                let lowest = self.find_lowest(next.take(few), None, pin);
+                let slot = lowest.and_then(|lowest| lowest.slot);
+                let will_do = slot.is_some_and(|(_, recency)| self.aging.is_nearly_old(recency));
+                if will_do || seen == 2 * PATIENCE {
+                    return lowest;
+                }
             }
         }
         None
