@@ -6,6 +6,8 @@
 //! Processes that fork inherit secret and clock, and so agree on later keys. So each of them keeps
 //! the chain: one that neither seals nor maintains its ring still has the old secret.
 
+use std::time::Duration;
+
 use super::error::{KeyLocation, NoRandomness, TicketKeyError};
 use super::key::{TicketCipher, TicketKey};
 use super::policy::TicketPolicy;
@@ -27,8 +29,15 @@ impl OwnKeys {
         })
     }
 
+    /// When the first period begins whose key opens then.
+    pub(super) fn oldest_open(&self, now: Time, lifetime: Duration) -> Time {
+        let lifetime = lifetime.as_millis() as u64;
+        let earliest = now.as_millis().saturating_sub(lifetime);
+        self.start_of_period(Time::from_millis(earliest).max(self.began))
+    }
+
     /// When the period that a time lies in begins.
-    pub(super) fn start_of_period(&self, at: Time) -> Time {
+    fn start_of_period(&self, at: Time) -> Time {
         let period = self.secret.period().as_millis() as u64;
         let passed = at.duration_since(self.began).as_millis() as u64;
         Time::from_millis(at.as_millis() - passed % period)
@@ -61,8 +70,6 @@ impl OwnKeys {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3_600);

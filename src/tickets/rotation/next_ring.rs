@@ -221,15 +221,18 @@ impl NextRing {
         }
     }
 
-    /// Keys of the ring's own for more than one period from now on.
+    /// Keys of the ring's own for more than one period from now on. A ring whose own keys are a
+    /// chain makes those of the past that still open as well: a process that has forked off the
+    /// same one may have sealed with them while this one was idle.
     fn make_own(&mut self) -> Result<(), TicketKeyError> {
         let period = self.policy.period;
         let own = self.keys.iter().filter(|key| key.is_local());
         let end = own.map(|key| key.times.seal_until).max();
-        let mut from = end.unwrap_or(self.at.now).max(self.at.now);
-        if let Source::Local(own) = &self.source {
-            from = own.start_of_period(from);
-        }
+        let since = match &self.source {
+            Source::Local(own) => own.oldest_open(self.at.now, self.policy.lifetime),
+            _ => self.at.now,
+        };
+        let mut from = end.map_or(since, |end| end.max(since));
         while from <= self.at.now.saturating_add(period) {
             let seal_until = from.saturating_add(period);
             let key = Arc::new(self.own_key(from)?);
@@ -242,7 +245,7 @@ impl NextRing {
                 },
                 first_seen: self.at.now,
                 open_at_least_until: Time::BEGINNING,
-                last_sealed: self.at.now,
+                last_sealed: seal_until.min(self.at.now),
                 origin: Origin::Local,
             });
             if seal_until == from {

@@ -115,3 +115,40 @@ impl KeyRing {
         to_come.unwrap_or(Time::NEVER)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(minutes: u64) -> ClockReading {
+        let passed = Duration::from_secs(60 * minutes);
+        ClockReading {
+            now: Time::from_millis(500).saturating_add(passed),
+            unix: passed,
+        }
+    }
+
+    /// It once made keys from the present on only, and did not know those that its siblings had
+    /// sealed with meanwhile.
+    #[test]
+    fn a_ring_that_was_idle_has_the_keys_of_its_siblings() {
+        let lifetime = Duration::from_secs(4 * 3_600);
+        let policy = TicketPolicy::default().lifetime(lifetime);
+        let forked = KeyRing::local(policy, at(0)).expect("randomness");
+        let keys = |ring: &KeyRing| -> Vec<_> {
+            let keys = ring.iter().map(|key| (key.key.fingerprint(), key.times));
+            keys.collect()
+        };
+        let mut busy = None;
+        for minutes in (0..20 * 60).step_by(7) {
+            let now = at(minutes);
+            let before = busy.as_ref().unwrap_or(&forked);
+            busy = before.renewed(now).expect("randomness").or(busy);
+            let idle = forked.renewed(now).expect("randomness");
+            let [busy, idle] = [&busy, &idle].map(|ring| ring.as_ref().unwrap_or(&forked));
+            assert_eq!(keys(busy), keys(idle), "after {minutes} minutes");
+        }
+    }
+}
