@@ -38,10 +38,10 @@ pub(crate) fn start(make: impl FnOnce() -> Result<Resumption, Failure>) -> Resul
 }
 
 pub(crate) fn stop() {
-    if let Some(service) = SERVICE.swap(None) {
+    if let Some(mut service) = SERVICE.swap(None) {
         service.close();
         // Calls in flight hold references, for less than a microsecond unless they are preempted.
-        wait_until(|| is_alone(&service));
+        wait_until(|| is_alone(&mut service));
         left().push(service);
     }
     release_what_is_left();
@@ -62,23 +62,27 @@ fn left() -> MutexGuard<'static, Vec<Arc<Resumption>>> {
 fn release_what_is_left() {
     // Not under the lock: destructors of sessions may call anything.
     let mut services = std::mem::take(&mut *left());
-    services.retain(|service| {
+    services.retain_mut(|service| {
+        // Asked first: a call that ends after this may have inserted after the cache is emptied.
+        let in_use = !is_alone(service);
         // Again: what calls in flight have inserted since.
         service.close();
         wait_until(|| {
             service.cache().maintain();
             service.cache().stats().retired == 0
         });
-        !is_alone(service) || service.cache().stats().retired > 0
+        in_use || service.cache().stats().retired > 0
     });
     left().append(&mut services);
 }
 
-fn is_alone(service: &Arc<Resumption>) -> bool {
-    Arc::strong_count(service) == 1
+/// Whether no call uses it. What calls did before is visible then: unlike a count of references,
+/// this acquires.
+fn is_alone(service: &mut Arc<Resumption>) -> bool {
+    Arc::get_mut(service).is_some()
 }
 
-fn wait_until(done: impl Fn() -> bool) {
+fn wait_until(mut done: impl FnMut() -> bool) {
     for _ in 0..PATIENCE {
         if done() {
             return;
