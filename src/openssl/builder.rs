@@ -4,7 +4,9 @@ use std::ffi::c_long;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cipher::Ciphers;
+use openssl::lib_ctx::LibCtxRef;
+
+use super::cipher::{Ciphers, Library};
 use super::errors::BuildError;
 use super::resumption::Resumption;
 use super::sealer::Sealer;
@@ -33,6 +35,7 @@ pub struct ResumptionBuilder {
     keep_sessions: bool,
     session_timeout: Option<Duration>,
     full_handshake_max_age: Duration,
+    library_context: Library,
 }
 
 impl Resumption {
@@ -50,6 +53,7 @@ impl Resumption {
             keep_sessions: false,
             session_timeout: None,
             full_handshake_max_age: SEVEN_DAYS,
+            library_context: Library::default(),
         }
     }
 }
@@ -142,6 +146,14 @@ impl ResumptionBuilder {
         self
     }
 
+    /// OpenSSL's library context for ticket keys' ciphers and for randomness: for contexts of
+    /// `SSL_CTX_new_ex`, whose providers (FIPS, say) are loaded there only. By default the default
+    /// one. The MAC of tickets always comes from the library context of the connection's context.
+    pub fn library_context(mut self, context: &'static LibCtxRef) -> Self {
+        self.library_context = Library(Some(context));
+        self
+    }
+
     /// Builds it.
     ///
     /// # Errors
@@ -170,7 +182,12 @@ impl ResumptionBuilder {
         };
         let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
             .map_err(BuildError::Randomness)?;
-        let sealer = Sealer::new(ring, lifetimes, timestamps, Ciphers::fetch()?);
+        let sealer = Sealer::new(
+            ring,
+            lifetimes,
+            timestamps,
+            Ciphers::fetch(self.library_context)?,
+        );
         let shared = Shared::new(
             cache,
             sealer,

@@ -9,12 +9,14 @@ use openssl::ssl::{SslSession, SslSessionRef};
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::Contexts;
+use super::conflicts::{Conflict, count_changes, lacks_id_context};
 use super::connection::{is_stateful, is_tls13};
 use super::ffi;
 use super::handshake_state::{HandshakeState, TicketState};
 use super::last_second;
 use super::session::count_intermediates;
 use super::shared::{Shared, guarded};
+use super::trampolines::Trampolines;
 use crate::SessionId;
 use crate::hooks::SessionEvent;
 use crate::resume::{Outcome, ResumedBy};
@@ -244,19 +246,38 @@ fn run_hooks(shared: &Shared, event: SessionEvent, id: &SessionId) {
     guarded((), || shared.hooks.run(event, id));
 }
 
-/// A full handshake is under way. Returns 0: its session may be resumed.
+/// A full handshake is under way. Returns 0 if its session may be resumed.
 ///
 /// # Safety
 ///
-/// `ssl` is a live connection.
-pub(super) unsafe fn not_resumable(shared: Option<&Shared>, ssl: *mut SSL) -> c_int {
-    guarded((), || {
-        if let Some(shared) = shared {
-            // SAFETY: by contract.
-            unsafe { shared.sealer.on_full_handshake(ssl) };
+/// `ssl` is a live connection, whose context `own` were set on.
+pub(super) unsafe fn not_resumable(
+    shared: Option<&Shared>,
+    ssl: *mut SSL,
+    own: &Trampolines,
+) -> c_int {
+    guarded(0, || {
+        let Some(shared) = shared else {
+            return 0;
+        };
+        // SAFETY: by contract.
+        unsafe {
+            shared.sealer.on_full_handshake(ssl);
+            let conflicts = &shared.sealer.conflicts;
+            let ctx = sys::SSL_get_SSL_CTX(ssl);
+            // SNI may have swapped it for one that has nothing to do with this.
+            if Shared::of_context(ctx).is_some_and(|its| ptr::eq(its, shared)) {
+                count_changes(conflicts, ctx, own);
+            }
+            if !lacks_id_context(ssl) {
+                return 0;
+            }
+            conflicts.count(Conflict::NoSessionIdContext);
+            // TLS 1.3 does not ask what this returns.
+            sys::SSL_set_num_tickets(ssl, 0);
+            1
         }
-    });
-    0
+    })
 }
 
 /// Nothing when it has been closed.

@@ -1,16 +1,35 @@
-//! AES-CBC and HMAC-SHA256 of OpenSSL, with a ticket key.
+//! AES-CBC and HMAC-SHA256 of OpenSSL, with a ticket key, and its randomness.
 
 use std::ffi::{CStr, c_int};
-use std::ptr;
+use std::{fmt, ptr};
 
+use foreign_types_shared::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX};
+use openssl::lib_ctx::LibCtxRef;
+use openssl_sys::{self as sys, EVP_CIPHER, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_LIB_CTX};
 
 use super::ffi;
 use crate::tickets::{TicketCipher, TicketKey};
 
+/// OpenSSL's library context; the default one if there is none.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Library(pub(super) Option<&'static LibCtxRef>);
+
+impl Library {
+    fn as_ptr(self) -> *mut OSSL_LIB_CTX {
+        self.0.map_or(ptr::null_mut(), ForeignTypeRef::as_ptr)
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_ptr())
+    }
+}
+
 /// The ciphers of ticket keys, fetched once: looking an algorithm up takes locks.
 pub(super) struct Ciphers {
+    library: Library,
     aes128: Cipher,
     aes256: Cipher,
 }
@@ -37,11 +56,21 @@ pub(super) struct Contexts {
 }
 
 impl Ciphers {
-    pub(super) fn fetch() -> Result<Self, ErrorStack> {
+    pub(super) fn fetch(library: Library) -> Result<Self, ErrorStack> {
         Ok(Self {
-            aes128: Cipher::fetch(c"AES-128-CBC")?,
-            aes256: Cipher::fetch(c"AES-256-CBC")?,
+            library,
+            aes128: Cipher::fetch(library, c"AES-128-CBC")?,
+            aes256: Cipher::fetch(library, c"AES-256-CBC")?,
         })
+    }
+
+    /// Fills `bytes` with random ones. Whether there were any.
+    pub(super) fn randomize(&self, bytes: &mut [u8]) -> bool {
+        let (library, any_strength) = (self.library.as_ptr(), 0);
+        // SAFETY: OpenSSL fills no more bytes than there are.
+        let done =
+            unsafe { ffi::RAND_bytes_ex(library, bytes.as_mut_ptr(), bytes.len(), any_strength) };
+        done == 1
     }
 
     /// Gives OpenSSL's contexts the key that a ticket is sealed or opened with. Whether they took
@@ -77,9 +106,9 @@ impl Ciphers {
 }
 
 impl Cipher {
-    fn fetch(name: &CStr) -> Result<Self, ErrorStack> {
-        // SAFETY: a name that ends in zero, and the default library context.
-        let cipher = unsafe { sys::EVP_CIPHER_fetch(ptr::null_mut(), name.as_ptr(), ptr::null()) };
+    fn fetch(library: Library, name: &CStr) -> Result<Self, ErrorStack> {
+        // SAFETY: a name that ends in zero, and a library context that lives.
+        let cipher = unsafe { sys::EVP_CIPHER_fetch(library.as_ptr(), name.as_ptr(), ptr::null()) };
         if cipher.is_null() {
             return Err(ErrorStack::get());
         }

@@ -45,6 +45,14 @@ pub enum InstallError {
     /// A [`Resumption`](super::Resumption) is installed on it already.
     #[error("a resumption is installed on the context already")]
     AlreadyInstalled,
+    /// The program has set session callbacks of its own; what the first of them is for.
+    /// [`Resumption::install_replacing`](super::Resumption::install_replacing) replaces them.
+    #[error("the context has a session callback of its own, for {0}")]
+    SessionCallback(&'static str),
+    /// The context has served with OpenSSL's internal cache, which holds that many sessions.
+    /// [`Resumption::install_replacing`](super::Resumption::install_replacing) gives them up.
+    #[error("OpenSSL's internal cache is in use on the context: it holds {0} sessions")]
+    InternalCache(u64),
     /// Too many resumptions are installed at one time: more than 1,024. One can be installed on any
     /// number of contexts.
     #[error("more than 1,024 resumptions are installed: share one among contexts")]

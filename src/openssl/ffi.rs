@@ -3,8 +3,8 @@
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use openssl_sys::{
-    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_PARAM, SSL, SSL_CIPHER, SSL_CTX, SSL_SESSION,
-    X509,
+    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_LIB_CTX, OSSL_PARAM, SSL, SSL_CIPHER,
+    SSL_CTX, SSL_SESSION, X509,
 };
 
 /// `SSL_CTX_generate_session_ticket_fn`: called before OpenSSL issues a NewSessionTicket.
@@ -56,6 +56,14 @@ pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     enc: c_int,
 ) -> c_int;
 
+/// Called when OpenSSL gives a session up.
+pub(super) type RemoveSession = unsafe extern "C" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);
+
+/// `SSL_CTX_sess_number`: sessions in the internal cache.
+pub(super) const SSL_CTRL_SESS_NUMBER: c_int = 20;
+/// `SSL_CTX_get_session_cache_mode`.
+pub(super) const SSL_CTRL_GET_SESS_CACHE_MODE: c_int = 45;
+
 pub(super) const ERR_LIB_SSL: c_int = 20;
 /// `SSL_R_UNEXPECTED_EOF_WHILE_READING`: TCP ended without `close_notify`.
 pub(super) const SSL_R_UNEXPECTED_EOF: c_int = 294;
@@ -75,6 +83,16 @@ unsafe extern "C" {
         ctx: *mut SSL_CTX,
         callback: Option<NotResumable>,
     );
+    pub(super) fn SSL_CTX_sess_get_new_cb(ctx: *mut SSL_CTX) -> Option<NewSession>;
+    pub(super) fn SSL_CTX_sess_get_get_cb(ctx: *mut SSL_CTX) -> Option<GetSession>;
+    pub(super) fn SSL_CTX_sess_get_remove_cb(ctx: *mut SSL_CTX) -> Option<RemoveSession>;
+    pub(super) fn SSL_CTX_flush_sessions(ctx: *mut SSL_CTX, before: c_long);
+    pub(super) fn RAND_bytes_ex(
+        ctx: *mut OSSL_LIB_CTX,
+        buf: *mut c_uchar,
+        num: usize,
+        strength: c_uint,
+    ) -> c_int;
     pub(super) fn ERR_set_mark() -> c_int;
     pub(super) fn ERR_pop_to_mark() -> c_int;
     pub(super) fn SSL_get_options(ssl: *const SSL) -> u64;

@@ -26,6 +26,7 @@
 mod builder;
 mod callbacks;
 mod cipher;
+mod conflicts;
 mod connection;
 mod encoding;
 mod errors;
@@ -47,6 +48,7 @@ pub use ::openssl;
 
 pub use crate::resume::{ResumedBy, TicketStats};
 pub use builder::ResumptionBuilder;
+pub use conflicts::Conflicts;
 pub use errors::{BuildError, InstallError, StoreError};
 pub use keep_session::KeepSession;
 pub use resumption::Resumption;

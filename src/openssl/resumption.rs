@@ -8,6 +8,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode};
 use openssl_sys as sys;
 
+use super::conflicts::{Conflicts, Found};
 use super::errors::InstallError;
 use super::handshake_state::HandshakeState;
 use super::session::SessionCache;
@@ -40,10 +41,36 @@ impl Resumption {
     /// - turn early data on (`SSL_CTX_set_max_early_data`): OpenSSL's replay guard asks its
     ///   internal cache, which is off, so every TLS 1.3 resumption would become a full handshake.
     ///
+    /// Ticket keys and ticket callbacks that the program has set before are replaced: OpenSSL does
+    /// not tell whether there are any.
+    ///
     /// # Errors
     ///
     /// [`InstallError`]; the context is as before.
     pub fn install(&self, context: &mut SslContextBuilder) -> Result<(), InstallError> {
+        let ctx = context.as_ptr();
+        // SAFETY: `ctx` is valid, and no other thread uses it while it is being built.
+        let (found, installed) = unsafe { (Found::on(ctx), Shared::of_context(ctx).is_some()) };
+        match found {
+            // Its callbacks are Rekindle's.
+            _ if installed => Err(InstallError::AlreadyInstalled),
+            Found {
+                session_callback: Some(what),
+                ..
+            } => Err(InstallError::SessionCallback(what)),
+            Found { cached: 1.., .. } => Err(InstallError::InternalCache(found.cached)),
+            Found { .. } => self.install_replacing(context),
+        }
+    }
+
+    /// As [`install`](Self::install), on a context that the program has set session callbacks on,
+    /// which are replaced, or that has sessions in OpenSSL's internal cache, which are removed
+    /// (OpenSSL tells the program's callback so).
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; the context is as before.
+    pub fn install_replacing(&self, context: &mut SslContextBuilder) -> Result<(), InstallError> {
         let ctx = context.as_ptr();
         let index = context_index().ok_or_else(ErrorStack::get)?;
         // SAFETY: `ctx` is valid, and no other thread uses it while it is being built. The
@@ -59,6 +86,8 @@ impl Resumption {
                 drop(Shared::from_raw(raw));
                 return Err(ErrorStack::get().into());
             }
+            // All of them.
+            ffi::SSL_CTX_flush_sessions(ctx, 0);
             sys::SSL_CTX_sess_set_new_cb(ctx, Some(own.new_session));
             sys::SSL_CTX_sess_set_get_cb(ctx, Some(own.get_session));
             sys::SSL_CTX_sess_set_remove_cb(ctx, Some(callbacks::remove_session));
@@ -132,6 +161,12 @@ impl Resumption {
     #[must_use]
     pub fn ticket_stats(&self) -> TicketStats {
         self.shared.sealer.counters.sum()
+    }
+
+    /// What programs have set on contexts that this is installed on, as handshakes have found it.
+    #[must_use]
+    pub fn conflicts(&self) -> Conflicts {
+        self.shared.sealer.conflicts.sum()
     }
 
     /// How a connection's session was resumed; `None` after a full handshake, before the end of

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::{Ciphers, Contexts, Direction};
+use super::conflicts::{Conflict, ConflictCounters};
 use super::connection::{client_random, fits_suite, id_context, is_tls13};
 use super::handshake_state::{HandshakeState, TicketState, hash};
 use super::session_times::{Lifetimes, left_of_key, times};
@@ -25,6 +26,7 @@ pub(super) struct Sealer {
     pub(super) ring: Arc<TicketRing>,
     pub(super) lifetimes: Lifetimes,
     pub(super) counters: TicketCounters,
+    pub(super) conflicts: ConflictCounters,
     timestamps: IvTimestamps,
     ciphers: Ciphers,
 }
@@ -65,6 +67,7 @@ impl Sealer {
             ring,
             lifetimes,
             counters: TicketCounters::new(),
+            conflicts: ConflictCounters::default(),
             timestamps,
             ciphers,
         }
@@ -84,6 +87,7 @@ impl Sealer {
         contexts: Contexts,
     ) -> c_int {
         let decided = DECIDED.take().filter(|decided| decided.ssl == ssl);
+        let is_decided = decided.is_some();
         let (loaded, current);
         loaded = self.ring.load();
         let (key, now) = match decided.and_then(|decided| decided.find(&loaded)) {
@@ -99,9 +103,9 @@ impl Sealer {
             }
         };
         *name = *key.name();
-        // SAFETY: by contract; OpenSSL fills no more bytes than the vector has.
+        let random = self.ciphers.randomize(&mut iv[..IvTimestamps::RANDOM]);
+        // SAFETY: by contract.
         let ready = unsafe {
-            let random = sys::RAND_bytes(iv.as_mut_ptr(), IvTimestamps::RANDOM as c_int) == 1;
             let time = sys::SSL_SESSION_get_time(sys::SSL_get_session(ssl)) as i64;
             self.timestamps
                 .write(self.issued_at(ssl, now.as_millis()), time, iv);
@@ -109,6 +113,9 @@ impl Sealer {
         };
         if !ready {
             return 0;
+        }
+        if !is_decided {
+            self.conflicts.count(Conflict::SessionTicketCallback);
         }
         self.counters.count(Outcome::Sealed);
         1
@@ -183,15 +190,20 @@ impl Sealer {
             unsafe { HandshakeState::default().write(ssl) };
             ffi::SSL_TICKET_RETURN_IGNORE_RENEW
         };
+        let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
         // SAFETY: by contract.
         let ticket = unsafe { HandshakeState::read(ssl) }.ticket;
         let position = match ticket {
             TicketState::Own(position) | TicketState::Foreign(position) => position,
             TicketState::NoKey => return refuse(None),
             _ if status == ffi::SSL_TICKET_NO_DECRYPT => return refuse(Some(Outcome::Malformed)),
-            _ => return refuse(None),
+            _ => {
+                if opens.contains(&status) {
+                    self.conflicts.count(Conflict::TicketKeyCallback);
+                }
+                return refuse(None);
+            }
         };
-        let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
         if session.is_null() || !opens.contains(&status) {
             return refuse(Some(Outcome::BadMac));
         }
@@ -296,6 +308,9 @@ impl Sealer {
             let state = HandshakeState::read(ssl);
             let (reused, tls13) = (sys::SSL_session_reused(ssl) == 1, is_tls13(ssl));
             let of_cache = state.found.is_some_and(ResumedBy::is_cached);
+            if !reused && state.ticket != TicketState::Full {
+                self.conflicts.count(Conflict::NotResumableCallback);
+            }
             let is_own =
                 || state.ticket == TicketState::Parsed || opened_in_this_handshake(ssl).is_some();
             if reused && !tls13 && is_own() {

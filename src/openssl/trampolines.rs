@@ -22,7 +22,6 @@ const COLUMNS: usize = 32;
 const _: () = assert!(SLOTS == COLUMNS * COLUMNS);
 
 /// The callbacks of one slot.
-#[derive(Clone, Copy)]
 pub(super) struct Trampolines {
     pub(super) new_session: NewSession,
     pub(super) get_session: GetSession,
@@ -30,8 +29,8 @@ pub(super) struct Trampolines {
     pub(super) not_resumable: NotResumable,
 }
 
-pub(super) fn of_slot(slot: usize) -> Trampolines {
-    TABLE[slot / COLUMNS][slot % COLUMNS]
+pub(super) fn of_slot(slot: usize) -> &'static Trampolines {
+    &TABLE[slot / COLUMNS][slot % COLUMNS]
 }
 
 macro_rules! with_numbers {
@@ -110,5 +109,5 @@ unsafe extern "C" fn not_resumable<const ROW: usize, const COLUMN: usize>(
     _is_forward_secure: c_int,
 ) -> c_int {
     // SAFETY: as OpenSSL calls it.
-    unsafe { callbacks::not_resumable(owner::<ROW, COLUMN>(), ssl) }
+    unsafe { callbacks::not_resumable(owner::<ROW, COLUMN>(), ssl, &TABLE[ROW][COLUMN]) }
 }

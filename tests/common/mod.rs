@@ -238,7 +238,12 @@ impl Client {
 
     /// The session that the server gave last.
     pub fn session(&self) -> SslSession {
-        self.sessions.0.lock().unwrap().clone().expect("a session")
+        self.try_session().expect("a session")
+    }
+
+    /// The same, if it gave one.
+    pub fn try_session(&self) -> Option<SslSession> {
+        self.sessions.0.lock().unwrap().clone()
     }
 
     /// A full handshake.
@@ -320,7 +325,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn shake_hands(client: Ssl, server: Ssl) -> Result<Self, String> {
+    pub fn shake_hands(client: Ssl, server: Ssl) -> Result<Self, String> {
         let (near, far) = Pipe::pair();
         let mut this = Self {
             rude: false,
