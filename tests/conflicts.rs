@@ -57,7 +57,8 @@ fn nothing_is_in_conflict_where_nothing_else_is_set() {
 
 #[test]
 fn session_callbacks_of_the_programs_own_are_replaced_on_request_only() {
-    let setters: [(&str, fn(&mut SslContextBuilder)); 3] = [
+    type Set = fn(&mut SslContextBuilder);
+    let setters: [(&str, Set); 3] = [
         ("new sessions", |builder| {
             builder.set_new_session_callback(|_, _| panic!("replaced"));
         }),

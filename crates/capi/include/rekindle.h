@@ -90,6 +90,15 @@ struct rekindle_config {
     uint32_t full_handshake_max_age;
     /// Must be zero.
     uint32_t reserved_2;
+    /// Path of a file with a secret, as `rekindle-terminator keys` writes it: ticket keys are derived
+    /// from it and the wall clock, so that all machines with that secret resume each other's
+    /// tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each process
+    /// has keys of its own, which it shares with those that fork off it.
+    const char *ticket_secret;
+    /// The library context of the contexts to be attached, if SSL_CTX_new_ex() has given them one
+    /// of their own: ciphers of ticket keys and randomness come from it. It must never be freed.
+    /// NULL: OpenSSL's default one.
+    OSSL_LIB_CTX *library_context;
 };
 
 /// A session hook. `event` is REKINDLE_SESSION_GET, _NEW or _REMOVE; later versions may add events.
@@ -200,6 +209,25 @@ struct rekindle_stats {
     uint64_t ticket_key_rotations;
     /// Tickets that could not be sealed, so that a handshake went on without one.
     uint64_t tickets_not_sealed;
+    /// Full handshakes on an attached context on which the program has set session callbacks of its
+    /// own (SSL_CTX_sess_set_new_cb() and the like) afterwards.
+    uint64_t conflicts_session_callbacks;
+    /// Full handshakes on an attached context whose internal cache the program has turned on again
+    /// (SSL_CTX_set_session_cache_mode()).
+    uint64_t conflicts_internal_cache;
+    /// Tickets that another ticket key callback (SSL_CTX_set_tlsext_ticket_key_evp_cb() and the
+    /// like) has opened, set after rekindle_attach(). They did not resume.
+    uint64_t conflicts_ticket_key_callback;
+    /// Tickets sealed without limits of lifetime and lineage: the program has replaced the callback
+    /// of SSL_CTX_set_session_ticket_cb().
+    uint64_t conflicts_session_ticket_callback;
+    /// Tickets whose lineage begins anew: the program has replaced the callback of
+    /// SSL_CTX_set_not_resumable_session_callback().
+    uint64_t conflicts_not_resumable_callback;
+    /// Full handshakes that gave no ticket: the server asks for client certificates
+    /// (SSL_VERIFY_PEER) and has no session id context (SSL_CTX_set_session_id_context()), and
+    /// OpenSSL would end the client's next connection.
+    uint64_t conflicts_no_session_id_context;
 };
 
 #ifdef __cplusplus
@@ -220,19 +248,37 @@ int rekindle_init(const struct rekindle_config *config);
 ///
 /// Call it before the context's first connection, on a context that no other thread uses. Other
 /// settings of the context may come before or after. Set the session id context yourself
-/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and without
-/// one it resumes no session with a client certificate. SSL_OP_NO_TICKET decides, as always,
+/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and a server
+/// that asks for client certificates resumes none without. SSL_OP_NO_TICKET decides, as always,
 /// whether clients get tickets that carry their session or sessions stay in the cache. Leave early
-/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself. Ticket keys
-/// that the program has set on the context (SSL_CTX_set_tlsext_ticket_keys()) are never asked.
+/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself: handshakes
+/// that find them replaced are counted (`conflicts_*` of rekindle_stats). Ticket keys and ticket
+/// callbacks that the program has set before are replaced and never asked; OpenSSL does not tell
+/// whether there are any.
 ///
 /// If SSL_CTX_set_session_cache_mode() sets SSL_SESS_CACHE_OFF afterwards, the context resumes by
 /// tickets only. The context keeps what it needs: it may outlive rekindle_shutdown(), and the
 /// program may free it at any time.
 ///
-/// Fails if `ctx` is NULL or attached already (to this cache or to an earlier one), or if there is
-/// no cache.
+/// Fails, and changes nothing, if `ctx` is NULL or attached already (to this cache or to an earlier
+/// one), has session callbacks of the program's, or has served with OpenSSL's internal cache, which
+/// holds sessions; or if there is no cache.
 int rekindle_attach(SSL_CTX *ctx);
+
+/// As rekindle_attach(), but replaces session callbacks of the program's and removes the sessions
+/// in the context's internal cache.
+int rekindle_attach_replacing(SSL_CTX *ctx);
+
+/// Reads ticket keys from a file, and uses them in place of those in use: "secret" for a secret to
+/// derive keys from, as in `ticket_secret` of rekindle_config; or a format of keys, of a file or of
+/// a folder of such files: "traffic-server-48", "nginx-48", "nginx-80", "haproxy-48", "haproxy-80",
+/// "apache-48", "openssl-80", "envoy-80" or "h2o". Call it again when the file has changed.
+///
+/// Handshakes may run during the call. It reads files: call it from a thread that may wait.
+///
+/// Fails if `path` or `format` is NULL, no format has that name, the file (1 MiB at most) cannot be
+/// read or has no key that seals now or later, or there is no cache. The keys in use stay then.
+int rekindle_ticket_keys_load(const char *path, const char *format);
 
 /// Maintains the cache and the ticket keys: removes sessions that have expired, gives memory back,
 /// makes the next ticket keys, and overwrites the keys whose lifetime is over. Call it about once a

@@ -1,16 +1,24 @@
 //! `rekindle_config`: what a C program configures.
 
+use std::ffi::{CStr, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{ptr, slice};
+use std::{mem, ptr, slice};
+
+use foreign_types_shared::ForeignTypeRef;
+use openssl::lib_ctx::LibCtxRef;
+use openssl_sys::OSSL_LIB_CTX;
 
 use rekindle::Cache;
 use rekindle::openssl::{BuildError, Resumption, SessionCache, SessionStorage};
 use rekindle::tickets::TicketPolicy;
+use rekindle_key_files::{KeyFileContent, TicketKeyFile};
 
 use crate::failure::Failure;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct rekindle_config {
     pub size: usize,
@@ -23,6 +31,15 @@ pub struct rekindle_config {
     pub ticket_key_max_age: u32,
     pub full_handshake_max_age: u32,
     pub reserved_2: u32,
+    pub ticket_secret: *const c_char,
+    pub library_context: *mut OSSL_LIB_CTX,
+}
+
+impl Default for rekindle_config {
+    fn default() -> Self {
+        // SAFETY: numbers and pointers.
+        unsafe { mem::zeroed() }
+    }
 }
 
 /// Bytes of the first version's structure: four sizes and two numbers.
@@ -46,8 +63,8 @@ impl rekindle_config {
         let bytes = unsafe { slice::from_raw_parts(config.cast::<u8>(), given) };
         let (known, unknown) = bytes.split_at(given.min(size_of::<Self>()));
         let mut ours = Self::default();
-        // SAFETY: the structure is numbers without padding, so that any bytes are valid; `known` is
-        // not longer than it.
+        // SAFETY: the structure is numbers and pointers without padding, so that any bytes are
+        // valid; `known` is not longer than it.
         unsafe {
             let start = (&raw mut ours).cast::<u8>();
             ptr::copy_nonoverlapping(known.as_ptr(), start, known.len());
@@ -58,7 +75,11 @@ impl rekindle_config {
         Ok(ours)
     }
 
-    pub(crate) fn build(&self) -> Result<Resumption, Failure> {
+    /// # Safety
+    ///
+    /// `ticket_secret` is null or a text that ends in zero, `library_context` null or a library
+    /// context that is never freed.
+    pub(crate) unsafe fn build(&self) -> Result<Resumption, Failure> {
         let sessions = match self.sessions {
             0 => 100_000,
             sessions => sessions,
@@ -88,8 +109,41 @@ impl rekindle_config {
         if let Some(limit) = seconds(self.full_handshake_max_age) {
             resumption = resumption.full_handshake_max_age(limit);
         }
+        if !self.ticket_secret.is_null() {
+            // SAFETY: by contract.
+            let path = as_path(unsafe { text(self.ticket_secret, "the ticket secret") }?);
+            let KeyFileContent::Secret(secret) = TicketKeyFile::secret(path).read()? else {
+                unreachable!("a file of a secret");
+            };
+            resumption = resumption.ticket_secret(secret);
+        }
+        if !self.library_context.is_null() {
+            // SAFETY: by contract.
+            let library = unsafe { LibCtxRef::from_ptr(self.library_context) };
+            resumption = resumption.library_context(library);
+        }
         Ok(resumption.build()?)
     }
+}
+
+/// A text of the caller's.
+///
+/// # Safety
+///
+/// `text` is null, or ends in zero and lives for `'a`.
+pub(crate) unsafe fn text<'a>(
+    text: *const c_char,
+    what: &'static str,
+) -> Result<&'a CStr, Failure> {
+    if text.is_null() {
+        return Err(Failure::Null(what));
+    }
+    // SAFETY: by contract.
+    Ok(unsafe { CStr::from_ptr(text) })
+}
+
+pub(crate) fn as_path(text: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(text.to_bytes()))
 }
 
 /// A number of seconds. `None`: zero, which stands for the default.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rekindle::InvalidSessionId;
 use rekindle::openssl::{BuildError, InstallError, StoreError};
 use rekindle::tickets::TicketKeyError;
+use rekindle_key_files::{TicketFileError, UnknownFormat};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -30,6 +31,10 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     TicketKeys(#[from] TicketKeyError),
+    #[error(transparent)]
+    TicketFile(#[from] TicketFileError),
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
     #[error("a length of {0} bytes is negative")]
     NegativeLength(i32),
     #[error("a bug in rekindle: the call panicked")]
@@ -54,9 +59,12 @@ impl Failure {
     /// Counts the failure, unless it is one of set-up or the cache has counted it.
     pub(crate) fn count(&self) {
         let counter = match self {
-            Self::Null(_) | Self::InvalidId(_) | Self::NegativeLength(_) | Self::TicketKeys(_) => {
-                &COUNTS.invalid
-            }
+            Self::Null(_)
+            | Self::InvalidId(_)
+            | Self::NegativeLength(_)
+            | Self::TicketKeys(_)
+            | Self::TicketFile(_)
+            | Self::Format(_) => &COUNTS.invalid,
             Self::Disabled => &COUNTS.disabled,
             Self::Store(StoreError::Encode(_)) => &COUNTS.not_encodable,
             _ => return,

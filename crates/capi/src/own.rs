@@ -8,9 +8,11 @@ use std::ptr;
 use openssl::ssl::SslContextBuilder;
 use openssl_sys::{SSL_CTX, SSL_SESSION};
 use rekindle::hooks::SessionEvent;
+use rekindle::openssl::{InstallError, Resumption};
+use rekindle_key_files::TicketKeyFile;
 
 use crate::call::{call, last_error};
-use crate::config::rekindle_config;
+use crate::config::{as_path, rekindle_config, text};
 use crate::failure::Failure;
 use crate::service;
 use crate::ts::{self, TSSslSessionID_s, give, session_id};
@@ -36,22 +38,59 @@ pub unsafe extern "C" fn rekindle_init(config: *const rekindle_config) -> c_int 
     call(-1, || {
         // SAFETY: by contract.
         let config = unsafe { rekindle_config::read(config) }?;
-        service::start(|| config.build())?;
+        // SAFETY: by contract.
+        service::start(|| unsafe { config.build() })?;
         Ok(0)
     })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_attach(ctx: *mut SSL_CTX) -> c_int {
+    // SAFETY: by contract.
+    unsafe { attach(ctx, Resumption::install) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_attach_replacing(ctx: *mut SSL_CTX) -> c_int {
+    // SAFETY: by contract.
+    unsafe { attach(ctx, Resumption::install_replacing) }
+}
+
+/// # Safety
+///
+/// `ctx` is null, or a live context that no other thread uses.
+unsafe fn attach(
+    ctx: *mut SSL_CTX,
+    install: fn(&Resumption, &mut SslContextBuilder) -> Result<(), InstallError>,
+) -> c_int {
     call(-1, || {
         if ctx.is_null() {
             return Err(Failure::Null("the context"));
         }
         service::with(|service| {
-            // SAFETY: by contract it is a live context that no other thread uses. It stays the
-            // caller's: the builder is never dropped.
+            // SAFETY: by contract. It stays the caller's: the builder is never dropped.
             let mut context = ManuallyDrop::new(unsafe { SslContextBuilder::from_ptr(ctx) });
-            service.install(&mut context)?;
+            install(service, &mut context)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_ticket_keys_load(
+    path: *const c_char,
+    format: *const c_char,
+) -> c_int {
+    call(-1, || {
+        // SAFETY: by contract.
+        let (path, format) = unsafe { (text(path, "the path"), text(format, "the format")) };
+        let (path, format) = (as_path(path?), format?);
+        let mut file = match format.to_str() {
+            Ok("secret") => TicketKeyFile::secret(path),
+            format => TicketKeyFile::keys(path, format.unwrap_or_default().parse()?),
+        };
+        service::with(|service| {
+            file.retry(service.ticket_ring())?;
             Ok(0)
         })
     })

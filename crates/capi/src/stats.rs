@@ -61,6 +61,12 @@ pub struct rekindle_stats {
     pub ticket_key_fallbacks: u64,
     pub ticket_key_rotations: u64,
     pub tickets_not_sealed: u64,
+    pub conflicts_session_callbacks: u64,
+    pub conflicts_internal_cache: u64,
+    pub conflicts_ticket_key_callback: u64,
+    pub conflicts_session_ticket_callback: u64,
+    pub conflicts_not_resumable_callback: u64,
+    pub conflicts_no_session_id_context: u64,
 }
 
 /// Bytes of the first version's structure.
@@ -96,6 +102,7 @@ pub unsafe extern "C" fn rekindle_stats(out: *mut rekindle_stats) -> c_int {
 fn collect(service: &Resumption) -> rekindle_stats {
     let of_process = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
+    let conflicts = service.conflicts();
     let ring = service.ticket_ring().status();
     let mut keys = ring.keys.iter();
     let sealing = keys.find(|key| key.position == KeyPosition::Sealing);
@@ -146,5 +153,11 @@ fn collect(service: &Resumption) -> rekindle_stats {
         ticket_key_fallbacks: ring.fallbacks,
         ticket_key_rotations: ring.rotations,
         tickets_not_sealed: tickets.not_sealed,
+        conflicts_session_callbacks: conflicts.session_callbacks,
+        conflicts_internal_cache: conflicts.internal_cache,
+        conflicts_ticket_key_callback: conflicts.ticket_key_callback,
+        conflicts_session_ticket_callback: conflicts.session_ticket_callback,
+        conflicts_not_resumable_callback: conflicts.not_resumable_callback,
+        conflicts_no_session_id_context: conflicts.no_session_id_context,
     }
 }

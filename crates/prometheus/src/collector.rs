@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use rekindle::openssl::Resumption;
 
-use crate::{cache, ticket_keys, tickets};
+use crate::{cache, conflicts, ticket_keys, tickets};
 
 /// Reads the statistics of a [`Resumption`] at each scrape: cache, tickets and ticket keys.
 ///
@@ -29,6 +29,7 @@ impl Collector for ResumptionCollector {
         let cache = self.resumption.cache();
         cache::encode(&mut encoder, &cache.stats(), cache.capacity())?;
         tickets::encode(&mut encoder, &self.resumption.ticket_stats())?;
+        conflicts::encode(&mut encoder, &self.resumption.conflicts())?;
         ticket_keys::encode(&mut encoder, &self.resumption.ticket_ring().status())
     }
 }

@@ -35,6 +35,7 @@
 //! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
 //! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 .. 5, older |
 //! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
+//! | `conflicts_total` | `with`: one for each field of [`Conflicts`] |
 //! | `ticket_keys` | keys in the ring |
 //! | `ticket_key_age_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
 //! | `ticket_key_opens_for_seconds` | the same; at most 16 keys, those around the sealing one |
@@ -46,10 +47,12 @@
 //!
 //! No series contains a session id, a key or a key's name: a fingerprint is a truncated MAC.
 //!
+//! [`Conflicts`]: rekindle::openssl::Conflicts
 //! [`TicketStats`]: rekindle::openssl::TicketStats
 
 mod cache;
 mod collector;
+mod conflicts;
 mod encode;
 mod ticket_keys;
 mod tickets;

@@ -149,6 +149,7 @@ fn config(flags: u8, byte: &mut impl FnMut() -> u8) -> Config {
         ticket_key_max_age: 0,
         full_handshake_max_age: 0,
         reserved_2: 0,
+        ..rekindle_config::default()
     };
     let tail = if flags & 0x80 == 0 { 0 } else { byte() };
     Config { fields, tail }

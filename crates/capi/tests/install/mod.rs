@@ -10,13 +10,14 @@ use crate::common::{compile, compile_and_run, install, library, root, run};
 use crate::test;
 
 /// Every symbol that the library exports.
-const EXPORTS: [&str; 13] = [
+const EXPORTS: [&str; 15] = [
     "TSSslSessionGet",
     "TSSslSessionGetBuffer",
     "TSSslSessionInsert",
     "TSSslSessionRemove",
     "TSSslTicketKeyUpdate",
     "rekindle_attach",
+    "rekindle_attach_replacing",
     "rekindle_init",
     "rekindle_last_error",
     "rekindle_maintain",
@@ -24,6 +25,7 @@ const EXPORTS: [&str; 13] = [
     "rekindle_session_take",
     "rekindle_shutdown",
     "rekindle_stats",
+    "rekindle_ticket_keys_load",
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {

@@ -80,6 +80,8 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_tickets_total{event="sealed"}"#,
         r#"rekindle_tickets_total{event="not_sealed"}"#,
         r#"rekindle_tickets_total{event="unknown_key"}"#,
+        r#"rekindle_conflicts_total{with="session_callbacks"}"#,
+        r#"rekindle_conflicts_total{with="no_session_id_context"}"#,
         r#"rekindle_tickets_total{event="bad_mac"}"#,
         r#"rekindle_tickets_opened_by_total{position="older"}"#,
         r#"rekindle_ticket_age_seconds_bucket{le="1.0"}"#,

@@ -24,6 +24,49 @@ CASE_FOR(ALL_WAYS, another_id_context_never_resumes) {
     CHECK(!come_back(peers));
 }
 
+static int keep(SSL *ssl, SSL_SESSION *session) {
+    (void)ssl, (void)session;
+    return 0;
+}
+
+CASE_FOR(ALL_WAYS, what_the_program_changes_afterwards_is_counted) {
+    visit(peers);
+    CHECK(stats().conflicts_session_callbacks == 0 && stats().conflicts_internal_cache == 0);
+    SSL_CTX_sess_set_new_cb(peers->server, keep);
+    SSL_CTX_set_session_cache_mode(peers->server, SSL_SESS_CACHE_SERVER);
+    visit(peers);
+    CHECK(stats().conflicts_session_callbacks == 1 && stats().conflicts_internal_cache == 1);
+    SSL_CTX_set_not_resumable_session_callback(peers->server, NULL);
+    visit(peers);
+    int sends_tickets = peers->way != TLS12_ID;
+    CHECK((stats().conflicts_not_resumable_callback > 0) == sends_tickets);
+    CHECK(stats().conflicts_session_ticket_callback == 0);
+    CHECK(stats().conflicts_ticket_key_callback == 0);
+    if (peers->way & STATELESS) {
+        CHECK(SSL_CTX_set_tlsext_ticket_key_evp_cb(peers->server, NULL) == 1);
+        visit(peers);
+        CHECK(!come_back(peers) && stats().conflicts_ticket_key_callback == 1);
+    }
+}
+
+static int any_certificate(int is_good, X509_STORE_CTX *store) {
+    (void)is_good, (void)store;
+    return 1;
+}
+
+/* Without an id context OpenSSL ends the connection of a client that shows its ticket. */
+CASE_FOR(STATELESS, a_server_without_an_id_context_that_asks_for_certificates_gives_no_ticket) {
+    const unsigned char none = 0;
+    SSL_CTX_set_verify(peers->server, SSL_VERIFY_PEER, any_certificate);
+    CHECK(SSL_CTX_set_session_id_context(peers->server, &none, 0));
+    struct connection c = connect_peers(peers);
+    SSL_SESSION *session = SSL_get1_session(c.client);
+    CHECK(!SSL_SESSION_is_resumable(session) || !SSL_SESSION_has_ticket(session));
+    SSL_SESSION_free(session);
+    close_connection(&c);
+    CHECK(stats().conflicts_no_session_id_context == 1 && stats().tickets_sealed == 0);
+}
+
 static int swap(SSL *ssl, int *alert, void *other) {
     (void)alert;
     CHECK(SSL_set_SSL_CTX(ssl, other) == other);

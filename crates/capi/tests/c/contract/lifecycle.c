@@ -94,6 +94,25 @@ CASE(attach_refuses) {
     SSL_CTX_free(ctx);
 }
 
+static int find_nothing(SSL *ssl, SSL_SESSION *session) {
+    (void)ssl, (void)session;
+    return 0;
+}
+
+CASE(attach_replaces_session_callbacks_on_request_only) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_sess_set_new_cb(ctx, find_nothing);
+    CHECK(rekindle_attach_replacing(ctx) == -1 && said("rekindle_init"));
+    start(10);
+    CHECK(rekindle_attach_replacing(NULL) == -1 && said("NULL"));
+    CHECK(rekindle_attach(ctx) == -1 && said("callback of its own, for new sessions"));
+    CHECK(SSL_CTX_sess_get_new_cb(ctx) == find_nothing);
+    CHECK(rekindle_attach_replacing(ctx) == 0);
+    CHECK(SSL_CTX_sess_get_new_cb(ctx) != find_nothing);
+    CHECK(rekindle_attach_replacing(ctx) == -1 && said("already"));
+    SSL_CTX_free(ctx);
+}
+
 CASE(the_last_error_is_that_of_the_last_call) {
     TSSslSessionID id = id_of("id");
     CHECK(rekindle_last_error() != NULL);

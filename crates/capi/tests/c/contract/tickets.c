@@ -235,6 +235,68 @@ CASE_FOR(STATELESS, fresh_caches_never_open_each_others_tickets) {
     CHECK(!come_back(peers));
 }
 
+/* A file in the folder for temporary files, whose path is valid until the next call. */
+static const char *file_with(const char *content, size_t len) {
+    static char path[256];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/rekindle-XXXXXX", folder != NULL ? folder : "/tmp");
+    int file = mkstemp(path);
+    CHECK(file >= 0 && write(file, content, len) == (ssize_t)len && close(file) == 0);
+    return path;
+}
+
+static const char SECRET[] =
+    "secret 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nperiod 3600\n";
+
+CASE_FOR(STATELESS, processes_with_one_secret_open_each_others_tickets) {
+    rekindle_shutdown();
+    const char *path = file_with(SECRET, sizeof SECRET - 1);
+    rekindle_config config = {.size = sizeof config, .sessions = 10, .session_timeout = 60};
+    config.ticket_secret = path;
+    for (int i = 0; i < 3; i++) {
+        CHECK(rekindle_init(&config) == 0);
+        SSL_CTX_free(peers->server);
+        peers->server = new_server(peers->way);
+        if (i == 0) {
+            visit(peers);
+        }
+        CHECK(come_back(peers));
+        rekindle_shutdown();
+    }
+    start(10);
+    SSL_CTX_free(peers->server);
+    peers->server = new_server(peers->way);
+    CHECK(!come_back(peers));
+    CHECK(rekindle_ticket_keys_load(path, "secret") == 0);
+    visit(peers);
+    CHECK(remove(path) == 0);
+    rekindle_shutdown();
+    CHECK(rekindle_init(&config) == -1 && said("cannot read"));
+    config.ticket_secret = file_with("secret 1\n", 9);
+    CHECK(rekindle_init(&config) == -1 && said("bad ticket secret"));
+    CHECK(remove(config.ticket_secret) == 0);
+}
+
+CASE_FOR(TLS12_TICKET, ticket_keys_are_loaded_by_the_name_of_their_format) {
+    char key[RECORD];
+    record(key, 'a');
+    const char *path = file_with(key, sizeof key);
+    CHECK(rekindle_ticket_keys_load(path, "traffic-server-48") == 0);
+    visit(peers);
+    CHECK(memcmp(key_name(peers), key, 16) == 0 && come_back(peers));
+    CHECK(rekindle_ticket_keys_load(path, "nginx-80") == -1);
+    CHECK(rekindle_ticket_keys_load(path, "TRAFFIC") == -1 && said("h2o"));
+    CHECK(rekindle_ticket_keys_load(path, "\xff") == -1 && said("h2o"));
+    CHECK(rekindle_ticket_keys_load(path, "secret") == -1 && said("secret"));
+    CHECK(rekindle_ticket_keys_load(NULL, "secret") == -1 && said("path is NULL"));
+    CHECK(rekindle_ticket_keys_load(path, NULL) == -1 && said("format is NULL"));
+    CHECK(stats().refused_invalid >= 6 && come_back(peers));
+    CHECK(remove(path) == 0);
+    CHECK(rekindle_ticket_keys_load(path, "traffic-server-48") == -1 && said("cannot read"));
+    rekindle_shutdown();
+    CHECK(rekindle_ticket_keys_load(path, "secret") == -1 && said("rekindle_init"));
+}
+
 /* name[16] | iv[16] | AES-128-CBC of the session | HMAC-SHA256 of the bytes before. A server of the
  * reference implementation with the same keys writes and reads this format. */
 CASE_FOR(TLS12_TICKET, tickets_are_aes_128_cbc_with_hmac_sha256) {
