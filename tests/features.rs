@@ -20,7 +20,8 @@ macro_rules! left_out {
 
 left_out! {
     "openssl", "run: cargo test --features openssl":
-        hooks, ledger, resumption, soak, ticket_lifetimes, ticket_memory;
+        conflicts, hooks, ledger, library_context, quic, resumption, soak, ticket_lifetimes,
+        ticket_memory;
     "tracing", "run: cargo test --features tracing": ticket_events;
 }
 

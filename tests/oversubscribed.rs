@@ -72,7 +72,7 @@ fn id(number: usize) -> SessionId {
 
 /// Number, version, and as many more bytes as the version says.
 fn encode(number: usize, version: u64, buffer: &mut [u8; ENCODED]) -> &[u8] {
-    buffer[..8].copy_from_slice(&number.to_le_bytes());
+    buffer[..8].copy_from_slice(&(number as u64).to_le_bytes());
     buffer[8..16].copy_from_slice(&version.to_le_bytes());
     let len = 16 + (version % 100) as usize;
     buffer[16..len].fill((number as u64 ^ version) as u8);

@@ -85,8 +85,8 @@ fn bad_records_are_refused_and_the_ring_stays() {
     let mut many = Vec::new();
     for number in 0..=TicketKeys::MAX_KEYS {
         let mut one = record(1);
-        one[..8].copy_from_slice(&number.to_le_bytes());
-        one[20..28].copy_from_slice(&number.to_le_bytes());
+        one[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        one[20..28].copy_from_slice(&(number as u64).to_le_bytes());
         many.extend(one);
     }
     assert_eq!(refused(&many), TicketKeyError::TooMany);

@@ -9,14 +9,13 @@ use openssl::ssl::{SslSession, SslSessionRef};
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::Contexts;
-use super::conflicts::{Conflict, count_changes, lacks_id_context};
+use super::conflicts::{Conflict, SessionCallbacks, count_changes, lacks_id_context};
 use super::connection::{is_stateful, is_tls13};
 use super::ffi;
 use super::handshake_state::{HandshakeState, TicketState};
 use super::last_second;
 use super::session::count_intermediates;
 use super::shared::{Shared, guarded};
-use super::trampolines::Trampolines;
 use crate::SessionId;
 use crate::hooks::SessionEvent;
 use crate::resume::{Outcome, ResumedBy};
@@ -246,15 +245,16 @@ fn run_hooks(shared: &Shared, event: SessionEvent, id: &SessionId) {
     guarded((), || shared.hooks.run(event, id));
 }
 
-/// A full handshake is under way. Returns 0 if its session may be resumed.
+/// A full handshake is under way, on a context that `own` were set on. Returns 0 if its session may
+/// be resumed.
 ///
 /// # Safety
 ///
-/// `ssl` is a live connection, whose context `own` were set on.
+/// `ssl` is a live connection.
 pub(super) unsafe fn not_resumable(
     shared: Option<&Shared>,
     ssl: *mut SSL,
-    own: &Trampolines,
+    own: SessionCallbacks,
 ) -> c_int {
     guarded(0, || {
         let Some(shared) = shared else {

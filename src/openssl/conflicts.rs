@@ -4,10 +4,8 @@ use std::ptr;
 
 use openssl_sys::{self as sys, SSL, SSL_CTX};
 
-use super::callbacks::remove_session;
 use super::connection::id_context;
 use super::ffi;
-use super::trampolines::Trampolines;
 use crate::counters::counters;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -117,11 +115,12 @@ impl Found {
 }
 
 /// The addresses of the callbacks for new sessions, lookups and removals.
-///
+pub(super) type SessionCallbacks = [Option<usize>; 3];
+
 /// # Safety
 ///
 /// `ctx` is a live context.
-unsafe fn session_callbacks(ctx: *mut SSL_CTX) -> [Option<usize>; 3] {
+unsafe fn session_callbacks(ctx: *mut SSL_CTX) -> SessionCallbacks {
     // SAFETY: by contract.
     unsafe {
         [
@@ -132,28 +131,24 @@ unsafe fn session_callbacks(ctx: *mut SSL_CTX) -> [Option<usize>; 3] {
     }
 }
 
-/// Counts what the program has changed on a context since the installation.
+/// Counts what the program has changed on a context since the installation, which set these session
+/// callbacks.
 ///
 /// # Safety
 ///
-/// `ctx` is a live context, on which `own` were set.
+/// `ctx` is a live context.
 pub(super) unsafe fn count_changes(
     counters: &ConflictCounters,
     ctx: *mut SSL_CTX,
-    own: &Trampolines,
+    ours: SessionCallbacks,
 ) {
-    let ours = [
-        own.new_session as usize,
-        own.get_session as usize,
-        remove_session as *const () as usize,
-    ];
     // SAFETY: by contract.
     let (callbacks, mode) = unsafe {
         let mode = ffi::SSL_CTRL_GET_SESS_CACHE_MODE;
         let mode = sys::SSL_CTX_ctrl(ctx, mode, 0, ptr::null_mut());
         (session_callbacks(ctx), mode)
     };
-    if callbacks != ours.map(Some) {
+    if callbacks != ours {
         counters.count(Conflict::SessionCallbacks);
     }
     let external = sys::SSL_SESS_CACHE_NO_INTERNAL;

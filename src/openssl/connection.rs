@@ -12,8 +12,15 @@ use super::handshake_state::hash;
 /// `ssl` is a live connection.
 pub(super) unsafe fn is_tls13(ssl: *const SSL) -> bool {
     // SAFETY: by contract.
-    let version = unsafe { sys::SSL_version(ssl) };
-    [sys::TLS1_3_VERSION, ffi::OSSL_QUIC1_VERSION].contains(&version)
+    unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION || is_quic(ssl) }
+}
+
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn is_quic(ssl: *const SSL) -> bool {
+    // SAFETY: by contract.
+    unsafe { sys::SSL_version(ssl) == ffi::OSSL_QUIC1_VERSION }
 }
 
 /// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with
@@ -25,7 +32,14 @@ pub(super) unsafe fn is_tls13(ssl: *const SSL) -> bool {
 /// `ssl` is a live connection.
 pub(super) unsafe fn is_stateful(ssl: *const SSL) -> bool {
     // SAFETY: by contract.
-    unsafe { !is_tls13(ssl) || ffi::SSL_get_options(ssl) & sys::SSL_OP_NO_TICKET != 0 }
+    unsafe {
+        let options = || match is_quic(ssl) {
+            // Asking a QUIC connection takes a lock that OpenSSL holds while it calls us.
+            true => sys::SSL_CTX_get_options(sys::SSL_get_SSL_CTX(ssl)),
+            false => ffi::SSL_get_options(ssl),
+        };
+        !is_tls13(ssl) || options() & sys::SSL_OP_NO_TICKET != 0
+    }
 }
 
 /// The hash of the client's random bytes.

@@ -12,7 +12,7 @@ use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::{Ciphers, Contexts, Direction};
 use super::conflicts::{Conflict, ConflictCounters};
-use super::connection::{client_random, fits_suite, id_context, is_tls13};
+use super::connection::{client_random, fits_suite, id_context, is_quic, is_tls13};
 use super::handshake_state::{HandshakeState, TicketState, hash};
 use super::session_times::{Lifetimes, left_of_key, times};
 use super::{ffi, last_second};
@@ -54,6 +54,10 @@ thread_local! {
     /// From [`Sealer::on_issue`] to [`Sealer::seal`]. OpenSSL may fail in between, so this keeps no
     /// ring alive, whose keys would stay in memory.
     static DECIDED: Cell<Option<Decided>> = const { Cell::new(None) };
+
+    /// From [`Sealer::open`] to [`Sealer::on_decrypted`]: a QUIC connection and its client's random
+    /// bytes. OpenSSL hands the program's object to the one, and the handshake's own to the other.
+    static QUIC: Cell<Option<(*mut SSL, usize)>> = const { Cell::new(None) };
 }
 
 impl Sealer {
@@ -140,6 +144,8 @@ impl Sealer {
             // The ticket before, of several or in the client's first hello, was of no use.
             self.counters.count(Outcome::Unusable);
         }
+        // SAFETY: by contract.
+        QUIC.set(unsafe { is_quic(ssl).then(|| (ssl, client_random(ssl))) });
         let (keys, now) = self.ring.load_to_open(name);
         let missing = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
@@ -184,6 +190,12 @@ impl Sealer {
         status: c_int,
         session: *mut SSL_SESSION,
     ) -> c_int {
+        // SAFETY: by contract.
+        let is_this = |(_, random): &(_, usize)| *random == unsafe { client_random(ssl) };
+        let ssl = QUIC
+            .take()
+            .filter(is_this)
+            .map_or(ssl, |(program, _)| program);
         let refuse = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.

@@ -14,6 +14,7 @@ use openssl_sys::{EVP_CIPHER_CTX, EVP_MAC_CTX, SSL, SSL_SESSION};
 
 use super::callbacks;
 use super::cipher::Contexts;
+use super::conflicts::SessionCallbacks;
 use super::ffi::{GetSession, NewSession, NotResumable, TicketKeyCallback};
 use super::shared::Shared;
 use super::slots::SLOTS;
@@ -31,6 +32,16 @@ pub(super) struct Trampolines {
 
 pub(super) fn of_slot(slot: usize) -> &'static Trampolines {
     &TABLE[slot / COLUMNS][slot % COLUMNS]
+}
+
+impl Trampolines {
+    fn session_callbacks(&self) -> SessionCallbacks {
+        [
+            Some(self.new_session as usize),
+            Some(self.get_session as usize),
+            Some(callbacks::remove_session as *const () as usize),
+        ]
+    }
 }
 
 macro_rules! with_numbers {
@@ -109,5 +120,11 @@ unsafe extern "C" fn not_resumable<const ROW: usize, const COLUMN: usize>(
     _is_forward_secure: c_int,
 ) -> c_int {
     // SAFETY: as OpenSSL calls it.
-    unsafe { callbacks::not_resumable(owner::<ROW, COLUMN>(), ssl, &TABLE[ROW][COLUMN]) }
+    unsafe {
+        callbacks::not_resumable(
+            owner::<ROW, COLUMN>(),
+            ssl,
+            TABLE[ROW][COLUMN].session_callbacks(),
+        )
+    }
 }

@@ -51,7 +51,7 @@ unsafe extern "C" fn gettimeofday(out: *mut libc::timeval, _zone: *mut c_void) -
     if !out.is_null() {
         let now = libc::timeval {
             tv_sec: now.as_secs() as libc::time_t,
-            tv_usec: now.subsec_micros().into(),
+            tv_usec: now.subsec_micros() as libc::suseconds_t,
         };
         // SAFETY: by the function's contract.
         unsafe { out.write(now) };

@@ -90,10 +90,10 @@ struct rekindle_config {
     uint32_t full_handshake_max_age;
     /// Must be zero.
     uint32_t reserved_2;
-    /// Path of a file with a secret, as `rekindle-terminator keys` writes it: ticket keys are derived
-    /// from it and the wall clock, so that all machines with that secret resume each other's
-    /// tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each process
-    /// has keys of its own, which it shares with those that fork off it.
+    /// Path of a file with a secret, as `rekindle-terminator keys` writes it: ticket keys are
+    /// derived from it and the wall clock, so that all machines with that secret resume each
+    /// other's tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each
+    /// process has keys of its own, which it shares with those that fork off it.
     const char *ticket_secret;
     /// The library context of the contexts to be attached, if SSL_CTX_new_ex() has given them one
     /// of their own: ciphers of ticket keys and randomness come from it. It must never be freed.

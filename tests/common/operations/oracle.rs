@@ -116,7 +116,7 @@ impl Entry {
 /// Bytes that an entry counts for: header, value, encoded bytes and the allocator's own in
 /// multiples of 16, above 1,024 bytes in quarters of the power of two below.
 fn charge(len: usize) -> usize {
-    let size: usize = 56 + len + 8;
+    let size: usize = 48 + size_of::<Arc<Value>>() + len + 8;
     if size <= 1_024 {
         return size.next_multiple_of(16);
     }
