@@ -88,8 +88,10 @@ struct rekindle_config {
     /// How long a client may resume by tickets after its last full handshake, however often its
     /// tickets were renewed, in seconds, up to 7 days. 0: 7 days.
     uint32_t full_handshake_max_age;
-    /// Must be zero.
-    uint32_t reserved_2;
+    /// 1: a session in the cache outlives a connection that just ends, without close_notify or by
+    /// SSL_free() without SSL_shutdown(), unless it failed by a fatal alert. Such a session is kept
+    /// as its encoding: each lookup parses it. 0: OpenSSL removes it.
+    uint32_t keep_sessions;
     /// Path of a file with a secret, as `rekindle-terminator keys` writes it: ticket keys are
     /// derived from it and the wall clock, so that all machines with that secret resume each
     /// other's tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each

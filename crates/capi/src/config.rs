@@ -30,7 +30,7 @@ pub struct rekindle_config {
     pub ticket_key_period: u32,
     pub ticket_key_max_age: u32,
     pub full_handshake_max_age: u32,
-    pub reserved_2: u32,
+    pub keep_sessions: u32,
     pub ticket_secret: *const c_char,
     pub library_context: *mut OSSL_LIB_CTX,
 }
@@ -69,7 +69,7 @@ impl rekindle_config {
             let start = (&raw mut ours).cast::<u8>();
             ptr::copy_nonoverlapping(known.as_ptr(), start, known.len());
         }
-        if ours.reserved != 0 || ours.reserved_2 != 0 || unknown.iter().any(|byte| *byte != 0) {
+        if ours.reserved != 0 || ours.keep_sessions > 1 || unknown.iter().any(|byte| *byte != 0) {
             return Err(Failure::NewerConfig);
         }
         Ok(ours)
@@ -102,7 +102,8 @@ impl rekindle_config {
         let cache = SessionCache::new(cache, SessionStorage::Live).map_err(BuildError::from)?;
         let mut resumption = Resumption::builder()
             .cache(Arc::new(cache))
-            .ticket_policy(policy);
+            .ticket_policy(policy)
+            .keep_sessions(self.keep_sessions == 1);
         if let Some(timeout) = seconds(self.session_timeout) {
             resumption = resumption.session_timeout(timeout);
         }

@@ -145,10 +145,6 @@ fn config(flags: u8, byte: &mut impl FnMut() -> u8) -> Config {
             _ => byte().into(),
         },
         reserved: u32::from(flags >= 0xF0),
-        ticket_key_period: 0,
-        ticket_key_max_age: 0,
-        full_handshake_max_age: 0,
-        reserved_2: 0,
         ..rekindle_config::default()
     };
     let tail = if flags & 0x80 == 0 { 0 } else { byte() };

@@ -114,6 +114,20 @@ CASE_FOR(TLS12_ID, a_removed_or_taken_session_is_not_resumed) {
     }
 }
 
+CASE_FOR(STATEFUL, sessions_outlive_connections_that_just_end_on_request) {
+    for (uint32_t keep = 0; keep < 2; keep++) {
+        rekindle_shutdown();
+        rekindle_config config = {.size = sizeof config, .sessions = 10, .keep_sessions = keep};
+        CHECK(rekindle_init(&config) == 0);
+        SSL_CTX_free(peers->server);
+        peers->server = new_server(peers->way);
+        struct connection c = connect_peers(peers);
+        TSSslSessionID id = id_at(&c);
+        hang_up(&c);
+        CHECK(there(&id) == (int)keep);
+    }
+}
+
 CASE_FOR(ALL_WAYS, contexts_outlive_shutdown) {
     int stateless = (peers->way & STATELESS) != 0;
     visit(peers);

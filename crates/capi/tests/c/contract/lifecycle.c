@@ -36,7 +36,7 @@ CASE(init_refuses_what_is_out_of_range) {
     CHECK(INIT(.size = RIGHT, .sessions = 10, .max_session_bytes = SIZE_MAX) == -1);
     CHECK(INIT(.size = RIGHT, .sessions = 10, .max_session_bytes = (1 << 20) + 1) == -1);
     CHECK(INIT(.size = RIGHT, .reserved = 1) == -1 && said("does not know"));
-    CHECK(INIT(.size = RIGHT, .reserved_2 = 1) == -1 && said("does not know"));
+    CHECK(INIT(.size = RIGHT, .keep_sessions = 2) == -1 && said("does not know"));
     CHECK(INIT(.size = RIGHT, .ticket_key_period = 31 * DAY) == -1 && said("period"));
     CHECK(INIT(.size = RIGHT, .ticket_key_max_age = 600, .session_timeout = 600) == -1);
     CHECK(said("maximum age"));
