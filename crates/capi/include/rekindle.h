@@ -92,8 +92,8 @@ struct rekindle_config {
     /// SSL_free() without SSL_shutdown(), unless it failed by a fatal alert. Such a session is kept
     /// as its encoding: each lookup parses it. 0: OpenSSL removes it.
     uint32_t keep_sessions;
-    /// Path of a file with a secret, as `rekindle-terminator keys` writes it: ticket keys are
-    /// derived from it and the wall clock, so that all machines with that secret resume each
+    /// Path of a file with a secret, as `rekindle-terminator keys generate` writes it: ticket keys
+    /// are derived from it and the wall clock, so that all machines with that secret resume each
     /// other's tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each
     /// process has keys of its own, which it shares with those that fork off it.
     const char *ticket_secret;

@@ -1,0 +1,88 @@
+//! The environment.
+
+use std::env;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rekindle::openssl::{Resumption, ResumptionBuilder};
+use rekindle::tickets::TicketPolicy;
+use rekindle_key_files::{KeyFileContent, TicketKeyFile};
+
+/// What the environment says; an error names the variable.
+pub(crate) struct Settings {
+    builder: ResumptionBuilder,
+    pub(crate) stateless_tickets: Option<bool>,
+    pub(crate) stats: Option<PathBuf>,
+    secret: Option<PathBuf>,
+    sessions: usize,
+}
+
+impl Settings {
+    pub(crate) fn read() -> Result<Self, String> {
+        let sessions = number("REKINDLE_SESSIONS")?.unwrap_or(100_000);
+        let mut builder = Resumption::builder().sessions(sessions).keep_sessions(true);
+        if let Some(seconds) = number("REKINDLE_SESSION_TIMEOUT")? {
+            builder = builder.session_timeout(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = number("REKINDLE_TICKET_KEY_PERIOD")? {
+            let policy = TicketPolicy::default().period(Duration::from_secs(seconds));
+            builder = builder.ticket_policy(policy);
+        }
+        let stateless_tickets = match text("REKINDLE_STATELESS_TICKETS")?.as_deref() {
+            None => None,
+            Some("on") => Some(true),
+            Some("off") => Some(false),
+            Some(_) => {
+                return Err("REKINDLE_STATELESS_TICKETS: it is neither `on` nor `off`".into());
+            }
+        };
+        if let Some(on) = stateless_tickets {
+            builder = builder.stateless_tickets(on);
+        }
+        let secret = env::var_os("REKINDLE_TICKET_SECRET").map(PathBuf::from);
+        if let Some(file) = &secret {
+            match TicketKeyFile::secret(file).read() {
+                Ok(KeyFileContent::Secret(secret)) => builder = builder.ticket_secret(secret),
+                Ok(KeyFileContent::Keys(_)) => return Err("REKINDLE_TICKET_SECRET: keys".into()),
+                Err(error) => return Err(format!("REKINDLE_TICKET_SECRET: {error}")),
+            }
+        }
+        Ok(Self {
+            builder,
+            stateless_tickets,
+            stats: env::var_os("REKINDLE_STATS").map(PathBuf::from),
+            secret,
+            sessions,
+        })
+    }
+
+    pub(crate) fn build(self) -> Result<Resumption, String> {
+        self.builder.build().map_err(|error| error.to_string())
+    }
+
+    /// What it does, in a few words.
+    pub(crate) fn summary(&self) -> String {
+        let keys = match &self.secret {
+            Some(file) => format!("derived from {}", file.display()),
+            None => "this server's own".to_owned(),
+        };
+        format!("room for {} sessions, ticket keys {keys}", self.sessions)
+    }
+}
+
+fn text(name: &str) -> Result<Option<String>, String> {
+    let text = env::var_os(name).map(|value| value.into_string());
+    text.transpose()
+        .map_err(|_| format!("{name}: it is not UTF-8"))
+}
+
+fn number<N: FromStr<Err: Display>>(name: &str) -> Result<Option<N>, String> {
+    let text = text(name)?;
+    let number = text.map(|text| {
+        text.parse()
+            .map_err(|error| format!("{name}={text}: {error}"))
+    });
+    number.transpose()
+}

@@ -1,0 +1,318 @@
+//! Debian's servers, unchanged, with the library preloaded. One that is not installed shows as an
+//! ignored test. The gate runs HAProxy, the full tier nginx, hitch and Apache httpd as well.
+#![allow(unsafe_code, reason = "rust-openssl's way to offer a session")]
+
+use std::collections::BTreeSet;
+use std::ffi::c_uchar;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{LazyLock, mpsc};
+use std::time::Duration;
+
+use foreign_types_shared::ForeignType;
+use libtest_mimic::{Arguments, Trial};
+use openssl::ssl::{
+    Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslVerifyMode, SslVersion,
+};
+use openssl_sys::SSL_SESSION;
+use rekindle::tickets::TicketSecret;
+use rekindle_key_files::secret_text;
+use rekindle_test_servers::{
+    APACHE, Files, HAPROXY, HITCH, NGINX, Product, Running, Signal, Task, Visitor, bounded,
+    connect, converse, echo, eventually,
+};
+
+unsafe extern "C" {
+    fn SSL_SESSION_get0_ticket(
+        session: *const SSL_SESSION,
+        ticket: *mut *const c_uchar,
+        len: *mut usize,
+    );
+}
+
+/// The library. Cargo builds none for a test: nothing links it.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let test = std::env::current_exe().expect("a path");
+    let folder = test.ancestors().nth(2).expect("TARGET/PROFILE/deps/test");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        env!("CARGO_PKG_NAME"),
+        "--target-dir",
+    ]);
+    cargo.arg(folder.parent().expect("TARGET"));
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success());
+    folder.join("librekindle_preload.so")
+});
+
+/// A server with the library, and the environment that it reads.
+fn start(product: &Product, files: &Files, name: &str, settings: &[(&str, &str)]) -> Running {
+    let task = Task {
+        files,
+        server_name: "localhost",
+        upstream: (product.name == HITCH.name).then(echo),
+        workers: 4,
+        stateless: true,
+        cipher_suites: ["ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"],
+        ticket_keys: &[],
+    };
+    let program = product.find().expect("it is installed");
+    let prepare = |command: &mut Command| {
+        command
+            .env("LD_PRELOAD", &*LIBRARY)
+            .envs(settings.iter().copied());
+    };
+    let ready = |address| {
+        std::net::TcpStream::connect(address)
+            .map(drop)
+            .map_err(|e| e.to_string())
+    };
+    let running = Running::start(
+        &program,
+        product.configure,
+        &files.path(name),
+        &task,
+        prepare,
+        ready,
+    );
+    running.unwrap_or_else(|error| panic!("{}: {error}", product.name))
+}
+
+/// A client that keeps the last session it was given.
+struct Client {
+    context: SslContext,
+    given: mpsc::Receiver<SslSession>,
+    session: Option<SslSession>,
+}
+
+impl Client {
+    fn new(version: SslVersion) -> Self {
+        let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL");
+        builder.set_verify(SslVerifyMode::NONE);
+        builder
+            .set_min_proto_version(Some(version))
+            .expect("a version");
+        builder
+            .set_max_proto_version(Some(version))
+            .expect("a version");
+        builder
+            .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+        let (give, given) = mpsc::channel();
+        builder.set_new_session_callback(move |_, session| give.send(session).expect("a listener"));
+        Self {
+            context: builder.build(),
+            given,
+            session: None,
+        }
+    }
+
+    /// Sends a request, and closes when the answer begins. Whether the session was resumed.
+    fn visit(&mut self, address: SocketAddr) -> bool {
+        let mut ssl = Ssl::new(&self.context).expect("OpenSSL");
+        ssl.set_hostname("localhost").expect("a name");
+        if let Some(session) = &self.session {
+            // A copy: OpenSSL marks one that it has offered as used up.
+            let copy = SslSession::from_der(&session.to_der().expect("DER")).expect("DER");
+            // SAFETY: it came from a connection of this context.
+            unsafe { ssl.set_session(&copy).expect("it fits") };
+        }
+        let mut stream = ssl.connect(connect(address)).expect("a handshake");
+        stream
+            .write_all(b"GET / HTTP/1.0\r\n\r\n")
+            .expect("it is sent");
+        let _ = stream.read(&mut [0; 1024]).expect("an answer");
+        self.session = self.given.try_iter().last().or(self.session.take());
+        let _ = stream.shutdown();
+        stream.ssl().session_reused()
+    }
+
+    /// The name of the key that sealed its ticket.
+    fn key_name(&self) -> Vec<u8> {
+        let session = self.session.as_ref().expect("a session");
+        let (mut ticket, mut length) = (std::ptr::null(), 0);
+        // SAFETY: the ticket lives as long as its session.
+        let ticket = unsafe {
+            SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut length);
+            std::slice::from_raw_parts(ticket, length)
+        };
+        ticket[..16].to_vec()
+    }
+}
+
+const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
+
+/// Clients that come back 200 times and more, while keys rotate every two seconds.
+fn keys_rotate_without_a_reload(product: &Product) {
+    let files = Files::with_certificate("localhost");
+    let settings = [
+        ("REKINDLE_TICKET_KEY_PERIOD", "2"),
+        ("REKINDLE_SESSION_TIMEOUT", "60"),
+    ];
+    let running = start(product, &files, "server", &settings);
+    running.process.wait_for("rekindle-preload: OpenSSL");
+    let mut clients = VERSIONS.map(Client::new);
+    for client in &mut clients {
+        assert!(!client.visit(running.address), "{}", product.name);
+    }
+    let (mut names, mut visits) = (BTreeSet::new(), 0);
+    while visits < 200 || names.len() < 6 {
+        assert!(visits < 50_000, "{}: {} keys", product.name, names.len());
+        for client in &mut clients {
+            visits += 1;
+            assert!(
+                client.visit(running.address),
+                "{}, visit {visits}",
+                product.name
+            );
+            names.insert(client.key_name());
+        }
+    }
+}
+
+/// nginx's new workers have the old ones' keys: the master process has made both.
+fn keys_outlive_a_reload(nginx: &Product) {
+    let files = Files::with_certificate("localhost");
+    let running = start(nginx, &files, "server", &[]);
+    let mut clients = VERSIONS.map(Client::new);
+    for client in &mut clients {
+        assert!(!client.visit(running.address));
+    }
+    for _ in 0..3 {
+        running.process.signal(Signal::HUP);
+        for visit in 0..100 {
+            for client in &mut clients {
+                assert!(client.visit(running.address), "visit {visit}");
+            }
+        }
+    }
+}
+
+fn machines_with_one_secret_resume_each_others_tickets(product: &Product) {
+    let files = Files::with_certificate("localhost");
+    let secret = TicketSecret::random(Duration::from_secs(3_600), None).expect("randomness");
+    std::fs::write(files.path("secret"), &*secret_text(&secret)).expect("a file");
+    let settings = [("REKINDLE_TICKET_SECRET", &*files.text("secret"))];
+    let one = start(product, &files, "one", &settings);
+    let other = start(product, &files, "other", &settings);
+    let alone = start(product, &files, "alone", &[]);
+    for version in VERSIONS {
+        let mut client = Client::new(version);
+        assert!(!client.visit(one.address), "{}", product.name);
+        for machine in [&other, &one, &other] {
+            assert!(
+                client.visit(machine.address),
+                "{}, {version:?}",
+                product.name
+            );
+        }
+        assert!(!client.visit(alone.address), "{}", product.name);
+    }
+}
+
+/// With tickets off, and threads that share the cache.
+fn sessions_are_cached_and_counted(haproxy: &Product) {
+    let files = Files::with_certificate("localhost");
+    let stats = files.text("stats");
+    let settings = [
+        ("REKINDLE_STATELESS_TICKETS", "off"),
+        ("REKINDLE_STATS", &*stats),
+        ("REKINDLE_SESSIONS", "50"),
+    ];
+    let running = start(haproxy, &files, "server", &settings);
+    for version in VERSIONS {
+        let mut client = Client::new(version);
+        assert!(!client.visit(running.address));
+        for _ in 0..5 {
+            assert!(client.visit(running.address), "{version:?}");
+        }
+    }
+    let file = format!("{stats}.{}", running.process.id());
+    let hits = "rekindle_cache_lookups_total{result=\"hit\"} 10\n";
+    eventually("ten hits in the file", || {
+        std::fs::read_to_string(&file)
+            .is_ok_and(|text| text.contains(hits) && text.contains("rekindle_cache_capacity 50\n"))
+    });
+}
+
+/// It is told, and the server serves as it did.
+fn a_wrong_setting_changes_nothing(haproxy: &Product) {
+    let files = Files::with_certificate("localhost");
+    for (name, value) in [
+        ("REKINDLE_SESSIONS", "many"),
+        ("REKINDLE_SESSIONS", "0"),
+        ("REKINDLE_STATELESS_TICKETS", "yes"),
+        ("REKINDLE_TICKET_SECRET", "/nowhere"),
+        ("REKINDLE_TICKET_KEY_PERIOD", "-1"),
+    ] {
+        let running = start(haproxy, &files, "server", &[(name, value)]);
+        running.process.wait_for("nothing is changed");
+        let mut client = Client::new(SslVersion::TLS1_3);
+        assert!(!client.visit(running.address), "{name}={value}");
+        assert!(
+            client.visit(running.address),
+            "{name}={value}: by HAProxy's own keys"
+        );
+    }
+}
+
+/// `openssl s_client` with the library: its context resumes as before.
+fn contexts_of_clients_are_left_alone(haproxy: &Product) {
+    let files = Files::with_certificate("localhost");
+    let running = start(haproxy, &files, "server", &[]);
+    let visitor = Visitor::new("-tls1_3");
+    visitor.visit(running.address).expect_reused([false]);
+    let (session, address) = (visitor.session(), running.address);
+    let line = format!("openssl s_client -ign_eof -tls1_3 -sess_in {session} -connect {address}");
+    let mut client = bounded(&line);
+    client.env("LD_PRELOAD", &*LIBRARY);
+    converse(&mut client, b"GET / HTTP/1.0\r\n\r\n").expect_reused([true]);
+}
+
+fn main() {
+    let mut trials = Vec::new();
+    let mut add = |name: &str, product: &'static Product, test: fn(&'static Product)| {
+        let trial = Trial::test(format!("{}::{name}", product.package), move || {
+            test(product);
+            Ok(())
+        });
+        trials.push(trial.with_ignored_flag(product.find().is_none()));
+    };
+    let is_full = std::env::var("REKINDLE_TIER").is_ok_and(|tier| tier == "full");
+    let all = [&HAPROXY, &NGINX, &HITCH, &APACHE];
+    for product in &all[..if is_full { all.len() } else { 1 }] {
+        add(
+            "keys_rotate_without_a_reload",
+            product,
+            keys_rotate_without_a_reload,
+        );
+        add(
+            "one_secret",
+            product,
+            machines_with_one_secret_resume_each_others_tickets,
+        );
+    }
+    if is_full {
+        add("keys_outlive_a_reload", &NGINX, keys_outlive_a_reload);
+    }
+    add(
+        "sessions_are_cached_and_counted",
+        &HAPROXY,
+        sessions_are_cached_and_counted,
+    );
+    add(
+        "a_wrong_setting_changes_nothing",
+        &HAPROXY,
+        a_wrong_setting_changes_nothing,
+    );
+    add(
+        "clients_are_left_alone",
+        &HAPROXY,
+        contexts_of_clients_are_left_alone,
+    );
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
