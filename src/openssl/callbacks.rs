@@ -262,20 +262,20 @@ pub(super) unsafe fn not_resumable(
         };
         // SAFETY: by contract.
         unsafe {
+            // Called for the second time after a HelloRetryRequest.
+            let is_first = HandshakeState::read(ssl).ticket != TicketState::Full;
             shared.sealer.on_full_handshake(ssl);
             let conflicts = &shared.sealer.conflicts;
             let ctx = sys::SSL_get_SSL_CTX(ssl);
             // SNI may have swapped it for one that has nothing to do with this.
-            if Shared::of_context(ctx).is_some_and(|its| ptr::eq(its, shared)) {
+            if is_first && Shared::of_context(ctx).is_some_and(|its| ptr::eq(its, shared)) {
                 count_changes(conflicts, ctx, own);
             }
-            if !lacks_id_context(ssl) {
-                return 0;
+            let gives_none = lacks_id_context(ssl);
+            if is_first && gives_none {
+                conflicts.count(Conflict::NoSessionIdContext);
             }
-            conflicts.count(Conflict::NoSessionIdContext);
-            // TLS 1.3 does not ask what this returns.
-            sys::SSL_set_num_tickets(ssl, 0);
-            1
+            gives_none.into()
         }
     })
 }

@@ -34,7 +34,8 @@ pub struct Conflicts {
     pub not_resumable_callback: u64,
     /// The server asks for client certificates (`SSL_VERIFY_PEER`) and has no session id context
     /// (`SSL_CTX_set_session_id_context`). OpenSSL would end the next connection of a client that
-    /// shows its ticket: so it gets none.
+    /// shows its ticket: so it gets none. (It need not end it where a servername callback asks for
+    /// the certificate: OpenSSL does not tell. Set an id context on the first context as well.)
     pub no_session_id_context: u64,
 }
 

@@ -4,6 +4,7 @@ use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::ffi;
 use super::handshake_state::hash;
+use super::quic::is_quic;
 
 /// Whether a connection speaks TLS 1.3, over QUIC as well.
 ///
@@ -13,14 +14,6 @@ use super::handshake_state::hash;
 pub(super) unsafe fn is_tls13(ssl: *const SSL) -> bool {
     // SAFETY: by contract.
     unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION || is_quic(ssl) }
-}
-
-/// # Safety
-///
-/// `ssl` is a live connection.
-pub(super) unsafe fn is_quic(ssl: *const SSL) -> bool {
-    // SAFETY: by contract.
-    unsafe { sys::SSL_version(ssl) == ffi::OSSL_QUIC1_VERSION }
 }
 
 /// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with

@@ -35,6 +35,7 @@ mod handshake_state;
 mod keep_session;
 mod last_second;
 mod maintenance;
+mod quic;
 mod resumption;
 mod sealer;
 mod session;

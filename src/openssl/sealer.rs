@@ -6,16 +6,17 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::ptr;
 use std::sync::Arc;
 
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::{Ciphers, Contexts, Direction};
 use super::conflicts::{Conflict, ConflictCounters};
-use super::connection::{client_random, fits_suite, id_context, is_quic, is_tls13};
+use super::connection::{client_random, fits_suite, id_context, is_tls13};
 use super::handshake_state::{HandshakeState, TicketState, hash};
 use super::session_times::{Lifetimes, left_of_key, times};
-use super::{ffi, last_second};
+use super::{ffi, last_second, quic};
 use crate::Time;
 use crate::resume::{
     AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
@@ -55,9 +56,8 @@ thread_local! {
     /// ring alive, whose keys would stay in memory.
     static DECIDED: Cell<Option<Decided>> = const { Cell::new(None) };
 
-    /// From [`Sealer::open`] to [`Sealer::on_decrypted`]: a QUIC connection and its client's random
-    /// bytes. OpenSSL hands the program's object to the one, and the handshake's own to the other.
-    static QUIC: Cell<Option<(*mut SSL, usize)>> = const { Cell::new(None) };
+    /// The connection that [`Sealer::on_issue`] was last called for.
+    static ISSUING: Cell<*const SSL> = const { Cell::new(ptr::null()) };
 }
 
 impl Sealer {
@@ -91,7 +91,8 @@ impl Sealer {
         contexts: Contexts,
     ) -> c_int {
         let decided = DECIDED.take().filter(|decided| decided.ssl == ssl);
-        let is_decided = decided.is_some();
+        let is_issued = ISSUING.replace(ptr::null()) == ssl.cast_const();
+        quic::forget_opening();
         let (loaded, current);
         loaded = self.ring.load();
         let (key, now) = match decided.and_then(|decided| decided.find(&loaded)) {
@@ -118,7 +119,7 @@ impl Sealer {
         if !ready {
             return 0;
         }
-        if !is_decided {
+        if !is_issued {
             self.conflicts.count(Conflict::SessionTicketCallback);
         }
         self.counters.count(Outcome::Sealed);
@@ -145,7 +146,7 @@ impl Sealer {
             self.counters.count(Outcome::Unusable);
         }
         // SAFETY: by contract.
-        QUIC.set(unsafe { is_quic(ssl).then(|| (ssl, client_random(ssl))) });
+        unsafe { quic::begin_opening(ssl) };
         let (keys, now) = self.ring.load_to_open(name);
         let missing = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
@@ -191,11 +192,7 @@ impl Sealer {
         session: *mut SSL_SESSION,
     ) -> c_int {
         // SAFETY: by contract.
-        let is_this = |(_, random): &(_, usize)| *random == unsafe { client_random(ssl) };
-        let ssl = QUIC
-            .take()
-            .filter(is_this)
-            .map_or(ssl, |(program, _)| program);
+        let ssl = unsafe { quic::of_program(ssl) };
         let refuse = |outcome: Option<Outcome>| {
             outcome.inspect(|outcome| self.counters.count(*outcome));
             // SAFETY: by contract.
@@ -315,6 +312,8 @@ impl Sealer {
         stateful: bool,
     ) {
         DECIDED.set(None);
+        quic::forget_opening();
+        ISSUING.set(ssl);
         // SAFETY: by contract.
         unsafe {
             let state = HandshakeState::read(ssl);
@@ -362,6 +361,7 @@ impl Sealer {
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn on_full_handshake(&self, ssl: *mut SSL) {
+        quic::forget_opening();
         // SAFETY: by contract.
         unsafe {
             let session = sys::SSL_get_session(ssl);

@@ -90,7 +90,9 @@ struct rekindle_config {
     uint32_t full_handshake_max_age;
     /// 1: a session in the cache outlives a connection that just ends, without close_notify or by
     /// SSL_free() without SSL_shutdown(), unless it failed by a fatal alert. Such a session is kept
-    /// as its encoding: each lookup parses it. 0: OpenSSL removes it.
+    /// as its encoding: each lookup parses it. A session that the program removes without an error
+    /// of OpenSSL's (SSL_CTX_remove_session()) stays as well: use TSSslSessionRemove(). 0: OpenSSL
+    /// removes it.
     uint32_t keep_sessions;
     /// Path of a file with a secret, as `rekindle-terminator keys generate` writes it: ticket keys
     /// are derived from it and the wall clock, so that all machines with that secret resume each

@@ -6,7 +6,6 @@ use openssl_sys::{self as sys, OSSL_LIB_CTX, SSL, SSL_CTX, SSL_METHOD};
 
 use crate::real::real;
 use crate::take::{NotResumable, guarded, installs, taker};
-use crate::upkeep;
 
 /// A callback of the server's, whose type does not matter here.
 type Callback = *mut c_void;
@@ -14,6 +13,26 @@ type Callback = *mut c_void;
 const SSL_CTRL_SET_SESS_CACHE_MODE: c_int = 44;
 const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: c_int = 59;
 const SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB: c_int = 72;
+
+/// Before the first message of a handshake. Later SNI may have swapped the connection's context.
+const TLS_ST_BEFORE: c_int = 0;
+
+unsafe extern "C" {
+    fn SSL_get_state(ssl: *const SSL) -> c_int;
+}
+
+/// A context is new. One for clients only does not matter.
+fn welcome(ctx: *mut SSL_CTX, method: *const SSL_METHOD) {
+    // SAFETY: no preconditions.
+    let of_clients = unsafe { [sys::TLS_client_method(), sys::DTLS_client_method()] };
+    if !of_clients.contains(&method) {
+        guarded(|| {
+            if let Some(taker) = taker() {
+                taker.welcome(ctx);
+            }
+        });
+    }
+}
 
 /// Whether a context was taken, so that the server's setting of it is not passed on.
 fn is_kept(ctx: *mut SSL_CTX) -> bool {
@@ -27,12 +46,12 @@ fn is_kept(ctx: *mut SSL_CTX) -> bool {
 /// `ssl` is a live connection that no other thread uses.
 unsafe fn serve(ssl: *mut SSL) {
     // SAFETY: by contract.
-    if unsafe { sys::SSL_is_server(ssl) } == 1 {
+    let begins = unsafe { sys::SSL_is_server(ssl) == 1 && SSL_get_state(ssl) == TLS_ST_BEFORE };
+    if begins {
         guarded(|| {
             if let Some(taker) = taker() {
                 // SAFETY: by contract.
                 unsafe { taker.serve(ssl) };
-                upkeep::start(taker);
             }
         });
     }
@@ -43,7 +62,7 @@ unsafe extern "C" fn SSL_CTX_new(method: *const SSL_METHOD) -> *mut SSL_CTX {
     let real = real!(SSL_CTX_new: unsafe extern "C" fn(*const SSL_METHOD) -> *mut SSL_CTX);
     // SAFETY: as the server calls it.
     let ctx = unsafe { real(method) };
-    guarded(|| _ = taker());
+    welcome(ctx, method);
     ctx
 }
 
@@ -60,7 +79,7 @@ unsafe extern "C" fn SSL_CTX_new_ex(
     ) -> *mut SSL_CTX);
     // SAFETY: as the server calls it.
     let ctx = unsafe { real(library, properties, method) };
-    guarded(|| _ = taker());
+    welcome(ctx, method);
     ctx
 }
 

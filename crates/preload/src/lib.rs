@@ -5,7 +5,7 @@
 //! - `settings.rs`: the environment.
 //! - `take.rs`: the one `Resumption` of the process, and the contexts that have it.
 //! - `interpose.rs`: what the server calls.
-//! - `upkeep.rs`: a thread in each process that serves: maintenance, statistics.
+//! - `upkeep.rs`: maintenance and statistics, once a second.
 #![allow(unsafe_code, reason = "all of it is called from C")]
 
 mod interpose;

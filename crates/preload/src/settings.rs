@@ -22,7 +22,10 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn read() -> Result<Self, String> {
         let sessions = number("REKINDLE_SESSIONS")?.unwrap_or(100_000);
-        let mut builder = Resumption::builder().sessions(sessions).keep_sessions(true);
+        let keep_sessions = switch("REKINDLE_KEEP_SESSIONS")?.unwrap_or(true);
+        let mut builder = Resumption::builder()
+            .sessions(sessions)
+            .keep_sessions(keep_sessions);
         if let Some(seconds) = number("REKINDLE_SESSION_TIMEOUT")? {
             builder = builder.session_timeout(Duration::from_secs(seconds));
         }
@@ -30,14 +33,7 @@ impl Settings {
             let policy = TicketPolicy::default().period(Duration::from_secs(seconds));
             builder = builder.ticket_policy(policy);
         }
-        let stateless_tickets = match text("REKINDLE_STATELESS_TICKETS")?.as_deref() {
-            None => None,
-            Some("on") => Some(true),
-            Some("off") => Some(false),
-            Some(_) => {
-                return Err("REKINDLE_STATELESS_TICKETS: it is neither `on` nor `off`".into());
-            }
-        };
+        let stateless_tickets = switch("REKINDLE_STATELESS_TICKETS")?;
         if let Some(on) = stateless_tickets {
             builder = builder.stateless_tickets(on);
         }
@@ -76,6 +72,15 @@ fn text(name: &str) -> Result<Option<String>, String> {
     let text = env::var_os(name).map(|value| value.into_string());
     text.transpose()
         .map_err(|_| format!("{name}: it is not UTF-8"))
+}
+
+fn switch(name: &str) -> Result<Option<bool>, String> {
+    match text(name)?.as_deref() {
+        None => Ok(None),
+        Some("on") => Ok(Some(true)),
+        Some("off") => Ok(Some(false)),
+        Some(_) => Err(format!("{name}: it is neither `on` nor `off`")),
+    }
 }
 
 fn number<N: FromStr<Err: Display>>(name: &str) -> Result<Option<N>, String> {

@@ -2,31 +2,38 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_ulong};
+use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::sync::atomic::{Ordering, fence};
 #[allow(clippy::disallowed_types, reason = "see `Taker::taking`")]
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{fmt, io, ptr};
 
-use openssl::ssl::SslContextBuilder;
+use openssl::ssl::{SslContext, SslContextBuilder, SslMethod};
 use openssl_sys::{self as sys, SSL, SSL_CTX};
 use rekindle::openssl::Resumption;
 
 use crate::real::real;
 use crate::settings::Settings;
+use crate::upkeep::Upkeep;
 
 pub(crate) type NotResumable = Option<unsafe extern "C" fn(*mut SSL, c_int) -> c_int>;
 
 pub(crate) struct Taker {
     pub(crate) resumption: Resumption,
     pub(crate) stateless_tickets: Option<bool>,
-    pub(crate) stats: Option<std::path::PathBuf>,
-    /// The index of a context that has been taken: it holds something else than null there.
+    pub(crate) upkeep: Upkeep,
+    /// The index of what became of a context.
     index: c_int,
-    /// Held while a context is being taken: no thread serves a handshake on it meanwhile.
+    /// Held while a context is being taken: no thread begins to serve on it meanwhile.
     #[allow(clippy::disallowed_types, reason = "once for each context")]
     taking: Mutex<()>,
 }
+
+/// What became of a context: null for one that has not served yet, or the address of one of these.
+static TAKEN: u8 = 1;
+static LEFT_ALONE: u8 = 2;
 
 /// The callback of full handshakes that the installation gives to contexts.
 static NOT_RESUMABLE: OnceLock<NotResumable> = OnceLock::new();
@@ -52,15 +59,24 @@ pub(crate) fn taker() -> Option<&'static Taker> {
     if INSIDE.get() {
         return None;
     }
-    TAKER
-        .get_or_init(|| match inside(make) {
-            Ok(taker) => Some(taker),
-            Err(why) => {
-                eprintln!("rekindle-preload: {why}; nothing is changed");
-                None
-            }
-        })
-        .as_ref()
+    let make = || match catch_unwind(|| inside(make)) {
+        Ok(Ok(taker)) => Some(taker),
+        Ok(Err(why)) => {
+            say(format_args!("{why}; nothing is changed"));
+            None
+        }
+        // Its message has been printed.
+        Err(_) => {
+            INSIDE.set(false);
+            None
+        }
+    };
+    TAKER.get_or_init(make).as_ref()
+}
+
+/// A line on standard error, if that can be written to.
+pub(crate) fn say(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "rekindle-preload: {what}");
 }
 
 /// Marks what `f` calls as this library's own.
@@ -82,30 +98,57 @@ fn make() -> Result<Taker, String> {
         ));
     }
     let settings = Settings::read()?;
+    let version = openssl::version::version();
+    say(format_args!("{version}, {}", settings.summary()));
+    let (stateless_tickets, upkeep) = (settings.stateless_tickets, Upkeep::new(&settings));
+    let resumption = settings.build()?;
+    // The library takes its indexes of contexts now, below the one that comes next.
+    let method = SslMethod::tls_server();
+    let mut first = SslContext::builder(method).map_err(|error| error.to_string())?;
+    resumption
+        .install(&mut first)
+        .map_err(|error| error.to_string())?;
     // SAFETY: an index without callbacks.
     let index = unsafe { sys::SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, None) };
     if index < 0 {
         return Err("OpenSSL lacks memory".to_owned());
     }
-    let version = openssl::version::version();
-    eprintln!("rekindle-preload: {version}, {}", settings.summary());
     Ok(Taker {
-        stateless_tickets: settings.stateless_tickets,
-        stats: settings.stats.clone(),
-        resumption: settings.build()?,
+        resumption,
+        stateless_tickets,
+        upkeep,
         index,
         taking: Default::default(),
     })
 }
 
 impl Taker {
-    /// Whether a context was taken.
-    pub(crate) fn has(&self, ctx: *mut SSL_CTX) -> bool {
-        // SAFETY: a live context, as the server calls us.
-        !ctx.is_null() && !unsafe { sys::SSL_CTX_get_ex_data(ctx, self.index) }.is_null()
+    /// A context of the server's is new. Makes room for the mark now: later other threads may read
+    /// it.
+    pub(crate) fn welcome(&self, ctx: *mut SSL_CTX) {
+        if !ctx.is_null() {
+            // SAFETY: a live context.
+            unsafe { sys::SSL_CTX_set_ex_data(ctx, self.index, ptr::null_mut()) };
+        }
     }
 
-    /// A server's connection is about to shake hands.
+    /// Whether a context was taken.
+    pub(crate) fn has(&self, ctx: *mut SSL_CTX) -> bool {
+        self.mark(ctx) == &raw const TAKEN
+    }
+
+    fn mark(&self, ctx: *mut SSL_CTX) -> *const u8 {
+        if ctx.is_null() {
+            return ptr::null();
+        }
+        // SAFETY: a live context, as the server calls us.
+        let mark = unsafe { sys::SSL_CTX_get_ex_data(ctx, self.index) };
+        // With the fence in `take`: who sees the mark sees what was set before.
+        fence(Ordering::Acquire);
+        mark.cast()
+    }
+
+    /// A server's connection is about to begin its handshake.
     ///
     /// # Safety
     ///
@@ -113,13 +156,17 @@ impl Taker {
     pub(crate) unsafe fn serve(&self, ssl: *mut SSL) {
         // SAFETY: by contract.
         let ctx = unsafe { sys::SSL_get_SSL_CTX(ssl) };
-        if !self.has(ctx) {
+        if self.mark(ctx).is_null() {
             let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
-            if !self.has(ctx) {
+            if self.mark(ctx).is_null() {
                 // SAFETY: as above; other threads that serve on it wait for the lock.
                 unsafe { self.take(ctx) };
             }
         }
+        if !self.has(ctx) {
+            return;
+        }
+        self.upkeep.turn(&self.resumption);
         if let Some(callback) = NOT_RESUMABLE.get() {
             // Made before its context was taken, it lacks the callback.
             // SAFETY: by contract.
@@ -138,18 +185,43 @@ impl Taker {
     ///
     /// `ctx` is a live context that no other thread uses.
     unsafe fn take(&self, ctx: *mut SSL_CTX) {
-        let installed = inside(|| {
-            // SAFETY: by contract. It stays the server's: the builder is never dropped.
-            let mut context = ManuallyDrop::new(unsafe { SslContextBuilder::from_ptr(ctx) });
-            self.resumption.install_replacing(&mut context)
-        });
-        if let Err(error) = installed {
-            eprintln!("rekindle-preload: a context stays as it is: {error}");
-        }
-        // Also one that stays as it is, so as not to try again.
-        let mark: *const Self = self;
+        // SAFETY: by contract.
+        let why = match unsafe { early_data(ctx) } {
+            true => Some("it takes early data, guarded by OpenSSL's own cache".to_owned()),
+            false => {
+                // SAFETY: by contract. It stays the server's: the builder is never dropped.
+                let context = unsafe { SslContextBuilder::from_ptr(ctx) };
+                let mut context = ManuallyDrop::new(context);
+                let installed = inside(|| self.resumption.install_replacing(&mut context));
+                installed.err().map(|error| error.to_string())
+            }
+        };
+        let mark = match why {
+            Some(why) => {
+                say(format_args!("a context stays as it is: {why}"));
+                &raw const LEFT_ALONE
+            }
+            None => &raw const TAKEN,
+        };
+        fence(Ordering::Release);
         // SAFETY: by contract.
         unsafe { sys::SSL_CTX_set_ex_data(ctx, self.index, mark.cast_mut().cast()) };
+    }
+}
+
+const SSL_OP_NO_ANTI_REPLAY: u64 = 1 << 24;
+
+/// Whether a context takes early data and leaves replays to OpenSSL, which then needs its internal
+/// cache.
+///
+/// # Safety
+///
+/// `ctx` is a live context.
+unsafe fn early_data(ctx: *mut SSL_CTX) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        SSL_CTX_get_max_early_data(ctx) > 0
+            && sys::SSL_CTX_get_options(ctx) & SSL_OP_NO_ANTI_REPLAY == 0
     }
 }
 
@@ -163,6 +235,7 @@ pub(crate) fn guarded(f: impl FnOnce()) {
 }
 
 unsafe extern "C" {
+    fn SSL_CTX_get_max_early_data(ctx: *const SSL_CTX) -> u32;
     fn SSL_set_not_resumable_session_callback(ssl: *mut SSL, callback: NotResumable);
     fn SSL_set_options(ssl: *mut SSL, options: u64) -> u64;
     fn SSL_clear_options(ssl: *mut SSL, options: u64) -> u64;

@@ -1,69 +1,64 @@
-//! A thread in each process that serves: maintenance, statistics.
+//! What is due once a second: maintenance, statistics. Handshakes do it, by turns: a thread would
+//! need the server's leave (HAProxy allows none), a mask for its signals, and an end.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use std::{fs, process, thread};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, process};
 
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
 
-use crate::take::{Taker, inside};
+use crate::settings::Settings;
 
-/// The process that has such a thread: a process that forks off it has none yet.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
-
-/// Starts the thread, unless this process has it.
-pub(crate) fn start(taker: &'static Taker) {
-    let this = process::id();
-    if PROCESS.load(Ordering::Relaxed) == this || PROCESS.swap(this, Ordering::Relaxed) == this {
-        return;
-    }
-    // The server's signals are for its own threads.
-    let mut all = std::mem::MaybeUninit::uninit();
-    let mut before = std::mem::MaybeUninit::uninit();
-    // SAFETY: sets of signals of this thread's stack.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let thread = thread::Builder::new().name("rekindle".to_owned());
-    if let Err(error) = thread.spawn(move || inside(|| work(taker))) {
-        eprintln!("rekindle-preload: no thread for maintenance: {error}");
-    }
-    // SAFETY: filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+pub(crate) struct Upkeep {
+    stats: Option<PathBuf>,
+    /// The last second in which a turn was made, by the ring's clock.
+    last: AtomicU64,
 }
 
-fn work(taker: &Taker) {
-    let mut registry = Registry::with_prefix("rekindle");
-    registry.register_collector(Box::new(ResumptionCollector::new(taker.resumption.clone())));
-    let stats = taker.stats.as_deref().map(of_this_process);
-    loop {
-        // Without randomness for a key the keys in use stay, and the next turn tries again.
-        let _ = taker.resumption.maintain();
-        if let Some(file) = &stats {
-            // Where the server's user may not write there is nothing to read.
-            let _ = write(file, &registry);
+impl Upkeep {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            stats: settings.stats.clone(),
+            last: AtomicU64::new(0),
         }
-        thread::park_timeout(Duration::from_secs(1));
+    }
+
+    /// Does what is due. Of several threads one does it, and the others go on.
+    pub(crate) fn turn(&self, resumption: &Resumption) {
+        let second = resumption.ticket_ring().now().as_millis() / 1_000;
+        if self.last.load(Ordering::Relaxed) == second
+            || self.last.swap(second, Ordering::Relaxed) == second
+        {
+            return;
+        }
+        // Without randomness for a key the keys in use stay, and the next turn tries again.
+        let _ = resumption.maintain();
+        if let Some(stats) = &self.stats {
+            // Where the server's user may not write there is nothing to read.
+            let _ = write(stats, resumption);
+        }
     }
 }
 
-/// Each process counts by itself: its number is the last part of the file's name.
-fn of_this_process(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}", process::id()));
-    name.into()
-}
-
-/// A reader sees the whole of it, or of the one before.
-fn write(file: &Path, registry: &Registry) -> std::io::Result<()> {
+/// Each process counts by itself: its number is the last part of the file's name. A reader sees the
+/// whole of it, or of the one before.
+fn write(stats: &Path, resumption: &Resumption) -> io::Result<()> {
+    let mut registry = Registry::with_prefix("rekindle");
+    registry.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
     let mut content = String::new();
-    text::encode(&mut content, registry).map_err(std::io::Error::other)?;
-    let mut new = file.as_os_str().to_owned();
+    text::encode(&mut content, &registry).map_err(io::Error::other)?;
+    let mut file = stats.as_os_str().to_owned();
+    file.push(format!(".{}", process::id()));
+    let mut new = file.clone();
     new.push(".new");
-    fs::write(&new, content)?;
-    fs::rename(&new, file)
+    // A new file, lest it be written where a link of that name leads.
+    let _ = fs::remove_file(&new);
+    let mut created = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    created.write_all(content.as_bytes())?;
+    fs::rename(&new, &file)
 }
