@@ -1,10 +1,11 @@
 //! QUIC, where OpenSSL has a server for it (3.5 and later): sessions resume as in TLS 1.3.
 #![allow(unsafe_code)] // rust-openssl has no QUIC
 
+mod common;
+
 use std::ffi::{CStr, c_int, c_void};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{mem, thread};
@@ -12,8 +13,8 @@ use std::{mem, thread};
 use foreign_types_shared::ForeignType;
 use libtest_mimic::{Arguments, Failed, Trial};
 use openssl::ssl::{
-    AlpnError, Ssl, SslContext, SslContextBuilder, SslFiletype, SslSession, SslSessionCacheMode,
-    SslVerifyMode, select_next_proto,
+    AlpnError, Ssl, SslContext, SslContextBuilder, SslSession, SslSessionCacheMode, SslVerifyMode,
+    select_next_proto,
 };
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_METHOD};
 use rekindle::ManualClock;
@@ -107,17 +108,7 @@ fn context(method: *const SSL_METHOD) -> SslContextBuilder {
 fn server(quic: &Quic, resumption: &Resumption) -> SslContext {
     // SAFETY: no preconditions.
     let mut builder = context(unsafe { (quic.server_method)() });
-    let folder = Path::new("tests/library_context");
-    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
-    builder
-        .set_certificate_file(certificate, SslFiletype::PEM)
-        .expect("a certificate");
-    builder
-        .set_private_key_file(key, SslFiletype::PEM)
-        .expect("a key");
-    builder
-        .set_session_id_context(b"tests")
-        .expect("short enough");
+    common::make_server(&mut builder, b"tests");
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(b"\x02h3", offered).ok_or(AlpnError::NOACK)
     });

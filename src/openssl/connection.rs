@@ -4,7 +4,6 @@ use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::ffi;
 use super::handshake_state::hash;
-use super::quic::is_quic;
 
 /// Whether a connection speaks TLS 1.3, over QUIC as well.
 ///
@@ -14,6 +13,16 @@ use super::quic::is_quic;
 pub(super) unsafe fn is_tls13(ssl: *const SSL) -> bool {
     // SAFETY: by contract.
     unsafe { sys::SSL_version(ssl) == sys::TLS1_3_VERSION || is_quic(ssl) }
+}
+
+/// Whether a connection is the program's object of a QUIC connection.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn is_quic(ssl: *const SSL) -> bool {
+    // SAFETY: by contract.
+    unsafe { sys::SSL_version(ssl) == ffi::OSSL_QUIC1_VERSION }
 }
 
 /// Whether the connection's sessions can only come back through the cache. Those of TLS 1.3 with
@@ -40,11 +49,22 @@ pub(super) unsafe fn is_stateful(ssl: *const SSL) -> bool {
 /// # Safety
 ///
 /// `ssl` is a live connection.
-pub(super) unsafe fn client_random(ssl: *const SSL) -> usize {
+pub(super) unsafe fn client_random_hash(ssl: *const SSL) -> usize {
+    // SAFETY: by contract.
+    let random = unsafe { client_random(ssl) };
+    hash(&random)
+}
+
+/// The client's random bytes.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn client_random(ssl: *const SSL) -> [u8; 32] {
     let mut random = [0; 32];
     // SAFETY: by contract; OpenSSL writes no more than 32 bytes.
     unsafe { sys::SSL_get_client_random(ssl, random.as_mut_ptr(), random.len()) };
-    hash(&random)
+    random
 }
 
 /// The id context that a session was made in.

@@ -6,14 +6,13 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
-use std::ptr;
 use std::sync::Arc;
 
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
 use super::cipher::{Ciphers, Contexts, Direction};
 use super::conflicts::{Conflict, ConflictCounters};
-use super::connection::{client_random, fits_suite, id_context, is_tls13};
+use super::connection::{client_random_hash, fits_suite, id_context, is_tls13};
 use super::handshake_state::{HandshakeState, TicketState, hash};
 use super::session_times::{Lifetimes, left_of_key, times};
 use super::{ffi, last_second, quic};
@@ -32,10 +31,17 @@ pub(super) struct Sealer {
     ciphers: Ciphers,
 }
 
+/// A ticket that is being issued.
+#[derive(Clone, Copy)]
+struct Issuing {
+    ssl: *mut SSL,
+    /// None if its lifetime stays as it is.
+    decided: Option<Decided>,
+}
+
 /// The key and the time that decided a ticket's lifetime: that key is to seal it.
 #[derive(Clone, Copy)]
 struct Decided {
-    ssl: *mut SSL,
     key: Fingerprint,
     now: Time,
 }
@@ -54,10 +60,7 @@ impl Decided {
 thread_local! {
     /// From [`Sealer::on_issue`] to [`Sealer::seal`]. OpenSSL may fail in between, so this keeps no
     /// ring alive, whose keys would stay in memory.
-    static DECIDED: Cell<Option<Decided>> = const { Cell::new(None) };
-
-    /// The connection that [`Sealer::on_issue`] was last called for.
-    static ISSUING: Cell<*const SSL> = const { Cell::new(ptr::null()) };
+    static ISSUING: Cell<Option<Issuing>> = const { Cell::new(None) };
 }
 
 impl Sealer {
@@ -90,12 +93,11 @@ impl Sealer {
         iv: &mut [u8; 16],
         contexts: Contexts,
     ) -> c_int {
-        let decided = DECIDED.take().filter(|decided| decided.ssl == ssl);
-        let is_issued = ISSUING.replace(ptr::null()) == ssl.cast_const();
+        let issuing = ISSUING.take().filter(|issuing| issuing.ssl == ssl);
         quic::forget_opening();
         let (loaded, current);
         loaded = self.ring.load();
-        let (key, now) = match decided.and_then(|decided| decided.find(&loaded)) {
+        let (key, now) = match issuing.and_then(|issuing| issuing.decided?.find(&loaded)) {
             Some(found) => found,
             // Only if an update has dropped that key in between.
             None => {
@@ -119,7 +121,7 @@ impl Sealer {
         if !ready {
             return 0;
         }
-        if !is_issued {
+        if issuing.is_none() {
             self.conflicts.count(Conflict::SessionTicketCallback);
         }
         self.counters.count(Outcome::Sealed);
@@ -279,7 +281,7 @@ impl Sealer {
                 found: Some(found),
                 ticket: TicketState::Opened {
                     id_context: hash(id_context(session)),
-                    client_random: client_random(ssl),
+                    client_random: client_random_hash(ssl),
                 },
             };
             state.write(ssl);
@@ -311,9 +313,8 @@ impl Sealer {
         session: *mut SSL_SESSION,
         stateful: bool,
     ) {
-        DECIDED.set(None);
+        ISSUING.set(Some(Issuing { ssl, decided: None }));
         quic::forget_opening();
-        ISSUING.set(ssl);
         // SAFETY: by contract.
         unsafe {
             let state = HandshakeState::read(ssl);
@@ -350,7 +351,8 @@ impl Sealer {
             return 0;
         };
         let key = sealing.key().fingerprint();
-        DECIDED.set(Some(Decided { ssl, key, now }));
+        let decided = Some(Decided { key, now });
+        ISSUING.set(Some(Issuing { ssl, decided }));
         left_of_key(sealing, &keys.policy(), now)
     }
 
@@ -440,7 +442,7 @@ unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> {
             TicketState::Opened {
                 id_context,
                 client_random: random,
-            } if random == client_random(ssl) => Some(id_context),
+            } if random == client_random_hash(ssl) => Some(id_context),
             _ => None,
         }
     }

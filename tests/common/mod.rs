@@ -113,10 +113,15 @@ fn identity(not_before: &Asn1Time, not_after: &Asn1Time, extra: usize) -> Identi
 /// A server context with a certificate and a session id context, for the caller to add to.
 pub fn server_builder(id_context: &[u8]) -> SslContextBuilder {
     let mut builder = SslContext::builder(SslMethod::tls_server()).unwrap();
+    make_server(&mut builder, id_context);
+    builder
+}
+
+/// Gives a context the certificate, and a session id context.
+pub fn make_server(builder: &mut SslContextBuilder, id_context: &[u8]) {
     builder.set_certificate(&IDENTITY.certificate).unwrap();
     builder.set_private_key(&IDENTITY.key).unwrap();
     builder.set_session_id_context(id_context).unwrap();
-    builder
 }
 
 pub fn server_with_id_context(resumption: &Resumption, id_context: &[u8]) -> SslContext {

@@ -14,7 +14,7 @@ use openssl_sys::OSSL_LIB_CTX;
 use rekindle::Cache;
 use rekindle::openssl::{BuildError, Resumption, SessionCache, SessionStorage};
 use rekindle::tickets::TicketPolicy;
-use rekindle_key_files::{KeyFileContent, TicketKeyFile};
+use rekindle_key_files::read_secret;
 
 use crate::failure::Failure;
 
@@ -113,10 +113,7 @@ impl rekindle_config {
         if !self.ticket_secret.is_null() {
             // SAFETY: by contract.
             let path = as_path(unsafe { text(self.ticket_secret, "the ticket secret") }?);
-            let KeyFileContent::Secret(secret) = TicketKeyFile::secret(path).read()? else {
-                unreachable!("a file of a secret");
-            };
-            resumption = resumption.ticket_secret(secret);
+            resumption = resumption.ticket_secret(read_secret(path)?);
         }
         if !self.library_context.is_null() {
             // SAFETY: by contract.

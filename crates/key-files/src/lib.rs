@@ -23,6 +23,6 @@ pub use dry_run::{KeyCheck, Warning};
 pub use error::{TicketFileError, TicketFileFault};
 pub use format::{TicketKeyFormat, UnknownFormat};
 pub use key_file::{Reload, TicketKeyFile};
-pub use read::KeyFileContent;
+pub use read::{KeyFileContent, read_secret};
 pub use secret_text::{parse_secret, secret_text};
 pub use write_error::WriteError;

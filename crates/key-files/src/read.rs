@@ -43,11 +43,7 @@ pub(crate) fn read(
     kind: Kind,
     refuse_readable_by_others: bool,
 ) -> Result<ReadKeys, TicketFileError> {
-    let mut reader = Reader {
-        refuse_readable_by_others,
-        digest: Box::default(),
-        readable_by_others: Vec::new(),
-    };
+    let mut reader = Reader::new(refuse_readable_by_others);
     let content = match kind {
         Kind::Keys(format) if path.is_dir() => KeyFileContent::Keys(reader.folder(path, format)?),
         kind => reader
@@ -61,6 +57,17 @@ pub(crate) fn read(
     })
 }
 
+/// Reads a file with a [secret](parse_secret), and nothing else.
+///
+/// # Errors
+///
+/// [`TicketFileError`] names the file and the reason.
+pub fn read_secret(path: &Path) -> Result<TicketSecret, TicketFileError> {
+    let content = Reader::new(false).file(path);
+    let secret = content.and_then(|content| Ok(parse_secret(&content)?));
+    secret.map_err(TicketFileError::of(path))
+}
+
 struct Reader {
     refuse_readable_by_others: bool,
     /// Boxed and never moved: it holds the last bytes of what it has read.
@@ -69,6 +76,14 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(refuse_readable_by_others: bool) -> Self {
+        Self {
+            refuse_readable_by_others,
+            digest: Box::default(),
+            readable_by_others: Vec::new(),
+        }
+    }
+
     fn content(&mut self, path: &Path, kind: Kind) -> Result<KeyFileContent, Fault> {
         let content = self.file(path)?;
         Ok(match kind {

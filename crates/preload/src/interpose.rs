@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 use openssl_sys::{self as sys, OSSL_LIB_CTX, SSL, SSL_CTX, SSL_METHOD};
 
 use crate::real::real;
-use crate::take::{NotResumable, guarded, installs, taker};
+use crate::take::{NotResumable, installs, with_taker};
 
 /// A callback of the server's, whose type does not matter here.
 type Callback = *mut c_void;
@@ -26,18 +26,14 @@ fn welcome(ctx: *mut SSL_CTX, method: *const SSL_METHOD) {
     // SAFETY: no preconditions.
     let of_clients = unsafe { [sys::TLS_client_method(), sys::DTLS_client_method()] };
     if !of_clients.contains(&method) {
-        guarded(|| {
-            if let Some(taker) = taker() {
-                taker.welcome(ctx);
-            }
-        });
+        with_taker(|taker| taker.welcome(ctx));
     }
 }
 
 /// Whether a context was taken, so that the server's setting of it is not passed on.
 fn is_kept(ctx: *mut SSL_CTX) -> bool {
     let mut kept = false;
-    guarded(|| kept = taker().is_some_and(|taker| taker.has(ctx)));
+    with_taker(|taker| kept = taker.has(ctx));
     kept
 }
 
@@ -48,12 +44,8 @@ unsafe fn serve(ssl: *mut SSL) {
     // SAFETY: by contract.
     let begins = unsafe { sys::SSL_is_server(ssl) == 1 && SSL_get_state(ssl) == TLS_ST_BEFORE };
     if begins {
-        guarded(|| {
-            if let Some(taker) = taker() {
-                // SAFETY: by contract.
-                unsafe { taker.serve(ssl) };
-            }
-        });
+        // SAFETY: by contract.
+        with_taker(|taker| unsafe { taker.serve(ssl) });
     }
 }
 

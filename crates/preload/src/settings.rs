@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rekindle::openssl::{Resumption, ResumptionBuilder};
 use rekindle::tickets::TicketPolicy;
-use rekindle_key_files::{KeyFileContent, TicketKeyFile};
+use rekindle_key_files::read_secret;
 
 /// What the environment says; an error names the variable.
 pub(crate) struct Settings {
@@ -39,11 +39,9 @@ impl Settings {
         }
         let secret = env::var_os("REKINDLE_TICKET_SECRET").map(PathBuf::from);
         if let Some(file) = &secret {
-            match TicketKeyFile::secret(file).read() {
-                Ok(KeyFileContent::Secret(secret)) => builder = builder.ticket_secret(secret),
-                Ok(KeyFileContent::Keys(_)) => return Err("REKINDLE_TICKET_SECRET: keys".into()),
-                Err(error) => return Err(format!("REKINDLE_TICKET_SECRET: {error}")),
-            }
+            let secret = read_secret(file);
+            let secret = secret.map_err(|error| format!("REKINDLE_TICKET_SECRET: {error}"))?;
+            builder = builder.ticket_secret(secret);
         }
         Ok(Self {
             builder,

@@ -21,9 +21,9 @@ use crate::upkeep::Upkeep;
 pub(crate) type NotResumable = Option<unsafe extern "C" fn(*mut SSL, c_int) -> c_int>;
 
 pub(crate) struct Taker {
-    pub(crate) resumption: Resumption,
-    pub(crate) stateless_tickets: Option<bool>,
-    pub(crate) upkeep: Upkeep,
+    resumption: Resumption,
+    stateless_tickets: Option<bool>,
+    upkeep: Upkeep,
     /// The index of what became of a context.
     index: c_int,
     /// Held while a context is being taken: no thread begins to serve on it meanwhile.
@@ -52,9 +52,15 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What takes contexts, unless there is a doubt. Made when the server makes its first context:
+/// Runs `f` on what takes contexts, unless there is a doubt. Nothing unwinds into C: a panic has
+/// printed its message, and leaves the server's own work to be done.
+pub(crate) fn with_taker(f: impl FnOnce(&Taker)) {
+    let _ = catch_unwind(AssertUnwindSafe(|| taker().map(f)));
+}
+
+/// What takes contexts. Made when the server makes its first context:
 /// before it forks, so that all its processes have the same keys.
-pub(crate) fn taker() -> Option<&'static Taker> {
+fn taker() -> Option<&'static Taker> {
     static TAKER: OnceLock<Option<Taker>> = OnceLock::new();
     if INSIDE.get() {
         return None;
@@ -66,25 +72,27 @@ pub(crate) fn taker() -> Option<&'static Taker> {
             None
         }
         // Its message has been printed.
-        Err(_) => {
-            INSIDE.set(false);
-            None
-        }
+        Err(_) => None,
     };
     TAKER.get_or_init(make).as_ref()
 }
 
 /// A line on standard error, if that can be written to.
-pub(crate) fn say(what: fmt::Arguments<'_>) {
+fn say(what: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "rekindle-preload: {what}");
 }
 
 /// Marks what `f` calls as this library's own.
-pub(crate) fn inside<R>(f: impl FnOnce() -> R) -> R {
+fn inside<R>(f: impl FnOnce() -> R) -> R {
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
     INSIDE.set(true);
-    let result = f();
-    INSIDE.set(false);
-    result
+    let _inside = Inside;
+    f()
 }
 
 fn make() -> Result<Taker, String> {
@@ -222,15 +230,6 @@ unsafe fn early_data(ctx: *mut SSL_CTX) -> bool {
     unsafe {
         SSL_CTX_get_max_early_data(ctx) > 0
             && sys::SSL_CTX_get_options(ctx) & SSL_OP_NO_ANTI_REPLAY == 0
-    }
-}
-
-/// Runs what must not unwind into C.
-pub(crate) fn guarded(f: impl FnOnce()) {
-    let inside = INSIDE.get();
-    // A panic has printed its message, and leaves the server's own work to be done.
-    if catch_unwind(AssertUnwindSafe(f)).is_err() {
-        INSIDE.set(inside);
     }
 }
 

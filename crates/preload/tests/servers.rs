@@ -1,27 +1,24 @@
 //! Debian's servers, unchanged, with the library preloaded. One that is not installed shows as an
 //! ignored test. The gate runs HAProxy, the full tier nginx, hitch and Apache httpd as well.
-#![allow(unsafe_code, reason = "rust-openssl's way to offer a session")]
+#![allow(unsafe_code, reason = "rust-openssl does not show tickets")]
 
 use std::collections::BTreeSet;
 use std::ffi::c_uchar;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{LazyLock, mpsc};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use foreign_types_shared::ForeignType;
 use libtest_mimic::{Arguments, Trial};
-use openssl::ssl::{
-    Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslVerifyMode, SslVersion,
-};
+use openssl::ssl::SslVersion;
 use openssl_sys::SSL_SESSION;
 use rekindle::tickets::TicketSecret;
 use rekindle_key_files::secret_text;
 use rekindle_test_servers::{
-    APACHE, Files, HAPROXY, HITCH, NGINX, Product, Running, Signal, Task, Visitor, bounded,
-    connect, converse, echo, eventually,
+    APACHE, Files, HAPROXY, HITCH, NGINX, Product, Running, Signal, Task, TlsClient, Visitor,
+    bounded, converse, echo, eventually,
 };
 
 unsafe extern "C" {
@@ -83,65 +80,26 @@ fn start(product: &Product, files: &Files, name: &str, settings: &[(&str, &str)]
     running.unwrap_or_else(|error| panic!("{}: {error}", product.name))
 }
 
-/// A client that keeps the last session it was given.
-struct Client {
-    context: SslContext,
-    given: mpsc::Receiver<SslSession>,
-    session: Option<SslSession>,
+/// Sends a request, and closes when the answer begins. Whether the session was resumed.
+fn visit(client: &TlsClient, server: &Running) -> bool {
+    let mut stream = client.connect(server.address);
+    let request = b"GET / HTTP/1.0\r\n\r\n";
+    stream.write_all(request).expect("it is sent");
+    let _ = stream.read(&mut [0; 1024]).expect("an answer");
+    let _ = stream.shutdown();
+    stream.ssl().session_reused()
 }
 
-impl Client {
-    fn new(version: SslVersion) -> Self {
-        let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL");
-        builder.set_verify(SslVerifyMode::NONE);
-        builder
-            .set_min_proto_version(Some(version))
-            .expect("a version");
-        builder
-            .set_max_proto_version(Some(version))
-            .expect("a version");
-        builder
-            .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
-        let (give, given) = mpsc::channel();
-        builder.set_new_session_callback(move |_, session| give.send(session).expect("a listener"));
-        Self {
-            context: builder.build(),
-            given,
-            session: None,
-        }
-    }
-
-    /// Sends a request, and closes when the answer begins. Whether the session was resumed.
-    fn visit(&mut self, address: SocketAddr) -> bool {
-        let mut ssl = Ssl::new(&self.context).expect("OpenSSL");
-        ssl.set_hostname("localhost").expect("a name");
-        if let Some(session) = &self.session {
-            // A copy: OpenSSL marks one that it has offered as used up.
-            let copy = SslSession::from_der(&session.to_der().expect("DER")).expect("DER");
-            // SAFETY: it came from a connection of this context.
-            unsafe { ssl.set_session(&copy).expect("it fits") };
-        }
-        let mut stream = ssl.connect(connect(address)).expect("a handshake");
-        stream
-            .write_all(b"GET / HTTP/1.0\r\n\r\n")
-            .expect("it is sent");
-        let _ = stream.read(&mut [0; 1024]).expect("an answer");
-        self.session = self.given.try_iter().last().or(self.session.take());
-        let _ = stream.shutdown();
-        stream.ssl().session_reused()
-    }
-
-    /// The name of the key that sealed its ticket.
-    fn key_name(&self) -> Vec<u8> {
-        let session = self.session.as_ref().expect("a session");
-        let (mut ticket, mut length) = (std::ptr::null(), 0);
-        // SAFETY: the ticket lives as long as its session.
-        let ticket = unsafe {
-            SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut length);
-            std::slice::from_raw_parts(ticket, length)
-        };
-        ticket[..16].to_vec()
-    }
+/// The name of the key that sealed the client's ticket.
+fn key_name(client: &TlsClient) -> Vec<u8> {
+    let session = client.session().expect("a session");
+    let (mut ticket, mut length) = (std::ptr::null(), 0);
+    // SAFETY: the ticket lives as long as its session.
+    let ticket = unsafe {
+        SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut length);
+        std::slice::from_raw_parts(ticket, length)
+    };
+    ticket[..16].to_vec()
 }
 
 const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
@@ -155,21 +113,17 @@ fn keys_rotate_without_a_reload(product: &Product) {
     ];
     let running = start(product, &files, "server", &settings);
     running.process.wait_for("rekindle-preload: OpenSSL");
-    let mut clients = VERSIONS.map(Client::new);
-    for client in &mut clients {
-        assert!(!client.visit(running.address), "{}", product.name);
+    let clients = VERSIONS.map(TlsClient::new);
+    for client in &clients {
+        assert!(!visit(client, &running), "{}", product.name);
     }
     let (mut names, mut visits) = (BTreeSet::new(), 0);
     while visits < 200 || names.len() < 6 {
         assert!(visits < 50_000, "{}: {} keys", product.name, names.len());
-        for client in &mut clients {
+        for client in &clients {
             visits += 1;
-            assert!(
-                client.visit(running.address),
-                "{}, visit {visits}",
-                product.name
-            );
-            names.insert(client.key_name());
+            assert!(visit(client, &running), "{}, visit {visits}", product.name);
+            names.insert(key_name(client));
         }
     }
 }
@@ -178,15 +132,15 @@ fn keys_rotate_without_a_reload(product: &Product) {
 fn keys_outlive_a_reload(nginx: &Product) {
     let files = Files::with_certificate("localhost");
     let running = start(nginx, &files, "server", &[]);
-    let mut clients = VERSIONS.map(Client::new);
-    for client in &mut clients {
-        assert!(!client.visit(running.address));
+    let clients = VERSIONS.map(TlsClient::new);
+    for client in &clients {
+        assert!(!visit(client, &running));
     }
     for _ in 0..3 {
         running.process.signal(Signal::HUP);
-        for visit in 0..100 {
-            for client in &mut clients {
-                assert!(client.visit(running.address), "visit {visit}");
+        for round in 0..100 {
+            for client in &clients {
+                assert!(visit(client, &running), "visit {round}");
             }
         }
     }
@@ -201,16 +155,12 @@ fn machines_with_one_secret_resume_each_others_tickets(product: &Product) {
     let other = start(product, &files, "other", &settings);
     let alone = start(product, &files, "alone", &[]);
     for version in VERSIONS {
-        let mut client = Client::new(version);
-        assert!(!client.visit(one.address), "{}", product.name);
+        let client = TlsClient::new(version);
+        assert!(!visit(&client, &one), "{}", product.name);
         for machine in [&other, &one, &other] {
-            assert!(
-                client.visit(machine.address),
-                "{}, {version:?}",
-                product.name
-            );
+            assert!(visit(&client, machine), "{}, {version:?}", product.name);
         }
-        assert!(!client.visit(alone.address), "{}", product.name);
+        assert!(!visit(&client, &alone), "{}", product.name);
     }
 }
 
@@ -225,17 +175,17 @@ fn sessions_are_cached_and_counted(haproxy: &Product) {
     ];
     let running = start(haproxy, &files, "server", &settings);
     for version in VERSIONS {
-        let mut client = Client::new(version);
-        assert!(!client.visit(running.address));
+        let client = TlsClient::new(version);
+        assert!(!visit(&client, &running));
         for _ in 0..5 {
-            assert!(client.visit(running.address), "{version:?}");
+            assert!(visit(&client, &running), "{version:?}");
         }
     }
     let file = format!("{stats}.{}", running.process.id());
     let hits = "rekindle_cache_lookups_total{result=\"hit\"} 10\n";
     eventually("ten hits in the file", || {
         // The handshake of a second writes what there was before it.
-        Client::new(SslVersion::TLS1_3).visit(running.address);
+        visit(&TlsClient::new(SslVersion::TLS1_3), &running);
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         text.contains(hits) && text.contains("rekindle_cache_capacity 50\n")
     });
@@ -254,10 +204,10 @@ fn a_wrong_setting_changes_nothing(haproxy: &Product) {
     ] {
         let running = start(haproxy, &files, "server", &[(name, value)]);
         running.process.wait_for("nothing is changed");
-        let mut client = Client::new(SslVersion::TLS1_3);
-        assert!(!client.visit(running.address), "{name}={value}");
+        let client = TlsClient::new(SslVersion::TLS1_3);
+        assert!(!visit(&client, &running), "{name}={value}");
         assert!(
-            client.visit(running.address),
+            visit(&client, &running),
             "{name}={value}: by HAProxy's own keys"
         );
     }

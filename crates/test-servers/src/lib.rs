@@ -6,6 +6,7 @@ mod files;
 mod process;
 mod server;
 mod tcp;
+mod tls_client;
 mod wait;
 
 pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
@@ -16,4 +17,5 @@ pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
 pub use tcp::{connect, echo, free_port, serve};
+pub use tls_client::TlsClient;
 pub use wait::{DEADLINE, eventually};

@@ -186,13 +186,16 @@ impl<V> Engine<V> {
             }
             let line = self.table.line(index);
             let occupied = line.occupied();
+            if occupied == 0 {
+                continue;
+            }
             let victims = old.slots(&line.recency) & occupied;
             if victims != 0 {
                 let slot = victims.trailing_zeros() as usize / 8;
                 let slot = Some((slot, line.recency.get(slot)));
                 return Some(VictimCandidate { index, slot });
             }
-            seen += usize::from(occupied != 0);
+            seen += 1;
             if seen >= PATIENCE {
                 let next = std::iter::from_fn(|| Some(hand.next_line(lines, &self.hand)));
                 let few = LINES_PER_VICTIM.min(lines);

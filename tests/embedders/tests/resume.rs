@@ -1,17 +1,12 @@
 //! Each server resumes in all four ways, however its connections end.
 
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
-use openssl::ssl::{
-    HandshakeError, Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream,
-    SslVerifyMode, SslVersion,
-};
-use rekindle_test_servers::{Files, Process, Visitor, connect, eventually, free_port, serve};
+use openssl::ssl::SslVersion;
+use rekindle_test_servers::{Files, Process, TlsClient, Visitor, eventually, free_port, serve};
 use socket2::SockRef;
 
 /// How a client ends a connection.
@@ -22,72 +17,29 @@ enum End {
     Reset,
 }
 
-/// A client that keeps the last session it was given.
-struct Client {
-    context: SslContext,
-    given: mpsc::Receiver<SslSession>,
-    session: Cell<Option<SslSession>>,
-}
-
-impl Client {
-    fn new(version: SslVersion) -> Self {
-        let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
-        builder.set_verify(SslVerifyMode::NONE);
-        builder.set_min_proto_version(Some(version)).unwrap();
-        builder.set_max_proto_version(Some(version)).unwrap();
-        builder
-            .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
-        let (give, given) = mpsc::channel();
-        builder.set_new_session_callback(move |_, session| give.send(session).unwrap());
-        Self {
-            context: builder.build(),
-            given,
-            session: Cell::default(),
+/// Requests a page, and ends the connection, which the server would keep. Whether it resumed.
+fn visit(client: &TlsClient, address: SocketAddr, end: End) -> bool {
+    let mut stream = client.connect(address);
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    // Each server's page is one line.
+    while !answer.ends_with(b"\n") || answer.ends_with(b"\r\n") {
+        let mut part = [0; 1024];
+        let length = stream.read(&mut part).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend(&part[..length]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    match end {
+        End::CloseNotify => drop(stream.shutdown()),
+        End::Fin => {}
+        End::Reset => {
+            let tcp = SockRef::from(stream.get_ref());
+            tcp.set_linger(Some(Duration::ZERO)).unwrap();
         }
     }
-
-    /// Requests a page, and ends the connection, which the server would keep. Whether it resumed.
-    fn visit(&self, address: SocketAddr, end: End) -> bool {
-        let mut ssl = Ssl::new(&self.context).unwrap();
-        if let Some(session) = self.session.take() {
-            // A copy: OpenSSL marks one of a connection that just ends as used up.
-            let copy = SslSession::from_der(&session.to_der().unwrap()).unwrap();
-            // SAFETY: it came from a connection of this context.
-            unsafe { ssl.set_session(&copy).unwrap() };
-            self.session.set(Some(session));
-        }
-        let mut stream = shake_hands(ssl, connect(address));
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .unwrap();
-        let mut answer = Vec::new();
-        // Each server's page is one line.
-        while !answer.ends_with(b"\n") || answer.ends_with(b"\r\n") {
-            let mut part = [0; 1024];
-            let length = stream.read(&mut part).unwrap();
-            assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
-            answer.extend(&part[..length]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 200"));
-        let newest = self.given.try_iter().last();
-        self.session.set(newest.or(self.session.take()));
-        match end {
-            End::CloseNotify => drop(stream.shutdown()),
-            End::Fin => {}
-            End::Reset => {
-                let tcp = SockRef::from(stream.get_ref());
-                tcp.set_linger(Some(Duration::ZERO)).unwrap();
-            }
-        }
-        stream.ssl().session_reused()
-    }
-}
-
-fn shake_hands(ssl: Ssl, tcp: TcpStream) -> SslStream<TcpStream> {
-    ssl.connect(tcp).unwrap_or_else(|error| match error {
-        HandshakeError::Failure(stream) => panic!("{}", stream.error()),
-        error => panic!("{error}"),
-    })
+    stream.ssl().session_reused()
 }
 
 fn start(program: &str, files: &Files, tickets: &str) -> (Process, SocketAddr) {
@@ -117,9 +69,9 @@ fn resumes(program: &str) {
             (SslVersion::TLS1_3, "-tls1_3"),
         ] {
             for end in [End::CloseNotify, End::Fin, End::Reset] {
-                let client = Client::new(version);
-                assert!(!client.visit(address, end));
-                let resumed = [(); 4].map(|()| client.visit(address, end));
+                let client = TlsClient::new(version);
+                assert!(!visit(&client, address, end));
+                let resumed = [(); 4].map(|()| visit(&client, address, end));
                 assert_eq!(resumed, [true; 4], "{word}, tickets {tickets}, {end:?}");
             }
             let visitor = Visitor::new(word);

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rekindle_key_files::{KeyFileContent, secret_text};
+use rekindle_key_files::{read_secret, secret_text};
 
 use super::error::KeysError;
-use super::input::{Kind, Lifetime, now};
+use super::input::{Lifetime, now};
 use super::output::Target;
 
 #[derive(Debug, Args)]
@@ -22,9 +22,7 @@ impl Ratchet {
     pub(super) fn run(self) -> Result<(), KeysError> {
         // Held until the file is replaced: two commands could otherwise move the ratchet back.
         let target = Target::lock(&self.file)?;
-        let KeyFileContent::Secret(secret) = Kind::Secret.file(&self.file).read()? else {
-            unreachable!("a secret was asked for");
-        };
+        let secret = read_secret(&self.file)?;
         let path = self.file.clone();
         let Some(at) = secret.ratchet() else {
             return Err(KeysError::NoRatchet(path));
