@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         [secret] => make_secret(secret),
         [secret, certificate, key, addresses @ ..] if !addresses.is_empty() => {
-            let secret = parse_secret(&fs::read(secret)?)?;
+            let secret = parse_secret(&fs::read(secret)?)?.secret;
             let mut servers = Vec::new();
             for address in addresses {
                 // A server of its own: nothing is shared with the others but the secret.
@@ -59,7 +59,7 @@ fn make_secret(path: &str) -> Result<(), Box<dyn Error>> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(secret_text(&secret).as_bytes())?;
+    file.write_all(secret_text(&secret.into()).as_bytes())?;
     Ok(())
 }
 

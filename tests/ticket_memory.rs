@@ -148,7 +148,7 @@ fn fail_to_issue(ring: &Arc<TicketRing>) {
     assert!(client.try_connect(&server.build(), None, None).is_err());
 }
 
-/// Writes a key file, and wipes the content in memory.
+/// Writes a key file, or a folder where each key has one, and wipes the content in memory.
 fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
     let cipher = format.cipher().unwrap_or(TicketCipher::Aes256);
     let entry = |(i, role)| {
@@ -159,9 +159,16 @@ fn write_file(dir: &TempDir, format: TicketKeyFormat) -> std::path::PathBuf {
     let keys = TicketKeys::new(roles.into_iter().enumerate().map(entry).collect()).unwrap();
     // Only h2o's format has times.
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let content = format.write(&keys, now).unwrap();
+    let contents = format.write(&keys, now).unwrap();
     let path = dir.path().join(format.name());
-    fs::write(&path, &*content).unwrap();
+    if let [content] = &contents[..] {
+        fs::write(&path, content).unwrap();
+        return path;
+    }
+    fs::create_dir(&path).unwrap();
+    for (place, content) in contents.iter().rev().enumerate() {
+        fs::write(path.join(place.to_string()), content).unwrap();
+    }
     path
 }
 
@@ -170,7 +177,7 @@ fn write_secret(dir: &TempDir) -> (std::path::PathBuf, Vec<Needle>) {
     let unix = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let secret = TicketSecret::random(HOUR, Some(unix - HOUR)).unwrap();
     let path = dir.path().join("secret");
-    fs::write(&path, &**secret_text(&secret)).unwrap();
+    fs::write(&path, &**secret_text(&secret.clone().into())).unwrap();
     (path, needles("state", secret.bytes()))
 }
 
@@ -184,7 +191,7 @@ fn old_keys_are_gone() {
     let given = Arc::new(builder(&clock).own_keys().build().unwrap());
     let keys = TicketKeys::random().unwrap();
     let records = TicketKeyFormat::TrafficServer48.write(&keys, HOUR).unwrap();
-    given.update(&records).unwrap();
+    given.update(&records[0]).unwrap();
     drop((keys, records));
     let (path, state) = write_secret(&dir);
     let files =

@@ -2,10 +2,39 @@
 //! encryption key, of 16 bytes each.
 //!
 //! Targets include this file by its path.
+#![allow(dead_code)] // each target uses a part
+
+use std::collections::BTreeSet;
 
 use rekindle::tickets::KeyFault;
 
-/// What is wrong with a record by itself.
+pub(crate) const RECORD: usize = 48;
+
+/// A record with this number's secrets, which look random.
+pub(crate) fn record(name: u8, secrets: u8) -> [u8; RECORD] {
+    let mut record = [name; RECORD];
+    let mut mixed = u64::from(secrets) + 1;
+    for byte in &mut record[16..] {
+        mixed = mixed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *byte = (mixed >> 56) as u8;
+    }
+    record
+}
+
+/// Makes bytes that a fuzzer likes, zeros and small numbers, look random; in each record alike.
+pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
+    let mask = [&[0; 16][..], &record(0, 7)[16..]].concat();
+    let mask = mask.iter().cycle();
+    bytes
+        .iter()
+        .zip(mask)
+        .map(|(byte, mask)| byte ^ mask)
+        .collect()
+}
+
+/// What is wrong with a record by itself, whatever it looks like.
 pub(crate) fn fault(record: &[u8]) -> Option<KeyFault> {
     let (mac, aes) = record[16..].split_at(16);
     let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);
@@ -16,6 +45,86 @@ pub(crate) fn fault(record: &[u8]) -> Option<KeyFault> {
     } else {
         (mac == aes).then_some(KeyFault::EqualSecrets)
     }
+}
+
+/// Whether bytes look as if they were not random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looks {
+    Random,
+    /// UTF-8 but for what is cut at its ends: this model does not look so closely.
+    MaybeNot,
+    NotRandom,
+}
+
+/// Of the secrets of a record.
+pub(crate) fn looks(record: &[u8]) -> Looks {
+    let secrets = &record[16..];
+    let values = |bytes: &mut dyn Iterator<Item = u8>| bytes.collect::<BTreeSet<u8>>().len();
+    let mut differences = secrets.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+    let run = secrets
+        .windows(6)
+        .any(|run| run.iter().all(|byte| *byte == run[0]));
+    let replaced = secrets
+        .windows(3)
+        .filter(|part| *part == [0xEF, 0xBF, 0xBD])
+        .count();
+    let password = |secret: &[u8]| secret.iter().all(u8::is_ascii_alphanumeric);
+    let zeros = |from: usize| secrets.iter().skip(from).step_by(2).all(|byte| *byte == 0);
+    let text = std::str::from_utf8(secrets).is_ok_and(|text| {
+        let is_plain = |c: char| !c.is_control() || c.is_ascii_whitespace();
+        text.chars().all(is_plain) || text.chars().all(|c| u32::from(c) < 256)
+    });
+    if secrets.iter().all(|byte| *byte < 0x80)
+        || values(&mut secrets.iter().copied()) <= 18
+        || values(&mut differences) <= 17
+        || run
+        || replaced >= 2
+        || password(&secrets[..16])
+        || password(&secrets[16..])
+        || zeros(0)
+        || zeros(1)
+        || text
+    {
+        Looks::NotRandom
+    } else if std::str::from_utf8(secrets).is_ok() || is_utf8_inside(secrets) {
+        Looks::MaybeNot
+    } else {
+        Looks::Random
+    }
+}
+
+/// Of a whole file of records, before any of them is read.
+pub(crate) fn content_looks(content: &[u8]) -> Looks {
+    let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let text = text.trim_ascii_start();
+    let begins: [&[u8]; 4] = [
+        b"-----BEGIN ",
+        b"# rekindle ticket secret",
+        b"secret ",
+        b"- name:",
+    ];
+    let printable = |byte: &u8| (b' '..0x7F).contains(byte) || byte.is_ascii_whitespace();
+    if begins.iter().any(|word| text.starts_with(word)) {
+        return Looks::NotRandom;
+    }
+    if content.len() >= 32 && content.iter().all(printable) {
+        return Looks::NotRandom;
+    }
+    let zeros = |from: usize| content.iter().skip(from).step_by(2).all(|byte| *byte == 0);
+    if content.first() == Some(&0x30) || zeros(0) || zeros(1) || is_utf8_inside(content) {
+        return Looks::MaybeNot;
+    }
+    Looks::Random
+}
+
+fn is_utf8_inside(bytes: &[u8]) -> bool {
+    let inside = |cut: usize| bytes.get(cut..bytes.len().saturating_sub(3));
+    let text = String::from_utf8_lossy;
+    (0..4).filter_map(inside).any(|part| {
+        // What is cut at the end is one replacement.
+        let replaced = text(part).chars().filter(|c| *c == '\u{FFFD}').count();
+        replaced <= 1
+    })
 }
 
 pub(crate) fn name(record: &[u8]) -> &[u8] {
@@ -33,24 +142,4 @@ pub(crate) fn duplicates(records: &[&[u8]], part: fn(&[u8]) -> &[u8]) -> Vec<(us
     (0..records.len())
         .filter_map(|second| duplicate(second).map(|first| (first, second)))
         .collect()
-}
-
-/// Whether it is text for another reader: the first line that is not blank says so, or all such
-/// lines are base64 of 48 or 80 bytes.
-pub(crate) fn is_text(content: &[u8]) -> bool {
-    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
-    let Some(first) = lines.first() else {
-        return false;
-    };
-    let is_base64 = |line: &&[u8]| {
-        let digits = line
-            .iter()
-            .filter(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b));
-        [64, 108].contains(&line.len()) && digits.count() == line.len()
-    };
-    let begins: [&[u8]; 2] = [b"# rekindle ticket secret", b"- name:"];
-    begins.iter().any(|text| first.starts_with(text))
-        || content.starts_with(b"secret ")
-        || lines.iter().all(is_base64)
 }

@@ -1,53 +1,72 @@
 //! Ticket keys from arbitrary bytes, against the rules written a second time: records of 48 bytes,
-//! none of them weak, no name and no pair of secrets twice, what is left over ignored and counted.
+//! none of them weak or text, no name and no pair of secrets twice, and behind them a newline at
+//! most.
 #![no_main]
 
 mod rules;
 
 use libfuzzer_sys::fuzz_target;
 use rekindle::tickets::{
-    KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing,
+    KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing,
 };
 
-use rules::{duplicates, fault, is_text, name, secrets};
+use rules::{Looks, RECORD, content_looks, duplicates, fault, looks, mask, name, record, secrets};
 
-const RECORD: usize = 48;
-
-/// Name, HMAC secret, AES key.
-const GOOD: &[u8; RECORD] = b"a name sixteen bthe secret bytes and the key too";
-
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(|input: &[u8]| {
+    // What is masked looks random; the rest is mostly text, or a pattern.
+    let masked = input.split_first().map(|(how, rest)| match how % 4 {
+        0 => rest.to_vec(),
+        _ => mask(rest),
+    });
+    let bytes = &masked.unwrap_or_default()[..];
     let records: Vec<&[u8]> = bytes.chunks_exact(RECORD).collect();
     let weak = records.iter().position(|record| fault(record).is_some());
+    let not_random = |record: &&[u8]| looks(record) == Looks::NotRandom;
     let names = duplicates(&records, name);
     let secrets = duplicates(&records, secrets);
+    let left = &bytes[records.len() * RECORD..];
+    let newline = matches!(left, b"" | b"\n" | b"\r\n");
 
     match TicketKeys::parse(bytes) {
-        Err(TicketKeyError::AnotherFormat(_)) => assert!(is_text(bytes)),
+        Err(TicketKeyError::NotRecords(_)) => assert_ne!(content_looks(bytes), Looks::Random),
         Err(TicketKeyError::TooShort { len, record }) => {
             assert!(records.is_empty());
             assert_eq!((len, record), (bytes.len(), RECORD));
         }
-        Err(TicketKeyError::Bad { at, fault: is }) => {
-            assert_eq!(Some(at), weak.map(KeyLocation::record));
-            assert_eq!(Some(is), fault(records[at.record]));
+        Err(TicketKeyError::TrailingBytes { bytes, record }) => {
+            assert!(!newline && !records.is_empty());
+            assert_eq!((bytes, record), (left.len(), RECORD));
         }
+        Err(TicketKeyError::Bad { at, fault: is }) => match is {
+            KeyFault::NotRandom(_) => {
+                assert_ne!(looks(records[at.record]), Looks::Random);
+                assert!(weak.is_none_or(|weak| weak > at.record));
+            }
+            is => {
+                assert_eq!(Some(at), weak.map(KeyLocation::record));
+                assert_eq!(Some(is), fault(records[at.record]));
+            }
+        },
         Err(TicketKeyError::DuplicateName { first, second }) => {
-            assert_eq!(weak, None);
+            assert!(weak.is_none() && !records.iter().any(not_random));
             let (first, second) = (first.record, second.record);
             assert!(names.contains(&(first, second)), "{first}, {second}");
         }
         Err(TicketKeyError::DuplicateMaterial { first, second }) => {
-            assert!(weak.is_none() && names.is_empty());
+            assert!(weak.is_none() && !records.iter().any(not_random) && names.is_empty());
             let (first, second) = (first.record, second.record);
             assert!(secrets.contains(&(first, second)), "{first}, {second}");
         }
         Err(other) => panic!("{other}"),
         Ok(keys) => {
-            assert!(!records.is_empty() && weak.is_none());
+            assert!(!records.is_empty() && weak.is_none() && newline);
             assert!(names.is_empty() && secrets.is_empty());
-            let left = bytes.len() % RECORD;
-            assert_eq!((keys.len(), keys.trailing_bytes), (records.len(), left));
+            assert!(
+                !records.iter().any(not_random),
+                "keys that are text or a pattern"
+            );
+            assert_ne!(content_looks(bytes), Looks::NotRandom);
+            assert_eq!(keys.len(), records.len());
             for (i, (entry, record)) in keys.entries().zip(&records).enumerate() {
                 let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
                 assert_eq!(entry.role, role);
@@ -62,8 +81,13 @@ fuzz_target!(|bytes: &[u8]| {
     check_refusal(bytes);
 });
 
+/// Name, HMAC secret, AES key.
+fn good() -> [u8; RECORD] {
+    record(0x77, 0x77)
+}
+
 fn good_ring() -> TicketRing {
-    TicketRing::new(&TicketKeys::parse(GOOD).expect("a record")).expect("a ring")
+    TicketRing::new(&TicketKeys::parse(&good()).expect("a record")).expect("a ring")
 }
 
 /// An update takes all that parses.
@@ -71,11 +95,10 @@ fn check_update(bytes: &[u8], keys: &TicketKeys, records: &[&[u8]]) {
     let ring = good_ring();
     let update = ring.update(bytes).expect("parses");
     assert_eq!(update.keys, keys.len());
-    assert_eq!(update.trailing_bytes, keys.trailing_bytes);
     let named = |name: &[u8; 16]| records.iter().position(|record| record[..16] == *name);
-    let old = GOOD.first_chunk::<16>().expect("a name");
+    let old = &[0x77; 16];
     // A key with the old name and other secrets opens none of the old key's tickets.
-    let kept = records.iter().any(|record| *record == GOOD);
+    let kept = records.iter().any(|record| *record == good());
     assert_eq!(update.dropped, usize::from(!kept));
     assert!(!update.fallback);
     let first = keys.iter().next().expect("one");
@@ -117,5 +140,8 @@ fn check_refusal(bytes: &[u8]) {
     assert!(ring.update(bytes).is_err());
     let left = ring.load();
     let sealing = left.sealing(ring.now()).expect("a key that seals");
-    assert_eq!((left.len(), &sealing.key().name()[..]), (1, &GOOD[..16]));
+    assert_eq!(
+        (left.len(), &sealing.key().name()[..]),
+        (1, &[0x77; 16][..])
+    );
 }

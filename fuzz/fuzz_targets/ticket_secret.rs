@@ -3,41 +3,50 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rekindle::tickets::TicketSecret;
+use rekindle::tickets::{SecretError, TicketSecret};
 use rekindle_key_files::{parse_secret, secret_text};
 
 fuzz_target!(|bytes: &[u8]| {
     let expected = parse(bytes);
-    let secret = match (parse_secret(bytes), &expected) {
-        (Ok(secret), Some(_)) => secret,
+    let file = match (parse_secret(bytes), &expected) {
+        (Ok(file), Some(_)) => file,
+        // What looks random is the matter of another target.
+        (Err(SecretError::NotRandom(_)), _) => return,
         (Err(error), None) => {
             shows_nothing(&format!("{error} {error:?}"), bytes);
             return;
         }
         (result, expected) => panic!("{result:?}, but {expected:?}"),
     };
-    let (digits, period, ratchet) = expected.expect("some");
+    let (digits, period, ratchet, [session_timeout, pace]) = expected.expect("some");
+    assert_eq!(
+        file.session_timeout.map(|timeout| timeout.as_secs()),
+        session_timeout
+    );
+    assert_eq!(file.pace, pace);
+    let secret = &file.secret;
     assert_eq!(secret.period().as_secs(), period);
     assert_eq!(secret.ratchet(), ratchet);
     shows_nothing(&format!("{secret:?}"), bytes);
 
-    let text = secret_text(&secret);
+    let text = secret_text(&file);
     let lower = String::from_utf8(digits).expect("digits").to_lowercase();
     assert!(text.contains(&format!("\nsecret {lower}\n")));
     let again = parse_secret(text.as_bytes()).expect("what was written");
+    assert_eq!(*secret_text(&again), *text);
+    let again = again.secret;
     assert_eq!(again.period(), secret.period());
     assert_eq!(again.ratchet(), ratchet);
-    assert_eq!(*secret_text(&again), *text);
 
     let index = ratchet.unwrap_or(period);
     let fingerprint = |secret: &TicketSecret, index| {
         let key = secret.key(index).expect("of its own period, or the next");
         key.fingerprint()
     };
-    let ours = fingerprint(&secret, index);
+    let ours = fingerprint(secret, index);
     assert_eq!(ours, fingerprint(&again, index));
     if let Some(next) = index.checked_add(1) {
-        let theirs = fingerprint(&secret, next);
+        let theirs = fingerprint(secret, next);
         assert_ne!(ours, theirs);
         let ours = again.ratcheted(next).expect("a step");
         assert_eq!(theirs, fingerprint(&ours, next));
@@ -47,9 +56,12 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Digits, period and ratchet, if that is what it is.
-fn parse(bytes: &[u8]) -> Option<(Vec<u8>, u64, Option<u64>)> {
-    let mut found: [Option<&[u8]>; 3] = [None; 3];
+/// Digits, period and ratchet; session timeout and pace.
+type Parts = (Vec<u8>, u64, Option<u64>, [Option<u64>; 2]);
+
+/// The parts, if that is what it is.
+fn parse(bytes: &[u8]) -> Option<Parts> {
+    let mut found: [Option<&[u8]>; 5] = [None; 5];
     for line in bytes.split(|byte| *byte == b'\n') {
         let line: Vec<_> = line
             .split(|byte| b" \t\r\x0c".contains(byte))
@@ -59,7 +71,13 @@ fn parse(bytes: &[u8]) -> Option<(Vec<u8>, u64, Option<u64>)> {
             [] => {}
             [word, ..] if word[0] == b'#' => {}
             [word, value] => {
-                let words: [&[u8]; 3] = [b"secret", b"period", b"ratchet"];
+                let words: [&[u8]; 5] = [
+                    b"secret",
+                    b"period",
+                    b"ratchet",
+                    b"session-timeout",
+                    b"pace",
+                ];
                 let which = words.iter().position(|known| *known == word)?;
                 if found[which].replace(value).is_some() {
                     return None;
@@ -74,11 +92,14 @@ fn parse(bytes: &[u8]) -> Option<(Vec<u8>, u64, Option<u64>)> {
     let lower = digits.to_ascii_lowercase();
     let repeated = lower.chunks_exact(2).all(|pair| *pair == lower[..2]);
     let period = number(found[1]?).filter(|period| (10..=2_592_000).contains(period))?;
-    let ratchet = match found[2] {
-        Some(value) => Some(number(value)?),
-        None => None,
+    let optional = |at: usize| match found[at] {
+        Some(value) => number(value).map(Some),
+        None => Some(None),
     };
-    (fits && !repeated).then_some((digits.to_vec(), period, ratchet))
+    let (ratchet, timeout, pace) = (optional(2)?, optional(3)?, optional(4)?);
+    let in_range = timeout.is_none_or(|timeout| (1..=604_800).contains(&timeout));
+    let is_secret = fits && !repeated && in_range;
+    is_secret.then_some((digits.to_vec(), period, ratchet, [timeout, pace]))
 }
 
 /// Nothing of what looks like a secret is shown: twelve digits or more.

@@ -22,9 +22,12 @@ fn ring_of(keys: &[u8]) -> TicketRing {
 
 fn keys_of(keys: &[u8]) -> TicketKeys {
     let record = |n: &u8| -> [u8; 48] {
-        std::array::from_fn(|i| match i {
-            0..16 => *n,
-            _ => n.wrapping_mul(31) ^ (i as u8).wrapping_mul(73),
+        let mut mixed = u64::from(*n) + 1;
+        std::array::from_fn(|i| {
+            mixed = mixed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            if i < 16 { *n } else { (mixed >> 56) as u8 }
         })
     };
     let records: Vec<u8> = keys.iter().flat_map(record).collect();

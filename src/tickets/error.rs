@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::not_random::Resemblance;
+
 /// The most keys in a set.
 pub(super) const MAX_KEYS: usize = 4096;
 
@@ -52,6 +54,9 @@ pub enum KeyFault {
     /// Its encryption key or its MAC secret is one byte over and over.
     #[error("has a secret that is one repeated byte")]
     RepeatedByte,
+    /// Its secrets were not drawn at random. Of random ones, fewer than one in a billion look so.
+    #[error("has secrets that look like {0}")]
+    NotRandom(Resemblance),
     /// Its encryption key is its MAC secret, or begins it.
     #[error("encrypts with its MAC secret")]
     EqualSecrets,
@@ -90,10 +95,19 @@ pub enum TicketKeyError {
         /// What is wrong with it. Never quotes it: it may be a secret.
         reason: &'static str,
     },
-    /// The content is text in another format. Read as raw records it would make keys that can be
+    /// The content is something else than raw records. Read as such it would make keys that can be
     /// guessed, and names that give secrets away.
-    #[error("this looks like {0}, and was to be read as raw records")]
-    AnotherFormat(&'static str),
+    #[error("this looks like {0}")]
+    NotRecords(Resemblance),
+    /// Bytes are left behind the last whole record: the end of a key of another format, or of one
+    /// that was cut short.
+    #[error("{bytes} bytes are left behind the last whole ticket key ({record} bytes)")]
+    TrailingBytes {
+        /// How many.
+        bytes: usize,
+        /// Bytes of a record.
+        record: usize,
+    },
     /// Two keys have one name.
     #[error("{first} and {second} have the same name")]
     DuplicateName {
@@ -109,6 +123,12 @@ pub enum TicketKeyError {
         first: KeyLocation,
         /// The second.
         second: KeyLocation,
+    },
+    /// The format's own server takes one key from each file.
+    #[error("{keys} ticket keys in a file, and its server takes one key a file")]
+    OneKeyAFile {
+        /// Keys in the file.
+        keys: usize,
     },
     /// There are fewer keys than the format's own server starts with.
     #[error("{keys} ticket keys where it takes {least}")]

@@ -9,6 +9,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
+use super::not_random;
 
 /// Bytes of a name.
 pub(super) const NAME: usize = 16;
@@ -60,7 +61,7 @@ impl TicketKey {
     ///
     /// # Errors
     ///
-    /// [`KeyFault`] for a weak key, or one of another length.
+    /// [`KeyFault`] for a weak key, one that was not drawn at random, or one of another length.
     pub fn new(name: [u8; 16], hmac_secret: &[u8], aes_key: &[u8]) -> Result<Self, KeyFault> {
         if ![16, 32].contains(&aes_key.len()) || ![16, 32, 64].contains(&hmac_secret.len()) {
             return Err(KeyFault::Length);
@@ -70,7 +71,7 @@ impl TicketKey {
         let (ours_hmac, ours_aes) = key.secrets.split_at_mut(hmac_secret.len());
         ours_hmac.copy_from_slice(hmac_secret);
         ours_aes.copy_from_slice(aes_key);
-        key.checked()
+        key.checked()?.judged()
     }
 
     /// A key of random bytes.
@@ -79,13 +80,16 @@ impl TicketKey {
     ///
     /// [`TicketKeyError::NoRandomness`] when the operating system gives none.
     pub fn random(cipher: TicketCipher) -> Result<Self, TicketKeyError> {
-        let mut key = Self::zeroed([0; NAME], cipher.key_len(), cipher.key_len());
-        getrandom::fill(&mut key.name).map_err(NoRandomness::from)?;
-        getrandom::fill(&mut key.secrets).map_err(NoRandomness::from)?;
-        // A weak key is as likely as guessing the key.
-        let at = KeyLocation::record(0);
-        key.checked()
-            .map_err(|fault| TicketKeyError::Bad { at, fault })
+        let draw = || {
+            let mut key = Self::zeroed([0; NAME], cipher.key_len(), cipher.key_len());
+            getrandom::fill(&mut key.name).map_err(NoRandomness::from)?;
+            getrandom::fill(&mut key.secrets).map_err(NoRandomness::from)?;
+            let key = key.checked().and_then(Self::judged);
+            let at = KeyLocation::record(0);
+            key.map_err(|fault| TicketKeyError::Bad { at, fault })
+        };
+        // One key in a billion looks like none: a file of it would be refused.
+        draw().or_else(|_| draw())
     }
 
     /// A key whose bytes `fill` writes, name and secrets (`hmac_secret | aes_key`): they are
@@ -120,6 +124,15 @@ impl TicketKey {
         } else {
             self.fingerprint = self.compute_fingerprint();
             Ok(self)
+        }
+    }
+
+    fn judged(self) -> Result<Self, KeyFault> {
+        // Zeros that pad a MAC secret are none of its bytes.
+        let hmac_secret = without_padding(self.hmac_secret(), 16);
+        match not_random::of_key(hmac_secret, self.aes_key()) {
+            Some(resemblance) => Err(KeyFault::NotRandom(resemblance)),
+            None => Ok(self),
         }
     }
 

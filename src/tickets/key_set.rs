@@ -48,8 +48,6 @@ impl KeyEntry {
 #[derive(Clone, Debug)]
 pub struct TicketKeys {
     entries: Vec<KeyEntry>,
-    /// Bytes behind the last whole record, which [`parse`](Self::parse) ignored.
-    pub trailing_bytes: usize,
 }
 
 impl TicketKeys {
@@ -88,10 +86,7 @@ impl TicketKeys {
         if !entries.iter().any(seals) {
             return Err(TicketKeyError::NothingSeals);
         }
-        Ok(Self {
-            entries,
-            trailing_bytes: 0,
-        })
+        Ok(Self { entries })
     }
 
     /// Whether one of them seals at this wall-clock time or later.

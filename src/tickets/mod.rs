@@ -15,7 +15,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ring = TicketRing::random()?; // keys of the ring's own
-//! let record: Vec<u8> = (1..=48).collect(); // name[16] | hmac_secret[16] | aes_key[16]
+//! let mut record = [0; 48]; // name[16] | hmac_secret[16] | aes_key[16]
+//! getrandom::fill(&mut record)?;
 //! ring.update(&record)?;
 //! assert_eq!(ring.load().sealing(ring.now()).unwrap().key().name(), &record[..16]);
 //! assert!(ring.update(&[7; 48]).is_err()); // one repeated byte is refused, and changes nothing
@@ -29,6 +30,7 @@ mod error;
 mod key;
 mod key_ring;
 mod key_set;
+mod not_random;
 mod own_keys;
 mod policy;
 mod records;
@@ -44,6 +46,7 @@ pub use error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyRing, KeySource, RingKey};
 pub use key_set::{KeyEntry, TicketKeys};
+pub use not_random::Resemblance;
 pub use policy::{PolicyError, TicketPolicy};
 pub use records::RecordLayout;
 pub use ring_builder::{TicketRingBuilder, TicketRingError};

@@ -3,6 +3,7 @@
 use super::error::{KeyLocation, TicketKeyError};
 use super::key::{NAME, TicketCipher, TicketKey};
 use super::key_set::{KeyEntry, TicketKeys};
+use super::not_random;
 use super::schedule::KeyRole;
 
 /// How a raw record is laid out: a name of 16 bytes, then an encryption key and a MAC secret of
@@ -57,8 +58,7 @@ impl RecordLayout {
 
 impl TicketKeys {
     /// Reads records of 48 bytes, `name[16] | hmac_secret[16] | aes_key[16]`, as Traffic Server's
-    /// key files hold them: the first key seals, all open. Bytes behind the last whole record are
-    /// ignored and [counted](Self#structfield.trailing_bytes).
+    /// key files hold them: the first key seals, all open. A newline may follow the last record.
     ///
     /// The crate `rekindle-key-files` reads the formats of other servers.
     ///
@@ -75,13 +75,20 @@ impl TicketKeys {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_records(content: &[u8], layout: RecordLayout) -> Result<Self, TicketKeyError> {
-        if let Some(what) = another_format(content) {
-            return Err(TicketKeyError::AnotherFormat(what));
+        if let Some(resemblance) = not_random::of_content(content) {
+            return Err(TicketKeyError::NotRecords(resemblance));
         }
         let records = content.chunks_exact(layout.len());
-        let trailing = records.remainder().len();
+        let trailing = records.remainder();
         if records.len() == 0 {
             return Err(layout.too_short(content));
+        }
+        // An editor's newline is no byte of a key.
+        if !matches!(trailing, b"" | b"\n" | b"\r\n") {
+            return Err(TicketKeyError::TrailingBytes {
+                bytes: trailing.len(),
+                record: layout.len(),
+            });
         }
         if records.len() > Self::MAX_KEYS {
             return Err(TicketKeyError::TooMany);
@@ -96,29 +103,6 @@ impl TicketKeys {
             Ok(KeyEntry::new(key, role, at))
         };
         let keys: Result<_, TicketKeyError> = records.enumerate().map(entry).collect();
-        let mut keys = Self::new(keys?)?;
-        keys.trailing_bytes = trailing;
-        Ok(keys)
-    }
-}
-
-/// The text format that `content` is in. Records may be text as well, but not text like this.
-fn another_format(content: &[u8]) -> Option<&'static str> {
-    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let mut lines = lines.filter(|line| !line.is_empty()).peekable();
-    let first = *lines.peek()?;
-    let is_base64 = |line: &[u8]| {
-        let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-        // Base64 of 48 and of 80 bytes.
-        [64, 108].contains(&line.len()) && line.iter().all(digit)
-    };
-    if first.starts_with(b"# rekindle ticket secret") || content.starts_with(b"secret ") {
-        Some("a secret to derive ticket keys from")
-    } else if first.starts_with(b"- name:") {
-        Some("h2o's YAML")
-    } else if lines.all(is_base64) {
-        Some("lines of base64, as HAProxy has them")
-    } else {
-        None
+        Self::new(keys?)
     }
 }

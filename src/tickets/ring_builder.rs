@@ -84,7 +84,9 @@ impl TicketRingBuilder {
         self
     }
 
-    /// The ring derives its keys from a secret and the wall clock.
+    /// The ring derives its keys from a secret and the wall clock. While that clock is off, so that
+    /// the secret gives no key, the ring [falls back](super::RingStatus::fallback) to keys of its
+    /// own.
     pub fn secret(mut self, secret: &TicketSecret) -> Self {
         self.source = Source::Secret(secret.clone());
         self
@@ -94,8 +96,8 @@ impl TicketRingBuilder {
     ///
     /// # Errors
     ///
-    /// [`TicketRingError`]: the policy has a value out of its range, the secret gives no key at
-    /// this time, or the operating system gives no random bytes for a key that the ring makes.
+    /// [`TicketRingError`]: the policy has a value out of its range or does not fit the secret, or
+    /// the operating system gives no random bytes for a key that the ring makes.
     pub fn build(self) -> Result<TicketRing, TicketRingError> {
         self.policy.check()?;
         let at = ClockReading::of(&self.clock);

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 use super::key::{NAME, Tag, TicketCipher, TicketKey, tag};
 use super::key_set::{KeyEntry, TicketKeys};
+use super::not_random::{self, Resemblance};
 use super::schedule::{KeyRole, Validity};
 
 const SALT: &[u8] = b"rekindle ticket secret";
@@ -52,15 +53,15 @@ impl TicketSecret {
     ///
     /// # Errors
     ///
-    /// [`SecretError::Period`]; [`SecretError::RepeatedByte`].
+    /// [`SecretError::Period`]; [`SecretError::NotRandom`].
     pub fn new(
         secret: &[u8; 32],
         period: Duration,
         ratchet: Option<u64>,
     ) -> Result<Self, SecretError> {
         let mut new = Self::empty(period, ratchet)?;
-        if secret.iter().all(|byte| *byte == secret[0]) {
-            return Err(SecretError::RepeatedByte);
+        if let Some(resemblance) = not_random::of_secret(secret) {
+            return Err(SecretError::NotRandom(resemblance));
         }
         new.secret.copy_from_slice(secret);
         Ok(new)
@@ -304,9 +305,9 @@ pub enum SecretError {
     /// There is no line with this word.
     #[error("there is no line `{0} ...`")]
     Missing(&'static str),
-    /// The secret is one repeated byte.
-    #[error("the secret is one repeated byte")]
-    RepeatedByte,
+    /// The secret was not drawn at random.
+    #[error("the secret looks like {0}")]
+    NotRandom(Resemblance),
     /// The period is out of its range, or not in whole seconds.
     #[error(
         "the period must be whole seconds, {} to {}",

@@ -70,9 +70,7 @@ impl TicketRing {
     /// use stays.
     pub fn replace(&self, keys: &TicketKeys) -> Result<Update, TicketKeyError> {
         let make = |before: &KeyRing, at| KeyRing::given(keys, Some(before), self.policy, at);
-        let mut update = self.swap_in(make)?;
-        update.trailing_bytes = keys.trailing_bytes;
-        Ok(update)
+        self.swap_in(make)
     }
 
     /// Replaces the ring by keys that are derived from a secret and the wall clock.

@@ -12,9 +12,6 @@ pub struct Update {
     pub keys: usize,
     /// Fingerprint of the key that seals now.
     pub sealing: Fingerprint,
-    /// Bytes behind the last whole record, which were ignored: a text editor's newline, or a
-    /// damaged file. Worth a warning unless zero.
-    pub trailing_bytes: usize,
     /// Keys that left the ring while tickets that they sealed may live: clients that return with
     /// those tickets get a full handshake.
     pub dropped: usize,
@@ -37,7 +34,6 @@ impl Update {
         Self {
             keys: ring.len(),
             sealing: sealing.key().fingerprint(),
-            trailing_bytes: 0,
             dropped: (0..before.len()).filter(is_dropped).count(),
             fallback: ring.is_fallback(now),
         }

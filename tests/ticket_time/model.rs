@@ -26,10 +26,8 @@ pub(crate) enum Event {
     Maintain,
     /// The operator sets the wall clock, by this many seconds.
     Step(i64),
-    /// The file is read again, as it is.
+    /// The file is read again, and taken if it has changed or the ring has fallen back.
     Reload,
-    /// The file is read and taken again.
-    Retry,
     /// A key is added, or the ratchet moved, and keys without live tickets are taken out.
     Rotate,
     /// All keys but the first are taken out: their tickets are lost.
@@ -80,7 +78,7 @@ impl Model {
         let (period, lifetime) = (policy.period, policy.lifetime);
         let unix = clock.unix_time();
         let operator = Operator::new(provider, period.as_secs(), lifetime.as_secs(), unix);
-        let (ring, file) = start(&operator, &clock, policy).expect("a ring");
+        let (ring, file) = start(&operator, &clock, policy);
         let mut model = Self {
             operator,
             policy,
@@ -125,7 +123,8 @@ impl Model {
             }
             Event::Reload => {
                 let before = self.ring.load();
-                if self.pending {
+                // In a fallback the same content may have a key that seals by now.
+                if self.pending || before.is_fallback(self.ring.now()) {
                     self.take_new();
                 } else if let Some(file) = &mut self.file {
                     let reload = file.reload(&self.ring).expect("the same");
@@ -133,7 +132,6 @@ impl Model {
                     assert!(same(&before, &self.ring.load()));
                 }
             }
-            Event::Retry => self.take(|file, ring| file.retry(ring).map(drop)),
             Event::Rotate => {
                 let (sealed, now) = (&self.sealed, self.elapsed);
                 let over = |key| sealed.get(&key).is_none_or(|key: &Sealed| key.until <= now);
@@ -230,10 +228,12 @@ impl Model {
         let unix = self.unix();
         let clock = clock(up, unix.as_secs());
         if !self.operator.can_start(unix) {
-            assert!(start(&self.operator, &clock, self.policy).is_none());
+            // It would serve with keys of its own until the clock is right.
+            let (ring, _) = start(&self.operator, &clock, self.policy);
+            assert!(ring.status().fallback);
             return;
         }
-        let (ring, file) = start(&self.operator, &clock, self.policy).expect("a ring");
+        let (ring, file) = start(&self.operator, &clock, self.policy);
         (self.ring, self.file) = (ring, file);
         self.boot = millis(clock.now()) - self.elapsed;
         self.clock = clock;
@@ -463,13 +463,13 @@ fn start(
     operator: &Operator,
     clock: &Arc<TwoClocks>,
     policy: TicketPolicy,
-) -> Option<(TicketRing, Option<TicketKeyFile>)> {
+) -> (TicketRing, Option<TicketKeyFile>) {
     let builder = builder(clock, policy);
     let Some(mut file) = operator.file() else {
-        return Some((builder.own_keys().build().expect("randomness"), None));
+        return (builder.own_keys().build().expect("randomness"), None);
     };
-    let ring = file.open(builder).ok()?;
-    Some((ring, Some(file)))
+    let ring = file.open(builder).expect("a good file");
+    (ring, Some(file))
 }
 
 fn same(one: &KeyRing, other: &KeyRing) -> bool {

@@ -32,7 +32,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => (-minutes..=minutes).prop_map(Event::Step),
         1 => (-hours..=hours).prop_map(Event::Step),
         2 => Just(Event::Reload),
-        2 => Just(Event::Retry),
+        2 => Just(Event::Reload),
         4 => Just(Event::Rotate),
         1 => Just(Event::Drop),
         1 => Just(Event::BringBack),

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use openssl::base64::encode_block;
 use rekindle::tickets::{TicketSecret, Validity};
 use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat, secret_text};
 use tempfile::TempDir;
@@ -142,9 +143,9 @@ impl Operator {
             Provider::Own => return,
             Provider::Records => {
                 let records = self.numbers.iter().map(|number| bytes(*number));
-                // Bytes behind the last record are no part of it.
-                let edit = [self.edits as u8; 5];
-                [records.collect::<Vec<_>>().as_flattened(), &edit].concat()
+                let records = encode_block(records.collect::<Vec<_>>().as_flattened());
+                // Blank lines are no part of it.
+                (records + &"\n".repeat(self.edits as usize)).into_bytes()
             }
             Provider::Timed => {
                 let items = self.numbers.iter().map(|number| self.item(*number));
@@ -152,7 +153,7 @@ impl Operator {
                 text.into_bytes()
             }
             Provider::Derived | Provider::Ratchet => {
-                let text = secret_text(&self.secret);
+                let text = secret_text(&self.secret.clone().into());
                 format!("# {}\n{}", self.edits, *text).into_bytes()
             }
         };
@@ -246,7 +247,7 @@ impl Operator {
     /// The library reads the file as the model does.
     pub(crate) fn agrees(&mut self, unix: Duration) {
         let Some(file) = self.file() else { return };
-        match file.read().expect("a good file") {
+        match file.read().expect("a good file").content {
             KeyFileContent::Keys(keys) => {
                 let ours = self.keys(unix);
                 assert_eq!(keys.len(), ours.len());
@@ -255,7 +256,9 @@ impl Operator {
                     assert!(ours.is_some());
                 }
             }
-            KeyFileContent::Secret(secret) => assert_eq!(secret.ratchet(), self.secret.ratchet()),
+            KeyFileContent::Secret(file) => {
+                assert_eq!(file.secret.ratchet(), self.secret.ratchet());
+            }
         }
     }
 }

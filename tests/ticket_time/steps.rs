@@ -7,7 +7,7 @@ use rekindle::Clock;
 use rekindle::tickets::{
     KeyEntry, KeyRole, PolicyError, SecretError, TicketKeys, TicketPolicy, TicketRing, TicketSecret,
 };
-use rekindle_key_files::{TicketKeyFile, TicketKeyFormat};
+use rekindle_key_files::{Reload, TicketKeyFile, TicketKeyFormat};
 
 use super::{
     DAY, EPOCH, HOUR, MINUTE, builder, clock, opens, opens_for, pass, policy, random_key, sealing,
@@ -74,7 +74,7 @@ fn file_of_two(dir: &tempfile::TempDir) -> (TicketKeyFile, [[u8; 16]; 2]) {
         timed(EPOCH + HOUR, EPOCH + 20 * HOUR, EPOCH + 20 * HOUR),
     ]);
     let h2o = TicketKeyFormat::H2o;
-    fs::write(&path, &*h2o.write(&given, seconds(EPOCH)).unwrap()).unwrap();
+    fs::write(&path, &h2o.write(&given, seconds(EPOCH)).unwrap()[0]).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let names = [0, 1].map(|i| *given.iter().nth(i).unwrap().name());
     (TicketKeyFile::keys(&path, h2o), names)
@@ -109,7 +109,8 @@ fn timed_keys_that_were_over_at_the_start_come_back_with_the_file() {
     let own = sealing(&ring);
     clock.step(-(365 * DAY as i64));
     pass(&ring, &clock, 2);
-    assert!(!file.retry(&ring).unwrap().fallback);
+    assert!(matches!(file.reload(&ring), Ok(Reload::Updated(_))));
+    assert!(!ring.status().fallback);
     assert_eq!(sealing(&ring), first);
     // Tickets that were sealed meanwhile open.
     assert_eq!(opens_for(&ring, &own), 2 * HOUR);

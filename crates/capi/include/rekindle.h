@@ -96,7 +96,10 @@ struct rekindle_config {
     uint32_t keep_sessions;
     /// Path of a file with a secret, as `rekindle-terminator keys generate` writes it: ticket keys
     /// are derived from it and the wall clock, so that all machines with that secret resume each
-    /// other's tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). NULL: each
+    /// other's tickets. Read by rekindle_init() only; see rekindle_ticket_keys_load(). If the file
+    /// says a session timeout and `session_timeout` is 0, the file's is taken; if both are given
+    /// and differ, rekindle_init() succeeds with a warning in rekindle_last_error(). While the
+    /// clock is off, so that the secret gives no key, keys of the process's own seal. NULL: each
     /// process has keys of its own, which it shares with those that fork off it.
     const char *ticket_secret;
     /// The library context of the contexts to be attached, if SSL_CTX_new_ex() has given them one
@@ -282,6 +285,7 @@ int rekindle_attach_replacing(SSL_CTX *ctx);
 ///
 /// Fails if `path` or `format` is NULL, no format has that name, the file (1 MiB at most) cannot be
 /// read or has no key that seals now or later, or there is no cache. The keys in use stay then.
+/// After a success rekindle_last_error() may hold a warning, such as that others can read the file.
 int rekindle_ticket_keys_load(const char *path, const char *format);
 
 /// Maintains the cache and the ticket keys: removes sessions that have expired, gives memory back,

@@ -116,9 +116,10 @@ enum TSReturnCode TSSslSessionRemove(const TSSslSessionID *sessionid);
 /// seals new tickets; the keys of all records open tickets. The library copies the keys; overwrite
 /// yours.
 ///
-/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are all zeros, one
-/// of them is one repeated byte or both are the same, two records have one name or the same
-/// secrets, there are more than 4,096 records, or there is no cache. The keys in use stay;
+/// TS_ERROR: `ticketData` is NULL, there is no whole record, a record's secrets are not random
+/// bytes (text in any encoding, PEM, a pattern; of random ones fewer than one in a billion look
+/// so), two records have one name or the same secrets, there are more than 4,096 records, or there
+/// is no cache. The keys in use stay;
 /// rekindle_last_error() names the record. The call ignores bytes behind the last whole record,
 /// with a warning: rekindle_last_error() is not empty then, although the call succeeded.
 ///

@@ -25,8 +25,25 @@ pub(crate) fn call<R>(failed: R, body: impl FnOnce() -> Result<R, Failure>) -> R
     failed
 }
 
+/// As [`call`], for calls that may succeed with a warning.
+pub(crate) fn call_with_warning<R, W: fmt::Display>(
+    failed: R,
+    body: impl FnOnce() -> Result<(R, Option<W>), Failure>,
+) -> R {
+    let mut warning = None;
+    let result = call(failed, || {
+        let (result, told) = body()?;
+        warning = told;
+        Ok(result)
+    });
+    if let Some(warning) = warning {
+        tell(&format_args!("warning: {warning}"));
+    }
+    result
+}
+
 /// Sets the thread's message about a call that has ended.
-pub(crate) fn tell(what: &impl fmt::Display) {
+fn tell(what: &impl fmt::Display) {
     LAST_ERROR.with_borrow_mut(|message| {
         message.clear();
         // What does not fit is cut off.

@@ -14,7 +14,7 @@ use openssl_sys::OSSL_LIB_CTX;
 use rekindle::Cache;
 use rekindle::openssl::{BuildError, Resumption, SessionCache, SessionStorage};
 use rekindle::tickets::TicketPolicy;
-use rekindle_key_files::read_secret;
+use rekindle_key_files::{Notice, read_secret};
 
 use crate::failure::Failure;
 
@@ -77,9 +77,11 @@ impl rekindle_config {
 
     /// # Safety
     ///
+    /// The notice, if any, is a warning.
+    ///
     /// `ticket_secret` is null or a text that ends in zero, `library_context` null or a library
     /// context that is never freed.
-    pub(crate) unsafe fn build(&self) -> Result<Resumption, Failure> {
+    pub(crate) unsafe fn build(&self) -> Result<(Resumption, Option<Notice>), Failure> {
         let sessions = match self.sessions {
             0 => 100_000,
             sessions => sessions,
@@ -104,23 +106,27 @@ impl rekindle_config {
             .cache(Arc::new(cache))
             .ticket_policy(policy)
             .keep_sessions(self.keep_sessions == 1);
-        if let Some(timeout) = seconds(self.session_timeout) {
+        let (mut timeout, mut warning) = (seconds(self.session_timeout), None);
+        if !self.ticket_secret.is_null() {
+            // SAFETY: by contract.
+            let path = as_path(unsafe { text(self.ticket_secret, "the ticket secret") }?);
+            let file = read_secret(path)?;
+            timeout = timeout.or(file.session_timeout);
+            warning = timeout.and_then(|timeout| file.disagreement(path, timeout));
+            resumption = resumption.ticket_secret(file.secret);
+        }
+        if let Some(timeout) = timeout {
             resumption = resumption.session_timeout(timeout);
         }
         if let Some(limit) = seconds(self.full_handshake_max_age) {
             resumption = resumption.full_handshake_max_age(limit);
-        }
-        if !self.ticket_secret.is_null() {
-            // SAFETY: by contract.
-            let path = as_path(unsafe { text(self.ticket_secret, "the ticket secret") }?);
-            resumption = resumption.ticket_secret(read_secret(path)?);
         }
         if !self.library_context.is_null() {
             // SAFETY: by contract.
             let library = unsafe { LibCtxRef::from_ptr(self.library_context) };
             resumption = resumption.library_context(library);
         }
-        Ok(resumption.build()?)
+        Ok((resumption.build()?, warning))
     }
 }
 

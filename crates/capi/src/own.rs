@@ -11,7 +11,7 @@ use rekindle::hooks::SessionEvent;
 use rekindle::openssl::{InstallError, Resumption};
 use rekindle_key_files::TicketKeyFile;
 
-use crate::call::{call, last_error};
+use crate::call::{call, call_with_warning, last_error};
 use crate::config::{as_path, rekindle_config, text};
 use crate::failure::Failure;
 use crate::service;
@@ -35,12 +35,17 @@ unsafe impl Sync for Data {}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_init(config: *const rekindle_config) -> c_int {
-    call(-1, || {
+    call_with_warning(-1, || {
         // SAFETY: by contract.
         let config = unsafe { rekindle_config::read(config) }?;
-        // SAFETY: by contract.
-        service::start(|| unsafe { config.build() })?;
-        Ok(0)
+        let mut warning = None;
+        service::start(|| {
+            // SAFETY: by contract.
+            let (resumption, told) = unsafe { config.build() }?;
+            warning = told;
+            Ok(resumption)
+        })?;
+        Ok((0, warning))
     })
 }
 
@@ -81,7 +86,7 @@ pub unsafe extern "C" fn rekindle_ticket_keys_load(
     path: *const c_char,
     format: *const c_char,
 ) -> c_int {
-    call(-1, || {
+    call_with_warning(-1, || {
         // SAFETY: by contract.
         let (path, format) = unsafe { (text(path, "the path"), text(format, "the format")) };
         let (path, format) = (as_path(path?), format?);
@@ -90,8 +95,9 @@ pub unsafe extern "C" fn rekindle_ticket_keys_load(
             format => TicketKeyFile::keys(path, format.unwrap_or_default().parse()?),
         };
         service::with(|service| {
-            file.retry(service.ticket_ring())?;
-            Ok(0)
+            file.reload(service.ticket_ring())?;
+            let mut notices = file.notices().iter();
+            Ok((0, notices.find(|notice| notice.is_warning()).cloned()))
         })
     })
 }

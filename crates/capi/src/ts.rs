@@ -8,8 +8,9 @@ use foreign_types_shared::ForeignType;
 use openssl::ssl::SslSession;
 use openssl_sys as sys;
 use rekindle::SessionId;
+use rekindle::tickets::RecordLayout;
 
-use crate::call::{call, tell};
+use crate::call::{call, call_with_warning};
 use crate::failure::Failure;
 use crate::service;
 
@@ -134,8 +135,7 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
     ticketData: *mut c_char,
     ticketDataLength: c_int,
 ) -> TSReturnCode {
-    let mut trailing_bytes = 0;
-    let result = call(TS_ERROR, || {
+    call_with_warning(TS_ERROR, || {
         if ticketData.is_null() {
             return Err(Failure::Null("the ticket key data"));
         }
@@ -145,16 +145,15 @@ pub unsafe extern "C" fn TSSslTicketKeyUpdate(
         service::with(|service| {
             // SAFETY: by contract.
             let records = unsafe { slice::from_raw_parts(ticketData.cast::<u8>(), len) };
-            trailing_bytes = service.ticket_ring().update(records)?.trailing_bytes;
-            Ok(TS_SUCCESS)
+            // Traffic Server takes the whole records of any buffer.
+            let rest = len % RecordLayout::TRAFFIC_SERVER.len();
+            let whole = Some(&records[..len - rest]).filter(|whole| !whole.is_empty());
+            service.ticket_ring().update(whole.unwrap_or(records))?;
+            let warning = (rest > 0)
+                .then(|| format!("{rest} bytes behind the last record of 48 are ignored"));
+            Ok((TS_SUCCESS, warning))
         })
-    });
-    if trailing_bytes > 0 {
-        tell(&format_args!(
-            "warning: {trailing_bytes} bytes behind the last record of 48 are ignored"
-        ));
-    }
-    result
+    })
 }
 
 /// # Safety

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use rekindle::tickets::{TicketKeyError, TicketKeys};
+use rekindle::tickets::{RecordLayout, TicketKeyError, TicketKeys};
 use zeroize::Zeroizing;
 
 use crate::by_position::ByPosition;
 use crate::format::TicketKeyFormat;
 use crate::write_error::WriteError;
-use crate::{h2o, haproxy, records};
+use crate::{encoded, h2o, haproxy, records};
 
 impl TicketKeyFormat {
     /// Reads a file's content.
@@ -19,18 +19,36 @@ impl TicketKeyFormat {
     pub fn parse(self, content: &[u8]) -> Result<TicketKeys, TicketKeyError> {
         match (self, self.layout()) {
             (Self::Haproxy48 | Self::Haproxy80, Some(layout)) => haproxy::parse(content, layout),
-            (_, Some(layout)) => TicketKeys::parse_records(content, layout),
+            (_, Some(layout)) => self.parse_records(content, layout),
             (_, None) => h2o::parse(content),
         }
     }
 
-    /// Writes a file's content, in which the same key seals at `now`, a duration since 1970. Keys
-    /// that no longer open at that time are left out.
+    /// Raw records, as the format's server reads them, or the same in base64.
+    fn parse_records(
+        self,
+        content: &[u8],
+        layout: RecordLayout,
+    ) -> Result<TicketKeys, TicketKeyError> {
+        if let Some(records) = encoded::decode(content, layout) {
+            return TicketKeys::parse_records(&records?, layout);
+        }
+        let keys = TicketKeys::parse_records(content, layout)?;
+        if self.is_one_key_a_file() && keys.len() > 1 {
+            let keys = keys.len();
+            return Err(TicketKeyError::OneKeyAFile { keys });
+        }
+        Ok(keys)
+    }
+
+    /// Writes the contents of one file or, where the format's server takes [one key a
+    /// file](Self::is_one_key_a_file), of a file for each key, in the order of its configuration.
+    /// The same key seals in them at `now`, a duration since 1970. Keys that no longer open at that
+    /// time are left out.
     ///
     /// - A MAC secret that is shorter than the format's gets zeros behind it: the same secret.
     /// - Formats of records hold no times: the key that seals, then keys that are to seal, which
-    ///   only open there, then keys that have sealed. nginx, Apache and OpenSSL take one record
-    ///   from each file.
+    ///   only open there, then keys that have sealed.
     /// - HAProxy's hold exactly one key that is to seal, and at least three in all.
     /// - h2o's hold times. Keys without times are valid for 30 days from now; a key that is to
     ///   seal, for 30 days from when it takes over, 15 days after the key before it. h2o's keys
@@ -39,14 +57,26 @@ impl TicketKeyFormat {
     /// # Errors
     ///
     /// [`WriteError`] names the key, and what the format cannot express.
-    pub fn write(self, keys: &TicketKeys, now: Duration) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+    pub fn write(
+        self,
+        keys: &TicketKeys,
+        now: Duration,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, WriteError> {
         let keys = ByPosition::new(keys, now)?;
-        match (self, self.layout()) {
+        let content = match (self, self.layout()) {
             (Self::Haproxy48 | Self::Haproxy80, Some(layout)) => {
-                haproxy::write(&keys, self, layout)
+                haproxy::write(&keys, self, layout)?
             }
-            (_, Some(layout)) => records::write(&keys, self, layout),
-            (_, None) => h2o::write(&keys, now),
-        }
+            (_, Some(layout)) => {
+                let records = records::write(&keys, self, layout)?;
+                if self.is_one_key_a_file() {
+                    let records = records.chunks_exact(layout.len());
+                    return Ok(records.map(|record| record.to_vec().into()).collect());
+                }
+                records
+            }
+            (_, None) => h2o::write(&keys, now)?,
+        };
+        Ok(vec![content])
     }
 }

@@ -50,11 +50,6 @@ pub enum Warning {
         /// The key.
         key: Fingerprint,
     },
-    /// Bytes behind the last whole record are ignored.
-    TrailingBytes {
-        /// How many.
-        bytes: usize,
-    },
 }
 
 impl KeyCheck {
@@ -87,10 +82,6 @@ impl KeyCheck {
             if !old.opens(key, self.now) {
                 warnings.push(Warning::NotDistributed { key });
             }
-        }
-        if new.trailing_bytes > 0 {
-            let bytes = new.trailing_bytes;
-            warnings.push(Warning::TrailingBytes { bytes });
         }
         Ok(warnings)
     }
@@ -140,7 +131,6 @@ struct Planned {
     schedule: Schedule,
     /// How long it is asked to last.
     lasting: Duration,
-    trailing_bytes: usize,
 }
 
 impl Planned {
@@ -148,9 +138,9 @@ impl Planned {
         let (keys, lasting): (&TicketKeys, _) = match content {
             KeyFileContent::Keys(keys) => (keys, check.period),
             // It gives keys for as long as it is in place.
-            KeyFileContent::Secret(secret) => (
-                &secret.keys_around(check.now, check.lifetime)?,
-                check.period.min(secret.period()),
+            KeyFileContent::Secret(file) => (
+                &file.secret.keys_around(check.now, check.lifetime)?,
+                check.period.min(file.secret.period()),
             ),
         };
         let (entries, schedule) = keys.schedule(check.now);
@@ -160,7 +150,6 @@ impl Planned {
             roles: entries.iter().map(|(_, entry)| entry.role).collect(),
             schedule,
             lasting,
-            trailing_bytes: keys.trailing_bytes,
         })
     }
 
@@ -191,7 +180,6 @@ impl Warning {
             Self::Dropped { .. } => "dropped",
             Self::CutShort { .. } => "cut-short",
             Self::NotDistributed { .. } => "not-distributed",
-            Self::TrailingBytes { .. } => "trailing-bytes",
         }
     }
 }
@@ -227,9 +215,6 @@ impl fmt::Display for Warning {
                 "key {key} seals at once, and machines with the set in force do not open it: first \
                  distribute a set in which it only opens"
             ),
-            Self::TrailingBytes { bytes } => {
-                write!(f, "{bytes} bytes behind the last whole key are ignored")
-            }
         }
     }
 }

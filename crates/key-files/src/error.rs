@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use rekindle::tickets::{SecretError, TicketKeyError, TicketRingError};
 use thiserror::Error;
 
+use crate::exposure::Exposure;
+use crate::notice::Notice;
+
 /// The longest file that is read, in bytes.
 pub(crate) const MAX_LEN: usize = 1 << 20;
 
@@ -42,12 +45,18 @@ pub enum TicketFileFault {
     /// The file is good, and the ring that was to begin with it could not be built.
     #[error(transparent)]
     Ring(TicketRingError),
-    /// Users other than its owner may read or write it, and such files are to be refused.
-    #[error("can be read or written by others than its owner")]
-    ReadableByOthers,
+    /// Another user may read or change it, and such files are to be refused.
+    #[error("can be read or changed by others than the service: {0}")]
+    ReadableByOthers(Exposure),
     /// A folder without a file of keys.
-    #[error("there is no file of ticket keys in this folder")]
-    EmptyFolder,
+    #[error("there is no file of ticket keys in this folder{}", list(notices))]
+    EmptyFolder {
+        /// What is in it instead.
+        notices: Vec<Notice>,
+    },
+    /// A link in a folder points nowhere, and the file that it stands for would have sealed.
+    #[error("a link that points nowhere, where the file that seals should be")]
+    BrokenLink,
     /// Two files of a folder have keys with the same name or the same secrets.
     #[error("{first} and {second} have the same {of}")]
     Duplicates {
@@ -68,6 +77,10 @@ impl From<TicketRingError> for TicketFileFault {
             error => Self::Ring(error),
         }
     }
+}
+
+fn list(notices: &[Notice]) -> String {
+    notices.iter().map(|notice| format!("; {notice}")).collect()
 }
 
 impl TicketFileError {

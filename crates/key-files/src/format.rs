@@ -13,11 +13,10 @@ pub enum TicketKeyFormat {
     /// Traffic Server (`ssl_ticket` key files): records of 48 bytes, `name[16] | hmac_secret[16] |
     /// aes_key[16]`; the first seals, all open. AES-128.
     TrafficServer48,
-    /// nginx (`ssl_session_ticket_key`): 48 bytes, `name[16] | aes_key[16] | hmac_secret[16]`.
-    /// nginx takes one record from each file; here a file may hold several. The first seals.
-    /// AES-128.
+    /// nginx (`ssl_session_ticket_key`): 48 bytes, `name[16] | aes_key[16] | hmac_secret[16]`. One
+    /// key a file; the first file of the configuration seals. AES-128.
     Nginx48,
-    /// nginx: 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. AES-256.
+    /// nginx: 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. One key a file. AES-256.
     Nginx80,
     /// HAProxy (`tls-ticket-keys`): lines of base64, each of 48 bytes, `name[16] | aes_key[16] |
     /// hmac_secret[16]`, the oldest first. The last but one seals, the last is the next. HAProxy
@@ -26,14 +25,13 @@ pub enum TicketKeyFormat {
     /// HAProxy: lines of 80 bytes, `name[16] | aes_key[32] | hmac_secret[32]`. AES-256.
     Haproxy80,
     /// Apache httpd (`SSLSessionTicketKeyFile`): 48 bytes, `name[16] | hmac_secret[16] |
-    /// aes_key[16]`. httpd takes one record; here a file may hold several. The first seals.
-    /// AES-128.
+    /// aes_key[16]`. One key in all: httpd takes one file. AES-128.
     Apache48,
     /// OpenSSL (`SSL_CTX_set_tlsext_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] |
-    /// aes_key[32]`. AES-256.
+    /// aes_key[32]`. One key in all. AES-256.
     OpenSsl80,
-    /// Envoy (`session_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. The
-    /// first seals, all open. AES-256.
+    /// Envoy (`session_ticket_keys`): 80 bytes, `name[16] | hmac_secret[32] | aes_key[32]`. One key
+    /// a file; the first file of the configuration seals, all open. AES-256.
     Envoy80,
     /// h2o (`ssl-session-resumption`, `ticket-file`): YAML, a list of keys in hexadecimal digits
     /// with the times from and until which they are valid. The newest that has begun seals. AES-128
@@ -68,6 +66,16 @@ impl TicketKeyFormat {
             Self::OpenSsl80 => "openssl-80",
             Self::Envoy80 => "envoy-80",
             Self::H2o => "h2o",
+        }
+    }
+
+    /// Whether its server takes one key from each file, so that several keys are several files.
+    pub const fn is_one_key_a_file(self) -> bool {
+        match self {
+            Self::Nginx48 | Self::Nginx80 | Self::Apache48 | Self::OpenSsl80 | Self::Envoy80 => {
+                true
+            }
+            Self::TrafficServer48 | Self::Haproxy48 | Self::Haproxy80 | Self::H2o => false,
         }
     }
 

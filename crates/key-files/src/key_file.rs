@@ -7,7 +7,9 @@ use rekindle::tickets::{TicketRing, TicketRingBuilder, Update};
 
 use crate::error::{MAX_LEN, TicketFileError};
 use crate::format::TicketKeyFormat;
-use crate::read::{KeyFileContent, Kind, ReadKeys, read};
+use crate::notice::{FolderOrder, Notice};
+use crate::read::{KeyFileContent, KeyFileRead, Kind, read};
+use crate::reader::Digest;
 
 /// A file of ticket keys, a folder of such files, or a file with a secret to derive keys from: read
 /// at start-up, and again when the operator says so or the file has changed.
@@ -17,17 +19,17 @@ use crate::read::{KeyFileContent, Kind, ReadKeys, read};
 /// stamp does not matter. So keys that came through the API stay in force when the server reloads
 /// an unchanged file.
 ///
-/// A folder's files are sorted by name, the greatest first, so that names with dates put the newest
-/// key first. The first one seals, the others open; files whose name ends in `.next` only open.
-/// Names that begin with a dot are skipped.
+/// A folder's files are sorted by name, those that seal first in the [`FolderOrder`] that is set.
+/// The first one seals, the others open; files whose name ends in `.next` only open. Files that
+/// hold no keys and were not meant to are passed over: a README, a time stamp, an editor's backup,
+/// an empty file. A [`Notice`] tells which. Names that begin with a dot are skipped.
 pub struct TicketKeyFile {
     path: PathBuf,
     kind: Kind,
     refuse_readable_by_others: bool,
     /// Of the content that was last taken: the content itself is a secret.
-    digest: Option<[u8; 32]>,
-    readable_by_others: Vec<PathBuf>,
-    trailing_bytes: usize,
+    digest: Option<Digest>,
+    notices: Vec<Notice>,
 }
 
 /// What a reload has done.
@@ -45,7 +47,7 @@ impl TicketKeyFile {
 
     /// A file of keys, or a folder of such files.
     pub fn keys(path: impl Into<PathBuf>, format: TicketKeyFormat) -> Self {
-        Self::new(path.into(), Kind::Keys(format))
+        Self::new(path.into(), Kind::Keys(format, FolderOrder::default()))
     }
 
     /// A file with a [secret](crate::parse_secret) to derive keys from.
@@ -59,13 +61,21 @@ impl TicketKeyFile {
             kind,
             refuse_readable_by_others: false,
             digest: None,
-            readable_by_others: Vec::new(),
-            trailing_bytes: 0,
+            notices: Vec::new(),
         }
     }
 
-    /// Refuses files that users other than their owner may read or write. By default they are
-    /// taken, and [listed](Self::readable_by_others).
+    /// Which file of a folder seals. By default the one with the greatest name.
+    #[must_use]
+    pub fn order(mut self, order: FolderOrder) -> Self {
+        if let Kind::Keys(_, of_folder) = &mut self.kind {
+            *of_folder = order;
+        }
+        self
+    }
+
+    /// Refuses files that others than the service may read or change. By default they are taken,
+    /// and [told of](Notice::ReadableByOthers).
     #[must_use]
     pub fn refuse_readable_by_others(mut self, refuse: bool) -> Self {
         self.refuse_readable_by_others = refuse;
@@ -74,42 +84,46 @@ impl TicketKeyFile {
 
     /// Reads it, for a ring to start with.
     ///
+    /// A secret that gives no key because the machine's clock is off starts a ring that has
+    /// [fallen back](rekindle::tickets::RingStatus::fallback) to keys of its own, until the clock
+    /// is right.
+    ///
     /// # Errors
     ///
     /// [`TicketFileError`] names the file and the reason.
     pub fn open(&mut self, builder: TicketRingBuilder) -> Result<TicketRing, TicketFileError> {
-        let read = self.read_all()?;
+        let (read, digest) = self.read_all()?;
         let ring = match &read.content {
             KeyFileContent::Keys(keys) => builder.keys(keys).build(),
-            KeyFileContent::Secret(secret) => builder.secret(secret).build(),
+            KeyFileContent::Secret(file) => builder.secret(&file.secret).build(),
         };
         let ring = ring.map_err(TicketFileError::of(&self.path))?;
-        self.taken(read);
+        self.taken(read, digest, &ring);
         Ok(ring)
     }
 
-    /// Reads it again, and updates the ring if its content has changed.
+    /// Reads it again, and updates the ring if its content has changed; or if the ring has fallen
+    /// back to keys of its own: the same content may have a key that seals by now.
     ///
     /// # Errors
     ///
     /// [`TicketFileError`] names the file and the reason; the ring is as it was.
     pub fn reload(&mut self, ring: &TicketRing) -> Result<Reload, TicketFileError> {
-        let read = self.read_all()?;
-        if Some(read.digest) == self.digest {
+        let (read, digest) = self.read_all()?;
+        if Some(digest) == self.digest && !ring.load().is_fallback(ring.now()) {
             return Ok(Reload::Unchanged);
         }
-        self.take(read, ring).map(Reload::Updated)
-    }
-
-    /// Reads it again, and updates the ring even if the content is as it was: for a ring that has
-    /// [fallen back](rekindle::tickets::RingStatus::fallback) to keys of its own: the same content
-    /// may have a key that seals by now.
-    ///
-    /// # Errors
-    ///
-    /// As [`reload`](Self::reload).
-    pub fn retry(&mut self, ring: &TicketRing) -> Result<Update, TicketFileError> {
-        self.take(self.read_all()?, ring)
+        let update = match &read.content {
+            KeyFileContent::Keys(keys) => {
+                ring.replace(keys).map_err(TicketFileError::of(&self.path))
+            }
+            KeyFileContent::Secret(file) => {
+                let update = ring.derive_from(&file.secret);
+                update.map_err(TicketFileError::of(&self.path))
+            }
+        }?;
+        self.taken(read, digest, ring);
+        Ok(Reload::Updated(update))
     }
 
     /// Reads it, and changes nothing.
@@ -117,45 +131,21 @@ impl TicketKeyFile {
     /// # Errors
     ///
     /// [`TicketFileError`] names the file and the reason.
-    pub fn read(&self) -> Result<KeyFileContent, TicketFileError> {
-        Ok(self.read_all()?.content)
+    pub fn read(&self) -> Result<KeyFileRead, TicketFileError> {
+        Ok(self.read_all()?.0)
     }
 
-    /// Files that users other than their owner may read or write now. Reads it, and changes
-    /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read).
-    pub fn readable_by_others_now(&self) -> Result<Vec<PathBuf>, TicketFileError> {
-        Ok(self.read_all()?.readable_by_others)
-    }
-
-    fn read_all(&self) -> Result<ReadKeys, TicketFileError> {
+    fn read_all(&self) -> Result<(KeyFileRead, Digest), TicketFileError> {
         read(&self.path, self.kind, self.refuse_readable_by_others)
     }
 
-    fn take(&mut self, read: ReadKeys, ring: &TicketRing) -> Result<Update, TicketFileError> {
-        let update = match &read.content {
-            KeyFileContent::Keys(keys) => {
-                ring.replace(keys).map_err(TicketFileError::of(&self.path))
-            }
-            KeyFileContent::Secret(secret) => {
-                let update = ring.derive_from(secret);
-                update.map_err(TicketFileError::of(&self.path))
-            }
-        }?;
-        self.taken(read);
-        Ok(update)
-    }
-
-    fn taken(&mut self, read: ReadKeys) {
-        self.digest = Some(read.digest);
-        self.readable_by_others = read.readable_by_others;
-        self.trailing_bytes = match &read.content {
-            KeyFileContent::Keys(keys) => keys.trailing_bytes,
-            KeyFileContent::Secret(_) => 0,
-        };
+    fn taken(&mut self, read: KeyFileRead, digest: Digest, ring: &TicketRing) {
+        self.digest = Some(digest);
+        self.notices = read.notices;
+        if let KeyFileContent::Secret(file) = &read.content {
+            let lifetime = ring.load().policy().lifetime;
+            self.notices.extend(file.disagreement(&self.path, lifetime));
+        }
     }
 
     /// The file or folder.
@@ -163,15 +153,9 @@ impl TicketKeyFile {
         &self.path
     }
 
-    /// Bytes behind the last whole key of the content that was taken last, which were ignored.
-    /// Worth a warning unless zero.
-    pub fn trailing_bytes(&self) -> usize {
-        self.trailing_bytes
-    }
-
-    /// Files, of those last taken, that others than their owner may read or write. Worth a warning.
-    pub fn readable_by_others(&self) -> &[PathBuf] {
-        &self.readable_by_others
+    /// What an operator should know of the content that was taken last.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is said of a set of ticket keys before it is put in place.
 
+#[path = "../../../tests/common/records.rs"]
+mod records;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +10,16 @@ use proptest::prelude::*;
 use rekindle::{Clock, ManualClock, Time};
 
 use rekindle::tickets::{
-    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketPolicy,
-    TicketRing, Validity,
+    Fingerprint, KeyEntry, KeyLocation, KeyRole, TicketKey, TicketKeys, TicketPolicy, TicketRing,
+    Validity,
 };
 use rekindle_key_files::{KeyCheck, KeyFileContent, TicketKeyFormat, Warning, parse_secret};
 
 const HOUR: u64 = 3_600;
 const NOW: u64 = 1_000_000_000;
+
+/// A secret but for its first byte.
+const SECRET: &str = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327a";
 
 const CHECK: KeyCheck = KeyCheck {
     now: Duration::from_secs(NOW),
@@ -27,8 +33,8 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A key of which only the number differs.
 fn key(number: u8) -> TicketKey {
-    let part = |salt: u8| -> Vec<u8> { (0..16).map(|i| i * 7 + salt).collect() };
-    TicketKey::new([number; 16], &part(number), &part(number + 100)).expect("a good key")
+    let secrets = records::secret(number.into(), 32);
+    TicketKey::new([number; 16], &secrets[..16], &secrets[16..]).expect("a good key")
 }
 
 fn fingerprint(number: u8) -> Fingerprint {
@@ -162,10 +168,10 @@ fn keys_that_end_before_their_tickets() {
 #[test]
 fn a_secret_goes_on_from_itself_and_breaks_with_another() {
     let secret = |byte: &str| {
-        let text = format!("secret {byte}{}\nperiod 3600\n", "17".repeat(31));
-        parse_secret(text.as_bytes()).expect("a good secret")
+        let text = format!("secret {byte}{SECRET}\nperiod 3600\n");
+        parse_secret(text.as_bytes()).expect("a good secret").secret
     };
-    let [ours, other] = ["01", "02"].map(|byte| KeyFileContent::Secret(secret(byte)));
+    let [ours, other] = ["01", "02"].map(|byte| KeyFileContent::Secret(secret(byte).into()));
     assert_eq!(dry_run(&ours, None), []);
     assert_eq!(dry_run(&ours, Some(&ours)), []);
     // The period that now lies in, and the two before it within a lifetime.
@@ -173,36 +179,24 @@ fn a_secret_goes_on_from_itself_and_breaks_with_another() {
     assert_eq!(words(&other, &ours), expected);
     // As a file for servers that cannot derive: what is in force stays so.
     let exported = secret("01").keys_around(CHECK.now, CHECK.lifetime);
-    let file = TicketKeyFormat::Envoy80.write(&exported.expect("keys"), CHECK.now);
-    let file = TicketKeyFormat::Envoy80.parse(&file.expect("it can be written"));
+    let file = TicketKeyFormat::H2o.write(&exported.expect("keys"), CHECK.now);
+    let file = TicketKeyFormat::H2o.parse(&file.expect("it can be written")[0]);
     let file = KeyFileContent::Keys(file.expect("keys"));
     assert_eq!(dry_run(&file, Some(&ours)), []);
 }
 
 #[test]
 fn a_ratchet_that_has_gone_past_keys_in_force() {
-    let rest = "17".repeat(31);
-    let text = format!("secret 01{rest}\nperiod 3600\nratchet 277000\n");
-    let secret = parse_secret(text.as_bytes()).expect("a good secret");
+    let text = format!("secret 01{SECRET}\nperiod 3600\nratchet 277000\n");
+    let secret = parse_secret(text.as_bytes()).expect("a good secret").secret;
     let current = secret.index(CHECK.now);
     let ratcheted =
-        |index| KeyFileContent::Secret(secret.ratcheted(index).expect("it goes forward"));
-    let old = KeyFileContent::Secret(secret.clone());
+        |index| KeyFileContent::Secret(secret.ratcheted(index).expect("it goes forward").into());
+    let old = KeyFileContent::Secret(secret.clone().into());
     let needed = secret.oldest_open(CHECK.now, CHECK.lifetime);
     assert_eq!(dry_run(&ratcheted(needed), Some(&old)), []);
     assert_eq!(words(&ratcheted(current), &old), ["dropped", "dropped"]);
     assert!(CHECK.dry_run(&ratcheted(current + 1), None).is_err());
-}
-
-#[test]
-fn bytes_behind_the_last_key() {
-    let key = TicketKey::random(TicketCipher::Aes128).expect("randomness");
-    let record = [&key.name()[..], key.hmac_secret(), key.aes_key(), b"\n"].concat();
-    let keys = TicketKeys::parse(&record).expect("a good record");
-    let findings = dry_run(&KeyFileContent::Keys(keys), None);
-    assert_eq!(findings, [Warning::TrailingBytes { bytes: 1 }]);
-    let expected = "trailing-bytes: 1 bytes behind the last whole key are ignored";
-    assert_eq!(findings[0].to_string(), expected);
 }
 
 /// Monotonic and wall clock that go together, the latter from `NOW` on.

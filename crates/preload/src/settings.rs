@@ -26,9 +26,6 @@ impl Settings {
         let mut builder = Resumption::builder()
             .sessions(sessions)
             .keep_sessions(keep_sessions);
-        if let Some(seconds) = number("REKINDLE_SESSION_TIMEOUT")? {
-            builder = builder.session_timeout(Duration::from_secs(seconds));
-        }
         if let Some(seconds) = number("REKINDLE_TICKET_KEY_PERIOD")? {
             let policy = TicketPolicy::default().period(Duration::from_secs(seconds));
             builder = builder.ticket_policy(policy);
@@ -37,11 +34,19 @@ impl Settings {
         if let Some(on) = stateless_tickets {
             builder = builder.stateless_tickets(on);
         }
+        let mut timeout = number("REKINDLE_SESSION_TIMEOUT")?.map(Duration::from_secs);
         let secret = env::var_os("REKINDLE_TICKET_SECRET").map(PathBuf::from);
         if let Some(file) = &secret {
-            let secret = read_secret(file);
-            let secret = secret.map_err(|error| format!("REKINDLE_TICKET_SECRET: {error}"))?;
-            builder = builder.ticket_secret(secret);
+            let read = read_secret(file);
+            let read = read.map_err(|error| format!("REKINDLE_TICKET_SECRET: {error}"))?;
+            timeout = timeout.or(read.session_timeout);
+            if let Some(notice) = timeout.and_then(|timeout| read.disagreement(file, timeout)) {
+                return Err(format!("REKINDLE_SESSION_TIMEOUT: {notice}"));
+            }
+            builder = builder.ticket_secret(read.secret);
+        }
+        if let Some(timeout) = timeout {
+            builder = builder.session_timeout(timeout);
         }
         Ok(Self {
             builder,

@@ -9,7 +9,7 @@ mod admin;
 mod cli;
 mod commands;
 mod error;
-mod key_format;
+mod key_flags;
 mod key_source;
 mod serve;
 mod sizing;

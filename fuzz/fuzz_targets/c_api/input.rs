@@ -213,12 +213,9 @@ fn keys(byte: &mut impl FnMut() -> u8) -> Call {
 /// Record 0 is all zero, record 1 is one repeated byte; from 0xF0 on they have the secrets of one
 /// of the first.
 fn record(n: u8) -> [u8; 48] {
-    let mut record = [n; 48];
-    if n >= 2 {
-        let secrets = if n < 0xF0 { n } else { n - 0xEE };
-        (0..)
-            .zip(&mut record[16..])
-            .for_each(|(i, byte)| *byte = secrets ^ i);
+    match n {
+        0 | 1 => [n; 48],
+        2..0xF0 => crate::rules::record(n, n),
+        _ => crate::rules::record(n, n - 0xEE),
     }
-    record
 }

@@ -296,14 +296,25 @@ impl Model {
     }
 
     fn ticket_keys(&mut self, keys: Option<&[u8]>, len: i32) {
+        // The model of what looks random is not sure of everything.
+        let is_unsure = |looks| looks == rules::Looks::MaybeNot;
+        let whole = keys.map_or(&[][..], |bytes| &bytes[..bytes.len() - bytes.len() % 48]);
+        let mut records = whole.chunks_exact(48).map(rules::looks);
+        if is_unsure(rules::content_looks(whole)) || records.any(is_unsure) {
+            return;
+        }
         let mut given = None;
         let expected = match keys.filter(|_| len >= 0) {
             None => Err(Fails::Invalid),
             Some(bytes) => self.enabled().and_then(|()| {
                 let records: Vec<_> = bytes.chunks_exact(48).collect();
-                let bad = rules::is_text(bytes)
-                    || records.is_empty()
+                let looks_random = |bytes| rules::content_looks(bytes) == rules::Looks::Random;
+                let bad = records.is_empty()
+                    || !looks_random(&bytes[..48 * records.len()])
                     || records.iter().any(|record| rules::fault(record).is_some())
+                    || records
+                        .iter()
+                        .any(|record| rules::looks(record) != rules::Looks::Random)
                     || !rules::duplicates(&records, rules::name).is_empty()
                     || !rules::duplicates(&records, rules::secrets).is_empty();
                 given = (!bad).then_some(records.len() as u64);

@@ -6,6 +6,7 @@ use rekindle_key_files::TicketKeyFormat as Format;
 
 use crate::byte;
 use crate::raw::{self, Raw, h2o_item, hex};
+use crate::records;
 
 /// When the first of h2o's keys begin, in seconds since 1970.
 pub(crate) const BEGINNING: u64 = 1_700_000_000;
@@ -112,9 +113,9 @@ impl File {
     }
 }
 
-/// Counts up from `n`; the least ones are weak, or look padded.
+/// Looks random; the least ones are weak, or look padded.
 fn secret(n: u8, len: usize) -> Vec<u8> {
-    let mut secret: Vec<u8> = (0..len as u8).map(|i| n.wrapping_add(i)).collect();
+    let mut secret = records::secret(n.into(), len);
     match n {
         0 | 1 => secret.fill(n),
         2 => secret[len / 2..].fill(0),

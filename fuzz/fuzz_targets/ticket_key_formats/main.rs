@@ -7,6 +7,8 @@ mod file;
 #[allow(dead_code)] // the tests use more of it
 #[path = "../../../crates/key-files/tests/formats/raw.rs"]
 mod raw;
+#[path = "../../../tests/common/records.rs"]
+mod records;
 
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
 
     match (format.write(keys, now), sealing) {
         (Ok(written), Some(sealing)) => {
-            let again = format.parse(&written).expect("what was written");
+            let again = read(format, &written);
             assert_eq!(sorted(again.entries()), open);
             let first = again.entries().find(|key| seals(key)).expect("the same");
             assert_eq!(first.key().fingerprint(), sealing.key().fingerprint());
@@ -76,10 +78,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
                 assert_eq!(before.key().fingerprint(), after.key().fingerprint());
                 assert_eq!(before.role, after.role);
             }
-            assert_eq!(
-                format.write(&again, now).expect("once more")[..],
-                written[..]
-            );
+            assert_eq!(format.write(&again, now).expect("once more"), written);
         }
         (Err(WriteError::NothingSeals), None) => {}
         (result, sealing) => panic!("{:?}, but {sealing:?}", result.err()),
@@ -87,7 +86,7 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
 
     match to.write(keys, now) {
         Ok(written) => {
-            let again = to.parse(&written).expect("what was written");
+            let again = read(to, &written);
             assert_eq!(sorted(again.entries()), open);
             // Behind the end of time nothing seals.
             if to == TicketKeyFormat::H2o && now < Duration::from_secs(u64::MAX) {
@@ -111,6 +110,25 @@ fn check(format: TicketKeyFormat, keys: &TicketKeys, to: TicketKeyFormat, now: D
         Err(WriteError::NotOneNext { keys }) => assert_ne!(keys, 1),
         Err(other) => panic!("{other}"),
     }
+}
+
+/// The set that files of one format hold together: of one key a file, the first seals.
+fn read(format: TicketKeyFormat, files: &[impl AsRef<[u8]>]) -> TicketKeys {
+    let parse = |file: &[u8]| format.parse(file).expect("what was written");
+    if let [file] = files {
+        return parse(file.as_ref());
+    }
+    assert!(format.is_one_key_a_file());
+    let entries = files.iter().enumerate().map(|(place, file)| {
+        let role = if place == 0 {
+            KeyRole::Seal
+        } else {
+            KeyRole::Open
+        };
+        let keys = parse(file.as_ref());
+        keys.entries().next().expect("a key").with_role(role)
+    });
+    TicketKeys::new(entries.collect()).expect("a set")
 }
 
 fn seals_by_time(key: &KeyEntry, now: Duration) -> bool {

@@ -59,9 +59,13 @@ impl KeyRing {
         if lives > policy.max_age {
             return Err(SecretError::MaxAge);
         }
-        // A key that the secret cannot give now is an error; later it is a fallback.
-        let current = secret.index(at.unix);
-        secret.key(current)?;
+        // A key that the secret cannot give now is an error. At the start and later it is a
+        // fallback, for the clock may be wrong, and right again soon.
+        let current = secret.key(secret.index(at.unix));
+        let is_clock = matches!(current, Err(SecretError::Past | SecretError::TooFar));
+        if before.is_some() || !is_clock {
+            current?;
+        }
         let mut next = NextRing::new(Source::Derived(Arc::new(secret)), policy, at);
         next.top_up()?;
         next.keep_derived(before);

@@ -64,10 +64,12 @@ fn a_rotated_key_opens_tickets_until_it_is_dropped() {
 /// Two keys with one name.
 const ONE_NAME_TWICE: [u8; 96] = {
     let mut records = [7; 96];
-    let mut i = 0;
-    while i < 32 {
-        records[16 + i] = i as u8;
-        records[64 + i] = 100 + i as u8;
+    let (mut i, mut mixed) = (0, 1_u64);
+    while i < 64 {
+        mixed = mixed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        records[16 + i % 32 + i / 32 * 48] = (mixed >> 56) as u8;
         i += 1;
     }
     records

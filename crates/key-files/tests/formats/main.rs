@@ -1,6 +1,10 @@
 //! Files of ticket keys in every format: read from what is written out by hand, refused, written,
 //! and read again.
 
+#[path = "../../../../tests/common/records.rs"]
+mod records;
+
+mod encoded;
 mod h2o_text;
 mod raw;
 mod refusals;
@@ -8,7 +12,25 @@ mod round_trips;
 mod vectors;
 mod writing;
 
+use rekindle::tickets::{KeyLocation, KeyRole, TicketKeys};
+
 use rekindle_key_files::TicketKeyFormat;
+
+/// The set that files of one format hold together: of one key a file, the first seals.
+fn read<F: AsRef<[u8]>>(format: TicketKeyFormat, files: &[F]) -> TicketKeys {
+    if let [file] = files {
+        return format.parse(file.as_ref()).unwrap();
+    }
+    assert!(format.is_one_key_a_file());
+    let entry = |(i, file): (usize, &F)| {
+        let keys = format.parse(file.as_ref()).unwrap();
+        let role = if i == 0 { KeyRole::Seal } else { KeyRole::Open };
+        let mut key = keys.entries().next().unwrap().with_role(role);
+        key.location = KeyLocation::record(i);
+        key
+    };
+    TicketKeys::new(files.iter().enumerate().map(entry).collect()).unwrap()
+}
 
 #[test]
 fn formats_go_by_their_names() {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use base64ct::{Base64, Encoding};
 use rekindle_key_files::TicketKeyFormat as Format;
 
+use crate::records;
+
 /// The parts of a key, weak or not. The MAC secret has any length up to 64 bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Raw {
@@ -19,18 +21,16 @@ pub(crate) fn key(format: Format, n: u16) -> Raw {
         Some(len) => (len, len),
         None => (64, 32),
     };
-    let bytes = |from: u8, len: usize| -> Vec<u8> {
-        let [a, b] = n.to_be_bytes();
-        (0..len as u8)
-            .map(|i| from + i)
-            .chain([a, b])
-            .skip(2)
-            .collect()
+    let bytes = |first: u8, len: usize| {
+        let mut bytes = records::secret(u64::from(first) << 16 | u64::from(n), len);
+        bytes[0] = first;
+        bytes[len - 2..].copy_from_slice(&n.to_be_bytes());
+        bytes
     };
     Raw {
-        name: bytes(0x20, 16).try_into().unwrap(),
-        mac: bytes(0x40, mac),
-        aes: bytes(0x80, aes),
+        name: bytes(0x22, 16).try_into().unwrap(),
+        mac: bytes(0x42, mac),
+        aes: bytes(0x82, aes),
     }
 }
 

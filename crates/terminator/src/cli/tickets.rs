@@ -5,24 +5,28 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 use rekindle::tickets::{PolicyError, TicketPolicy};
-use rekindle_key_files::TicketKeyFormat;
+use rekindle_key_files::{FolderOrder, TicketKeyFormat};
 
-use crate::key_format::key_format;
+use crate::key_flags::{folder_order, key_format};
 
 const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
 const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_AGE.end());
 
 #[derive(Debug, Args)]
 pub(super) struct TicketArgs {
-    /// Ticket keys: a file, or a folder of files of which the greatest name seals and `*.next` is
-    /// known ahead; read again at SIGHUP and when it changes [default: a random key each period,
-    /// gone at exit]
+    /// Ticket keys: a file, or a folder of files of which one seals and `*.next` is known ahead;
+    /// read again at SIGHUP and when it changes [default: a random key each period, gone at exit]
     #[arg(long, value_name = "PATH", conflicts_with = "ticket_secret")]
     ticket_keys: Option<PathBuf>,
 
     /// The format of the ticket keys [default: traffic-server-48]
     #[arg(long, value_name = "NAME", value_parser = key_format(), requires = "ticket_keys")]
     ticket_keys_format: Option<TicketKeyFormat>,
+
+    /// Which file of a folder of ticket keys seals: the one with the least name (numbered files),
+    /// or the one with the greatest (names with dates)
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    ticket_keys_order: FolderOrder,
 
     /// A secret from which ticket keys are derived, with the time of day: machines that share it
     /// resume each other's tickets; made by `keys generate --format secret`
@@ -41,7 +45,8 @@ pub(super) struct TicketArgs {
     #[arg(value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
     ticket_key_max_age: u64,
 
-    /// What to do about files of ticket keys that users other than their owner may read or write
+    /// What to do about files of ticket keys, or of the certificate's private key, that others than
+    /// the service may read or change
     #[arg(long, value_name = "warn|refuse", default_value = "warn")]
     ticket_key_permissions: Permissions,
 }
@@ -63,7 +68,7 @@ pub(crate) struct TicketSettings {
 #[derive(Debug)]
 pub(crate) enum KeysFrom {
     Here,
-    File(PathBuf, TicketKeyFormat),
+    File(PathBuf, TicketKeyFormat, FolderOrder),
     Secret(PathBuf),
 }
 
@@ -75,6 +80,7 @@ impl TicketArgs {
             (Some(path), _) => KeysFrom::File(
                 path.clone(),
                 format.unwrap_or(TicketKeyFormat::TrafficServer48),
+                self.ticket_keys_order,
             ),
             (None, Some(path)) => KeysFrom::Secret(path.clone()),
             (None, None) => KeysFrom::Here,

@@ -2,7 +2,7 @@
 
 use rekindle::tickets::{TicketRing, Update};
 use rekindle_key_files::TicketKeyFile;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::change_watch::ChangeWatch;
 use crate::cli::{KeysFrom, TicketSettings};
@@ -26,7 +26,10 @@ pub(crate) fn open(
             let ring = ring.own_keys().build().map_err(StartError::OwnTicketKeys)?;
             return Ok((ring, None));
         }
-        KeysFrom::File(path, format) => ("--ticket-keys", TicketKeyFile::keys(path, *format)),
+        KeysFrom::File(path, format, order) => {
+            let file = TicketKeyFile::keys(path, *format).order(*order);
+            ("--ticket-keys", file)
+        }
         KeysFrom::Secret(path) => ("--ticket-secret", TicketKeyFile::secret(path)),
     };
     let mut file = file.refuse_readable_by_others(settings.refuse_readable_by_others);
@@ -41,7 +44,14 @@ pub(crate) fn open(
         .map(|key| key.key().fingerprint());
     let first = sealing.map(tracing::field::display);
     info!(keys = ring.load().len(), first, "ticket keys read");
-    warn_of_file(&file);
+    if ring.load().is_fallback(ring.now()) {
+        error!(
+            path = %file.path().display(),
+            "ticket keys: none may seal now (is the clock right?); keys that are made here seal, \
+             which no other machine opens, until one may"
+        );
+    }
+    tell_of_file(&file);
     Ok((ring, Some(WatchedKeyFile { file, watch })))
 }
 
@@ -57,21 +67,15 @@ pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
     if update.fallback {
         warn!("ticket keys: none of the keys that were read may seal now");
     }
-    warn_of_file(file);
+    tell_of_file(file);
 }
 
-/// Warns of what the operator should know about the file itself.
-///
-/// Bytes that do not fill a record are ignored, as by other servers that read such files: editors
-/// add a newline. More bytes are a file cut short.
-fn warn_of_file(file: &TicketKeyFile) {
-    for path in file.readable_by_others() {
-        let path = path.display();
-        warn!(%path, "ticket keys: users other than the file's owner can read or write it");
-    }
-    let trailing = file.trailing_bytes();
-    if trailing > 0 {
-        let path = file.path().display();
-        warn!(%path, "ticket keys: ignored {trailing} bytes behind the last whole key");
+/// Tells what the operator should know about the file itself.
+fn tell_of_file(file: &TicketKeyFile) {
+    for notice in file.notices() {
+        match notice.is_warning() {
+            true => warn!("ticket keys: {notice}"),
+            false => info!("ticket keys: {notice}"),
+        }
     }
 }

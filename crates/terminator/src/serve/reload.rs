@@ -111,7 +111,7 @@ impl Reloader {
             self.retry_error = None;
             return;
         }
-        let error = file.retry(ring).err().map(|error| error.to_string());
+        let error = file.reload(ring).err().map(|error| error.to_string());
         if let Some(error) = &error
             && self.retry_error.as_ref() != Some(error)
         {

@@ -79,6 +79,11 @@ impl Format {
         }
     }
 
+    /// Whether its server reads each key from a file of its own.
+    pub(crate) fn one_key_a_file(&self) -> bool {
+        self.name.starts_with("nginx") || self.name.starts_with("apache")
+    }
+
     pub(crate) fn random_keys(&self) -> Vec<Key> {
         (0..KEYS).map(|_| Key::random(self.secret)).collect()
     }

@@ -11,6 +11,7 @@ mod keys;
 mod pair;
 mod servers;
 mod ticket;
+mod written;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -51,6 +52,7 @@ fn trial(product: &'static Product) -> Trial {
 /// In each format that the server reads, by each protocol.
 fn resume_each_other(product: &'static Product) {
     for format in product.formats {
+        written::resume(product, format);
         let pair = Pair::start(product, format);
         // What such a server can do its tickets tell.
         let sound = !product.suspect || PROTOCOLS.iter().all(|(_, p)| pair.has_mac_of_its_file(p));

@@ -124,32 +124,41 @@ impl Pair {
 /// A terminator with a key file in the other server's format and with its session id context.
 fn terminator(format: &Format, keys: &[Key], context: &[u8]) -> Terminator {
     let files = Files::new();
-    files.replace("tickets", &format.file(keys));
-    // The terminator reads the file before it listens, so the file need not stay.
+    let (name, order) = match format.one_key_a_file() {
+        false => ("tickets", ""),
+        true => (".", "--ticket-keys-order first"),
+    };
+    match format.one_key_a_file() {
+        false => files.replace(name, &format.file(keys)),
+        true => keys.chunks(1).enumerate().for_each(|(number, key)| {
+            files.replace(&format!("ticket{number}"), &format.file(key));
+        }),
+    }
+    // The terminator reads the files before it listens, so they need not stay.
     Terminator::demo(&format!(
-        "--ticket-keys {} --ticket-keys-format {} --session-id-context hex:{}",
-        files.text("tickets"),
+        "--ticket-keys {} --ticket-keys-format {} --session-id-context hex:{} {order}",
+        files.text(name),
         format.name,
         hex(context),
     ))
 }
 
 /// A ticket from one gets a full handshake at the other, and no error.
-fn does_not_resume(issued_by: SocketAddr, shown_to: SocketAddr, protocol: &str) {
+pub(crate) fn does_not_resume(issued_by: SocketAddr, shown_to: SocketAddr, protocol: &str) {
     let session = first_visit(issued_by, protocol);
     let printed = second_visit(shown_to, &session);
     assert_eq!(printed.reused(), [false], "{}", printed.0);
 }
 
 /// A full handshake that leaves its session.
-fn first_visit(address: SocketAddr, protocol: &str) -> Visitor<'_> {
+pub(crate) fn first_visit(address: SocketAddr, protocol: &str) -> Visitor<'_> {
     let client = Visitor::new(protocol);
     client.visit(address).expect_reused([false]);
     client
 }
 
 /// A handshake with that session, full or resumed.
-fn second_visit(address: SocketAddr, client: &Visitor<'_>) -> Printed {
+pub(crate) fn second_visit(address: SocketAddr, client: &Visitor<'_>) -> Printed {
     let printed = client.come_back(address);
     printed.assert_no_error();
     printed

@@ -20,8 +20,6 @@ const CIPHER_SUITES: [&str; 2] = ["ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_AES_256_
 pub(crate) struct Product {
     pub(crate) server: &'static test_servers::Product,
     pub(crate) formats: &'static [Format],
-    /// Whether it reads each key from a file of its own.
-    file_for_each_key: bool,
     /// Which keys of a file open tickets.
     pub(crate) opens: [bool; KEYS],
     /// Whether it is known to use, in some version, another HMAC secret than its key file says.
@@ -39,7 +37,6 @@ const NGINX: Product = Product {
         Format::binary("nginx-48", Order::AesHmac, 16),
         Format::binary("nginx-80", Order::HmacAes, 32),
     ],
-    file_for_each_key: true,
     opens: [true; KEYS],
     suspect: false,
     // SHA-1 of HTTP and of the certificate's SHA-1. Were certificates of clients asked for, the
@@ -60,7 +57,6 @@ const HAPROXY: Product = Product {
         Format::lines("haproxy-48", Order::AesHmac, 16),
         Format::lines("haproxy-80", Order::AesHmac, 32),
     ],
-    file_for_each_key: false,
     opens: [false, true, true, true],
     suspect: false,
     make_context: |_| b"haproxy".to_vec(),
@@ -70,14 +66,12 @@ const HAPROXY: Product = Product {
 const TRAFFIC_SERVER: Product = Product {
     server: &test_servers::TRAFFIC_SERVER,
     formats: &[Format::binary("traffic-server-48", Order::HmacAes, 16)],
-    file_for_each_key: false,
     opens: [true; KEYS],
     suspect: false,
     make_context: |files| sha256(files.cert().as_bytes()).to_vec(),
 };
 
-/// A key file holds one key, and there is one file. It reads the first record, and does not mind
-/// what is behind it.
+/// A key file holds one key, and there is one file.
 ///
 /// Up to 2.4.71 at least, mod_ssl that was built with OpenSSL 3 keeps a pointer to the HMAC secret,
 /// and the secret is in a local variable of the function that reads the file (`ssl_init_ticket_key`
@@ -87,7 +81,6 @@ const TRAFFIC_SERVER: Product = Product {
 const APACHE: Product = Product {
     server: &test_servers::APACHE,
     formats: &[Format::binary("apache-48", Order::HmacAes, 16)],
-    file_for_each_key: false,
     opens: [true, false, false, false],
     suspect: true,
     // Without a port in `ServerName` it is the port of HTTPS, wherever the server listens.
@@ -102,13 +95,27 @@ impl Product {
     /// Starts it with what is in `files`, and waits until it listens. It gives any answer to any
     /// request, over TLS 1.2 and 1.3, with tickets under these keys.
     pub(crate) fn start(&self, files: &Files, format: &Format, keys: &[Key]) -> Running {
-        let of_a_file = if self.file_for_each_key { 1 } else { KEYS };
+        let of_a_file = if format.one_key_a_file() { 1 } else { KEYS };
         let write = |(number, keys): (usize, &[Key])| {
             let name = format!("ticket{number}");
             files.replace(&name, &format.file(keys));
             files.text(&name)
         };
         let ticket_keys: Vec<_> = keys.chunks(of_a_file).enumerate().map(write).collect();
+        // httpd takes the last file that it is given.
+        let ticket_keys = match self.is_apache() {
+            true => &ticket_keys[..1],
+            false => &ticket_keys[..],
+        };
+        self.start_with(files, ticket_keys)
+    }
+
+    pub(crate) fn is_apache(&self) -> bool {
+        self.server.name == test_servers::APACHE.name
+    }
+
+    /// As [`start`](Self::start), with these files of ticket keys.
+    pub(crate) fn start_with(&self, files: &Files, ticket_keys: &[String]) -> Running {
         let task = Task {
             files,
             server_name: SERVER_NAME,
@@ -116,7 +123,7 @@ impl Product {
             workers: 1,
             stateless: true,
             cipher_suites: CIPHER_SUITES,
-            ticket_keys: &ticket_keys,
+            ticket_keys,
         };
         let program = self.server.find().expect("it is installed");
         let connects = |address| match TcpStream::connect(address) {

@@ -58,6 +58,11 @@ TSSslSessionID id_of(const char *text);
 /* A TLS 1.2 session under an id, `age` seconds old, encoded in about 120 bytes and `extra` more. */
 SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size_t extra);
 
+/* Writes a record for TSSslTicketKeyUpdate(): a name of one byte, and secrets that look random and
+ * are the same for the same name. */
+enum { RECORD = 48 };
+void make_record(char *at, char name);
+
 /* Inserts a session, which must succeed. */
 void insert(const TSSslSessionID *id, SSL_SESSION *session);
 

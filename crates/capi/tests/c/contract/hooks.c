@@ -147,7 +147,8 @@ CASE_FOR(TLS12_ID, hooks_run_in_order_with_their_data) {
 /* Makes every call. */
 static void make_every_call(int event, const TSSslSessionID *id, void *data) {
     int *calls = data;
-    char keys[48] = "a name for a key, and two secrets";
+    char keys[RECORD];
+    make_record(keys, 'a');
     char buffer[16];
     int length = sizeof buffer;
     TSSslSessionID other = id_of("other");

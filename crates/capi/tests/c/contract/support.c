@@ -84,6 +84,15 @@ SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size
     return session;
 }
 
+void make_record(char *at, char name) {
+    memset(at, name, 16);
+    uint64_t mixed = (unsigned char)name + 1;
+    for (int i = 16; i < RECORD; i++) {
+        mixed = mixed * 6364136223846793005U + 1442695040888963407U;
+        at[i] = (char)(mixed >> 56);
+    }
+}
+
 void insert(const TSSslSessionID *id, SSL_SESSION *session) {
     CHECK(TSSslSessionInsert(id, (TSSslSession)session, NULL) == TS_SUCCESS);
 }

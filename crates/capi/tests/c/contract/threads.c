@@ -212,17 +212,17 @@ static void count(int event, const TSSslSessionID *id, void *data) {
 
 CASE_FOR(ALL_WAYS, handshakes_while_hooks_are_added_and_keys_rotate) {
     atomic_int calls = 0;
-    char records[96];
-    for (int i = 0; i < 96; i++) {
-        records[i] = (char)(i * 73);
-    }
+    char records[2 * RECORD];
+    make_record(records, 'a');
+    make_record(records + RECORD, 'b');
     /* The key in use from the start stays in every set. */
-    CHECK(TSSslTicketKeyUpdate(records + 48, 48) == TS_SUCCESS);
+    CHECK(TSSslTicketKeyUpdate(records + RECORD, RECORD) == TS_SUCCESS);
     CHECK(rekindle_session_hook_add(count, &calls) == 0);
     spawn_all(visit_often, peers);
     for (int i = 0; i < 20; i++) {
         CHECK(rekindle_session_hook_add(count, &calls) == 0);
-        CHECK(TSSslTicketKeyUpdate(records, i % 2 ? 96 : 0) == (i % 2 ? TS_SUCCESS : TS_ERROR));
+        int length = i % 2 ? 2 * RECORD : 0;
+        CHECK(TSSslTicketKeyUpdate(records, length) == (length ? TS_SUCCESS : TS_ERROR));
         sched_yield();
     }
     join_all();

@@ -9,22 +9,12 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-enum { RECORD = 48 };
-
-/* Writes a record: a name, and secrets that depend on it. */
-static void record(char *at, char name) {
-    memset(at, name, 16);
-    for (int i = 16; i < RECORD; i++) {
-        at[i] = (char)(name * 31 ^ i * 73);
-    }
-}
-
 /* Updates the ring with keys of these names, one a character. */
 static void use_keys(const char *names) {
     char records[8 * RECORD];
     int keys = (int)strlen(names);
     for (int i = 0; i < keys; i++) {
-        record(records + i * RECORD, names[i]);
+        make_record(records + i * RECORD, names[i]);
     }
     CHECK(TSSslTicketKeyUpdate(records, keys * RECORD) == TS_SUCCESS);
     CHECK(rekindle_last_error()[0] == '\0');
@@ -47,9 +37,12 @@ static char sealed_by(const struct peers *peers) {
 
 CASE(an_update_needs_a_cache) {
     char records[RECORD];
-    record(records, 'a');
+    make_record(records, 'a');
     CHECK(TSSslTicketKeyUpdate(records, RECORD) == TS_ERROR && said("rekindle_init"));
 }
+
+static const char PRIVATE_KEY[] = "-----BEGIN PRIVATE KEY-----\n"
+                                  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n";
 
 static void refuse(char *records, int length, const char *why) {
     CHECK(TSSslTicketKeyUpdate(records, length) == TS_ERROR && said(why));
@@ -62,7 +55,7 @@ CASE_FOR(TLS12_TICKET, bad_updates_leave_the_keys_in_use) {
     CHECK(sealed_by(peers) == 'a');
     refuse(NULL, RECORD, "NULL");
     refuse(NULL, 0, "NULL");
-    record(records, 'b');
+    make_record(records, 'b');
     refuse(records, 0, "48");
     refuse(records, RECORD - 1, "48");
     refuse(records, -1, "negative");
@@ -71,11 +64,14 @@ CASE_FOR(TLS12_TICKET, bad_updates_leave_the_keys_in_use) {
     refuse(records, 2 * RECORD, "zero");
     memset(records + RECORD, 'x', RECORD);
     refuse(records, 2 * RECORD, "ticket key 2 has a secret that is one repeated byte");
-    record(records + RECORD, 'c');
+    make_record(records + RECORD, 'c');
     memcpy(records + RECORD + 32, records + RECORD + 16, 16);
     refuse(records, 2 * RECORD, "ticket key 2 encrypts with its MAC secret");
-    record(records + RECORD, 'c');
-    record(records + 2 * RECORD, 'b');
+    memcpy(records + RECORD + 16, "neither of these two was random.", 32);
+    refuse(records, 2 * RECORD, "ticket key 2 has secrets that look like text");
+    refuse((char *)PRIVATE_KEY, sizeof PRIVATE_KEY - 1, "looks like PEM, such as a private key");
+    make_record(records + RECORD, 'c');
+    make_record(records + 2 * RECORD, 'b');
     refuse(records, 3 * RECORD, "ticket key 1 and ticket key 3 have the same name");
     memset(records + 2 * RECORD, 'd', 16);
     refuse(records, 3 * RECORD, "ticket key 1 and ticket key 3 have the same secrets");
@@ -85,7 +81,7 @@ CASE_FOR(TLS12_TICKET, bad_updates_leave_the_keys_in_use) {
 
 CASE_FOR(TLS12_TICKET, what_is_behind_the_last_record_is_ignored_with_a_warning) {
     char records[2 * RECORD];
-    record(records, 'a');
+    make_record(records, 'a');
     memset(records + RECORD, '\n', RECORD);
     for (int extra = 1; extra < RECORD; extra += 46) {
         CHECK(TSSslTicketKeyUpdate(records, RECORD + extra) == TS_SUCCESS);
@@ -246,7 +242,7 @@ static const char *file_with(const char *content, size_t len) {
 }
 
 static const char SECRET[] =
-    "secret 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nperiod 3600\n";
+    "secret 8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4\nperiod 3600\n";
 
 CASE_FOR(STATELESS, processes_with_one_secret_open_each_others_tickets) {
     rekindle_shutdown();
@@ -279,7 +275,7 @@ CASE_FOR(STATELESS, processes_with_one_secret_open_each_others_tickets) {
 
 CASE_FOR(TLS12_TICKET, ticket_keys_are_loaded_by_the_name_of_their_format) {
     char key[RECORD];
-    record(key, 'a');
+    make_record(key, 'a');
     const char *path = file_with(key, sizeof key);
     CHECK(rekindle_ticket_keys_load(path, "traffic-server-48") == 0);
     visit(peers);
@@ -305,7 +301,7 @@ CASE_FOR(TLS12_TICKET, tickets_are_aes_128_cbc_with_hmac_sha256) {
     unsigned char mac[32], plain[4096];
     size_t length;
     int first, rest;
-    record(key, 'a');
+    make_record(key, 'a');
     use_keys("a");
     visit(peers);
     SSL_SESSION_get0_ticket(peers->session, &ticket, &length);

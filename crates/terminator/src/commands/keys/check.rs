@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
-use rekindle_key_files::{KeyCheck, KeyFileContent};
+use rekindle_key_files::{FolderOrder, KeyCheck, KeyFileContent, KeyFileRead, Warning};
 
 use super::error::KeysError;
-use super::input::{Kind, Lifetime, keys_of, now};
+use super::input::{Kind, Lifetime, Source, keys_of, now};
+use crate::key_flags::folder_order;
 
 const WARNINGS: u8 = 1;
 const UNUSABLE: u8 = 2;
@@ -22,6 +23,10 @@ pub(crate) struct Check {
     /// Its format, or `secret`
     #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
+
+    /// Which file of a folder seals: the one with the least name or with the greatest
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    order: FolderOrder,
 
     /// The file or folder that is in force
     #[arg(long, value_name = "OLD")]
@@ -49,47 +54,49 @@ impl Check {
                 return ExitCode::from(UNUSABLE);
             }
         };
-        match self.warnings(&new) {
-            Ok(warnings) if warnings.is_empty() => ExitCode::SUCCESS,
-            Ok(warnings) => {
-                warnings.iter().for_each(|warning| println!("{warning}"));
-                ExitCode::from(WARNINGS)
-            }
+        let warnings = match self.dry_run(&new.content) {
+            Ok(warnings) => warnings,
             Err(error) => {
                 eprintln!("rekindle-terminator: {error}");
-                ExitCode::from(UNUSABLE)
+                return ExitCode::from(UNUSABLE);
             }
+        };
+        let (told, notes): (Vec<_>, Vec<_>) = new.notices.iter().partition(|n| n.is_warning());
+        notes.iter().for_each(|note| println!("note: {note}"));
+        told.iter().for_each(|warning| println!("{warning}"));
+        warnings.iter().for_each(|warning| println!("{warning}"));
+        match told.is_empty() && warnings.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(WARNINGS),
         }
     }
 
-    /// The content of a file, if it gives keys now.
-    fn read(&self, path: &Path, kind: Kind) -> Result<KeyFileContent, KeysError> {
-        let content = kind.file(path).read()?;
-        keys_of(&content, path, self.lifetime)?;
-        Ok(content)
+    /// What was read of a file, if it gives keys now.
+    fn read(&self, path: &Path, kind: Kind) -> Result<KeyFileRead, KeysError> {
+        let order = self.order;
+        let mut read = Source { kind, order }.file(path).read()?;
+        let lifetime = self.lifetime.of(Some(&read.content));
+        keys_of(&read.content, path, lifetime)?;
+        if let KeyFileContent::Secret(file) = &read.content {
+            read.notices.extend(file.disagreement(path, lifetime));
+        }
+        Ok(read)
     }
 
-    fn warnings(&self, new: &KeyFileContent) -> Result<Vec<String>, KeysError> {
-        let others = self.format.file(&self.path).readable_by_others_now()?;
-        let others = others.iter().map(|path| {
-            let path = path.display();
-            format!("readable-by-others: {path} can be read or written by others than its owner")
-        });
+    fn dry_run(&self, new: &KeyFileContent) -> Result<Vec<Warning>, KeysError> {
         let old = match &self.against {
             Some(path) => Some(self.read(path, self.against_format.unwrap_or(self.format))?),
             None => None,
         };
         let check = KeyCheck {
             now: now(),
-            lifetime: self.lifetime.session_timeout,
+            lifetime: self.lifetime.of(Some(new)),
             period: self.period,
         };
-        let dry_run = check.dry_run(new, old.as_ref());
-        let dry_run = dry_run.map_err(|source| KeysError::Secret {
+        let warnings = check.dry_run(new, old.as_ref().map(|old| &old.content));
+        warnings.map_err(|source| KeysError::Secret {
             path: self.path.clone(),
             source,
-        })?;
-        let dry_run = dry_run.iter().map(ToString::to_string);
-        Ok(others.chain(dry_run).collect())
+        })
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 use rekindle::tickets::{KeyEntry, KeyRole, TicketKeys};
-use rekindle_key_files::TicketKeyFormat;
+use rekindle_key_files::{FolderOrder, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::generate::is_haproxy;
-use super::input::{Kind, Lifetime, now};
+use super::input::{Kind, Lifetime, Source, now};
 use super::output::Output;
-use crate::key_format::key_format;
+use crate::key_flags::{folder_order, key_format};
 
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
@@ -22,6 +22,10 @@ pub(crate) struct Convert {
     /// derive them
     #[arg(long, value_name = "NAME")]
     from: Kind,
+
+    /// Which file of a folder seals: the one with the least name or with the greatest
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    order: FolderOrder,
 
     /// The format to write
     #[arg(long, value_name = "NAME", value_parser = key_format())]
@@ -37,13 +41,17 @@ pub(crate) struct Convert {
 impl Convert {
     pub(super) fn run(self) -> Result<(), KeysError> {
         let destination = self.output.open()?;
-        let keys = self.from.keys(&self.path, self.lifetime)?;
+        let source = Source {
+            kind: self.from,
+            order: self.order,
+        };
+        let keys = source.keys(&self.path, self.lifetime)?;
         let now = now();
         let keys = match self.from {
             Kind::Secret if is_haproxy(self.to) => nearest_next(&keys, now)?,
             _ => keys,
         };
-        destination.put(&self.to.write(&keys, now)?)
+        destination.put_keys(self.to, &self.to.write(&keys, now)?)
     }
 }
 

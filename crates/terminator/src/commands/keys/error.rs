@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use rekindle::tickets::{Fingerprint, SecretError, TicketKeyError};
-use rekindle_key_files::{TicketFileError, WriteError};
+use rekindle_key_files::{Notice, TicketFileError, TicketKeyFormat, WriteError};
 use thiserror::Error;
 
 /// Each says which file or flag it is about, and never what is in a file.
@@ -12,8 +12,6 @@ use thiserror::Error;
 pub(super) enum KeysError {
     #[error(transparent)]
     Read(#[from] TicketFileError),
-    #[error("{path} has {bytes} bytes behind its last whole key: is the format right?")]
-    TrailingBytes { path: PathBuf, bytes: usize },
     #[error("bad ticket secret in {path}: {source}")]
     Secret { path: PathBuf, source: SecretError },
     #[error("cannot make a secret: {0}")]
@@ -24,8 +22,62 @@ pub(super) enum KeysError {
     Format(#[from] WriteError),
     #[error("cannot write {path}: {source}")]
     Write { path: PathBuf, source: io::Error },
-    #[error("cannot lock {path}: {source}")]
-    Lock { path: PathBuf, source: io::Error },
+    #[error("cannot open {path}: {source}")]
+    Open { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot write {path}, after {replaced} other files of its folder were replaced: {source}; \
+         run the command again"
+    )]
+    Half {
+        path: PathBuf,
+        replaced: usize,
+        source: io::Error,
+    },
+    #[error(
+        "{0} is a mount point, which cannot be replaced in one step: replace the file that is \
+         mounted there, or mount its folder"
+    )]
+    MountPoint(PathBuf),
+    #[error("{0} is in the way: a folder for a set of keys holds nothing else")]
+    OtherFiles(PathBuf),
+    #[error(
+        "{format} has one key a file, and these are {keys}: --out FOLDER, which is made if it is \
+         not there"
+    )]
+    OneKeyAFile {
+        format: TicketKeyFormat,
+        keys: usize,
+    },
+    #[error(
+        "{0} has one key a file, so a new key needs another file: rotate a folder of them \
+         (`keys generate --count 3 --out FOLDER`)"
+    )]
+    NoRoom(TicketKeyFormat),
+    #[error("{0}")]
+    Disagreement(Notice),
+    #[error(
+        "{path}: its ratchet would go {periods} periods of {period} s forward, and {usual}; is the \
+         clock right ({now})? --force does it, and keeps what is there in {kept}"
+    )]
+    Leap {
+        path: PathBuf,
+        periods: u64,
+        period: u64,
+        usual: String,
+        now: String,
+        kept: PathBuf,
+    },
+    #[error(
+        "{path}: its ratchet is {periods} periods ahead of the clock ({now}), so no key can be \
+         derived now: is the clock right? If the ratchet went too far, its other machines and \
+         {kept} have the secret"
+    )]
+    Ahead {
+        path: PathBuf,
+        periods: u64,
+        now: String,
+        kept: PathBuf,
+    },
     #[error("{0} is no regular file: it is left as it is")]
     NotAFile(PathBuf),
     #[error("{0} exists: --force overwrites it")]

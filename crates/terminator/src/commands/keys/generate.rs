@@ -6,7 +6,7 @@ use clap::{Args, value_parser};
 use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyRole, TicketCipher, TicketKey, TicketKeys, TicketSecret, Validity,
 };
-use rekindle_key_files::{TicketKeyFormat, secret_text};
+use rekindle_key_files::{SecretFile, TicketKeyFormat, secret_text};
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
@@ -46,21 +46,26 @@ impl Generate {
         let destination = self.output.open()?;
         match self.format {
             Kind::Secret => destination.put(secret_text(&self.secret()?).as_bytes()),
-            Kind::Keys(format) => destination.put(&self.keys(format)?),
+            Kind::Keys(format) => destination.put_keys(format, &self.keys(format)?),
         }
     }
 
-    fn secret(&self) -> Result<TicketSecret, KeysError> {
+    fn secret(&self) -> Result<SecretFile, KeysError> {
         if self.count.is_some() {
             return Err(KeysError::Flags("--count: a secret is one"));
         }
         // A machine whose clock is behind must find its period as well.
         let begin = now().saturating_sub(TicketSecret::SKEW);
         let period = Duration::from_secs(self.period.unwrap_or(HOUR));
-        TicketSecret::random(period, self.ratchet.then_some(begin)).map_err(KeysError::NoSecret)
+        let secret = TicketSecret::random(period, self.ratchet.then_some(begin));
+        Ok(SecretFile {
+            secret: secret.map_err(KeysError::NoSecret)?,
+            session_timeout: Some(self.lifetime.of(None)),
+            pace: None,
+        })
     }
 
-    fn keys(&self, format: TicketKeyFormat) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    fn keys(&self, format: TicketKeyFormat) -> Result<Vec<Zeroizing<Vec<u8>>>, KeysError> {
         if self.ratchet {
             return Err(KeysError::Flags("--ratchet goes with --format secret"));
         }
@@ -97,7 +102,7 @@ impl Generate {
         KeyRole::Timed(Validity {
             seal_from: Duration::from_secs(begin),
             seal_until: end,
-            open_until: end + self.lifetime.session_timeout,
+            open_until: end + self.lifetime.of(None),
         })
     }
 }

@@ -1,15 +1,13 @@
 //! Files of keys, as the commands read them.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser, ValueParserFactory};
 use clap::{Args, value_parser};
 use rekindle::tickets::TicketKeys;
-use rekindle_key_files::{KeyFileContent, TicketFileError, TicketKeyFile, TicketKeyFormat};
+use rekindle_key_files::{FolderOrder, KeyFileContent, SecretFile, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
 
@@ -23,91 +21,71 @@ pub(super) enum Kind {
 /// How long tickets live, which says how long keys are needed.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Lifetime {
-    /// How long tickets live, in seconds: the terminator's --session-timeout
-    #[arg(long, value_name = "SECONDS", default_value = "7200")]
+    /// How long tickets live, in seconds: the terminator's --session-timeout [default: what a
+    /// secret's file says, else 7200]
+    #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = value_parser!(u64).range(1..=604_800).map(Duration::from_secs))]
-    pub(super) session_timeout: Duration,
+    session_timeout: Option<Duration>,
 }
 
-impl Kind {
-    pub(super) const DEFAULT: Self = Self::Keys(TicketKeyFormat::TrafficServer48);
+impl Lifetime {
+    const DEFAULT: Duration = Duration::from_secs(7200);
 
+    /// What the flag says, what the file of a secret says, or the default.
+    pub(super) fn of(self, content: Option<&KeyFileContent>) -> Duration {
+        let of_file = match content {
+            Some(KeyFileContent::Secret(file)) => file.session_timeout,
+            _ => None,
+        };
+        self.session_timeout.or(of_file).unwrap_or(Self::DEFAULT)
+    }
+
+    /// As [`of`](Self::of), where the flag and the file must not differ.
+    pub(super) fn agreed(self, path: &Path, file: &SecretFile) -> Result<Duration, KeysError> {
+        let lifetime = self.session_timeout.or(file.session_timeout);
+        let lifetime = lifetime.unwrap_or(Self::DEFAULT);
+        match file.disagreement(path, lifetime) {
+            Some(notice) => Err(KeysError::Disagreement(notice)),
+            None => Ok(lifetime),
+        }
+    }
+}
+
+/// A file or folder of keys, or a file with a secret.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) kind: Kind,
+    pub(super) order: FolderOrder,
+}
+
+impl Source {
     pub(super) fn file(self, path: &Path) -> TicketKeyFile {
-        match self {
-            Self::Keys(format) => TicketKeyFile::keys(path, format),
-            Self::Secret => TicketKeyFile::secret(path),
+        match self.kind {
+            Kind::Keys(format) => TicketKeyFile::keys(path, format).order(self.order),
+            Kind::Secret => TicketKeyFile::secret(path),
         }
     }
 
     /// The keys in a file or folder that holds nothing else, or those derived for the time around
     /// now.
     pub(super) fn keys(self, path: &Path, lifetime: Lifetime) -> Result<TicketKeys, KeysError> {
-        let keys = keys_of(&self.file(path).read()?, path, lifetime)?;
-        if let Self::Keys(format) = self {
-            refuse_trailing(&keys, path, format)?;
-        }
-        Ok(keys)
+        let read = self.file(path).read()?;
+        let lifetime = lifetime.of(Some(&read.content));
+        keys_of(&read.content, path, lifetime)
     }
-}
-
-/// Refuses bytes behind the last whole key, other than the newline of an editor.
-///
-/// They are the end of a key of another format. The command would take secrets for names, and cut
-/// them off when it writes the file again.
-pub(super) fn refuse_trailing(
-    keys: &TicketKeys,
-    path: &Path,
-    format: TicketKeyFormat,
-) -> Result<(), KeysError> {
-    let bytes = keys.trailing_bytes;
-    if bytes == 0 {
-        return Ok(());
-    }
-    let unreadable = |error: io::Error| TicketFileError {
-        path: path.into(),
-        fault: error.into(),
-    };
-    if path.is_dir() {
-        // The folder's number is the sum of its files, each of which may have a newline.
-        for entry in fs::read_dir(path).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let file = entry.path();
-            // Reading the folder passes over the same files.
-            if entry.file_name().as_encoded_bytes().starts_with(b".") || !file.is_file() {
-                continue;
-            }
-            if let KeyFileContent::Keys(keys) = TicketKeyFile::keys(&file, format).read()? {
-                refuse_trailing(&keys, &file, format)?;
-            }
-        }
-        return Ok(());
-    }
-    if bytes == 1 && last_byte(path).map_err(unreadable)? == b'\n' {
-        return Ok(());
-    }
-    let path = path.into();
-    Err(KeysError::TrailingBytes { path, bytes })
-}
-
-fn last_byte(path: &Path) -> io::Result<u8> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last[0])
 }
 
 /// The keys themselves, or those derived for the time around now.
 pub(super) fn keys_of(
     content: &KeyFileContent,
     path: &Path,
-    lifetime: Lifetime,
+    lifetime: Duration,
 ) -> Result<TicketKeys, KeysError> {
     match content {
         KeyFileContent::Keys(keys) => Ok(keys.clone()),
-        KeyFileContent::Secret(secret) => {
+        KeyFileContent::Secret(file) => {
             let path = PathBuf::from(path);
-            let keys = secret.keys_around(now(), lifetime.session_timeout);
+            let keys = file.secret.keys_around(now(), lifetime);
             keys.map_err(|source| KeysError::Secret { path, source })
         }
     }
@@ -116,6 +94,10 @@ pub(super) fn keys_of(
 /// Since 1970.
 pub(super) fn now() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+impl Kind {
+    pub(super) const DEFAULT: Self = Self::Keys(TicketKeyFormat::TrafficServer48);
 }
 
 impl fmt::Display for Kind {

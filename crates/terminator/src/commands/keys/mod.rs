@@ -9,9 +9,11 @@ mod convert;
 mod error;
 mod generate;
 mod input;
+mod key_set;
 mod output;
 mod ratchet;
 mod rotate;
 mod show;
+mod target;
 
 pub(crate) use self::command::KeysCommand;

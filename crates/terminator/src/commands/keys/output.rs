@@ -1,25 +1,26 @@
-//! Where secrets go: to a file for its owner alone, or to standard output on request.
+//! Where secrets go: to files for their owner alone, or to standard output on request.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
+use rekindle_key_files::TicketKeyFormat;
+use zeroize::Zeroizing;
 
 use super::error::KeysError;
+use super::key_set::KeySet;
+use super::target::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Output {
-    /// The file to write, readable for its owner only; it is replaced in one step
-    #[arg(long, value_name = "FILE")]
+    /// The file to write, readable for its owner only; it is replaced in one step. For several keys
+    /// of a product that takes one key a file, a folder
+    #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
 
-    /// Overwrite the file if it exists
+    /// Overwrite what exists
     #[arg(long, requires = "out")]
     force: bool,
 
@@ -31,6 +32,7 @@ pub(super) struct Output {
 /// Where secrets will go.
 pub(super) enum Destination {
     File(Target),
+    Folder(KeySet),
     StandardOutput,
 }
 
@@ -38,6 +40,13 @@ impl Output {
     /// To be called before a secret is made: the secret would be lost.
     pub(super) fn open(&self) -> Result<Destination, KeysError> {
         match &self.out {
+            Some(path) if path.is_dir() => {
+                let set = KeySet::lock(path)?;
+                if !self.force && !set.is_empty() {
+                    return Err(KeysError::Exists(path.clone()));
+                }
+                Ok(Destination::Folder(set))
+            }
             Some(path) => {
                 let target = Target::lock(path)?;
                 if !self.force && target.exists {
@@ -55,8 +64,30 @@ impl Destination {
     pub(super) fn put(&self, secrets: &[u8]) -> Result<(), KeysError> {
         match self {
             Self::File(target) => target.replace(secrets),
+            Self::Folder(set) => Err(KeysError::NotAFile(set.path().into())),
             Self::StandardOutput => print_secrets(secrets),
         }
+    }
+
+    /// Writes the files of a format, and prints what a server's configuration says of them where it
+    /// names each.
+    pub(super) fn put_keys(
+        self,
+        format: TicketKeyFormat,
+        files: &[Zeroizing<Vec<u8>>],
+    ) -> Result<(), KeysError> {
+        let mut set = match (self, files) {
+            (Self::Folder(set), _) if format.is_one_key_a_file() => set,
+            (Self::File(target), [_, _, ..]) if !target.exists => KeySet::create(&target)?,
+            (other, [file]) => return other.put(file),
+            _ => {
+                let keys = files.len();
+                return Err(KeysError::OneKeyAFile { format, keys });
+            }
+        };
+        set.fill(files)?;
+        print!("{}", set.configuration(format));
+        Ok(())
     }
 }
 
@@ -71,115 +102,12 @@ pub(super) fn print_secrets(secrets: &[u8]) -> Result<(), KeysError> {
     })
 }
 
-/// A file to be replaced, under a lock on its folder: no other command replaces a file there
-/// between the reading and the replacement.
-pub(super) struct Target {
-    path: PathBuf,
-    exists: bool,
-    /// Holds the lock until it is closed.
-    folder: File,
-}
-
-impl Target {
-    /// Waits while another command has the lock.
-    pub(super) fn lock(path: &Path) -> Result<Self, KeysError> {
-        // Of a link, the file that it points to is replaced.
-        let path = match fs::canonicalize(path) {
-            Ok(target) => target,
-            Err(_) => path.into(),
-        };
-        let parent = path.parent().filter(|folder| *folder != Path::new(""));
-        let parent = parent.unwrap_or(Path::new("."));
-        let lock = |folder: &File| retry_on_intr(|| flock(folder, FlockOperation::LockExclusive));
-        let folder = File::open(parent).and_then(|folder| {
-            lock(&folder)?;
-            Ok(folder)
-        });
-        let folder = folder.map_err(|source| KeysError::Lock {
-            path: parent.into(),
-            source,
-        })?;
-        let exists = is_there(&path)?;
-        Ok(Self {
-            path,
-            exists,
-            folder,
-        })
-    }
-
-    /// Replaces the file in one step. A file that was there keeps its owner, who could otherwise
-    /// not read it any more.
-    pub(super) fn replace(&self, secrets: &[u8]) -> Result<(), KeysError> {
-        let Some(name) = self.path.file_name() else {
-            return Err(KeysError::NotAFile(self.path.clone()));
-        };
-        // Readers of the folder pass over names that begin with a dot.
-        let mut aside = OsString::from(".");
-        aside.push(name);
-        aside.push(".new");
-        let aside = self.path.with_file_name(aside);
-        let filled = self.fill(&aside, secrets);
-        filled.map_err(|source| KeysError::Write {
-            path: aside.clone(),
-            source,
-        })?;
-        let placed = fs::rename(&aside, &self.path).inspect_err(|_| {
-            // The error to report is that of the renaming.
-            let _ = fs::remove_file(&aside);
-        });
-        let placed = placed.and_then(|()| self.folder.sync_all());
-        placed.map_err(|source| KeysError::Write {
-            path: self.path.clone(),
-            source,
-        })
-    }
-
-    fn fill(&self, aside: &Path, secrets: &[u8]) -> io::Result<()> {
-        // A killed command may have left it; the lock keeps out a running one.
-        match fs::remove_file(aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create_new(true).mode(0o600);
-        let file = options.open(aside)?;
-        self.write(file, secrets).inspect_err(|_| {
-            let _ = fs::remove_file(aside);
-        })
-    }
-
-    fn write(&self, mut file: File, secrets: &[u8]) -> io::Result<()> {
-        if self.exists {
-            let (before, ours) = (fs::metadata(&self.path)?, file.metadata()?);
-            if (before.uid(), before.gid()) != (ours.uid(), ours.gid()) {
-                fchown(&file, Some(before.uid()), Some(before.gid()))?;
-            }
-        }
-        file.write_all(secrets)?;
-        file.sync_all()
-    }
-}
-
-/// Whether there is a file. A device, a link to nothing or the like is refused.
-fn is_there(path: &Path) -> Result<bool, KeysError> {
-    match path.symlink_metadata() {
-        Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(KeysError::NotAFile(path.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => {
-            let path = path.into();
-            Err(KeysError::Write { path, source })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::env;
+    use std::fs;
     use std::os::unix::fs::FileExt;
     use std::process::Command;
-
-    use zeroize::Zeroizing;
 
     use super::*;
 

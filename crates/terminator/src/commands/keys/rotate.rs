@@ -4,25 +4,30 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKeys};
-use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat};
+use rekindle_key_files::{FolderOrder, KeyFileContent, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
-use super::input::{now, refuse_trailing};
-use super::output::Target;
-use crate::key_format::key_format;
+use super::input::now;
+use super::key_set::KeySet;
+use super::target::Target;
+use crate::key_flags::{folder_order, key_format};
 
 /// The most keys of a file with a staged one, unless --keep is more.
 const MOST_STAGED: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
-    /// The file
+    /// The file; of a product that takes one key a file, the folder
     file: PathBuf,
 
     /// Its format
     #[arg(long, value_name = "NAME", value_parser = key_format())]
     format: TicketKeyFormat,
+
+    /// Which file of a folder seals: the one with the least name or with the greatest
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    order: FolderOrder,
 
     /// Add a key that opens only, and print its fingerprint
     #[arg(long, conflicts_with = "promote")]
@@ -40,20 +45,30 @@ pub(crate) struct Rotate {
 
 impl Rotate {
     pub(super) fn run(self) -> Result<(), KeysError> {
-        let file = TicketKeyFile::keys(&self.file, self.format);
-        // A folder is rotated by putting a file into it.
-        if self.file.is_dir() {
-            return Err(KeysError::Flags("rotate takes a file, not a folder"));
+        let is_folder = self.file.is_dir();
+        let one_key_a_file = self.format.is_one_key_a_file();
+        if is_folder && !one_key_a_file {
+            return Err(KeysError::Flags(
+                "rotate takes a file of this format, not a folder",
+            ));
         }
-        // Held until the file is replaced, so that no other rotation is lost.
-        let target = Target::lock(&self.file)?;
-        let KeyFileContent::Keys(keys) = file.read()? else {
+        // Held until the files are replaced, so that no other rotation is lost.
+        let target = match is_folder {
+            true => Target::lock_folder(&self.file)?,
+            false => Target::lock(&self.file)?,
+        };
+        let read = TicketKeyFile::keys(&self.file, self.format)
+            .order(self.order)
+            .read()?;
+        let KeyFileContent::Keys(keys) = read.content else {
             return Err(KeysError::Flags("a secret rotates by itself"));
         };
-        refuse_trailing(&keys, &self.file, self.format)?;
+        if one_key_a_file && !is_folder {
+            return Err(KeysError::NoRoom(self.format));
+        }
         let keys: Vec<KeyEntry> = keys.entries().cloned().collect();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
-        let (said, key, keys) = match &self.promote {
+        let (said, key, mut keys) = match &self.promote {
             _ if two_steps != (self.stage || self.promote.is_some()) => {
                 return Err(KeysError::Flags(if two_steps {
                     "files of this format are rotated in two steps: --stage, then --promote"
@@ -65,9 +80,25 @@ impl Rotate {
             Some(promoted) => self.promote(promoted, keys)?,
             None => self.add(keys)?,
         };
-        let keys = TicketKeys::new(keys)?;
-        target.replace(&self.format.write(&keys, now())?)?;
+        if !is_folder {
+            let keys = TicketKeys::new(keys)?;
+            let files = self.format.write(&keys, now())?;
+            target.replace(&files[0])?;
+            println!("{said} {key}");
+            return Ok(());
+        }
+        let mut set = KeySet::new(target, read.files);
+        let room = set.room(keys.len().min(self.keep.into()));
+        if room < 2 {
+            return Err(KeysError::NoRoom(self.format));
+        }
+        keys.truncate(room);
+        let files = self.format.write(&TicketKeys::new(keys)?, now())?;
+        let has_grown = set.fill(&files)?;
         println!("{said} {key}");
+        if has_grown {
+            print!("{}", set.configuration(self.format));
+        }
         Ok(())
     }
 

@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use humantime::format_rfc3339_seconds;
 use rekindle::tickets::{KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys};
+use rekindle_key_files::FolderOrder;
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
-use super::input::{Kind, Lifetime, now};
+use super::input::{self, Kind, Lifetime, now};
 use super::output::print_secrets;
+use crate::key_flags::folder_order;
 
 /// The most bytes of a line: three words, a name, three times, a key of 32 bytes and a MAC secret
 /// of 64.
@@ -42,6 +44,10 @@ struct Source {
     #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
 
+    /// Which file of a folder seals: the one with the least name or with the greatest
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    order: FolderOrder,
+
     #[command(flatten)]
     lifetime: Lifetime,
 }
@@ -69,7 +75,11 @@ impl Source {
     /// A line for each key, of which `more` writes the rest.
     fn print(&self, more: impl Fn(&mut String, &TicketKey, KeyRole)) -> Result<(), KeysError> {
         let path: &Path = &self.path;
-        let keys = self.format.keys(path, self.lifetime)?;
+        let source = input::Source {
+            kind: self.format,
+            order: self.order,
+        };
+        let keys = source.keys(path, self.lifetime)?;
         for (given, word) in keys.entries().zip(words(&keys, now())) {
             let key = given.key();
             let cipher = match key.cipher() {
