@@ -16,6 +16,6 @@ pub use rustix::process::Signal;
 pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
-pub use tcp::{connect, echo, free_port, serve};
+pub use tcp::{connect, echo, echo_on, free_port, serve};
 pub use tls_client::TlsClient;
 pub use wait::{DEADLINE, eventually};

@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::http::{self, Answer, answer, text};
 use super::metrics::Metrics;
+use crate::log_limit::LogLimit;
 
 /// Scrapers and health checks are few. More connections than this wait.
 const CONNECTIONS: usize = 64;
@@ -27,12 +28,15 @@ impl Admin {
     /// Answers for as long as the process lives: health checks matter most during the drain.
     pub(crate) async fn run(self, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let accept_errors = LogLimit::default();
         // The semaphore is never closed, so the loop ends only with the process.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             let (tcp, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    warn!(%error, "cannot accept admin connections");
+                    if let Some(suppressed) = accept_errors.admit() {
+                        warn!(%error, suppressed, "cannot accept admin connections");
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }

@@ -2,10 +2,11 @@
 //!
 //! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
 //! connections and runs the handshake in [`tls`]. A connection then belongs to [`tunnel`], which
-//! forwards it to the upstream, or to [`demo`], which answers by itself.
+//! reaches the upstream by [`connect`] and forwards to it, or to [`demo`], which answers by itself.
 
 mod accept;
 mod background;
+mod connect;
 mod demo;
 mod identity;
 mod reload;

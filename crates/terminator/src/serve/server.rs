@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::accept::{Frontend, Service};
+use super::accept::{Frontend, LogLimits, Service};
 use super::background::{self, Asker, Turn};
 use super::demo::{Demo, instructions};
 use super::identity::{Identity, IdentityFiles};
@@ -73,6 +73,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         slots: Arc::new(Semaphore::new(max_connections)),
         connections: connections.clone(),
         shutdown: shutdown.clone(),
+        log_limits: LogLimits::default(),
     };
 
     let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
@@ -134,8 +135,7 @@ fn service(
         let demo = Service::Demo(Demo(resumption.clone()));
         return Ok((Identity::self_signed()?, None, demo));
     };
-    let metrics = Arc::clone(metrics);
-    let tunnel = Service::Tunnel(Tunnel { upstream, metrics });
+    let tunnel = Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)));
     Ok((Identity::load(&files)?, Some(files), tunnel))
 }
 

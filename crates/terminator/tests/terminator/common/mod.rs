@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod keys;
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ impl Terminator {
     }
 
     /// A proxy to `upstream`, with a certificate from `files`.
-    pub(crate) fn proxy(upstream: SocketAddr, files: &Files, words: &str) -> Self {
+    pub(crate) fn proxy(upstream: impl Display, files: &Files, words: &str) -> Self {
         let (cert, key) = (files.cert(), files.key());
         Self::start(&format!(
             "--upstream {upstream} --cert {cert} --key {key} {words}"
@@ -107,6 +108,13 @@ impl Terminator {
     pub(crate) fn logged(&self, text: &str) -> usize {
         let log = self.process.output();
         log.lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// How many lines of the log that contain `text` an operator sees at the default level.
+    pub(crate) fn warned(&self, text: &str) -> usize {
+        let log = self.process.output();
+        let warnings = log.lines().filter(|line| line.contains(" WARN "));
+        warnings.filter(|line| line.contains(text)).count()
     }
 
     pub(crate) fn wait_for_log(&self, text: &str) {
