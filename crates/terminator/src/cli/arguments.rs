@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use rekindle::openssl::SessionStorage;
 
 use super::tickets::{TicketArgs, TicketSettings};
+use super::tls::TlsArgs;
 use crate::commands::{Advise, KeysCommand, advise};
 use crate::serve::{IdentityFiles, SessionIdContext};
 
@@ -105,6 +106,9 @@ pub(crate) struct Settings {
     /// ticket of another server resumes only where this is the same
     #[arg(long, value_name = "VALUE", default_value = "rekindle-terminator")]
     pub(crate) session_id_context: SessionIdContext,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo:
     /// 127.0.0.1:9443]

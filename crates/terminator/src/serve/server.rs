@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::accept::{Frontend, LogLimits, Service};
 use super::background::{self, Asker, Turn};
+use super::context::ContextSettings;
 use super::demo::{Demo, instructions};
 use super::identity::{Identity, IdentityFiles};
 use super::reload::Reloader;
@@ -39,12 +40,16 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
     let (identity, files, service) = service(settings, &resumption, &metrics)?;
     let demo = matches!(service, Service::Demo(_));
-    let tls = Arc::new(TlsFront::new(
-        &identity,
-        resumption.clone(),
-        settings.session_id_context.clone(),
-        settings.handshake_timeout,
-    )?);
+    let context = ContextSettings {
+        resumption: resumption.clone(),
+        session_id_context: settings.session_id_context.clone(),
+        groups: settings.tls.groups(),
+        ciphers: settings.tls.ciphers(),
+        cipher_suites: settings.tls.cipher_suites(),
+        tickets_per_handshake: settings.tls.tickets_per_handshake.into(),
+    };
+    let tls = TlsFront::new(&identity, context, settings.handshake_timeout)?;
+    let tls = Arc::new(tls);
     let reloader = Reloader {
         identity,
         files,
