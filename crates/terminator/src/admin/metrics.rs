@@ -1,4 +1,4 @@
-//! What the terminator counts, and its text for Prometheus.
+//! What the terminator counts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
 
+use super::exposition::Exposition;
+use super::text_format::from_open_metrics;
 use crate::serve::HandshakeError;
 use crate::sizing::{Histogram, ReuseEstimator};
 
@@ -111,11 +113,14 @@ impl Metrics {
         self.reloads.get_or_create(&labels).inc();
     }
 
-    /// OpenMetrics text, which Prometheus reads.
-    pub(crate) fn encode(&self) -> Result<String, fmt::Error> {
-        let mut out = String::with_capacity(8 * 1024);
+    /// All metrics in a format.
+    pub(super) fn encode(&self, format: Exposition) -> Result<String, fmt::Error> {
+        let mut out = String::with_capacity(16 * 1024);
         text::encode(&mut out, &self.registry)?;
-        Ok(out)
+        Ok(match format {
+            Exposition::OpenMetrics(_) => out,
+            Exposition::Text => from_open_metrics(&out),
+        })
     }
 
     /// A rate over a series that begins with its first event misses that event.
