@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) bytes_from_client: Counter,
     pub(crate) bytes_from_upstream: Counter,
     reloads: Family<Labels<2>, Counter>,
+    pub(crate) certificate_not_after: Gauge,
 }
 
 impl Metrics {
@@ -71,6 +72,14 @@ impl Metrics {
         let (bytes_from_client, bytes_from_upstream) = of_both_sides(&bytes);
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
+        let certificate_not_after = Gauge::default();
+        let help = "When the server's own certificate ends, in seconds since 1970";
+        all.register_with_unit(
+            "certificate_not_after_timestamp",
+            help,
+            Unit::Seconds,
+            certificate_not_after.clone(),
+        );
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
         let metrics = Self {
@@ -87,6 +96,7 @@ impl Metrics {
             bytes_from_client,
             bytes_from_upstream,
             reloads,
+            certificate_not_after,
         };
         metrics.start_at_zero();
         metrics

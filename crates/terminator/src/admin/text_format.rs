@@ -10,7 +10,7 @@ pub(super) fn from_open_metrics(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     // Of the metric whose samples come: `# HELP` precedes `# TYPE`, which says what the name is.
     let mut help = None;
-    let mut of_counter = false;
+    let mut may_be_created = false;
     for line in open_metrics.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             help = Some(rest);
@@ -23,14 +23,14 @@ pub(super) fn from_open_metrics(open_metrics: &str) -> String {
                 "unknown" | "gaugehistogram" => ("", "untyped"),
                 same => ("", same),
             };
-            of_counter = kind == "counter";
+            may_be_created = matches!(kind, "counter" | "histogram" | "summary");
             if let Some(help) = help.take().and_then(|help| help.strip_prefix(name)) {
                 // In this format a quotation mark is not escaped.
                 let help = help.replace("\\\"", "\"");
                 text.push_str(&format!("# HELP {name}{suffix}{help}\n"));
             }
             text.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
-        } else if line.starts_with('#') || of_counter && is_created(line) {
+        } else if line.starts_with('#') || may_be_created && is_created(line) {
             // Has no counterpart.
         } else {
             text.push_str(without_exemplar(line));
@@ -40,7 +40,7 @@ pub(super) fn from_open_metrics(open_metrics: &str) -> String {
     text
 }
 
-/// Whether a sample says when a counter was created.
+/// Whether a sample says when its series was created.
 fn is_created(sample: &str) -> bool {
     let end = sample.find(['{', ' ']).unwrap_or(sample.len());
     sample[..end].ends_with("_created")
@@ -83,6 +83,7 @@ age_seconds 4
 # UNIT size_bytes bytes
 size_bytes_sum 5.0
 size_bytes_count 2
+size_bytes_created 1700000000.0
 size_bytes_bucket{le="1.0"} 1 # {trace="x"} 0.5
 size_bytes_bucket{le="+Inf"} 2
 # TYPE odd unknown

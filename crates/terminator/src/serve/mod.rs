@@ -18,6 +18,7 @@ mod sockets;
 mod tls;
 mod tls_lists;
 mod tunnel;
+mod validity;
 
 pub(crate) use self::identity::IdentityFiles;
 pub(crate) use self::server::run;

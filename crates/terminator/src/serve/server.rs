@@ -23,6 +23,7 @@ use super::signals::{Shutdown, Signals, StopSignals};
 use super::sockets;
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
+use super::validity;
 use crate::admin::{Admin, Metrics};
 use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
 use crate::error::StartError;
@@ -39,6 +40,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
     let (identity, files, service) = service(settings, &resumption, &metrics)?;
+    validity::report(&identity, &metrics);
     let demo = matches!(service, Service::Demo(_));
     let context = ContextSettings {
         resumption: resumption.clone(),

@@ -95,6 +95,7 @@ fn metrics_are_well_formed_and_complete() {
         "rekindle_ticket_key_fallback",
         "rekindle_ticket_key_fallbacks_total",
         "rekindle_ticket_key_rotations_total",
+        "rekindle_certificate_not_after_timestamp_seconds",
         r#"rekindle_reloads_total{of="certificate",result="failed"}"#,
         r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#,
     ] {
