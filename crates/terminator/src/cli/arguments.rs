@@ -56,8 +56,8 @@ pub(crate) struct Settings {
     #[arg(default_value_if("demo", "true", "127.0.0.1:8443"))]
     listen: Option<Address>,
 
-    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection, and
-    /// its addresses are tried 250 ms apart until one connects
+    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection,
+    /// and its addresses are tried 250 ms apart until one connects
     #[arg(long, value_name = "ADDR", required_unless_present = "demo")]
     upstream: Option<Address>,
 

@@ -109,40 +109,13 @@ impl std::error::Error for Unreachable {}
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
-    use rekindle_test_servers::DEADLINE;
+    use rekindle_test_servers::{BlackHole, DEADLINE};
     use socket2::{Domain, Socket, Type};
 
     use super::*;
 
-    /// A listener whose queue is full, so that the kernel drops every further SYN.
-    struct BlackHole {
-        address: SocketAddr,
-        _listener: Socket,
-        _queued: Vec<Socket>,
-    }
-
-    impl BlackHole {
-        fn new() -> Self {
-            let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-            let listener = socket();
-            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            listener.bind(&any.into()).expect("a free port");
-            listener.listen(0).expect("it listens");
-            let address = listener.local_addr().expect("it has an address");
-            let mut queued = Vec::new();
-            let full = (0..64).any(|_| {
-                let client = socket();
-                let answered = client.connect_timeout(&address, Duration::from_millis(100));
-                queued.push(client);
-                answered.is_err()
-            });
-            assert!(full, "the queue takes every connection");
-            Self {
-                address: address.as_socket().expect("an address of IPv4"),
-                _listener: listener,
-                _queued: queued,
-            }
-        }
+    fn black_hole() -> BlackHole {
+        BlackHole::new((Ipv4Addr::LOCALHOST, 0).into())
     }
 
     fn listener() -> (TcpListener, SocketAddr) {
@@ -170,8 +143,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_swallows_packets_does_not_hide_the_next_one() {
-        let (black_hole, (_listener, good)) = (BlackHole::new(), listener());
-        let (peer, took) = connected_to(&[black_hole.address, good]).await;
+        let (black_hole, (_listener, good)) = (black_hole(), listener());
+        let (peer, took) = connected_to(&[black_hole.address(), good]).await;
         assert_eq!(peer, Some(good));
         assert!(took >= ATTEMPT_DELAY, "{took:?}");
         // Before the kernel of the first address would have sent its SYN again.
@@ -198,14 +171,14 @@ mod tests {
 
     #[tokio::test]
     async fn if_all_fail_the_error_names_each_address() {
-        let black_hole = BlackHole::new();
+        let black_hole = black_hole();
         let ((_v6, refused_v6), (_v4, refused_v4)) =
             (refusing(Ipv6Addr::LOCALHOST), refusing(Ipv4Addr::LOCALHOST));
-        let addresses = vec![refused_v6, black_hole.address, refused_v4];
+        let addresses = vec![refused_v6, black_hole.address(), refused_v4];
         let deadline = Instant::now() + 3 * ATTEMPT_DELAY;
         let error = connect_to_any(addresses, deadline).await.unwrap_err();
         let refused = io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error());
-        let silent = black_hole.address;
+        let silent = black_hole.address();
         let expected =
             format!("{refused_v6}: {refused}, {refused_v4}: {refused}, {silent}: timed out");
         assert_eq!(error.to_string(), expected);
@@ -216,17 +189,16 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_answers_late_still_wins_if_no_other_does() {
         let (_socket, refused) = refusing(Ipv4Addr::LOCALHOST);
-        let late = BlackHole::new();
+        let late = black_hole();
         let deadline = Instant::now() + DEADLINE;
-        let connecting = connect_to_any(vec![late.address, refused], deadline);
+        let connecting = connect_to_any(vec![late.address(), refused], deadline);
         let free_the_queue = async {
             sleep(2 * ATTEMPT_DELAY).await;
-            late._listener.accept().expect("a connection is queued");
-            late._listener.accept().ok();
+            late.answer().expect("connections are queued");
         };
         let (connected, ()) = tokio::join!(connecting, free_the_queue);
         let peer = connected.expect("it answers in the end").peer_addr();
-        assert_eq!(peer.ok(), Some(late.address));
+        assert_eq!(peer.ok(), Some(late.address()));
     }
 
     #[test]

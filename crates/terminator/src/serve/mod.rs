@@ -1,8 +1,9 @@
 //! The running terminator: start, serve, reload and drain.
 //!
 //! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
-//! connections and runs the handshake in [`tls`], with what [`context`] makes. A connection then belongs to [`tunnel`], which
-//! reaches the upstream by [`connect`] and forwards to it, or to [`demo`], which answers by itself.
+//! connections and runs the handshake in [`tls`], with what [`context`] makes. A connection then
+//! belongs to [`tunnel`], which reaches the upstream by [`connect`] and forwards to it, or to
+//! [`demo`], which answers by itself.
 
 mod accept;
 mod background;
