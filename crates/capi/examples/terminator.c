@@ -6,7 +6,8 @@
  *   curl -k https://127.0.0.1:8443/ https://127.0.0.1:8443/    # the second page: "resumed: yes"
  *
  *   -l ADDRESS:PORT   listen here; port 0 takes any that is free (127.0.0.1:8443)
- *   -u ADDRESS:PORT   forward to this TCP server (none: answer with a page about the connection)
+ *   -u NAME:PORT      forward to this TCP server, at the first of its addresses that answers (none:
+ *                     answer with a page about the connection)
  *   -c CERT -k KEY    certificate chain and private key, PEM files (a self-signed one in memory)
  *   -t KEYS           file of ticket keys, 48 bytes each, the newest first (one random key)
  *   -n                no stateless tickets: sessions stay in the cache, in TLS 1.3 as well
@@ -33,6 +34,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,13 +57,16 @@ enum {
     KEY_FILE = 4800,    /* Bytes in a file of ticket keys, at the most: a hundred keys. */
     BUFFER = 16 * 1024, /* Bytes for each direction of a connection: one TLS record. */
     TURN = 16,          /* Buffers that a busy connection moves before other connections. */
-    DRAIN = 5,          /* Seconds that connections have to end after SIGTERM. */
+    DRAIN = 5000,       /* Milliseconds that connections have to end after SIGTERM. */
+    ATTEMPT = 250,      /* Milliseconds that an upstream's address has if there is another one. */
+    QUIET = 10000,      /* Milliseconds after a warning that may come with every connection. */
 };
 
 /* Shared by all threads; no thread changes it. */
 struct server {
     const char *address, *upstream_name, *certificate, *private_key, *ticket_keys;
-    size_t sessions, threads, idle; /* idle: seconds */
+    size_t sessions, threads;
+    int64_t idle; /* Milliseconds. */
     bool no_tickets, verbose;
     SSL_CTX *tls;
     struct addrinfo *upstream; /* NULL: none */
@@ -71,6 +76,24 @@ struct server {
 static const char *tls_error(void) {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
     return reason != NULL ? reason : "no reason given";
+}
+
+/* A kind of warning that may come with every connection: one line in a while is enough. */
+struct seldom {
+    _Atomic int64_t next; /* When the next line may be written, in milliseconds. */
+    atomic_ulong suppressed;
+};
+
+/* Writes what has failed, and why, as errno says; or counts it. */
+static void warn_seldom(struct seldom *kind, int64_t now, const char *what) {
+    int error = errno;
+    int64_t next = kind->next;
+    if (now < next || !atomic_compare_exchange_strong(&kind->next, &next, now + QUIET)) {
+        kind->suppressed++;
+        return;
+    }
+    unsigned long suppressed = atomic_exchange(&kind->suppressed, 0);
+    warnx("%s: %s (%lu like it suppressed before)", what, strerror(error), suppressed);
 }
 
 /* ---- Resumption ------------------------------------------------------------------------------ */
@@ -164,8 +187,9 @@ struct worker {
     const struct server *server;
     pthread_t thread;
     int epoll;
-    time_t now, listen_again, end; /* Seconds; the last two are 0 if they are not set. */
-    TAILQ_HEAD(, connection) open; /* In the order in which they time out. */
+    int64_t now, listen_again, end; /* Milliseconds; the last two are 0 if they are not set. */
+    TAILQ_HEAD(, connection) open;  /* In the order in which they time out. */
+    TAILQ_HEAD(, connection) trying; /* Those that will try another address of the upstream. */
 };
 
 /* Bytes in one direction. */
@@ -176,12 +200,14 @@ struct flow {
 };
 
 struct connection {
-    TAILQ_ENTRY(connection) link;
+    TAILQ_ENTRY(connection) link, attempt;
     struct worker *worker;
-    time_t deadline;
+    int64_t deadline, next_attempt; /* next_attempt: 0 if it is not among those that try. */
+    const struct addrinfo *address; /* The next one of the upstream to try. */
     SSL *tls;
     int client, upstream; /* Sockets; upstream: -1 if there is none. */
     bool established;     /* The handshake is done. */
+    bool connecting;      /* The upstream has not answered yet. */
     struct flow request, response;
 };
 
@@ -222,12 +248,19 @@ static int send_client(struct connection *c, const unsigned char *from, int leng
     return 0;
 }
 
+static void warn_upstream(const struct connection *c) {
+    static struct seldom kind;
+    char what[300];
+    snprintf(what, sizeof what, "upstream %s", c->worker->server->upstream_name);
+    warn_seldom(&kind, c->worker->now, what);
+}
+
 static int tcp_result(struct connection *c, ssize_t result) {
     if (result < 0 && errno == EAGAIN) {
-        return AGAIN; /* Also while the socket is still connecting. */
+        return AGAIN;
     }
     if (result < 0) {
-        warn("upstream %s", c->worker->server->upstream_name);
+        warn_upstream(c);
         return FAILED;
     }
     return (int)result;
@@ -296,15 +329,59 @@ static bool watch(struct connection *c, int operation, int socket) {
     return epoll_ctl(c->worker->epoll, operation, socket, &event) == 0;
 }
 
-static int connect_upstream(struct connection *c, const struct addrinfo *to) {
-    c->upstream = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->upstream < 0 ||
-        setsockopt(c->upstream, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0 ||
-        (connect(c->upstream, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS) ||
-        !watch(c, EPOLL_CTL_ADD, c->upstream)) {
-        warn("upstream %s", c->worker->server->upstream_name);
-        return FAILED;
+static void stop_trying(struct connection *c) {
+    if (c->next_attempt != 0) {
+        TAILQ_REMOVE(&c->worker->trying, c, attempt);
+        c->next_attempt = 0;
     }
+}
+
+static bool start_connecting(struct connection *c, const struct addrinfo *to) {
+    c->upstream = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return c->upstream >= 0 &&
+           setsockopt(c->upstream, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0 &&
+           (connect(c->upstream, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+           watch(c, EPOLL_CTL_ADD, c->upstream);
+}
+
+/* Tries the addresses of the upstream one after the other. Each is given up when it fails, or after
+ * a moment; the last one has as long as the connection may be silent. Returns AGAIN or FAILED. */
+static int try_next_address(struct connection *c) {
+    struct worker *w = c->worker;
+    stop_trying(c);
+    while (c->address != NULL) {
+        const struct addrinfo *to = c->address;
+        c->address = to->ai_next;
+        if (c->upstream >= 0) {
+            close(c->upstream);
+        }
+        if (start_connecting(c, to)) {
+            if (c->address != NULL) {
+                c->next_attempt = w->now + ATTEMPT;
+                TAILQ_INSERT_TAIL(&w->trying, c, attempt);
+            }
+            return AGAIN;
+        }
+    }
+    warn_upstream(c);
+    return FAILED;
+}
+
+/* Returns 0 if the upstream has answered, or else AGAIN or FAILED. */
+static int finish_connecting(struct connection *c) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    int error = 0;
+    getsockopt(c->upstream, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error});
+    if (error != 0) {
+        errno = error;
+        return try_next_address(c);
+    }
+    if (getpeername(c->upstream, (struct sockaddr *)&peer, &length) != 0) {
+        return AGAIN;
+    }
+    stop_trying(c);
+    c->connecting = false;
     return 0;
 }
 
@@ -319,7 +396,12 @@ static int handshake(struct connection *c) {
     if (s->verbose) {
         warnx("%s, %s", SSL_get_version(c->tls), SSL_session_reused(c->tls) ? "resumed" : "new");
     }
-    return s->upstream == NULL ? 0 : connect_upstream(c, s->upstream);
+    if (s->upstream == NULL) {
+        return 0;
+    }
+    c->connecting = true;
+    c->address = s->upstream;
+    return try_next_address(c);
 }
 
 /* Restarts a connection's timeout. */
@@ -327,12 +409,15 @@ static void touch(struct connection *c) {
     struct worker *w = c->worker;
     TAILQ_REMOVE(&w->open, c, link);
     TAILQ_INSERT_TAIL(&w->open, c, link);
-    c->deadline = w->now + (time_t)w->server->idle;
+    c->deadline = w->now + w->server->idle;
 }
 
 /* Does what it can without waiting. Returns false at the end of the connection. */
 static bool advance(struct connection *c) {
     int result = c->established ? 0 : handshake(c);
+    if (result == 0 && c->connecting) {
+        result = finish_connecting(c);
+    }
     if (result != 0) {
         return result == AGAIN;
     }
@@ -358,6 +443,7 @@ static bool advance(struct connection *c) {
 
 static void close_connection(struct connection *c) {
     TAILQ_REMOVE(&c->worker->open, c, link);
+    stop_trying(c);
     free_keeping_session(c->tls);
     close(c->client);
     if (c->upstream >= 0) {
@@ -374,20 +460,22 @@ static bool start_listening(struct worker *w) {
 }
 
 static void accept_connection(struct worker *w) {
+    static struct seldom kind;
     int socket = accept4(w->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             /* Clients wait in the listener's queue for a second, in which connections may end. */
-            warn("accept");
+            warn_seldom(&kind, w->now, "accept");
             epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->server->listener, NULL);
-            w->listen_again = w->now + 1;
+            w->listen_again = w->now + 1000;
         }
         return; /* Otherwise another thread was faster. */
     }
     struct connection *c = calloc(1, sizeof *c);
     SSL *tls = SSL_new(w->server->tls);
     if (c == NULL || tls == NULL || SSL_set_fd(tls, socket) != 1) {
-        warnx("no memory for a connection");
+        errno = ENOMEM;
+        warn_seldom(&kind, w->now, "accept");
         SSL_free(tls);
         free(c);
         close(socket);
@@ -405,15 +493,37 @@ static void accept_connection(struct worker *w) {
     }
 }
 
+/* Closes what has been silent for too long, and gives up addresses that do not answer. */
+static void end_what_is_due(struct worker *w) {
+    struct connection *c;
+    while ((c = TAILQ_FIRST(&w->trying)) != NULL && c->next_attempt <= w->now) {
+        errno = ETIMEDOUT;
+        if (try_next_address(c) == FAILED) {
+            close_connection(c);
+        }
+    }
+    while ((c = TAILQ_FIRST(&w->open)) != NULL && c->deadline <= w->now) {
+        if (c->connecting) {
+            errno = ETIMEDOUT;
+            warn_upstream(c);
+        }
+        close_connection(c);
+    }
+}
+
+static int64_t milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void *work(void *argument) {
     struct worker *w = argument;
     while (w->end == 0 || (!TAILQ_EMPTY(&w->open) && w->now < w->end)) {
         /* One event at a time: no event is left for a connection that has been closed. */
         struct epoll_event event = {0};
-        struct timespec now;
-        int events = epoll_wait(w->epoll, &event, 1, 1000);
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        w->now = now.tv_sec;
+        int events = epoll_wait(w->epoll, &event, 1, TAILQ_EMPTY(&w->trying) ? 1000 : ATTEMPT / 5);
+        w->now = milliseconds();
         if (events > 0 && event.data.ptr == NULL) { /* The listener. */
             accept_connection(w);
         } else if (events > 0 && event.data.ptr == w) { /* The server must end. */
@@ -423,10 +533,7 @@ static void *work(void *argument) {
         } else if (events > 0 && !advance(event.data.ptr)) {
             close_connection(event.data.ptr);
         }
-        struct connection *c;
-        while ((c = TAILQ_FIRST(&w->open)) != NULL && c->deadline <= w->now) {
-            close_connection(c);
-        }
+        end_what_is_due(w);
         bool listen = w->listen_again != 0 && w->listen_again <= w->now && w->end == 0;
         if (listen && start_listening(w)) {
             w->listen_again = 0;
@@ -442,6 +549,7 @@ static void start_worker(struct worker *w, const struct server *s) {
     struct epoll_event stop = {.events = EPOLLIN, .data.ptr = w};
     w->server = s;
     TAILQ_INIT(&w->open);
+    TAILQ_INIT(&w->trying);
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0 || !start_listening(w) ||
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->stop, &stop) != 0 ||
@@ -542,7 +650,7 @@ static size_t number(const char *text, size_t most) {
 
 static struct server read_options(int argc, char **argv) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    struct server s = {.address = "127.0.0.1:8443", .sessions = 100000, .idle = 30};
+    struct server s = {.address = "127.0.0.1:8443", .sessions = 100000, .idle = 30000};
     s.threads = processors > 0 ? (size_t)processors : 1;
     for (int option; (option = getopt(argc, argv, "l:u:c:k:t:ns:j:i:v")) != -1;) {
         switch (option) {
@@ -554,7 +662,7 @@ static struct server read_options(int argc, char **argv) {
         case 'n': s.no_tickets = true; break;
         case 's': s.sessions = number(optarg, 1u << 30); break;
         case 'j': s.threads = number(optarg, 1024); break;
-        case 'i': s.idle = number(optarg, 86400); break;
+        case 'i': s.idle = 1000 * (int64_t)number(optarg, 86400); break;
         case 'v': s.verbose = true; break;
         default: exit(2);
         }

@@ -11,6 +11,7 @@ mod commands;
 mod error;
 mod key_flags;
 mod key_source;
+mod log_limit;
 mod serve;
 mod sizing;
 

@@ -1,6 +1,7 @@
 //! What tests and benchmarks share: servers and their configuration, processes, files, clients.
 //! It panics where a test would.
 
+mod black_hole;
 mod client;
 mod files;
 mod process;
@@ -9,6 +10,7 @@ mod tcp;
 mod tls_client;
 mod wait;
 
+pub use black_hole::BlackHole;
 pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
 pub use files::{Files, TICKET_KEY, ticket_key};
 pub use process::Process;
@@ -16,6 +18,6 @@ pub use rustix::process::Signal;
 pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
-pub use tcp::{connect, echo, free_port, serve};
+pub use tcp::{connect, echo, echo_on, free_port, serve};
 pub use tls_client::TlsClient;
 pub use wait::{DEADLINE, eventually};

@@ -1,6 +1,6 @@
 //! Connections, the servers behind them, and ports for servers that cannot choose one themselves.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{io, process, thread};
 
@@ -32,7 +32,12 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 
 /// Sends everything back, and ends when the other side does.
 pub fn echo() -> SocketAddr {
-    serve(|mut tcp| {
+    echo_on(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The same on another address of loopback.
+pub fn echo_on(ip: IpAddr) -> SocketAddr {
+    serve_on(ip, |mut tcp| {
         let mut received = tcp.try_clone()?;
         io::copy(&mut received, &mut tcp).map(drop)
     })
@@ -44,7 +49,14 @@ pub fn serve<F>(handle: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    serve_on(Ipv4Addr::LOCALHOST.into(), handle)
+}
+
+fn serve_on<F>(ip: IpAddr, handle: F) -> SocketAddr
+where
+    F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+{
+    let listener = TcpListener::bind((ip, 0)).expect("a free port");
     let address = listener.local_addr().expect("it has an address");
     thread::spawn(move || {
         for tcp in listener.incoming().map_while(Result::ok) {

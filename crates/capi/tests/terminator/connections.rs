@@ -2,15 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::iter;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use rekindle_test_servers::{DEADLINE, Files, Process, Signal, connect, s_client};
+use rekindle_test_servers::{BlackHole, DEADLINE, Files, Process, Signal, connect, s_client};
 
 use crate::clients::{bounded, converse, curl, gnutls_client, has_gnutls_cli};
-use crate::server::{Server, program};
+use crate::server::{Server, program, program_of_two_addresses};
 
 /// A timeout of the server, in seconds, that ends nothing while a test runs.
 const PATIENT: &str = "-i 600";
@@ -168,6 +168,79 @@ fn an_upstream_that_is_down_costs_a_client_its_connection_and_no_more() {
     assert_eq!(printed.reused(), [false], "{printed:?}");
     server.process.wait_for(&format!("upstream {unused}: "));
     assert!(is_resumed(&server, &session));
+}
+
+/// The first address of its upstream swallowed packets once, and no client got further.
+#[test]
+fn an_address_that_swallows_packets_does_not_hide_the_next_one() {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let black_hole = BlackHole::new(any);
+    let port = black_hole.address().port();
+    let good = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    answers_at_the_second_address(port, good);
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_by_the_next_one() {
+    let good = TcpListener::bind("127.0.0.2:0").unwrap();
+    answers_at_the_second_address(good.local_addr().unwrap().port(), good);
+}
+
+fn answers_at_the_second_address(port: u16, good: TcpListener) {
+    thread::spawn(move || {
+        for mut tcp in good.incoming().map_while(Result::ok) {
+            tcp.read_exact(&mut [0; 4])?;
+            tcp.write_all(b"the answer\n")?;
+            // Closing with unread bytes would be a reset, and a line in the log.
+            tcp.shutdown(Shutdown::Write)?;
+            tcp.read_to_end(&mut Vec::new())?;
+        }
+        io::Result::Ok(())
+    });
+    let words = format!("{PATIENT} -u 127.0.0.1,127.0.0.2:{port}");
+    let mut command = Command::new(program_of_two_addresses());
+    let server = Server::spawn(command.args(words.split_whitespace()));
+    for protocol in ["-tls1_2", "-tls1_3"] {
+        let line = format!(
+            "openssl s_client -quiet {protocol} -connect {}",
+            server.address
+        );
+        let printed = converse(&mut bounded(&line), b"ask\n");
+        assert!(printed.0.contains("the answer"), "{printed:?}");
+    }
+    let (_, said) = server.stop();
+    assert!(!said.contains("upstream "), "{said}");
+}
+
+#[test]
+fn an_upstream_of_which_no_address_answers_is_one_warning() {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let black_hole = BlackHole::new(any);
+    let port = black_hole.address().port();
+    let words = format!("-u 127.0.0.1,127.0.0.2:{port}");
+    let mut command = Command::new(program_of_two_addresses());
+    let server = Server::spawn(command.args(words.split_whitespace()));
+    for _ in 0..3 {
+        // The second address refuses.
+        let line = format!("openssl s_client -quiet -connect {}", server.address);
+        let printed = converse(&mut bounded(&line), b"ask\n");
+        assert!(!printed.0.contains("the answer"), "{printed:?}");
+    }
+    let (_, said) = server.stop();
+    let refused = format!("upstream 127.0.0.1,127.0.0.2:{port}: Connection refused");
+    assert_eq!(said.matches(&refused).count(), 1, "{said}");
+    assert_eq!(said.matches("upstream ").count(), 1, "{said}");
+}
+
+#[test]
+fn an_upstream_that_never_answers_is_a_warning_as_well() {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let black_hole = BlackHole::new(any);
+    let upstream = black_hole.address();
+    let server = Server::start(&format!("-i 1 -u {upstream}"));
+    s_client(server.address, "-tls1_2 -ign_eof");
+    let timeout = format!("upstream {upstream}: Connection timed out");
+    server.process.wait_for(&timeout);
 }
 
 #[test]

@@ -15,6 +15,15 @@ pub(crate) fn program() -> &'static Path {
     PROGRAM.get_or_init(|| compile("terminator", &["examples/terminator.c"], &[SHARED]))
 }
 
+/// The example where the name `A,B` has the addresses A and B.
+pub(crate) fn program_of_two_addresses() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let sources = ["examples/terminator.c", "tests/c/two_addresses.c"];
+        compile("terminator-two-addresses", &sources, &[SHARED])
+    })
+}
+
 /// A running example on a free port of loopback.
 #[derive(Debug)]
 pub(crate) struct Server {

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HeaderMap};
+use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::exposition::Exposition;
 use super::http::{self, Answer, answer, text};
 use super::metrics::Metrics;
+use crate::log_limit::LogLimit;
 
 /// Scrapers and health checks are few. More connections than this wait.
 const CONNECTIONS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
@@ -27,12 +30,15 @@ impl Admin {
     /// Answers for as long as the process lives: health checks matter most during the drain.
     pub(crate) async fn run(self, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let accept_errors = LogLimit::default();
         // The semaphore is never closed, so the loop ends only with the process.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             let (tcp, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    warn!(%error, "cannot accept admin connections");
+                    if let Some(suppressed) = accept_errors.admit() {
+                        warn!(%error, suppressed, "cannot accept admin connections");
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
@@ -41,8 +47,7 @@ impl Admin {
             tokio::spawn(async move {
                 let _slot = slot;
                 let never = CancellationToken::new();
-                let served =
-                    http::serve(tcp, &never, |request| admin.respond(request.uri().path())).await;
+                let served = http::serve(tcp, &never, |request| admin.respond(request)).await;
                 if let Err(error) = served {
                     debug!(%peer, %error, "admin connection");
                 }
@@ -50,17 +55,24 @@ impl Admin {
         }
     }
 
-    fn respond(&self, path: &str) -> Answer {
-        match path {
-            "/metrics" => match self.metrics.encode() {
-                Ok(text) => answer(StatusCode::OK, OPEN_METRICS, text),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-            },
+    fn respond(&self, request: &Request<Incoming>) -> Answer {
+        match request.uri().path() {
+            "/metrics" => self.metrics(request.headers()),
             "/healthz" if self.drain.is_cancelled() => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/healthz" => text(StatusCode::OK, "ok\n"),
             _ => http::not_found(),
+        }
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Answer {
+        let accept = headers.get_all(ACCEPT).iter();
+        // A value that is no text asks for nothing.
+        let format = Exposition::preferred(accept.filter_map(|value| value.to_str().ok()));
+        match self.metrics.encode(format) {
+            Ok(metrics) => answer(StatusCode::OK, format.content_type(), metrics),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }
     }
 }

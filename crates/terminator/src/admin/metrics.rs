@@ -1,4 +1,4 @@
-//! What the terminator counts, and its text for Prometheus.
+//! What the terminator counts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
 
+use super::exposition::Exposition;
+use super::text_format::from_open_metrics;
 use crate::serve::HandshakeError;
 use crate::sizing::{Histogram, ReuseEstimator};
 
@@ -36,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) bytes_from_client: Counter,
     pub(crate) bytes_from_upstream: Counter,
     reloads: Family<Labels<2>, Counter>,
+    pub(crate) certificate_not_after: Gauge,
 }
 
 impl Metrics {
@@ -69,6 +72,14 @@ impl Metrics {
         let (bytes_from_client, bytes_from_upstream) = of_both_sides(&bytes);
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
+        let certificate_not_after = Gauge::default();
+        let help = "When the server's own certificate ends, in seconds since 1970";
+        all.register_with_unit(
+            "certificate_not_after_timestamp",
+            help,
+            Unit::Seconds,
+            certificate_not_after.clone(),
+        );
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
         let metrics = Self {
@@ -85,6 +96,7 @@ impl Metrics {
             bytes_from_client,
             bytes_from_upstream,
             reloads,
+            certificate_not_after,
         };
         metrics.start_at_zero();
         metrics
@@ -111,11 +123,14 @@ impl Metrics {
         self.reloads.get_or_create(&labels).inc();
     }
 
-    /// OpenMetrics text, which Prometheus reads.
-    pub(crate) fn encode(&self) -> Result<String, fmt::Error> {
-        let mut out = String::with_capacity(8 * 1024);
+    /// All metrics in a format.
+    pub(super) fn encode(&self, format: Exposition) -> Result<String, fmt::Error> {
+        let mut out = String::with_capacity(16 * 1024);
         text::encode(&mut out, &self.registry)?;
-        Ok(out)
+        Ok(match format {
+            Exposition::OpenMetrics(_) => out,
+            Exposition::Text => from_open_metrics(&out),
+        })
     }
 
     /// A rate over a series that begins with its first event misses that event.

@@ -1,9 +1,11 @@
 //! What operators and browsers read: the admin endpoints, the metrics, the demo's page.
 
 mod endpoints;
+mod exposition;
 mod http;
 mod metrics;
 mod page;
+mod text_format;
 
 pub(crate) use self::endpoints::Admin;
 pub(crate) use self::http::{Answer, answer, not_found, serve as serve_http};

@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use rekindle::openssl::SessionStorage;
 
 use super::tickets::{TicketArgs, TicketSettings};
+use super::tls::TlsArgs;
 use crate::commands::{Advise, KeysCommand, advise};
 use crate::serve::{IdentityFiles, SessionIdContext};
 
@@ -55,7 +56,8 @@ pub(crate) struct Settings {
     #[arg(default_value_if("demo", "true", "127.0.0.1:8443"))]
     listen: Option<Address>,
 
-    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection
+    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection,
+    /// and its addresses are tried 250 ms apart until one connects
     #[arg(long, value_name = "ADDR", required_unless_present = "demo")]
     upstream: Option<Address>,
 
@@ -105,6 +107,9 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "VALUE", default_value = "rekindle-terminator")]
     pub(crate) session_id_context: SessionIdContext,
 
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
     /// Where to serve /metrics and /healthz over plain HTTP, HOST:PORT [default with --demo:
     /// 127.0.0.1:9443]
     #[arg(
@@ -122,7 +127,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1..=3600))]
     pub(crate) handshake_timeout: Duration,
 
-    /// Most connections at one time; those above it are closed at once and counted
+    /// Most connections at one time; those above it are closed at once, counted, and
+    /// logged once in ten seconds
     #[arg(long, value_name = "N", default_value = "8192")]
     #[arg(value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub(crate) max_connections: u32,

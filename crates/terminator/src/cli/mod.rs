@@ -2,6 +2,7 @@
 
 mod arguments;
 mod tickets;
+mod tls;
 
 pub(crate) use self::arguments::{Address, Cli, Settings};
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};

@@ -14,9 +14,10 @@ use tracing::{debug, warn};
 use super::demo::Demo;
 use super::signals::Shutdown;
 use super::sockets;
-use super::tls::{TlsFront, TlsStream, handshake_kind};
+use super::tls::{HandshakeError, TlsFront, TlsStream, handshake_kind};
 use super::tunnel::Tunnel;
 use crate::admin::Metrics;
+use crate::log_limit::LogLimit;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -30,6 +31,15 @@ pub(crate) struct Frontend {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) connections: TaskTracker,
     pub(crate) shutdown: Shutdown,
+    pub(crate) log_limits: LogLimits,
+}
+
+/// For events that an operator has to know of, and that may come with every connection.
+#[derive(Debug, Default)]
+pub(crate) struct LogLimits {
+    refused: LogLimit,
+    accept_errors: LogLimit,
+    setup_failures: LogLimit,
 }
 
 /// What answers the decrypted bytes.
@@ -65,7 +75,13 @@ impl Frontend {
                     // Out of file descriptors or memory: an immediate retry would only burn
                     // processor time.
                     self.metrics.accept_errors.inc();
-                    warn!(%error, pause_ms = pause.as_millis() as u64, "cannot accept connections");
+                    let pause_ms = pause.as_millis() as u64;
+                    match self.log_limits.accept_errors.admit() {
+                        Some(suppressed) => {
+                            warn!(%error, suppressed, pause_ms, "cannot accept connections")
+                        }
+                        None => debug!(%error, pause_ms, "cannot accept connections"),
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -76,7 +92,12 @@ impl Frontend {
     fn admit(self: &Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.metrics.connections_refused.inc();
-            debug!(%peer, "refused: --max-connections reached");
+            match self.log_limits.refused.admit() {
+                Some(suppressed) => {
+                    warn!(%peer, suppressed, "connection refused: --max-connections is reached")
+                }
+                None => debug!(%peer, "connection refused: --max-connections is reached"),
+            }
             return;
         };
         self.metrics.connections_accepted.inc();
@@ -94,6 +115,12 @@ impl Frontend {
             Ok(stream) => stream,
             Err(error) => {
                 self.metrics.handshake_failed(&error);
+                // Other failures are the peer's. Scanners and health checks cause them all day.
+                if matches!(error, HandshakeError::Setup(_))
+                    && let Some(suppressed) = self.log_limits.setup_failures.admit()
+                {
+                    warn!(%error, suppressed, "handshakes fail");
+                }
                 debug!(%peer, %error, "handshake failed");
                 return;
             }

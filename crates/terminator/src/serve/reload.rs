@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use super::identity::{Identity, IdentityFiles};
 use super::tls::TlsFront;
+use super::validity;
 use crate::admin::Metrics;
 use crate::key_source::{WatchedKeyFile, warn_of};
 
@@ -54,7 +55,8 @@ impl Reloader {
         };
         if identity.same_as(&self.identity) {
             self.metrics.reloaded(CERTIFICATE, "unchanged");
-            return info!("certificate reload: unchanged");
+            info!("certificate reload: unchanged");
+            return validity::report(&identity, &self.metrics);
         }
         if let Err(error) = self.tls.replace(&identity) {
             return self.failed("certificate", CERTIFICATE, &error);
@@ -64,6 +66,7 @@ impl Reloader {
             sha256 = identity.fingerprint(),
             "certificate reload: updated"
         );
+        validity::report(&identity, &self.metrics);
         self.identity = identity;
     }
 

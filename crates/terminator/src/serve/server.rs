@@ -13,8 +13,9 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::accept::{Frontend, Service};
+use super::accept::{Frontend, LogLimits, Service};
 use super::background::{self, Asker, Turn};
+use super::context::ContextSettings;
 use super::demo::{Demo, instructions};
 use super::identity::{Identity, IdentityFiles};
 use super::reload::Reloader;
@@ -22,6 +23,7 @@ use super::signals::{Shutdown, Signals, StopSignals};
 use super::sockets;
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
+use super::validity;
 use crate::admin::{Admin, Metrics};
 use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
 use crate::error::StartError;
@@ -38,13 +40,18 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
     let metrics = Arc::new(Metrics::new(&resumption, reuse));
     let (identity, files, service) = service(settings, &resumption, &metrics)?;
+    validity::report(&identity, &metrics);
     let demo = matches!(service, Service::Demo(_));
-    let tls = Arc::new(TlsFront::new(
-        &identity,
-        resumption.clone(),
-        settings.session_id_context.clone(),
-        settings.handshake_timeout,
-    )?);
+    let context = ContextSettings {
+        resumption: resumption.clone(),
+        session_id_context: settings.session_id_context.clone(),
+        groups: settings.tls.groups(),
+        ciphers: settings.tls.ciphers(),
+        cipher_suites: settings.tls.cipher_suites(),
+        tickets_per_handshake: settings.tls.tickets_per_handshake.into(),
+    };
+    let tls = TlsFront::new(&identity, context, settings.handshake_timeout)?;
+    let tls = Arc::new(tls);
     let reloader = Reloader {
         identity,
         files,
@@ -73,6 +80,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         slots: Arc::new(Semaphore::new(max_connections)),
         connections: connections.clone(),
         shutdown: shutdown.clone(),
+        log_limits: LogLimits::default(),
     };
 
     let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
@@ -134,8 +142,7 @@ fn service(
         let demo = Service::Demo(Demo(resumption.clone()));
         return Ok((Identity::self_signed()?, None, demo));
     };
-    let metrics = Arc::clone(metrics);
-    let tunnel = Service::Tunnel(Tunnel { upstream, metrics });
+    let tunnel = Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)));
     Ok((Identity::load(&files)?, Some(files), tunnel))
 }
 

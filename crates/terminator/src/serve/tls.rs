@@ -8,52 +8,47 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openssl::error::ErrorStack;
-use openssl::ssl::{ErrorCode, Ssl, SslAcceptor, SslContext, SslMethod, SslOptions, SslRef};
+use openssl::ssl::{ErrorCode, Ssl, SslContext, SslRef};
 use rekindle::openssl::{KeepSession, ResumedBy, Resumption};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
+use super::context::ContextSettings;
 use super::identity::{Identity, first_reason};
-use super::session_id_context::SessionIdContext;
 use crate::error::TlsError;
 
 /// The TLS context of new connections. Open connections keep theirs.
 #[derive(Debug)]
 pub(crate) struct TlsFront {
     context: ArcSwap<SslContext>,
-    resumption: Resumption,
-    /// The same for every context: a session made under one certificate resumes under the next.
-    session_id_context: SessionIdContext,
+    settings: ContextSettings,
     handshake_timeout: Duration,
 }
 
 impl TlsFront {
     pub(crate) fn new(
         identity: &Identity,
-        resumption: Resumption,
-        session_id_context: SessionIdContext,
+        settings: ContextSettings,
         handshake_timeout: Duration,
     ) -> Result<Self, TlsError> {
-        let context = context(identity, &resumption, &session_id_context)?;
         Ok(Self {
-            context: ArcSwap::from_pointee(context),
-            resumption,
-            session_id_context,
+            context: ArcSwap::from_pointee(settings.context(identity)?),
+            settings,
             handshake_timeout,
         })
     }
 
     /// Gives `identity` to new connections. An error changes nothing.
     pub(crate) fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
-        let context = context(identity, &self.resumption, &self.session_id_context)?;
-        self.context.store(Arc::new(context));
+        self.context
+            .store(Arc::new(self.settings.context(identity)?));
         Ok(())
     }
 
     pub(crate) fn resumption(&self) -> &Resumption {
-        &self.resumption
+        &self.settings.resumption
     }
 
     pub(crate) async fn accept(&self, tcp: TcpStream) -> Result<TlsStream, HandshakeError> {
@@ -198,26 +193,4 @@ fn is_unexpected_eof(error: &openssl::ssl::Error) -> bool {
             .is_some_and(|stack| first_reason(stack) == "unexpected eof while reading"),
         _ => false,
     }
-}
-
-fn context(
-    identity: &Identity,
-    resumption: &Resumption,
-    session_id_context: &SessionIdContext,
-) -> Result<SslContext, TlsError> {
-    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    // A client could otherwise repeat the most expensive part of the handshake on one connection.
-    builder.set_options(SslOptions::NO_RENEGOTIATION);
-    // One read takes all that has come. Without read-ahead OpenSSL makes two reads for each record,
-    // of its header and of the rest. Its buffer holds a whole record either way.
-    builder.set_read_ahead(true);
-    builder.set_certificate(&identity.leaf)?;
-    for certificate in &identity.intermediates {
-        builder.add_extra_chain_cert(certificate.clone())?;
-    }
-    builder.set_private_key(&identity.key)?;
-    builder.check_private_key()?;
-    builder.set_session_id_context(session_id_context.as_bytes())?;
-    resumption.install(&mut builder)?;
-    Ok(builder.build().into_context())
 }

@@ -17,11 +17,14 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use super::connect::connect;
 use super::sockets;
 use super::tls::TlsStream;
 use crate::admin::Metrics;
 use crate::cli::Address;
+use crate::log_limit::LogLimit;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One TLS record.
@@ -32,8 +35,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The connection to the upstream.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    pub(super) upstream: Address,
-    pub(super) metrics: Arc<Metrics>,
+    upstream: Address,
+    metrics: Arc<Metrics>,
+    unreachable: LogLimit,
 }
 
 /// Why a connection broke.
@@ -48,6 +52,14 @@ pub(crate) enum TunnelError {
 }
 
 impl Tunnel {
+    pub(super) fn new(upstream: Address, metrics: Arc<Metrics>) -> Self {
+        Self {
+            upstream,
+            metrics,
+            unreachable: LogLimit::default(),
+        }
+    }
+
     pub(crate) async fn serve(
         &self,
         client: TlsStream,
@@ -68,12 +80,14 @@ impl Tunnel {
 
     async fn connect(&self) -> Result<TcpStream, TunnelError> {
         let address = self.upstream.as_str();
-        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
-        let connected = attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let connected = connect(address, CONNECT_TIMEOUT).await;
         match connected.and_then(|upstream| sockets::set_options(&upstream).map(|()| upstream)) {
             Ok(upstream) => Ok(upstream),
             Err(error) => {
                 self.metrics.upstream_unreachable.inc();
+                if let Some(suppressed) = self.unreachable.admit() {
+                    warn!(%error, suppressed, "cannot connect to upstream {address}");
+                }
                 Err(TunnelError::Connect(address.to_owned(), error))
             }
         }

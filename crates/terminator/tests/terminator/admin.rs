@@ -1,5 +1,8 @@
 //! `/metrics` and `/healthz`.
 
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+
 use rekindle_test_servers::{Printed, Visitor};
 
 use crate::common::{Terminator, handshakes};
@@ -41,7 +44,6 @@ fn metrics_are_well_formed_and_complete() {
     let terminator = Terminator::demo("");
     let (status, text) = terminator.admin("/metrics");
     assert_eq!(status, "HTTP/1.1 200 OK");
-    assert!(text.ends_with("# EOF\n"));
     for line in text.lines() {
         assert!(
             line.starts_with("# ") || line.starts_with("rekindle_"),
@@ -93,6 +95,7 @@ fn metrics_are_well_formed_and_complete() {
         "rekindle_ticket_key_fallback",
         "rekindle_ticket_key_fallbacks_total",
         "rekindle_ticket_key_rotations_total",
+        "rekindle_certificate_not_after_timestamp_seconds",
         r#"rekindle_reloads_total{of="certificate",result="failed"}"#,
         r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#,
     ] {
@@ -102,6 +105,77 @@ fn metrics_are_well_formed_and_complete() {
             "{series} is missing"
         );
     }
+}
+
+#[test]
+fn metrics_come_in_the_format_that_was_asked_for() {
+    let terminator = Terminator::demo("");
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    // What curl sends, a scraper of text, a client of OpenMetrics, and Prometheus 2.
+    for (accept, content_type) in [
+        ("*/*", text),
+        ("text/plain;version=0.0.4", text),
+        ("application/openmetrics-text; version=1.0.0", open_metrics),
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;\
+             version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            open_metrics,
+        ),
+        ("application/openmetrics-text;q=0.1,text/plain;q=0.2", text),
+    ] {
+        let (head, metrics) = terminator.admin_accepting("/metrics", accept);
+        assert_eq!(head.content_type, content_type, "{accept}");
+        let is_open = content_type == open_metrics;
+        assert_eq!(metrics.ends_with("# EOF\n"), is_open, "{accept}");
+        assert_eq!(metrics.contains("\n# UNIT "), is_open, "{accept}");
+        let suffix = if is_open { "" } else { "_total" };
+        let counter = format!("\n# TYPE rekindle_accept_errors{suffix} counter\n");
+        assert!(metrics.contains(&counter), "{accept}: {metrics}");
+    }
+}
+
+#[test]
+fn a_series_has_the_same_name_in_both_formats() {
+    let terminator = Terminator::demo("");
+    terminator.get("-tls1_3");
+    terminator.wait_for_metric("rekindle_connections_active", 0);
+    let [text, open_metrics] = ["*/*", "application/openmetrics-text"].map(|accept| {
+        let (_, metrics) = terminator.admin_accepting("/metrics", accept);
+        let samples = metrics.lines().filter(|line| !line.starts_with('#'));
+        let series = samples.map(|line| line.rsplit_once(' ').expect("a value").0.to_owned());
+        series.collect::<Vec<_>>()
+    });
+    assert_eq!(text, open_metrics);
+}
+
+/// Each family has a help, and a name as Prometheus' conventions have it: those of the collector
+/// for embedders as well.
+#[test]
+fn promtool_has_no_complaint() {
+    let terminator = Terminator::demo("");
+    terminator.get("-tls1_2");
+    terminator.get("-tls1_3");
+    let (_, metrics) = terminator.admin("/metrics");
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = promtool else {
+        // Past the test harness, which shows no output of a test that passes.
+        let skipped = "SKIPPED: tests with promtool (Debian: prometheus)";
+        let _ = writeln!(io::stderr(), "{skipped}");
+        return;
+    };
+    let mut stdin = promtool.stdin.take().expect("piped");
+    (stdin.write_all(metrics.as_bytes())).expect("it reads all");
+    drop(stdin);
+    let output = promtool.wait_with_output().expect("it ends");
+    let complaints = [output.stdout, output.stderr].concat();
+    assert_eq!(String::from_utf8_lossy(&complaints), "", "{metrics}");
+    assert!(output.status.success(), "{:?}", output.status);
 }
 
 #[test]

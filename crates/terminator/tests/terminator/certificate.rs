@@ -1,8 +1,16 @@
-//! SIGHUP puts a new certificate into use, and nothing else changes.
+//! SIGHUP puts a new certificate into use, and nothing else changes. The end of the certificate is
+//! in the metrics, and in the log when it is near.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rekindle_test_servers::{Files, echo, ticket_key};
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::{X509, X509NameBuilder};
+use rekindle_test_servers::{Files, echo, eventually, ticket_key};
 
 use crate::common::client::{common_name, receive, send, tls_connect};
 use crate::common::{Terminator, read};
@@ -10,6 +18,8 @@ use crate::common::{Terminator, read};
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";
 const FAILED: &str = "certificate reload failed";
+const NOT_AFTER: &str = "rekindle_certificate_not_after_timestamp_seconds";
+const DAY: i64 = 24 * 60 * 60;
 
 fn reloads(result: &str) -> String {
     format!("rekindle_reloads_total{{of=\"certificate\",result=\"{result}\"}}")
@@ -80,6 +90,82 @@ fn a_bad_certificate_or_key_keeps_the_old_ones() {
     files.replace("cert.pem", &cert);
     files.replace("key.pem", &key);
     terminator.reload(UNCHANGED);
+}
+
+#[test]
+fn the_metrics_tell_when_the_certificate_ends_and_follow_a_reload() {
+    let files = Files::new();
+    let first = make_certificate(&files, -DAY, 100 * DAY);
+    let terminator = Terminator::proxy(echo(), &files, "");
+    assert_eq!(terminator.metric(NOT_AFTER), first);
+    let second = make_certificate(&files, -DAY, 200 * DAY);
+    terminator.reload(UPDATED);
+    terminator.wait_for_metric(NOT_AFTER, second);
+    // What cannot be used changes nothing.
+    files.replace("cert.pem", b"no PEM at all");
+    terminator.reload(FAILED);
+    assert_eq!(terminator.metric(NOT_AFTER), second);
+    assert_eq!(terminator.warned("certificate"), 0);
+}
+
+#[test]
+fn a_certificate_that_is_invalid_or_ends_soon_is_a_warning_at_the_start_and_at_a_reload() {
+    for (from, to, warning) in [
+        (-9 * DAY, -DAY, "the certificate has ended"),
+        (DAY, 9 * DAY, "the certificate is not valid yet"),
+        (-80 * DAY, 10 * DAY, "the certificate ends soon"),
+        (-5 * DAY, DAY, "the certificate ends soon"),
+    ] {
+        let files = Files::new();
+        make_certificate(&files, from, to);
+        let terminator = Terminator::proxy(echo(), &files, "");
+        terminator.wait_for_log(warning);
+        assert_eq!(terminator.warned(warning), 1, "{warning}");
+        // It serves all the same: clients decide.
+        assert_eq!(common_name(&tls_connect(terminator.address)), "dates");
+        terminator.reload(UNCHANGED);
+        eventually("a second warning", || terminator.warned(warning) == 2);
+        make_certificate(&files, from, to);
+        terminator.reload(UPDATED);
+        eventually("a third warning", || terminator.warned(warning) == 3);
+    }
+}
+
+#[test]
+fn a_certificate_of_six_days_is_no_warning_while_a_third_of_them_is_left() {
+    let files = Files::new();
+    make_certificate(&files, -3 * DAY, 3 * DAY);
+    let terminator = Terminator::proxy(echo(), &files, "");
+    terminator.reload(UNCHANGED);
+    assert_eq!(terminator.warned("certificate"), 0);
+}
+
+/// Puts a certificate in place that is valid from and to so many seconds from now. Returns its end
+/// in seconds since 1970.
+fn make_certificate(files: &Files, from: i64, to: i64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("it is after 1970").as_secs() as i64;
+    let date = |seconds| Asn1Time::from_unix(now + seconds).expect("a date");
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
+    let key = PKey::from_ec_key(EcKey::generate(&curve).expect("a key")).expect("a key");
+    let mut name = X509NameBuilder::new().expect("a name");
+    (name.append_entry_by_nid(Nid::COMMONNAME, "dates")).expect("text");
+    let name = name.build();
+    let mut certificate = X509::builder().expect("a certificate");
+    let made = [
+        certificate.set_version(2),
+        certificate.set_subject_name(&name),
+        certificate.set_issuer_name(&name),
+        certificate.set_not_before(&date(from)),
+        certificate.set_not_after(&date(to)),
+        certificate.set_pubkey(&key),
+        certificate.sign(&key, MessageDigest::sha256()),
+    ];
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let certificate = certificate.build().to_pem().expect("PEM");
+    files.replace("cert.pem", &certificate);
+    files.replace("key.pem", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    (now + to).unsigned_abs()
 }
 
 #[test]

@@ -32,8 +32,13 @@ fn a_silent_client_is_closed_after_the_handshake_timeout() {
 fn connections_above_the_limit_are_refused_and_counted() {
     let terminator = Terminator::demo("--max-connections 1");
     let first = tls_connect(terminator.address);
-    assert!(is_closed(&mut connect(terminator.address)));
-    terminator.wait_for_metric("rekindle_connections_refused_total", 1);
+    for refused in 1..=5 {
+        assert!(is_closed(&mut connect(terminator.address)));
+        terminator.wait_for_metric("rekindle_connections_refused_total", refused);
+    }
+    let reached = "--max-connections is reached";
+    eventually("a line for each", || terminator.logged(reached) == 5);
+    assert_eq!(terminator.warned(reached), 1, "one in ten seconds");
     assert_eq!(terminator.metric("rekindle_connections_active"), 1);
     drop(first);
     eventually("a free slot", || {
@@ -115,6 +120,7 @@ fn out_of_files_accepting_pauses_and_recovers() {
     terminator.wait_for_log("pause_ms=160");
     // It doubles its pause each time, so it cannot have tried more often than this.
     assert!(terminator.logged("cannot accept connections") < 40);
+    assert_eq!(terminator.warned("cannot accept connections"), 1);
     drop(crowd);
     eventually("accepting again", || {
         TcpStream::connect(terminator.address)

@@ -12,6 +12,7 @@ mod drain;
 mod key_rotation;
 mod keys;
 mod limits;
+mod offers;
 mod resumption;
 mod start;
 mod ticket_keys;

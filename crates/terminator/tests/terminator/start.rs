@@ -203,6 +203,15 @@ fn flags_that_make_no_sense() {
         ("--max-connections", "0"),
         ("--handshake-timeout", "0"),
         ("--drain-timeout", "86401"),
+        ("--tickets-per-handshake", "9"),
+        ("--groups", ""),
+        ("--groups", "X25519:no-such-group"),
+        ("--ciphers", ""),
+        ("--ciphers", "TLS_AES_128_GCM_SHA256"),
+        // OpenSSL itself ignores the part of a list that it does not know.
+        ("--ciphers", "ECDHE-RSA-AES128-GCM-SHA256:no-such-cipher"),
+        ("--cipher-suites", ""),
+        ("--cipher-suites", "TLS_AES_128_GCM_SHA256:no-such-suite"),
         ("--session-id-context", ""),
         ("--session-id-context", "hex:abc"),
     ] {

@@ -1,13 +1,13 @@
 //! Bytes between a client and a real upstream: all of them, in both directions, and their ends.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use openssl::ssl::ShutdownResult;
-use rekindle_test_servers::{Files, echo, free_port, serve};
+use rekindle_test_servers::{Files, echo, echo_on, eventually, free_port, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
@@ -124,6 +124,45 @@ fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
     terminator.wait_for_metric("rekindle_upstream_connect_failures_total", 1);
     drop(stream);
     terminator.wait_for_metric("rekindle_connections_active", 0);
+    let unreachable = format!("cannot connect to upstream {closed}");
+    eventually("a warning", || terminator.warned(&unreachable) == 1);
+    let reason = format!("{closed}: Connection refused");
+    assert_eq!(terminator.warned(&reason), 1);
+    for failures in 2..=4 {
+        drop(tls_connect(terminator.address));
+        terminator.wait_for_metric("rekindle_upstream_connect_failures_total", failures);
+    }
+    assert_eq!(terminator.warned(&unreachable), 1, "one in ten seconds");
+}
+
+#[test]
+fn an_upstream_is_reached_at_any_address_of_its_name() {
+    let files = Files::with_certificate("name");
+    let addresses = ("localhost", 0).to_socket_addrs();
+    let addresses: Vec<_> = addresses.expect("localhost has an address").collect();
+    if addresses.len() == 1 {
+        // Past the test harness, which shows no output of a test that passes.
+        let only = addresses[0].ip();
+        let _ = writeln!(io::stderr(), "SKIPPED: localhost has no address but {only}");
+    }
+    for only in addresses {
+        let port = echo_on(only.ip()).port();
+        let terminator = Terminator::proxy(format!("localhost:{port}"), &files, "");
+        let mut stream = tls_connect(terminator.address);
+        send(&mut stream, HALF);
+        assert_eq!(&receive(&mut stream), HALF, "{only}");
+    }
+}
+
+#[test]
+fn an_upstream_whose_name_is_unknown_is_a_warning() {
+    let files = Files::with_certificate("name");
+    let terminator = Terminator::proxy("rekindle.invalid:80", &files, "");
+    let received = receive_all(&mut tls_connect(terminator.address));
+    assert!(received.expect("close_notify").is_empty());
+    terminator.wait_for_metric("rekindle_upstream_connect_failures_total", 1);
+    let unknown = "cannot connect to upstream rekindle.invalid:80";
+    eventually("a warning", || terminator.warned(unknown) == 1);
 }
 
 #[test]

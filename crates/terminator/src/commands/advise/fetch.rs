@@ -8,6 +8,8 @@ use super::error::{AdviseError, MetricsError};
 
 /// The longest answer, in bytes: a hundred times what a terminator says.
 const MAX_BODY: u64 = 1 << 20;
+/// The format that says where its text ends.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The address to ask: `/metrics` unless it has a path.
@@ -39,6 +41,7 @@ pub(super) fn fetch(url: &str) -> Result<String, AdviseError> {
     };
     let mut response = Agent::new_with_config(config)
         .get(url)
+        .header("Accept", OPEN_METRICS)
         .call()
         .map_err(failed)?;
     let status = response.status().as_u16();

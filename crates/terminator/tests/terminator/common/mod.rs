@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod keys;
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ impl Terminator {
     }
 
     /// A proxy to `upstream`, with a certificate from `files`.
-    pub(crate) fn proxy(upstream: SocketAddr, files: &Files, words: &str) -> Self {
+    pub(crate) fn proxy(upstream: impl Display, files: &Files, words: &str) -> Self {
         let (cert, key) = (files.cert(), files.key());
         Self::start(&format!(
             "--upstream {upstream} --cert {cert} --key {key} {words}"
@@ -109,6 +110,13 @@ impl Terminator {
         log.lines().filter(|line| line.contains(text)).count()
     }
 
+    /// How many lines of the log that contain `text` an operator sees at the default level.
+    pub(crate) fn warned(&self, text: &str) -> usize {
+        let log = self.process.output();
+        let warnings = log.lines().filter(|line| line.contains(" WARN "));
+        warnings.filter(|line| line.contains(text)).count()
+    }
+
     pub(crate) fn wait_for_log(&self, text: &str) {
         eventually(&format!("log line `{text}`"), || self.logged(text) > 0);
     }
@@ -119,7 +127,13 @@ impl Terminator {
 
     /// Status line and body of an admin page.
     pub(crate) fn admin(&self, path: &str) -> (String, String) {
-        http_get(self.admin, path)
+        let (head, body) = self.admin_accepting(path, "*/*");
+        (head.status, body)
+    }
+
+    /// The same for a client that sends `accept`, as curl sends `*/*`.
+    pub(crate) fn admin_accepting(&self, path: &str, accept: &str) -> (Head, String) {
+        http_get(self.admin, path, accept)
     }
 
     /// The value of one series, written as in the metrics text; 0 if there is none.
@@ -153,13 +167,26 @@ pub(crate) fn skipped_when_quick(what: &str) -> bool {
     quick
 }
 
-fn http_get(address: SocketAddr, path: &str) -> (String, String) {
+/// What comes before an answer's body.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: String,
+    pub(crate) content_type: String,
+}
+
+fn http_get(address: SocketAddr, path: &str, accept: &str) -> (Head, String) {
     let agent = Agent::config_builder().http_status_as_error(false);
     let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
     let answer = Agent::new_with_config(agent).get(format!("http://{address}{path}"));
-    let mut answer = answer.call().expect("an answer");
+    let mut answer = (answer.header("Accept", accept).call()).expect("an answer");
     let body = answer.body_mut().read_to_string().expect("text");
-    (format!("{:?} {}", answer.version(), answer.status()), body)
+    let content_type = answer.headers().get("content-type");
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let head = Head {
+        status: format!("{:?} {}", answer.version(), answer.status()),
+        content_type: content_type.expect("the body has a type").to_owned(),
+    };
+    (head, body)
 }
 
 #[track_caller]
