@@ -145,6 +145,7 @@ impl TicketKeyFile {
         if let KeyFileContent::Secret(file) = &read.content {
             let lifetime = ring.load().policy().lifetime;
             self.notices.extend(file.disagreement(&self.path, lifetime));
+            self.notices.extend(file.lag(&self.path, ring.unix_time()));
         }
     }
 

@@ -44,6 +44,13 @@ pub enum Notice {
         /// The ring's.
         ring: Duration,
     },
+    /// The ratchet of a secret is further behind the clock than it goes at once.
+    RatchetBehind {
+        /// The file.
+        path: PathBuf,
+        /// By how much.
+        by: Duration,
+    },
     /// A file of the folder holds no keys, and was passed over.
     PassedOver {
         /// The file.
@@ -82,6 +89,7 @@ impl Notice {
             Self::ReadableByOthers { .. } => "readable-by-others",
             Self::MountPoint { .. } => "mount-point",
             Self::SessionTimeout { .. } => "session-timeout",
+            Self::RatchetBehind { .. } => "ratchet-behind",
             Self::PassedOver { .. } => "passed-over",
             Self::Copy { .. } => "copy",
             Self::Seals { .. } => "seals",
@@ -111,6 +119,13 @@ impl fmt::Display for Notice {
                 path.display(),
                 file.as_secs(),
                 ring.as_secs()
+            ),
+            Self::RatchetBehind { path, by } => write!(
+                f,
+                "the ratchet of {} is {} days behind the clock: is the clock right, and does `keys \
+                 ratchet` run?",
+                path.display(),
+                by.as_secs() / (24 * 60 * 60)
             ),
             Self::PassedOver { path, what } => {
                 write!(f, "{} is not read: {what}", path.display())

@@ -20,7 +20,35 @@ pub struct SecretFile {
     pub pace: Option<u64>,
 }
 
+/// A file that was never moved on may have waited for so long.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 impl SecretFile {
+    /// The most periods that its ratchet goes forward at once, unless that is forced: four times as
+    /// many as the last time, a week's, or two. More says that the clock is ahead, or that the
+    /// file was forgotten.
+    pub fn most_periods(&self) -> u64 {
+        let by_pace = self.pace.unwrap_or(0).saturating_mul(4);
+        let unmoved = LONGEST_WAIT.as_secs() / self.secret.period().as_secs();
+        by_pace.max(unmoved).max(2)
+    }
+
+    /// What there is to tell of a ratchet that is further behind the wall clock, a duration since
+    /// 1970, than it goes at once.
+    pub fn lag(&self, path: &Path, unix: Duration) -> Option<Notice> {
+        let behind = self
+            .secret
+            .index(unix)
+            .checked_sub(self.secret.ratchet()?)?;
+        (behind > self.most_periods()).then(|| Notice::RatchetBehind {
+            path: path.into(),
+            by: self
+                .secret
+                .period()
+                .saturating_mul(u32::try_from(behind).unwrap_or(u32::MAX)),
+        })
+    }
+
     /// What there is to tell of a file whose services are to agree on the session timeout.
     pub fn disagreement(&self, path: &Path, ring: Duration) -> Option<Notice> {
         let file = self.session_timeout.filter(|timeout| *timeout != ring)?;

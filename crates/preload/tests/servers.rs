@@ -149,7 +149,7 @@ fn keys_outlive_a_reload(nginx: &Product) {
 fn machines_with_one_secret_resume_each_others_tickets(product: &Product) {
     let files = Files::with_certificate("localhost");
     let secret = TicketSecret::random(Duration::from_secs(3_600), None).expect("randomness");
-    std::fs::write(files.path("secret"), &*secret_text(&secret)).expect("a file");
+    std::fs::write(files.path("secret"), &*secret_text(&secret.into())).expect("a file");
     let settings = [("REKINDLE_TICKET_SECRET", &*files.text("secret"))];
     let one = start(product, &files, "one", &settings);
     let other = start(product, &files, "other", &settings);

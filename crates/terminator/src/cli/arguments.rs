@@ -176,7 +176,12 @@ impl Settings {
         // clap lets these be absent with --demo only.
         let certificate = self.cert.clone()?;
         let key = self.key.clone()?;
-        Some((self.upstream.clone()?, IdentityFiles { certificate, key }))
+        let files = IdentityFiles {
+            certificate,
+            key,
+            refuse_readable_by_others: self.ticket_keys.refuse_readable_by_others(),
+        };
+        Some((self.upstream.clone()?, files))
     }
 }
 

@@ -100,7 +100,12 @@ impl TicketArgs {
         Ok(TicketSettings {
             from,
             policy,
-            refuse_readable_by_others: self.ticket_key_permissions == Permissions::Refuse,
+            refuse_readable_by_others: self.refuse_readable_by_others(),
         })
+    }
+
+    /// Of the private key as well.
+    pub(super) fn refuse_readable_by_others(&self) -> bool {
+        self.ticket_key_permissions == Permissions::Refuse
     }
 }

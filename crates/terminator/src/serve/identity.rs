@@ -14,6 +14,8 @@ use openssl::x509::extension::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
 };
 use openssl::x509::{X509, X509NameBuilder};
+use rekindle_key_files::exposure;
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::error::IdentityError;
@@ -33,9 +35,12 @@ impl Identity {
     pub(crate) fn load(files: &IdentityFiles) -> Result<Self, IdentityError> {
         let (leaf, intermediates) = load_chain(&files.certificate)?;
         let key = load_key(&files.key)?;
+        judge(files)?;
         let matches = leaf.public_key().is_ok_and(|public| public.public_eq(&key));
         if !matches {
-            let IdentityFiles { certificate, key } = files.clone();
+            let IdentityFiles {
+                certificate, key, ..
+            } = files.clone();
             return Err(IdentityError::Mismatch { certificate, key });
         }
         Ok(Self {
@@ -77,6 +82,27 @@ impl fmt::Debug for Identity {
 pub(crate) struct IdentityFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// Whether a private key that others than the service may read is refused.
+    pub(crate) refuse_readable_by_others: bool,
+}
+
+/// Refuses a private key that others may read, or warns of it.
+fn judge(files: &IdentityFiles) -> Result<(), IdentityError> {
+    let path = &files.key;
+    let exposure = exposure(path).map_err(|source| IdentityError::Read {
+        what: KEY,
+        path: path.clone(),
+        source,
+    })?;
+    let Some(exposure) = exposure else {
+        return Ok(());
+    };
+    let reason = format!("can be read or changed by others than the service: {exposure}");
+    if files.refuse_readable_by_others {
+        return Err(bad(KEY, path, reason));
+    }
+    warn!("private key: {} {reason}", path.display());
+    Ok(())
 }
 
 const CERTIFICATE: &str = "certificate";

@@ -1,7 +1,8 @@
 //! SIGHUP puts a new certificate into use, and nothing else changes. The end of the certificate is
 //! in the metrics, and in the log when it is near.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
@@ -23,6 +24,28 @@ const DAY: i64 = 24 * 60 * 60;
 
 fn reloads(result: &str) -> String {
     format!("rekindle_reloads_total{{of=\"certificate\",result=\"{result}\"}}")
+}
+
+#[test]
+fn a_private_key_that_others_can_read_is_told_or_refused() {
+    let files = Files::with_certificate("localhost");
+    let warning = "private key: ";
+    assert_eq!(Terminator::proxy(echo(), &files, "").logged(warning), 0);
+    let key = files.key();
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("it is ours");
+    let terminator = Terminator::proxy(echo(), &files, "");
+    terminator.wait_for_log("every user can (mode 0644): chmod o-rwx");
+    assert_eq!(terminator.warned(warning), 1);
+    // A reload that finds it exposed fails, and what is in use stays.
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("it is ours");
+    let strict = Terminator::proxy(echo(), &files, "--ticket-key-permissions refuse");
+    files.make_certificate("after");
+    fs::set_permissions(&key, Permissions::from_mode(0o640)).expect("it is ours");
+    strict.reload(UPDATED);
+    files.make_certificate("exposed");
+    fs::set_permissions(&key, Permissions::from_mode(0o604)).expect("it is ours");
+    strict.reload(FAILED);
+    assert_eq!(common_name(&tls_connect(strict.address)), "after");
 }
 
 #[test]

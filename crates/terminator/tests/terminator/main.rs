@@ -7,7 +7,9 @@
 mod admin;
 mod advise;
 mod certificate;
+mod clock;
 mod common;
+mod disks;
 mod drain;
 mod key_rotation;
 mod keys;

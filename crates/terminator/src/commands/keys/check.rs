@@ -79,6 +79,7 @@ impl Check {
         keys_of(&read.content, path, lifetime)?;
         if let KeyFileContent::Secret(file) = &read.content {
             read.notices.extend(file.disagreement(path, lifetime));
+            read.notices.extend(file.lag(path, now()));
         }
         Ok(read)
     }

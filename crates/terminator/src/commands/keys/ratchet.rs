@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use rekindle::tickets::TicketSecret;
@@ -13,9 +12,6 @@ use super::error::KeysError;
 use super::input::{Lifetime, now};
 use super::show::rfc3339;
 use super::target::Target;
-
-/// A file that was never moved on may have waited for so long.
-const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 #[derive(Debug, Args)]
 pub(crate) struct Ratchet {
@@ -57,7 +53,7 @@ impl Ratchet {
             println!("unchanged: period {at} may still be needed");
             return Ok(());
         }
-        let is_leap = oldest - at > most(&file);
+        let is_leap = oldest - at > file.most_periods();
         if is_leap && !self.force {
             return Err(KeysError::Leap {
                 path: self.file,
@@ -95,13 +91,6 @@ fn kept(path: &Path) -> PathBuf {
     let mut kept = path.as_os_str().to_owned();
     kept.push(".before-leap");
     kept.into()
-}
-
-/// The most periods that a file moves on at once: a few times as many as the last time.
-fn most(file: &SecretFile) -> u64 {
-    let unmoved = LONGEST_WAIT.as_secs() / file.secret.period().as_secs();
-    let by_pace = file.pace.unwrap_or(0).saturating_mul(4);
-    by_pace.max(unmoved).max(2)
 }
 
 fn usual(file: &SecretFile) -> String {

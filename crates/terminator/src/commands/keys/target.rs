@@ -85,8 +85,10 @@ impl Target {
             let aside = aside(path)?;
             // A new file of a set is for the readers of its first.
             let model = [*path, files[0].0].into_iter().find(|path| path.is_file());
-            let filled = self.fill(&aside, model, secrets);
-            asides.push(aside.clone());
+            let filled = self.create(&aside).and_then(|file| {
+                asides.push(aside.clone());
+                fill(file, model, secrets)
+            });
             filled.map_err(|source| KeysError::Write {
                 path: aside,
                 source,
@@ -121,7 +123,7 @@ impl Target {
         Ok(())
     }
 
-    fn fill(&self, aside: &Path, model: Option<&Path>, secrets: &[u8]) -> io::Result<()> {
+    fn create(&self, aside: &Path) -> io::Result<File> {
         // A killed command may have left it; the lock keeps out a running one.
         if self.is_locked {
             match fs::remove_file(aside) {
@@ -130,17 +132,19 @@ impl Target {
             }
         }
         let mut options = OpenOptions::new();
-        let options = options.write(true).create_new(true).mode(0o600);
-        let mut file = options.open(aside)?;
-        if let Some(model) = model {
-            keep_access(&file, model, &fs::metadata(model)?)?;
-        }
-        file.write_all(secrets)?;
-        match file.sync_all() {
-            // The file system knows no sync.
-            Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
-            _ => Ok(()),
-        }
+        options.write(true).create_new(true).mode(0o600).open(aside)
+    }
+}
+
+fn fill(mut file: File, model: Option<&Path>, secrets: &[u8]) -> io::Result<()> {
+    if let Some(model) = model {
+        keep_access(&file, model, &fs::metadata(model)?)?;
+    }
+    file.write_all(secrets)?;
+    match file.sync_all() {
+        // The file system knows no sync.
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
     }
 }
 
