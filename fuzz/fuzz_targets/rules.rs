@@ -119,11 +119,12 @@ pub(crate) fn content_looks(content: &[u8]) -> Looks {
 
 fn is_utf8_inside(bytes: &[u8]) -> bool {
     let inside = |cut: usize| bytes.get(cut..bytes.len().saturating_sub(3));
-    let text = String::from_utf8_lossy;
     (0..4).filter_map(inside).any(|part| {
-        // What is cut at the end is one replacement.
-        let replaced = text(part).chars().filter(|c| *c == '\u{FFFD}').count();
-        replaced <= 1
+        // What is cut at the end is one of them.
+        let invalid = part
+            .utf8_chunks()
+            .filter(|chunk| !chunk.invalid().is_empty());
+        invalid.count() <= 1
     })
 }
 

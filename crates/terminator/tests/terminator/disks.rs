@@ -287,8 +287,9 @@ fn a_kubernetes_secret_is_not_exposed() {
         check
         mount -o remount,rw secret
         chmod 444 secret/..data/tickets.key; $bin keys check secret || echo exit $?
-        chmod 440 secret/..data/tickets.key; chmod 777 secret; $bin keys check secret || echo exit $?
-        chmod 3777 secret; chgrp 4343 secret/..data/tickets.key; chown 4242 secret/..data/tickets.key
+        chmod 440 secret/..data/tickets.key
+        chmod 777 secret; $bin keys check secret || echo exit $?
+        chmod 3777 secret; chown 4242:4343 secret/..data/tickets.key
         setpriv --reuid 4242 --regid 4242 --clear-groups $bin keys check secret || echo exit $?",
     ) else {
         return;

@@ -15,6 +15,7 @@ mod key_rotation;
 mod keys;
 mod limits;
 mod offers;
+mod recipes;
 mod resumption;
 mod start;
 mod ticket_keys;
