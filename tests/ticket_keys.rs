@@ -256,7 +256,7 @@ proptest! {
         match TicketKeys::parse(&bytes) {
             Ok(keys) => {
                 prop_assert_eq!(keys.len(), records.len());
-                prop_assert!(bytes.len() % 48 == 0);
+                prop_assert!(bytes.len().is_multiple_of(48));
                 prop_assert_eq!(names.len(), records.len());
                 for (key, record) in keys.iter().zip(&records) {
                     let parts = [key.name().as_slice(), key.hmac_secret(), key.aes_key()];
