@@ -98,13 +98,19 @@ fn coarse_millis() -> u64 {
 #[derive(Debug)]
 pub struct ManualClock {
     millis: AtomicU64,
+    /// The time of day at the clock's origin.
+    unix_origin: Duration,
 }
 
 impl ManualClock {
-    /// A clock that shows a time one day past its origin: there is a past.
+    /// A clock that shows a time one day past its origin, so that there is a past, and the time of
+    /// day at which it was made.
     pub fn new() -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Self {
-            millis: AtomicU64::new(24 * 60 * 60 * 1_000),
+            millis: AtomicU64::new(day.as_millis() as u64),
+            unix_origin: unix.saturating_sub(day),
         }
     }
 
@@ -124,6 +130,10 @@ impl Default for ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Time {
         Time(self.millis.load(Ordering::Relaxed))
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.unix_origin + Duration::from_millis(self.now().as_millis())
     }
 }
 

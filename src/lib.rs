@@ -6,7 +6,8 @@
 //! - [`tickets`] holds the keys that seal and open session tickets.
 //! - [`hooks`] tell others what handshakes do with sessions.
 //! - [`resume`] counts what became of tickets, for every adapter to a TLS library.
-//! - `openssl` (a feature) puts all of it behind the callbacks of an `SSL_CTX`.
+//! - `openssl` (a feature) puts all of it behind the callbacks of an `SSL_CTX`, `rustls` (a
+//!   feature) behind the traits of a `ServerConfig`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -46,6 +47,9 @@ mod lockfree;
 #[cfg_attr(docsrs, doc(cfg(feature = "openssl")))]
 pub mod openssl;
 pub mod resume;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub mod rustls;
 mod stats;
 mod sync;
 pub mod tickets;

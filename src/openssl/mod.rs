@@ -23,6 +23,8 @@
 //! or, with tickets off, by stateful ones from the cache. Works with OpenSSL 3.0 and later.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "rustls")]
+mod beside_rustls;
 mod builder;
 mod callbacks;
 mod cipher;

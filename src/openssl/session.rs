@@ -44,7 +44,7 @@ impl SessionStorage {
 }
 
 /// A session as a [`SessionCache`] keeps it beside its encoding: live, or not at all.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct CachedSession(Option<SslSession>);
 
 impl CachedSession {

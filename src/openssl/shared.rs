@@ -4,7 +4,6 @@ use std::ffi::{c_int, c_long, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::thread::Thread;
 
 use openssl_sys::{CRYPTO_EX_DATA, SSL_CTX, SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index};
 
@@ -13,6 +12,7 @@ use super::sealer::Sealer;
 use super::session::SessionCache;
 use super::slots::Slot;
 use crate::hooks::SessionHooks;
+use crate::resume::Maintainer;
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::TicketKeyError;
 
@@ -20,7 +20,7 @@ use crate::tickets::TicketKeyError;
 pub(super) struct Shared {
     pub(super) cache: Arc<SessionCache>,
     pub(super) sealer: Sealer,
-    pub(super) hooks: SessionHooks,
+    pub(super) hooks: Arc<SessionHooks>,
     pub(super) stateless_tickets: Option<bool>,
     pub(super) keep_sessions: bool,
     pub(super) session_timeout: Option<c_long>,
@@ -28,7 +28,10 @@ pub(super) struct Shared {
     /// Taken by the first installation.
     slot: OnceLock<Slot>,
     /// The thread that calls [`maintain`](Self::maintain), if one was asked for.
-    pub(super) maintainer: OnceLock<Thread>,
+    pub(super) maintainer: Maintainer,
+    /// rustls configurations that use the same cache and ring, once there are any.
+    #[cfg(feature = "rustls")]
+    pub(super) rustls: OnceLock<crate::rustls::Resumption<SessionCache>>,
 }
 
 impl Shared {
@@ -42,13 +45,15 @@ impl Shared {
         Self {
             cache,
             sealer,
-            hooks: SessionHooks::new(),
+            hooks: Arc::default(),
             stateless_tickets,
             keep_sessions,
             session_timeout,
             closed: AtomicBool::new(false),
             slot: OnceLock::new(),
-            maintainer: OnceLock::new(),
+            maintainer: Maintainer::default(),
+            #[cfg(feature = "rustls")]
+            rustls: OnceLock::new(),
         }
     }
 
@@ -121,14 +126,6 @@ impl Shared {
         // SAFETY: by contract; the index holds null or a pointer that `into_raw` returned, which
         // the context keeps alive.
         unsafe { SSL_CTX_get_ex_data(ctx, *INDEX).cast::<Self>().as_ref() }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Some(maintainer) = self.maintainer.get() {
-            maintainer.unpark();
-        }
     }
 }
 

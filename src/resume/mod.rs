@@ -4,15 +4,25 @@
 //! Knows the cache and the ticket ring, but no TLS library.
 
 // Without an adapter nothing uses the private half of this module.
-#![cfg_attr(not(feature = "openssl"), allow(dead_code, unused_imports))]
+#![cfg_attr(
+    not(all(feature = "openssl", feature = "rustls")),
+    allow(dead_code, unused_imports)
+)]
 
 mod iv_timestamp;
 mod lineage;
+mod maintainer;
 mod resumed_by;
+mod scope;
+mod store_stats;
 mod ticket_stats;
 
 pub(crate) use iv_timestamp::IvTimestamps;
 pub(crate) use lineage::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
+pub(crate) use maintainer::Maintainer;
 pub use resumed_by::ResumedBy;
+pub use scope::Scope;
+pub use store_stats::StoreStats;
+pub(crate) use store_stats::{StoreCounter, StoreCounters};
 pub use ticket_stats::TicketStats;
 pub(crate) use ticket_stats::{Outcome, PositionIndex, TicketCounters};

@@ -6,7 +6,7 @@ use crate::modules::{Crate, Edge};
 
 /// For each part of the library (a folder or a file of `src/`), the parts that it may use.
 /// `CONTRIBUTING.md` shows the same as a picture.
-const ARROWS: [(&str, &str); 13] = [
+const ARROWS: [(&str, &str); 14] = [
     ("sync", ""),
     ("lockfree", "sync"),
     ("error", ""),
@@ -24,12 +24,13 @@ const ARROWS: [(&str, &str); 13] = [
     ),
     (
         "openssl",
-        "cache clock error hooks id resume stats sync tickets",
+        "cache clock error hooks id resume rustls stats sync tickets",
     ),
+    ("rustls", "cache clock error hooks id resume stats tickets"),
 ];
 
 /// Adapters to TLS libraries, and the parts whose private items they may use as well.
-const ADAPTERS: [&str; 1] = ["openssl"];
+const ADAPTERS: [&str; 2] = ["openssl", "rustls"];
 const SHARED_BY_ADAPTERS: [&str; 2] = ["resume", "sync"];
 
 fn part(file: &str) -> &str {

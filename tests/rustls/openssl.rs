@@ -1,0 +1,117 @@
+//! OpenSSL and rustls beside each other: one cache, one ring, and neither takes the other's
+//! sessions and tickets for its own.
+#![allow(unsafe_code)] // a session's ticket
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::ffi::c_uchar;
+use std::sync::Arc;
+use std::{ptr, slice};
+
+use foreign_types_shared::ForeignTypeRef;
+use openssl::ssl::SslSessionRef;
+use openssl_sys::SSL_SESSION;
+use rekindle::openssl::Resumption;
+use rekindle::rustls::Scope;
+use rustls::server::{ProducesTickets, StoresServerSessions};
+
+use common::{Client, Mechanism, server};
+
+use crate::peers::{Identity, VERSIONS};
+
+#[test]
+fn one_cache_and_one_ring_serve_both() {
+    let resumption = Resumption::builder().sessions(100).build().unwrap();
+    let (openssl, scope) = (server(&resumption), Scope::new("shop.example"));
+    let identity = Identity::new();
+    for version in VERSIONS {
+        let (store, ticketer) = (
+            resumption.rustls_store(&scope),
+            resumption.rustls_ticketer(&scope),
+        );
+        let stateful = Arc::new(identity.server(Some(store), None, None));
+        let stateless = Arc::new(identity.server(None, Some(ticketer), None));
+        for config in [stateful, stateless] {
+            let client = identity.client(version);
+            client.visit(&config);
+            assert!(client.is_resumed(&config));
+        }
+    }
+    for mechanism in [Mechanism::Tls12Ticket, Mechanism::Tls13Ticket] {
+        let client = Client::new(mechanism);
+        client.connect(&openssl);
+        assert!(client.reconnect(&openssl).resumed());
+    }
+    // Statistics apart.
+    let (ours, theirs) = (resumption.ticket_stats(), resumption.rustls_ticket_stats());
+    assert!(
+        ours.opened >= 2 && theirs.opened == 2,
+        "{ours:?} {theirs:?}"
+    );
+    let store = resumption.rustls_store_stats();
+    assert_eq!((store.hits, store.taken), (2, 1));
+}
+
+#[test]
+fn neither_finds_the_others_sessions() {
+    let resumption = Resumption::builder()
+        .sessions(100)
+        .stateless_tickets(false)
+        .build()
+        .unwrap();
+    let openssl = server(&resumption);
+    let store = resumption.rustls_store(&Scope::new("shop.example"));
+    let client = Client::new(Mechanism::Tls12Id);
+    client.connect(&openssl);
+    let guard = resumption.cache().pin();
+    let ids: Vec<_> = guard.iter().map(|entry| *entry.id()).collect();
+    assert!(!ids.is_empty());
+    for id in &ids {
+        assert_eq!(
+            (store.get(id.as_bytes()), store.take(id.as_bytes())),
+            (None, None)
+        );
+    }
+    assert!(client.reconnect(&openssl).resumed(), "it is still there");
+    // And the other way round.
+    let id = rekindle::SessionId::new(&[9; 32]).unwrap();
+    assert!(store.put(vec![9; 32], b"a session of rustls".to_vec()));
+    assert!(resumption.cache().get_session(&id).is_none());
+    assert!(store.get(&[9; 32]).is_some());
+}
+
+#[test]
+fn neither_opens_the_others_tickets() {
+    let resumption = Resumption::builder().sessions(100).build().unwrap();
+    let ticketer = resumption.rustls_ticketer(&Scope::new("shop.example"));
+    let openssl = server(&resumption);
+    let client = Client::new(Mechanism::Tls12Ticket);
+    client.connect(&openssl);
+    let session = client.session();
+    assert_eq!(ticketer.decrypt(ticket(&session)), None);
+    assert_eq!(resumption.rustls_ticket_stats().malformed, 1);
+    // OpenSSL looks for the key by the first 16 bytes, which are no key's name.
+    let ticket = ticketer.encrypt(b"a session of rustls").unwrap();
+    let (ring, name) = (resumption.ticket_ring(), *ticket.first_chunk().unwrap());
+    let found = format!("{:?}", ring.load().opening(&name, ring.now()));
+    assert_eq!(found, "Unknown");
+}
+
+fn ticket(session: &SslSessionRef) -> &[u8] {
+    let (mut ticket, mut length) = (ptr::null(), 0);
+    // SAFETY: a live session, which keeps its ticket for as long as it lives.
+    unsafe {
+        SSL_SESSION_get0_ticket(session.as_ptr(), &raw mut ticket, &raw mut length);
+        slice::from_raw_parts(ticket, length)
+    }
+}
+
+// SAFETY: as OpenSSL declares it.
+unsafe extern "C" {
+    fn SSL_SESSION_get0_ticket(
+        session: *const SSL_SESSION,
+        ticket: *mut *const c_uchar,
+        length: *mut usize,
+    );
+}
