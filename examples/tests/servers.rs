@@ -68,6 +68,45 @@ fn shared_ticket_keys_resume_each_others_tickets() {
     resumes(addresses[2], addresses[0]);
 }
 
+/// A full handshake with one server and a second one with another, or the same.
+fn handshakes(first: SocketAddr, then: SocketAddr, expected: &str) {
+    for version in ["-tls1_2", "-tls1_3"] {
+        let client = Visitor::new(version);
+        let page = self::page(client.visit(first));
+        assert!(page.contains("handshake: Some(Full)"), "{page}");
+        let page = self::page(client.come_back(then));
+        assert!(page.contains(expected), "{page}");
+    }
+}
+
+#[test]
+fn rustls_server_resumes_from_its_store_by_tickets_and_across_machines() {
+    let files = Files::with_certificate("first.example");
+    let (cert, key, secret) = (files.cert(), files.key(), files.text("secret"));
+    let made = start(env!("CARGO_BIN_EXE_shared_ticket_keys"), &[&secret]).wait_for_end();
+    assert!(made.0.success(), "{}", made.1);
+    let program = env!("CARGO_BIN_EXE_rustls_server");
+    let resumed = "handshake: Some(Resumed)";
+    for keys in [&[][..], &["store"]] {
+        let server = start(program, &[&[ANY, &cert, &key], keys].concat());
+        let at = address(&server);
+        handshakes(at, at, resumed);
+    }
+    let machines = [(); 2].map(|()| start(program, &[ANY, &cert, &key, &secret]));
+    let [one, other] = machines.each_ref().map(address);
+    handshakes(one, other, resumed);
+    // OpenSSL's tickets under the same secret are others.
+    let openssl = start(
+        env!("CARGO_BIN_EXE_shared_ticket_keys"),
+        &[&secret, &cert, &key, ANY],
+    );
+    handshakes(one, one, resumed);
+    let client = Visitor::new("-tls1_3");
+    client.visit(one);
+    let page = page(client.come_back(address(&openssl)));
+    assert!(page.contains("resumed by: full_handshake"), "{page}");
+}
+
 #[test]
 fn tokio_server_resumes_reloads_shows_metrics_and_drains() {
     let files = Files::with_certificate("first.example");

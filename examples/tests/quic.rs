@@ -1,0 +1,74 @@
+//! The QUIC example resumes what quinn's client offers, and takes its early data once.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, Endpoint};
+use rekindle::rustls::rustls::pki_types::CertificateDer;
+use rekindle::rustls::rustls::pki_types::pem::PemObject;
+use rekindle::rustls::rustls::{self, RootCertStore};
+use rekindle_test_servers::{Files, Process};
+
+fn client(certificate: &str) -> Endpoint {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+    // A self-signed certificate is its own issuer.
+    roots.add(certificate).unwrap();
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(provider.into());
+    let config = config
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"hello".to_vec()];
+    config.enable_early_data = true;
+    let config = QuicClientConfig::try_from(config).unwrap();
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(ClientConfig::new(Arc::new(config)));
+    endpoint
+}
+
+async fn ask(connection: &Connection) -> String {
+    let (mut send, mut receive) = connection.open_bi().await.unwrap();
+    send.write_all(b"hello").await.unwrap();
+    send.finish().unwrap();
+    let answer = receive.read_to_end(1_000).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quic_server_resumes_with_early_data() {
+    let files = Files::new();
+    files.make_certificate_with(
+        "ec -pkeyopt ec_paramgen_curve:P-256 -addext \
+        subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE",
+        "localhost",
+    );
+    let (cert, key) = (files.cert(), files.key());
+    let program = env!("CARGO_BIN_EXE_quic_server");
+    let mut command = Command::new(program);
+    let server = Process::spawn(command.args(["127.0.0.1:0", &cert, &key]), Stdio::null());
+    let line = server.wait_for("listening on ");
+    let at: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+
+    let client = client(&cert);
+    let first = client.connect(at, "localhost").unwrap().await.unwrap();
+    assert_eq!(
+        ask(&first).await,
+        "early: false, sessions taken so far: 0\n"
+    );
+    first.close(0_u32.into(), b"");
+    for visits in 1..=3 {
+        let connecting = client.connect(at, "localhost").unwrap();
+        let (connection, accepted) = connecting.into_0rtt().expect("a session to resume");
+        let answer = ask(&connection).await;
+        assert_eq!(
+            answer,
+            format!("early: true, sessions taken so far: {visits}\n")
+        );
+        assert!(accepted.await, "its early data");
+        connection.close(0_u32.into(), b"");
+    }
+}
