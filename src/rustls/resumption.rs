@@ -97,6 +97,7 @@ impl<C: CacheOwner> Resumption<C> {
             counters: Arc::clone(&self.shared.store),
             scope: *scope,
             lifetime: self.shared.session_timeout,
+            _resumption: Arc::clone(&self.shared) as _,
         })
     }
 
@@ -106,6 +107,7 @@ impl<C: CacheOwner> Resumption<C> {
             ring: Arc::clone(&self.shared.ring),
             counters: Arc::clone(&self.shared.tickets),
             scope: *scope,
+            _resumption: Arc::clone(&self.shared) as _,
         })
     }
 
@@ -152,7 +154,7 @@ impl<C: CacheOwner> Resumption<C> {
     }
 
     /// Starts a thread, `rekindle`, that calls [`maintain`](Self::maintain) once a second. It ends
-    /// when the last clone of this is gone; stores and ticketers do not keep it. A resumption has
+    /// when the last clone of this, the last store and the last ticketer are gone. A resumption has
     /// one such thread at most: further calls do nothing.
     ///
     /// # Errors

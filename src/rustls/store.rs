@@ -1,5 +1,6 @@
 //! rustls's sessions in a cache.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct SessionStore<C = Cache<()>> {
     pub(super) counters: Arc<StoreCounters>,
     pub(super) scope: Scope,
     pub(super) lifetime: Duration,
+    /// What maintains the cache.
+    pub(super) _resumption: Arc<dyn Any + Send + Sync>,
 }
 
 impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {

@@ -1,5 +1,6 @@
 //! Tickets that carry their session, for rustls.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Ticketer {
     pub(super) ring: Arc<TicketRing>,
     pub(super) counters: Arc<TicketCounters>,
     pub(super) scope: Scope,
+    /// What maintains the ring.
+    pub(super) _resumption: Arc<dyn Any + Send + Sync>,
 }
 
 thread_local! {

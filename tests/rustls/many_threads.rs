@@ -68,3 +68,24 @@ fn handshakes_beside_evictions_and_rotations() {
     );
     assert!(store.stored >= 120 && tickets.sealed >= 120);
 }
+
+/// A configuration is all that most servers keep.
+#[test]
+fn the_maintenance_lives_as_long_as_a_configuration() {
+    let resumption = Resumption::builder().sessions(16).build().unwrap();
+    let scope = Scope::new("a");
+    let (store, ticketer) = (resumption.store(&scope), resumption.ticketer(&scope));
+    resumption.spawn_maintenance().unwrap();
+    resumption.spawn_maintenance().unwrap();
+    let ring = Arc::downgrade(resumption.ticket_ring());
+    drop(resumption);
+    drop(store);
+    assert!(ring.upgrade().is_some());
+    drop(ticketer);
+    // The thread may be at work at this moment.
+    let patience = std::time::Instant::now();
+    while ring.upgrade().is_some() {
+        assert!(patience.elapsed().as_secs() < 60, "it is kept");
+        thread::yield_now();
+    }
+}

@@ -4,6 +4,10 @@ use std::error::Error;
 
 use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod};
 use rekindle::openssl::Resumption;
+use rekindle::rustls::Scope;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// `ADDRESS CERTIFICATE KEY on|off`: where to listen, two files, and whether clients get tickets
 /// that carry their session.
@@ -36,6 +40,26 @@ impl Arguments {
         acceptor.set_private_key_file(&self.key, SslFiletype::PEM)?;
         let resumption = self.resume(&mut acceptor)?;
         Ok((acceptor, resumption))
+    }
+
+    /// The configuration that the servers on rustls are given.
+    pub fn rustls(&self) -> Result<ServerConfig, Box<dyn Error>> {
+        let resumption = rekindle::rustls::Resumption::builder().build()?;
+        resumption.spawn_maintenance()?;
+        let chain = CertificateDer::pem_file_iter(&self.certificate)?.collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)?;
+        let provider = rustls::crypto::ring::default_provider();
+        let config = ServerConfig::builder_with_provider(provider.into());
+        let config = config
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth();
+        let mut config = config.with_single_cert(chain, key)?;
+        let scope = Scope::new("my service");
+        config.session_storage = resumption.store(&scope);
+        if self.stateless_tickets {
+            config.ticketer = resumption.ticketer(&scope);
+        }
+        Ok(config)
     }
 
     /// All that an acceptor needs to resume.
