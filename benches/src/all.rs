@@ -9,7 +9,7 @@ use std::{fs, io};
 use clap::{FromArgMatches, Subcommand};
 
 use crate::record::{Record, Scale, about};
-use crate::{engine, handshake, hit_ratio, loopback, memory, report, tail, tickets};
+use crate::{engine, handshake, hit_ratio, loopback, memory, report, rustls, tail, tickets};
 
 /// What is run, and where the results go.
 #[derive(Clone, Debug, clap::Args)]
@@ -87,6 +87,8 @@ pub(crate) enum Part {
     Tickets(tickets::Options),
     /// Full and resumed handshakes in process, beside OpenSSL's internal cache and built-in key.
     Handshake(handshake::Options),
+    /// Rekindle behind rustls's traits, beside what rustls brings along and orbit-rustls.
+    Rustls(rustls::Options),
     /// Handshakes with real servers over loopback: rates, CPU time, latency, what was resumed.
     Loopback(loopback::Options),
 }
@@ -102,6 +104,8 @@ memory | | --sessions 30000 --tls-sessions 30000 | --sessions 500 --tls-sessions
 tickets | | --rounds 5 --millis 30 | --threads 1 --rounds 1 --millis 5
 handshake | | --sessions 50000 --rounds 3 --millis 50 \
      | --sessions 200 --threads 2 --rounds 1 --millis 5
+rustls | | --sessions 256,20000 --threads 2 --handshake-threads 2 --rounds 3 --millis 30 \
+     | --sessions 256 --threads 1 --handshake-threads 1 --writers 1 --rounds 1 --millis 2
 loopback | --millis 600 | --sessions 256 --threads 1 --rounds 2 --millis 150 \
      | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30
 ";
@@ -131,6 +135,7 @@ impl Part {
             Self::Memory(options) => ("memory", Box::new(|r| memory::run(options, r))),
             Self::Tickets(options) => ("tickets", Box::new(|r| tickets::run(options, r))),
             Self::Handshake(options) => ("handshake", Box::new(|r| handshake::run(options, r))),
+            Self::Rustls(options) => ("rustls", Box::new(|r| rustls::run(options, r))),
             Self::Loopback(options) => ("loopback", Box::new(|r| loopback::run(options, r))),
         }
     }

@@ -12,6 +12,7 @@ mod peers;
 mod process;
 mod record;
 mod report;
+mod rustls;
 mod tail;
 mod threads;
 mod tickets;

@@ -161,7 +161,7 @@ impl Case<'_> {
 }
 
 /// Names of the quantiles, and the share of lookups that are as fast or faster.
-const QUANTILES: [(&str, f64); 5] = [
+pub(crate) const QUANTILES: [(&str, f64); 5] = [
     ("p50", 0.5),
     ("p99", 0.99),
     ("p99.9", 0.999),
@@ -170,7 +170,7 @@ const QUANTILES: [(&str, f64); 5] = [
 ];
 
 struct Turn {
-    latencies: Histogram<u64>,
+    latencies: Latencies,
     counts: Counts,
 }
 
@@ -205,8 +205,10 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
     }
 }
 
-/// Up to a minute, with three digits.
-fn histogram() -> Histogram<u64> {
+/// Nanoseconds up to a minute, with three digits.
+pub(crate) type Latencies = Histogram<u64>;
+
+pub(crate) fn histogram() -> Latencies {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("valid bounds")
 }
 

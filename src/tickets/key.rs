@@ -25,6 +25,8 @@ pub struct TicketKey {
     secrets: Zeroizing<Box<[u8]>>,
     hmac_len: usize,
     fingerprint: Fingerprint,
+    #[cfg(feature = "rustls")]
+    aead: std::sync::OnceLock<Box<super::AeadKey>>,
 }
 
 /// The cipher that a key is for, in CBC mode.
@@ -109,7 +111,15 @@ impl TicketKey {
             secrets: Zeroizing::new(vec![0; hmac_len + aes_len].into_boxed_slice()),
             hmac_len,
             fingerprint: Fingerprint([0; 8]),
+            #[cfg(feature = "rustls")]
+            aead: std::sync::OnceLock::new(),
         }
+    }
+
+    /// The key for authenticated encryption that is made of its secrets.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn aead(&self) -> &super::AeadKey {
+        self.aead.get_or_init(|| Box::new(super::AeadKey::of(self)))
     }
 
     fn checked(mut self) -> Result<Self, KeyFault> {

@@ -25,6 +25,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "rustls")]
+mod aead;
 mod clock_reading;
 mod error;
 mod key;
@@ -42,6 +44,8 @@ mod status;
 mod ticket_ring;
 mod update;
 
+#[cfg(feature = "rustls")]
+pub(crate) use aead::{AeadKey, NONCE, TAG};
 pub use error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyRing, KeySource, RingKey};

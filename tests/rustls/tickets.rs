@@ -53,7 +53,7 @@ fn a_ticket_with_any_bit_changed_or_cut_anywhere_does_not_open() {
     let stats = resumption.ticket_stats();
     let (mark, name) = (16 * 8, 16 * 8);
     // Cut within what every ticket has, or without the mark.
-    assert_eq!(stats.malformed, mark + (16 + 16 + 16 + 8 + 16));
+    assert_eq!(stats.malformed, mark + (16 + 16 + 24 + 8 + 16));
     assert_eq!(stats.unknown_key, name);
     assert_eq!(stats.opened, 0);
 }

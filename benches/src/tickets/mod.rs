@@ -28,4 +28,4 @@ mod open;
 mod run;
 mod seal;
 
-pub(crate) use run::{Options, run};
+pub(crate) use run::{Options, Ring, keep_swapped, run};

@@ -87,29 +87,35 @@ fn boxed<'a>(turn: impl Fn() -> f64 + 'a) -> Turn<'a> {
     Box::new(turn)
 }
 
-/// Gives both contenders their turn in every round. If our ring is swapped, then also while the
-/// other one works: it costs both the same of the machine.
+/// Gives both contenders their turn in every round.
 fn compare(ring: Ring, of: &[Contender<'_>; 2], rounds: usize, record: &mut Record) -> Samples {
     let mut samples = Vec::new();
-    let mut all = || samples = interleave(0..=rounds, of, |(_, turn), _| turn());
+    let ours = of[1].0.resumption.as_ref().expect("rekindle's");
+    keep_swapped(ring, ours.ticket_ring(), record, || {
+        samples = interleave(0..=rounds, of, |(_, turn), _| turn());
+    });
+    samples
+}
+
+/// Does the work of all contenders. If our ring is swapped, then also while another one works: it
+/// costs both the same of the machine.
+pub(crate) fn keep_swapped(ring: Ring, ours: &TicketRing, record: &mut Record, work: impl FnOnce()) {
     match ring {
-        Ring::Still => all(),
+        Ring::Still => work(),
         Ring::Swapped => {
-            let ours = of[1].0.resumption.as_ref().expect("rekindle's");
-            let rate = while_swapping(ours.ticket_ring(), all);
+            let rate = while_swapping(ours, work);
             if rate < 0.9 * RATE {
                 record.note(format!("tickets: only {rate:.0} swaps a second"));
             }
         }
     }
-    samples
 }
 
 /// Swaps a second.
 const RATE: f64 = 1_000.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ring {
+pub(crate) enum Ring {
     Still,
     Swapped,
 }
