@@ -68,8 +68,15 @@ fn what_openssl_writes_is_no_key_but_for_raw_random_bytes() {
         assert_eq!(refused(&openssl(command))[0], expected, "{command}");
     }
     let der = openssl(&format!("{p256} -outform DER"));
-    let error = TicketKeys::parse(&der).unwrap_err();
-    assert_eq!(error, TicketKeyError::NotRecords(Resemblance::Der));
+    let rsa = openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -outform DER");
+    let sec1 = openssl("ecparam -name prime256v1 -genkey -noout -outform DER");
+    for der in [&der, &rsa, &sec1] {
+        // Whole, cut short, or cut to whole records as `TSSslTicketKeyUpdate` does.
+        for len in [der.len(), der.len() - 1, 80, 48, der.len() / 48 * 48] {
+            let error = TicketKeys::parse(&der[..len]).unwrap_err();
+            assert_eq!(error, TicketKeyError::NotRecords(Resemblance::Der), "{len}");
+        }
+    }
     for layout in LAYOUTS {
         let raw = openssl(&format!("rand {}", layout.len()));
         assert_eq!(TicketKeys::parse_records(&raw, layout).unwrap().len(), 1);
@@ -147,6 +154,35 @@ fn one_of_the_two_secrets_may_be_a_password() {
         record[place..place + 16].copy_from_slice(b"correcthorse1234");
         assert_eq!(refused(&record), [Resemblance::Text]);
     }
+}
+
+#[test]
+fn a_name_has_no_part_of_the_secrets() {
+    let good = record(2);
+    let bytes = secret(9, 16);
+    for (from, to) in [(16, 0), (32, 0), (20, 3), (24, 8), (40, 0)] {
+        let mut bad = good;
+        bad[..16].copy_from_slice(&bytes);
+        bad.copy_within(from..from + 8, to);
+        let error = TicketKeys::parse(&bad).unwrap_err();
+        let is_it =
+            matches!(error, TicketKeyError::Bad { fault, .. } if fault == KeyFault::NameInSecrets);
+        assert!(is_it, "{error}");
+    }
+}
+
+#[test]
+fn a_half_is_judged_by_itself() {
+    let mut counter = record(4);
+    counter[32..].copy_from_slice(&[1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(refused(&counter), [Resemblance::Pattern]);
+    let mut long = [&record(5)[..], &secret(6, 32)].concat();
+    long[48..].copy_from_slice(b"correct horse battery staple xyz");
+    let error = TicketKeys::parse_records(&long, AES_256).unwrap_err();
+    assert!(
+        error.to_string().contains("secrets that look like text"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -72,8 +72,10 @@ pub(crate) fn looks(record: &[u8]) -> Looks {
     let zeros = |from: usize| secrets.iter().skip(from).step_by(2).all(|byte| *byte == 0);
     let text = std::str::from_utf8(secrets).is_ok_and(|text| {
         let is_plain = |c: char| !c.is_control() || c.is_ascii_whitespace();
-        text.chars().all(is_plain) || text.chars().all(|c| u32::from(c) < 256)
+        let high = text.chars().filter(|c| !c.is_ascii()).count();
+        text.chars().all(is_plain) || (high >= 3 && text.chars().all(|c| u32::from(c) < 256))
     });
+    let few = |secret: &[u8]| values(&mut secret.iter().copied()) <= 7;
     if secrets.iter().all(|byte| *byte < 0x80)
         || values(&mut secrets.iter().copied()) <= 18
         || values(&mut differences) <= 17
@@ -81,6 +83,8 @@ pub(crate) fn looks(record: &[u8]) -> Looks {
         || replaced >= 2
         || password(&secrets[..16])
         || password(&secrets[16..])
+        || few(&secrets[..16])
+        || few(&secrets[16..])
         || zeros(0)
         || zeros(1)
         || text
@@ -95,14 +99,9 @@ pub(crate) fn looks(record: &[u8]) -> Looks {
 
 /// Of a whole file of records, before any of them is read.
 pub(crate) fn content_looks(content: &[u8]) -> Looks {
-    let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let text = text.trim_ascii_start();
-    let begins: [&[u8]; 4] = [
-        b"-----BEGIN ",
-        b"# rekindle ticket secret",
-        b"secret ",
-        b"- name:",
-    ];
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let text = content.trim_ascii_start();
+    let begins: [&[u8]; 3] = [b"-----BEGIN ", b"# rekindle ticket secret", b"- name:"];
     let printable = |byte: &u8| (b' '..0x7F).contains(byte) || byte.is_ascii_whitespace();
     if begins.iter().any(|word| text.starts_with(word)) {
         return Looks::NotRandom;
@@ -111,10 +110,31 @@ pub(crate) fn content_looks(content: &[u8]) -> Looks {
         return Looks::NotRandom;
     }
     let zeros = |from: usize| content.iter().skip(from).step_by(2).all(|byte| *byte == 0);
-    if content.first() == Some(&0x30) || zeros(0) || zeros(1) || is_utf8_inside(content) {
+    let marks = [0x30, 0xFF, 0xFE]
+        .map(Some)
+        .contains(&content.first().copied());
+    let replaced = content.windows(3).any(|part| part == [0xEF, 0xBF, 0xBD]);
+    let is_text = is_utf8_inside(content) || replaced || text.starts_with(b"secret ");
+    if marks || zeros(0) || zeros(1) || is_text {
         return Looks::MaybeNot;
     }
     Looks::Random
+}
+
+/// What may be behind the last whole record: a newline, unless it may be the end of a record that
+/// a program has taken for text.
+pub(crate) fn is_newline(whole: &[u8], left: &[u8]) -> bool {
+    match left {
+        b"" | b"\r\n" => true,
+        b"\n" => whole.last() != Some(&b'\r'),
+        _ => false,
+    }
+}
+
+/// Whether eight bytes of the name are in the secrets.
+pub(crate) fn shows_secrets(record: &[u8]) -> bool {
+    let mut parts = record[..16].windows(8);
+    parts.any(|part| record[16..].windows(8).any(|ours| ours == part))
 }
 
 fn is_utf8_inside(bytes: &[u8]) -> bool {

@@ -19,7 +19,7 @@ use rekindle_key_files::{
     Reload, TicketFileError, TicketFileFault as Fault, TicketKeyFile, TicketKeyFormat,
 };
 
-use rules::{Looks, content_looks, duplicates, fault, looks, name, secrets};
+use rules::{Looks, content_looks, duplicates, fault, is_newline, looks, name, secrets};
 
 type Record = [u8; 48];
 
@@ -161,7 +161,8 @@ fn parse(content: &[u8]) -> Option<Result<Vec<Record>, IsExpected>> {
     if records.is_empty() {
         return Some(Err(|e| matches!(e, TicketKeyError::TooShort { .. })));
     }
-    if !matches!(&content[48 * records.len()..], b"" | b"\n" | b"\r\n") {
+    let (whole, left) = content.split_at(48 * records.len());
+    if !is_newline(whole, left) {
         return Some(Err(|e| matches!(e, TicketKeyError::TrailingBytes { .. })));
     }
     if records.len() > TicketKeys::MAX_KEYS {
@@ -176,6 +177,7 @@ fn parse(content: &[u8]) -> Option<Result<Vec<Record>, IsExpected>> {
             (Some(_), _) => return Some(Err(|e| is_bad(e, KeyFault::EqualSecrets))),
             (None, Looks::NotRandom) => return Some(Err(is_not_random)),
             (None, Looks::MaybeNot) => return None,
+            (None, Looks::Random) if rules::shows_secrets(record) => return None,
             (None, Looks::Random) => {}
         }
     }

@@ -10,7 +10,10 @@ use rekindle::tickets::{
     KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing,
 };
 
-use rules::{Looks, RECORD, content_looks, duplicates, fault, looks, mask, name, record, secrets};
+use rules::{
+    Looks, RECORD, content_looks, duplicates, fault, is_newline, looks, mask, name, record,
+    secrets, shows_secrets,
+};
 
 fuzz_target!(|input: &[u8]| {
     // What is masked looks random; the rest is mostly text, or a pattern.
@@ -25,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let names = duplicates(&records, name);
     let secrets = duplicates(&records, secrets);
     let left = &bytes[records.len() * RECORD..];
-    let newline = matches!(left, b"" | b"\n" | b"\r\n");
+    let newline = is_newline(&bytes[..records.len() * RECORD], left);
 
     match TicketKeys::parse(bytes) {
         Err(TicketKeyError::NotRecords(_)) => assert_ne!(content_looks(bytes), Looks::Random),
@@ -42,6 +45,7 @@ fuzz_target!(|input: &[u8]| {
                 assert_ne!(looks(records[at.record]), Looks::Random);
                 assert!(weak.is_none_or(|weak| weak > at.record));
             }
+            KeyFault::NameInSecrets => assert!(shows_secrets(records[at.record])),
             is => {
                 assert_eq!(Some(at), weak.map(KeyLocation::record));
                 assert_eq!(Some(is), fault(records[at.record]));
@@ -65,6 +69,7 @@ fuzz_target!(|input: &[u8]| {
                 !records.iter().any(not_random),
                 "keys that are text or a pattern"
             );
+            assert!(!records.iter().any(|record| shows_secrets(record)));
             assert_ne!(content_looks(bytes), Looks::NotRandom);
             assert_eq!(keys.len(), records.len());
             for (i, (entry, record)) in keys.entries().zip(&records).enumerate() {

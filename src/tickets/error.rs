@@ -57,6 +57,9 @@ pub enum KeyFault {
     /// Its secrets were not drawn at random. Of random ones, fewer than one in a billion look so.
     #[error("has secrets that look like {0}")]
     NotRandom(Resemblance),
+    /// Eight bytes of its name are in its secrets, and the name is in every ticket in the clear.
+    #[error("has bytes of its name in its secrets")]
+    NameInSecrets,
     /// Its encryption key is its MAC secret, or begins it.
     #[error("encrypts with its MAC secret")]
     EqualSecrets,

@@ -140,9 +140,13 @@ impl TicketKey {
     fn judged(self) -> Result<Self, KeyFault> {
         // Zeros that pad a MAC secret are none of its bytes.
         let hmac_secret = without_padding(self.hmac_secret(), 16);
-        match not_random::of_key(hmac_secret, self.aes_key()) {
-            Some(resemblance) => Err(KeyFault::NotRandom(resemblance)),
-            None => Ok(self),
+        if let Some(resemblance) = not_random::of_key(hmac_secret, self.aes_key()) {
+            return Err(KeyFault::NotRandom(resemblance));
+        }
+        let is_part = |part: &[u8]| self.secrets.windows(part.len()).any(|ours| ours == part);
+        match self.name.windows(8).any(is_part) {
+            true => Err(KeyFault::NameInSecrets),
+            false => Ok(self),
         }
     }
 

@@ -50,7 +50,7 @@ pub use error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyRing, KeySource, RingKey};
 pub use key_set::{KeyEntry, TicketKeys};
-pub use not_random::Resemblance;
+pub use not_random::{Resemblance, is_unlikely_base64};
 pub use policy::{PolicyError, TicketPolicy};
 pub use records::RecordLayout;
 pub use ring_builder::{TicketRingBuilder, TicketRingError};

@@ -83,8 +83,10 @@ impl TicketKeys {
         if records.len() == 0 {
             return Err(layout.too_short(content));
         }
-        // An editor's newline is no byte of a key.
-        if !matches!(trailing, b"" | b"\n" | b"\r\n") {
+        // An editor's newline is no byte of a key. Behind a carriage return it may be: a program
+        // that took a key for text has made two bytes of a last 0x0A.
+        let converted = trailing == b"\n" && content[content.len() - 2] == b'\r';
+        if converted || !matches!(trailing, b"" | b"\n" | b"\r\n") {
             return Err(TicketKeyError::TrailingBytes {
                 bytes: trailing.len(),
                 record: layout.len(),

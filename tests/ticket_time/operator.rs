@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openssl::base64::encode_block;
+use base64ct::{Base64, Encoding};
 use rekindle::tickets::{TicketSecret, Validity};
 use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat, secret_text};
 use tempfile::TempDir;
@@ -143,7 +143,7 @@ impl Operator {
             Provider::Own => return,
             Provider::Records => {
                 let records = self.numbers.iter().map(|number| bytes(*number));
-                let records = encode_block(records.collect::<Vec<_>>().as_flattened());
+                let records = Base64::encode_string(records.collect::<Vec<_>>().as_flattened());
                 // Blank lines are no part of it.
                 (records + &"\n".repeat(self.edits as usize)).into_bytes()
             }

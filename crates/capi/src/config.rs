@@ -110,9 +110,11 @@ impl rekindle_config {
         if !self.ticket_secret.is_null() {
             // SAFETY: by contract.
             let path = as_path(unsafe { text(self.ticket_secret, "the ticket secret") }?);
-            let file = read_secret(path)?;
+            let (file, notices) = read_secret(path)?;
             timeout = timeout.or(file.session_timeout);
-            warning = timeout.and_then(|timeout| file.disagreement(path, timeout));
+            let differs = timeout.and_then(|timeout| file.disagreement(path, timeout));
+            let mut notices = differs.into_iter().chain(notices);
+            warning = notices.find(Notice::is_warning);
             resumption = resumption.ticket_secret(file.secret);
         }
         if let Some(timeout) = timeout {

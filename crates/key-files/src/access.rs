@@ -38,10 +38,18 @@ pub(crate) fn of_file(path: &Path, file: &Metadata) -> Option<Exposure> {
     } else {
         READ | WRITE
     };
+    // Who may put another file in its place decides as well: of a link, in two folders.
+    let target = fs::canonicalize(path).ok();
+    let places = [Some(path), target.as_deref()];
+    let parents = places.into_iter().flatten().filter_map(Path::parent);
+    let mut parents = parents.map(|parent| match parent.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => parent,
+    });
     readers
         .others(path, file, rights)
         .filter(|exposure| !(matches!(exposure, Exposure::Everybody(_)) && is_credential(path)))
-        .or_else(|| readers.planted(path, file))
+        .or_else(|| parents.find_map(|parent| readers.replaced(parent, file)))
 }
 
 /// Who else may put files into a folder, and so choose the key that seals.
@@ -112,13 +120,19 @@ impl Readers {
         })
     }
 
-    /// The owner of a file that any user could have put into its folder.
-    fn planted(&self, path: &Path, file: &Metadata) -> Option<Exposure> {
-        let parent = path.parent()?;
+    /// Who else may put a file into the place of one in that folder. In a sticky one it is the
+    /// owner of what is there.
+    fn replaced(&self, parent: &Path, file: &Metadata) -> Option<Exposure> {
         let folder = fs::metadata(parent).ok()?;
-        let is_shared = folder.mode() & WRITE != 0 && !is_read_only(parent);
+        if is_read_only(parent) {
+            return None;
+        }
+        let others = self.others(parent, &folder, WRITE);
+        if folder.mode() & STICKY == 0 {
+            return others;
+        }
         let is_theirs = !self.has_user(file.uid()) && file.uid() != folder.uid();
-        (is_shared && is_theirs).then(|| Exposure::Owner(file.uid()))
+        (folder.mode() & WRITE != 0 && is_theirs).then(|| Exposure::Owner(file.uid()))
     }
 }
 
@@ -325,11 +339,11 @@ mod tests {
         };
         let folder = made.path.parent().unwrap();
         let mode = |mode| fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
-        let planted = || root().planted(&made.path, &fs::metadata(&made.path).unwrap());
+        let planted = || root().replaced(folder, &fs::metadata(&made.path).unwrap());
         let of_folder = || of_folder(folder, &fs::metadata(folder).unwrap());
         for (bits, planted_by, folder_is_open) in [
             (0o1777, Some(Exposure::Owner(OTHER)), false),
-            (0o777, Some(Exposure::Owner(OTHER)), true),
+            (0o777, Some(Exposure::Everybody(0o40_777)), true),
             (0o755, None, false),
         ] {
             mode(bits);

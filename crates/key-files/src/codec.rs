@@ -6,6 +6,7 @@ use rekindle::tickets::{RecordLayout, TicketKeyError, TicketKeys};
 use zeroize::Zeroizing;
 
 use crate::by_position::ByPosition;
+use crate::error::MAX_LEN;
 use crate::format::TicketKeyFormat;
 use crate::write_error::WriteError;
 use crate::{encoded, h2o, haproxy, records};
@@ -30,11 +31,12 @@ impl TicketKeyFormat {
         content: &[u8],
         layout: RecordLayout,
     ) -> Result<TicketKeys, TicketKeyError> {
-        if let Some(records) = encoded::decode(content, layout) {
-            return TicketKeys::parse_records(&records?, layout);
-        }
-        let keys = TicketKeys::parse_records(content, layout)?;
-        if self.is_one_key_a_file() && keys.len() > 1 {
+        let decoded = encoded::decode(content, layout).transpose()?;
+        let records = decoded.as_ref().map_or(content, |records| records);
+        let keys = TicketKeys::parse_records(records, layout)?;
+        // PEM says by itself where a key ends.
+        let is_pem = decoded.is_some() && content.trim_ascii_start().starts_with(b"-");
+        if self.is_one_key_a_file() && keys.len() > 1 && !is_pem {
             let keys = keys.len();
             return Err(TicketKeyError::OneKeyAFile { keys });
         }
@@ -77,6 +79,10 @@ impl TicketKeyFormat {
             }
             (_, None) => h2o::write(&keys, now)?,
         };
+        if content.len() > MAX_LEN {
+            let bytes = content.len();
+            return Err(WriteError::TooLong { bytes });
+        }
         Ok(vec![content])
     }
 }

@@ -4,7 +4,7 @@
 //! records they hold do not read them.
 
 use base64ct::{Base64, Encoding};
-use rekindle::tickets::{RecordLayout, TicketKeyError};
+use rekindle::tickets::{RecordLayout, TicketKeyError, is_unlikely_base64};
 use zeroize::Zeroizing;
 
 const BEGIN: &[u8] = b"-----BEGIN SESSION TICKET KEY-----";
@@ -22,6 +22,13 @@ pub(crate) fn decode(
         .filter(|(line, _)| !line.is_empty());
     if lines.clone().next()?.0 == BEGIN {
         return Some(pem(&mut lines, content.len(), layout));
+    }
+    // Digits and words are base64 as well, and none of what people have as keys.
+    if lines
+        .clone()
+        .any(|(line, _)| line.len() >= 40 && is_unlikely_base64(line))
+    {
+        return None;
     }
     let is_one_line = lines.clone().count() == 1;
     let records = base64(lines.map(|(line, _)| line), content.len())?;

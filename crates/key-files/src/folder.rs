@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKeyError, TicketKeys};
+use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, Resemblance, TicketKeyError, TicketKeys};
 
 use crate::access;
 use crate::error::{TicketFileError, TicketFileFault as Fault};
@@ -15,8 +16,8 @@ use crate::reader::Reader;
 /// The end of the names of files whose keys only open yet.
 const NEXT: &[u8] = b".next";
 
-/// The ends of the names that editors, package managers and copying tools give to what they leave.
-const LEFT_BEHIND: [&[u8]; 10] = [
+/// The ends of the names that editors, package managers and archivers give to what they leave.
+const LEFT_BEHIND: [&[u8]; 20] = [
     b"~",
     b".bak",
     b".orig",
@@ -25,8 +26,18 @@ const LEFT_BEHIND: [&[u8]; 10] = [
     b".tmp",
     b".rej",
     b".dpkg-old",
+    b".dpkg-new",
     b".dpkg-dist",
+    b".dpkg-tmp",
     b".rpmsave",
+    b".rpmnew",
+    b".rpmorig",
+    b".gz",
+    b".tgz",
+    b".xz",
+    b".zst",
+    b".zip",
+    b".tar",
 ];
 
 /// The keys of a folder in the making.
@@ -59,21 +70,31 @@ pub(crate) fn read(
         let fault = TicketFileError::of(&file);
         if is_broken_link(&file) {
             // It may have been meant to seal.
-            if folder.sealing.is_none() {
+            if folder.sealing.is_none() && !name.as_encoded_bytes().ends_with(NEXT) {
                 return Err(fault(Fault::BrokenLink));
             }
             reader.pass_over(&file, "a link that points nowhere");
             continue;
         }
-        if !file.is_file() {
-            reader.pass_over(&file, "no regular file");
-            continue;
-        }
-        let opened = Reader::open(&file).map_err(&fault)?;
+        let opened = match Reader::open(&file) {
+            Ok(opened) => opened,
+            Err(Fault::NotAFile) => {
+                reader.pass_over(&file, "no regular file");
+                continue;
+            }
+            Err(Fault::TooLong) => {
+                reader.pass_over(&file, "longer than any file of keys");
+                continue;
+            }
+            Err(other) => return Err(fault(other)),
+        };
         match format.parse(&opened.content) {
             Ok(keys) => {
                 reader.accept(&file, name, &opened).map_err(&fault)?;
                 folder.add(reader, &file, &keys);
+            }
+            Err(TicketKeyError::NotRecords(Resemblance::Der)) => {
+                reader.pass_over(&file, "DER of something else");
             }
             Err(error) => match neighbour(&opened.content) {
                 Some(what) => reader.pass_over(&file, what),
@@ -81,7 +102,10 @@ pub(crate) fn read(
             },
         }
     }
-    if let Some(path) = folder.sealing.clone().filter(|_| folder.count > 1) {
+    // Where keys have times, those say which seals.
+    let is_timed = |key: &KeyEntry| matches!(key.role, KeyRole::Timed(_));
+    let by_name = folder.count > 1 && !folder.keys.iter().any(is_timed);
+    if let Some(path) = folder.sealing.clone().filter(|_| by_name) {
         reader.notices.push(Notice::Seals { path, order });
     }
     folder.finish(reader, path)
@@ -163,7 +187,16 @@ fn names(reader: &mut Reader, path: &Path, order: FolderOrder) -> Result<Vec<OsS
         let name = entry?.file_name();
         let bytes = name.as_encoded_bytes();
         let file = path.join(&name);
-        if bytes.starts_with(b".") || file.is_dir() {
+        if bytes.starts_with(b".") {
+            continue;
+        }
+        if file.is_dir() {
+            reader.pass_over(&file, "a folder");
+            continue;
+        }
+        let is_readme = bytes.to_ascii_lowercase().starts_with(b"readme");
+        if is_readme {
+            reader.pass_over(&file, "by its name, text");
             continue;
         }
         if bytes.starts_with(b"#") || LEFT_BEHIND.iter().any(|end| bytes.ends_with(end)) {
@@ -186,32 +219,85 @@ fn names(reader: &mut Reader, path: &Path, order: FolderOrder) -> Result<Vec<OsS
 }
 
 fn is_broken_link(file: &Path) -> bool {
-    file.is_symlink() && !file.exists()
+    let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    file.is_symlink() && fs::metadata(file).err().is_some_and(missing)
 }
 
-/// What a file is that holds no keys and was not meant to: a time stamp, a README, a certificate.
+/// What a file is that holds no keys and was not meant to: a time stamp, a note, a certificate.
 /// `None` for what may be keys in another format, or keys that are damaged.
 fn neighbour(content: &[u8]) -> Option<&'static str> {
-    let text = std::str::from_utf8(content).ok()?;
+    let text = as_text(content)?;
     if text.trim().is_empty() {
         return Some("an empty file");
-    }
-    if text.contains(|c: char| c.is_control() && !c.is_whitespace()) {
-        return None;
     }
     let is_other_pem =
         |line: &str| line.starts_with("-----BEGIN ") && !line.contains(" SESSION TICKET KEY");
     if text.lines().any(is_other_pem) {
         return Some("PEM of something else");
     }
-    // Digits of a whole key, and the formats of whole files.
-    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let may_be_keys = |line: &str| {
-        (line.len() >= 64 && line.chars().all(is_digit))
-            || ["- name:", "secret ", "-----BEGIN"]
-                .iter()
-                .any(|word| line.starts_with(word))
+    (!may_be_keys(&text)).then_some("text")
+}
+
+/// Text without control characters: UTF-8, UTF-16 with its mark, or Latin-1, in which a few
+/// characters are none of ASCII.
+fn as_text(content: &[u8]) -> Option<String> {
+    let utf16 = |read: fn([u8; 2]) -> u16| {
+        let units = content[2..]
+            .chunks_exact(2)
+            .map(|unit| read([unit[0], unit[1]]));
+        String::from_utf16(&units.collect::<Vec<_>>()).ok()
+    };
+    let text = match content {
+        [0xFF, 0xFE, ..] => utf16(u16::from_le_bytes)?,
+        [0xFE, 0xFF, ..] => utf16(u16::from_be_bytes)?,
+        _ => match std::str::from_utf8(content) {
+            Ok(text) => text.to_owned(),
+            Err(_) => {
+                let high = content.iter().filter(|byte| **byte >= 0x80).count();
+                let text = content.iter().map(|byte| char::from(*byte)).collect();
+                (6 * high <= content.len()).then_some(text)?
+            }
+        },
+    };
+    let is_plain = |c: char| !c.is_control() || c.is_whitespace();
+    text.chars().all(is_plain).then_some(text)
+}
+
+/// Whether text holds as many digits in a row, of base 16 or 64, as a key has; or looks like a dump
+/// of bytes. A list of check sums is neither.
+fn may_be_keys(text: &str) -> bool {
+    const DIGITS: usize = 60;
+    let is_digit = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c);
+    // A line under a heading has none.
+    let length = |word: &str| {
+        let alphanumerics = word.chars().filter(char::is_ascii_alphanumeric).count();
+        if 2 * alphanumerics >= word.len() {
+            word.len()
+        } else {
+            0
+        }
+    };
+    let is_sum = |line: &str| {
+        let mut words = line.split_whitespace();
+        let is_digest = |word: &str| word.chars().all(|c| c.is_ascii_hexdigit());
+        words.next().is_some_and(is_digest) && words.count() == 1
     };
     let lines = text.lines().map(str::trim);
-    (!{ lines }.any(may_be_keys)).then_some("text")
+    let lines: Vec<_> = lines.filter(|line| !is_sum(line)).collect();
+    let words = lines.iter().flat_map(|line| line.split(|c| !is_digit(c)));
+    // Words of a key that was wrapped: each a line of its own.
+    let wrapped = lines
+        .iter()
+        .filter(|line| line.len() >= 32 && line.chars().all(is_digit));
+    let wrapped: usize = wrapped.map(|line| length(line)).sum();
+    let all = lines.concat();
+    let mut significant = all
+        .chars()
+        .filter(|c| !c.is_whitespace() && !":,".contains(*c));
+    let count = significant.clone().count();
+    let hexadecimal = significant.by_ref().filter(char::is_ascii_hexdigit).count();
+    { words }.any(|word| length(word) >= DIGITS)
+        || wrapped >= DIGITS
+        || (hexadecimal >= 90 && 4 * hexadecimal >= 3 * count)
+        || all.starts_with("- name:")
 }

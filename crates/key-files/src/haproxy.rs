@@ -9,6 +9,7 @@ use crate::records::write_record;
 use crate::write_error::WriteError;
 use rekindle::tickets::{
     KeyEntry, KeyLocation, KeyRole, RecordLayout, TicketKey, TicketKeyError, TicketKeys,
+    is_unlikely_base64,
 };
 
 /// The keys that HAProxy wants, and the number of the last ones that it keeps (`TLS_TICKETS_NO`).
@@ -52,7 +53,15 @@ fn key(
     let syntax = |reason| TicketKeyError::Syntax { line, reason };
     let mut record = Zeroizing::new([0; LONGEST]);
     match Base64::decode(text, &mut *record) {
-        Ok(record) if record.len() == layout.len() => layout.parse(record, at),
+        Ok(record) if record.len() == layout.len() => {
+            let key = layout.parse(record, at)?;
+            match is_unlikely_base64(text) {
+                true => Err(syntax(
+                    "expected base64 of random bytes: these are digits, a digest or words",
+                )),
+                false => Ok(key),
+            }
+        }
         Ok(_) | Err(base64ct::Error::InvalidLength) => Err(syntax(match layout.len() {
             48 => "expected base64 of 48 bytes, for AES-128",
             _ => "expected base64 of 80 bytes, for AES-256",

@@ -111,6 +111,8 @@ impl TicketKeyFile {
     pub fn reload(&mut self, ring: &TicketRing) -> Result<Reload, TicketFileError> {
         let (read, digest) = self.read_all()?;
         if Some(digest) == self.digest && !ring.load().is_fallback(ring.now()) {
+            // What is beside the keys, or who may read them, may have changed.
+            self.taken(read, digest, ring);
             return Ok(Reload::Unchanged);
         }
         let update = match &read.content {

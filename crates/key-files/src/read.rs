@@ -70,12 +70,17 @@ fn content(reader: &mut Reader, path: &Path, kind: Kind) -> Result<KeyFileConten
     })
 }
 
-/// Reads a file with a [secret](parse_secret), and nothing else.
+/// Reads a file with a [secret](parse_secret), and what an operator should know of it.
 ///
 /// # Errors
 ///
 /// [`TicketFileError`] names the file and the reason.
-pub fn read_secret(path: &Path) -> Result<SecretFile, TicketFileError> {
-    let secret = Reader::open(path).and_then(|file| Ok(parse_secret(&file.content)?));
-    secret.map_err(TicketFileError::of(path))
+pub fn read_secret(path: &Path) -> Result<(SecretFile, Vec<Notice>), TicketFileError> {
+    let mut reader = Reader::new(false);
+    let secret = Reader::open(path).and_then(|file| {
+        reader.accept(path, OsStr::new(""), &file)?;
+        Ok(parse_secret(&file.content)?)
+    });
+    let secret = secret.map_err(TicketFileError::of(path))?;
+    Ok((secret, reader.finish().1))
 }

@@ -54,9 +54,16 @@ impl Reader {
         if self.refuse_readable_by_others {
             return Err(Fault::ReadableByOthers(exposure));
         }
-        let path = path.into();
-        self.notices
-            .push(Notice::ReadableByOthers { path, exposure });
+        // What the folder has told of, each of its files would tell again.
+        let is_told = self.notices.iter().any(|notice| {
+            matches!(notice, Notice::ReadableByOthers { path: folder, exposure: told }
+                if *told == exposure && path.parent() == Some(folder))
+        });
+        if !is_told {
+            let path = path.into();
+            let notice = Notice::ReadableByOthers { path, exposure };
+            self.notices.push(notice);
+        }
         Ok(())
     }
 

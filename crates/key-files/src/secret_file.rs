@@ -20,17 +20,19 @@ pub struct SecretFile {
     pub pace: Option<u64>,
 }
 
-/// A file that was never moved on may have waited for so long.
-const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const DAY: u64 = 24 * 60 * 60;
 
 impl SecretFile {
     /// The most periods that its ratchet goes forward at once, unless that is forced: four times as
-    /// many as the last time, a week's, or two. More says that the clock is ahead, or that the
-    /// file was forgotten.
+    /// many as the last time or a day's, of a file that was never moved a week's, and at least two.
+    /// More says that the clock is ahead, or that the file was forgotten.
     pub fn most_periods(&self) -> u64 {
-        let by_pace = self.pace.unwrap_or(0).saturating_mul(4);
-        let unmoved = LONGEST_WAIT.as_secs() / self.secret.period().as_secs();
-        by_pace.max(unmoved).max(2)
+        let of_days = |days: u64| days * DAY / self.secret.period().as_secs();
+        let most = match self.pace {
+            Some(pace) => pace.saturating_mul(4).max(of_days(1)),
+            None => of_days(7),
+        };
+        most.max(2)
     }
 
     /// What there is to tell of a ratchet that is further behind the wall clock, a duration since

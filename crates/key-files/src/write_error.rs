@@ -3,6 +3,7 @@
 use rekindle::tickets::{Fingerprint, TicketCipher};
 use thiserror::Error;
 
+use crate::error::MAX_LEN;
 use crate::format::TicketKeyFormat;
 
 /// A set of ticket keys that a format has no way to express. Messages count keys from 1.
@@ -54,6 +55,12 @@ pub enum WriteError {
         index: usize,
         /// Tells it apart.
         fingerprint: Fingerprint,
+    },
+    /// The file would be longer than one that is read.
+    #[error("{bytes} bytes: a file of ticket keys has at most {MAX_LEN}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
     },
     /// None of the keys seals at that time.
     #[error("no ticket key seals at this time")]

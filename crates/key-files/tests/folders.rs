@@ -65,8 +65,24 @@ impl Folder {
 fn neighbours_are_passed_over_and_told() {
     let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
     let sums = format!("{}  2026-11-01.key\n", "0a".repeat(32));
-    let neighbours: [(&str, &[u8], &str); 9] = [
-        ("README", b"Rotated by cron.\n", "text"),
+    let utf16 = "\u{FEFF}Rotated by cron.".encode_utf16();
+    let utf16: Vec<u8> = utf16.flat_map(u16::to_le_bytes).collect();
+    let long = vec![b'x'; 2 << 20];
+    let der = [
+        &[0x30, 0x82, 0x01, 0x0A, 0x30, 0x82, 0x00, 0xB0, 0xA0][..],
+        &record(3),
+    ]
+    .concat();
+    let underlined = format!("Rotated by cron\n{}\n", "=".repeat(70));
+    let neighbours: [(&str, &[u8], &str); 16] = [
+        ("README", &record(3), "by its name, text"),
+        ("notes", underlined.as_bytes(), "text"),
+        ("latin-1", b"Schl\xFCssel, von cron erneuert\n", "text"),
+        ("utf-16", &utf16, "text"),
+        ("secret-notes", b"secret keys of the shop\n", "text"),
+        ("long", &long, "longer than any file of keys"),
+        ("z.der", &der, "DER of something else"),
+        ("z.tar.gz", &record(4), "by its name, something that"),
         ("last-rotation", b"1764400000\n", "text"),
         ("z.stamp", b"2026-11-29T13:54:49Z", "text"),
         ("z.empty", b"", "an empty file"),
@@ -109,9 +125,27 @@ fn neighbours_are_passed_over_and_told() {
 #[test]
 fn what_may_be_keys_is_no_neighbour() {
     let digits: String = record(2).iter().map(|byte| format!("{byte:02x}")).collect();
+    let pair = |pair: &[u8]| format!("{:02x}{:02x} ", pair[0], pair[1]);
+    let dump: String = record(2)
+        .chunks(16)
+        .map(|row| {
+            format!(
+                "00000000: {}\n",
+                row.chunks(2).map(pair).collect::<String>()
+            )
+        })
+        .collect();
+    let colons: Vec<_> = record(2).iter().map(|byte| format!("{byte:02X}")).collect();
+    let wrapped = format!("{}\n{}\n", &digits[..60], &digits[60..]);
+    let yaml = format!("data:\n  tickets.key: {}\n", "aB3/".repeat(16));
+    let secret = format!("secret {}\nperiod 3600\n", &digits[..64]);
     let cut = &record(2)[..40];
     let lines = format!("{}\n{}\n", "A".repeat(64), "B".repeat(64));
     for (content, why) in [
+        (dump.as_bytes(), "hexadecimal digits"),
+        (colons.join(":").as_bytes(), "hexadecimal digits"),
+        (wrapped.as_bytes(), "hexadecimal digits"),
+        (yaml.as_bytes(), "text"),
         (
             digits.as_bytes(),
             "hexadecimal digits: decode them (`xxd -r -p`)",
@@ -122,7 +156,7 @@ fn what_may_be_keys_is_no_neighbour() {
             "32 bytes are left behind the last whole ticket key (48 bytes)",
         ),
         (lines.as_bytes(), "lines of base64, as HAProxy has them"),
-        (b"secret 00\n", "a secret to derive ticket keys from"),
+        (secret.as_bytes(), "a secret to derive ticket keys from"),
         (b"- name: 00\n", "h2o's YAML"),
         (&[0; 48], "ticket key 1 is all zeros"),
     ] {
@@ -214,8 +248,12 @@ fn what_is_no_file_is_passed_over() {
     );
     symlink("/dev/zero", folder.0.path().join("3.device")).unwrap();
     fs::create_dir(folder.0.path().join("4.folder")).unwrap();
-    let (keys, told) = folder.read(FolderOrder::Last).unwrap();
+    let (keys, mut told) = folder.read(FolderOrder::Last).unwrap();
     assert_eq!(keys, [1]);
+    assert_eq!(
+        told.remove(0),
+        "passed-over: 4.folder is not read: a folder"
+    );
     let expected = ["3.device", "2.fifo"]
         .map(|name| format!("passed-over: {name} is not read: no regular file"));
     assert_eq!(told, expected);

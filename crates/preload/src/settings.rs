@@ -38,7 +38,7 @@ impl Settings {
         let secret = env::var_os("REKINDLE_TICKET_SECRET").map(PathBuf::from);
         if let Some(file) = &secret {
             let read = read_secret(file);
-            let read = read.map_err(|error| format!("REKINDLE_TICKET_SECRET: {error}"))?;
+            let (read, _) = read.map_err(|error| format!("REKINDLE_TICKET_SECRET: {error}"))?;
             timeout = timeout.or(read.session_timeout);
             if let Some(notice) = timeout.and_then(|timeout| read.disagreement(file, timeout)) {
                 return Err(format!("REKINDLE_SESSION_TIMEOUT: {notice}"));

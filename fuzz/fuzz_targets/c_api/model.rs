@@ -300,7 +300,8 @@ impl Model {
         let is_unsure = |looks| looks == rules::Looks::MaybeNot;
         let whole = keys.map_or(&[][..], |bytes| &bytes[..bytes.len() - bytes.len() % 48]);
         let mut records = whole.chunks_exact(48).map(rules::looks);
-        if is_unsure(rules::content_looks(whole)) || records.any(is_unsure) {
+        let shows = whole.chunks_exact(48).any(rules::shows_secrets);
+        if is_unsure(rules::content_looks(whole)) || records.any(is_unsure) || shows {
             return;
         }
         let mut given = None;

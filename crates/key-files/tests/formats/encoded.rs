@@ -97,6 +97,29 @@ fn what_is_not_clear_is_refused() {
     assert_eq!(refused(&key), TicketKeyError::NotRecords(Resemblance::Pem));
 }
 
+/// All of it is base64 as well.
+#[test]
+fn digits_digests_and_words_are_no_base64_of_keys() {
+    let digits: String = record(1).iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = "/srv/backup/of/the/machine/that/was/there/before/tickets/key/old";
+    let upper = digits[..64].to_uppercase();
+    for line in [&digits[..64], &upper, &"ab".repeat(32), path] {
+        assert_eq!(line.len(), 64, "{line}");
+        for format in [Format::TrafficServer48, Format::Nginx48] {
+            let error = format.parse(line.as_bytes()).unwrap_err();
+            assert!(matches!(error, TicketKeyError::NotRecords(_)), "{error}");
+        }
+    }
+    let keys = [1, 2, 3].map(|key| digits[key..key + 64].to_owned() + "\n");
+    let error = Format::Haproxy48
+        .parse(keys.concat().as_bytes())
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("digits, a digest or words"),
+        "{error}"
+    );
+}
+
 #[test]
 fn what_text_holds_is_judged_as_raw_bytes_are() {
     let name = [0xE1; 16];

@@ -73,8 +73,17 @@ fn look(path: &Path) -> Look {
     let mut look: Look = shown
         .map(|name| (name.clone(), identity(&path.join(name))))
         .collect();
+    look.push((OsString::new(), folder(path)));
     look.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     look
+}
+
+/// Who may write to a folder. Its times change with every file that is put into it.
+fn folder(path: &Path) -> Option<Identity> {
+    let folder = fs::metadata(path).ok()?;
+    let (user, group) = (folder.uid().into(), folder.gid().into());
+    let identity = [folder.dev(), folder.ino(), folder.mode().into()];
+    Some((identity, [user, group, 0, 0]))
 }
 
 fn identity(path: &Path) -> Option<Identity> {

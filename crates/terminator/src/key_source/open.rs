@@ -1,7 +1,7 @@
 //! The ring of ticket keys at the start, and what the log says of key files.
 
 use rekindle::tickets::{TicketRing, Update};
-use rekindle_key_files::TicketKeyFile;
+use rekindle_key_files::{Notice, TicketKeyFile};
 use tracing::{error, info, warn};
 
 use super::change_watch::ChangeWatch;
@@ -13,6 +13,22 @@ use crate::error::StartError;
 pub(crate) struct WatchedKeyFile {
     pub(crate) file: TicketKeyFile,
     pub(crate) watch: ChangeWatch,
+    /// What the log has said of the file.
+    told: Vec<Notice>,
+}
+
+impl WatchedKeyFile {
+    /// Tells what the operator should know about the file, and was not told before.
+    pub(crate) fn tell(&mut self) {
+        let notices = self.file.notices();
+        for notice in notices.iter().filter(|notice| !self.told.contains(notice)) {
+            match notice.is_warning() {
+                true => warn!("ticket keys: {notice}"),
+                false => info!("ticket keys: {notice}"),
+            }
+        }
+        self.told = notices.to_vec();
+    }
 }
 
 /// A ring, and the file of its keys. Without a file the ring makes its own keys. A file that gives
@@ -51,12 +67,14 @@ pub(crate) fn open(
              which no other machine opens, until one may"
         );
     }
-    tell_of_file(&file);
-    Ok((ring, Some(WatchedKeyFile { file, watch })))
+    let told = Vec::new();
+    let mut source = WatchedKeyFile { file, watch, told };
+    source.tell();
+    Ok((ring, Some(source)))
 }
 
 /// Warns of what the operator should know about keys that were read again.
-pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
+pub(crate) fn warn_of(update: &Update) {
     if update.dropped > 0 {
         warn!(
             dropped = update.dropped,
@@ -66,16 +84,5 @@ pub(crate) fn warn_of(file: &TicketKeyFile, update: &Update) {
     }
     if update.fallback {
         warn!("ticket keys: none of the keys that were read may seal now");
-    }
-    tell_of_file(file);
-}
-
-/// Tells what the operator should know about the file itself.
-fn tell_of_file(file: &TicketKeyFile) {
-    for notice in file.notices() {
-        match notice.is_warning() {
-            true => warn!("ticket keys: {notice}"),
-            false => info!("ticket keys: {notice}"),
-        }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Reloader {
     pub(super) files: Option<IdentityFiles>,
     pub(super) ticket_keys: Option<WatchedKeyFile>,
     pub(super) retried: Instant,
-    /// The error of the last retry, so that the log tells it once.
+    /// The error of the last reading, so that it is tried again and the log tells it once.
     pub(super) retry_error: Option<String>,
     pub(super) tls: Arc<TlsFront>,
     pub(super) metrics: Arc<Metrics>,
@@ -84,43 +84,56 @@ impl Reloader {
     }
 
     fn reload_ticket_keys(&mut self, cause: &'static str) {
-        let Some(WatchedKeyFile { file, .. }) = &mut self.ticket_keys else {
+        let Some(source) = &mut self.ticket_keys else {
             return;
         };
-        let ring = self.tls.resumption().ticket_ring();
-        match file.reload(ring) {
-            Ok(Reload::Unchanged) => {
-                self.metrics.reloaded(TICKET_KEYS, "unchanged");
-                info!(cause, "ticket key reload: unchanged");
-            }
-            Ok(Reload::Updated(update)) => {
-                self.metrics.reloaded(TICKET_KEYS, "updated");
-                let Update { keys, sealing, .. } = &update;
-                info!(keys, first = %sealing, cause, "ticket key reload: updated");
-                warn_of(file, &update);
-            }
+        let reload = source.file.reload(self.tls.resumption().ticket_ring());
+        self.retry_error = reload.as_ref().err().map(ToString::to_string);
+        match reload {
+            Ok(reload) => self.reloaded(&reload, cause),
             Err(error) => self.failed("ticket key", TICKET_KEYS, &error),
         }
     }
 
     /// While a local key seals for want of a provided one, the same file may give one by now: a
-    /// timed key has begun, or a file can be read again.
+    /// timed key has begun. What could not be read may be read by now.
     fn retry_ticket_keys(&mut self) {
         let ring = self.tls.resumption().ticket_ring();
-        let Some(WatchedKeyFile { file, .. }) = &mut self.ticket_keys else {
+        let Some(source) = &mut self.ticket_keys else {
             return;
         };
-        if !ring.load().is_fallback(ring.now()) {
-            self.retry_error = None;
+        if !ring.load().is_fallback(ring.now()) && self.retry_error.is_none() {
             return;
         }
-        let error = file.reload(ring).err().map(|error| error.to_string());
-        if let Some(error) = &error
-            && self.retry_error.as_ref() != Some(error)
-        {
-            error!("ticket keys: still none to take over again: {error}");
+        let reload = source.file.reload(ring);
+        let error = reload.as_ref().err().map(ToString::to_string);
+        match reload {
+            // Still no key that seals: what the log has said stands.
+            Ok(Reload::Updated(Update { fallback: true, .. })) => {}
+            Ok(reload) => self.reloaded(&reload, "another try"),
+            Err(_) if self.retry_error == error => {}
+            Err(error) => error!("ticket keys: still none to take over again: {error}"),
         }
         self.retry_error = error;
+    }
+
+    fn reloaded(&mut self, reload: &Reload, cause: &'static str) {
+        let Some(source) = &mut self.ticket_keys else {
+            return;
+        };
+        match reload {
+            Reload::Unchanged => {
+                self.metrics.reloaded(TICKET_KEYS, "unchanged");
+                info!(cause, "ticket key reload: unchanged");
+            }
+            Reload::Updated(update) => {
+                self.metrics.reloaded(TICKET_KEYS, "updated");
+                let Update { keys, sealing, .. } = update;
+                info!(keys, first = %sealing, cause, "ticket key reload: updated");
+                warn_of(update);
+            }
+        }
+        source.tell();
     }
 
     fn failed(&self, what: &str, label: &'static str, error: &dyn Display) {

@@ -2,11 +2,11 @@
 //! group or ACL, single files that are mounted, Kubernetes' secrets and systemd's credentials.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::process::{Command, Output, Stdio};
 
 use rekindle_test_servers::{Files, bounded};
-use rustix::fs::{XattrFlags, getxattr, setxattr};
+use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
 use crate::common::keys::{Ran, fingerprints, keys, mode, run_keys};
 use crate::common::{BINARY, read};
@@ -14,7 +14,8 @@ use crate::common::{BINARY, read};
 /// A group, and a user, that no test machine has.
 const SERVICE: u32 = 4_242;
 
-/// Calls of the C library that fail when the environment says so: `BROKEN=fsync-folder`, ..
+/// Calls of the C library that fail when the environment says so: `BROKEN=fsync-folder`, .., and
+/// the renaming with that number.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -45,7 +46,7 @@ int fsync(int file) {
 int rename(const char *from, const char *to) {
     static int renamed;
     const char *first = getenv("RENAMES");
-    if (first != NULL && renamed++ >= atoi(first)) {
+    if (first != NULL && renamed++ == atoi(first)) {
         errno = EBUSY;
         return -1;
     }
@@ -139,32 +140,31 @@ fn a_file_that_cannot_be_written_changes_nothing() {
 }
 
 #[test]
-fn a_set_that_was_replaced_by_half_says_so() {
+fn a_set_is_replaced_as_a_whole_or_not_at_all() {
     let disk = Disk::new();
     let path = disk.path("keys.d");
-    disk.run(
-        &[],
-        &format!("generate --format nginx-80 --count 3 --out {path}"),
-    )
-    .expect(0);
+    let generate = format!("generate --format nginx-80 --count 3 --out {path}");
+    disk.run(&[], &generate).expect(0);
+    let rotate = format!("rotate --format nginx-80 {path}");
+    let staged = disk.run(&[], &format!("{rotate} --stage")).expect(0);
+    let staged = staged.out().trim().trim_start_matches("staged ").to_owned();
     let before = fingerprints(&path, "nginx-80");
-    let stage = format!("rotate --format nginx-80 --stage {path}");
-    let half = disk.run(&[("RENAMES", "1")], &stage);
-    half.failed("after 1 other files of its folder were replaced")
-        .failed("run the command again");
-    let after = fingerprints(&path, "nginx-80");
-    // The key that seals is the last to go.
-    assert!(
-        after.contains(
-            &before
-                .iter()
-                .find(|(word, _)| word == "sealing")
-                .unwrap()
-                .clone()
-        )
+    let promote = format!("{rotate} --promote {staged}");
+    for number in ["0", "1", "2"] {
+        let failed = disk.run(&[("RENAMES", number)], &promote);
+        failed
+            .failed("cannot write ")
+            .failed("Device or resource busy");
+        assert_eq!(fingerprints(&path, "nginx-80"), before, "renaming {number}");
+        let names = fs::read_dir(&path).expect("a folder").count();
+        assert_eq!(names, 3, "nothing is left behind");
+    }
+    // The key that was staged is still there.
+    disk.run(&[], &promote).expect(0);
+    assert_eq!(
+        fingerprints(&path, "nginx-80")[0],
+        ("sealing".to_owned(), staged)
     );
-    let staged = disk.run(&[], &stage).expect(0);
-    assert!(staged.out().starts_with("staged "), "{staged:?}");
 }
 
 #[test]
@@ -209,9 +209,82 @@ fn who_could_read_a_file_can_read_it_after_a_rotation() {
         return println!("SKIPPED: this file system has no ACLs");
     }
     run_keys(&rotate).expect(0);
+    // A default ACL of the folder lets in no others than before.
     let mut kept = [0; 256];
     let len = getxattr(&path, "system.posix_acl_access", &mut kept[..]).expect("an ACL");
     assert_eq!(kept[..len], acl);
+    removexattr(&path, "system.posix_acl_access").expect("it was there");
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("it is ours");
+    let default = "system.posix_acl_default";
+    setxattr(files.directory(), default, &acl, XattrFlags::empty()).expect("as above");
+    run_keys(&rotate).expect(0);
+    assert!(getxattr(&path, "system.posix_acl_access", &mut kept[..]).is_err());
+    assert_eq!(mode(&path), 0o640);
+}
+
+#[test]
+fn folders_that_are_not_as_they_were_made_are_rotated_or_refused() {
+    let files = Files::new();
+    let path = files.text("keys");
+    let file = |name: &str| format!("{path}/{name}");
+    keys!("generate --format nginx-80 --count 3 --out {path}").expect(0);
+    let stage = format!("rotate --format nginx-80 {path} --stage");
+    // A gap, and a link to elsewhere.
+    fs::remove_file(file("opening-1.key")).expect("it was there");
+    fs::rename(file("sealing.key"), files.path("elsewhere")).expect("it was there");
+    symlink("../elsewhere", file("sealing.key")).expect("the name is free");
+    let before = read(&files.text("elsewhere"));
+    let staged = run_keys(&stage).expect(0);
+    let staged = staged.out().lines().next().expect("a line");
+    let staged = staged.trim_start_matches("staged ").to_owned();
+    assert_eq!(read(&files.text("elsewhere")), before);
+    keys!("rotate --format nginx-80 {path} --promote {staged}").expect(0);
+    assert!(
+        fs::symlink_metadata(file("sealing.key"))
+            .expect("there")
+            .is_symlink()
+    );
+    assert_ne!(read(&files.text("elsewhere")), before);
+    assert_eq!(
+        fingerprints(&path, "nginx-80")[0],
+        ("sealing".to_owned(), staged)
+    );
+    // A file that would come before the one that the configuration names first.
+    fs::copy(file("opening-2.key"), file("sealing.key.1")).expect("copied");
+    run_keys(&stage).failed("sealing.key.1 is in the way");
+    fs::remove_file(file("sealing.key.1")).expect("it was there");
+    fs::rename(file("opening-2.key"), file("opening-2.key.next")).expect("it was there");
+    run_keys(&stage).failed("a folder with *.next files is rotated by renaming them");
+}
+
+#[test]
+fn the_folder_that_a_file_is_in_decides_who_can_replace_it() {
+    let Some(output) = in_a_container(
+        "
+        mkdir open sticky
+        for folder in open sticky; do
+            $bin keys generate --format traffic-server-48 --out $folder/key
+        done
+        chmod 777 open; chmod 1777 sticky
+        $bin keys check open/key || echo open $?
+        $bin keys check sticky/key; echo sticky $?
+        chown 4343 sticky/key; cd sticky
+        $bin keys check key || echo relative $?
+        cd ..; ln -s sticky/key link
+        $bin keys check link || echo link $?",
+    ) else {
+        return;
+    };
+    let lines: Vec<_> = printed(&output).lines().collect();
+    let (told, words): (Vec<_>, Vec<_>) = lines
+        .into_iter()
+        .partition(|line| line.starts_with("readable-by-others: "));
+    assert_eq!(words, ["open 1", "sticky 0", "relative 1", "link 1"]);
+    assert_eq!(told.len(), 3);
+    assert!(
+        told[1].ends_with("its owner, user 4343, can: chown root"),
+        "{told:?}"
+    );
 }
 
 /// Runs a script in a mount namespace of its own, with the binary at `$bin` and a folder at `$dir`

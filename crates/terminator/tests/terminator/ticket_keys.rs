@@ -1,10 +1,11 @@
 //! Ticket keys in a file: shared by two terminators, rotated, and never lost to a bad file.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use rekindle_test_servers::{Files, TICKET_KEY, Visitor, ticket_key};
 
-use crate::common::{Terminator, eventually, handshakes, skipped_when_quick, ticket_secret};
+use crate::common::{Terminator, eventually, handshakes, hex, skipped_when_quick, ticket_secret};
 
 const KEYS: &str = "tickets.key";
 const UPDATED: &str = "ticket key reload: updated";
@@ -132,6 +133,29 @@ fn another_key_of_the_same_name_is_a_rotation_and_is_logged() {
     terminator.reload_after(|| files.replace(KEYS, &key), UPDATED);
     assert_eq!(terminator.metric("rekindle_ticket_key_rotations_total"), 1);
     terminator.wait_for_log("another ticket key seals");
+}
+
+/// It was told only when keys had changed.
+#[test]
+fn what_comes_into_a_folder_is_told_though_its_keys_are_as_they_were() {
+    let files = Files::new();
+    fs::create_dir(files.path("keys.d")).expect("the name is free");
+    files.replace("keys.d/2026-11-28", &ticket_key());
+    let terminator = Terminator::demo(&format!("--ticket-keys {}", files.text("keys.d")));
+    files.replace("keys.d/README", b"Rotated by cron.\n");
+    terminator.wait_for_log("passed-over: ");
+    // A newer key that was made with `xxd -p` seals nothing, and is no note.
+    files.replace("keys.d/2026-11-29", hex(&ticket_key()).as_bytes());
+    terminator.wait_for_log(FAILED);
+    terminator.wait_for_log("2026-11-29: this looks like hexadecimal digits");
+    // Who may write to the folder is told when it changes, and once.
+    fs::remove_file(files.path("keys.d/2026-11-29")).expect("it was there");
+    let mode = Permissions::from_mode(0o777);
+    fs::set_permissions(files.path("keys.d"), mode).expect("it is ours");
+    terminator.wait_for_log("every user can (mode 0777): chmod o-rwx");
+    terminator.reload(UNCHANGED);
+    assert_eq!(terminator.warned("every user can"), 1);
+    assert_eq!(terminator.logged("passed-over: "), 1);
 }
 
 #[test]

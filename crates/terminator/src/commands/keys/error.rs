@@ -25,14 +25,10 @@ pub(super) enum KeysError {
     #[error("cannot open {path}: {source}")]
     Open { path: PathBuf, source: io::Error },
     #[error(
-        "cannot write {path}, after {replaced} other files of its folder were replaced: {source}; \
-         run the command again"
+        "cannot write {path} ({source}), nor put back what was replaced before it; the files \
+         from before are beside the others, as .NAME.old"
     )]
-    Half {
-        path: PathBuf,
-        replaced: usize,
-        source: io::Error,
-    },
+    Half { path: PathBuf, source: io::Error },
     #[error(
         "{0} is a mount point, which cannot be replaced in one step: replace the file that is \
          mounted there, or mount its folder"
@@ -69,15 +65,19 @@ pub(super) enum KeysError {
     },
     #[error(
         "{path}: its ratchet is {periods} periods ahead of the clock ({now}), so no key can be \
-         derived now: is the clock right? If the ratchet went too far, its other machines and \
-         {kept} have the secret"
+         derived now: is the clock right? If the ratchet went too far, take the file of another \
+         machine{kept}"
     )]
     Ahead {
         path: PathBuf,
         periods: u64,
         now: String,
-        kept: PathBuf,
+        kept: String,
     },
+    #[error("{0}: a folder with *.next files is rotated by renaming them")]
+    NextFiles(PathBuf),
+    #[error("{0} has several keys, and its format has one a file")]
+    SeveralKeys(PathBuf),
     #[error("{0} is no regular file: it is left as it is")]
     NotAFile(PathBuf),
     #[error("{0} exists: --force overwrites it")]

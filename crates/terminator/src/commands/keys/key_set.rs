@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::iter;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -28,23 +29,11 @@ impl KeySet {
     /// A folder with files under names of ours, or none.
     pub(super) fn lock(folder: &Path) -> Result<Self, KeysError> {
         let target = Target::lock_folder(folder)?;
-        let unreadable = |source| KeysError::Open {
-            path: folder.into(),
-            source,
-        };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(folder).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            if !name.as_encoded_bytes().starts_with(b".") {
-                names.push(name);
-            }
-        }
-        let ours: Vec<_> = (0..names.len()).map(name).collect();
-        let is_ours = |name: &&OsString| ours.iter().any(|ours| *name == &**ours);
-        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
+        let names = names(folder)?;
+        if let Some(other) = names.iter().find(|name| number(name).is_none()) {
             return Err(KeysError::OtherFiles(folder.join(other)));
         }
-        let files = ours.iter().map(|name| target.path.join(name)).collect();
+        let files = in_order(&target.path, &names);
         Ok(Self { target, files })
     }
 
@@ -58,9 +47,19 @@ impl KeySet {
         Self::lock(&target.path)
     }
 
-    /// A folder that is locked, and the files with its keys, in the order of the configuration.
-    pub(super) fn new(target: Target, files: Vec<PathBuf>) -> Self {
-        Self { target, files }
+    /// A folder that is locked, and the files with its keys, in the order of their roles. Where the
+    /// names are ours, that order is known, and another file would seal by its name alone.
+    pub(super) fn new(target: Target, files: Vec<PathBuf>) -> Result<Self, KeysError> {
+        let names: Vec<_> = files.iter().filter_map(|file| file.file_name()).collect();
+        let names: Vec<_> = names.into_iter().map(OsString::from).collect();
+        if names.iter().all(|name| number(name) != Some(0)) {
+            return Ok(Self { target, files });
+        }
+        if let Some(other) = names.iter().find(|name| number(name).is_none()) {
+            return Err(KeysError::OtherFiles(target.path.join(other)));
+        }
+        let files = in_order(&target.path, &names);
+        Ok(Self { target, files })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -73,10 +72,8 @@ impl KeySet {
 
     /// How many of these keys it takes: none more than it has where another tool gave the names.
     pub(super) fn room(&self, keys: usize) -> usize {
-        let is_ours = self
-            .files
-            .iter()
-            .all(|file| file.ends_with(SEALING) || is_opening(file));
+        let is_ours = |file: &PathBuf| file.file_name().and_then(number).is_some();
+        let is_ours = self.files.iter().all(is_ours);
         if is_ours {
             keys.max(self.files.len())
         } else {
@@ -88,8 +85,13 @@ impl KeySet {
     /// copies of the last one, since the configuration names them. Whether there are new files.
     pub(super) fn fill(&mut self, keys: &[Zeroizing<Vec<u8>>]) -> Result<bool, KeysError> {
         let before = self.files.len();
-        for key in before..keys.len() {
-            self.files.push(self.target.path.join(name(key)));
+        // There may be gaps.
+        let mut free = (0..).map(|key| self.target.path.join(name(key)));
+        while self.files.len() < keys.len() {
+            let file = free.next().expect("names without end");
+            if !self.files.contains(&file) {
+                self.files.push(file);
+            }
         }
         let keys = keys.iter().chain(iter::repeat(&keys[keys.len() - 1]));
         let all = self.files.iter().zip(keys);
@@ -100,7 +102,7 @@ impl KeySet {
 
     /// What the configuration of the format's product says of the files.
     pub(super) fn configuration(&self, format: TicketKeyFormat) -> String {
-        let files = self.files.iter().map(|file| file.display());
+        let files = self.files.iter().map(|file| quoted(file));
         match format {
             TicketKeyFormat::Nginx48 | TicketKeyFormat::Nginx80 => files
                 .map(|file| format!("ssl_session_ticket_key {file};\n"))
@@ -126,7 +128,43 @@ fn name(key: usize) -> String {
     }
 }
 
-fn is_opening(file: &Path) -> bool {
-    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    name.starts_with("opening-") && name.ends_with(".key")
+/// Which key a name of ours is for.
+fn number(name: &OsStr) -> Option<usize> {
+    let text = name.to_str()?;
+    if text == SEALING {
+        return Some(0);
+    }
+    let digits = text.strip_prefix("opening-")?.strip_suffix(".key")?;
+    digits.parse().ok().filter(|number| *number > 0)
+}
+
+/// Files under names of ours.
+fn in_order(folder: &Path, names: &[OsString]) -> Vec<PathBuf> {
+    let mut names: Vec<_> = names.iter().collect();
+    names.sort_by_key(|name| number(name));
+    names.into_iter().map(|name| folder.join(name)).collect()
+}
+
+/// The names in a folder that are not hidden.
+fn names(folder: &Path) -> Result<Vec<OsString>, KeysError> {
+    let names = fs::read_dir(folder).and_then(|entries| {
+        let names = entries.map(|entry| Ok(entry?.file_name()));
+        names.collect::<io::Result<Vec<_>>>()
+    });
+    let mut names = names.map_err(|source| KeysError::Open {
+        path: folder.into(),
+        source,
+    })?;
+    names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+    Ok(names)
+}
+
+/// A path as configurations take it: in quotation marks if it has more than the usual characters.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
+    match path.chars().all(is_plain) {
+        true => path,
+        false => format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
 }

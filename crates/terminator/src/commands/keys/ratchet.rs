@@ -11,7 +11,7 @@ use rekindle_key_files::{SecretFile, read_secret, secret_text};
 use super::error::KeysError;
 use super::input::{Lifetime, now};
 use super::show::rfc3339;
-use super::target::Target;
+use super::target::{Target, warn};
 
 #[derive(Debug, Args)]
 pub(crate) struct Ratchet {
@@ -31,7 +31,8 @@ impl Ratchet {
     pub(super) fn run(self) -> Result<(), KeysError> {
         // Held until the file is replaced: two commands could otherwise move the ratchet back.
         let target = Target::lock(&self.file)?;
-        let file = read_secret(&self.file)?;
+        let (file, notices) = read_secret(&self.file)?;
+        notices.iter().for_each(|notice| warn(notice));
         let secret = &file.secret;
         let Some(at) = secret.ratchet() else {
             return Err(KeysError::NoRatchet(self.file));
@@ -45,7 +46,10 @@ impl Ratchet {
                 path: self.file,
                 periods: at - newest,
                 now: rfc3339(now),
-                kept,
+                kept: match kept.exists() {
+                    true => format!("; {} has the secret before it", kept.display()),
+                    false => String::new(),
+                },
             });
         }
         let oldest = secret.oldest_open(now, lifetime);
@@ -69,7 +73,12 @@ impl Ratchet {
         let ratcheted = ratcheted.map_err(|source| KeysError::Secret { path, source })?;
         let after = SecretFile {
             secret: ratcheted,
-            pace: Some(oldest - at),
+            // A leap is no pace: another one would pass for usual.
+            pace: if is_leap {
+                file.pace
+            } else {
+                Some(oldest - at)
+            },
             ..file.clone()
         };
         let (before, after) = (secret_text(&file), secret_text(&after));

@@ -1,6 +1,6 @@
 //! `keys rotate`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKeys};
@@ -67,6 +67,7 @@ impl Rotate {
             return Err(KeysError::NoRoom(self.format));
         }
         let keys: Vec<KeyEntry> = keys.entries().cloned().collect();
+        let original = keys.len();
         let two_steps = !is_haproxy(self.format) && self.format != TicketKeyFormat::H2o;
         let (said, key, mut keys) = match &self.promote {
             _ if two_steps != (self.stage || self.promote.is_some()) => {
@@ -87,7 +88,13 @@ impl Rotate {
             println!("{said} {key}");
             return Ok(());
         }
-        let mut set = KeySet::new(target, read.files);
+        if let Some(path) = read.files.iter().find(|file| is_next(file)) {
+            return Err(KeysError::NextFiles(path.clone()));
+        }
+        if original > read.files.len() {
+            return Err(KeysError::SeveralKeys(self.file));
+        }
+        let mut set = KeySet::new(target, read.files)?;
         let room = set.room(keys.len().min(self.keep.into()));
         if room < 2 {
             return Err(KeysError::NoRoom(self.format));
@@ -142,6 +149,11 @@ impl Rotate {
         all.truncate(self.keep.into());
         Ok(("sealing", key, all))
     }
+}
+
+/// Whether a folder's file only opens yet.
+fn is_next(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "next")
 }
 
 /// The outcome, its key, and the set with it.

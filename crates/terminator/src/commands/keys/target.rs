@@ -8,11 +8,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rekindle_key_files::is_mount_point;
-use rustix::fs::{XattrFlags, fsetxattr, getxattr};
+use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, getxattr};
 
 use super::error::KeysError;
 
 const ACL: &str = "system.posix_acl_access";
+
+/// What a file system says that knows no sync.
+const NO_SYNC: [io::ErrorKind; 2] = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
 
 /// A folder whose files are replaced, under a lock: no other command replaces a file there between
 /// the reading and the replacement.
@@ -38,20 +41,22 @@ impl Target {
         };
         let parent = path.parent().filter(|folder| *folder != Path::new(""));
         let parent = parent.unwrap_or(Path::new(".")).to_owned();
-        let exists = is_there(&path)?;
-        if exists && is_mount_point(&path) {
-            return Err(KeysError::MountPoint(path));
+        let mut target = Self::lock_in(path, parent)?;
+        // Under the lock: another command may have made it while this one waited.
+        target.exists = is_there(&target.path)?;
+        if target.exists && is_mount_point(&target.path) {
+            return Err(KeysError::MountPoint(target.path));
         }
-        Self::lock_in(path, parent, exists)
+        Ok(target)
     }
 
     /// For files of a folder.
     pub(super) fn lock_folder(path: &Path) -> Result<Self, KeysError> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
-        Self::lock_in(path.clone(), path, true)
+        Self::lock_in(path.clone(), path)
     }
 
-    fn lock_in(path: PathBuf, folder_path: PathBuf, exists: bool) -> Result<Self, KeysError> {
+    fn lock_in(path: PathBuf, folder_path: PathBuf) -> Result<Self, KeysError> {
         let folder = File::open(&folder_path).map_err(|source| KeysError::Open {
             path: folder_path.clone(),
             source,
@@ -65,7 +70,7 @@ impl Target {
         }
         Ok(Self {
             path,
-            exists,
+            exists: true,
             folder,
             folder_path,
             is_locked: locked.is_ok(),
@@ -77,42 +82,37 @@ impl Target {
         self.replace_all(&[(&self.path, secrets)])
     }
 
-    /// Replaces files of the folder. Up to the first renaming an error changes nothing; the last
-    /// file comes first, so that the one that seals is the last to change.
+    /// Replaces files of the folder, all or none. The first one is the last to change: it seals.
     pub(super) fn replace_all(&self, files: &[(&Path, &[u8])]) -> Result<(), KeysError> {
-        let mut asides = Vec::new();
-        let filled = files.iter().try_for_each(|(path, secrets)| {
-            let aside = aside(path)?;
-            // A new file of a set is for the readers of its first.
-            let model = [*path, files[0].0].into_iter().find(|path| path.is_file());
-            let filled = self.create(&aside).and_then(|file| {
-                asides.push(aside.clone());
-                fill(file, model, secrets)
-            });
-            filled.map_err(|source| KeysError::Write {
-                path: aside,
-                source,
-            })
-        });
-        // The error to report is the first one.
-        let clean_up = |asides: &[PathBuf]| {
-            asides.iter().for_each(|aside| drop(fs::remove_file(aside)));
-        };
-        filled.inspect_err(|_| clean_up(&asides))?;
-        for (index, (path, _)) in files.iter().enumerate().rev() {
-            if let Err(source) = fs::rename(&asides[index], path) {
-                clean_up(&asides[..=index]);
-                let (path, replaced) = ((*path).into(), files.len() - 1 - index);
-                return Err(match replaced {
-                    0 => KeysError::Write { path, source },
-                    _ => KeysError::Half {
-                        path,
-                        replaced,
-                        source,
-                    },
-                });
-            }
+        // Of links, the files that they point to are replaced.
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let paths: Vec<_> = files.iter().map(|(path, _)| real(path)).collect();
+        if let Some(path) = paths.iter().find(|path| is_mount_point(path)) {
+            return Err(KeysError::MountPoint(path.clone()));
         }
+        let mut asides = Vec::new();
+        let filled = files
+            .iter()
+            .zip(&paths)
+            .try_for_each(|((_, secrets), path)| {
+                let aside = aside(path, ".new")?;
+                // A new file of a set is for the readers of its first.
+                let model = [path, &paths[0]].into_iter().find(|path| path.is_file());
+                let filled = self.create(&aside).and_then(|file| {
+                    asides.push(aside.clone());
+                    fill(file, model.map(|path| &**path), secrets)
+                });
+                filled.map_err(|source| KeysError::Write {
+                    path: aside,
+                    source,
+                })
+            });
+        let placed = filled.and_then(|()| place(&paths, &asides));
+        if placed.is_err() {
+            // The error to report is the first one.
+            asides.iter().for_each(|aside| drop(fs::remove_file(aside)));
+        }
+        placed?;
         if let Err(error) = self.folder.sync_all() {
             warn(&format_args!(
                 "the change is made, and {} cannot be synced ({error}): after a power failure the \
@@ -132,8 +132,44 @@ impl Target {
             }
         }
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).open(aside)
+        let opened = options.write(true).create_new(true).mode(0o600).open(aside);
+        opened.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let hint = "another command is at work, or was killed: then remove it";
+                io::Error::new(error.kind(), format!("{error} ({hint})"))
+            }
+            _ => error,
+        })
     }
+}
+
+/// Renames each file into its place, the first one last. If one fails, those before it are put
+/// back: until the end each file that was there has a second name.
+fn place(paths: &[PathBuf], asides: &[PathBuf]) -> Result<(), KeysError> {
+    let mut backups = Vec::new();
+    for (path, aside) in paths.iter().zip(asides).rev() {
+        let backup = self::aside(path, ".old")?;
+        let _ = fs::remove_file(&backup);
+        // Where the file system has no links, or the file is new, there is nothing to put back.
+        let is_kept = paths.len() > 1 && fs::hard_link(path, &backup).is_ok();
+        if let Err(source) = fs::rename(aside, path) {
+            let put_back = |(backup, path): &(Option<PathBuf>, &PathBuf)| match backup {
+                Some(backup) => fs::rename(backup, path).is_ok(),
+                None => fs::remove_file(path).is_ok(),
+            };
+            let failed = backups.iter().filter(|file| !put_back(file)).count();
+            let _ = fs::remove_file(&backup);
+            let path = path.clone();
+            return Err(match failed {
+                0 => KeysError::Write { path, source },
+                _ => KeysError::Half { path, source },
+            });
+        }
+        backups.push((is_kept.then_some(backup), path));
+    }
+    let kept = backups.iter().filter_map(|(backup, _)| backup.as_ref());
+    kept.for_each(|backup| drop(fs::remove_file(backup)));
+    Ok(())
 }
 
 fn fill(mut file: File, model: Option<&Path>, secrets: &[u8]) -> io::Result<()> {
@@ -143,7 +179,7 @@ fn fill(mut file: File, model: Option<&Path>, secrets: &[u8]) -> io::Result<()> 
     file.write_all(secrets)?;
     match file.sync_all() {
         // The file system knows no sync.
-        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        Err(error) if !NO_SYNC.contains(&error.kind()) => Err(error),
         _ => Ok(()),
     }
 }
@@ -161,21 +197,23 @@ fn keep_access(file: &File, path: &Path, before: &Metadata) -> io::Result<()> {
         })?;
     }
     let mut acl = vec![0; 1 << 16];
-    if let Ok(len @ 1..) = getxattr(path, ACL, &mut *acl) {
-        fsetxattr(file, ACL, &acl[..len], XattrFlags::empty())?;
+    match getxattr(path, ACL, &mut *acl) {
+        Ok(len @ 1..) => fsetxattr(file, ACL, &acl[..len], XattrFlags::empty())?,
+        // The folder's default ACL would let in others than before.
+        _ => drop(fremovexattr(file, ACL)),
     }
     file.set_permissions(Permissions::from_mode(before.mode() & 0o770))
 }
 
-/// Where a file is written before it is put in place. Readers of the folder pass over names that
-/// begin with a dot.
-fn aside(path: &Path) -> Result<PathBuf, KeysError> {
+/// A name beside a file: where it is written before it is put in place. Readers of the folder pass
+/// over names that begin with a dot.
+fn aside(path: &Path, end: &str) -> Result<PathBuf, KeysError> {
     let Some(name) = path.file_name() else {
         return Err(KeysError::NotAFile(path.into()));
     };
     let mut aside = OsString::from(".");
     aside.push(name);
-    aside.push(".new");
+    aside.push(end);
     Ok(path.with_file_name(aside))
 }
 
