@@ -40,7 +40,9 @@ async fn main() -> Result<(), Failure> {
     };
     let mut builder = Resumption::builder().sessions(100_000);
     if let Some(secret) = keys.filter(|keys| *keys != "store") {
-        builder = builder.ticket_secret(read_secret(Path::new(secret))?.secret);
+        let (file, notices) = read_secret(Path::new(secret))?;
+        notices.iter().for_each(|notice| eprintln!("{notice}"));
+        builder = builder.ticket_secret(file.secret);
     }
     let resumption = builder.build()?;
     resumption.spawn_maintenance()?;

@@ -15,7 +15,7 @@
 //!
 //! | | sessions in the cache (`session_storage` alone) | tickets (`ticketer`) |
 //! |---|---|---|
-//! | after a restart, on other machines | full handshakes | resume, with keys from a file or a secret |
+//! | after a restart, on other machines | full handshakes | resume, with shared keys |
 //! | memory | 200 bytes a session and more, with the client's certificates | none |
 //! | 0-RTT | yes: each session is given out once | no: rustls refuses it |
 //! | removal of one session | by its id | no |

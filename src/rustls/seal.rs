@@ -1,9 +1,9 @@
-//! The bytes of a ticket: `mark[16] | key name[16] | nonce[24] | sealed time[8] and value | tag[16]`.
-//!
-//! The header is authenticated, and so is the scope, which the ticket does not carry.
+//! The bytes of a ticket: `mark[16] | key name[16] | nonce[24] | time[8] | value | tag[16]`, of
+//! which time and value are sealed. The header is authenticated, and so is the scope, which the
+//! ticket does not carry.
 
 use crate::resume::Scope;
-use crate::tickets::{NONCE, TAG, TicketKey};
+use crate::tickets::{AeadKey, TicketKey};
 
 /// Whose tickets these are, and their version. Where tickets of other servers have the name of a
 /// key, so that no key's lookup takes one for the other's.
@@ -12,6 +12,8 @@ const MARK: &[u8; 16] = b"rekindle rustls\x01";
 const NAME: usize = 16;
 const HEADER: usize = MARK.len() + NAME + NONCE;
 const TIME: usize = 8;
+const NONCE: usize = AeadKey::NONCE;
+const TAG: usize = AeadKey::TAG;
 
 /// The whole ticket of `value`; `None` without randomness.
 pub(super) fn seal(key: &TicketKey, scope: &Scope, unix: u64, value: &[u8]) -> Option<Vec<u8>> {

@@ -4,6 +4,8 @@
 //! its own, so that AES-GCM never sees a key twice, and no number of tickets makes random nonces
 //! unsafe. The key above those comes from both secrets of the ticket key, once.
 
+use std::fmt;
+
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aes::Aes256Enc;
 use aes_gcm::aes::cipher::BlockCipherEncrypt;
@@ -12,29 +14,28 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key::TicketKey;
-
-/// Bytes of a nonce, to be drawn at random.
-pub(crate) const NONCE: usize = 24;
-
-/// Bytes of a tag.
-pub(crate) const TAG: usize = 16;
-
 /// Half of a nonce, which goes into the encryption key.
-const HALF: usize = NONCE / 2;
+const HALF: usize = AeadKey::NONCE / 2;
 
-/// What a ticket key is for authenticated encryption. Overwritten when it is dropped.
-pub(crate) struct AeadKey {
+/// What a ticket key is for authenticated encryption: XAES-256-GCM, under a key that is made of
+/// both its secrets. Overwritten when it is dropped.
+pub struct AeadKey {
     cipher: Aes256Enc,
     /// The first subkey of CMAC.
     subkey: Zeroizing<[u8; 16]>,
 }
 
 impl AeadKey {
-    pub(super) fn of(key: &TicketKey) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.hmac_secret()).expect("any length will do");
+    /// Bytes of a nonce, to be drawn at random for each ticket.
+    pub const NONCE: usize = 24;
+
+    /// Bytes of a tag.
+    pub const TAG: usize = 16;
+
+    pub(super) fn of(hmac_secret: &[u8], aes_key: &[u8]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(hmac_secret).expect("any length will do");
         mac.update(b"rekindle ticket XAES-256-GCM");
-        mac.update(key.aes_key());
+        mac.update(aes_key);
         Self::new(&Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
@@ -52,33 +53,32 @@ impl AeadKey {
     }
 
     /// Encrypts in place; the tag, or `None` for more bytes than AES-GCM takes.
-    pub(crate) fn seal(
+    pub fn seal(
         &self,
-        nonce: &[u8; NONCE],
+        nonce: &[u8; Self::NONCE],
         authenticated: &[u8],
         bytes: &mut [u8],
-    ) -> Option<[u8; TAG]> {
+    ) -> Option<[u8; Self::TAG]> {
         let (cipher, nonce) = self.under(nonce);
         let tag = cipher.encrypt_inout_detached(&nonce, authenticated, bytes.into());
         tag.ok().map(Into::into)
     }
 
     /// Decrypts in place; `None`, with the bytes as they were, if anything was changed.
-    pub(crate) fn open(
+    pub fn open(
         &self,
-        nonce: &[u8; NONCE],
+        nonce: &[u8; Self::NONCE],
         authenticated: &[u8],
         bytes: &mut [u8],
-        tag: &[u8; TAG],
+        tag: &[u8; Self::TAG],
     ) -> Option<()> {
         let (cipher, nonce) = self.under(nonce);
-        let opened =
-            cipher.decrypt_inout_detached(&nonce, authenticated, bytes.into(), tag.into());
+        let opened = cipher.decrypt_inout_detached(&nonce, authenticated, bytes.into(), tag.into());
         opened.ok()
     }
 
     /// The encryption key of a nonce, and the nonce that goes with it.
-    fn under(&self, nonce: &[u8; NONCE]) -> (Aes256Gcm, Nonce<aes_gcm::aead::consts::U12>) {
+    fn under(&self, nonce: &[u8; Self::NONCE]) -> (Aes256Gcm, Nonce<aes_gcm::aead::consts::U12>) {
         let (of_key, rest) = nonce.split_at(HALF);
         let mut key = Zeroizing::new([0; 32]);
         for (number, half) in (1..).zip(key.chunks_exact_mut(16)) {
@@ -96,6 +96,13 @@ impl AeadKey {
     }
 }
 
+/// Shows nothing.
+impl fmt::Debug for AeadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AeadKey").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +112,11 @@ mod tests {
     fn what_the_specification_shows() {
         let nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX";
         for (key, authenticated, expected) in [
-            (1, &b""[..], "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"),
+            (
+                1,
+                &b""[..],
+                "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271",
+            ),
             (
                 3,
                 b"c2sp.org/XAES-256-GCM",

@@ -2,12 +2,16 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+#[cfg(feature = "rustls")]
+use std::sync::OnceLock;
 
 use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
+#[cfg(feature = "rustls")]
+use super::aead::AeadKey;
 use super::error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 use super::not_random;
 
@@ -26,7 +30,7 @@ pub struct TicketKey {
     hmac_len: usize,
     fingerprint: Fingerprint,
     #[cfg(feature = "rustls")]
-    aead: std::sync::OnceLock<Box<super::AeadKey>>,
+    aead: OnceLock<Box<AeadKey>>,
 }
 
 /// The cipher that a key is for, in CBC mode.
@@ -112,14 +116,16 @@ impl TicketKey {
             hmac_len,
             fingerprint: Fingerprint([0; 8]),
             #[cfg(feature = "rustls")]
-            aead: std::sync::OnceLock::new(),
+            aead: OnceLock::new(),
         }
     }
 
-    /// The key for authenticated encryption that is made of its secrets.
+    /// The key for authenticated encryption that is made of its secrets, for tickets that no other
+    /// server's code opens.
     #[cfg(feature = "rustls")]
-    pub(crate) fn aead(&self) -> &super::AeadKey {
-        self.aead.get_or_init(|| Box::new(super::AeadKey::of(self)))
+    pub fn aead(&self) -> &AeadKey {
+        let make = || Box::new(AeadKey::of(self.hmac_secret(), self.aes_key()));
+        self.aead.get_or_init(make)
     }
 
     fn checked(mut self) -> Result<Self, KeyFault> {

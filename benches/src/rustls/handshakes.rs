@@ -14,7 +14,7 @@ use rustls::{
     ServerConnection, SideData, SupportedProtocolVersion,
 };
 
-use super::run::{Options, Store, stores};
+use super::contenders::{Options, REKINDLE, Store, stores};
 use super::store::Filled;
 use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
@@ -54,7 +54,7 @@ pub(super) fn run(options: &Options, record: &mut Record) {
 /// Ours is full of other sessions.
 pub(super) fn servers(identity: &Identity) -> [(&'static str, Arc<ServerConfig>); 3] {
     stores(STOCK_SESSIONS, 2 * OUR_SESSIONS).map(|(name, store)| {
-        if name == super::run::REKINDLE {
+        if name == REKINDLE {
             Filled::new(Arc::clone(&store), 1).put_up_to(OUR_SESSIONS);
         }
         (name, identity.server(store))

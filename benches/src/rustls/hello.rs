@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustls::version::TLS13;
 use rustls::{ServerConfig, ServerConnection};
 
+use super::contenders::Options;
 use super::handshakes::{Identity, connection, feed, servers};
-use super::run::Options;
 use crate::record::{Record, case, interleave};
 
 /// Identities, and the bytes of each. With its binder, one takes 39 bytes more.
@@ -80,7 +80,9 @@ fn laden(plain: &[u8], identities: usize, bytes: usize) -> Vec<u8> {
     at += 1 + usize::from(plain[at]);
     let extensions = with_length([&plain[at + 2..], &extension[..]].concat());
     let body = [&plain[4..at], &extensions[..]].concat();
-    let length = u32::try_from(body.len()).expect("three bytes").to_be_bytes();
+    let length = u32::try_from(body.len())
+        .expect("three bytes")
+        .to_be_bytes();
     let hello = [&plain[..1], &length[1..], &body[..]].concat();
     let record = |part: &[u8]| [vec![22, 3, 1], with_length(part.to_vec())].concat();
     hello.chunks(RECORD).flat_map(record).collect()

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::run::{Options, Store, stores};
+use super::contenders::{Options, Store, stores};
 use crate::record::{Record, case, interleave, named};
 use crate::threads::on_threads;
 use crate::workload::{Value, check, churned};

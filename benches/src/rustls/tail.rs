@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::run::{Options, stores};
+use super::contenders::{Options, stores};
 use super::store::Filled;
 use crate::record::{Record, case, interleave};
 use crate::tail::{Latencies, QUANTILES, histogram};
@@ -36,7 +36,13 @@ pub(super) fn run(options: &Options, record: &mut Record) {
             ]);
             let latency = |turn: &Latencies| turn.value_at_quantile(quantile) as f64;
             let names = stores.iter().map(|(name, _)| name);
-            record.add_turns(["rustls", "latency of take", "ns"], &case, names, &turns, latency);
+            record.add_turns(
+                ["rustls", "latency of take", "ns"],
+                &case,
+                names,
+                &turns,
+                latency,
+            );
         }
     }
 }

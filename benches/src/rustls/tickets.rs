@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustls::crypto::ring;
 use rustls::server::ProducesTickets;
 
-use super::run::{Options, REKINDLE, resumption, scope};
+use super::contenders::{Options, REKINDLE, resumption, scope};
 use crate::record::{Record, case, interleave};
 use crate::threads::on_threads;
 use crate::tickets::{Ring, keep_swapped};
@@ -54,14 +54,18 @@ pub(super) fn run(options: &Options, record: &mut Record) {
 type Call = fn(&dyn ProducesTickets) -> Duration;
 
 fn turn(ticketer: &dyn ProducesTickets, call: Call, threads: usize, length: Duration) -> f64 {
-    let times = on_threads(threads, |_| (), |()| {
-        let (mut time, mut tickets, begin) = (Duration::ZERO, 0, Instant::now());
-        while begin.elapsed() < length {
-            time += call(ticketer);
-            tickets += BATCH;
-        }
-        time.as_nanos() as f64 / tickets as f64
-    });
+    let times = on_threads(
+        threads,
+        |_| (),
+        |()| {
+            let (mut time, mut tickets, begin) = (Duration::ZERO, 0, Instant::now());
+            while begin.elapsed() < length {
+                time += call(ticketer);
+                tickets += BATCH;
+            }
+            time.as_nanos() as f64 / tickets as f64
+        },
+    );
     times.iter().sum::<f64>() / threads as f64
 }
 

@@ -99,7 +99,12 @@ fn compare(ring: Ring, of: &[Contender<'_>; 2], rounds: usize, record: &mut Reco
 
 /// Does the work of all contenders. If our ring is swapped, then also while another one works: it
 /// costs both the same of the machine.
-pub(crate) fn keep_swapped(ring: Ring, ours: &TicketRing, record: &mut Record, work: impl FnOnce()) {
+pub(crate) fn keep_swapped(
+    ring: Ring,
+    ours: &TicketRing,
+    record: &mut Record,
+    work: impl FnOnce(),
+) {
     match ring {
         Ring::Still => work(),
         Ring::Swapped => {
