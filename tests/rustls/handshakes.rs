@@ -166,21 +166,32 @@ fn tickets_of_earlier_keys_open_until_their_end_and_count_as_renewed() {
 fn machines_with_one_secret_open_each_others_tickets() {
     let identity = Identity::new();
     let secret = TicketSecret::random(HOUR, None).unwrap();
+    let clock = Arc::new(ManualClock::new());
     let machine = || {
-        Resumption::builder()
-            .ticket_secret(secret.clone())
-            .build()
-            .unwrap()
+        let ring = TicketRing::builder().secret(&secret).clock(clock.clone());
+        let builder = Resumption::builder().ticket_ring(Arc::new(ring.build().unwrap()));
+        builder.build().unwrap()
     };
-    let (one, other, stranger) = (machine(), machine(), resumption());
-    let [one, other, stranger] = [&one, &other, &stranger]
-        .map(|resumption| server(&identity, resumption, &shop(), Way::Tickets, None));
+    let machines = [machine(), machine(), resumption()];
+    let [one, other, stranger] = machines.each_ref().map(|resumption| {
+        let clock = Some(clock.clone() as _);
+        server(&identity, resumption, &shop(), Way::Tickets, clock)
+    });
     for version in VERSIONS {
         let client = identity.client(version);
         client.visit(&one);
         assert!(client.is_resumed(&other));
         assert!(!client.is_resumed(&stranger));
+
+        let client = identity.client(version);
+        client.visit(&one);
+        clock.advance(HOUR);
+        for machine in &machines {
+            machine.maintain().unwrap();
+        }
+        assert!(client.is_resumed(&other), "across a rotation");
     }
+    assert_eq!(machines[1].ticket_stats().renewed, 2);
 }
 
 /// rustls gives early data only with a store and without tickets: each session is given out once.

@@ -17,6 +17,7 @@ mod limits;
 mod offers;
 mod recipes;
 mod resumption;
+mod rustls_fleet;
 mod start;
 mod ticket_keys;
 mod tunnel;
