@@ -1,8 +1,10 @@
-//! A [`prometheus_client`] collector over a [`Resumption`](rekindle::openssl::Resumption).
+//! [`prometheus_client`] collectors: `ResumptionCollector` over an `openssl::Resumption` (feature
+//! `openssl`, by default), `RustlsCollector` over a `rustls::Resumption` (feature `rustls`).
 //!
 //! Each scrape reads the library's own counters. A handshake pays nothing for it.
 //!
 //! ```
+//! # #[cfg(feature = "openssl")] {
 //! use prometheus_client::encoding::text;
 //! use prometheus_client::registry::Registry;
 //! use rekindle::openssl::Resumption;
@@ -16,6 +18,7 @@
 //! let mut scrape = String::new();
 //! text::encode(&mut scrape, &registry)?;
 //! assert!(scrape.contains("rekindle_cache_capacity 10000\n"));
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -35,7 +38,8 @@
 //! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
 //! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 .. 5, older |
 //! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
-//! | `conflicts_total` | `with`: one for each field of [`Conflicts`] |
+//! | `store_calls_total` | `result`: one for each field of [`StoreStats`]; rustls alone |
+//! | `conflicts_total` | `with`: one for each field of `openssl::Conflicts`; OpenSSL alone |
 //! | `ticket_keys` | keys in the ring |
 //! | `ticket_key_age_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
 //! | `ticket_key_opens_for_seconds` | the same; at most 16 keys, those around the sealing one |
@@ -47,14 +51,23 @@
 //!
 //! No series contains a session id, a key or a key's name: a fingerprint is a truncated MAC.
 //!
-//! [`Conflicts`]: rekindle::openssl::Conflicts
-//! [`TicketStats`]: rekindle::openssl::TicketStats
+//! [`StoreStats`]: rekindle::resume::StoreStats
+//! [`TicketStats`]: rekindle::resume::TicketStats
 
 mod cache;
+#[cfg(feature = "openssl")]
 mod collector;
+#[cfg(feature = "openssl")]
 mod conflicts;
 mod encode;
+#[cfg(feature = "rustls")]
+mod rustls_collector;
+#[cfg(feature = "rustls")]
+mod store;
 mod ticket_keys;
 mod tickets;
 
+#[cfg(feature = "openssl")]
 pub use self::collector::ResumptionCollector;
+#[cfg(feature = "rustls")]
+pub use self::rustls_collector::RustlsCollector;

@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
-use rekindle::openssl::TicketStats;
+use rekindle::resume::TicketStats;
 
 use crate::encode::labelled;
 
