@@ -22,6 +22,7 @@ left_out! {
     "openssl", "run: cargo test --features openssl":
         conflicts, hooks, ledger, library_context, quic, resumption, soak, ticket_lifetimes,
         ticket_memory;
+    "rustls", "run: cargo test --features rustls": rustls;
     "tracing", "run: cargo test --features tracing": ticket_events;
 }
 
