@@ -9,9 +9,6 @@ use crate::Cache;
 use crate::resume::{Scope, StoreStats, TicketStats};
 use crate::rustls::{self, CacheOwner, SessionStore, Ticketer};
 
-/// rustls tells the client of a session in the store that it lives for a day.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl CacheOwner for SessionCache {
     type Value = CachedSession;
 
@@ -48,6 +45,7 @@ impl Resumption {
     }
 
     fn rustls(&self) -> &rustls::Resumption<SessionCache> {
+        const LONGEST: Duration = rustls::Resumption::MAX_SESSION_TIMEOUT;
         let shared = &self.shared;
         shared.rustls.get_or_init(|| {
             let seconds = shared.session_timeout.map(|seconds| seconds.unsigned_abs());

@@ -14,7 +14,7 @@ use super::session::{SessionCache, SessionStorage};
 use super::session_times::Lifetimes;
 use super::shared::Shared;
 use crate::Cache;
-use crate::resume::{IvTimestamps, Limits};
+use crate::resume::{IvTimestamps, Limits, RingSource};
 use crate::tickets::{TicketPolicy, TicketRing, TicketSecret};
 
 /// TLS 1.3 allows no ticket a longer life (RFC 8446, section 4.6.1), and chains of renewals end
@@ -28,9 +28,7 @@ pub struct ResumptionBuilder {
     sessions: usize,
     storage: SessionStorage,
     cache: Option<Arc<SessionCache>>,
-    ring: Option<Arc<TicketRing>>,
-    policy: Option<TicketPolicy>,
-    secret: Option<TicketSecret>,
+    ticket_keys: RingSource,
     stateless_tickets: Option<bool>,
     keep_sessions: bool,
     session_timeout: Option<Duration>,
@@ -46,9 +44,7 @@ impl Resumption {
             sessions: 100_000,
             storage: SessionStorage::default(),
             cache: None,
-            ring: None,
-            policy: None,
-            secret: None,
+            ticket_keys: RingSource::default(),
             stateless_tickets: None,
             keep_sessions: false,
             session_timeout: None,
@@ -85,7 +81,7 @@ impl ResumptionBuilder {
     /// opens: with keys that the ring made, for its policy's
     /// [`lifetime`](TicketPolicy::lifetime). Clients are told the shorter of the two.
     pub fn ticket_ring(mut self, ring: Arc<TicketRing>) -> Self {
-        self.ring = Some(ring);
+        self.ticket_keys.ring = Some(ring);
         self
     }
 
@@ -93,14 +89,14 @@ impl ResumptionBuilder {
     /// [`lifetime`](TicketPolicy::lifetime) counts only where no
     /// [`session_timeout`](Self::session_timeout) is set: keys open for as long as sessions live.
     pub fn ticket_policy(mut self, policy: TicketPolicy) -> Self {
-        self.policy = Some(policy);
+        self.ticket_keys.policy = Some(policy);
         self
     }
 
     /// Derives the ticket keys from a secret and the wall clock, so that machines which share the
     /// secret resume each other's tickets.
     pub fn ticket_secret(mut self, secret: TicketSecret) -> Self {
-        self.secret = Some(secret);
+        self.ticket_keys.secret = Some(secret);
         self
     }
 
@@ -172,7 +168,9 @@ impl ResumptionBuilder {
             },
             session_timeout,
         };
-        let ring = self.ticket_keys()?;
+        let lifetime = self.session_timeout.map(|timeout| timeout.min(SEVEN_DAYS));
+        let ring = self.ticket_keys.ring(lifetime);
+        let ring = ring.ok_or(BuildError::ConflictingTicketKeys)??;
         let cache = match self.cache {
             Some(cache) => cache,
             None => {
@@ -198,26 +196,6 @@ impl ResumptionBuilder {
         Ok(Resumption {
             shared: Arc::new(shared),
         })
-    }
-
-    /// The ring, with the ticket lifetime matched to the session timeout.
-    fn ticket_keys(&self) -> Result<Arc<TicketRing>, BuildError> {
-        if let Some(ring) = &self.ring {
-            if self.policy.is_some() || self.secret.is_some() {
-                return Err(BuildError::ConflictingTicketKeys);
-            }
-            // Its keys' times are made already: each ticket is limited to its key's instead.
-            return Ok(Arc::clone(ring));
-        }
-        let mut policy = self.policy.unwrap_or_default();
-        if let Some(timeout) = self.session_timeout {
-            policy = policy.lifetime(timeout.min(SEVEN_DAYS));
-        }
-        let mut builder = TicketRing::builder().policy(policy);
-        if let Some(secret) = &self.secret {
-            builder = builder.secret(secret);
-        }
-        Ok(Arc::new(builder.build()?))
     }
 }
 

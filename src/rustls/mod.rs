@@ -34,6 +34,7 @@
 
 mod resumption;
 mod seal;
+mod shared;
 mod store;
 mod ticketer;
 mod wall_clock;
@@ -43,6 +44,7 @@ pub use ::rustls;
 
 pub use crate::resume::{Scope, StoreStats, TicketStats};
 pub use resumption::{BuildError, Resumption, ResumptionBuilder};
-pub use store::{CacheOwner, SessionStore};
+pub use shared::CacheOwner;
+pub use store::SessionStore;
 pub use ticketer::Ticketer;
 pub use wall_clock::WallClock;

@@ -7,30 +7,20 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::store::{CacheOwner, SessionStore};
+use super::shared::{CacheOwner, Shared};
+use super::store::SessionStore;
 use super::ticketer::Ticketer;
 use crate::hooks::SessionHooks;
-use crate::resume::{Maintainer, Scope, StoreCounters, StoreStats, TicketCounters, TicketStats};
+use crate::resume::{
+    Maintainer, RingSource, Scope, StoreCounters, StoreStats, TicketCounters, TicketStats,
+};
 use crate::tickets::{TicketKeyError, TicketPolicy, TicketRing, TicketRingError, TicketSecret};
 use crate::{Cache, ConfigError};
-
-/// rustls tells the client of a session in the store that it lives for a day.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A cache of sessions and a ring of ticket keys, for any number of `ServerConfig`s, which share
 /// them. Cloning is cheap.
 pub struct Resumption<C = Cache<()>> {
     shared: Arc<Shared<C>>,
-}
-
-struct Shared<C> {
-    owner: Arc<C>,
-    ring: Arc<TicketRing>,
-    hooks: Arc<SessionHooks>,
-    session_timeout: Duration,
-    store: Arc<StoreCounters>,
-    tickets: Arc<TicketCounters>,
-    maintainer: Maintainer,
 }
 
 /// Configures a [`Resumption`].
@@ -39,23 +29,23 @@ struct Shared<C> {
 pub struct ResumptionBuilder {
     sessions: usize,
     cache: Option<Arc<Cache<()>>>,
-    ring: Option<Arc<TicketRing>>,
-    policy: Option<TicketPolicy>,
-    secret: Option<TicketSecret>,
+    ticket_keys: RingSource,
     session_timeout: Duration,
 }
 
 impl Resumption {
+    /// The longest session timeout: rustls tells the client of a session in the store that it lives
+    /// for 24 hours.
+    pub const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// Starts from the defaults: room for 100,000 sessions, which live for 24 hours, tickets under
     /// a random key.
     pub fn builder() -> ResumptionBuilder {
         ResumptionBuilder {
             sessions: 100_000,
             cache: None,
-            ring: None,
-            policy: None,
-            secret: None,
-            session_timeout: LONGEST,
+            ticket_keys: RingSource::default(),
+            session_timeout: Self::MAX_SESSION_TIMEOUT,
         }
     }
 }
@@ -72,7 +62,7 @@ impl<C: CacheOwner> Resumption<C> {
         hooks: Arc<SessionHooks>,
         session_timeout: Duration,
     ) -> Result<Self, BuildError> {
-        if session_timeout.is_zero() || session_timeout > LONGEST {
+        if session_timeout.is_zero() || session_timeout > Resumption::MAX_SESSION_TIMEOUT {
             return Err(BuildError::SessionTimeout(session_timeout));
         }
         let shared = Shared {
@@ -80,7 +70,7 @@ impl<C: CacheOwner> Resumption<C> {
             ring,
             hooks,
             session_timeout,
-            store: Arc::new(StoreCounters::new()),
+            store: StoreCounters::new(),
             tickets: Arc::new(TicketCounters::new()),
             maintainer: Maintainer::default(),
         };
@@ -92,12 +82,8 @@ impl<C: CacheOwner> Resumption<C> {
     /// A store for one configuration. Sessions never cross to another scope.
     pub fn store(&self, scope: &Scope) -> Arc<SessionStore<C>> {
         Arc::new(SessionStore {
-            owner: Arc::clone(&self.shared.owner),
-            hooks: Arc::clone(&self.shared.hooks),
-            counters: Arc::clone(&self.shared.store),
+            shared: Arc::clone(&self.shared),
             scope: *scope,
-            lifetime: self.shared.session_timeout,
-            _resumption: Arc::clone(&self.shared) as _,
         })
     }
 
@@ -149,8 +135,7 @@ impl<C: CacheOwner> Resumption<C> {
     ///
     /// As [`TicketRing::maintain`].
     pub fn maintain(&self) -> Result<(), TicketKeyError> {
-        self.cache().maintain();
-        self.shared.ring.maintain()
+        self.shared.maintain()
     }
 
     /// Starts a thread, `rekindle`, that calls [`maintain`](Self::maintain) once a second. It ends
@@ -163,10 +148,8 @@ impl<C: CacheOwner> Resumption<C> {
     pub fn spawn_maintenance(&self) -> io::Result<()> {
         let shared = Arc::downgrade(&self.shared);
         self.shared.maintainer.spawn(move || {
-            let shared = shared.upgrade()?;
             // Without randomness for a new key the ring in use stays.
-            shared.owner.cache().maintain();
-            let _ = shared.ring.maintain();
+            let _ = shared.upgrade()?.maintain();
             Some(())
         })
     }
@@ -188,20 +171,20 @@ impl ResumptionBuilder {
     /// Uses a ring of ticket keys that was configured elsewhere, with its own policy; excludes
     /// [`ticket_policy`](Self::ticket_policy) and [`ticket_secret`](Self::ticket_secret).
     pub fn ticket_ring(mut self, ring: Arc<TicketRing>) -> Self {
-        self.ring = Some(ring);
+        self.ticket_keys.ring = Some(ring);
         self
     }
 
     /// How long ticket keys seal, how long tickets live, and how old keys get.
     pub fn ticket_policy(mut self, policy: TicketPolicy) -> Self {
-        self.policy = Some(policy);
+        self.ticket_keys.policy = Some(policy);
         self
     }
 
     /// Derives the ticket keys from a secret and the wall clock, so that machines which share the
     /// secret resume each other's tickets.
     pub fn ticket_secret(mut self, secret: TicketSecret) -> Self {
-        self.secret = Some(secret);
+        self.ticket_keys.secret = Some(secret);
         self
     }
 
@@ -218,19 +201,8 @@ impl ResumptionBuilder {
     ///
     /// [`BuildError`] says what is wrong.
     pub fn build(self) -> Result<Resumption, BuildError> {
-        let ring = match self.ring {
-            Some(_) if self.policy.is_some() || self.secret.is_some() => {
-                return Err(BuildError::ConflictingTicketKeys);
-            }
-            Some(ring) => ring,
-            None => {
-                let mut builder = TicketRing::builder().policy(self.policy.unwrap_or_default());
-                if let Some(secret) = &self.secret {
-                    builder = builder.secret(secret);
-                }
-                Arc::new(builder.build()?)
-            }
-        };
+        let ring = self.ticket_keys.ring(None);
+        let ring = ring.ok_or(BuildError::ConflictingTicketKeys)??;
         let cache = match self.cache {
             Some(cache) => cache,
             None => Arc::new(Cache::builder().capacity(self.sessions).build()?),

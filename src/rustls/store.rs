@@ -1,35 +1,16 @@
 //! rustls's sessions in a cache.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::server::StoresServerSessions;
 use zeroize::Zeroizing;
 
-use crate::hooks::{SessionEvent, SessionHooks};
-use crate::resume::{Scope, StoreCounter, StoreCounters};
+use super::shared::{CacheOwner, Shared};
+use crate::hooks::SessionEvent;
+use crate::resume::{Scope, StoreCounter};
 use crate::{Cache, SessionId};
-
-/// What has a cache that sessions of rustls can be in, beside other values perhaps: all of such a
-/// session is in its encoding.
-pub trait CacheOwner: Send + Sync + 'static {
-    /// The cache's values; those of rustls's sessions are the default one.
-    type Value: Default + Send + Sync + 'static;
-
-    /// The cache.
-    fn cache(&self) -> &Cache<Self::Value>;
-}
-
-impl<V: Default + Send + Sync + 'static> CacheOwner for Cache<V> {
-    type Value = V;
-
-    fn cache(&self) -> &Self {
-        self
-    }
-}
 
 /// Sessions of one [`Scope`] in a cache, which other scopes may share: what is to be put into
 /// `ServerConfig::session_storage`.
@@ -37,13 +18,8 @@ impl<V: Default + Send + Sync + 'static> CacheOwner for Cache<V> {
 /// Lookups are wait-free. Of any number of callers that take one session, exactly one receives it.
 /// What a lookup returns is rustls's own copy, which rustls does not overwrite.
 pub struct SessionStore<C = Cache<()>> {
-    pub(super) owner: Arc<C>,
-    pub(super) hooks: Arc<SessionHooks>,
-    pub(super) counters: Arc<StoreCounters>,
+    pub(super) shared: Arc<Shared<C>>,
     pub(super) scope: Scope,
-    pub(super) lifetime: Duration,
-    /// What maintains the cache.
-    pub(super) _resumption: Arc<dyn Any + Send + Sync>,
 }
 
 impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
@@ -56,14 +32,14 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         let mut encoded = Zeroizing::new(Vec::with_capacity(Scope::LEN + value.len()));
         encoded.extend_from_slice(self.scope.as_bytes());
         encoded.extend_from_slice(&value);
-        let cache = self.owner.cache();
-        let expires_at = cache.now().saturating_add(self.lifetime);
+        let cache = self.shared.owner.cache();
+        let expires_at = cache.now().saturating_add(self.shared.session_timeout);
         let inserted = cache.insert(&id, C::Value::default(), &encoded, expires_at);
         if inserted.is_err() {
-            self.counters.count(StoreCounter::Refused);
+            self.shared.store.count(StoreCounter::Refused);
             return false;
         }
-        self.counters.count(StoreCounter::Stored);
+        self.shared.store.count(StoreCounter::Stored);
         self.run(SessionEvent::New, &id);
         true
     }
@@ -71,19 +47,19 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let id = self.id(key)?;
         self.run(SessionEvent::Get, &id);
-        self.find(&id)
+        self.find(&id, <[u8]>::to_vec)
     }
 
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
         let id = self.id(key)?;
         self.run(SessionEvent::Get, &id);
         // A session of another scope stays where it is.
-        self.find(&id).map(Zeroizing::new)?;
+        self.find(&id, |_| ())?;
         self.run(SessionEvent::Remove, &id);
-        let guard = self.owner.cache().pin();
+        let guard = self.shared.owner.cache().pin();
         let taken = guard.take(&id)?;
         let value = self.value(taken.encoded())?;
-        self.counters.count(StoreCounter::Taken);
+        self.shared.store.count(StoreCounter::Taken);
         Some(value.to_vec())
     }
 
@@ -98,23 +74,23 @@ impl<C: CacheOwner> SessionStore<C> {
     fn id(&self, key: &[u8]) -> Option<SessionId> {
         let id = SessionId::new(key).ok();
         if id.is_none() {
-            self.counters.count(StoreCounter::InvalidKeys);
+            self.shared.store.count(StoreCounter::InvalidKeys);
         }
         id
     }
 
-    fn find(&self, id: &SessionId) -> Option<Vec<u8>> {
-        let guard = self.owner.cache().pin();
+    fn find<R>(&self, id: &SessionId, read: impl Fn(&[u8]) -> R) -> Option<R> {
+        let guard = self.shared.owner.cache().pin();
         let mut found = None;
         guard.get_if(id, |_, encoded| {
-            found = self.value(encoded).map(<[u8]>::to_vec);
+            found = self.value(encoded).map(&read);
             found.is_some()
         });
         let counter = match found {
             Some(_) => StoreCounter::Hits,
             None => StoreCounter::Misses,
         };
-        self.counters.count(counter);
+        self.shared.store.count(counter);
         found
     }
 
@@ -125,8 +101,9 @@ impl<C: CacheOwner> SessionStore<C> {
 
     /// A panic ends the run of hooks, not the handshake.
     fn run(&self, event: SessionEvent, id: &SessionId) {
-        if !self.hooks.is_empty() {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.hooks.run(event, id)));
+        let hooks = &self.shared.hooks;
+        if !hooks.is_empty() {
+            let _ = catch_unwind(AssertUnwindSafe(|| hooks.run(event, id)));
         }
     }
 }
@@ -135,7 +112,7 @@ impl<C> fmt::Debug for SessionStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionStore")
             .field("scope", &self.scope)
-            .field("lifetime", &self.lifetime)
+            .field("lifetime", &self.shared.session_timeout)
             .finish_non_exhaustive()
     }
 }
