@@ -46,7 +46,7 @@ pub enum TicketFileFault {
     #[error(transparent)]
     Ring(TicketRingError),
     /// Another user may read or change it, and such files are to be refused.
-    #[error("can be read or changed by others than the service: {0}")]
+    #[error("{0}")]
     ReadableByOthers(Exposure),
     /// A folder without a file of keys.
     #[error("there is no file of ticket keys in this folder{}", list(notices))]

@@ -2,7 +2,7 @@
 //!
 //! The nine bits of a mode do not say it. A Kubernetes secret is readable by a group that only the
 //! service is in, systemd gives credentials by an ACL, and what is on a read-only mount cannot be
-//! written, whatever its mode.
+//! written, though its mode says so.
 
 use std::fmt;
 
@@ -22,9 +22,10 @@ pub enum Exposure {
     AclGroup(u32),
 }
 
-/// Who, and the remedy.
+/// That others can, who, and the remedy.
 impl fmt::Display for Exposure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("can be read or changed by others than the service: ")?;
         match self {
             Self::Everybody(mode) => {
                 write!(

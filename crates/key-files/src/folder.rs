@@ -190,20 +190,19 @@ fn names(reader: &mut Reader, path: &Path, order: FolderOrder) -> Result<Vec<OsS
         if bytes.starts_with(b".") {
             continue;
         }
-        if file.is_dir() {
-            reader.pass_over(&file, "a folder");
-            continue;
-        }
-        let is_readme = bytes.to_ascii_lowercase().starts_with(b"readme");
-        if is_readme {
-            reader.pass_over(&file, "by its name, text");
-            continue;
-        }
-        if bytes.starts_with(b"#") || LEFT_BEHIND.iter().any(|end| bytes.ends_with(end)) {
-            reader.pass_over(
-                &file,
-                "by its name, something that an editor or a tool has left",
-            );
+        let is_readme = || bytes.to_ascii_lowercase().starts_with(b"readme");
+        let is_left = || LEFT_BEHIND.iter().any(|end| bytes.ends_with(end));
+        let passed_over = if file.is_dir() {
+            Some("a folder")
+        } else if is_readme() {
+            Some("by its name, text")
+        } else if bytes.starts_with(b"#") || is_left() {
+            Some("by its name, something that an editor or a tool has left")
+        } else {
+            None
+        };
+        if let Some(what) = passed_over {
+            reader.pass_over(&file, what);
             continue;
         }
         names.push(name);

@@ -102,11 +102,9 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.word())?;
         match self {
-            Self::ReadableByOthers { path, exposure } => write!(
-                f,
-                "{} can be read or changed by others than the service: {exposure}",
-                path.display()
-            ),
+            Self::ReadableByOthers { path, exposure } => {
+                write!(f, "{} {exposure}", path.display())
+            }
             Self::MountPoint { path } => write!(
                 f,
                 "{} is a mount point: a file that is put in its place outside is not seen here; \

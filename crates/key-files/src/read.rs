@@ -9,7 +9,7 @@ use crate::error::{TicketFileError, TicketFileFault as Fault};
 use crate::folder;
 use crate::format::TicketKeyFormat;
 use crate::notice::{FolderOrder, Notice};
-use crate::reader::{Digest, Reader};
+use crate::reader::{Digest, Opened, Reader};
 use crate::secret_file::{SecretFile, parse_secret};
 
 /// What is in a file.
@@ -62,12 +62,21 @@ pub(crate) fn read(
 }
 
 fn content(reader: &mut Reader, path: &Path, kind: Kind) -> Result<KeyFileContent, Fault> {
+    Ok(match kind {
+        Kind::Keys(format, _) => KeyFileContent::Keys(format.parse(&file(reader, path)?.content)?),
+        Kind::Secret => KeyFileContent::Secret(secret(reader, path)?),
+    })
+}
+
+fn secret(reader: &mut Reader, path: &Path) -> Result<SecretFile, Fault> {
+    Ok(parse_secret(&file(reader, path)?.content)?)
+}
+
+/// A file that is in no folder of key files.
+fn file(reader: &mut Reader, path: &Path) -> Result<Opened, Fault> {
     let file = Reader::open(path)?;
     reader.accept(path, OsStr::new(""), &file)?;
-    Ok(match kind {
-        Kind::Keys(format, _) => KeyFileContent::Keys(format.parse(&file.content)?),
-        Kind::Secret => KeyFileContent::Secret(parse_secret(&file.content)?),
-    })
+    Ok(file)
 }
 
 /// Reads a file with a [secret](parse_secret), and what an operator should know of it.
@@ -77,10 +86,6 @@ fn content(reader: &mut Reader, path: &Path, kind: Kind) -> Result<KeyFileConten
 /// [`TicketFileError`] names the file and the reason.
 pub fn read_secret(path: &Path) -> Result<(SecretFile, Vec<Notice>), TicketFileError> {
     let mut reader = Reader::new(false);
-    let secret = Reader::open(path).and_then(|file| {
-        reader.accept(path, OsStr::new(""), &file)?;
-        Ok(parse_secret(&file.content)?)
-    });
-    let secret = secret.map_err(TicketFileError::of(path))?;
+    let secret = secret(&mut reader, path).map_err(TicketFileError::of(path))?;
     Ok((secret, reader.finish().1))
 }

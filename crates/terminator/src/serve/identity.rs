@@ -97,11 +97,10 @@ fn judge(files: &IdentityFiles) -> Result<(), IdentityError> {
     let Some(exposure) = exposure else {
         return Ok(());
     };
-    let reason = format!("can be read or changed by others than the service: {exposure}");
     if files.refuse_readable_by_others {
-        return Err(bad(KEY, path, reason));
+        return Err(bad(KEY, path, exposure.to_string()));
     }
-    warn!("private key: {} {reason}", path.display());
+    warn!("private key: {} {exposure}", path.display());
     Ok(())
 }
 

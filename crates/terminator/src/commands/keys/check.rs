@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
-use rekindle_key_files::{FolderOrder, KeyCheck, KeyFileContent, KeyFileRead, Warning};
+use rekindle_key_files::{KeyCheck, KeyFileContent, KeyFileRead, Warning};
 
 use super::error::KeysError;
-use super::input::{Kind, Lifetime, Source, keys_of, now};
-use crate::key_flags::folder_order;
+use super::input::{Kind, Lifetime, Order, Source, keys_of, now};
 
 const WARNINGS: u8 = 1;
 const UNUSABLE: u8 = 2;
@@ -24,9 +23,8 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
 
-    /// Which file of a folder seals: the one with the least name or with the greatest
-    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
-    order: FolderOrder,
+    #[command(flatten)]
+    order: Order,
 
     /// The file or folder that is in force
     #[arg(long, value_name = "OLD")]

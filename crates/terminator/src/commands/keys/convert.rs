@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 use rekindle::tickets::{KeyEntry, KeyRole, TicketKeys};
-use rekindle_key_files::{FolderOrder, TicketKeyFormat};
+use rekindle_key_files::TicketKeyFormat;
 
 use super::error::KeysError;
 use super::generate::is_haproxy;
-use super::input::{Kind, Lifetime, Source, now};
+use super::input::{Kind, Lifetime, Order, Source, now};
 use super::output::Output;
-use crate::key_flags::{folder_order, key_format};
+use crate::key_flags::key_format;
 
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
@@ -23,9 +23,8 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "NAME")]
     from: Kind,
 
-    /// Which file of a folder seals: the one with the least name or with the greatest
-    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
-    order: FolderOrder,
+    #[command(flatten)]
+    order: Order,
 
     /// The format to write
     #[arg(long, value_name = "NAME", value_parser = key_format())]

@@ -10,6 +10,7 @@ use rekindle::tickets::TicketKeys;
 use rekindle_key_files::{FolderOrder, KeyFileContent, SecretFile, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
+use crate::key_flags::folder_order;
 
 /// The content of a file: keys in a format, or a secret from which keys are derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +52,25 @@ impl Lifetime {
     }
 }
 
+/// The order of a folder's files.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Order {
+    /// Which file of a folder seals: the one with the least name or with the greatest
+    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
+    pub(super) order: FolderOrder,
+}
+
 /// A file or folder of keys, or a file with a secret.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source {
     pub(super) kind: Kind,
-    pub(super) order: FolderOrder,
+    pub(super) order: Order,
 }
 
 impl Source {
     pub(super) fn file(self, path: &Path) -> TicketKeyFile {
         match self.kind {
-            Kind::Keys(format) => TicketKeyFile::keys(path, format).order(self.order),
+            Kind::Keys(format) => TicketKeyFile::keys(path, format).order(self.order.order),
             Kind::Secret => TicketKeyFile::secret(path),
         }
     }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use rekindle::tickets::{KeyEntry, KeyLocation, KeyRole, TicketKeys};
-use rekindle_key_files::{FolderOrder, KeyFileContent, TicketKeyFile, TicketKeyFormat};
+use rekindle_key_files::{KeyFileContent, TicketKeyFile, TicketKeyFormat};
 
 use super::error::KeysError;
 use super::generate::{fresh, is_haproxy};
-use super::input::now;
+use super::input::{Order, now};
 use super::key_set::KeySet;
 use super::target::Target;
-use crate::key_flags::{folder_order, key_format};
+use crate::key_flags::key_format;
 
 /// The most keys of a file with a staged one, unless --keep is more.
 const MOST_STAGED: usize = 64;
@@ -25,9 +25,8 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "NAME", value_parser = key_format())]
     format: TicketKeyFormat,
 
-    /// Which file of a folder seals: the one with the least name or with the greatest
-    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
-    order: FolderOrder,
+    #[command(flatten)]
+    order: Order,
 
     /// Add a key that opens only, and print its fingerprint
     #[arg(long, conflicts_with = "promote")]
@@ -58,7 +57,7 @@ impl Rotate {
             false => Target::lock(&self.file)?,
         };
         let read = TicketKeyFile::keys(&self.file, self.format)
-            .order(self.order)
+            .order(self.order.order)
             .read()?;
         let KeyFileContent::Keys(keys) = read.content else {
             return Err(KeysError::Flags("a secret rotates by itself"));

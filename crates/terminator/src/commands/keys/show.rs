@@ -7,13 +7,11 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use humantime::format_rfc3339_seconds;
 use rekindle::tickets::{KeyPosition, KeyRole, TicketCipher, TicketKey, TicketKeys};
-use rekindle_key_files::FolderOrder;
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
-use super::input::{self, Kind, Lifetime, now};
+use super::input::{self, Kind, Lifetime, Order, now};
 use super::output::print_secrets;
-use crate::key_flags::folder_order;
 
 /// The most bytes of a line: three words, a name, three times, a key of 32 bytes and a MAC secret
 /// of 64.
@@ -44,9 +42,8 @@ struct Source {
     #[arg(long, value_name = "NAME", default_value_t = Kind::DEFAULT)]
     format: Kind,
 
-    /// Which file of a folder seals: the one with the least name or with the greatest
-    #[arg(long, value_name = "first|last", default_value = "last", value_parser = folder_order())]
-    order: FolderOrder,
+    #[command(flatten)]
+    order: Order,
 
     #[command(flatten)]
     lifetime: Lifetime,
