@@ -34,7 +34,7 @@ pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// What is wrong with a record by itself, whatever it looks like.
+/// What is wrong with a record, apart from what it looks like.
 pub(crate) fn fault(record: &[u8]) -> Option<KeyFault> {
     let (mac, aes) = record[16..].split_at(16);
     let repeated = |secret: &[u8]| secret.iter().all(|byte| *byte == secret[0]);

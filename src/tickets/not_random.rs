@@ -132,7 +132,7 @@ pub fn is_unlikely_base64(digits: &[u8]) -> bool {
         || values(digits.iter().copied()) <= few
 }
 
-/// Text, whatever it says.
+/// Text, of any content.
 fn of_text(bytes: &[u8]) -> Option<Resemblance> {
     let mut digits = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
     // As some tools print them: pairs between colons, numbers from 0x on.

@@ -75,9 +75,9 @@ impl rekindle_config {
         Ok(ours)
     }
 
-    /// # Safety
+    /// The resumption, and a warning about the ticket secret, if there is one.
     ///
-    /// The notice, if any, is a warning.
+    /// # Safety
     ///
     /// `ticket_secret` is null or a text that ends in zero, `library_context` null or a library
     /// context that is never freed.

@@ -163,7 +163,7 @@ fn a_certificate_of_six_days_is_no_warning_while_a_third_of_them_is_left() {
     assert_eq!(terminator.warned("certificate"), 0);
 }
 
-/// Puts a certificate in place that is valid from and to so many seconds from now. Returns its end
+/// Puts a certificate in place that is valid from and to these seconds from now on. Returns its end
 /// in seconds since 1970.
 fn make_certificate(files: &Files, from: i64, to: i64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
