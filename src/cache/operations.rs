@@ -114,7 +114,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
         encoded: &[u8],
         expires_at: Time,
     ) -> Result<Inserted, Refused> {
-        match self.do_insert(id, value, encoded, expires_at, false)? {
+        match self.insert_parts(id, value, [encoded, &[]], expires_at, false)? {
             Outcome::Replaced => Ok(Inserted::Replaced),
             _ => Ok(Inserted::New),
         }
@@ -133,7 +133,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
         encoded: &[u8],
         expires_at: Time,
     ) -> Result<bool, Refused> {
-        let outcome = self.do_insert(id, value, encoded, expires_at, true)?;
+        let outcome = self.insert_parts(id, value, [encoded, &[]], expires_at, true)?;
         Ok(outcome == Outcome::Inserted)
     }
 
@@ -156,11 +156,13 @@ impl<V, S: BuildHasher> Cache<V, S> {
         Some(entry.value().clone())
     }
 
-    fn do_insert(
+    /// As [`insert`](Self::insert) and [`insert_if_absent`](Self::insert_if_absent), of encoded
+    /// bytes in two parts.
+    pub(crate) fn insert_parts(
         &self,
         id: &SessionId,
         value: V,
-        encoded: &[u8],
+        encoded: [&[u8]; 2],
         expires_at: Time,
         if_absent: bool,
     ) -> Result<Outcome, Refused> {

@@ -175,35 +175,41 @@ pub(crate) struct Unpublished<V>(NonNull<Entry<V>>);
 pub(crate) struct Parts<'a> {
     pub(crate) id: &'a SessionId,
     pub(crate) expires_at: Time,
-    pub(crate) encoded: &'a [u8],
+    /// Head and tail, so that an adapter's own bytes need no copy with the session's.
+    pub(crate) encoded: [&'a [u8]; 2],
+}
+
+impl Parts<'_> {
+    pub(crate) fn encoded_len(&self) -> usize {
+        let [head, tail] = self.encoded;
+        head.len() + tail.len()
+    }
 }
 
 impl<V> Unpublished<V> {
     /// Writes an entry into `memory`.
     pub(crate) fn write(memory: Block, parts: Parts<'_>, value: V, value_bytes: usize) -> Self {
         const { Entry::<V>::ALIGNED };
-        let encoded = parts.encoded;
-        assert_eq!(memory.class(), Entry::<V>::class(encoded.len()));
+        let ([head, tail], len) = (parts.encoded, parts.encoded_len());
+        assert_eq!(memory.class(), Entry::<V>::class(len));
         let entry: NonNull<Entry<V>> = memory.as_ptr().cast();
         let header = Entry {
             expires_at: parts.expires_at,
             id: *parts.id,
             state: AtomicU8::new(State::Undecided as u8),
-            encoded_len: U24::new(encoded.len()),
+            encoded_len: U24::new(len),
             value_bytes: U24::new(value_bytes),
             probe: RaceProbe::default(),
             value: mem::ManuallyDrop::new(value),
         };
         // SAFETY: the block is ours alone, aligned to 16 and of the class asserted above, so that
-        // both writes stay inside it; `encoded` is the caller's and cannot overlap it.
+        // all writes stay inside it; head and tail are the caller's and cannot overlap it.
         unsafe {
             entry.write(header);
             pause_point("copy");
-            ptr::copy_nonoverlapping(
-                encoded.as_ptr(),
-                Entry::encoded_ptr(entry.as_ptr()),
-                encoded.len(),
-            );
+            let encoded = Entry::encoded_ptr(entry.as_ptr());
+            ptr::copy_nonoverlapping(head.as_ptr(), encoded, head.len());
+            ptr::copy_nonoverlapping(tail.as_ptr(), encoded.add(head.len()), tail.len());
             entry.as_ref().probe.write();
         }
         Self(entry)
@@ -341,7 +347,7 @@ mod tests {
         let parts = Parts {
             id: &id,
             expires_at: Time::NEVER,
-            encoded: &encoded,
+            encoded: encoded.split_at(100).into(),
         };
         let entry = Unpublished::write(block, parts, 0x5A5A_5A5A_5A5A_5A5Au64, 0);
         let block = entry.discard();

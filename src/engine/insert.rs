@@ -47,7 +47,7 @@ impl<V> Engine<V> {
     }
 
     fn try_insert(&self, new: New<'_>, value: V, now: Time) -> Result<Outcome, Refused> {
-        let (len, limit) = (new.parts.encoded.len(), self.limits.encoded_len);
+        let (len, limit) = (new.parts.encoded_len(), self.limits.encoded_len);
         if len > limit {
             return Err(Refused::TooLarge { len, limit });
         }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::rustls::crypto::CryptoProvider;
+
 use super::resumption::Resumption;
 use super::session::{CachedSession, SessionCache};
 use crate::Cache;
@@ -30,6 +32,16 @@ impl Resumption {
     /// with. Neither library opens the other's tickets.
     pub fn rustls_ticketer(&self, scope: &Scope) -> Arc<Ticketer> {
         self.rustls().ticketer(scope)
+    }
+
+    /// The same, with the AES-256-GCM of the configuration's provider instead of that of the
+    /// process's default one.
+    pub fn rustls_ticketer_with_provider(
+        &self,
+        scope: &Scope,
+        provider: &CryptoProvider,
+    ) -> Arc<Ticketer> {
+        self.rustls().ticketer_with_provider(scope, provider)
     }
 
     /// What rustls has asked of its stores.

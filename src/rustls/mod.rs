@@ -32,6 +32,7 @@
 //!   An observer of a ticket can so end the session of another client, which then makes a full
 //!   handshake. The trait has no way to give it back: see `docs/rustls.md`.
 
+mod gcm;
 mod resumption;
 mod seal;
 mod shared;

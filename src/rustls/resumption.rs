@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::crypto::CryptoProvider;
 use thiserror::Error;
 
+use super::gcm::GcmSource;
 use super::shared::{CacheOwner, Shared};
 use super::store::SessionStore;
 use super::ticketer::Ticketer;
@@ -88,11 +90,28 @@ impl<C: CacheOwner> Resumption<C> {
     }
 
     /// A ticketer for one configuration. A ticket of another scope does not open.
+    ///
+    /// Its AES-256-GCM is that of the process's default provider, or RustCrypto's, which is slower,
+    /// if there is none when the first ticket is sealed or opened.
     pub fn ticketer(&self, scope: &Scope) -> Arc<Ticketer> {
+        self.ticketer_of(scope, OnceLock::new())
+    }
+
+    /// A ticketer for one configuration, with the AES-256-GCM of its provider.
+    pub fn ticketer_with_provider(
+        &self,
+        scope: &Scope,
+        provider: &CryptoProvider,
+    ) -> Arc<Ticketer> {
+        self.ticketer_of(scope, GcmSource::of(Some(provider)).into())
+    }
+
+    fn ticketer_of(&self, scope: &Scope, gcm: OnceLock<GcmSource>) -> Arc<Ticketer> {
         Arc::new(Ticketer {
             ring: Arc::clone(&self.shared.ring),
             counters: Arc::clone(&self.shared.tickets),
             scope: *scope,
+            gcm,
             _resumption: Arc::clone(&self.shared) as _,
         })
     }

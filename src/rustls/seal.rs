@@ -2,6 +2,7 @@
 //! which time and value are sealed. The header is authenticated, and so is the scope, which the
 //! ticket does not carry.
 
+use super::gcm::GcmSource;
 use crate::resume::Scope;
 use crate::tickets::{AeadKey, TicketKey};
 
@@ -16,19 +17,22 @@ const NONCE: usize = AeadKey::NONCE;
 const TAG: usize = AeadKey::TAG;
 
 /// The whole ticket of `value`; `None` without randomness.
-pub(super) fn seal(key: &TicketKey, scope: &Scope, unix: u64, value: &[u8]) -> Option<Vec<u8>> {
-    let mut header = [0; HEADER];
-    let (public, nonce) = header.split_last_chunk_mut::<NONCE>()?;
-    public[..MARK.len()].copy_from_slice(MARK);
-    public[MARK.len()..].copy_from_slice(key.name());
-    getrandom::fill(nonce).ok()?;
+pub(super) fn seal(
+    (source, key): (GcmSource, &TicketKey),
+    scope: &Scope,
+    unix: u64,
+    value: &[u8],
+) -> Option<Vec<u8>> {
+    let message = key.aead().draw(|key| source.set_up(key))?;
     // Room for all at once: growing would leave a copy of the value behind.
     let mut ticket = Vec::with_capacity(HEADER + TIME + value.len() + TAG);
-    ticket.extend_from_slice(&header);
+    ticket.extend_from_slice(MARK);
+    ticket.extend_from_slice(key.name());
+    ticket.extend_from_slice(message.nonce());
     ticket.extend_from_slice(&unix.to_be_bytes());
     ticket.extend_from_slice(value);
-    let authenticated = authenticated(&header, scope);
-    let tag = (key.aead()).seal(nonce_of(&header), &authenticated, &mut ticket[HEADER..])?;
+    let (header, sealed) = ticket.split_first_chunk_mut()?;
+    let tag = message.seal(&authenticated(header, scope), sealed)?;
     ticket.extend_from_slice(&tag);
     Some(ticket)
 }
@@ -54,19 +58,21 @@ impl<'a> Parts<'a> {
 
     /// When it was sealed, in seconds since 1970, and its value; `None` if it was not made with
     /// that key and under that scope.
-    pub(super) fn open(&self, key: &TicketKey, scope: &Scope) -> Option<(u64, Vec<u8>)> {
-        let (sealed, tag) = self.body.split_last_chunk::<TAG>()?;
-        let mut value = sealed.to_vec();
+    pub(super) fn open(
+        &self,
+        (source, key): (GcmSource, &TicketKey),
+        scope: &Scope,
+    ) -> Option<(u64, Vec<u8>)> {
+        let mut bytes = self.body.to_vec();
         let authenticated = authenticated(self.header, scope);
-        (key.aead()).open(nonce_of(self.header), &authenticated, &mut value, tag)?;
-        let time = u64::from_be_bytes(*value.first_chunk()?);
-        value.drain(..TIME);
-        Some((time, value))
+        let nonce = self.header.last_chunk()?;
+        let message = key.aead().at(nonce, |key| source.set_up(key));
+        let opened = message.open(&authenticated, &mut bytes)?;
+        let (time, opened) = (u64::from_be_bytes(*opened.first_chunk()?), opened.len());
+        bytes.truncate(opened);
+        bytes.drain(..TIME);
+        Some((time, bytes))
     }
-}
-
-fn nonce_of(header: &[u8; HEADER]) -> &[u8; NONCE] {
-    header.last_chunk().expect("it ends with the nonce")
 }
 
 fn authenticated(header: &[u8; HEADER], scope: &Scope) -> [u8; HEADER + Scope::LEN] {

@@ -28,13 +28,10 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         let Some(id) = self.id(&key) else {
             return false;
         };
-        // Room for all at once: growing would leave a copy of the value behind.
-        let mut encoded = Zeroizing::new(Vec::with_capacity(Scope::LEN + value.len()));
-        encoded.extend_from_slice(self.scope.as_bytes());
-        encoded.extend_from_slice(&value);
+        let encoded = [&self.scope.as_bytes()[..], &value];
         let cache = self.shared.owner.cache();
         let expires_at = cache.now().saturating_add(self.shared.session_timeout);
-        let inserted = cache.insert(&id, C::Value::default(), &encoded, expires_at);
+        let inserted = cache.insert_parts(&id, C::Value::default(), encoded, expires_at, false);
         if inserted.is_err() {
             self.shared.store.count(StoreCounter::Refused);
             return false;

@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 
+use super::gcm::GcmSource;
 use super::seal::{self, Parts};
 use crate::resume::{Outcome, PositionIndex, Scope, TicketCounters};
 use crate::tickets::{KeyLookup, TicketRing};
@@ -22,6 +24,7 @@ pub struct Ticketer {
     pub(super) ring: Arc<TicketRing>,
     pub(super) counters: Arc<TicketCounters>,
     pub(super) scope: Scope,
+    pub(super) gcm: OnceLock<GcmSource>,
     /// What maintains the ring.
     pub(super) _resumption: Arc<dyn Any + Send + Sync>,
 }
@@ -52,7 +55,7 @@ impl ProducesTickets for Ticketer {
         let (keys, now) = self.ring.load_to_seal();
         let sealed = keys.sealing(now).and_then(|key| {
             let unix = self.ring.unix_time().as_secs();
-            let ticket = seal::seal(key.key(), &self.scope, unix, value)?;
+            let ticket = seal::seal((self.gcm(), key.key()), &self.scope, unix, value)?;
             Some((ticket, key.times.open_until.duration_since(now)))
         });
         let Some((ticket, left)) = sealed else {
@@ -73,6 +76,13 @@ impl ProducesTickets for Ticketer {
 }
 
 impl Ticketer {
+    /// Asked for late: a `ServerConfig`'s builder may install the default provider.
+    fn gcm(&self) -> GcmSource {
+        let of_default =
+            || GcmSource::of(CryptoProvider::get_default().map(|provider| &**provider));
+        *self.gcm.get_or_init(of_default)
+    }
+
     fn open(&self, ticket: &[u8]) -> Result<Vec<u8>, Outcome> {
         let parts = Parts::of(ticket).ok_or(Outcome::Malformed)?;
         let (keys, now) = self.ring.load_to_open(parts.key_name());
@@ -81,8 +91,8 @@ impl Ticketer {
             KeyLookup::Retired => return Err(Outcome::RetiredKey),
             KeyLookup::Unknown => return Err(Outcome::UnknownKey),
         };
-        let opened = parts.open(key, &self.scope).ok_or(Outcome::BadMac)?;
-        let (sealed_at, value) = opened;
+        let opened = parts.open((self.gcm(), key), &self.scope);
+        let (sealed_at, value) = opened.ok_or(Outcome::BadMac)?;
         // Another machine's clock may be ahead.
         let age = self.ring.unix_time().as_secs().saturating_sub(sealed_at);
         let age = Duration::from_secs(age);

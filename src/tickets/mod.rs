@@ -45,7 +45,7 @@ mod ticket_ring;
 mod update;
 
 #[cfg(feature = "rustls")]
-pub use aead::AeadKey;
+pub use aead::{AeadKey, Gcm, Message};
 pub use error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyRing, KeySource, RingKey};

@@ -25,7 +25,10 @@ pub(super) fn run(options: &Options, record: &mut Record) {
     let ours = resumption(100);
     let contenders: [(&str, Arc<dyn ProducesTickets>); 2] = [
         ("TicketRotator", ring::Ticketer::new().expect("randomness")),
-        (REKINDLE, ours.ticketer(&scope())),
+        (
+            REKINDLE,
+            ours.ticketer_with_provider(&scope(), &ring::default_provider()),
+        ),
     ];
     for ring in [Ring::Still, Ring::Swapped] {
         for &threads in &options.threads {

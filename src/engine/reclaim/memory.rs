@@ -113,7 +113,7 @@ impl<V> WriterMemory<V> {
         value: V,
         value_bytes: usize,
     ) -> Unpublished<V> {
-        let class = Entry::<V>::class(parts.encoded.len());
+        let class = Entry::<V>::class(parts.encoded_len());
         let block = self.spares.pop(class).unwrap_or_else(|| Block::new(class));
         Unpublished::write(block, parts, value, value_bytes)
     }
