@@ -64,6 +64,10 @@ pub use stats::{Evicted, RefusedCounts, Stats};
 pub use sync::steps;
 
 /// The README's examples, as doctests.
-#[cfg(all(doctest, feature = "openssl"))]
+#[cfg(all(doctest, feature = "openssl", feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../docs/rustls.md")]
+struct Rustls;

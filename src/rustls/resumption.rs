@@ -97,7 +97,8 @@ impl<C: CacheOwner> Resumption<C> {
         self.ticketer_of(scope, OnceLock::new())
     }
 
-    /// A ticketer for one configuration, with the AES-256-GCM of its provider.
+    /// A ticketer for one configuration, with the AES-256-GCM of its provider. (A key of which one
+    /// ticketer has sealed or opened tickets is used as it is by others of its ring.)
     pub fn ticketer_with_provider(
         &self,
         scope: &Scope,

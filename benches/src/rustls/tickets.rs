@@ -1,6 +1,6 @@
 //! Tickets sealed and opened through `ProducesTickets`. rustls's own rotator, as its provider ring
 //! makes it, seals with ChaCha20-Poly1305 under one key for all tickets of six hours; ours with
-//! AES-256-GCM under a key for each ticket.
+//! the same provider's AES-256-GCM.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -57,7 +57,7 @@ impl Arguments {
         let scope = Scope::new("my service");
         config.session_storage = resumption.store(&scope);
         if self.stateless_tickets {
-            config.ticketer = resumption.ticketer(&scope);
+            config.ticketer = resumption.ticketer_with_provider(&scope, config.crypto_provider());
         }
         Ok(config)
     }
