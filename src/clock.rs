@@ -34,6 +34,13 @@ impl Time {
         Self(self.0.saturating_add(millis))
     }
 
+    /// The point `duration` earlier (whole milliseconds), or the clock's origin.
+    #[must_use]
+    pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// The time that has passed since `earlier`; zero where `earlier` is later.
     pub const fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -48,6 +48,7 @@ counters!(Counter of Stats {
     EvictedLineFull: evicted.line_full,
     RefusedTooLarge: refused.too_large,
     RefusedOverBudget: refused.over_budget,
+    RefusedFull: refused.full,
     RefusedReclamation: refused.reclamation,
 });
 

@@ -55,6 +55,10 @@ pub enum Refused {
     /// The entry alone is larger than the byte limit of the cache.
     #[error("the entry alone is larger than the cache's byte limit")]
     OverBudget,
+    /// There is no room for it, and the cache refuses then instead of evicting: it is full of live
+    /// entries, or the line of seven is that its id leads to.
+    #[error("the cache is full, and evicts nothing that lives")]
+    Full,
     /// Memory that left the cache cannot be reclaimed, since some thread stays pinned, and its
     /// bound is reached. Ends when that thread unpins; a guard that was forgotten
     /// ([`std::mem::forget`]) never does.

@@ -11,7 +11,8 @@ pub struct Stats {
     pub hits: u64,
     /// Lookups that found nothing.
     pub misses: u64,
-    /// Lookups that found an entry whose life had ended. Not counted as misses.
+    /// Lookups that found an entry whose life had ended, or that the caller refused. Not counted as
+    /// misses.
     pub expired: u64,
     /// Inserts under an id that had no entry.
     pub inserts: u64,
@@ -60,6 +61,8 @@ pub struct RefusedCounts {
     pub too_large: u64,
     /// The entry alone was larger than the byte limit.
     pub over_budget: u64,
+    /// There was no room, in a cache that refuses when it is full.
+    pub full: u64,
     /// A pinned thread held back reclamation, and its bound was reached.
     pub reclamation: u64,
 }

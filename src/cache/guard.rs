@@ -7,6 +7,7 @@ use ahash::RandomState;
 
 use crate::cache::entry_view::EntryView;
 use crate::cache::operations::Cache;
+use crate::clock::Time;
 use crate::engine::{EntryRef, Pin, PrefetchHint, RemovalCause};
 use crate::id::SessionId;
 
@@ -75,7 +76,19 @@ impl<'c, V, S: BuildHasher> Guard<'c, V, S> {
     /// expired, not as a hit, and the lookup does not keep it from eviction.
     #[inline]
     pub fn get_if(&self, id: &SessionId, accept: impl FnOnce(&V, &[u8]) -> bool) -> Option<&V> {
-        let accept = |entry: EntryRef<'_, V>| accept(entry.value(), entry.encoded());
+        self.get_in_time_if(id, |value, encoded, _| accept(value, encoded))
+    }
+
+    /// As [`get_if`](Self::get_if); `accept` also learns when the entry expires.
+    #[inline]
+    pub(crate) fn get_in_time_if(
+        &self,
+        id: &SessionId,
+        accept: impl FnOnce(&V, &[u8], Time) -> bool,
+    ) -> Option<&V> {
+        let accept = |entry: EntryRef<'_, V>| {
+            accept(entry.value(), entry.encoded(), entry.get().expires_at())
+        };
         self.lookup(id, PrefetchHint::Header, accept)
             .map(EntryRef::value)
     }

@@ -10,7 +10,7 @@ use crate::engine::evict::victims::ProtectedId;
 use crate::engine::line::{Line, LineAddress, Occupant};
 use crate::engine::memory_block::class_size;
 use crate::engine::reclaim::pin::{Pin, thread_number};
-use crate::engine::state::Engine;
+use crate::engine::state::{Engine, WhenFull};
 use crate::error::Refused;
 use crate::id::SessionId;
 
@@ -41,6 +41,7 @@ impl<V> Engine<V> {
             Err(Refused::TooLarge { .. }) => Counter::RefusedTooLarge,
             Err(Refused::OverBudget) => Counter::RefusedOverBudget,
             Err(Refused::ReclamationHeldBack) => Counter::RefusedReclamation,
+            Err(Refused::Full) => Counter::RefusedFull,
         };
         self.counters.add(thread_number(), counter, 1);
         result
@@ -77,12 +78,12 @@ impl<V> Engine<V> {
         let outcome = self.place(&mut op, &pin, new, address, entry, now);
         // Before values are dropped, which may panic.
         match outcome {
-            Outcome::Inserted => self.counters.add(op.thread, Counter::Inserts, 1),
-            Outcome::Replaced => self.counters.add(op.thread, Counter::Replaced, 1),
-            Outcome::Present => {}
+            Ok(Outcome::Inserted) => self.counters.add(op.thread, Counter::Inserts, 1),
+            Ok(Outcome::Replaced) => self.counters.add(op.thread, Counter::Replaced, 1),
+            Ok(Outcome::Present) | Err(_) => {}
         }
         self.step(&mut op);
-        Ok(outcome)
+        outcome
     }
 
     /// Brings a finished entry into the table.
@@ -97,7 +98,7 @@ impl<V> Engine<V> {
         address: LineAddress,
         mut fresh: Unpublished<V>,
         now: Time,
-    ) -> Outcome {
+    ) -> Result<Outcome, Refused> {
         let line = self.table.line(address.index);
         // Entries and bytes that room was made for.
         let mut room = (0, 0);
@@ -106,7 +107,7 @@ impl<V> Engine<V> {
             let expired = found.is_some_and(|found| found.entry.get().is_expired(now));
             if found.is_some() && !expired && new.if_absent {
                 op.writer.memory.discard_entry(fresh);
-                return Outcome::Present;
+                return Ok(Outcome::Present);
             }
             // The entry that makes way, and why; none does while the line has a free slot.
             let (slot, old, cause) = match found {
@@ -117,6 +118,12 @@ impl<V> Engine<V> {
                 None => match line.free_slot() {
                     Some(slot) => (slot, None, None),
                     None => match self.victim_of_full_line(line, new.parts.id, pin, now) {
+                        Some((_, Some(RemovalCause::EvictedLineFull)))
+                            if self.refuses_when_full() =>
+                        {
+                            op.writer.memory.discard_entry(fresh);
+                            return Err(Refused::Full);
+                        }
                         Some((victim, cause)) => (victim.slot, Some(victim), cause),
                         None => continue,
                     },
@@ -133,7 +140,10 @@ impl<V> Engine<V> {
                     index: address.index,
                     id: new.parts.id,
                 };
-                self.make_room(op, pin, need, protected, now);
+                if !self.make_room(op, pin, need, protected, now) {
+                    op.writer.memory.discard_entry(fresh);
+                    return Err(Refused::Full);
+                }
                 room = (room.0.max(need.0), room.1.max(need.1));
                 continue;
             }
@@ -158,11 +168,11 @@ impl<V> Engine<V> {
                     continue;
                 }
             } else if !expired {
-                return Outcome::Replaced;
+                return Ok(Outcome::Replaced);
             }
             let hand = &mut op.writer.hand;
             self.aging.count_insert(hand, &self.table, pin);
-            return Outcome::Inserted;
+            return Ok(Outcome::Inserted);
         }
     }
 
@@ -213,6 +223,9 @@ impl<V> Engine<V> {
     /// Evicts until that many entries and bytes more fit, or until there is nothing to evict: then
     /// other threads have evicted it, and not counted that yet. So entries and bytes can overshoot,
     /// by those of one entry for each writer at work.
+    ///
+    /// Whether the insert may go on: a cache that refuses when it is full only lets go of what has
+    /// expired, as far as it meets some within a few lines.
     fn make_room(
         &self,
         op: &mut Operation<'_, V>,
@@ -220,14 +233,23 @@ impl<V> Engine<V> {
         (entries, bytes): (usize, usize),
         protected: ProtectedId<'_>,
         now: Time,
-    ) {
+    ) -> bool {
         while op.gauges.entries() + entries > self.limits.entries
             || op.gauges.bytes() > self.limits.bytes - bytes
         {
-            if !self.evict(op, pin, protected, now) {
-                return;
+            if self.refuses_when_full() {
+                if !self.evict_some_expired(op, pin, now) {
+                    return false;
+                }
+            } else if !self.evict(op, pin, protected, now) {
+                return true;
             }
         }
+        true
+    }
+
+    fn refuses_when_full(&self) -> bool {
+        self.limits.when_full == WhenFull::Refuses
     }
 
     /// Whether what waits for its grace period has reached its bound.

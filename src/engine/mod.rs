@@ -68,4 +68,4 @@ pub(crate) use insert::{New, Outcome};
 pub(crate) use line::PrefetchHint;
 pub(crate) use memory_block::{CLASSES, block_size, class_size};
 pub(crate) use reclaim::pin::{Pin, thread_number};
-pub(crate) use state::{Engine, Limits, TABLE_BYTES};
+pub(crate) use state::{Engine, Limits, TABLE_BYTES, WhenFull};

@@ -20,12 +20,23 @@ const LINES_FOR: (usize, usize) = (3, 8);
 /// Bytes of the table for each entry of capacity.
 pub(crate) const TABLE_BYTES: usize = size_of::<Line<()>>() * LINES_FOR.0 / LINES_FOR.1;
 
+/// What an insert does that finds its line or the cache full of live entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// It evicts one.
+    #[default]
+    Evicts,
+    /// It is refused: no live entry leaves but by a removal.
+    Refuses,
+}
+
 /// What the cache may hold. Checked by the builder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
     pub(crate) encoded_len: usize,
+    pub(crate) when_full: WhenFull,
     /// Retired entries at which inserts are refused.
     pub(crate) retired: usize,
     /// Bytes of retired entries at which inserts are refused.

@@ -65,7 +65,11 @@ impl Resumption {
             let timeout = seconds.map_or(LONGEST, |seconds| Duration::from_secs(seconds.into()));
             let (cache, ring) = (Arc::clone(&shared.cache), Arc::clone(self.ticket_ring()));
             let hooks = Arc::clone(&shared.hooks);
-            rustls::Resumption::over(cache, ring, hooks, timeout.min(LONGEST))
+            let (timeout, revocations) = (
+                timeout.min(LONGEST),
+                Arc::clone(&shared.sealer.bindings.revocations),
+            );
+            rustls::Resumption::with_revocations(cache, ring, hooks, timeout, revocations)
                 .expect("a timeout within its bounds")
         })
     }

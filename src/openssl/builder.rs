@@ -7,6 +7,7 @@ use std::time::Duration;
 use openssl::lib_ctx::LibCtxRef;
 
 use super::cipher::{Ciphers, Library};
+use super::early_data::{EarlyData, EarlyDataGate};
 use super::errors::BuildError;
 use super::resumption::Resumption;
 use super::sealer::Sealer;
@@ -14,7 +15,7 @@ use super::session::{SessionCache, SessionStorage};
 use super::session_times::Lifetimes;
 use super::shared::Shared;
 use crate::Cache;
-use crate::resume::{IvTimestamps, Limits, RingSource};
+use crate::resume::{IvTimestamps, Limits, RingSource, ServerNames};
 use crate::tickets::{TicketPolicy, TicketRing, TicketSecret};
 
 /// TLS 1.3 allows no ticket a longer life (RFC 8446, section 4.6.1), and chains of renewals end
@@ -33,6 +34,9 @@ pub struct ResumptionBuilder {
     keep_sessions: bool,
     session_timeout: Option<Duration>,
     full_handshake_max_age: Duration,
+    names: ServerNames,
+    early_data: EarlyData,
+    single_use: bool,
     library_context: Library,
 }
 
@@ -49,6 +53,9 @@ impl Resumption {
             keep_sessions: false,
             session_timeout: None,
             full_handshake_max_age: SEVEN_DAYS,
+            names: ServerNames::default(),
+            early_data: EarlyData::up_to(0),
+            single_use: false,
             library_context: Library::default(),
         }
     }
@@ -142,6 +149,45 @@ impl ResumptionBuilder {
         self
     }
 
+    /// Says that some server names are one: a session that was made under one of them may be
+    /// resumed under another. Without this, none is: names are compared without regard to case, and
+    /// a client that sends none is not one that does. May be called for several groups.
+    ///
+    /// All contexts behind these names must authenticate clients in the same way: OpenSSL decides
+    /// what is resumed before a servername callback chooses the context.
+    pub fn names_as_one<N: AsRef<[u8]>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(|name| name.as_ref().to_vec());
+        self.names.add_group(names);
+        self
+    }
+
+    /// Says that all server names are one: for contexts without a servername callback, whose
+    /// clients use several names for the same service.
+    pub fn all_names_as_one(mut self) -> Self {
+        self.names.ignore();
+        self
+    }
+
+    /// Accepts early data (0-RTT) of clients that come back, each flight once. Off by default.
+    ///
+    /// The program asks for it (`SSL_read_early_data`) before the handshake, and has to tell it
+    /// from other data, for an observer can send a flight first: see
+    /// [`Resumption::early_data_status`]. On contexts that this is installed on, do not set
+    /// `SSL_CTX_set_allow_early_data_cb`, nor the sizes of early data.
+    pub fn early_data(mut self, early_data: EarlyData) -> Self {
+        self.early_data = early_data;
+        self
+    }
+
+    /// Whether a session of TLS 1.3 in the cache (without stateless tickets) resumes once. It is
+    /// taken when its client has shown that it has the secret: with early data before that is
+    /// accepted, else at the end of the handshake. Connections that race with one session and
+    /// without early data resume all the same. Off by default.
+    pub fn single_use(mut self, on: bool) -> Self {
+        self.single_use = on;
+        self
+    }
+
     /// OpenSSL's library context for ticket keys' ciphers and for randomness: for contexts of
     /// `SSL_CTX_new_ex`, whose providers (FIPS, say) are loaded there only. By default the default
     /// one. The MAC of tickets always comes from the library context of the connection's context.
@@ -180,9 +226,15 @@ impl ResumptionBuilder {
         };
         let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
             .map_err(BuildError::Randomness)?;
+        let early_data = match self.early_data.bytes {
+            0 => None,
+            _ => Some(EarlyDataGate::new(self.early_data, &ring).map_err(BuildError::EarlyData)?),
+        };
         let sealer = Sealer::new(
             ring,
             lifetimes,
+            self.names,
+            early_data,
             timestamps,
             Ciphers::fetch(self.library_context)?,
         );
@@ -191,6 +243,7 @@ impl ResumptionBuilder {
             sealer,
             self.stateless_tickets,
             self.keep_sessions,
+            self.single_use,
             session_timeout,
         );
         Ok(Resumption {

@@ -2,23 +2,25 @@
 //! blocks, or leaves a reference count wrong.
 
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
+use std::time::Duration;
 use std::{mem, ptr, slice};
 
 use foreign_types_shared::{ForeignType, ForeignTypeRef};
 use openssl::ssl::{SslSession, SslSessionRef};
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
+use super::binding::Unbound;
 use super::cipher::Contexts;
 use super::conflicts::{Conflict, SessionCallbacks, count_changes, lacks_id_context};
 use super::connection::{is_stateful, is_tls13};
-use super::ffi;
 use super::handshake_state::{HandshakeState, TicketState};
-use super::last_second;
-use super::session::count_intermediates;
+use super::session::{Found, count_intermediates};
+use super::session_times::{read_record, times, write_record};
 use super::shared::{Shared, guarded};
-use crate::SessionId;
+use super::{ffi, last_second, single_use};
 use crate::hooks::SessionEvent;
-use crate::resume::{Outcome, ResumedBy};
+use crate::resume::{Began, Outcome, ResumedBy, SessionCounter};
+use crate::{SessionId, Time};
 
 /// A handshake has made a session. Returns 0: the reference that came with it stays OpenSSL's.
 ///
@@ -38,16 +40,22 @@ pub(super) unsafe fn new_session(
         };
         // SAFETY: by contract; no other connection has the session yet, and the clone takes a
         // reference of its own.
-        let session = unsafe {
+        let (session, began) = unsafe {
             let sealer = &shared.sealer;
+            let now = sealer.ring.now();
+            let age = Duration::from_millis(HandshakeState::age(ssl, now.as_millis()));
+            // In TLS 1.2, no ticket was issued.
+            if read_record(session).is_none() {
+                write_record(session, sealer.bindings.record_of(ssl, session, 0));
+            }
             sealer.lifetimes.limit_cached(session, &sealer.ring);
             count_intermediates(ssl, session);
             sys::SSL_SESSION_up_ref(session);
-            SslSession::from_ptr(session)
+            (SslSession::from_ptr(session), now.saturating_sub(age))
         };
         if let Ok(id) = SessionId::new(session.id())
             // The cache counts what it refuses; the handshake goes on without.
-            && shared.cache.insert_session(&id, session).is_ok()
+            && (shared.cache.insert_that_began(&id, session, began)).is_ok()
         {
             if shared.was_closed_meanwhile() {
                 shared.cache.clear();
@@ -88,15 +96,52 @@ pub(super) unsafe fn get_session(
         };
         run_hooks(shared, SessionEvent::Get, &id);
         let sealer = &shared.sealer;
-        // SAFETY: the cache lends a session that is alive.
-        let is_alive = |session: &SslSessionRef| unsafe {
-            !sealer.lifetimes.has_ended(session.as_ptr(), &sealer.ring)
+        let mut unbound = None;
+        // SAFETY: by contract; the cache lends a session that is alive.
+        let may_resume = |session: &SslSessionRef, began: Time| unsafe {
+            let (session, ring) = (session.as_ptr(), &sealer.ring);
+            let began = match began {
+                Time::NEVER => Began::Elsewhere(times(session).began()),
+                began => Began::Here(began),
+            };
+            unbound = sealer.bindings.check(ssl, session, began).err();
+            if let (Some(gate), Some(Unbound::NameDiffers)) = (&sealer.early_data, unbound) {
+                gate.on_other_name(ssl);
+            }
+            unbound.is_none() && !sealer.lifetimes.has_ended(session, ring)
         };
-        let Some((session, is_parsed)) = shared.cache.get_session_if(&id, is_alive) else {
+        let found = shared.cache.get_session_if(&id, may_resume);
+        if let Some(unbound) = unbound {
+            shared.refusals.count(match unbound {
+                Unbound::NameDiffers => SessionCounter::NameDiffers,
+                Unbound::Revoked => SessionCounter::Revoked,
+            });
+        }
+        let Some(Found {
+            session,
+            is_parsed,
+            began,
+        }) = found
+        else {
             return ptr::null_mut();
         };
         // SAFETY: by contract; no other thread has a session that was just parsed.
         unsafe {
+            let now = sealer.ring.now();
+            let age = match began {
+                Time::NEVER => {
+                    let times = times(session.as_ptr());
+                    times.age_by_wall_clock(sealer.ring.unix_time()) + times.lineage_before()
+                }
+                began => now.duration_since(began).as_millis() as u64,
+            };
+            HandshakeState::write_age(ssl, now.as_millis(), age);
+            if let Some(gate) = &sealer.early_data {
+                gate.on_found(ssl, session.as_ptr());
+            }
+            if shared.single_use && is_tls13(ssl) {
+                single_use::remember(ssl, id);
+            }
             let ticket = if is_parsed {
                 last_second::add_to(session.as_ptr());
                 TicketState::Parsed
@@ -234,9 +279,41 @@ pub(super) unsafe extern "C" fn on_issue(ssl: *mut SSL, context: *mut c_void) ->
             };
             let stateful = is_tls13(ssl) && is_stateful(ssl);
             shared.sealer.on_issue(ssl, context, session, stateful);
+            if let Some(gate) = &shared.sealer.early_data {
+                gate.on_issue(ssl);
+            }
+            // The client has finished its handshake, and so has the session's secret.
+            if let Some(id) = single_use::forget(ssl) {
+                take(shared, &id);
+            }
         }
     });
     1
+}
+
+/// OpenSSL is about to accept early data, after all other checks: 1 if it may.
+pub(super) unsafe extern "C" fn allow_early_data(ssl: *mut SSL, context: *mut c_void) -> c_int {
+    let allowed = guarded(false, || {
+        // SAFETY: OpenSSL hands in a live connection, and the context whose callback this is.
+        unsafe {
+            let Some(shared) = Shared::of_context(context.cast()) else {
+                return false;
+            };
+            let (gate, ring) = (&shared.sealer.early_data, &shared.sealer.ring);
+            let take = |id: &SessionId| take(shared, id);
+            (gate.as_ref()).is_some_and(|gate| gate.accepts(ssl, ring, take))
+        }
+    });
+    allowed.into()
+}
+
+/// Takes a session out of the cache. Whether it was there: of any number of connections that do so
+/// with one session, one finds it.
+fn take(shared: &Shared, id: &SessionId) -> bool {
+    if !shared.hooks.is_empty() && shared.cache.contains(id) {
+        run_hooks(shared, SessionEvent::Remove, id);
+    }
+    shared.cache.pin().take(id).is_some()
 }
 
 /// Runs the hooks outside every critical step: nothing is pinned, no callback is half done. What

@@ -1,9 +1,12 @@
 //! What OpenSSL says of a connection and of its session.
 
+use std::ffi::c_uint;
+
 use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::ffi;
-use super::handshake_state::hash;
+use super::handshake_state::{HandshakeState, TicketState, hash};
+use crate::{InvalidSessionId, SessionId};
 
 /// Whether a connection speaks TLS 1.3, over QUIC as well.
 ///
@@ -67,6 +70,22 @@ pub(super) unsafe fn client_random(ssl: *const SSL) -> [u8; 32] {
     random
 }
 
+/// The id of a session.
+///
+/// # Safety
+///
+/// `session` is alive.
+pub(super) unsafe fn session_id(
+    session: *const SSL_SESSION,
+) -> Result<SessionId, InvalidSessionId> {
+    let mut len: c_uint = 0;
+    // SAFETY: by contract.
+    unsafe {
+        let id = sys::SSL_SESSION_get_id(session, &mut len);
+        SessionId::new(ffi::bytes(id, len as usize))
+    }
+}
+
 /// The id context that a session was made in.
 ///
 /// # Safety
@@ -98,5 +117,25 @@ pub(super) unsafe fn fits_suite(ssl: *const SSL, session: *const SSL_SESSION) ->
         }
         let hash = |suite| sys::EVP_MD_get_type(sys::SSL_CIPHER_get_handshake_digest(suite));
         hash(pending) == hash(own)
+    }
+}
+
+/// The hash of the id context of a ticket that the client has shown in this handshake and that was
+/// opened. `SSL_clear` keeps what the handshake before has left.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> {
+    // SAFETY: by contract.
+    unsafe {
+        match HandshakeState::read(ssl).ticket {
+            TicketState::Opened {
+                id_context,
+                client_random: random,
+                ..
+            } if random == client_random_hash(ssl) => Some(id_context),
+            _ => None,
+        }
     }
 }

@@ -30,6 +30,9 @@ pub enum BuildError {
     /// days.
     #[error("a full handshake's maximum age of {0:?}: it must be whole seconds, 1 to 604800")]
     FullHandshakeMaxAge(Duration),
+    /// There is no room to remember so many flights of early data.
+    #[error("no room for so many flights of early data")]
+    EarlyData(#[source] ConfigError),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
     Randomness(#[source] io::Error),
@@ -53,6 +56,12 @@ pub enum InstallError {
     /// [`Resumption::install_replacing`](super::Resumption::install_replacing) gives them up.
     #[error("OpenSSL's internal cache is in use on the context: it holds {0} sessions")]
     InternalCache(u64),
+    /// There is no certificate on the context to make a scope of, and no session id context.
+    #[error(
+        "nothing says what sessions of the context belong to: set its certificate first, or a \
+         session id context, or give a scope"
+    )]
+    NoScope,
     /// Too many resumptions are installed at one time: more than 1,024. One can be installed on any
     /// number of contexts.
     #[error("more than 1,024 resumptions are installed: share one among contexts")]

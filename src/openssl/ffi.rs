@@ -3,8 +3,8 @@
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use openssl_sys::{
-    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OSSL_LIB_CTX, OSSL_PARAM, SSL, SSL_CIPHER,
-    SSL_CTX, SSL_SESSION, X509,
+    CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OPENSSL_STACK, OSSL_LIB_CTX, OSSL_PARAM, SSL,
+    SSL_CIPHER, SSL_CTX, SSL_SESSION, X509, X509_CRL, X509_OBJECT,
 };
 
 /// `SSL_CTX_generate_session_ticket_fn`: called before OpenSSL issues a NewSessionTicket.
@@ -56,6 +56,20 @@ pub(super) type TicketKeyCallback = unsafe extern "C" fn(
     enc: c_int,
 ) -> c_int;
 
+/// Called when early data is about to be accepted: whether it may be.
+pub(super) type AllowEarlyData = unsafe extern "C" fn(ssl: *mut SSL, arg: *mut c_void) -> c_int;
+
+/// Called with each message of the protocol.
+pub(super) type MessageCallback = unsafe extern "C" fn(
+    is_written: c_int,
+    version: c_int,
+    kind: c_int,
+    bytes: *const c_void,
+    len: usize,
+    ssl: *mut SSL,
+    arg: *mut c_void,
+);
+
 /// Called when OpenSSL gives a session up.
 pub(super) type RemoveSession = unsafe extern "C" fn(ctx: *mut SSL_CTX, session: *mut SSL_SESSION);
 
@@ -64,12 +78,28 @@ pub(super) const SSL_CTRL_SESS_NUMBER: c_int = 20;
 /// `SSL_CTX_get_session_cache_mode`.
 pub(super) const SSL_CTRL_GET_SESS_CACHE_MODE: c_int = 45;
 
+/// `SSL_CTX_set_current_cert`, and which one to make current.
+pub(super) const SSL_CTRL_SET_CURRENT_CERT: c_int = 117;
+pub(super) const SSL_CERT_SET_FIRST: c_long = 1;
+pub(super) const SSL_CERT_SET_NEXT: c_long = 2;
+
 pub(super) const ERR_LIB_SSL: c_int = 20;
 /// `SSL_R_UNEXPECTED_EOF_WHILE_READING`: TCP ended without `close_notify`.
 pub(super) const SSL_R_UNEXPECTED_EOF: c_int = 294;
 
 /// What `SSL_version` says of a QUIC connection.
 pub(super) const OSSL_QUIC1_VERSION: c_int = 1;
+
+/// Extensions of a ClientHello.
+pub(super) const TLSEXT_TYPE_SERVER_NAME: c_uint = 0;
+pub(super) const TLSEXT_TYPE_EARLY_DATA: c_uint = 42;
+
+/// Switches off OpenSSL's own guard against replays, which asks its internal cache.
+pub(super) const SSL_OP_NO_ANTI_REPLAY: u64 = 1 << 24;
+
+// What `SSL_get_early_data_status` says.
+pub(super) const SSL_EARLY_DATA_REJECTED: c_int = 1;
+pub(super) const SSL_EARLY_DATA_ACCEPTED: c_int = 2;
 
 /// Among the kinds of objects that have ex_data.
 pub(super) const CRYPTO_EX_INDEX_SSL_SESSION: c_int = 2;
@@ -130,6 +160,32 @@ unsafe extern "C" {
         session: *const SSL_SESSION,
         len: *mut c_uint,
     ) -> *const c_uchar;
+    pub(super) fn SSL_SESSION_get0_hostname(session: *const SSL_SESSION) -> *const c_char;
+    pub(super) fn SSL_client_hello_get0_ext(
+        ssl: *mut SSL,
+        number: c_uint,
+        out: *mut *const c_uchar,
+        len: *mut usize,
+    ) -> c_int;
+    pub(super) fn SSL_CTX_set_allow_early_data_cb(
+        ctx: *mut SSL_CTX,
+        callback: Option<AllowEarlyData>,
+        arg: *mut c_void,
+    );
+    pub(super) fn SSL_CTX_set_recv_max_early_data(ctx: *mut SSL_CTX, bytes: u32) -> c_int;
+    pub(super) fn SSL_get_early_data_status(ssl: *const SSL) -> c_int;
+    pub(super) fn SSL_SESSION_get0_alpn_selected(
+        session: *const SSL_SESSION,
+        alpn: *mut *const c_uchar,
+        len: *mut usize,
+    );
+    pub(super) fn SSL_set_info_callback(
+        ssl: *mut SSL,
+        callback: Option<unsafe extern "C" fn(*const SSL, c_int, c_int)>,
+    );
+    pub(super) fn SSL_set_msg_callback(ssl: *mut SSL, callback: Option<MessageCallback>);
+    pub(super) fn SSL_CTX_get_client_CA_list(ctx: *const SSL_CTX) -> *mut OPENSSL_STACK;
+    pub(super) fn X509_OBJECT_get0_X509_CRL(object: *const X509_OBJECT) -> *mut X509_CRL;
     pub(super) fn SSL_get_pending_cipher(ssl: *const SSL) -> *const SSL_CIPHER;
     pub(super) fn SSL_SESSION_get0_cipher(session: *const SSL_SESSION) -> *const SSL_CIPHER;
     pub(super) fn SSL_get_default_timeout(ssl: *const SSL) -> c_long;
@@ -147,4 +203,17 @@ unsafe extern "C" {
         idx: c_int,
         value: *mut c_void,
     ) -> c_int;
+}
+
+/// Bytes that OpenSSL lends out, where a null pointer or no length says that there are none.
+///
+/// # Safety
+///
+/// `start` is null, or `len` bytes are there for `'a`.
+pub(super) unsafe fn bytes<'a>(start: *const c_uchar, len: usize) -> &'a [u8] {
+    match (start.is_null(), len) {
+        (true, _) | (_, 0) => &[],
+        // SAFETY: by contract.
+        _ => unsafe { std::slice::from_raw_parts(start, len) },
+    }
 }

@@ -1,4 +1,4 @@
-//! What a connection remembers of its session between callbacks: two numbers, in the places that
+//! What a connection remembers of its session between callbacks: three numbers, in the places that
 //! ex_data has for pointers, so that a handshake allocates nothing.
 
 use std::ffi::{c_int, c_long, c_void};
@@ -33,6 +33,8 @@ pub(super) enum TicketState {
     Own(PositionIndex),
     /// It was opened; [`age`](HandshakeState::age) is its lineage's.
     Opened {
+        /// Whether this process sealed it.
+        is_own: bool,
         /// The [`hash`] of the id context that its session belongs to.
         id_context: usize,
         /// The [`hash`] of the client's random bytes in the hello that it came with.
@@ -44,11 +46,11 @@ pub(super) enum TicketState {
     Full,
 }
 
-/// Where a connection holds the two numbers. Negative: OpenSSL gave no index.
-pub(super) static INDEXES: LazyLock<[c_int; 2]> = LazyLock::new(|| {
+/// Where a connection holds the numbers. Negative: OpenSSL gave no index.
+pub(super) static INDEXES: LazyLock<[c_int; 3]> = LazyLock::new(|| {
     // SAFETY: registers callbacks with the signature that OpenSSL asks for, which never looks at
     // the numbers.
-    [None, Some(make_room as _)]
+    [None, None, Some(make_room as _)]
         .map(|new| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), new, None, None) })
 });
 
@@ -56,16 +58,21 @@ pub(super) static INDEXES: LazyLock<[c_int; 2]> = LazyLock::new(|| {
 const STATE: usize = 0;
 /// The index of the time, in milliseconds by the ring's clock, at which a session or lineage began.
 const BEGAN: usize = 1;
+/// The index of what is known of early data.
+const EARLY_DATA: usize = 2;
 
 /// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
 const FOUND: u32 = 4;
 const TICKET: u32 = 4;
 
+/// Kinds of tickets that were opened: another process's, and our own.
+const OPENED: [usize; 2] = [4, 7];
+
 /// Bits of a hash: two fit into what the number has left.
 const HASH: u32 = (usize::BITS - FOUND - TICKET) / 2;
 
-/// `SSL_new`: makes room for the numbers now rather than in a lookup. The second is behind the
-/// first.
+/// `SSL_new`: makes room for the numbers now rather than in a lookup. The last is behind the
+/// others.
 unsafe extern "C" fn make_room(
     _ssl: *mut c_void,
     _value: *mut c_void,
@@ -108,9 +115,13 @@ impl HandshakeState {
             TicketState::Foreign(position) => (2, position.0),
             TicketState::Own(position) => (3, position.0),
             TicketState::Opened {
+                is_own,
                 id_context,
                 client_random,
-            } => (4, id_context | client_random << HASH),
+            } => (
+                OPENED[usize::from(is_own)],
+                id_context | client_random << HASH,
+            ),
             TicketState::Full => (5, 0),
             TicketState::Parsed => (6, 0),
         };
@@ -125,7 +136,8 @@ impl HandshakeState {
                 1 => TicketState::NoKey,
                 2 => TicketState::Foreign(PositionIndex(rest)),
                 3 => TicketState::Own(PositionIndex(rest)),
-                4 => TicketState::Opened {
+                opened if OPENED.contains(&opened) => TicketState::Opened {
+                    is_own: opened == OPENED[1],
                     id_context: rest & ((1 << HASH) - 1),
                     client_random: rest >> HASH & ((1 << HASH) - 1),
                 },
@@ -176,6 +188,60 @@ impl HandshakeState {
     }
 }
 
+impl TicketState {
+    /// Whether the ticket was opened, and this process sealed it.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::Opened { is_own: true, .. })
+    }
+}
+
+/// What is known of a connection's early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EarlyDataState {
+    /// Nothing.
+    Unknown,
+    /// The client offers some with a session that may be resumed, which was made under the protocol
+    /// of that [`hash`].
+    Offered { alpn: usize },
+    /// What became of it has been counted.
+    Counted,
+}
+
+impl EarlyDataState {
+    fn to_number(self) -> usize {
+        match self {
+            Self::Unknown => 0,
+            Self::Counted => 1,
+            Self::Offered { alpn } => 2 | alpn << 2,
+        }
+    }
+
+    fn from_number(number: usize) -> Self {
+        match number & 3 {
+            1 => Self::Counted,
+            2 => Self::Offered { alpn: number >> 2 },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn read(ssl: *const SSL) -> Self {
+        // SAFETY: by contract; the index holds a number, never a pointer.
+        Self::from_number(unsafe { sys::SSL_get_ex_data(ssl, INDEXES[EARLY_DATA]) }.addr())
+    }
+
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn write(self, ssl: *mut SSL) {
+        let number = ptr::without_provenance_mut::<c_void>(self.to_number());
+        // SAFETY: by contract. Without memory for it, a flight may be counted twice.
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[EARLY_DATA], number) };
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -190,10 +256,12 @@ mod tests {
             TicketState::Full,
             TicketState::Parsed,
             TicketState::Opened {
+                is_own: false,
                 id_context: hash(b"tests"),
                 client_random: hash(b""),
             },
             TicketState::Opened {
+                is_own: true,
                 id_context: (1 << HASH) - 1,
                 client_random: (1 << HASH) - 1,
             },
@@ -209,5 +277,15 @@ mod tests {
             }
         }
         assert_eq!(HandshakeState::from_number(0), HandshakeState::default());
+        for state in [
+            EarlyDataState::Unknown,
+            EarlyDataState::Counted,
+            EarlyDataState::Offered { alpn: hash(b"") },
+            EarlyDataState::Offered {
+                alpn: (1 << HASH) - 1,
+            },
+        ] {
+            assert_eq!(EarlyDataState::from_number(state.to_number()), state);
+        }
     }
 }

@@ -25,15 +25,19 @@
 
 #[cfg(feature = "rustls")]
 mod beside_rustls;
+mod binding;
 mod builder;
 mod callbacks;
 mod cipher;
 mod conflicts;
 mod connection;
+mod context_scope;
+mod early_data;
 mod encoding;
 mod errors;
 mod ffi;
 mod handshake_state;
+mod issuing;
 mod keep_session;
 mod last_second;
 mod maintenance;
@@ -43,15 +47,19 @@ mod sealer;
 mod session;
 mod session_times;
 mod shared;
+mod single_use;
 mod slots;
 mod trampolines;
 
 /// The crate whose types appear here, in the version that this was built with.
 pub use ::openssl;
 
-pub use crate::resume::{ResumedBy, TicketStats};
+pub use crate::resume::{
+    ClientAuth, EarlyDataStats, ResumedBy, Scope, ScopeBuilder, SessionStats, TicketStats,
+};
 pub use builder::ResumptionBuilder;
 pub use conflicts::Conflicts;
+pub use early_data::{EarlyData, EarlyDataStatus};
 pub use errors::{BuildError, InstallError, StoreError};
 pub use keep_session::KeepSession;
 pub use resumption::Resumption;

@@ -9,13 +9,14 @@ use openssl::ssl::{SslContextBuilder, SslOptions, SslRef, SslSessionCacheMode};
 use openssl_sys as sys;
 
 use super::conflicts::{Conflicts, Found};
+use super::early_data::EarlyDataStatus;
 use super::errors::InstallError;
 use super::handshake_state::HandshakeState;
 use super::session::SessionCache;
 use super::shared::{Shared, context_index};
-use super::{callbacks, ffi, trampolines};
+use super::{callbacks, context_scope, early_data, ffi, trampolines};
 use crate::hooks::SessionHooks;
-use crate::resume::{ResumedBy, TicketStats};
+use crate::resume::{EarlyDataStats, ResumedBy, Scope, SessionStats, TicketStats};
 use crate::tickets::{TicketKeyError, TicketRing};
 
 /// A session cache and a ring of ticket keys, to be installed on any number of contexts, which
@@ -25,21 +26,38 @@ pub struct Resumption {
     pub(super) shared: Arc<Shared>,
 }
 
+/// What sessions of a context belong to, and whether OpenSSL is to be told.
+struct ContextScope {
+    scope: Scope,
+    becomes_id_context: bool,
+}
+
 impl Resumption {
     /// Installs everything on a context: the callbacks for new sessions, lookups, removals, tickets
     /// and their keys, and for sessions that are not to be resumed
     /// (`SSL_CTX_set_not_resumable_session_callback`); external session cache only; session
     /// timeout; tickets on or off.
     ///
-    /// The session id context stays the caller's
+    /// Returns the [`Scope`] of its sessions, which [`revoke`](Self::revoke) takes. It is made of
+    /// the context itself: the server's certificates, whether clients are asked for theirs, and
+    /// then whom those are verified with and the revocation lists; so call this when all of that is
+    /// set. It becomes the session id context, unless the program has set one
     /// ([`set_session_id_context`](SslContextBuilder::set_session_id_context)): OpenSSL resumes no
-    /// session under another one, and without one no session at all where clients must show
-    /// certificates. On the same context, do not
+    /// session under another one. Machines that are to resume each other's sessions, and contexts
+    /// whose sessions are to outlive the renewal of a certificate, want a scope of their own:
+    /// [`install_scoped`](Self::install_scoped). (Over QUIC, OpenSSL does not tell whether the
+    /// program has set a session id context, and it stays as it is.)
+    ///
+    /// A session that was made under one server name is not resumed under another, whatever the
+    /// context: see [`names_as_one`](super::ResumptionBuilder::names_as_one).
+    ///
+    /// On the same context, do not
     ///
     /// - set session or ticket callbacks, nor ticket application data on its sessions
     ///   (`SSL_SESSION_set1_ticket_appdata`): they are taken;
-    /// - turn early data on (`SSL_CTX_set_max_early_data`): OpenSSL's replay guard asks its
-    ///   internal cache, which is off, so every TLS 1.3 resumption would become a full handshake.
+    /// - turn early data on (`SSL_CTX_set_max_early_data`) but by the builder: OpenSSL's replay
+    ///   guard asks its internal cache, which is off, so every TLS 1.3 resumption would become a
+    ///   full handshake.
     ///
     /// Ticket keys and ticket callbacks that the program has set before are replaced: OpenSSL does
     /// not tell whether there are any.
@@ -47,7 +65,36 @@ impl Resumption {
     /// # Errors
     ///
     /// [`InstallError`]; the context is as before.
-    pub fn install(&self, context: &mut SslContextBuilder) -> Result<(), InstallError> {
+    pub fn install(&self, context: &mut SslContextBuilder) -> Result<Scope, InstallError> {
+        let scope = self.scope_for(context)?;
+        self.install_on_untouched(context, scope)
+    }
+
+    /// As [`install`](Self::install), with a scope that the program has made. It becomes the
+    /// session id context, unless the program has set one.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; the context is as before.
+    pub fn install_scoped(
+        &self,
+        context: &mut SslContextBuilder,
+        scope: &Scope,
+    ) -> Result<(), InstallError> {
+        // SAFETY: `context` is valid, and no other thread uses it while it is being built.
+        let own = unsafe { context_scope::id_context_of(context.as_ptr()) };
+        let scope = ContextScope {
+            scope: *scope,
+            becomes_id_context: own.is_some_and(|own| own.is_empty()),
+        };
+        self.install_on_untouched(context, scope).map(|_| ())
+    }
+
+    fn install_on_untouched(
+        &self,
+        context: &mut SslContextBuilder,
+        scope: ContextScope,
+    ) -> Result<Scope, InstallError> {
         let ctx = context.as_ptr();
         // SAFETY: `ctx` is valid, and no other thread uses it while it is being built.
         let (found, installed) = unsafe { (Found::on(ctx), Shared::of_context(ctx).is_some()) };
@@ -59,7 +106,7 @@ impl Resumption {
                 ..
             } => Err(InstallError::SessionCallback(what)),
             Found { cached: 1.., .. } => Err(InstallError::InternalCache(found.cached)),
-            Found { .. } => self.install_replacing(context),
+            Found { .. } => self.install_all(context, scope),
         }
     }
 
@@ -70,7 +117,40 @@ impl Resumption {
     /// # Errors
     ///
     /// [`InstallError`]; the context is as before.
-    pub fn install_replacing(&self, context: &mut SslContextBuilder) -> Result<(), InstallError> {
+    pub fn install_replacing(
+        &self,
+        context: &mut SslContextBuilder,
+    ) -> Result<Scope, InstallError> {
+        let scope = self.scope_for(context)?;
+        self.install_all(context, scope)
+    }
+
+    /// What sessions of a context belong to, by what is on it.
+    fn scope_for(&self, context: &mut SslContextBuilder) -> Result<ContextScope, InstallError> {
+        let ctx = context.as_ptr();
+        // SAFETY: `ctx` is valid, and no other thread uses it while it is being built.
+        let (own, made) = unsafe {
+            let own = context_scope::id_context_of(ctx);
+            (own, context_scope::scope_of(ctx))
+        };
+        let scope = match (made, own.as_deref()) {
+            (made, Some(own @ [_, ..])) => {
+                (made.unwrap_or_default()).label("session id context", own)
+            }
+            (Some(made), _) => made,
+            (None, _) => return Err(InstallError::NoScope),
+        };
+        Ok(ContextScope {
+            scope: scope.build(),
+            becomes_id_context: own.is_some_and(|own| own.is_empty()),
+        })
+    }
+
+    fn install_all(
+        &self,
+        context: &mut SslContextBuilder,
+        scope: ContextScope,
+    ) -> Result<Scope, InstallError> {
         let ctx = context.as_ptr();
         let index = context_index().ok_or_else(ErrorStack::get)?;
         // SAFETY: `ctx` is valid, and no other thread uses it while it is being built. The
@@ -81,10 +161,16 @@ impl Resumption {
             }
             let slot = self.shared.slot();
             let own = trampolines::of_slot(slot.ok_or(InstallError::TooManyResumptions)?);
+            if !context_scope::keep(ctx, scope.scope) {
+                return Err(ErrorStack::get().into());
+            }
             let raw = Arc::clone(&self.shared).into_raw();
             if sys::SSL_CTX_set_ex_data(ctx, index, raw) != 1 {
                 drop(Shared::from_raw(raw));
                 return Err(ErrorStack::get().into());
+            }
+            if scope.becomes_id_context {
+                context_scope::set_id_context(ctx, scope.scope.as_bytes());
             }
             // All of them.
             ffi::SSL_CTX_flush_sessions(ctx, 0);
@@ -99,6 +185,16 @@ impl Resumption {
                 Some(callbacks::on_decrypted),
                 ctx.cast(),
             );
+            if let Some(gate) = &self.shared.sealer.early_data {
+                sys::SSL_CTX_set_max_early_data(ctx, gate.bytes);
+                ffi::SSL_CTX_set_recv_max_early_data(ctx, gate.bytes);
+                sys::SSL_CTX_set_options(ctx, ffi::SSL_OP_NO_ANTI_REPLAY);
+                ffi::SSL_CTX_set_allow_early_data_cb(
+                    ctx,
+                    Some(callbacks::allow_early_data),
+                    ctx.cast(),
+                );
+            }
             if let Some(seconds) = self.shared.session_timeout {
                 ffi::SSL_CTX_set_timeout(ctx, seconds);
             }
@@ -114,7 +210,45 @@ impl Resumption {
             }
             None => {}
         }
-        Ok(())
+        Ok(scope.scope)
+    }
+
+    /// Revokes the sessions of a scope: from when this returns on, no handshake resumes a session
+    /// that goes back to a full handshake of before, in the cache or in a ticket. Handshakes that
+    /// have found theirs by then go on, but what they are given ends with it. It takes the same
+    /// time however many sessions there are, and reading it keeps no handshake waiting.
+    ///
+    /// For sessions of other machines, and of this one before its start, the time of day decides.
+    /// Other machines have to revoke theirs themselves.
+    pub fn revoke(&self, scope: &Scope) {
+        let (revocations, ring) = (&self.shared.sealer.bindings.revocations, self.ticket_ring());
+        revocations.revoke(scope, ring.now(), ring.unix_time());
+    }
+
+    /// Revokes the sessions of all scopes, as [`revoke`](Self::revoke) does those of one.
+    pub fn revoke_all(&self) {
+        let (revocations, ring) = (&self.shared.sealer.bindings.revocations, self.ticket_ring());
+        revocations.revoke_all(ring.now(), ring.unix_time());
+    }
+
+    /// What became of early data so far; all zero where it is off.
+    #[must_use]
+    pub fn early_data_stats(&self) -> EarlyDataStats {
+        let gate = self.shared.sealer.early_data.as_ref();
+        gate.map_or_else(EarlyDataStats::default, |gate| gate.counters.sum())
+    }
+
+    /// What OpenSSL says of a connection's early data.
+    #[must_use]
+    pub fn early_data_status(ssl: &SslRef) -> EarlyDataStatus {
+        // SAFETY: a valid connection.
+        unsafe { early_data::status(ssl.as_ptr()) }
+    }
+
+    /// Why sessions of the cache were not resumed so far although they were found.
+    #[must_use]
+    pub fn session_stats(&self) -> SessionStats {
+        self.shared.refusals.sum()
     }
 
     /// The cache of sessions.

@@ -4,69 +4,46 @@
 //! [`Sealer::on_decrypted`]. A ticket that the server issues: [`Sealer::on_issue`], then
 //! [`Sealer::seal`], on the same thread with nothing but OpenSSL in between.
 
-use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::Arc;
 
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 
+use super::binding::{Bindings, Unbound};
 use super::cipher::{Ciphers, Contexts, Direction};
 use super::conflicts::{Conflict, ConflictCounters};
-use super::connection::{client_random_hash, fits_suite, id_context, is_tls13};
+use super::connection::{
+    client_random_hash, fits_suite, id_context, is_tls13, opened_in_this_handshake,
+};
+use super::early_data::EarlyDataGate;
 use super::handshake_state::{HandshakeState, TicketState, hash};
-use super::session_times::{Lifetimes, left_of_key, times};
+use super::issuing::{Decided, ISSUING, Issuing};
+use super::session_times::{Lifetimes, left_of_key, read_record, times, write_record};
 use super::{ffi, last_second, quic};
 use crate::Time;
 use crate::resume::{
-    AgeCheck, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
+    AgeCheck, Began, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, ServerNames,
+    TicketCounters,
 };
-use crate::tickets::{Fingerprint, KeyLookup, KeyRing, RingKey, TicketKey, TicketRing};
+use crate::tickets::{KeyLookup, TicketRing};
 
 pub(super) struct Sealer {
     pub(super) ring: Arc<TicketRing>,
     pub(super) lifetimes: Lifetimes,
     pub(super) counters: TicketCounters,
     pub(super) conflicts: ConflictCounters,
+    pub(super) bindings: Bindings,
+    pub(super) early_data: Option<EarlyDataGate>,
     timestamps: IvTimestamps,
     ciphers: Ciphers,
-}
-
-/// A ticket that is being issued.
-#[derive(Clone, Copy)]
-struct Issuing {
-    ssl: *mut SSL,
-    /// None if its lifetime stays as it is.
-    decided: Option<Decided>,
-}
-
-/// The key and the time that decided a ticket's lifetime: that key is to seal it.
-#[derive(Clone, Copy)]
-struct Decided {
-    key: Fingerprint,
-    now: Time,
-}
-
-impl Decided {
-    /// The key, though another one may seal by now, and the time.
-    fn find(self, keys: &KeyRing) -> Option<(&TicketKey, Time)> {
-        let is_it = |key: &&RingKey| key.key().fingerprint() == self.key;
-        let sealing = keys.sealing(self.now).filter(is_it);
-        let open = |key: &&RingKey| self.now < key.times.open_until && is_it(key);
-        let found = sealing.or_else(|| keys.iter().find(open))?;
-        Some((found.key(), self.now))
-    }
-}
-
-thread_local! {
-    /// From [`Sealer::on_issue`] to [`Sealer::seal`]. OpenSSL may fail in between, so this keeps no
-    /// ring alive, whose keys would stay in memory.
-    static ISSUING: Cell<Option<Issuing>> = const { Cell::new(None) };
 }
 
 impl Sealer {
     pub(super) fn new(
         ring: Arc<TicketRing>,
         lifetimes: Lifetimes,
+        names: ServerNames,
+        early_data: Option<EarlyDataGate>,
         timestamps: IvTimestamps,
         ciphers: Ciphers,
     ) -> Self {
@@ -75,6 +52,11 @@ impl Sealer {
             lifetimes,
             counters: TicketCounters::new(),
             conflicts: ConflictCounters::default(),
+            bindings: Bindings {
+                names,
+                revocations: Arc::default(),
+            },
+            early_data,
             timestamps,
             ciphers,
         }
@@ -231,8 +213,8 @@ impl Sealer {
             let issued_at = now.wrapping_sub(*age);
             self.timestamps.is_own(issued_at, times.time, now, unix)
         };
-        let age = own_age.filter(is_own);
-        let age = age.unwrap_or_else(|| times.age_by_wall_clock(unix));
+        let own_age = own_age.filter(is_own);
+        let age = own_age.unwrap_or_else(|| times.age_by_wall_clock(unix));
         // SAFETY: by contract.
         let check = unsafe { self.lifetimes.check(session, &times, age, unix) };
         let (age, lineage, renewable) = match check {
@@ -244,6 +226,22 @@ impl Sealer {
                 renewable,
             } => (age, lineage, renewable),
         };
+        let began = match own_age {
+            Some(_) => Began::Here(Time::from_millis(now).saturating_sub(lineage)),
+            None => Began::Elsewhere(times.began()),
+        };
+        // SAFETY: by contract.
+        match unsafe { self.bindings.check(ssl, session, began) } {
+            Ok(()) => {}
+            Err(Unbound::NameDiffers) => {
+                if let Some(gate) = &self.early_data {
+                    // SAFETY: by contract.
+                    unsafe { gate.on_other_name(ssl) };
+                }
+                return refuse(Some(Outcome::NameDiffers));
+            }
+            Err(Unbound::Revoked) => return refuse(Some(Outcome::Revoked)),
+        }
         self.counters.opened(position, age);
         // SAFETY: by contract.
         unsafe {
@@ -256,7 +254,7 @@ impl Sealer {
             if own_age != Some(lineage) {
                 HandshakeState::write_age(ssl, now, lineage);
             }
-            self.accept(ssl, session, position, renewable)
+            self.accept(ssl, session, position, own_age.is_some(), renewable)
         }
     }
 
@@ -268,6 +266,7 @@ impl Sealer {
         ssl: *mut SSL,
         session: *mut SSL_SESSION,
         position: PositionIndex,
+        is_own: bool,
         renewable: bool,
     ) -> c_int {
         let found = if position.is_previous() {
@@ -280,11 +279,15 @@ impl Sealer {
             let state = HandshakeState {
                 found: Some(found),
                 ticket: TicketState::Opened {
+                    is_own,
                     id_context: hash(id_context(session)),
                     client_random: client_random_hash(ssl),
                 },
             };
             state.write(ssl);
+            if let Some(gate) = &self.early_data {
+                gate.on_found(ssl, session);
+            }
             last_second::add_to(session);
             if is_tls13(ssl) {
                 renewable
@@ -334,8 +337,13 @@ impl Sealer {
                     lineage: self.lineage(ssl, session, state.ticket, reused),
                     continues: reused && !tls13,
                     renews: reused && tls13,
-                    stateful,
                 };
+                if !issuance.continues || read_record(session).is_none() {
+                    write_record(
+                        session,
+                        self.bindings.record_of(ssl, session, issuance.lineage),
+                    );
+                }
                 let left = if stateful { u64::MAX } else { self.decide(ssl) };
                 self.lifetimes
                     .limit(ssl, context, session, issuance, left, &self.ring);
@@ -425,25 +433,6 @@ impl Sealer {
                 _ => times(sys::SSL_get_session(ssl)).age_by_wall_clock(self.ring.unix_time()),
             };
             now.wrapping_sub(age)
-        }
-    }
-}
-
-/// The hash of the id context of a ticket that the client has shown in this handshake and that was
-/// opened. `SSL_clear` keeps what the handshake before has left.
-///
-/// # Safety
-///
-/// `ssl` is a live connection.
-unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> {
-    // SAFETY: by contract.
-    unsafe {
-        match HandshakeState::read(ssl).ticket {
-            TicketState::Opened {
-                id_context,
-                client_random: random,
-            } if random == client_random_hash(ssl) => Some(id_context),
-            _ => None,
         }
     }
 }

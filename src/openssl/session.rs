@@ -44,8 +44,13 @@ impl SessionStorage {
 }
 
 /// A session as a [`SessionCache`] keeps it beside its encoding: live, or not at all.
-#[derive(Clone, Default)]
-pub struct CachedSession(Option<SslSession>);
+#[derive(Clone)]
+pub struct CachedSession {
+    live: Option<SslSession>,
+    /// When the full handshake was that it goes back to, by the clock of the ticket ring;
+    /// [`Time::NEVER`] for a session that came from elsewhere.
+    began: Time,
+}
 
 impl CachedSession {
     /// What OpenSSL holds for a live session without certificates, in bytes, beyond as many as its
@@ -55,11 +60,12 @@ impl CachedSession {
     /// The live session, if it is kept.
     #[must_use]
     pub fn live(&self) -> Option<&SslSessionRef> {
-        self.0.as_deref()
+        self.live.as_deref()
     }
 
-    fn new(session: SslSession, storage: SessionStorage) -> Self {
-        Self(storage.keeps(&session).then_some(session))
+    fn new(session: SslSession, storage: SessionStorage, began: Time) -> Self {
+        let live = storage.keeps(&session).then_some(session);
+        Self { live, began }
     }
 
     /// An estimate of what OpenSSL holds for it, in bytes; `docs/design.md` has the measurements.
@@ -79,7 +85,20 @@ impl CachedSession {
 
 impl From<SslSession> for CachedSession {
     fn from(session: SslSession) -> Self {
-        Self(Some(session))
+        Self {
+            live: Some(session),
+            ..Self::default()
+        }
+    }
+}
+
+/// Not live.
+impl Default for CachedSession {
+    fn default() -> Self {
+        Self {
+            live: None,
+            began: Time::NEVER,
+        }
     }
 }
 
@@ -99,6 +118,15 @@ impl fmt::Debug for CachedSession {
 pub struct SessionCache {
     cache: Cache<CachedSession>,
     storage: SessionStorage,
+}
+
+/// A session that a lookup has found.
+pub(super) struct Found {
+    pub(super) session: SslSession,
+    /// Whether it was parsed, so that no other thread has it.
+    pub(super) is_parsed: bool,
+    /// When the full handshake was that it goes back to; [`Time::NEVER`] if that was elsewhere.
+    pub(super) began: Time,
 }
 
 impl SessionCache {
@@ -130,9 +158,20 @@ impl SessionCache {
         id: &SessionId,
         session: SslSession,
     ) -> Result<Inserted, StoreError> {
+        self.insert_that_began(id, session, Time::NEVER)
+    }
+
+    /// As [`insert_session`](Self::insert_session), of a session that goes back to a full handshake
+    /// here.
+    pub(super) fn insert_that_began(
+        &self,
+        id: &SessionId,
+        session: SslSession,
+        began: Time,
+    ) -> Result<Inserted, StoreError> {
         let encoded = Encoding::of(&session)?;
         let expires_at = end_of_life(&session, self.now(), self.unix_time());
-        let session = CachedSession::new(session, self.storage);
+        let session = CachedSession::new(session, self.storage, began);
         Ok(self.insert(id, session, &encoded, expires_at)?)
     }
 
@@ -140,28 +179,32 @@ impl SessionCache {
     /// [`Guard::get`](crate::Guard::get); else it parses, and one that cannot be parsed counts as
     /// expired.
     pub fn get_session(&self, id: &SessionId) -> Option<SslSession> {
-        self.get_session_if(id, |_| true)
-            .map(|(session, _)| session)
+        self.get_session_if(id, |_, _| true)
+            .map(|found| found.session)
     }
 
-    /// As [`get_session`](Self::get_session), but a session that `accept` refuses counts as
-    /// expired. Also tells whether the session was parsed, so that no other thread has it.
+    /// As [`get_session`](Self::get_session), but a session that `accept` refuses, who also learns
+    /// when it began, counts as expired.
     pub(super) fn get_session_if(
         &self,
         id: &SessionId,
-        accept: impl FnOnce(&SslSessionRef) -> bool,
-    ) -> Option<(SslSession, bool)> {
+        accept: impl FnOnce(&SslSessionRef, Time) -> bool,
+    ) -> Option<Found> {
         let guard = self.pin();
         let mut parsed = None;
         let found = guard.get_if(id, |session, encoded| match session.live() {
-            Some(live) => accept(live),
+            Some(live) => accept(live, session.began),
             None => {
                 parsed = SslSession::from_der(encoded).ok();
-                parsed.as_deref().is_some_and(accept)
+                let parsed = parsed.as_deref();
+                parsed.is_some_and(|parsed| accept(parsed, session.began))
             }
         })?;
-        let is_parsed = parsed.is_some();
-        Some((parsed.or_else(|| found.0.clone())?, is_parsed))
+        Some(Found {
+            is_parsed: parsed.is_some(),
+            session: parsed.or_else(|| found.live.clone())?,
+            began: found.began,
+        })
     }
 
     /// Has a session outlive its object, which OpenSSL has marked as not resumable: from now on it
@@ -174,7 +217,8 @@ impl SessionCache {
         if !self.storage.keeps(spoilt) {
             return true;
         }
-        let insert = |encoded: Encoding| self.insert(id, CachedSession(None), &encoded, expires_at);
+        let kept = CachedSession::default();
+        let insert = |encoded: Encoding| self.insert(id, kept, &encoded, expires_at);
         Encoding::of(spoilt).is_ok_and(|encoded| insert(encoded).is_ok())
     }
 
@@ -183,7 +227,7 @@ impl SessionCache {
     pub fn take_session(&self, id: &SessionId) -> Option<SslSession> {
         let guard = self.pin();
         let taken = guard.take(id)?;
-        let live = taken.value().0.clone();
+        let live = taken.value().live.clone();
         live.or_else(|| SslSession::from_der(taken.encoded()).ok())
     }
 }

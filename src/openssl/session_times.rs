@@ -16,7 +16,7 @@ use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 use super::ffi;
 use super::session::client_certificate;
 use crate::Time;
-use crate::resume::{AgeCheck, Issuance, Limits, LineageRecord, SessionTimes, millis};
+use crate::resume::{AgeCheck, Issuance, Limits, SessionRecord, SessionTimes, millis};
 use crate::tickets::{RingKey, TicketPolicy, TicketRing};
 
 /// How long sessions live.
@@ -48,7 +48,17 @@ impl Lifetimes {
         if valid && age != times.age_by_wall_clock(unix) / 1_000 {
             let true_time = seconds(unix).saturating_sub(age as i64);
             // SAFETY: by contract.
-            unsafe { ffi::SSL_SESSION_set_time(session, true_time as c_long) };
+            unsafe {
+                ffi::SSL_SESSION_set_time(session, true_time as c_long);
+                if let Some(record) = times.record {
+                    let record = SessionRecord {
+                        session_time: true_time,
+                        lineage: times.lineage_before(),
+                        ..record
+                    };
+                    write_record(session, record);
+                }
+            }
         }
         check
     }
@@ -72,13 +82,6 @@ impl Lifetimes {
     ) {
         // SAFETY: by contract.
         unsafe {
-            if issuance.needs_record() {
-                let record = LineageRecord {
-                    session_time: sys::SSL_SESSION_get_time(session) as i64,
-                    lineage: issuance.lineage,
-                };
-                write_record(session, record);
-            }
             let left = left.min(left_of_certificate(session, ring));
             let given = sys::SSL_SESSION_get_timeout(session);
             let timeout = match self.session_timeout {
@@ -182,7 +185,7 @@ fn seconds(unix: Duration) -> i64 {
 /// # Safety
 ///
 /// `session` is alive.
-unsafe fn read_record(session: *mut SSL_SESSION) -> Option<LineageRecord> {
+pub(super) unsafe fn read_record(session: *mut SSL_SESSION) -> Option<SessionRecord> {
     let (mut data, mut len) = (ptr::null_mut::<c_void>(), 0);
     // SAFETY: by contract; the data lives until the session is given other data.
     unsafe {
@@ -190,14 +193,14 @@ unsafe fn read_record(session: *mut SSL_SESSION) -> Option<LineageRecord> {
         {
             return None;
         }
-        LineageRecord::from_bytes(std::slice::from_raw_parts(data.cast(), len))
+        SessionRecord::from_bytes(std::slice::from_raw_parts(data.cast(), len))
     }
 }
 
 /// # Safety
 ///
 /// `session` is alive, and no other thread can reach it.
-unsafe fn write_record(session: *mut SSL_SESSION, record: LineageRecord) {
+pub(super) unsafe fn write_record(session: *mut SSL_SESSION, record: SessionRecord) {
     let bytes = record.to_bytes();
     // SAFETY: by contract; OpenSSL copies the bytes. Without memory for them the handshake fails
     // soon after in any case.

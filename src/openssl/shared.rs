@@ -7,12 +7,12 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use openssl_sys::{CRYPTO_EX_DATA, SSL_CTX, SSL_CTX_get_ex_data, SSL_CTX_get_ex_new_index};
 
-use super::handshake_state;
 use super::sealer::Sealer;
 use super::session::SessionCache;
 use super::slots::Slot;
+use super::{context_scope, handshake_state, single_use};
 use crate::hooks::SessionHooks;
-use crate::resume::Maintainer;
+use crate::resume::{Maintainer, SessionCounters};
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::TicketKeyError;
 
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) cache: Arc<SessionCache>,
     pub(super) sealer: Sealer,
     pub(super) hooks: Arc<SessionHooks>,
+    pub(super) refusals: SessionCounters,
+    pub(super) single_use: bool,
     pub(super) stateless_tickets: Option<bool>,
     pub(super) keep_sessions: bool,
     pub(super) session_timeout: Option<c_long>,
@@ -40,14 +42,17 @@ impl Shared {
         sealer: Sealer,
         stateless_tickets: Option<bool>,
         keep_sessions: bool,
+        single_use: bool,
         session_timeout: Option<c_long>,
     ) -> Self {
         Self {
             cache,
             sealer,
             hooks: Arc::default(),
+            refusals: SessionCounters::default(),
             stateless_tickets,
             keep_sessions,
+            single_use,
             session_timeout,
             closed: AtomicBool::new(false),
             slot: OnceLock::new(),
@@ -79,6 +84,9 @@ impl Shared {
 
     pub(super) fn maintain(&self) -> Result<(), TicketKeyError> {
         self.cache.maintain();
+        if let Some(gate) = &self.sealer.early_data {
+            gate.maintain();
+        }
         self.sealer.ring.maintain()
     }
 
@@ -145,8 +153,9 @@ static INDEX: LazyLock<c_int> = LazyLock::new(|| {
 
 /// That index, or nothing if OpenSSL lacked memory for any of the indexes that callbacks use.
 pub(super) fn context_index() -> Option<c_int> {
-    let [state, began] = *handshake_state::INDEXES;
-    if_all_were_given([*INDEX, state, began])
+    let [state, began, early_data] = *handshake_state::INDEXES;
+    let (scope, single_use) = (*context_scope::INDEX, *single_use::INDEX);
+    if_all_were_given([*INDEX, state, began, early_data, scope, single_use])
 }
 
 /// The first of some indexes.

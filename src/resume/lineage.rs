@@ -1,44 +1,12 @@
 //! How long a session may be resumed: by its own age, and by that of its lineage, the chain of
 //! renewals that a full handshake began.
 //!
-//! TLS 1.3 begins a new session with each renewal, without end (openssl #32227). So a renewed
-//! session carries a [`LineageRecord`] of how old its lineage was when it began.
+//! TLS 1.3 begins a new session with each renewal, without end (openssl #32227). So a session
+//! carries, in its [`SessionRecord`], how old its lineage was when it began.
 
 use std::time::Duration;
 
-/// What every record begins with: that it is Rekindle's, and which version.
-const MAGIC: [u8; 4] = *b"RKT\x01";
-
-/// What a session carries of its lineage, in its ticket's application data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LineageRecord {
-    /// The session's time when the record was written, in seconds since 1970. Another one shows
-    /// that a foreign server has renewed the ticket and copied the record.
-    pub(crate) session_time: i64,
-    /// How old the lineage was at that time, in milliseconds.
-    pub(crate) lineage: u64,
-}
-
-impl LineageRecord {
-    pub(crate) const LEN: usize = MAGIC.len() + 8 + 8;
-
-    pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..12].copy_from_slice(&self.session_time.to_be_bytes());
-        bytes[12..].copy_from_slice(&self.lineage.to_be_bytes());
-        bytes
-    }
-
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; Self::LEN] = bytes.try_into().ok()?;
-        let (time, lineage) = bytes[4..].split_first_chunk().expect("16 bytes");
-        (bytes[..4] == MAGIC).then(|| Self {
-            session_time: i64::from_be_bytes(*time),
-            lineage: u64::from_be_bytes(lineage.try_into().expect("eight bytes")),
-        })
-    }
-}
+use super::session_record::SessionRecord;
 
 /// What a session says of its times.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +15,7 @@ pub(crate) struct SessionTimes {
     pub(crate) time: i64,
     /// How long it may be resumed, in seconds.
     pub(crate) timeout: i64,
-    pub(crate) record: Option<LineageRecord>,
+    pub(crate) record: Option<SessionRecord>,
 }
 
 impl SessionTimes {
@@ -57,6 +25,11 @@ impl SessionTimes {
     pub(crate) fn age_by_wall_clock(&self, unix: Duration) -> u64 {
         let now = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
         now.saturating_sub(millis(self.time))
+    }
+
+    /// When the lineage began, since 1970.
+    pub(crate) fn began(&self) -> Duration {
+        Duration::from_millis(millis(self.time).saturating_sub(self.lineage_before()))
     }
 
     /// How old the lineage was when this session began, in milliseconds.
@@ -95,16 +68,6 @@ pub(crate) struct Issuance {
     pub(crate) continues: bool,
     /// A resumption has begun a new session: TLS 1.3.
     pub(crate) renews: bool,
-    /// The ticket is a session id, the session stays in the cache.
-    pub(crate) stateful: bool,
-}
-
-impl Issuance {
-    /// Whether the session has to carry a record. In TLS 1.2 its own time says as much, and further
-    /// tickets of a full handshake come at once.
-    pub(crate) fn needs_record(&self) -> bool {
-        !self.continues && (self.renews || self.stateful || self.lineage >= 1_000)
-    }
 }
 
 /// The limits of one adapter.
@@ -136,7 +99,8 @@ impl Limits {
     /// second gets the next session.
     pub(crate) fn has_ended(&self, session: &SessionTimes, unix: Duration) -> bool {
         let age = session.age_by_wall_clock(unix);
-        session.record.is_some() && self.check(session, age) == AgeCheck::LineageEnded
+        let renews = session.record.is_some_and(|record| record.lineage > 0);
+        renews && self.check(session, age) == AgeCheck::LineageEnded
     }
 
     /// The lifetime that a new ticket can keep, in seconds: the least of `timeout` (in seconds), of
@@ -159,23 +123,4 @@ impl Limits {
 /// Seconds as milliseconds; 0 for negative ones.
 pub(crate) fn millis(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_reads_as_it_was_written_and_nothing_else_is_one() {
-        let record = LineageRecord {
-            session_time: -2,
-            lineage: u64::MAX,
-        };
-        let bytes = record.to_bytes();
-        assert_eq!(LineageRecord::from_bytes(&bytes), Some(record));
-        let short = &bytes[..LineageRecord::LEN - 1];
-        for other in [short, &[0; LineageRecord::LEN], b"another program's"] {
-            assert_eq!(LineageRecord::from_bytes(other), None);
-        }
-    }
 }

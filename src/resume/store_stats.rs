@@ -15,6 +15,8 @@ pub struct StoreStats {
     pub hits: u64,
     /// Lookups that did not.
     pub misses: u64,
+    /// Lookups that found a session which was revoked.
+    pub revoked: u64,
     /// Sessions taken, each by one caller. A handshake that then fails, or whose client does not
     /// have the session's secret, has spent it: the difference to the connections that were resumed
     /// is the number of sessions that were lost so.
@@ -28,6 +30,7 @@ counters!(StoreCounter of StoreStats {
     Refused: refused,
     Hits: hits,
     Misses: misses,
+    Revoked: revoked,
     Taken: taken,
     InvalidKeys: invalid_keys,
 });

@@ -44,6 +44,10 @@ pub struct TicketStats {
     pub expired: u64,
     /// Tickets at the end of a chain of renewals that began too long ago.
     pub lineage_ended: u64,
+    /// Tickets whose session was made under another server name than the client asks for.
+    pub name_differs: u64,
+    /// Tickets whose session was revoked.
+    pub revoked: u64,
     /// Of those opened or renewed: not used, because the session belongs to another session id
     /// context.
     pub context_differs: u64,
@@ -71,6 +75,8 @@ counters!(Outcome of TicketStats {
     Malformed: malformed,
     Expired: expired,
     LineageEnded: lineage_ended,
+    NameDiffers: name_differs,
+    Revoked: revoked,
     ContextDiffers: context_differs,
     Unusable: unusable,
 });

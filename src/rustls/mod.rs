@@ -43,7 +43,7 @@ mod wall_clock;
 /// The crate whose types appear here, in the version that this was built with.
 pub use ::rustls;
 
-pub use crate::resume::{Scope, StoreStats, TicketStats};
+pub use crate::resume::{ClientAuth, Scope, ScopeBuilder, StoreStats, TicketStats};
 pub use resumption::{BuildError, Resumption, ResumptionBuilder};
 pub use shared::CacheOwner;
 pub use store::SessionStore;

@@ -14,7 +14,8 @@ use super::store::SessionStore;
 use super::ticketer::Ticketer;
 use crate::hooks::SessionHooks;
 use crate::resume::{
-    Maintainer, RingSource, Scope, StoreCounters, StoreStats, TicketCounters, TicketStats,
+    Maintainer, Revocations, RingSource, Scope, StoreCounters, StoreStats, TicketCounters,
+    TicketStats,
 };
 use crate::tickets::{TicketKeyError, TicketPolicy, TicketRing, TicketRingError, TicketSecret};
 use crate::{Cache, ConfigError};
@@ -64,6 +65,17 @@ impl<C: CacheOwner> Resumption<C> {
         hooks: Arc<SessionHooks>,
         session_timeout: Duration,
     ) -> Result<Self, BuildError> {
+        Self::with_revocations(owner, ring, hooks, session_timeout, Arc::default())
+    }
+
+    /// As [`over`](Self::over), with the revocations of another adapter.
+    pub(crate) fn with_revocations(
+        owner: Arc<C>,
+        ring: Arc<TicketRing>,
+        hooks: Arc<SessionHooks>,
+        session_timeout: Duration,
+        revocations: Arc<Revocations>,
+    ) -> Result<Self, BuildError> {
         if session_timeout.is_zero() || session_timeout > Resumption::MAX_SESSION_TIMEOUT {
             return Err(BuildError::SessionTimeout(session_timeout));
         }
@@ -72,6 +84,7 @@ impl<C: CacheOwner> Resumption<C> {
             ring,
             hooks,
             session_timeout,
+            revocations,
             store: StoreCounters::new(),
             tickets: Arc::new(TicketCounters::new()),
             maintainer: Maintainer::default(),
@@ -113,8 +126,32 @@ impl<C: CacheOwner> Resumption<C> {
             counters: Arc::clone(&self.shared.tickets),
             scope: *scope,
             gcm,
+            revocations: Arc::clone(&self.shared.revocations),
             _resumption: Arc::clone(&self.shared) as _,
         })
+    }
+
+    /// Revokes the sessions of a scope, in stores and tickets: from when this returns on, none of
+    /// before is found or opened. It takes the same time however many sessions there are, and
+    /// reading it keeps no handshake waiting.
+    ///
+    /// For tickets the time of day decides, in whole seconds, so that one that is sealed within the
+    /// same second does not open either. rustls does not tell a ticketer how old a session was that
+    /// a ticket renews: a handshake that has opened its ticket by then seals another one, which
+    /// lives on. Other machines have to revoke theirs themselves.
+    pub fn revoke(&self, scope: &Scope) {
+        let Shared {
+            revocations, ring, ..
+        } = &*self.shared;
+        revocations.revoke(scope, ring.now(), ring.unix_time());
+    }
+
+    /// Revokes the sessions of all scopes, as [`revoke`](Self::revoke) does those of one.
+    pub fn revoke_all(&self) {
+        let Shared {
+            revocations, ring, ..
+        } = &*self.shared;
+        revocations.revoke_all(ring.now(), ring.unix_time());
     }
 
     /// The cache of sessions.

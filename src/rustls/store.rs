@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::shared::{CacheOwner, Shared};
 use crate::hooks::SessionEvent;
-use crate::resume::{Scope, StoreCounter};
-use crate::{Cache, SessionId};
+use crate::resume::{Began, Scope, StoreCounter};
+use crate::{Cache, SessionId, Time};
 
 /// Sessions of one [`Scope`] in a cache, which other scopes may share: what is to be put into
 /// `ServerConfig::session_storage`.
@@ -78,17 +78,31 @@ impl<C: CacheOwner> SessionStore<C> {
 
     fn find<R>(&self, id: &SessionId, read: impl Fn(&[u8]) -> R) -> Option<R> {
         let guard = self.shared.owner.cache().pin();
-        let mut found = None;
-        guard.get_if(id, |_, encoded| {
-            found = self.value(encoded).map(&read);
-            found.is_some()
+        let (mut found, mut counter) = (None, StoreCounter::Misses);
+        guard.get_in_time_if(id, |_, encoded, expires_at| {
+            let Some(value) = self.value(encoded) else {
+                return false;
+            };
+            if self.is_revoked(expires_at) {
+                counter = StoreCounter::Revoked;
+                return false;
+            }
+            counter = StoreCounter::Hits;
+            found = Some(read(value));
+            true
         });
-        let counter = match found {
-            Some(_) => StoreCounter::Hits,
-            None => StoreCounter::Misses,
-        };
         self.shared.store.count(counter);
         found
+    }
+
+    /// Of a session that ends then.
+    fn is_revoked(&self, expires_at: Time) -> bool {
+        let Shared { owner, ring, .. } = &*self.shared;
+        let left = expires_at.duration_since(owner.cache().now());
+        let age = self.shared.session_timeout.saturating_sub(left);
+        let began = Began::Here(ring.now().saturating_sub(age));
+        let scope = Some(self.scope.tag());
+        self.shared.revocations.covers(scope, began)
     }
 
     /// The session's value, if it is of this scope. No other value of a cache begins with a digest.

@@ -11,7 +11,7 @@ use rustls::server::ProducesTickets;
 
 use super::gcm::GcmSource;
 use super::seal::{self, Parts};
-use crate::resume::{Outcome, PositionIndex, Scope, TicketCounters};
+use crate::resume::{Began, Outcome, PositionIndex, Revocations, Scope, TicketCounters};
 use crate::tickets::{KeyLookup, TicketRing};
 
 /// Seals and opens tickets with the keys of a ring, for one [`Scope`]: what is to be put into
@@ -25,6 +25,7 @@ pub struct Ticketer {
     pub(super) counters: Arc<TicketCounters>,
     pub(super) scope: Scope,
     pub(super) gcm: OnceLock<GcmSource>,
+    pub(super) revocations: Arc<Revocations>,
     /// What maintains the ring.
     pub(super) _resumption: Arc<dyn Any + Send + Sync>,
 }
@@ -98,6 +99,10 @@ impl Ticketer {
         let age = Duration::from_secs(age);
         if age > keys.policy().lifetime {
             return Err(Outcome::Expired);
+        }
+        let began = Began::Elsewhere(Duration::from_secs(sealed_at));
+        if self.revocations.covers(Some(self.scope.tag()), began) {
+            return Err(Outcome::Revoked);
         }
         self.counters.opened(position, age);
         Ok(value)

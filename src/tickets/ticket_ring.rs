@@ -186,6 +186,11 @@ impl TicketRing {
         self.clock.now()
     }
 
+    #[cfg(feature = "openssl")]
+    pub(crate) fn clock_source(&self) -> &ClockSource {
+        &self.clock
+    }
+
     /// The ring's wall clock, since 1970-01-01 00:00 UTC.
     pub fn unix_time(&self) -> std::time::Duration {
         self.clock.unix_time()

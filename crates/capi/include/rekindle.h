@@ -106,6 +106,18 @@ struct rekindle_config {
     /// of their own: ciphers of ticket keys and randomness come from it. It must never be freed.
     /// NULL: OpenSSL's default one.
     OSSL_LIB_CTX *library_context;
+    /// Early data (0-RTT): how many bytes of each flight are accepted, once, by the process that
+    /// has sealed the ticket (or has the session). The program calls SSL_read_early_data() before
+    /// the handshake. 0: none.
+    uint32_t early_data;
+    /// For how many flights of early data a second there is room, at 5 kB for each. 0: 1,000.
+    uint32_t early_data_flights;
+    /// 1: a session of TLS 1.3 in the cache (SSL_OP_NO_TICKET) resumes once. It is removed when its
+    /// client has shown that it has the session's secret. 0: until it expires.
+    uint32_t single_use;
+    /// 1: a session resumes under any server name, for contexts without a servername callback. 0:
+    /// under that which it was made under, without regard to case.
+    uint32_t all_names_as_one;
 };
 
 /// A session hook. `event` is REKINDLE_SESSION_GET, _NEW or _REMOVE; later versions may add events.
@@ -235,6 +247,36 @@ struct rekindle_stats {
     /// (SSL_VERIFY_PEER) and has no session id context (SSL_CTX_set_session_id_context()), and
     /// OpenSSL would end the client's next connection.
     uint64_t conflicts_no_session_id_context;
+    /// Lookups of handshakes that found a session which was made under another server name than the
+    /// client asks for. Also counted in `expired`.
+    uint64_t refused_name_differs;
+    /// Lookups of handshakes that found a revoked session. Also counted in `expired`.
+    uint64_t refused_revoked;
+    /// Tickets whose session was made under another server name than the client asks for.
+    uint64_t tickets_name_differs;
+    /// Tickets whose session was revoked.
+    uint64_t tickets_revoked;
+    /// Flights of early data that were accepted, each of them once.
+    uint64_t early_data_accepted;
+    /// Flights refused: they were accepted before.
+    uint64_t early_data_replayed;
+    /// Flights refused: they took ten seconds or longer, or the program did not call
+    /// SSL_read_early_data().
+    uint64_t early_data_too_old;
+    /// Flights refused: another process has sealed their ticket.
+    uint64_t early_data_foreign;
+    /// Flights refused: this process has just started, and opens tickets of before.
+    uint64_t early_data_starting;
+    /// Flights refused: there were too many to remember another.
+    uint64_t early_data_full;
+    /// Flights refused: the client asks for another server name than that of its session.
+    uint64_t early_data_name_differs;
+    /// Flights refused: the protocol chosen by ALPN is not that of the session.
+    uint64_t early_data_alpn_differs;
+    /// Flights refused: the server asked for a second ClientHello.
+    uint64_t early_data_retried;
+    /// Flights refused: their session was not resumed.
+    uint64_t early_data_not_resumed;
 };
 
 #ifdef __cplusplus
@@ -253,12 +295,14 @@ int rekindle_init(const struct rekindle_config *config);
 /// SSL_CTX_set_not_resumable_session_callback(), switches OpenSSL's own cache off, and sets the
 /// configured session timeout, if any. Any number of contexts share the cache.
 ///
-/// Call it before the context's first connection, on a context that no other thread uses. Other
-/// settings of the context may come before or after. Set the session id context yourself
-/// (SSL_CTX_set_session_id_context()): OpenSSL resumes no session under another one, and a server
-/// that asks for client certificates resumes none without. SSL_OP_NO_TICKET decides, as always,
-/// whether clients get tickets that carry their session or sessions stay in the cache. Leave early
-/// data off (SSL_CTX_set_max_early_data()), and set none of those callbacks yourself: handshakes
+/// Call it before the context's first connection, on a context that no other thread uses, when its
+/// certificate is set, and whom it verifies clients with. Of these the session id context is made,
+/// unless the program has set one (SSL_CTX_set_session_id_context()): OpenSSL resumes no session
+/// under another one. Machines that are to resume each other's sessions must have the same: see
+/// rekindle_attach_scoped(). Other settings may come before or after. SSL_OP_NO_TICKET decides, as
+/// always, whether clients get tickets that carry their session or sessions stay in the cache.
+/// Leave early data to `early_data` of rekindle_config (that is, do not call
+/// SSL_CTX_set_max_early_data()), and set none of those callbacks yourself: handshakes
 /// that find them replaced are counted (`conflicts_*` of rekindle_stats). Ticket keys and ticket
 /// callbacks that the program has set before are replaced and never asked; OpenSSL does not tell
 /// whether there are any.
@@ -269,12 +313,33 @@ int rekindle_init(const struct rekindle_config *config);
 ///
 /// Fails, and changes nothing, if `ctx` is NULL or attached already (to this cache or to an earlier
 /// one), has session callbacks of the program's, or has served with OpenSSL's internal cache, which
-/// holds sessions; or if there is no cache.
+/// holds sessions; if it has neither a certificate nor a session id context; or if there is no
+/// cache.
 int rekindle_attach(SSL_CTX *ctx);
+
+/// As rekindle_attach(), with a scope of the program's: `len` bytes that say what sessions of the
+/// context belong to (a tenant, how clients are authenticated, ...). A digest of them becomes the
+/// session id context, unless the program has set one. The context needs no certificate yet.
+///
+/// Fails as rekindle_attach() does, or if `scope` is NULL.
+int rekindle_attach_scoped(SSL_CTX *ctx, const void *scope, size_t len);
 
 /// As rekindle_attach(), but replaces session callbacks of the program's and removes the sessions
 /// in the context's internal cache.
 int rekindle_attach_replacing(SSL_CTX *ctx);
+
+/// Revokes the sessions of a scope that rekindle_attach_scoped() was given: from when it returns
+/// on, no handshake resumes a session that goes back to a full handshake of before, in the cache or
+/// in a ticket. It takes the same time however many sessions there are. Handshakes that have found
+/// theirs by then go on, but what they are given ends with it. Calls that read the cache
+/// (TSSslSessionGet()) still find such a session.
+///
+/// For sessions of other machines the time of day decides, and other machines have to revoke theirs
+/// themselves. Fails if `scope` is NULL or there is no cache.
+int rekindle_revoke(const void *scope, size_t len);
+
+/// As rekindle_revoke(), for all scopes, also those of rekindle_attach().
+int rekindle_revoke_all(void);
 
 /// Reads ticket keys from a file, and uses them in place of those in use: "secret" for a secret to
 /// derive keys from, as in `ticket_secret` of rekindle_config; or a format of keys, of a file or of

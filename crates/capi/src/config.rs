@@ -12,7 +12,7 @@ use openssl::lib_ctx::LibCtxRef;
 use openssl_sys::OSSL_LIB_CTX;
 
 use rekindle::Cache;
-use rekindle::openssl::{BuildError, Resumption, SessionCache, SessionStorage};
+use rekindle::openssl::{BuildError, EarlyData, Resumption, SessionCache, SessionStorage};
 use rekindle::tickets::TicketPolicy;
 use rekindle_key_files::{Notice, read_secret};
 
@@ -33,6 +33,10 @@ pub struct rekindle_config {
     pub keep_sessions: u32,
     pub ticket_secret: *const c_char,
     pub library_context: *mut OSSL_LIB_CTX,
+    pub early_data: u32,
+    pub early_data_flights: u32,
+    pub single_use: u32,
+    pub all_names_as_one: u32,
 }
 
 impl Default for rekindle_config {
@@ -69,7 +73,12 @@ impl rekindle_config {
             let start = (&raw mut ours).cast::<u8>();
             ptr::copy_nonoverlapping(known.as_ptr(), start, known.len());
         }
-        if ours.reserved != 0 || ours.keep_sessions > 1 || unknown.iter().any(|byte| *byte != 0) {
+        let switches = [ours.keep_sessions, ours.single_use, ours.all_names_as_one];
+        let is_unknown = |switch: &u32| *switch > 1;
+        if ours.reserved != 0
+            || switches.iter().any(is_unknown)
+            || unknown.iter().any(|byte| *byte != 0)
+        {
             return Err(Failure::NewerConfig);
         }
         Ok(ours)
@@ -105,7 +114,16 @@ impl rekindle_config {
         let mut resumption = Resumption::builder()
             .cache(Arc::new(cache))
             .ticket_policy(policy)
-            .keep_sessions(self.keep_sessions == 1);
+            .keep_sessions(self.keep_sessions == 1)
+            .single_use(self.single_use == 1);
+        let mut early_data = EarlyData::up_to(self.early_data);
+        if self.early_data_flights != 0 {
+            early_data = early_data.flights_per_second(self.early_data_flights as usize);
+        }
+        resumption = resumption.early_data(early_data);
+        if self.all_names_as_one == 1 {
+            resumption = resumption.all_names_as_one();
+        }
         let (mut timeout, mut warning) = (seconds(self.session_timeout), None);
         if !self.ticket_secret.is_null() {
             // SAFETY: by contract.

@@ -3,12 +3,12 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
-use std::ptr;
+use std::{ptr, slice};
 
 use openssl::ssl::SslContextBuilder;
 use openssl_sys::{SSL_CTX, SSL_SESSION};
 use rekindle::hooks::SessionEvent;
-use rekindle::openssl::{InstallError, Resumption};
+use rekindle::openssl::{InstallError, Resumption, Scope};
 use rekindle_key_files::TicketKeyFile;
 
 use crate::call::{call, call_with_warning, last_error};
@@ -52,13 +52,70 @@ pub unsafe extern "C" fn rekindle_init(config: *const rekindle_config) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_attach(ctx: *mut SSL_CTX) -> c_int {
     // SAFETY: by contract.
-    unsafe { attach(ctx, Resumption::install) }
+    unsafe { attach(ctx, |service, context| service.install(context).map(drop)) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_attach_scoped(
+    ctx: *mut SSL_CTX,
+    scope: *const c_void,
+    len: usize,
+) -> c_int {
+    // SAFETY: by contract.
+    match unsafe { scope_named(scope, len) } {
+        // SAFETY: by contract.
+        Ok(scope) => unsafe {
+            attach(ctx, |service, context| {
+                service.install_scoped(context, &scope)
+            })
+        },
+        Err(failure) => call(-1, || Err(failure)),
+    }
+}
+
+/// # Safety
+///
+/// `scope` is null or has `len` bytes.
+unsafe fn scope_named(scope: *const c_void, len: usize) -> Result<Scope, Failure> {
+    if scope.is_null() {
+        return Err(Failure::Null("the scope"));
+    }
+    // SAFETY: by contract.
+    Ok(Scope::new(unsafe {
+        slice::from_raw_parts(scope.cast::<u8>(), len)
+    }))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_revoke(scope: *const c_void, len: usize) -> c_int {
+    call(-1, || {
+        // SAFETY: by contract.
+        let scope = unsafe { scope_named(scope, len) }?;
+        service::with(|service| {
+            service.revoke(&scope);
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn rekindle_revoke_all() -> c_int {
+    call(-1, || {
+        service::with(|service| {
+            service.revoke_all();
+            Ok(0)
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_attach_replacing(ctx: *mut SSL_CTX) -> c_int {
     // SAFETY: by contract.
-    unsafe { attach(ctx, Resumption::install_replacing) }
+    unsafe {
+        attach(ctx, |service, context| {
+            service.install_replacing(context).map(drop)
+        })
+    }
 }
 
 /// # Safety
@@ -66,7 +123,7 @@ pub unsafe extern "C" fn rekindle_attach_replacing(ctx: *mut SSL_CTX) -> c_int {
 /// `ctx` is null, or a live context that no other thread uses.
 unsafe fn attach(
     ctx: *mut SSL_CTX,
-    install: fn(&Resumption, &mut SslContextBuilder) -> Result<(), InstallError>,
+    install: impl Fn(&Resumption, &mut SslContextBuilder) -> Result<(), InstallError>,
 ) -> c_int {
     call(-1, || {
         if ctx.is_null() {

@@ -67,6 +67,20 @@ pub struct rekindle_stats {
     pub conflicts_session_ticket_callback: u64,
     pub conflicts_not_resumable_callback: u64,
     pub conflicts_no_session_id_context: u64,
+    pub refused_name_differs: u64,
+    pub refused_revoked: u64,
+    pub tickets_name_differs: u64,
+    pub tickets_revoked: u64,
+    pub early_data_accepted: u64,
+    pub early_data_replayed: u64,
+    pub early_data_too_old: u64,
+    pub early_data_foreign: u64,
+    pub early_data_starting: u64,
+    pub early_data_full: u64,
+    pub early_data_name_differs: u64,
+    pub early_data_alpn_differs: u64,
+    pub early_data_retried: u64,
+    pub early_data_not_resumed: u64,
 }
 
 /// Bytes of the first version's structure.
@@ -103,6 +117,7 @@ fn collect(service: &Resumption) -> rekindle_stats {
     let of_process = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (cache, tickets) = (service.cache().stats(), service.ticket_stats());
     let conflicts = service.conflicts();
+    let (sessions, early) = (service.session_stats(), service.early_data_stats());
     let ring = service.ticket_ring().status();
     let mut keys = ring.keys.iter();
     let sealing = keys.find(|key| key.position == KeyPosition::Sealing);
@@ -159,5 +174,19 @@ fn collect(service: &Resumption) -> rekindle_stats {
         conflicts_session_ticket_callback: conflicts.session_ticket_callback,
         conflicts_not_resumable_callback: conflicts.not_resumable_callback,
         conflicts_no_session_id_context: conflicts.no_session_id_context,
+        refused_name_differs: sessions.name_differs,
+        refused_revoked: sessions.revoked,
+        tickets_name_differs: tickets.name_differs,
+        tickets_revoked: tickets.revoked,
+        early_data_accepted: early.accepted,
+        early_data_replayed: early.replayed,
+        early_data_too_old: early.too_old,
+        early_data_foreign: early.foreign,
+        early_data_starting: early.starting,
+        early_data_full: early.full,
+        early_data_name_differs: early.name_differs,
+        early_data_alpn_differs: early.alpn_differs,
+        early_data_retried: early.retried,
+        early_data_not_resumed: early.not_resumed,
     }
 }

@@ -93,6 +93,21 @@ impl<V> Engine<V> {
         evicted
     }
 
+    /// Moves the hand on until it has unlinked something expired, by a few lines at the most.
+    /// Whether it has.
+    pub(crate) fn evict_some_expired(
+        &self,
+        op: &mut Operation<'_, V>,
+        pin: &Pin,
+        now: Time,
+    ) -> bool {
+        let lines = self.table.lines();
+        (0..SCAN_BUDGET.min(lines)).any(|_| {
+            let index = op.writer.hand.next_line(lines, &self.hand);
+            self.evict_expired(op, self.table.line(index), pin, now) > 0
+        })
+    }
+
     /// Unlinks an entry, if it is still there; if it has expired, all others of its line that have,
     /// too. Whether it unlinked any.
     fn evict_candidate(
