@@ -24,7 +24,7 @@ use rekindle::CacheBuilder;
 use rekindle::openssl::{CachedSession, ResumedBy, Resumption, SessionCache, SessionStorage};
 
 pub use pipe::Pipe;
-use pipe::step;
+pub use pipe::step;
 
 /// How a client comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,7 +306,8 @@ impl Client {
         far.incoming.borrow_mut().drain(..).collect()
     }
 
-    fn new_connection(&self, session: Option<&SslSession>, name: Option<&str>) -> Ssl {
+    /// A connection that may offer a session and name a server.
+    pub fn new_connection(&self, session: Option<&SslSession>, name: Option<&str>) -> Ssl {
         let mut client = Ssl::new(&self.context).unwrap();
         if let Some(session) = session {
             // A copy: OpenSSL offers a session of TLS 1.3 once, and marks it as used up.
