@@ -5,6 +5,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod flight;
+mod million;
 mod once;
 mod reasons;
 mod take;

@@ -35,6 +35,8 @@ mod scenarios;
 #[cfg(rekindle_steps)]
 mod sites;
 #[cfg(rekindle_steps)]
+mod strikes;
+#[cfg(rekindle_steps)]
 mod subject;
 #[cfg(rekindle_steps)]
 mod wait_free;
@@ -46,6 +48,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let mut trials = freeze::trials();
     trials.extend(hooks::trials());
+    trials.extend(strikes::trials());
     trials.extend(between::trials());
     if std::env::var("REKINDLE_TIER").as_deref() != Ok("quick") {
         trials.extend(nested::trials());
