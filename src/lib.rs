@@ -68,6 +68,10 @@ pub use sync::steps;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(doctest, feature = "openssl"))]
+#[doc = include_str!("../docs/early-data.md")]
+struct EarlyData;
+
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../docs/rustls.md")]
 struct Rustls;

@@ -14,6 +14,7 @@
  *   -s SESSIONS       capacity of the cache (100000)
  *   -j THREADS        threads (one for each processor)
  *   -i SECONDS        timeout of a handshake, and of a silence after it (30)
+ *   --early-data BYTES  accept so much early data from a client that comes back (0)
  *   -v                log handshakes, and what they do to the cache
  *
  * SIGHUP reads the ticket keys again, SIGUSR1 prints counters, SIGTERM and SIGINT end the server.
@@ -28,6 +29,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -65,7 +67,7 @@ enum {
 /* Shared by all threads; no thread changes it. */
 struct server {
     const char *address, *upstream_name, *certificate, *private_key, *ticket_keys;
-    size_t sessions, threads;
+    size_t sessions, threads, early_data;
     int64_t idle; /* Milliseconds. */
     bool no_tickets, verbose;
     SSL_CTX *tls;
@@ -112,15 +114,14 @@ static void log_event(int event, const TSSslSessionID *id, void *data) {
 }
 
 static void start_resumption(const struct server *s) {
-    rekindle_config config = {.size = sizeof config, .sessions = s->sessions};
-    if (rekindle_init(&config) != 0 || rekindle_attach(s->tls) != 0 ||
+    rekindle_config config = {
+        .size = sizeof config, .sessions = s->sessions, .early_data = (uint32_t)s->early_data};
+    /* Separates these sessions from those of other services that share the ticket keys. */
+    static const char scope[] = "example terminator";
+    if (rekindle_init(&config) != 0 ||
+        rekindle_attach_scoped(s->tls, scope, sizeof scope - 1) != 0 ||
         (s->verbose && rekindle_session_hook_add(log_event, NULL) != 0)) {
         errx(1, "no session cache: %s", rekindle_last_error());
-    }
-    /* Separates these sessions from those of other services that share the ticket keys. */
-    static const unsigned char context[] = "example terminator";
-    if (SSL_CTX_set_session_id_context(s->tls, context, sizeof context - 1) != 1) {
-        errx(1, "no session id context");
     }
     /* By default clients keep their sessions, in tickets. */
     if (s->no_tickets) {
@@ -206,6 +207,7 @@ struct connection {
     const struct addrinfo *address; /* The next one of the upstream to try. */
     SSL *tls;
     int client, upstream; /* Sockets; upstream: -1 if there is none. */
+    bool early_read;      /* No more early data will come. */
     bool established;     /* The handshake is done. */
     bool connecting;      /* The upstream has not answered yet. */
     struct flow request, response;
@@ -289,9 +291,10 @@ static int receive_page(struct connection *c, unsigned char *into, int room) {
     }
     return snprintf((char *)into, (size_t)room,
                     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-                    "protocol: %s\ncipher: %s\nresumed: %s\n",
+                    "protocol: %s\ncipher: %s\nresumed: %s\nearly data: %s\n",
                     SSL_get_version(c->tls), SSL_get_cipher_name(c->tls),
-                    SSL_session_reused(c->tls) ? "yes" : "no");
+                    SSL_session_reused(c->tls) ? "yes" : "no",
+                    SSL_get_early_data_status(c->tls) == SSL_EARLY_DATA_ACCEPTED ? "yes" : "no");
 }
 
 static int send_nowhere(struct connection *c, const unsigned char *from, int length) {
@@ -385,8 +388,32 @@ static int finish_connecting(struct connection *c) {
     return 0;
 }
 
+/* Early data waits as the beginning of the request until the handshake is complete: by then it is
+ * the client's own. (A server that answers earlier must know which requests are safe to repeat.) */
+static int read_early_data(struct connection *c) {
+    struct flow *request = &c->request;
+    while (!c->early_read) {
+        size_t length = 0;
+        ERR_clear_error();
+        int result = SSL_read_early_data(c->tls, request->data + request->end,
+                                         (size_t)(BUFFER - request->end), &length);
+        request->end += (int)length;
+        if (result == SSL_READ_EARLY_DATA_ERROR) {
+            return tls_result(c, -1);
+        }
+        c->early_read = result == SSL_READ_EARLY_DATA_FINISH;
+    }
+    return 0;
+}
+
 static int handshake(struct connection *c) {
     const struct server *s = c->worker->server;
+    if (s->early_data > 0) {
+        int read = read_early_data(c);
+        if (read != 0) {
+            return read;
+        }
+    }
     ERR_clear_error();
     int result = tls_result(c, SSL_accept(c->tls));
     if (result <= 0) {
@@ -652,7 +679,9 @@ static struct server read_options(int argc, char **argv) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct server s = {.address = "127.0.0.1:8443", .sessions = 100000, .idle = 30000};
     s.threads = processors > 0 ? (size_t)processors : 1;
-    for (int option; (option = getopt(argc, argv, "l:u:c:k:t:ns:j:i:v")) != -1;) {
+    static const struct option words[] = {{"early-data", required_argument, NULL, 'e'}, {0}};
+    const char *letters = "l:u:c:k:t:ns:j:i:v";
+    for (int option; (option = getopt_long(argc, argv, letters, words, NULL)) != -1;) {
         switch (option) {
         case 'l': s.address = optarg; break;
         case 'u': s.upstream_name = optarg; break;
@@ -663,12 +692,13 @@ static struct server read_options(int argc, char **argv) {
         case 's': s.sessions = number(optarg, 1u << 30); break;
         case 'j': s.threads = number(optarg, 1024); break;
         case 'i': s.idle = 1000 * (int64_t)number(optarg, 86400); break;
+        case 'e': s.early_data = number(optarg, BUFFER - 1); break;
         case 'v': s.verbose = true; break;
         default: exit(2);
         }
     }
     if (optind != argc || (s.certificate == NULL) != (s.private_key == NULL)) {
-        errx(2, "options are -l -u -c -k -t -n -s -j -i -v; -c goes with -k");
+        errx(2, "options are -l -u -c -k -t -n -s -j -i -v, --early-data; -c goes with -k");
     }
     return s;
 }

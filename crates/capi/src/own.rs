@@ -87,28 +87,6 @@ unsafe fn scope_named(scope: *const c_void, len: usize) -> Result<Scope, Failure
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rekindle_revoke(scope: *const c_void, len: usize) -> c_int {
-    call(-1, || {
-        // SAFETY: by contract.
-        let scope = unsafe { scope_named(scope, len) }?;
-        service::with(|service| {
-            service.revoke(&scope);
-            Ok(0)
-        })
-    })
-}
-
-#[unsafe(no_mangle)]
-pub extern "C" fn rekindle_revoke_all() -> c_int {
-    call(-1, || {
-        service::with(|service| {
-            service.revoke_all();
-            Ok(0)
-        })
-    })
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn rekindle_attach_replacing(ctx: *mut SSL_CTX) -> c_int {
     // SAFETY: by contract.
     unsafe {
@@ -133,6 +111,28 @@ unsafe fn attach(
             // SAFETY: by contract. It stays the caller's: the builder is never dropped.
             let mut context = ManuallyDrop::new(unsafe { SslContextBuilder::from_ptr(ctx) });
             install(service, &mut context)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rekindle_revoke(scope: *const c_void, len: usize) -> c_int {
+    call(-1, || {
+        // SAFETY: by contract.
+        let scope = unsafe { scope_named(scope, len) }?;
+        service::with(|service| {
+            service.revoke(&scope);
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn rekindle_revoke_all() -> c_int {
+    call(-1, || {
+        service::with(|service| {
+            service.revoke_all();
             Ok(0)
         })
     })

@@ -12,7 +12,7 @@ use std::{fmt, io, ptr};
 
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod};
 use openssl_sys::{self as sys, SSL, SSL_CTX};
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{InstallError, Resumption, Scope};
 
 use crate::real::real;
 use crate::settings::Settings;
@@ -114,7 +114,7 @@ fn make() -> Result<Taker, String> {
     let method = SslMethod::tls_server();
     let mut first = SslContext::builder(method).map_err(|error| error.to_string())?;
     resumption
-        .install(&mut first)
+        .install_scoped(&mut first, &Scope::new("first"))
         .map_err(|error| error.to_string())?;
     // SAFETY: an index without callbacks.
     let index = unsafe { sys::SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, None) };
@@ -200,7 +200,14 @@ impl Taker {
                 // SAFETY: by contract. It stays the server's: the builder is never dropped.
                 let context = unsafe { SslContextBuilder::from_ptr(ctx) };
                 let mut context = ManuallyDrop::new(context);
-                let installed = inside(|| self.resumption.install_replacing(&mut context));
+                let installed = inside(|| match self.resumption.install_replacing(&mut context) {
+                    // Its certificates come by a callback.
+                    Err(InstallError::NoScope) => {
+                        context.set_session_id_context(b"rekindle-preload")?;
+                        self.resumption.install_replacing(&mut context)
+                    }
+                    installed => installed,
+                });
                 installed.err().map(|error| error.to_string())
             }
         };

@@ -28,6 +28,7 @@ pub(crate) fn encode(
     let refusals = [
         ("too_large", refused.too_large),
         ("over_budget", refused.over_budget),
+        ("full", refused.full),
         ("reclamation", refused.reclamation),
     ];
     let bytes = Some(&Unit::Bytes);

@@ -6,9 +6,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use rekindle::openssl::Resumption;
 
-use crate::{cache, conflicts, ticket_keys, tickets};
+use crate::{cache, conflicts, early_data, refusals, ticket_keys, tickets};
 
-/// Reads the statistics of a [`Resumption`] at each scrape: cache, tickets and ticket keys.
+/// Reads the statistics of a [`Resumption`] at each scrape: cache, tickets, early data and
+/// ticket keys.
 ///
 /// It holds the resumption for as long as the registry holds the collector.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ impl Collector for ResumptionCollector {
         let cache = self.resumption.cache();
         cache::encode(&mut encoder, &cache.stats(), cache.capacity())?;
         tickets::encode(&mut encoder, &self.resumption.ticket_stats())?;
+        refusals::encode(&mut encoder, &self.resumption.session_stats())?;
+        early_data::encode(&mut encoder, &self.resumption.early_data_stats())?;
         conflicts::encode(&mut encoder, &self.resumption.conflicts())?;
         ticket_keys::encode(&mut encoder, &self.resumption.ticket_ring().status())
     }

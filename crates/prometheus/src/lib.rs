@@ -32,13 +32,15 @@
 //! | `cache_inserts_total`, `cache_replaced_total` | |
 //! | `cache_removed_total`, `cache_taken_total` | |
 //! | `cache_evictions_total` | `reason`: expired, unused, idle, line_full |
-//! | `cache_refusals_total` | `reason`: too_large, over_budget, reclamation |
+//! | `cache_refusals_total` | `reason`: too_large, over_budget, full, reclamation |
 //! | `cache_capacity`, `cache_entries`, `cache_size_bytes` | |
 //! | `cache_retired_objects`, `cache_retired_bytes` | |
 //! | `tickets_total` | `event`: one for each field of [`TicketStats`] that counts tickets |
 //! | `tickets_opened_by_total` | `position` of the key: next, sealing, previous_1 .. 5, older |
 //! | `ticket_age_seconds` (histogram) | tickets that opened, by their age |
 //! | `store_calls_total` | `result`: one for each field of [`StoreStats`]; rustls alone |
+//! | `sessions_refused_total` | `reason`: one for each field of `openssl::SessionStats` |
+//! | `early_data_total` | `outcome`: one for each field of `openssl::EarlyDataStats` |
 //! | `conflicts_total` | `with`: one for each field of `openssl::Conflicts`; OpenSSL alone |
 //! | `ticket_keys` | keys in the ring |
 //! | `ticket_key_age_seconds` | `key`: fingerprint; `position`: next, sealing, previous |
@@ -59,7 +61,11 @@ mod cache;
 mod collector;
 #[cfg(feature = "openssl")]
 mod conflicts;
+#[cfg(feature = "openssl")]
+mod early_data;
 mod encode;
+#[cfg(feature = "openssl")]
+mod refusals;
 #[cfg(feature = "rustls")]
 mod rustls_collector;
 #[cfg(feature = "rustls")]

@@ -13,6 +13,7 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &StoreStats) -> fmt
         ("refused", stats.refused),
         ("hits", stats.hits),
         ("misses", stats.misses),
+        ("revoked", stats.revoked),
         ("taken", stats.taken),
         ("invalid_keys", stats.invalid_keys),
     ];

@@ -33,6 +33,8 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fm
         ("malformed", stats.malformed),
         ("expired", stats.expired),
         ("lineage_ended", stats.lineage_ended),
+        ("name_differs", stats.name_differs),
+        ("revoked", stats.revoked),
         ("context_differs", stats.context_differs),
         ("unusable", stats.unusable),
     ];

@@ -60,6 +60,17 @@ impl Files {
         self.make_certificate_with("ec -pkeyopt ec_paramgen_curve:P-256", name);
     }
 
+    /// A directory with a certificate that rustls's clients take, once it is among their roots.
+    pub fn with_leaf_certificate(name: &str) -> Self {
+        let files = Self::new();
+        let leaf = format!(
+            "ec -pkeyopt ec_paramgen_curve:P-256 -addext subjectAltName=DNS:{name} \
+             -addext basicConstraints=critical,CA:FALSE"
+        );
+        files.make_certificate_with(&leaf, name);
+        files
+    }
+
     /// As [`make_certificate`](Self::make_certificate), with a key of another kind: what follows
     /// `-newkey` of `openssl req`.
     pub fn make_certificate_with(&self, key: &str, name: &str) {

@@ -360,7 +360,9 @@ impl Model {
         let (attached, expected) = match context {
             Context::Null => (calls::attach(None), Err(Fails::Invalid)),
             Context::Fresh => {
-                let fresh = SslContext::builder(SslMethod::tls_server()).expect("a context");
+                let mut fresh = SslContext::builder(SslMethod::tls_server()).expect("a context");
+                let named = fresh.set_session_id_context(b"fuzz");
+                named.expect("a session id context");
                 let (attached, expected) = (calls::attach(Some(&fresh)), self.enabled());
                 // The contexts that are kept are attached.
                 self.contexts.extend(expected.is_ok().then_some(fresh));

@@ -29,6 +29,7 @@ static void *use(void *done) {
     *(void **)&attach = symbol("rekindle_attach");
     *(void **)&end = symbol("rekindle_shutdown");
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"c", 1);
     if (init != NULL && attach != NULL && end != NULL && init(NULL) == 0 && attach(ctx) == 0) {
         end();
         *(int *)done = 1;

@@ -10,7 +10,7 @@ use crate::common::{compile, compile_and_run, install, library, root, run};
 use crate::test;
 
 /// Every symbol that the library exports.
-const EXPORTS: [&str; 15] = [
+const EXPORTS: [&str; 18] = [
     "TSSslSessionGet",
     "TSSslSessionGetBuffer",
     "TSSslSessionInsert",
@@ -18,9 +18,12 @@ const EXPORTS: [&str; 15] = [
     "TSSslTicketKeyUpdate",
     "rekindle_attach",
     "rekindle_attach_replacing",
+    "rekindle_attach_scoped",
     "rekindle_init",
     "rekindle_last_error",
     "rekindle_maintain",
+    "rekindle_revoke",
+    "rekindle_revoke_all",
     "rekindle_session_hook_add",
     "rekindle_session_take",
     "rekindle_shutdown",

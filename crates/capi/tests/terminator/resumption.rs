@@ -1,6 +1,6 @@
 //! A client comes back and is resumed, in each of the ways that TLS has.
 
-use rekindle_test_servers::{Files, s_client, s_client_get};
+use rekindle_test_servers::{Files, bounded, converse, s_client, s_client_get};
 
 use crate::clients::{curl, gnutls_cli, has_gnutls_cli};
 use crate::server::{Counters, Server};
@@ -182,4 +182,26 @@ fn the_hook_tells_what_becomes_of_a_session() {
     assert_eq!((events("stored"), events("asked for")), (1, 5), "{said}");
     assert_eq!(said.matches("TLSv1.2, new").count(), 1, "{said}");
     assert_eq!(said.matches("TLSv1.2, resumed").count(), 5, "{said}");
+}
+
+#[test]
+fn early_data_is_the_beginning_of_the_request() {
+    for kind in ["", "-n"] {
+        let server = Server::start(&format!("--early-data 16000 {kind}"));
+        let files = Files::new();
+        files.replace("request", b"GET / HTTP/1.0\r\n\r\n");
+        let (session, request) = (files.text("session"), files.text("request"));
+        let visit = |words: &str| {
+            let client = format!(
+                "openssl s_client -connect {} -ign_eof {words}",
+                server.address
+            );
+            converse(&mut bounded(&client), b"GET / HTTP/1.0\r\n\r\n").0
+        };
+        let first = visit(&format!("-sess_out {session}"));
+        assert!(first.contains("early data: no"), "{kind}: {first}");
+        let again = visit(&format!("-sess_in {session} -early_data {request}"));
+        assert!(again.contains("resumed: yes"), "{kind}: {again}");
+        assert!(again.contains("early data: yes"), "{kind}: {again}");
+    }
 }

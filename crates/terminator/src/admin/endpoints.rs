@@ -1,4 +1,4 @@
-//! `/metrics` and `/healthz` over plain HTTP, on an address of their own.
+//! `/metrics`, `/healthz` and `/revoke` over plain HTTP, on an address of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HeaderMap};
 use hyper::{Request, StatusCode};
+use rekindle::openssl::Resumption;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::exposition::Exposition;
 use super::http::{self, Answer, answer, text};
@@ -18,12 +19,14 @@ use crate::log_limit::LogLimit;
 
 /// Scrapers and health checks are few. More connections than this wait.
 const CONNECTIONS: usize = 64;
+const READ: &str = "GET, HEAD";
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) drain: CancellationToken,
+    pub(crate) resumption: Resumption,
 }
 
 impl Admin {
@@ -57,13 +60,25 @@ impl Admin {
 
     fn respond(&self, request: &Request<Incoming>) -> Answer {
         match request.uri().path() {
-            "/metrics" => self.metrics(request.headers()),
-            "/healthz" if self.drain.is_cancelled() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-            }
-            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/metrics" => http::only(READ, request, || self.metrics(request.headers())),
+            "/healthz" => http::only(READ, request, || self.health()),
+            "/revoke" => http::only("POST", request, || self.revoke()),
             _ => http::not_found(),
         }
+    }
+
+    fn health(&self) -> Answer {
+        if self.drain.is_cancelled() {
+            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        } else {
+            text(StatusCode::OK, "ok\n")
+        }
+    }
+
+    fn revoke(&self) -> Answer {
+        self.resumption.revoke_all();
+        info!("all sessions are revoked");
+        text(StatusCode::OK, "all sessions of before are revoked\n")
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Answer {

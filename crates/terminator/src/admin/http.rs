@@ -8,7 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Answers requests on `stream` until the client sends no more or is too slow, or until `drain`
-/// makes the present request the last one. Only GET and HEAD are answered.
+/// makes the present request the last one. Of a request with a body, that is not read.
 pub(crate) async fn serve<S, F>(
     stream: S,
     drain: &CancellationToken,
@@ -30,10 +30,7 @@ where
     F: Fn(&Request<Incoming>) -> Answer,
 {
     let respond = |request: Request<Incoming>| {
-        let response = match *request.method() {
-            Method::GET | Method::HEAD => answer(&request),
-            _ => not_allowed(),
-        };
+        let response = answer(&request);
         async { Ok::<_, Infallible>(response) }
     };
     let connection = http1::Builder::new()
@@ -67,9 +64,18 @@ pub(crate) fn not_found() -> Answer {
     text(StatusCode::NOT_FOUND, "not found\n")
 }
 
-fn not_allowed() -> Answer {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    let allowed = HeaderValue::from_static("GET, HEAD");
+/// Answers if the method is allowed: one of a list as in the header `Allow`.
+pub(crate) fn only(
+    allowed: &'static str,
+    request: &Request<Incoming>,
+    answer: impl FnOnce() -> Answer,
+) -> Answer {
+    let method = request.method().as_str();
+    if allowed.split(", ").any(|one| one == method) {
+        return answer();
+    }
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
+    let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);
     response
 }

@@ -8,6 +8,6 @@ mod page;
 mod text_format;
 
 pub(crate) use self::endpoints::Admin;
-pub(crate) use self::http::{Answer, answer, not_found, serve as serve_http};
+pub(crate) use self::http::{Answer, answer, not_found, only, serve as serve_http};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::page::{Visit, html, json};

@@ -31,7 +31,7 @@ impl Demo {
     ) -> hyper::Result<()> {
         let visit = visit(stream.ssl(), resumed);
         let exchange = admin::serve_http(&mut stream, &shutdown.drain, |request| {
-            self.respond(&visit, request)
+            admin::only("GET, HEAD", request, || self.respond(&visit, request))
         });
         let served = tokio::select! {
             served = exchange => served,

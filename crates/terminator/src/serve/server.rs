@@ -90,7 +90,13 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     let admin_at = admin.as_ref().map(|(_, address)| *address);
     if let Some((admin, _)) = admin {
         let drain = shutdown.drain.clone();
-        tokio::spawn(Admin { metrics, drain }.run(admin));
+        let resumption = resumption.clone();
+        let admin_service = Admin {
+            metrics,
+            drain,
+            resumption,
+        };
+        tokio::spawn(admin_service.run(admin));
     }
     let accepting = tokio::spawn(Arc::new(frontend).run(listener));
     announce(listening, admin_at, demo);

@@ -1,4 +1,4 @@
-//! `/metrics` and `/healthz`.
+//! `/metrics`, `/healthz` and `/revoke`.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -14,6 +14,32 @@ fn health() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert_eq!(body, "ok\n");
     assert_eq!(terminator.admin("/elsewhere").0, "HTTP/1.1 404 Not Found");
+}
+
+#[test]
+fn sessions_are_revoked() {
+    for (words, series) in [
+        ("--tickets on", r#"rekindle_tickets_total{event="revoked"}"#),
+        (
+            "--tickets off",
+            r#"rekindle_sessions_refused_total{reason="revoked"}"#,
+        ),
+    ] {
+        let terminator = Terminator::demo(words);
+        for version in ["-tls1_2", "-tls1_3"] {
+            let before = terminator.metric(series);
+            let client = Visitor::new(version);
+            client.visit(terminator.address);
+            client.come_back(terminator.address).expect_reused([true]);
+            // To look at it revokes nothing.
+            let looked = terminator.admin("/revoke").0;
+            assert_eq!(looked, "HTTP/1.1 405 Method Not Allowed");
+            client.come_back(terminator.address).expect_reused([true]);
+            assert_eq!(terminator.post("/revoke").0, "HTTP/1.1 200 OK");
+            client.come_back(terminator.address).expect_reused([false]);
+            assert_eq!(terminator.metric(series), before + 1, "{words} {version}");
+        }
+    }
 }
 
 #[test]
@@ -70,6 +96,8 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_cache_evictions_total{reason="line_full"}"#,
         r#"rekindle_cache_refusals_total{reason="too_large"}"#,
         r#"rekindle_cache_refusals_total{reason="over_budget"}"#,
+        r#"rekindle_sessions_refused_total{reason="name_differs"}"#,
+        r#"rekindle_early_data_total{outcome="accepted"}"#,
         r#"rekindle_cache_refusals_total{reason="reclamation"}"#,
         "rekindle_cache_retired_bytes",
         "rekindle_cache_capacity",

@@ -55,6 +55,9 @@ int said(const char *text);
 
 TSSslSessionID id_of(const char *text);
 
+/* A server's context without a certificate, with a session id context. */
+SSL_CTX *new_context(void);
+
 /* A TLS 1.2 session under an id, `age` seconds old, encoded in about 120 bytes and `extra` more. */
 SSL_SESSION *make_session(const TSSslSessionID *id, long age, long timeout, size_t extra);
 

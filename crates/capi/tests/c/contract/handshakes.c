@@ -148,3 +148,66 @@ CASE(connections_outlive_their_context_and_the_cache) {
     rekindle_shutdown();
     hang_up(&c);
 }
+
+/* A context without a session id context of its own. */
+static SSL_CTX *new_plain_server(enum way way) {
+    SSL_CTX *server = new_server(way);
+    SSL_CTX *plain = SSL_CTX_new(TLS_server_method());
+    CHECK(plain != NULL && SSL_CTX_use_certificate(plain, SSL_CTX_get0_certificate(server)) == 1);
+    CHECK(SSL_CTX_use_PrivateKey(plain, SSL_CTX_get0_privatekey(server)) == 1);
+    SSL_CTX_free(server);
+    return plain;
+}
+
+CASE_FOR(ALL_WAYS, sessions_of_a_revoked_scope_are_not_resumed) {
+    SSL_CTX_free(peers->server);
+    peers->server = new_plain_server(peers->way);
+    if (peers->way & STATEFUL) {
+        SSL_CTX_set_options(peers->server, SSL_OP_NO_TICKET);
+    }
+    CHECK(rekindle_attach_scoped(peers->server, "a", 1) == 0);
+    visit(peers);
+    CHECK(come_back(peers));
+    CHECK(rekindle_revoke("another", 7) == 0 && come_back(peers));
+    CHECK(rekindle_revoke("a", 1) == 0 && !come_back(peers));
+    struct rekindle_stats s = stats();
+    CHECK(s.tickets_revoked + s.refused_revoked == 1);
+    CHECK(rekindle_revoke_all() == 0);
+    CHECK(rekindle_revoke(NULL, 0) == -1 && said("NULL"));
+}
+
+CASE(a_context_needs_something_that_says_what_its_sessions_belong_to) {
+    start(10);
+    SSL_CTX *empty = SSL_CTX_new(TLS_server_method());
+    CHECK(rekindle_attach(empty) == -1 && said("scope"));
+    CHECK(rekindle_attach_scoped(empty, NULL, 0) == -1 && said("NULL"));
+    CHECK(rekindle_attach_scoped(empty, "", 0) == 0);
+    SSL_CTX_free(empty);
+    SSL_CTX *plain = new_plain_server(TLS12_ID);
+    CHECK(rekindle_attach(plain) == 0);
+    SSL_CTX_free(plain);
+    rekindle_shutdown();
+    CHECK(rekindle_revoke_all() == -1 && said("rekindle_init"));
+    CHECK(rekindle_revoke("a", 1) == -1 && said("rekindle_init"));
+}
+
+CASE(early_data_and_its_companions_are_configured) {
+    rekindle_config config = {.size = sizeof config, .sessions = 10};
+    config.single_use = 2;
+    CHECK(rekindle_init(&config) == -1);
+    config.single_use = 1;
+    config.all_names_as_one = 7;
+    CHECK(rekindle_init(&config) == -1);
+    config.all_names_as_one = 1;
+    config.early_data = 1000;
+    config.early_data_flights = UINT32_MAX;
+    CHECK(rekindle_init(&config) == -1 && said("early data"));
+    config.early_data_flights = 0;
+    CHECK(rekindle_init(&config) == 0);
+    SSL_CTX *server = new_plain_server(TLS13_TICKET);
+    CHECK(rekindle_attach(server) == 0);
+    CHECK(SSL_CTX_get_max_early_data(server) == 1000);
+    CHECK(SSL_CTX_get_recv_max_early_data(server) == 1000);
+    CHECK(SSL_CTX_get_options(server) & SSL_OP_NO_ANTI_REPLAY);
+    SSL_CTX_free(server);
+}

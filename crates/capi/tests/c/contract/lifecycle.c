@@ -85,7 +85,7 @@ CASE(statistics_can_grow) {
 }
 
 CASE(attach_refuses) {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = new_context();
     CHECK(rekindle_attach(ctx) == -1 && said("rekindle_init"));
     start(10);
     CHECK(rekindle_attach(NULL) == -1 && said("NULL"));
@@ -100,7 +100,7 @@ static int find_nothing(SSL *ssl, SSL_SESSION *session) {
 }
 
 CASE(attach_replaces_session_callbacks_on_request_only) {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = new_context();
     SSL_CTX_sess_set_new_cb(ctx, find_nothing);
     CHECK(rekindle_attach_replacing(ctx) == -1 && said("rekindle_init"));
     start(10);
@@ -151,13 +151,13 @@ CASE_WITH_ID(success_leaves_no_error) {
 }
 
 CASE(the_session_timeout_is_set_on_contexts) {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = new_context();
     long before = SSL_CTX_get_timeout(ctx);
     start(10);
     CHECK(rekindle_attach(ctx) == 0 && SSL_CTX_get_timeout(ctx) == before);
     SSL_CTX_free(ctx);
     rekindle_shutdown();
-    ctx = SSL_CTX_new(TLS_server_method());
+    ctx = new_context();
     CHECK(INIT(.size = sizeof(rekindle_config), .session_timeout = 1234) == 0);
     CHECK(rekindle_attach(ctx) == 0 && SSL_CTX_get_timeout(ctx) == 1234);
     SSL_CTX_free(ctx);

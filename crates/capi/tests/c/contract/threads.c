@@ -159,7 +159,7 @@ CASE(shutdown_with_calls_in_flight) {
     for (int i = 0; i < rounds; i++) {
         start(IDS);
         /* A context keeps a part of the cache, which must hold no session. */
-        contexts[i] = SSL_CTX_new(TLS_server_method());
+        contexts[i] = new_context();
         CHECK(rekindle_attach(contexts[i]) == 0);
         while (stats().inserts == 0) {
             sched_yield();

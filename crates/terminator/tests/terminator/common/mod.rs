@@ -136,6 +136,17 @@ impl Terminator {
         http_get(self.admin, path, accept)
     }
 
+    /// What the admin address answers to a POST, status and body.
+    pub(crate) fn post(&self, path: &str) -> (String, String) {
+        let agent = Agent::config_builder().http_status_as_error(false);
+        let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
+        let url = format!("http://{}{path}", self.admin);
+        let answer = Agent::new_with_config(agent).post(url).send_empty();
+        let mut answer = answer.expect("an answer");
+        let body = answer.body_mut().read_to_string().expect("text");
+        (format!("{:?} {}", answer.version(), answer.status()), body)
+    }
+
     /// The value of one series, written as in the metrics text; 0 if there is none.
     pub(crate) fn metric(&self, series: &str) -> u64 {
         let (_, text) = self.admin("/metrics");
