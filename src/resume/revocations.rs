@@ -1,7 +1,6 @@
 //! Revocation: from one moment on, no session of before is resumed.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,10 +28,8 @@ pub(crate) struct Revocations {
     all: Mark,
     /// Whether there are any of scopes: the map allocates for each thread that reads it first.
     of_scopes: AtomicBool,
-    /// Of scopes that were revoked.
-    scopes: ArcSwap<HashMap<ScopeTag, Arc<Mark>>>,
-    /// One revocation at a time: none is lost to one that forgets.
-    revoking: Mutex<()>,
+    /// Of scopes that were revoked. Replaced as a whole: of two revocations at once none is lost.
+    scopes: ArcSwap<HashMap<ScopeTag, Mark>>,
 }
 
 /// The last revocation: one more than its time, so that zero is none. Both only grow.
@@ -60,18 +57,12 @@ impl Revocations {
     }
 
     pub(crate) fn revoke(&self, scope: &Scope, now: Time, unix: Duration) {
-        let _one_at_a_time = self.revoking.lock().unwrap_or_else(PoisonError::into_inner);
-        let (scopes, tag) = (self.scopes.load(), scope.tag());
-        if let Some(mark) = scopes.get(&tag) {
-            mark.set(now, unix);
-            return;
-        }
-        let kept = scopes.iter().filter(|(_, mark)| !mark.is_forgotten(now));
-        let kept = kept.map(|(tag, mark)| (*tag, Arc::clone(mark)));
-        let new = Arc::<Mark>::default();
-        new.set(now, unix);
-        let scopes = kept.chain([(tag, new)]).collect();
-        self.scopes.store(Arc::new(scopes));
+        self.scopes.rcu(|scopes| {
+            let kept = scopes.iter().filter(|(_, mark)| !mark.is_forgotten(now));
+            let mut scopes: HashMap<_, _> = kept.map(|(tag, mark)| (*tag, mark.copy())).collect();
+            scopes.entry(scope.tag()).or_default().set(now, unix);
+            scopes
+        });
         self.of_scopes.store(true, Ordering::SeqCst);
     }
 
@@ -87,6 +78,14 @@ impl Revocations {
 }
 
 impl Mark {
+    fn copy(&self) -> Self {
+        let copy = |mark: &AtomicU64| AtomicU64::new(mark.load(Ordering::SeqCst));
+        Self {
+            here: copy(&self.here),
+            unix: copy(&self.unix),
+        }
+    }
+
     fn set(&self, now: Time, unix: Duration) {
         let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
         // SeqCst, as in `covers`: a handshake that looks after the call has returned sees it.
