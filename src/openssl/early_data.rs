@@ -9,7 +9,7 @@ use std::time::Duration;
 use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::binding::hello_extension;
-use super::connection::{client_random, session_id};
+use super::connection::{client_random, opened_in_this_handshake, session_id};
 use super::ffi;
 use super::handshake_state::{EarlyDataState, HandshakeState, hash};
 use crate::resume::{EarlyDataCounters, EarlyDataOutcome, ResumedBy, Strike, StrikeRegister};
@@ -153,25 +153,26 @@ impl EarlyDataGate {
         take: impl FnOnce(&SessionId) -> bool,
     ) -> bool {
         // SAFETY: by contract.
-        let outcome = match unsafe { HandshakeState::read(ssl) } {
-            HandshakeState {
-                found: Some(ResumedBy::StatefulTicket),
-                ..
-            } => {
-                // SAFETY: by contract.
-                let id = unsafe { session_id(sys::SSL_get_session(ssl)) };
-                match id.is_ok_and(|id| take(&id)) {
-                    true => EarlyDataOutcome::Accepted,
-                    false => EarlyDataOutcome::Replayed,
-                }
+        let (state, id, random, was_opened) = unsafe {
+            (
+                HandshakeState::read(ssl),
+                session_id(sys::SSL_get_session(ssl)),
+                client_random(ssl),
+                // `SSL_clear` keeps what the handshake before has left.
+                opened_in_this_handshake(ssl).is_some(),
+            )
+        };
+        let outcome = if state.found == Some(ResumedBy::StatefulTicket) {
+            match id.is_ok_and(|id| take(&id)) {
+                true => EarlyDataOutcome::Accepted,
+                false => EarlyDataOutcome::Replayed,
             }
-            HandshakeState { ticket, .. } if ticket.is_own() => {
-                // The binder covers the ClientHello, and so the client's random bytes, of which no
-                // two ClientHellos have the same.
-                // SAFETY: by contract.
-                self.strike(unsafe { client_random(ssl) }, ring)
-            }
-            _ => EarlyDataOutcome::Foreign,
+        } else if state.ticket.is_own() && was_opened {
+            // The binder covers the ClientHello, and so the client's random bytes, of which no two
+            // ClientHellos have the same.
+            self.strike(random, ring)
+        } else {
+            EarlyDataOutcome::Foreign
         };
         self.counters.count(outcome);
         // SAFETY: by contract.
