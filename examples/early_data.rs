@@ -5,10 +5,11 @@
 //! ```sh
 //! openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
 //! python3 -m http.server 8080 --bind 127.0.0.1 &
-//! cargo run -p rekindle-examples --bin early_data -- 127.0.0.1:8443 cert.pem key.pem 127.0.0.1:8080
+//! cargo run -p rekindle-examples --bin early_data -- \
+//!     127.0.0.1:8443 cert.pem key.pem 127.0.0.1:8080
 //! printf 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' >request
 //! openssl s_client -connect 127.0.0.1:8443 -sess_out session -ign_eof <request
-//! openssl s_client -connect 127.0.0.1:8443 -sess_in session -early_data request -ign_eof </dev/null
+//! openssl s_client -connect 127.0.0.1:8443 -sess_in session -early_data request -ign_eof <request
 //! ```
 
 use std::env;

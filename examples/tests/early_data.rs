@@ -1,5 +1,5 @@
-//! The example `early_data` takes early data of OpenSSL's, GnuTLS's and rustls's clients: a GET goes
-//! on to the server behind it, marked as early, and a POST is too early.
+//! The example `early_data` takes early data of OpenSSL's, GnuTLS's and rustls's clients: a GET
+//! goes on to the server behind it, marked as early, and a POST is too early.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
-//! Flights by the million, if asked for (`REKINDLE_FLIGHTS=1000000`), a tenth of them delivered more
-//! than once: to the same server, in parallel, to it after a restart, and to another machine with
-//! the same keys, while keys rotate and the cache evicts. Each is accepted once at most.
+//! Flights by the million, if asked for (`REKINDLE_FLIGHTS=1000000`), a tenth of them delivered
+//! more than once: to the same server, in parallel, to it after a restart, and to another machine
+//! with the same keys, while keys rotate and the cache evicts. Each is accepted once at most.
 
 use std::collections::HashMap;
 use std::sync::Arc;

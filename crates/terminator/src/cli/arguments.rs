@@ -110,8 +110,8 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Where to serve /metrics, /healthz and /revoke over plain HTTP, HOST:PORT [default with --demo:
-    /// 127.0.0.1:9443]. A POST to /revoke ends all sessions of before
+    /// Where to serve /metrics, /healthz and /revoke over plain HTTP, HOST:PORT [default with
+    /// --demo: 127.0.0.1:9443]. A POST to /revoke ends all sessions of before
     #[arg(
         long,
         value_name = "ADDR",
