@@ -222,6 +222,45 @@ CASE_FOR(STATELESS, processes_that_fork_agree_on_ticket_keys) {
     close(ends[1]);
 }
 
+/* Sends a byte of early data with the client's session. Whether the server takes it. */
+static int takes_early_data(const struct peers *peers) {
+    SSL *server = SSL_new(peers->server), *client = SSL_new(peers->client);
+    SSL_SESSION *session = SSL_SESSION_dup(peers->session);
+    BIO *near, *far;
+    CHECK(server != NULL && client != NULL && BIO_new_bio_pair(&near, 0, &far, 0));
+    SSL_set_bio(server, near, near);
+    SSL_set_bio(client, far, far);
+    SSL_set_accept_state(server);
+    SSL_set_connect_state(client);
+    size_t length = 0;
+    char byte = '!';
+    CHECK(SSL_set_session(client, session) && SSL_write_early_data(client, &byte, 1, &length) == 1);
+    int result = SSL_read_early_data(server, &byte, 1, &length);
+    SSL_free(client);
+    SSL_free(server);
+    SSL_SESSION_free(session);
+    return result == SSL_READ_EARLY_DATA_SUCCESS && length == 1;
+}
+
+/* Each process has a record of flights of its own, and all that fork have the same tickets. */
+CASE_FOR(TLS13_TICKET, a_process_that_has_forked_off_leaves_early_data_to_its_parent) {
+    int status;
+    rekindle_shutdown();
+    rekindle_config config = {.size = sizeof config, .sessions = 10, .early_data = 100};
+    CHECK(rekindle_init(&config) == 0);
+    SSL_CTX_free(peers->server);
+    peers->server = new_server(peers->way);
+    visit(peers);
+    pid_t child = fork();
+    if (child == 0) {
+        int taken = takes_early_data(peers);
+        exit(!taken && stats().early_data_foreign == 1 ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(takes_early_data(peers) && takes_early_data(peers));
+    CHECK(stats().early_data_accepted == 2 && stats().early_data_foreign == 0);
+}
+
 CASE_FOR(STATELESS, fresh_caches_never_open_each_others_tickets) {
     visit(peers);
     rekindle_shutdown();
