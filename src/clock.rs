@@ -35,6 +35,7 @@ impl Time {
     }
 
     /// The point `duration` earlier (whole milliseconds), or the clock's origin.
+    #[cfg(any(feature = "openssl", feature = "rustls"))]
     #[must_use]
     pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
