@@ -1,10 +1,11 @@
 //! How long it takes to open a ticket: a ClientHello offers many.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{NameType, SniError, SslStream, SslVersion};
+use openssl::ssl::{SniError, SslStream, SslVersion};
 
-use super::seal::Connection;
+use super::seal::{Connection, NAME};
 use crate::process;
 use crate::threads::on_threads;
 use crate::tls::{
@@ -16,8 +17,11 @@ pub(super) const ROOM: usize = 100;
 
 const TICKETS: usize = 32;
 
-/// The name at which the server ends the handshake: it has looked at the tickets by then.
-const REFUSED: &str = "refused.example";
+thread_local! {
+    /// Whether the server ends the handshake at the client's name: it has looked at the tickets by
+    /// then.
+    static REFUSES: Cell<bool> = const { Cell::new(false) };
+}
 
 pub(super) struct Opener {
     pub(super) server: Server,
@@ -32,9 +36,9 @@ impl Opener {
         let server = Server::configured(store, ROOM, |context| {
             // With rekindle on it, what counts is rekindle's own callback of that kind.
             count_opened(context);
-            context.set_servername_callback(|ssl, _| match ssl.servername(NameType::HOST_NAME) {
-                Some(REFUSED) => Err(SniError::ALERT_FATAL),
-                _ => Ok(()),
+            context.set_servername_callback(|_, _| match REFUSES.get() {
+                true => Err(SniError::ALERT_FATAL),
+                false => Ok(()),
             });
         });
         let mut connection = Connection::new(&server.context);
@@ -44,7 +48,7 @@ impl Opener {
         let resumes = |session| connection.resumes(session, &server.context);
         assert!(sessions.iter().all(resumes), "each of them would resume");
         let tickets: Vec<_> = sessions.iter().map(|session| ticket_of(session)).collect();
-        let bare = without_tickets(REFUSED);
+        let bare = without_tickets(NAME);
         Self {
             server,
             laden: with_tickets(&bare, &tickets),
@@ -88,7 +92,9 @@ impl Opener {
         far.outgoing.borrow_mut().extend(hello);
         let mut server = SslStream::new(new_ssl(&self.server.context), near).expect("a stream");
         let start = process::cpu_time_of_thread();
+        REFUSES.set(true);
         let result = server.accept();
+        REFUSES.set(false);
         let time = process::cpu_time_of_thread() - start;
         let error = result.expect_err("the name is refused");
         let stack = error.ssl_error().map(|stack| stack.errors());

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion};
+use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode, SslStream, SslVersion};
 
 use crate::process;
 use crate::threads::on_threads;
@@ -32,7 +32,7 @@ impl Connection {
             keep.lock().expect("not poisoned").push(session);
         });
         let context = context.build();
-        let (client, server) = shake_hands(new_ssl(&context), new_ssl(server));
+        let (client, server) = shake_hands(named(&context), new_ssl(server));
         let mut this = Self {
             client,
             server,
@@ -64,13 +64,22 @@ impl Connection {
 
     /// Whether a session that this client has received is resumed.
     pub(super) fn resumes(&self, session: &SslSession, server: &SslContext) -> bool {
-        let mut client = new_ssl(&self.context);
+        let mut client = named(&self.context);
         offer(&mut client, session);
         let (client, server) = shake_hands(client, new_ssl(server));
         let reused = server.ssl().session_reused();
         assert_eq!(client.ssl().session_reused(), reused);
         reused
     }
+}
+
+/// The server name of every connection: a ticket opens under the one that it was sealed under.
+pub(super) const NAME: &str = "tickets.example";
+
+fn named(client: &SslContext) -> Ssl {
+    let mut ssl = new_ssl(client);
+    ssl.set_hostname(NAME).expect("a name");
+    ssl
 }
 
 /// Tickets that are sealed by one call.
