@@ -96,6 +96,14 @@ impl<V, S: BuildHasher> Cache<V, S> {
             .contains(self.hash(id), id, self.now(), &Pin::new())
     }
 
+    /// What `read` makes of the value of a live entry. Leaves no trace, as
+    /// [`contains`](Self::contains).
+    pub(crate) fn peek<R>(&self, id: &SessionId, read: impl FnOnce(&V) -> R) -> Option<R> {
+        let pin = Pin::new();
+        let found = self.engine.peek(self.hash(id), id, self.now(), &pin);
+        found.map(|entry| read(entry.value()))
+    }
+
     /// Inserts a value and its encoded bytes under an id until `expires_at`, that time included.
     /// An entry under the same id is replaced in one atomic step: no reader sees neither or both.
     ///

@@ -60,10 +60,22 @@ impl<V> Engine<V> {
 
     /// Whether there is a live entry. Leaves no trace.
     pub(crate) fn contains(&self, hash: u64, id: &SessionId, now: Time, pin: &Pin) -> bool {
+        self.peek(hash, id, now, pin).is_some()
+    }
+
+    /// The live entry, if there is one. Leaves no trace.
+    pub(crate) fn peek<'g>(
+        &'g self,
+        hash: u64,
+        id: &SessionId,
+        now: Time,
+        pin: &'g Pin,
+    ) -> Option<EntryRef<'g, V>> {
         let address = self.table.address(hash);
         let line = self.table.line(address.index);
         let found = line.find(address, id, PrefetchHint::Header, pin);
-        found.is_some_and(|found| !found.entry.get().is_expired(now))
+        let entry = found?.entry;
+        (!entry.get().is_expired(now)).then_some(entry)
     }
 
     /// The entries of one line with their recency, expired ones included, slot by slot.

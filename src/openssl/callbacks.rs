@@ -94,6 +94,8 @@ pub(super) unsafe fn get_session(
         let (Some(shared), Ok(id)) = (if_open(shared), id) else {
             return ptr::null_mut();
         };
+        // SAFETY: by contract. Of an earlier ClientHello.
+        drop(unsafe { single_use::forget(ssl) });
         run_hooks(shared, SessionEvent::Get, &id);
         let sealer = &shared.sealer;
         let mut unbound = None;
@@ -137,7 +139,7 @@ pub(super) unsafe fn get_session(
             };
             HandshakeState::write_age(ssl, now.as_millis(), age);
             if let Some(gate) = &sealer.early_data {
-                gate.on_found(ssl, session.as_ptr());
+                gate.on_found(ssl, session.as_ptr(), began != Time::NEVER, now);
             }
             if shared.single_use && is_tls13(ssl) {
                 single_use::remember(ssl, id);
@@ -282,8 +284,9 @@ pub(super) unsafe extern "C" fn on_issue(ssl: *mut SSL, context: *mut c_void) ->
             if let Some(gate) = &shared.sealer.early_data {
                 gate.on_issue(ssl);
             }
-            // The client has finished its handshake, and so has the session's secret.
-            if let Some(id) = single_use::forget(ssl) {
+            // The client has finished its handshake, and so has the session's secret if it was
+            // resumed.
+            if let (Some(id), 1) = (single_use::forget(ssl), sys::SSL_session_reused(ssl)) {
                 take(shared, &id);
             }
         }

@@ -133,7 +133,6 @@ pub(super) unsafe fn opened_in_this_handshake(ssl: *const SSL) -> Option<usize> 
             TicketState::Opened {
                 id_context,
                 client_random: random,
-                ..
             } if random == client_random_hash(ssl) => Some(id_context),
             _ => None,
         }

@@ -50,6 +50,21 @@ pub(super) unsafe fn keep(ctx: *mut SSL_CTX, scope: Scope) -> bool {
     }
 }
 
+/// Has a context keep no scope any more.
+///
+/// # Safety
+///
+/// `ctx` is a live context that no other thread uses.
+pub(super) unsafe fn forget(ctx: *mut SSL_CTX) {
+    // SAFETY: by contract; the index holds null or what `keep` has put there.
+    unsafe {
+        let scope = sys::SSL_CTX_get_ex_data(ctx, *INDEX).cast::<Scope>();
+        if !scope.is_null() && sys::SSL_CTX_set_ex_data(ctx, *INDEX, ptr::null_mut()) == 1 {
+            drop(Box::from_raw(scope));
+        }
+    }
+}
+
 /// The scope of the context that a connection has now: SNI may have swapped it.
 ///
 /// # Safety
@@ -142,9 +157,16 @@ pub(super) unsafe fn scope_of(ctx: *mut SSL_CTX) -> Option<ScopeBuilder> {
             let name = der(|bytes| sys::i2d_X509_NAME(name.cast(), bytes));
             scope = scope.client_ca(name);
         }
-        let store = sys::X509_STORE_get0_objects(sys::SSL_CTX_get_cert_store(ctx));
+        let mut store = ptr::null_mut::<sys::X509_STORE>();
+        let which = ffi::SSL_CTRL_GET_VERIFY_CERT_STORE;
+        sys::SSL_CTX_ctrl(ctx, which, 0, (&raw mut store).cast());
+        if store.is_null() {
+            store = sys::SSL_CTX_get_cert_store(ctx);
+        }
         let mut crls = Vec::new();
-        for object in items(store.cast()) {
+        // Other contexts may share it, and add what they have looked up.
+        ffi::X509_STORE_lock(store);
+        for object in items(sys::X509_STORE_get0_objects(store).cast()) {
             let object: *mut X509_OBJECT = object.cast();
             let (ca, crl) = (
                 sys::X509_OBJECT_get0_X509(object),
@@ -157,6 +179,7 @@ pub(super) unsafe fn scope_of(ctx: *mut SSL_CTX) -> Option<ScopeBuilder> {
                 crls.push(der(|bytes| sys::i2d_X509_CRL(crl, bytes)));
             }
         }
+        ffi::X509_STORE_unlock(store);
         crls.sort();
         Some(scope.crl_number(crls.concat()))
     }

@@ -9,16 +9,20 @@ use std::time::Duration;
 use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
 use super::binding::hello_extension;
-use super::connection::{client_random, opened_in_this_handshake, session_id};
+use super::connection::{client_random, client_random_hash, session_id};
 use super::ffi;
 use super::handshake_state::{EarlyDataState, HandshakeState, hash};
-use crate::resume::{EarlyDataCounters, EarlyDataOutcome, ResumedBy, Strike, StrikeRegister};
+use crate::resume::{EarlyDataCounters, EarlyDataOutcome, Strike, StrikeRegister};
 use crate::tickets::{RingKey, TicketRing};
 use crate::{ConfigError, SessionId, Time};
 
 /// How long a flight is remembered. OpenSSL takes one for eleven seconds: the age of the ticket
 /// that it states may be a second too much and ten seconds too little.
 const WINDOW: Duration = Duration::from_secs(30);
+
+/// How long before OpenSSL asks it may have checked the flight's age, in milliseconds: callbacks of
+/// the program run in between. With those eleven seconds it stays within [`WINDOW`].
+const LONGEST_WAIT: u64 = 10_000;
 
 /// Early data (0-RTT) of clients that come back: how much, and how many flights.
 ///
@@ -69,7 +73,8 @@ pub(super) struct EarlyDataGate {
     pub(super) counters: EarlyDataCounters,
     register: StrikeRegister,
     started: Time,
-    /// A process that has forked off has a register of its own, and its parent's tickets.
+    /// A process that has forked off has a register and a cache of its own, and its parent's
+    /// tickets and sessions.
     process: u32,
 }
 
@@ -89,22 +94,39 @@ impl EarlyDataGate {
         self.register.maintain();
     }
 
-    /// A client that offers a session which may be resumed: remembers what is needed to tell why
-    /// its early data, if it sends some, is not accepted.
+    /// A client that offers a session which may be resumed, and which this process has made or not:
+    /// remembers what is needed to judge its early data, if it sends some.
     ///
     /// # Safety
     ///
     /// OpenSSL has called the callback for sessions or tickets of `ssl`; `session` is alive.
-    pub(super) unsafe fn on_found(&self, ssl: *mut SSL, session: *mut SSL_SESSION) {
+    pub(super) unsafe fn on_found(
+        &self,
+        ssl: *mut SSL,
+        session: *mut SSL_SESSION,
+        is_own: bool,
+        now: Time,
+    ) {
         // SAFETY: by contract.
         unsafe {
-            if self.count_retried(ssl) || !offers_early_data(ssl) {
+            let before = EarlyDataState::read(ssl);
+            let random = client_random_hash(ssl);
+            if before.found && before.offers && !before.counted && is_rejected(ssl) {
+                // The second ClientHello of a connection, which carries no early data.
+                self.count(ssl, before, EarlyDataOutcome::Retried);
                 return;
             }
-            EarlyDataState::Offered {
+            let state = EarlyDataState {
+                found: true,
+                offers: offers_early_data(ssl),
+                is_own,
+                is_used: before.is_used || before.found && before.random != random,
+                counted: before.counted && before.random == random,
                 alpn: hash(session_alpn(session)),
-            }
-            .write(ssl);
+                random,
+            };
+            state.write(ssl);
+            EarlyDataState::write_found_at(ssl, now.as_millis());
         }
     }
 
@@ -117,28 +139,26 @@ impl EarlyDataGate {
         // SAFETY: by contract.
         unsafe {
             if offers_early_data(ssl) {
-                self.counters.count(EarlyDataOutcome::NameDiffers);
-                EarlyDataState::Counted.write(ssl);
+                self.count(
+                    ssl,
+                    EarlyDataState::read(ssl),
+                    EarlyDataOutcome::NameDiffers,
+                );
             }
         }
     }
 
-    /// The second ClientHello of a connection, which carries no early data.
-    ///
     /// # Safety
     ///
     /// `ssl` is a live connection.
-    unsafe fn count_retried(&self, ssl: *mut SSL) -> bool {
+    unsafe fn count(&self, ssl: *mut SSL, state: EarlyDataState, outcome: EarlyDataOutcome) {
+        self.counters.count(outcome);
+        let state = EarlyDataState {
+            counted: true,
+            ..state
+        };
         // SAFETY: by contract.
-        unsafe {
-            let is_first = matches!(EarlyDataState::read(ssl), EarlyDataState::Offered { .. });
-            let retried = is_first && is_rejected(ssl);
-            if retried {
-                self.counters.count(EarlyDataOutcome::Retried);
-                EarlyDataState::Counted.write(ssl);
-            }
-            retried
-        }
+        unsafe { state.write(ssl) };
     }
 
     /// Whether a flight is accepted. Counts it. `take` takes a session out of the cache.
@@ -152,43 +172,52 @@ impl EarlyDataGate {
         ring: &TicketRing,
         take: impl FnOnce(&SessionId) -> bool,
     ) -> bool {
+        let now = ring.now();
         // SAFETY: by contract.
-        let (state, id, random, was_opened) = unsafe {
+        let (state, found, id, random, waited) = unsafe {
             (
-                HandshakeState::read(ssl),
+                EarlyDataState::read(ssl),
+                HandshakeState::read(ssl).found,
                 session_id(sys::SSL_get_session(ssl)),
                 client_random(ssl),
-                // `SSL_clear` keeps what the handshake before has left.
-                opened_in_this_handshake(ssl).is_some(),
+                EarlyDataState::since_found(ssl, now.as_millis()),
             )
         };
-        let outcome = if state.found == Some(ResumedBy::StatefulTicket) {
-            match id.is_ok_and(|id| take(&id)) {
-                true => EarlyDataOutcome::Accepted,
-                false => EarlyDataOutcome::Replayed,
+        // OpenSSL itself keeps some of what an earlier handshake on the object has found out.
+        let is_of_this_hello = state.found && !state.is_used && state.random == hash(&random);
+        let is_own = state.is_own && is_of_this_hello && std::process::id() == self.process;
+        let outcome = match found {
+            _ if !is_own => EarlyDataOutcome::Foreign,
+            _ if waited > LONGEST_WAIT => EarlyDataOutcome::TooOld,
+            Some(found) => {
+                let is_cached = found.is_cached();
+                match self.strike(random, is_cached, ring, now) {
+                    // Both: another thread may have put the session back.
+                    EarlyDataOutcome::Accepted if is_cached && !id.is_ok_and(|id| take(&id)) => {
+                        EarlyDataOutcome::Replayed
+                    }
+                    outcome => outcome,
+                }
             }
-        } else if state.ticket.is_own() && was_opened {
-            // The binder covers the ClientHello, and so the client's random bytes, of which no two
-            // ClientHellos have the same.
-            self.strike(random, ring)
-        } else {
-            EarlyDataOutcome::Foreign
+            None => EarlyDataOutcome::Foreign,
         };
-        self.counters.count(outcome);
         // SAFETY: by contract.
-        unsafe { EarlyDataState::Counted.write(ssl) };
+        unsafe { self.count(ssl, state, outcome) };
         outcome == EarlyDataOutcome::Accepted
     }
 
-    /// What becomes of the flight of a ticket that this process has sealed, or one that it has
-    /// forked off.
-    fn strike(&self, client_random: [u8; 32], ring: &TicketRing) -> EarlyDataOutcome {
-        if std::process::id() != self.process {
-            return EarlyDataOutcome::Foreign;
-        }
+    /// What becomes of a flight with a session that this process has made. The binder covers the
+    /// ClientHello, and so the client's random bytes, of which no two ClientHellos have the same.
+    fn strike(
+        &self,
+        client_random: [u8; 32],
+        is_cached: bool,
+        ring: &TicketRing,
+        now: Time,
+    ) -> EarlyDataOutcome {
         // Tickets of before the start are foreign. But they are told by chance, one in 2^50.
-        let is_starting = ring.now().duration_since(self.started) <= WINDOW;
-        if is_starting && !ring.load().iter().all(RingKey::is_local) {
+        let is_starting = now.duration_since(self.started) <= WINDOW;
+        if is_starting && !is_cached && !ring.load().iter().all(RingKey::is_local) {
             return EarlyDataOutcome::Starting;
         }
         let flight = SessionId::new(&client_random).expect("32 bytes");
@@ -209,21 +238,17 @@ impl EarlyDataGate {
         // SAFETY: by contract.
         unsafe {
             let state = EarlyDataState::read(ssl);
-            if state == EarlyDataState::Counted || !is_rejected(ssl) {
+            if state.counted || !is_rejected(ssl) {
                 return;
             }
-            let outcome = match state {
-                EarlyDataState::Offered { .. } if sys::SSL_session_reused(ssl) != 1 => {
-                    EarlyDataOutcome::NotResumed
-                }
-                EarlyDataState::Offered { alpn } if alpn != hash(chosen_alpn(ssl)) => {
-                    EarlyDataOutcome::AlpnDiffers
-                }
-                EarlyDataState::Offered { .. } => EarlyDataOutcome::TooOld,
-                _ => EarlyDataOutcome::NotResumed,
+            let outcome = if !state.found || sys::SSL_session_reused(ssl) != 1 {
+                EarlyDataOutcome::NotResumed
+            } else if state.alpn != hash(chosen_alpn(ssl)) {
+                EarlyDataOutcome::AlpnDiffers
+            } else {
+                EarlyDataOutcome::TooOld
             };
-            self.counters.count(outcome);
-            EarlyDataState::Counted.write(ssl);
+            self.count(ssl, state, outcome);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_void};
 
 use openssl_sys::{
     CRYPTO_EX_DATA, EVP_CIPHER_CTX, EVP_MAC_CTX, OPENSSL_STACK, OSSL_LIB_CTX, OSSL_PARAM, SSL,
-    SSL_CIPHER, SSL_CTX, SSL_SESSION, X509, X509_CRL, X509_OBJECT,
+    SSL_CIPHER, SSL_CTX, SSL_SESSION, X509, X509_CRL, X509_OBJECT, X509_STORE,
 };
 
 /// `SSL_CTX_generate_session_ticket_fn`: called before OpenSSL issues a NewSessionTicket.
@@ -82,6 +82,9 @@ pub(super) const SSL_CTRL_GET_SESS_CACHE_MODE: c_int = 45;
 pub(super) const SSL_CTRL_SET_CURRENT_CERT: c_int = 117;
 pub(super) const SSL_CERT_SET_FIRST: c_long = 1;
 pub(super) const SSL_CERT_SET_NEXT: c_long = 2;
+
+/// `SSL_CTX_get0_verify_cert_store`.
+pub(super) const SSL_CTRL_GET_VERIFY_CERT_STORE: c_int = 137;
 
 pub(super) const ERR_LIB_SSL: c_int = 20;
 /// `SSL_R_UNEXPECTED_EOF_WHILE_READING`: TCP ended without `close_notify`.
@@ -185,6 +188,8 @@ unsafe extern "C" {
     );
     pub(super) fn SSL_set_msg_callback(ssl: *mut SSL, callback: Option<MessageCallback>);
     pub(super) fn SSL_CTX_get_client_CA_list(ctx: *const SSL_CTX) -> *mut OPENSSL_STACK;
+    pub(super) fn X509_STORE_lock(store: *mut X509_STORE) -> c_int;
+    pub(super) fn X509_STORE_unlock(store: *mut X509_STORE) -> c_int;
     pub(super) fn X509_OBJECT_get0_X509_CRL(object: *const X509_OBJECT) -> *mut X509_CRL;
     pub(super) fn SSL_get_pending_cipher(ssl: *const SSL) -> *const SSL_CIPHER;
     pub(super) fn SSL_SESSION_get0_cipher(session: *const SSL_SESSION) -> *const SSL_CIPHER;

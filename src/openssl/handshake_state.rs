@@ -1,4 +1,4 @@
-//! What a connection remembers of its session between callbacks: three numbers, in the places that
+//! What a connection remembers of its session between callbacks: four numbers, in the places that
 //! ex_data has for pointers, so that a handshake allocates nothing.
 
 use std::ffi::{c_int, c_long, c_void};
@@ -33,8 +33,6 @@ pub(super) enum TicketState {
     Own(PositionIndex),
     /// It was opened; [`age`](HandshakeState::age) is its lineage's.
     Opened {
-        /// Whether this process sealed it.
-        is_own: bool,
         /// The [`hash`] of the id context that its session belongs to.
         id_context: usize,
         /// The [`hash`] of the client's random bytes in the hello that it came with.
@@ -47,10 +45,10 @@ pub(super) enum TicketState {
 }
 
 /// Where a connection holds the numbers. Negative: OpenSSL gave no index.
-pub(super) static INDEXES: LazyLock<[c_int; 3]> = LazyLock::new(|| {
+pub(super) static INDEXES: LazyLock<[c_int; 4]> = LazyLock::new(|| {
     // SAFETY: registers callbacks with the signature that OpenSSL asks for, which never looks at
     // the numbers.
-    [None, None, Some(make_room as _)]
+    [None, None, None, Some(make_room as _)]
         .map(|new| unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), new, None, None) })
 });
 
@@ -60,13 +58,12 @@ const STATE: usize = 0;
 const BEGAN: usize = 1;
 /// The index of what is known of early data.
 const EARLY_DATA: usize = 2;
+/// The index of the time, by the same clock, at which the session was found that comes with it.
+const FOUND_AT: usize = 3;
 
 /// Bits of [`HandshakeState::found`] and of the kind of [`TicketState`] in the number.
 const FOUND: u32 = 4;
 const TICKET: u32 = 4;
-
-/// Kinds of tickets that were opened: another process's, and our own.
-const OPENED: [usize; 2] = [4, 7];
 
 /// Bits of a hash: two fit into what the number has left.
 const HASH: u32 = (usize::BITS - FOUND - TICKET) / 2;
@@ -115,13 +112,9 @@ impl HandshakeState {
             TicketState::Foreign(position) => (2, position.0),
             TicketState::Own(position) => (3, position.0),
             TicketState::Opened {
-                is_own,
                 id_context,
                 client_random,
-            } => (
-                OPENED[usize::from(is_own)],
-                id_context | client_random << HASH,
-            ),
+            } => (4, id_context | client_random << HASH),
             TicketState::Full => (5, 0),
             TicketState::Parsed => (6, 0),
         };
@@ -136,8 +129,7 @@ impl HandshakeState {
                 1 => TicketState::NoKey,
                 2 => TicketState::Foreign(PositionIndex(rest)),
                 3 => TicketState::Own(PositionIndex(rest)),
-                opened if OPENED.contains(&opened) => TicketState::Opened {
-                    is_own: opened == OPENED[1],
+                4 => TicketState::Opened {
                     id_context: rest & ((1 << HASH) - 1),
                     client_random: rest >> HASH & ((1 << HASH) - 1),
                 },
@@ -188,39 +180,52 @@ impl HandshakeState {
     }
 }
 
-impl TicketState {
-    /// Whether the ticket was opened, and this process sealed it.
-    pub(super) fn is_own(self) -> bool {
-        matches!(self, Self::Opened { is_own: true, .. })
-    }
+/// What is known of a connection's early data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct EarlyDataState {
+    /// A session was found that may be resumed.
+    pub(super) found: bool,
+    /// The client offers early data with it.
+    pub(super) offers: bool,
+    /// This process made it.
+    pub(super) is_own: bool,
+    /// Another ClientHello has found a session on this object before (`SSL_clear`).
+    pub(super) is_used: bool,
+    /// What became of the early data has been counted.
+    pub(super) counted: bool,
+    /// The [`hash`] of the protocol that it was made under.
+    pub(super) alpn: usize,
+    /// The [`hash`] of the client's random bytes.
+    pub(super) random: usize,
 }
 
-/// What is known of a connection's early data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EarlyDataState {
-    /// Nothing.
-    Unknown,
-    /// The client offers some with a session that may be resumed, which was made under the protocol
-    /// of that [`hash`].
-    Offered { alpn: usize },
-    /// What became of it has been counted.
-    Counted,
-}
+/// Bits of the flags of an [`EarlyDataState`].
+const FLAGS: u32 = 5;
+const _: () = assert!(FLAGS + 2 * HASH <= usize::BITS);
 
 impl EarlyDataState {
     fn to_number(self) -> usize {
-        match self {
-            Self::Unknown => 0,
-            Self::Counted => 1,
-            Self::Offered { alpn } => 2 | alpn << 2,
-        }
+        let flags = [
+            self.found,
+            self.offers,
+            self.is_own,
+            self.is_used,
+            self.counted,
+        ];
+        let flags = (0..).zip(flags).map(|(bit, flag)| usize::from(flag) << bit);
+        flags.sum::<usize>() | self.alpn << FLAGS | self.random << (FLAGS + HASH)
     }
 
     fn from_number(number: usize) -> Self {
-        match number & 3 {
-            1 => Self::Counted,
-            2 => Self::Offered { alpn: number >> 2 },
-            _ => Self::Unknown,
+        let flag = |bit: u32| number >> bit & 1 == 1;
+        Self {
+            found: flag(0),
+            offers: flag(1),
+            is_own: flag(2),
+            is_used: flag(3),
+            counted: flag(4),
+            alpn: number >> FLAGS & ((1 << HASH) - 1),
+            random: number >> (FLAGS + HASH) & ((1 << HASH) - 1),
         }
     }
 
@@ -237,8 +242,28 @@ impl EarlyDataState {
     /// `ssl` is a live connection.
     pub(super) unsafe fn write(self, ssl: *mut SSL) {
         let number = ptr::without_provenance_mut::<c_void>(self.to_number());
-        // SAFETY: by contract. Without memory for it, a flight may be counted twice.
+        // SAFETY: by contract. Without memory for it, early data is refused.
         unsafe { sys::SSL_set_ex_data(ssl, INDEXES[EARLY_DATA], number) };
+    }
+
+    /// How many milliseconds before `now` the session was found.
+    ///
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn since_found(ssl: *const SSL, now: u64) -> u64 {
+        // SAFETY: as in `read`.
+        let found_at = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[FOUND_AT]) };
+        (now as usize).wrapping_sub(found_at.addr()) as u64
+    }
+
+    /// # Safety
+    ///
+    /// `ssl` is a live connection.
+    pub(super) unsafe fn write_found_at(ssl: *mut SSL, now: u64) {
+        let number = ptr::without_provenance_mut::<c_void>(now as usize);
+        // SAFETY: as in `write`.
+        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[FOUND_AT], number) };
     }
 }
 
@@ -256,12 +281,10 @@ mod tests {
             TicketState::Full,
             TicketState::Parsed,
             TicketState::Opened {
-                is_own: false,
                 id_context: hash(b"tests"),
                 client_random: hash(b""),
             },
             TicketState::Opened {
-                is_own: true,
                 id_context: (1 << HASH) - 1,
                 client_random: (1 << HASH) - 1,
             },
@@ -277,15 +300,11 @@ mod tests {
             }
         }
         assert_eq!(HandshakeState::from_number(0), HandshakeState::default());
-        for state in [
-            EarlyDataState::Unknown,
-            EarlyDataState::Counted,
-            EarlyDataState::Offered { alpn: hash(b"") },
-            EarlyDataState::Offered {
-                alpn: (1 << HASH) - 1,
-            },
-        ] {
-            assert_eq!(EarlyDataState::from_number(state.to_number()), state);
+        for bits in 0..1 << FLAGS {
+            let number = bits | hash(b"h2") << FLAGS | ((1 << HASH) - 1) << (FLAGS + HASH);
+            let state = EarlyDataState::from_number(number);
+            assert_eq!((state.to_number(), state.alpn), (number, hash(b"h2")));
         }
+        assert_eq!(EarlyDataState::from_number(0), EarlyDataState::default());
     }
 }

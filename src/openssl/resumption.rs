@@ -30,6 +30,8 @@ pub struct Resumption {
 struct ContextScope {
     scope: Scope,
     becomes_id_context: bool,
+    /// OpenSSL does not tell what the context has.
+    is_quic: bool,
 }
 
 impl Resumption {
@@ -85,6 +87,7 @@ impl Resumption {
         let own = unsafe { context_scope::id_context_of(context.as_ptr()) };
         let scope = ContextScope {
             scope: *scope,
+            is_quic: own.is_none(),
             becomes_id_context: own.is_some_and(|own| own.is_empty()),
         };
         self.install_on_untouched(context, scope).map(|_| ())
@@ -142,6 +145,7 @@ impl Resumption {
         };
         Ok(ContextScope {
             scope: scope.build(),
+            is_quic: own.is_none(),
             becomes_id_context: own.is_some_and(|own| own.is_empty()),
         })
     }
@@ -167,6 +171,7 @@ impl Resumption {
             let raw = Arc::clone(&self.shared).into_raw();
             if sys::SSL_CTX_set_ex_data(ctx, index, raw) != 1 {
                 drop(Shared::from_raw(raw));
+                context_scope::forget(ctx);
                 return Err(ErrorStack::get().into());
             }
             if scope.becomes_id_context {
@@ -185,7 +190,9 @@ impl Resumption {
                 Some(callbacks::on_decrypted),
                 ctx.cast(),
             );
-            if let Some(gate) = &self.shared.sealer.early_data {
+            // QUIC has rules of its own (RFC 9001, section 4.6.1), and OpenSSL's server none.
+            let gate = self.shared.sealer.early_data.as_ref();
+            if let Some(gate) = gate.filter(|_| !scope.is_quic) {
                 sys::SSL_CTX_set_max_early_data(ctx, gate.bytes);
                 ffi::SSL_CTX_set_recv_max_early_data(ctx, gate.bytes);
                 sys::SSL_CTX_set_options(ctx, ffi::SSL_OP_NO_ANTI_REPLAY);

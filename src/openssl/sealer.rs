@@ -279,14 +279,13 @@ impl Sealer {
             let state = HandshakeState {
                 found: Some(found),
                 ticket: TicketState::Opened {
-                    is_own,
                     id_context: hash(id_context(session)),
                     client_random: client_random_hash(ssl),
                 },
             };
             state.write(ssl);
             if let Some(gate) = &self.early_data {
-                gate.on_found(ssl, session);
+                gate.on_found(ssl, session, is_own, self.ring.now());
             }
             last_second::add_to(session);
             if is_tls13(ssl) {
@@ -333,6 +332,8 @@ impl Sealer {
             }
             // Not the session in the cache itself, which other connections use: its lifetime stays.
             if !(reused && of_cache && !tls13) {
+                // First, so that the lineage is no younger than the ticket's own time says.
+                let left = if stateful { u64::MAX } else { self.decide(ssl) };
                 let issuance = Issuance {
                     lineage: self.lineage(ssl, session, state.ticket, reused),
                     continues: reused && !tls13,
@@ -344,7 +345,6 @@ impl Sealer {
                         self.bindings.record_of(ssl, session, issuance.lineage),
                     );
                 }
-                let left = if stateful { u64::MAX } else { self.decide(ssl) };
                 self.lifetimes
                     .limit(ssl, context, session, issuance, left, &self.ring);
             }

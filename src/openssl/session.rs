@@ -211,13 +211,16 @@ impl SessionCache {
     /// is kept as its encoding only. Whether it is still in the cache and has not expired.
     pub(super) fn keep_encoding(&self, id: &SessionId, spoilt: &SslSessionRef) -> bool {
         let expires_at = end_of_life(spoilt, self.now(), self.unix_time());
-        if expires_at <= self.now() || !self.contains(id) {
+        let Some(began) = self.peek(id, |session| session.began) else {
+            return false;
+        };
+        if expires_at <= self.now() {
             return false;
         }
         if !self.storage.keeps(spoilt) {
             return true;
         }
-        let kept = CachedSession::default();
+        let kept = CachedSession { live: None, began };
         let insert = |encoded: Encoding| self.insert(id, kept, &encoded, expires_at);
         Encoding::of(spoilt).is_ok_and(|encoded| insert(encoded).is_ok())
     }

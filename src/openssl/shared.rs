@@ -153,9 +153,11 @@ static INDEX: LazyLock<c_int> = LazyLock::new(|| {
 
 /// That index, or nothing if OpenSSL lacked memory for any of the indexes that callbacks use.
 pub(super) fn context_index() -> Option<c_int> {
-    let [state, began, early_data] = *handshake_state::INDEXES;
+    let [state, began, early_data, found_at] = *handshake_state::INDEXES;
     let (scope, single_use) = (*context_scope::INDEX, *single_use::INDEX);
-    if_all_were_given([*INDEX, state, began, early_data, scope, single_use])
+    if_all_were_given([
+        *INDEX, state, began, early_data, found_at, scope, single_use,
+    ])
 }
 
 /// The first of some indexes.

@@ -13,8 +13,22 @@ use crate::SessionId;
 /// gives the session another id before it issues the next ticket. Negative: OpenSSL gave no index.
 pub(super) static INDEX: LazyLock<c_int> = LazyLock::new(|| {
     // SAFETY: registers a callback with the signature that OpenSSL asks for.
-    unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_id)) }
+    unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, Some(copy_none), Some(drop_id)) }
 });
+
+/// `SSL_dup`: the copy resumes nothing yet.
+unsafe extern "C" fn copy_none(
+    _to: *mut CRYPTO_EX_DATA,
+    _from: *const CRYPTO_EX_DATA,
+    value: *mut *mut c_void,
+    _index: c_int,
+    _argl: c_long,
+    _argp: *mut c_void,
+) -> c_int {
+    // SAFETY: OpenSSL hands in the place of the copy's value.
+    unsafe { *value = ptr::null_mut() };
+    1
+}
 
 /// `SSL_free`.
 unsafe extern "C" fn drop_id(

@@ -1,11 +1,12 @@
 //! Each flight is accepted once: one after another, in parallel, altered, and long afterwards.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rekindle::openssl::{EarlyData, EarlyDataStatus};
 
-use crate::common::{Client, server};
+use crate::common::{Client, Pipe, server};
 use crate::flight::{Delivered, Flight, WAYS, clock, configured, counted, pass, visited};
 
 #[test]
@@ -158,4 +159,86 @@ fn what_cannot_be_remembered_is_refused() {
             .unwrap()
             .accepted()
     );
+}
+
+/// OpenSSL keeps what it has found out of an age when a handshake begins anew on one object.
+#[test]
+#[allow(unsafe_code)]
+fn a_connection_object_that_is_used_again_accepts_no_old_flight() {
+    use foreign_types_shared::ForeignTypeRef;
+    use openssl::ssl::{Ssl, SslStream};
+
+    unsafe extern "C" {
+        fn SSL_clear(ssl: *mut openssl_sys::SSL) -> std::ffi::c_int;
+    }
+    let clock = clock();
+    let (resumption, server, client) = visited(WAYS[0], &clock);
+    let old = Flight::of(&client).bytes;
+    assert!(Delivered::to(&server, &old).unwrap().accepted());
+    pass(&clock, 40);
+    for _ in 0..60 {
+        resumption.maintain().unwrap();
+    }
+    client.connect(&server);
+    let mut fresh = Flight::of(&client).bytes;
+    let hello = 5 + usize::from(u16::from_be_bytes([fresh[3], fresh[4]]));
+    fresh[hello - 1] ^= 1;
+
+    let (near, far) = Pipe::pair();
+    near.outgoing.borrow_mut().extend(&fresh);
+    let mut ssl = Ssl::new(&server).unwrap();
+    ssl.set_accept_state();
+    let mut stream = SslStream::new(ssl, far).unwrap();
+    let mut buffer = [0; 100];
+    assert!(
+        stream.read_early_data(&mut buffer).is_err(),
+        "a wrong binder"
+    );
+    near.incoming.borrow_mut().clear();
+    stream.get_ref().incoming.borrow_mut().clear();
+    // SAFETY: a live connection, whose handshake has failed.
+    assert_eq!(unsafe { SSL_clear(stream.ssl().as_ptr()) }, 1);
+    near.outgoing.borrow_mut().extend(&old);
+    let _ = stream.read_early_data(&mut buffer);
+    assert_eq!(resumption.early_data_stats().accepted, 1);
+}
+
+/// Another process may have a copy of it.
+#[test]
+fn a_session_that_was_put_into_the_cache_from_elsewhere_gets_none() {
+    let (resumption, server, client) = visited(WAYS[1], &clock());
+    let flight = Flight::of(&client);
+    let copies: Vec<_> = {
+        let guard = resumption.cache().pin();
+        let copy = |view: rekindle::EntryView<'_, _>| (*view.id(), view.encoded().to_vec());
+        guard.iter().map(copy).collect()
+    };
+    for (id, der) in copies {
+        let copy = openssl::ssl::SslSession::from_der(&der).unwrap();
+        resumption.cache().insert_session(&id, copy).unwrap();
+    }
+    let came = flight.complete(&server).unwrap();
+    assert!(!came.accepted() && came.resumed);
+    assert_eq!(counted(&resumption), [("foreign", 1)]);
+}
+
+/// A program that shares sessions puts one back at each lookup.
+#[test]
+fn a_session_that_a_hook_puts_back_accepts_a_flight_once() {
+    let (resumption, server, client) = visited(WAYS[1], &clock());
+    let flight = Flight::of(&client).bytes;
+    assert!(Delivered::to(&server, &flight).unwrap().accepted());
+    let (cache, session) = (Arc::clone(resumption.cache()), client.session());
+    let der = session.to_der().unwrap();
+    resumption.hooks().add(move |event, id| {
+        if event == rekindle::hooks::SessionEvent::Get {
+            let session = openssl::ssl::SslSession::from_der(&der).unwrap();
+            cache.insert_session(id, session).unwrap();
+        }
+    });
+    for _ in 0..3 {
+        let again = Delivered::to(&server, &flight);
+        assert!(!again.is_ok_and(|came| came.accepted()));
+    }
+    assert_eq!(resumption.early_data_stats().accepted, 1);
 }

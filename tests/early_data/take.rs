@@ -7,7 +7,7 @@ use rekindle::SessionId;
 use rekindle::hooks::SessionEvent;
 use rekindle::openssl::Resumption;
 
-use crate::common::{Client, Mechanism, server};
+use crate::common::{Client, Connection, Mechanism, server};
 use crate::flight::{Delivered, Flight, clock, configured, visited};
 
 const KIND: Mechanism = Mechanism::Tls13Stateful;
@@ -86,4 +86,46 @@ fn a_hook_sees_a_session_that_is_taken() {
         *seen.lock().unwrap(),
         [(SessionEvent::Get, true), (SessionEvent::Remove, true)]
     );
+}
+
+/// With another hash, OpenSSL drops the session before it looks at the binder.
+#[test]
+#[allow(unsafe_code)]
+fn a_full_handshake_that_shows_a_ticket_burns_nothing() {
+    use foreign_types_shared::ForeignTypeRef;
+    use openssl::ssl::{Ssl, SslSession};
+    use std::ffi::{c_char, c_int};
+
+    unsafe extern "C" {
+        fn SSL_SESSION_set_cipher(
+            session: *mut openssl_sys::SSL_SESSION,
+            cipher: *const openssl_sys::SSL_CIPHER,
+        ) -> c_int;
+        fn SSL_CIPHER_find(
+            ssl: *mut openssl_sys::SSL,
+            number: *const u8,
+        ) -> *const openssl_sys::SSL_CIPHER;
+        fn SSL_set_ciphersuites(ssl: *mut openssl_sys::SSL, names: *const c_char) -> c_int;
+    }
+    let resumption = configured(KIND, &clock(), |builder| builder.single_use(true));
+    let (server, client) = (server(&resumption), Client::new(KIND));
+    client.connect(&server);
+    let session = client.session();
+    // An observer, who has seen the ticket and nothing else.
+    let observer = Client::new(KIND);
+    let stolen = SslSession::from_der(&session.to_der().unwrap()).unwrap();
+    let any = Ssl::new(&server).unwrap();
+    // SAFETY: live objects; TLS_AES_128_GCM_SHA256, where the session has SHA-384.
+    unsafe {
+        let cipher = SSL_CIPHER_find(any.as_ptr(), b"\x13\x01".as_ptr());
+        assert_eq!(SSL_SESSION_set_cipher(stolen.as_ptr(), cipher), 1);
+    }
+    let offers = observer.new_connection(Some(&stolen), None);
+    // SAFETY: a live connection, and a text that ends in zero.
+    let set = unsafe { SSL_set_ciphersuites(offers.as_ptr(), c"TLS_AES_128_GCM_SHA256".as_ptr()) };
+    assert_eq!(set, 1);
+    let came = Connection::shake_hands(offers, Ssl::new(&server).unwrap()).unwrap();
+    assert!(!came.server.ssl().session_reused());
+    drop(came);
+    assert!(client.offer(&server, &session).resumed());
 }

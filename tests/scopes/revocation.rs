@@ -183,6 +183,31 @@ fn for_sessions_of_other_machines_the_time_of_day_decides() {
 }
 
 #[test]
+fn a_session_that_outlives_its_connection_is_as_old_as_before() {
+    for kind in Mechanism::STATEFUL {
+        let (clock, scope) = (clock(), Scope::new("a"));
+        let ring = TicketRing::builder().clock(clock.clone()).build().unwrap();
+        let resumption = Resumption::builder()
+            .stateless_tickets(false)
+            .keep_sessions(true)
+            .ticket_ring(Arc::new(ring))
+            .build()
+            .unwrap();
+        let server = server(&resumption, &scope);
+        let client = Client::new(kind);
+        let mut broken_off = client.connect(&server);
+        broken_off.rude = true;
+        drop(broken_off);
+        clock.step(-3_600);
+        clock.pass(TICK);
+        resumption.revoke(&scope);
+        clock.pass(TICK);
+        assert!(!client.reconnect(&server).resumed(), "{kind:?}");
+        assert_eq!(resumption.session_stats().revoked, 1, "{kind:?}");
+    }
+}
+
+#[test]
 fn revocations_hold_however_sessions_are_stored() {
     common::with_other_storages(&[
         sessions_of_before_are_revoked_and_those_of_after_are_not,
