@@ -105,9 +105,20 @@ async fn serve(stream: TcpStream, context: &SslContext, upstream: &str) -> Resul
     Ok(stream.shutdown().await?)
 }
 
-/// Whether that is a whole request; of one with a body, its head.
+/// Where the head of the first request ends.
+fn end_of_head(request: &[u8]) -> Option<usize> {
+    let at = request.windows(4).position(|end| end == b"\r\n\r\n")?;
+    Some(at + 4)
+}
+
 fn is_complete(request: &[u8]) -> bool {
-    request.windows(4).any(|end| end == b"\r\n\r\n")
+    end_of_head(request).is_some()
+}
+
+/// Whether a request may come twice: a safe method, and nothing behind its head.
+fn is_safe(request: &[u8]) -> bool {
+    SAFE.iter().any(|method| request.starts_with(method))
+        && end_of_head(request) == Some(request.len())
 }
 
 async fn answer(
@@ -116,23 +127,27 @@ async fn answer(
     upstream: &str,
 ) -> Result<Vec<u8>, Failure> {
     let is_early = Resumption::early_data_status(stream.ssl()) == EarlyDataStatus::Accepted;
-    if is_early && !SAFE.iter().any(|method| request.starts_with(method)) {
+    if is_early && !is_safe(request) {
         return Ok(TOO_EARLY.to_vec());
     }
+    let (head, body) = request.split_at(end_of_head(request).unwrap_or(request.len()));
+    let is_connection = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(b"connection"))
+    };
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    let mut forwarded = lines.next().unwrap_or_default().to_vec();
+    // A client's own claim to be early stays as it is: it says as much.
+    if is_early {
+        forwarded.extend_from_slice(b"Early-Data: 1\r\n");
+    }
+    forwarded.extend_from_slice(b"Connection: close\r\n");
+    lines
+        .filter(|line| !is_connection(line))
+        .for_each(|line| forwarded.extend_from_slice(line));
+    forwarded.extend_from_slice(body);
     let mut behind = TcpStream::connect(upstream).await?;
-    let line = request
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    // A client's own claim stays as it is: it says as much.
-    let early: &[u8] = if is_early { b"Early-Data: 1\r\n" } else { b"" };
-    let head = [
-        &request[..line],
-        early,
-        b"Connection: close\r\n",
-        &request[line..],
-    ];
-    behind.write_all(&head.concat()).await?;
+    behind.write_all(&forwarded).await?;
     let mut answer = Vec::new();
     behind.read_to_end(&mut answer).await?;
     Ok(answer)

@@ -90,6 +90,13 @@ fn of_openssl() {
     assert!(page.contains("Early data was accepted"), "{page}");
     assert!(page.contains("425 Too Early"), "{page}");
 
+    // So is one that has another request behind it.
+    visit(GET);
+    server.files.replace("two", &[GET, POST].concat());
+    let two = server.files.text("two");
+    let page = s_client(&format!("-sess_in {session} -early_data {two}"));
+    assert!(page.contains("425 Too Early"), "{page}");
+
     // Through a HelloRetryRequest it is refused, and the request comes again after the handshake.
     visit(GET);
     let client = format!(

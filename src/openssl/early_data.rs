@@ -45,7 +45,8 @@ impl EarlyData {
     }
 
     /// For how many flights a second there is room, by default 1,000. Up to four times as many are
-    /// accepted for all but some of them; above that, most are refused. 5 MB for each thousand.
+    /// accepted for all but some of them; above that, most are refused. 7 to 11 MB for each
+    /// thousand.
     pub fn flights_per_second(mut self, flights: usize) -> Self {
         self.flights_per_second = flights;
         self

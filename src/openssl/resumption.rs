@@ -226,7 +226,9 @@ impl Resumption {
     /// time however many sessions there are, and reading it keeps no handshake waiting.
     ///
     /// For sessions of other machines, and of this one before its start, the time of day decides.
-    /// Other machines have to revoke theirs themselves.
+    /// Other machines have to revoke theirs themselves, and so has this process after a restart.
+    /// Of contexts that a servername callback swaps in, the scope counts if this is installed on
+    /// them.
     pub fn revoke(&self, scope: &Scope) {
         let (revocations, ring) = (&self.shared.sealer.bindings.revocations, self.ticket_ring());
         revocations.revoke(scope, ring.now(), ring.unix_time());

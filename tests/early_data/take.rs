@@ -126,6 +126,7 @@ fn a_full_handshake_that_shows_a_ticket_burns_nothing() {
     assert_eq!(set, 1);
     let came = Connection::shake_hands(offers, Ssl::new(&server).unwrap()).unwrap();
     assert!(!came.server.ssl().session_reused());
+    assert_eq!(resumption.cache().stats().hits, 1, "it was looked up");
     drop(came);
     assert!(client.offer(&server, &session).resumed());
 }

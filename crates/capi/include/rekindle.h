@@ -110,7 +110,7 @@ struct rekindle_config {
     /// has sealed the ticket (or has the session). The program calls SSL_read_early_data() before
     /// the handshake. 0: none.
     uint32_t early_data;
-    /// For how many flights of early data a second there is room, at 5 kB for each. 0: 1,000.
+    /// For how many flights of early data a second there is room, at 7 to 11 kB for each. 0: 1,000.
     uint32_t early_data_flights;
     /// 1: a session of TLS 1.3 in the cache (SSL_OP_NO_TICKET) resumes once. It is removed when its
     /// client has shown that it has the session's secret. 0: until it expires.
