@@ -98,6 +98,7 @@ impl<V, S: BuildHasher> Cache<V, S> {
 
     /// What `read` makes of the value of a live entry. Leaves no trace, as
     /// [`contains`](Self::contains).
+    #[cfg(feature = "openssl")]
     pub(crate) fn peek<R>(&self, id: &SessionId, read: impl FnOnce(&V) -> R) -> Option<R> {
         let pin = Pin::new();
         let found = self.engine.peek(self.hash(id), id, self.now(), &pin);
