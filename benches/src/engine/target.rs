@@ -171,11 +171,10 @@ impl Internal {
         let last = new.last().cloned();
         let counts = timed(|_| new.drain(..).for_each(|session| self.put(&session)));
         if let Some(last) = last {
-            let (first, second) = (
-                remove_session(&self.cache, &last),
-                remove_session(&self.cache, &last),
-            );
-            assert!(first && !second, "a session was not there once");
+            // It is gone by now if others have filled the cache meanwhile.
+            remove_session(&self.cache, &last);
+            let again = remove_session(&self.cache, &last);
+            assert!(!again, "a session was removed and is still there");
         }
         counts
     }

@@ -253,8 +253,10 @@ CASE_FOR(TLS13_TICKET, a_process_that_has_forked_off_leaves_early_data_to_its_pa
     visit(peers);
     pid_t child = fork();
     if (child == 0) {
-        int taken = takes_early_data(peers);
-        exit(!taken && stats().early_data_foreign == 1 ? 0 : 1);
+        int is_left = !takes_early_data(peers) && stats().early_data_foreign == 1;
+        free_peers(peers);
+        rekindle_shutdown();
+        exit(is_left ? 0 : 1);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     CHECK(takes_early_data(peers) && takes_early_data(peers));
