@@ -16,7 +16,8 @@ pub struct EarlyDataStats {
     /// flight took ten seconds or longer. Also if the program never asks for early data
     /// (`SSL_read_early_data`).
     pub too_old: u64,
-    /// Refused: another process has sealed the ticket, and has its own record of flights.
+    /// Refused: another process has sealed the ticket or made the session, and has its own record
+    /// of flights. Also on a connection object that was used before (`SSL_clear`).
     pub foreign: u64,
     /// Refused: this process has just started, and opens tickets of before.
     pub starting: u64,

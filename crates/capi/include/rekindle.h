@@ -263,7 +263,8 @@ struct rekindle_stats {
     /// Flights refused: they took ten seconds or longer, or the program did not call
     /// SSL_read_early_data().
     uint64_t early_data_too_old;
-    /// Flights refused: another process has sealed their ticket.
+    /// Flights refused: another process has sealed their ticket or made their session, or the SSL
+    /// object was used before (SSL_clear()).
     uint64_t early_data_foreign;
     /// Flights refused: this process has just started, and opens tickets of before.
     uint64_t early_data_starting;
