@@ -66,6 +66,11 @@ impl Revocations {
         self.of_scopes.store(true, Ordering::SeqCst);
     }
 
+    /// Whether there was any, which is cheaper to ask than how old a session is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.here.load(Ordering::SeqCst) == 0 && !self.of_scopes.load(Ordering::SeqCst)
+    }
+
     /// Whether a session of that scope, if it says one, has been revoked.
     pub(crate) fn covers(&self, scope: Option<ScopeTag>, began: Began) -> bool {
         self.all.covers(began)
@@ -129,7 +134,9 @@ mod tests {
         let revocations = Revocations::default();
         assert!(!revocations.covers(None, here(0)));
         assert!(!revocations.covers(None, elsewhere(0)));
+        assert!(revocations.is_empty());
         revocations.revoke_all(Time::from_millis(5_000), DAY);
+        assert!(!revocations.is_empty());
         assert!(revocations.covers(None, here(5_000)));
         assert!(!revocations.covers(None, here(5_001)));
         assert!(revocations.covers(None, elsewhere(86_400)));
@@ -145,6 +152,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(Scope::new);
         let revocations = Revocations::default();
         revocations.revoke(&a, Time::from_millis(1_000), DAY);
+        assert!(!revocations.is_empty());
         assert!(revocations.covers(Some(a.tag()), here(1_000)));
         assert!(revocations.covers(Some(a.tag()), elsewhere(1)));
         assert!(!revocations.covers(Some(b.tag()), here(1_000)));

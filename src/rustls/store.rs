@@ -97,12 +97,16 @@ impl<C: CacheOwner> SessionStore<C> {
 
     /// Of a session that ends then.
     fn is_revoked(&self, expires_at: Time) -> bool {
+        let revocations = &self.shared.revocations;
+        if revocations.is_empty() {
+            return false;
+        }
         let Shared { owner, ring, .. } = &*self.shared;
         let left = expires_at.duration_since(owner.cache().now());
         let age = self.shared.session_timeout.saturating_sub(left);
         let began = Began::Here(ring.now().saturating_sub(age));
         let scope = Some(self.scope.tag());
-        self.shared.revocations.covers(scope, began)
+        revocations.covers(scope, began)
     }
 
     /// The session's value, if it is of this scope. No other value of a cache begins with a digest.
