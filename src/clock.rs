@@ -30,22 +30,25 @@ impl Time {
     /// The point `duration` later (whole milliseconds), or [`Time::NEVER`] where that is too far.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(millis))
+        Self(self.0.saturating_add(whole_millis(duration)))
     }
 
     /// The point `duration` earlier (whole milliseconds), or the clock's origin.
     #[cfg(any(feature = "openssl", feature = "rustls"))]
     #[must_use]
     pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_sub(millis))
+        Self(self.0.saturating_sub(whole_millis(duration)))
     }
 
     /// The time that has passed since `earlier`; zero where `earlier` is later.
     pub const fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// The whole milliseconds of a duration, as far as they go.
+pub(crate) fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where a cache takes its time from.

@@ -34,6 +34,30 @@ macro_rules! counters {
 }
 pub(crate) use counters;
 
+/// Such counters in shards, for those who do not know their thread's number at hand.
+macro_rules! sharded {
+    ($name:ident of $counter:ident, $stats:ty) => {
+        pub(crate) struct $name(Sharded<{ $counter::NUMBER }>);
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self(Sharded::new())
+            }
+        }
+
+        impl $name {
+            pub(crate) fn count(&self, counter: $counter) {
+                self.0.add(thread_number(), counter, 1);
+            }
+
+            pub(crate) fn sum(&self) -> $stats {
+                $counter::sums(|counter| self.0.sum(counter))
+            }
+        }
+    };
+}
+pub(crate) use sharded;
+
 counters!(Counter of Stats {
     Hits: hits,
     Misses: misses,

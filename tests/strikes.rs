@@ -1,5 +1,5 @@
-//! The strike register: within its window it knows every flight that it has let in, whatever comes,
-//! and says so when it has no room.
+//! The strike register: within its window it knows every flight that it has let in. When it has no
+//! room, it says so.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -14,6 +14,10 @@ fn strike(s: &Subject, key: u8, n: u8) -> Result<bool, Refused> {
     (s.cache).insert_if_absent(&id(key), Value::new(n), &[n; 24], Time::NEVER)
 }
 
+fn is_first_once(one: Result<bool, Refused>, other: Result<bool, Refused>) -> bool {
+    matches!((one, other), (Ok(true), Ok(false)) | (Ok(false), Ok(true)))
+}
+
 /// Two equal flights: one is the first, or is told that there is no room; never are both first.
 ///
 /// Catches an insert that takes the other's undecided entry for none, or evicts it.
@@ -25,10 +29,7 @@ fn of_two_equal_flights_one_is_the_first() {
         |s| strike(s, A, 1),
         |s| strike(s, A, 2),
         |s, one, other| {
-            assert!(matches!(
-                (one, other),
-                (Ok(true), Ok(false)) | (Ok(false), Ok(true))
-            ));
+            assert!(is_first_once(one, other));
             assert!(s.get(A).is_some());
         },
     );
@@ -74,10 +75,7 @@ fn of_two_equal_flights_one_takes_the_place_of_an_expired_one() {
         |s| strike(s, A, 1),
         |s| strike(s, A, 2),
         |s, one, other| {
-            assert!(matches!(
-                (one, other),
-                (Ok(true), Ok(false)) | (Ok(false), Ok(true))
-            ));
+            assert!(is_first_once(one, other));
             assert!(matches!(s.get(A), Some(1 | 2)));
         },
     );

@@ -1,9 +1,9 @@
 //! The callbacks that OpenSSL calls in the middle of handshakes. None of them unwinds into C,
 //! blocks, or leaves a reference count wrong.
 
-use std::ffi::{c_int, c_uchar, c_uint, c_void};
+use std::ffi::{c_int, c_uchar, c_void};
 use std::time::Duration;
-use std::{mem, ptr, slice};
+use std::{mem, ptr};
 
 use foreign_types_shared::{ForeignType, ForeignTypeRef};
 use openssl::ssl::{SslSession, SslSessionRef};
@@ -12,7 +12,7 @@ use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_SESSION};
 use super::binding::Unbound;
 use super::cipher::Contexts;
 use super::conflicts::{Conflict, SessionCallbacks, count_changes, lacks_id_context};
-use super::connection::{is_stateful, is_tls13};
+use super::connection::{is_stateful, is_tls13, session_id};
 use super::handshake_state::{HandshakeState, TicketState};
 use super::session::{Found, count_intermediates};
 use super::session_times::{read_record, times, write_record};
@@ -83,19 +83,15 @@ pub(super) unsafe fn get_session(
         // SAFETY: by contract.
         let id = unsafe {
             *copy = 0;
-            let len = usize::try_from(len).unwrap_or(0);
-            let id = if id.is_null() || len == 0 {
-                &[]
-            } else {
-                slice::from_raw_parts(id, len)
-            };
-            SessionId::new(id)
+            SessionId::new(ffi::bytes(id, usize::try_from(len).unwrap_or(0)))
         };
         let (Some(shared), Ok(id)) = (if_open(shared), id) else {
             return ptr::null_mut();
         };
-        // SAFETY: by contract. Of an earlier ClientHello.
-        drop(unsafe { single_use::forget(ssl) });
+        if shared.single_use {
+            // SAFETY: by contract. Of an earlier ClientHello.
+            drop(unsafe { single_use::forget(ssl) });
+        }
         run_hooks(shared, SessionEvent::Get, &id);
         let sealer = &shared.sealer;
         let mut unbound = None;
@@ -171,12 +167,7 @@ pub(super) unsafe fn get_session(
 pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut SSL_SESSION) {
     guarded((), || {
         // SAFETY: OpenSSL hands in a live context, and a session that lives during this call.
-        let (shared, id) = unsafe {
-            let mut len: c_uint = 0;
-            let id = sys::SSL_SESSION_get_id(session, &mut len);
-            let id = slice::from_raw_parts(id, len as usize);
-            (Shared::of_context(ctx), SessionId::new(id))
-        };
+        let (shared, id) = unsafe { (Shared::of_context(ctx), session_id(session)) };
         if let (Some(shared), Ok(id)) = (if_open(shared), id) {
             // SAFETY: as above.
             let session = unsafe { SslSessionRef::from_ptr(session) };
@@ -187,9 +178,7 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
                 }
                 return;
             }
-            if !shared.hooks.is_empty() && shared.cache.contains(&id) {
-                run_hooks(shared, SessionEvent::Remove, &id);
-            }
+            announce_removal(shared, &id);
             shared.cache.remove(&id);
         }
     });
@@ -286,7 +275,9 @@ pub(super) unsafe extern "C" fn on_issue(ssl: *mut SSL, context: *mut c_void) ->
             }
             // The client has finished its handshake, and so has the session's secret if it was
             // resumed.
-            if let (Some(id), 1) = (single_use::forget(ssl), sys::SSL_session_reused(ssl)) {
+            if shared.single_use
+                && let (Some(id), 1) = (single_use::forget(ssl), sys::SSL_session_reused(ssl))
+            {
                 take(shared, &id);
             }
         }
@@ -313,10 +304,14 @@ pub(super) unsafe extern "C" fn allow_early_data(ssl: *mut SSL, context: *mut c_
 /// Takes a session out of the cache. Whether it was there: of any number of connections that do so
 /// with one session, one finds it.
 fn take(shared: &Shared, id: &SessionId) -> bool {
+    announce_removal(shared, id);
+    shared.cache.pin().take(id).is_some()
+}
+
+fn announce_removal(shared: &Shared, id: &SessionId) {
     if !shared.hooks.is_empty() && shared.cache.contains(id) {
         run_hooks(shared, SessionEvent::Remove, id);
     }
-    shared.cache.pin().take(id).is_some()
 }
 
 /// Runs the hooks outside every critical step: nothing is pinned, no callback is half done. What

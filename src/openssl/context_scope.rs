@@ -1,13 +1,14 @@
 //! The scope of a context: where the context keeps it, and what says what it is, the session id
 //! context that the program has set, and what is on the context that a session must not outlive.
 
-use std::ffi::{c_int, c_long, c_uint, c_void};
+use std::ffi::{c_int, c_uint, c_void};
 use std::sync::LazyLock;
 use std::{ptr, slice};
 
-use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL, SSL_CTX, X509_OBJECT};
+use openssl_sys::{self as sys, SSL, SSL_CTX, X509_OBJECT};
 
 use super::connection::id_context;
+use super::ex_data::drop_box;
 use super::ffi;
 use crate::resume::{ClientAuth, Scope, ScopeBuilder};
 
@@ -15,23 +16,10 @@ use crate::resume::{ClientAuth, Scope, ScopeBuilder};
 /// gave none.
 pub(super) static INDEX: LazyLock<c_int> = LazyLock::new(|| {
     // SAFETY: registers a callback with the signature that OpenSSL asks for.
-    unsafe { sys::SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_scope)) }
-});
-
-/// `SSL_CTX_free`.
-unsafe extern "C" fn drop_scope(
-    _ctx: *mut c_void,
-    value: *mut c_void,
-    _ad: *mut CRYPTO_EX_DATA,
-    _index: c_int,
-    _argl: c_long,
-    _argp: *mut c_void,
-) {
-    if !value.is_null() {
-        // SAFETY: the index holds null or what `keep` has put there, and this is its end.
-        drop(unsafe { Box::from_raw(value.cast::<Scope>()) });
+    unsafe {
+        sys::SSL_CTX_get_ex_new_index(0, ptr::null_mut(), None, None, Some(drop_box::<Scope>))
     }
-}
+});
 
 /// Has a context, which has none yet, keep its scope. Fails without memory.
 ///

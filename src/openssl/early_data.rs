@@ -36,7 +36,7 @@ pub struct EarlyData {
 }
 
 impl EarlyData {
-    /// Up to so many bytes in each flight; clients are told. At zero, none.
+    /// Up to this number of bytes in each flight; clients are told. At zero, none.
     pub fn up_to(bytes: u32) -> Self {
         Self {
             bytes,

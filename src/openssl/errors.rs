@@ -30,8 +30,8 @@ pub enum BuildError {
     /// days.
     #[error("a full handshake's maximum age of {0:?}: it must be whole seconds, 1 to 604800")]
     FullHandshakeMaxAge(Duration),
-    /// There is no room to remember so many flights of early data.
-    #[error("no room for so many flights of early data")]
+    /// There is no room to remember that many flights of early data.
+    #[error("no room for that many flights of early data")]
     EarlyData(#[source] ConfigError),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL};
 
+use super::ex_data::{number, set_number};
 use super::ffi;
 use crate::resume::{PositionIndex, ResumedBy};
 
@@ -93,6 +94,18 @@ pub(super) fn hash(bytes: &[u8]) -> usize {
     (hash >> (u64::BITS - HASH)) as usize
 }
 
+/// How many milliseconds before `now` a time was that a connection holds.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn since(ssl: *const SSL, index: usize, now: u64) -> u64 {
+    // SAFETY: by contract.
+    let then = unsafe { number(ssl, INDEXES[index]) };
+    // Where pointers have 32 bits, times less than 49 days ago are right.
+    (now as usize).wrapping_sub(then) as u64
+}
+
 /// A state in which no session has been found yet.
 impl From<TicketState> for HandshakeState {
     fn from(ticket: TicketState) -> Self {
@@ -144,18 +157,16 @@ impl HandshakeState {
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn read(ssl: *const SSL) -> Self {
-        // SAFETY: by contract; the index holds a number, never a pointer.
-        let state = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[STATE]) };
-        Self::from_number(state.addr())
+        // SAFETY: by contract.
+        Self::from_number(unsafe { number(ssl, INDEXES[STATE]) })
     }
 
     /// # Safety
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn write(self, ssl: *mut SSL) {
-        let number = ptr::without_provenance_mut::<c_void>(self.to_number());
-        // SAFETY: by contract. Without memory for it, nothing but the state is lost.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[STATE], number) };
+        // SAFETY: by contract.
+        unsafe { set_number(ssl, INDEXES[STATE], self.to_number()) };
     }
 
     /// How many milliseconds before `now` the session or its lineage began.
@@ -164,19 +175,16 @@ impl HandshakeState {
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn age(ssl: *const SSL, now: u64) -> u64 {
-        // SAFETY: as in `read`.
-        let began = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[BEGAN]) };
-        // Where pointers have 32 bits, ages below 49 days are right.
-        (now as usize).wrapping_sub(began.addr()) as u64
+        // SAFETY: by contract.
+        unsafe { since(ssl, BEGAN, now) }
     }
 
     /// # Safety
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn write_age(ssl: *mut SSL, now: u64, age: u64) {
-        let number = ptr::without_provenance_mut::<c_void>(now.wrapping_sub(age) as usize);
-        // SAFETY: as in `write`.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[BEGAN], number) };
+        // SAFETY: by contract.
+        unsafe { set_number(ssl, INDEXES[BEGAN], now.wrapping_sub(age) as usize) };
     }
 }
 
@@ -233,17 +241,16 @@ impl EarlyDataState {
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn read(ssl: *const SSL) -> Self {
-        // SAFETY: by contract; the index holds a number, never a pointer.
-        Self::from_number(unsafe { sys::SSL_get_ex_data(ssl, INDEXES[EARLY_DATA]) }.addr())
+        // SAFETY: by contract.
+        Self::from_number(unsafe { number(ssl, INDEXES[EARLY_DATA]) })
     }
 
     /// # Safety
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn write(self, ssl: *mut SSL) {
-        let number = ptr::without_provenance_mut::<c_void>(self.to_number());
         // SAFETY: by contract. Without memory for it, early data is refused.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[EARLY_DATA], number) };
+        unsafe { set_number(ssl, INDEXES[EARLY_DATA], self.to_number()) };
     }
 
     /// How many milliseconds before `now` the session was found.
@@ -252,18 +259,16 @@ impl EarlyDataState {
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn since_found(ssl: *const SSL, now: u64) -> u64 {
-        // SAFETY: as in `read`.
-        let found_at = unsafe { sys::SSL_get_ex_data(ssl, INDEXES[FOUND_AT]) };
-        (now as usize).wrapping_sub(found_at.addr()) as u64
+        // SAFETY: by contract.
+        unsafe { since(ssl, FOUND_AT, now) }
     }
 
     /// # Safety
     ///
     /// `ssl` is a live connection.
     pub(super) unsafe fn write_found_at(ssl: *mut SSL, now: u64) {
-        let number = ptr::without_provenance_mut::<c_void>(now as usize);
-        // SAFETY: as in `write`.
-        unsafe { sys::SSL_set_ex_data(ssl, INDEXES[FOUND_AT], number) };
+        // SAFETY: by contract.
+        unsafe { set_number(ssl, INDEXES[FOUND_AT], now as usize) };
     }
 }
 

@@ -35,6 +35,7 @@ mod context_scope;
 mod early_data;
 mod encoding;
 mod errors;
+mod ex_data;
 mod ffi;
 mod handshake_state;
 mod issuing;

@@ -34,6 +34,17 @@ struct ContextScope {
     is_quic: bool,
 }
 
+impl ContextScope {
+    /// For a context whose program has set that session id context, as OpenSSL tells.
+    fn new(scope: Scope, own: Option<&[u8]>) -> Self {
+        Self {
+            scope,
+            becomes_id_context: own.is_some_and(<[u8]>::is_empty),
+            is_quic: own.is_none(),
+        }
+    }
+}
+
 impl Resumption {
     /// Installs everything on a context: the callbacks for new sessions, lookups, removals, tickets
     /// and their keys, and for sessions that are not to be resumed
@@ -50,7 +61,7 @@ impl Resumption {
     /// [`install_scoped`](Self::install_scoped). (Over QUIC, OpenSSL does not tell whether the
     /// program has set a session id context, and it stays as it is.)
     ///
-    /// A session that was made under one server name is not resumed under another, whatever the
+    /// A session that was made under one server name is not resumed under another, on any
     /// context: see [`names_as_one`](super::ResumptionBuilder::names_as_one).
     ///
     /// On the same context, do not
@@ -85,11 +96,7 @@ impl Resumption {
     ) -> Result<(), InstallError> {
         // SAFETY: `context` is valid, and no other thread uses it while it is being built.
         let own = unsafe { context_scope::id_context_of(context.as_ptr()) };
-        let scope = ContextScope {
-            scope: *scope,
-            is_quic: own.is_none(),
-            becomes_id_context: own.is_some_and(|own| own.is_empty()),
-        };
+        let scope = ContextScope::new(*scope, own.as_deref());
         self.install_on_untouched(context, scope).map(|_| ())
     }
 
@@ -143,11 +150,7 @@ impl Resumption {
             (Some(made), _) => made,
             (None, _) => return Err(InstallError::NoScope),
         };
-        Ok(ContextScope {
-            scope: scope.build(),
-            is_quic: own.is_none(),
-            becomes_id_context: own.is_some_and(|own| own.is_empty()),
-        })
+        Ok(ContextScope::new(scope.build(), own.as_deref()))
     }
 
     fn install_all(

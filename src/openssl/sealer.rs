@@ -254,7 +254,10 @@ impl Sealer {
             if own_age != Some(lineage) {
                 HandshakeState::write_age(ssl, now, lineage);
             }
-            self.accept(ssl, session, position, own_age.is_some(), renewable)
+            if let Some(gate) = &self.early_data {
+                gate.on_found(ssl, session, own_age.is_some(), Time::from_millis(now));
+            }
+            self.accept(ssl, session, position, renewable)
         }
     }
 
@@ -266,7 +269,6 @@ impl Sealer {
         ssl: *mut SSL,
         session: *mut SSL_SESSION,
         position: PositionIndex,
-        is_own: bool,
         renewable: bool,
     ) -> c_int {
         let found = if position.is_previous() {
@@ -284,9 +286,6 @@ impl Sealer {
                 },
             };
             state.write(ssl);
-            if let Some(gate) = &self.early_data {
-                gate.on_found(ssl, session, is_own, self.ring.now());
-            }
             last_second::add_to(session);
             if is_tls13(ssl) {
                 renewable

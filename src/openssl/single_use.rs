@@ -7,13 +7,22 @@ use std::sync::LazyLock;
 
 use openssl_sys::{self as sys, CRYPTO_EX_DATA, SSL};
 
+use super::ex_data::drop_box;
 use crate::SessionId;
 
 /// Where a connection holds the id of the session that it resumes, as a `Box<SessionId>`: OpenSSL
 /// gives the session another id before it issues the next ticket. Negative: OpenSSL gave no index.
 pub(super) static INDEX: LazyLock<c_int> = LazyLock::new(|| {
     // SAFETY: registers a callback with the signature that OpenSSL asks for.
-    unsafe { sys::SSL_get_ex_new_index(0, ptr::null_mut(), None, Some(copy_none), Some(drop_id)) }
+    unsafe {
+        sys::SSL_get_ex_new_index(
+            0,
+            ptr::null_mut(),
+            None,
+            Some(copy_none),
+            Some(drop_box::<SessionId>),
+        )
+    }
 });
 
 /// `SSL_dup`: the copy resumes nothing yet.
@@ -30,30 +39,14 @@ unsafe extern "C" fn copy_none(
     1
 }
 
-/// `SSL_free`.
-unsafe extern "C" fn drop_id(
-    _ssl: *mut c_void,
-    value: *mut c_void,
-    _ad: *mut CRYPTO_EX_DATA,
-    _index: c_int,
-    _argl: c_long,
-    _argp: *mut c_void,
-) {
-    if !value.is_null() {
-        // SAFETY: the index holds null or what `remember` has put there, and this is its end.
-        drop(unsafe { Box::from_raw(value.cast::<SessionId>()) });
-    }
-}
-
 /// Remembers which session a connection is about to resume.
 ///
 /// # Safety
 ///
-/// `ssl` is a live connection.
+/// `ssl` is a live connection that remembers none: [`forget`] it before.
 pub(super) unsafe fn remember(ssl: *mut SSL, id: SessionId) {
-    // SAFETY: by contract; what was there before, after a second ClientHello, ends here.
+    // SAFETY: by contract; what OpenSSL has not taken is freed.
     unsafe {
-        drop(forget(ssl));
         let id = Box::into_raw(Box::new(id));
         if sys::SSL_set_ex_data(ssl, *INDEX, id.cast()) != 1 {
             drop(Box::from_raw(id));

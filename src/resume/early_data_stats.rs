@@ -1,7 +1,7 @@
 //! What became of early data (0-RTT) that clients offered.
 
 use crate::cache::thread_number;
-use crate::counters::{Sharded, counters};
+use crate::counters::{Sharded, counters, sharded};
 
 /// Flights of early data by what became of them: each is accepted, or refused for one reason, which
 /// costs its client a round trip and nothing else.
@@ -47,20 +47,4 @@ counters!(EarlyDataOutcome of EarlyDataStats {
     NotResumed: not_resumed,
 });
 
-pub(crate) struct EarlyDataCounters(Sharded<{ EarlyDataOutcome::NUMBER }>);
-
-impl Default for EarlyDataCounters {
-    fn default() -> Self {
-        Self(Sharded::new())
-    }
-}
-
-impl EarlyDataCounters {
-    pub(crate) fn count(&self, outcome: EarlyDataOutcome) {
-        self.0.add(thread_number(), outcome, 1);
-    }
-
-    pub(crate) fn sum(&self) -> EarlyDataStats {
-        EarlyDataOutcome::sums(|outcome| self.0.sum(outcome))
-    }
-}
+sharded!(EarlyDataCounters of EarlyDataOutcome, EarlyDataStats);

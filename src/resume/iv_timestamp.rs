@@ -12,6 +12,7 @@ use std::time::Duration;
 use siphasher::sip::SipHasher24;
 
 use super::lineage::millis;
+use crate::clock::whole_millis;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Bits of a timestamp in milliseconds: 34 years, then they begin anew.
@@ -115,7 +116,7 @@ impl IvTimestamps {
 
 /// The least and the greatest wall offset of a session of now, whose time is in whole seconds.
 fn offsets_of_clocks(now: u64, unix: Duration) -> [u64; 2] {
-    let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+    let unix = whole_millis(unix);
     [unix.saturating_sub(1_000), unix].map(|unix| ordered_offset(unix, now))
 }
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::session_record::SessionRecord;
+use crate::clock::whole_millis;
 
 /// What a session says of its times.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +24,7 @@ impl SessionTimes {
     /// its time is in whole seconds; never less, or a chain of renewals could go on by changing
     /// machines within seconds.
     pub(crate) fn age_by_wall_clock(&self, unix: Duration) -> u64 {
-        let now = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-        now.saturating_sub(millis(self.time))
+        whole_millis(unix).saturating_sub(millis(self.time))
     }
 
     /// When the lineage began, since 1970.

@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 
 use super::Scope;
 use crate::Time;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::clock::whole_millis;
+use crate::sync::{AtomicBool, Ordering};
 
 /// What a session carries of its scope: enough to find it among those of a process.
 pub(crate) type ScopeTag = [u8; 8];
@@ -25,20 +26,26 @@ pub(crate) enum Began {
 /// time however many sessions there are.
 #[derive(Debug, Default)]
 pub(crate) struct Revocations {
-    all: Mark,
-    /// Whether there are any of scopes: the map allocates for each thread that reads it first.
-    of_scopes: AtomicBool,
-    /// Of scopes that were revoked. Replaced as a whole: of two revocations at once none is lost.
-    scopes: ArcSwap<HashMap<ScopeTag, Mark>>,
+    /// Whether there are any: a thread that reads them for the first time allocates.
+    any: AtomicBool,
+    /// Replaced as a whole: of two revocations at once none is lost.
+    last: ArcSwap<Last>,
+}
+
+/// The last revocation of all scopes, and of those that were revoked one by one.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    of_all: Mark,
+    of_scopes: HashMap<ScopeTag, Mark>,
 }
 
 /// The last revocation: one more than its time, so that zero is none. Both only grow.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     /// In milliseconds by the ring's clock.
-    here: AtomicU64,
+    here: u64,
     /// In milliseconds since 1970.
-    unix: AtomicU64,
+    unix: u64,
 }
 
 /// No session lives longer than seven days, and clocks of machines differ.
@@ -53,65 +60,61 @@ impl Scope {
 
 impl Revocations {
     pub(crate) fn revoke_all(&self, now: Time, unix: Duration) {
-        self.all.set(now, unix);
+        self.change(|last| last.of_all.set(now, unix));
     }
 
     pub(crate) fn revoke(&self, scope: &Scope, now: Time, unix: Duration) {
-        self.scopes.rcu(|scopes| {
-            let kept = scopes.iter().filter(|(_, mark)| !mark.is_forgotten(now));
-            let mut scopes: HashMap<_, _> = kept.map(|(tag, mark)| (*tag, mark.copy())).collect();
-            scopes.entry(scope.tag()).or_default().set(now, unix);
-            scopes
+        self.change(|last| {
+            last.of_scopes.retain(|_, mark| !mark.is_forgotten(now));
+            last.of_scopes
+                .entry(scope.tag())
+                .or_default()
+                .set(now, unix);
         });
-        self.of_scopes.store(true, Ordering::SeqCst);
+    }
+
+    fn change(&self, change: impl Fn(&mut Last)) {
+        self.last.rcu(|last| {
+            let mut last = Last::clone(last);
+            change(&mut last);
+            last
+        });
+        // SeqCst, as in `is_empty`: a handshake that looks after the call has returned sees it.
+        self.any.store(true, Ordering::SeqCst);
     }
 
     /// Whether there was any, which is cheaper to ask than how old a session is.
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.here.load(Ordering::SeqCst) == 0 && !self.of_scopes.load(Ordering::SeqCst)
+        !self.any.load(Ordering::SeqCst)
     }
 
     /// Whether a session of that scope, if it says one, has been revoked.
     pub(crate) fn covers(&self, scope: Option<ScopeTag>, began: Began) -> bool {
-        self.all.covers(began)
-            || self.of_scopes.load(Ordering::SeqCst)
-                && scope.is_some_and(|scope| {
-                    let scopes = self.scopes.load();
-                    scopes.get(&scope).is_some_and(|mark| mark.covers(began))
-                })
+        if self.is_empty() {
+            return false;
+        }
+        let last = self.last.load();
+        let of_scope = scope.and_then(|scope| last.of_scopes.get(&scope));
+        last.of_all.covers(began) || of_scope.is_some_and(|mark| mark.covers(began))
     }
 }
 
 impl Mark {
-    fn copy(&self) -> Self {
-        let copy = |mark: &AtomicU64| AtomicU64::new(mark.load(Ordering::SeqCst));
-        Self {
-            here: copy(&self.here),
-            unix: copy(&self.unix),
-        }
-    }
-
-    fn set(&self, now: Time, unix: Duration) {
-        let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-        // SeqCst, as in `covers`: a handshake that looks after the call has returned sees it.
-        for (mark, time) in [(&self.here, now.as_millis()), (&self.unix, unix)] {
-            mark.fetch_max(time.saturating_add(1), Ordering::SeqCst);
-        }
+    fn set(&mut self, now: Time, unix: Duration) {
+        let after = |millis: u64| millis.saturating_add(1);
+        self.here = self.here.max(after(now.as_millis()));
+        self.unix = self.unix.max(after(whole_millis(unix)));
     }
 
     fn covers(&self, began: Began) -> bool {
         match began {
-            Began::Here(time) => time.as_millis() < self.here.load(Ordering::SeqCst),
-            Began::Elsewhere(unix) => {
-                let unix = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-                unix < self.unix.load(Ordering::SeqCst)
-            }
+            Began::Here(time) => time.as_millis() < self.here,
+            Began::Elsewhere(unix) => whole_millis(unix) < self.unix,
         }
     }
 
     fn is_forgotten(&self, now: Time) -> bool {
-        let revoked = Time::from_millis(self.here.load(Ordering::SeqCst));
-        now.duration_since(revoked) > FORGOTTEN_AFTER
+        now.duration_since(Time::from_millis(self.here)) > FORGOTTEN_AFTER
     }
 }
 
@@ -169,6 +172,6 @@ mod tests {
             let now = Time::from_millis(0).saturating_add(day * DAY);
             revocations.revoke(&Scope::new(day.to_be_bytes()), now, day * DAY);
         }
-        assert_eq!(revocations.scopes.load().len(), 9);
+        assert_eq!(revocations.last.load().of_scopes.len(), 9);
     }
 }

@@ -97,7 +97,7 @@ impl ScopeBuilder {
         self
     }
 
-    /// The number of the certificate revocation list, or whatever else changes with it.
+    /// The number of the certificate revocation list, or anything else that changes with it.
     pub fn crl_number(mut self, number: impl AsRef<[u8]>) -> Self {
         self.crl_number = number.as_ref().to_vec();
         self

@@ -1,7 +1,7 @@
 //! Why sessions of the cache were not resumed although they were found.
 
 use crate::cache::thread_number;
-use crate::counters::{Sharded, counters};
+use crate::counters::{Sharded, counters, sharded};
 
 /// Sessions of the cache that a client named and that were found, but not resumed. The cache itself
 /// counts them as expired. (Of sessions in tickets, [`TicketStats`](super::TicketStats) tells as
@@ -20,20 +20,4 @@ counters!(SessionCounter of SessionStats {
     Revoked: revoked,
 });
 
-pub(crate) struct SessionCounters(Sharded<{ SessionCounter::NUMBER }>);
-
-impl Default for SessionCounters {
-    fn default() -> Self {
-        Self(Sharded::new())
-    }
-}
-
-impl SessionCounters {
-    pub(crate) fn count(&self, counter: SessionCounter) {
-        self.0.add(thread_number(), counter, 1);
-    }
-
-    pub(crate) fn sum(&self) -> SessionStats {
-        SessionCounter::sums(|counter| self.0.sum(counter))
-    }
-}
+sharded!(SessionCounters of SessionCounter, SessionStats);

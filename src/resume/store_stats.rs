@@ -1,7 +1,7 @@
 //! Counters of a store of sessions behind a TLS library that keeps none itself.
 
 use crate::cache::thread_number;
-use crate::counters::{Sharded, counters};
+use crate::counters::{Sharded, counters, sharded};
 
 /// What a TLS library has asked of its store of sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,18 +35,4 @@ counters!(StoreCounter of StoreStats {
     InvalidKeys: invalid_keys,
 });
 
-pub(crate) struct StoreCounters(Sharded<{ StoreCounter::NUMBER }>);
-
-impl StoreCounters {
-    pub(crate) fn new() -> Self {
-        Self(Sharded::new())
-    }
-
-    pub(crate) fn count(&self, counter: StoreCounter) {
-        self.0.add(thread_number(), counter, 1);
-    }
-
-    pub(crate) fn sum(&self) -> StoreStats {
-        StoreCounter::sums(|counter| self.0.sum(counter))
-    }
-}
+sharded!(StoreCounters of StoreCounter, StoreStats);

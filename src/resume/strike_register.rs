@@ -49,8 +49,8 @@ pub enum Strike {
 const ROOM: usize = 4;
 
 impl StrikeRegister {
-    /// A register that remembers flights for `window`, with room for so many a second, and for four
-    /// times as many before most are refused.
+    /// A register that remembers flights for `window`, with room for that many a second, and for
+    /// four times as many before most are refused.
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ impl<C: CacheOwner> Resumption<C> {
             hooks,
             session_timeout,
             revocations,
-            store: StoreCounters::new(),
+            store: StoreCounters::default(),
             tickets: Arc::new(TicketCounters::new()),
             maintainer: Maintainer::default(),
         };

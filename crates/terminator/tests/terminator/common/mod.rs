@@ -138,10 +138,8 @@ impl Terminator {
 
     /// What the admin address answers to a POST, status and body.
     pub(crate) fn post(&self, path: &str) -> (String, String) {
-        let agent = Agent::config_builder().http_status_as_error(false);
-        let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
         let url = format!("http://{}{path}", self.admin);
-        let answer = Agent::new_with_config(agent).post(url).send_empty();
+        let answer = agent().post(url).send_empty();
         let mut answer = answer.expect("an answer");
         let body = answer.body_mut().read_to_string().expect("text");
         (format!("{:?} {}", answer.version(), answer.status()), body)
@@ -185,10 +183,14 @@ pub(crate) struct Head {
     pub(crate) content_type: String,
 }
 
-fn http_get(address: SocketAddr, path: &str, accept: &str) -> (Head, String) {
+fn agent() -> Agent {
     let agent = Agent::config_builder().http_status_as_error(false);
     let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
-    let answer = Agent::new_with_config(agent).get(format!("http://{address}{path}"));
+    Agent::new_with_config(agent)
+}
+
+fn http_get(address: SocketAddr, path: &str, accept: &str) -> (Head, String) {
+    let answer = agent().get(format!("http://{address}{path}"));
     let mut answer = (answer.header("Accept", accept).call()).expect("an answer");
     let body = answer.body_mut().read_to_string().expect("text");
     let content_type = answer.headers().get("content-type");
