@@ -2,11 +2,12 @@
 //! context. OpenSSL looks sessions up before it reads the server name, under the context that the
 //! connection began with.
 
-use std::ffi::{CStr, c_uint};
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
+use super::client_hello::{extension, host_name};
 use super::session_times::read_record;
 use super::{context_scope, ffi};
 use crate::resume::{Began, Revocations, Scope, ServerNames, SessionRecord};
@@ -109,50 +110,6 @@ unsafe fn hostname<'a>(session: *const SSL_SESSION) -> Option<&'a [u8]> {
 /// As [`Bindings::check`]; the bytes live until the callback returns.
 unsafe fn asked_for<'a>(ssl: *mut SSL) -> &'a [u8] {
     // SAFETY: by contract.
-    let extension = unsafe { hello_extension(ssl, ffi::TLSEXT_TYPE_SERVER_NAME) };
-    extension.and_then(host_name).unwrap_or(&[])
-}
-
-/// An extension of the ClientHello that is being read.
-///
-/// # Safety
-///
-/// As [`Bindings::check`]; the bytes live until the callback returns.
-pub(super) unsafe fn hello_extension<'a>(ssl: *mut SSL, number: c_uint) -> Option<&'a [u8]> {
-    let (mut start, mut len) = (std::ptr::null(), 0);
-    // SAFETY: by contract; OpenSSL keeps the ClientHello while the callback runs.
-    unsafe {
-        let found = ffi::SSL_client_hello_get0_ext(ssl, number, &mut start, &mut len) == 1;
-        found.then(|| ffi::bytes(start, len))
-    }
-}
-
-/// The host name in the extension's body (RFC 6066, section 3): a list, of which OpenSSL allows one
-/// entry of that type.
-fn host_name(body: &[u8]) -> Option<&[u8]> {
-    let (_, entry) = body.split_first_chunk::<2>()?;
-    let (&[0, high, low], name) = entry.split_first_chunk()? else {
-        return None;
-    };
-    name.get(..usize::from(u16::from_be_bytes([high, low])))
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_name_is_read_and_nothing_else_is_one() {
-        assert_eq!(host_name(b"\0\x09\0\0\x06a.test"), Some(&b"a.test"[..]));
-        let no_names: [&[u8]; 5] = [
-            b"",
-            b"\0",
-            b"\0\x04\0\0",
-            b"\0\x09\x01\0\x06a.test",
-            b"\0\x09\0\0\x07a.test",
-        ];
-        for no_name in no_names {
-            assert_eq!(host_name(no_name), None);
-        }
-    }
+    let names = unsafe { extension(ssl, ffi::TLSEXT_TYPE_SERVER_NAME) };
+    names.and_then(host_name).unwrap_or(&[])
 }

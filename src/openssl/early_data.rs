@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use openssl_sys::{self as sys, SSL, SSL_SESSION};
 
-use super::binding::hello_extension;
+use super::client_hello;
 use super::connection::{client_random, client_random_hash, session_id};
 use super::ffi;
 use super::handshake_state::{EarlyDataState, HandshakeState, hash};
@@ -256,10 +256,10 @@ impl EarlyDataGate {
 
 /// # Safety
 ///
-/// As [`hello_extension`].
+/// As [`client_hello::extension`].
 unsafe fn offers_early_data(ssl: *mut SSL) -> bool {
     // SAFETY: by contract.
-    unsafe { hello_extension(ssl, ffi::TLSEXT_TYPE_EARLY_DATA).is_some() }
+    unsafe { client_hello::extension(ssl, ffi::TLSEXT_TYPE_EARLY_DATA).is_some() }
 }
 
 /// # Safety

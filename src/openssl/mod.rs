@@ -29,6 +29,7 @@ mod binding;
 mod builder;
 mod callbacks;
 mod cipher;
+mod client_hello;
 mod conflicts;
 mod connection;
 mod context_scope;
@@ -59,6 +60,7 @@ pub use crate::resume::{
     ClientAuth, EarlyDataStats, ResumedBy, Scope, ScopeBuilder, SessionStats, TicketStats,
 };
 pub use builder::ResumptionBuilder;
+pub use client_hello::client_hello_server_name;
 pub use conflicts::Conflicts;
 pub use early_data::{EarlyData, EarlyDataStatus};
 pub use errors::{BuildError, InstallError, StoreError};
