@@ -18,7 +18,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parse, HeaderError> {
     let Some(rest) = after(bytes, PROXY, HeaderError::NoHeader)? else {
         return Ok(Parse::Incomplete);
     };
-    // Of the two last bytes of the word, one tells which it is.
+    // Which word it can only be; the next step tells whether it is.
     let (word, ip): (&[u8], Option<ParseIp>) = match (rest.first(), rest.get(3)) {
         (Some(b'U'), _) => (b"UNKNOWN", None),
         (_, Some(b'6')) => (b"TCP6 ", Some(ipv6)),
@@ -27,14 +27,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parse, HeaderError> {
     let Some(rest) = after(rest, word, HeaderError::Protocol)? else {
         return Ok(Parse::Incomplete);
     };
+    if ip.is_none() && !matches!(rest.first(), None | Some(b' ' | b'\r' | b'\n')) {
+        return Err(HeaderError::Protocol);
+    }
     let Some(text) = text(rest, bytes.len() - rest.len(), ip.is_some())? else {
         return Ok(Parse::Incomplete);
     };
-    let addresses = match ip {
-        Some(ip) => Some(addresses(text, ip)?),
-        None if text.is_empty() || text.starts_with(b" ") => None,
-        None => return Err(HeaderError::Protocol),
-    };
+    let addresses = ip.map(|ip| addresses(text, ip)).transpose()?;
     Ok(Parse::Complete {
         header: Received { addresses },
         length: bytes.len() - rest.len() + text.len() + CRLF,
