@@ -122,7 +122,7 @@ fn addresses_of(outgoing: &Outgoing<'_>, version: Version) -> Option<Addresses> 
     }
 }
 
-/// Facts with lengths and contents from the fuzzer: the TLVs are well-formed whatever they are.
+/// Facts with lengths and contents from the fuzzer: all of them make headers that are read.
 fn send(bytes: &[u8]) {
     let Some((&[source, destination, flags, ports], rest)) = bytes.split_first_chunk() else {
         return;

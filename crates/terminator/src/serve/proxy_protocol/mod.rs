@@ -40,7 +40,10 @@
 //! | bit | meaning |
 //! |---|---|
 //! | [`FLAG_RESUMED`] (0x01) | the handshake resumed a session |
-//! | [`FLAG_EARLY_DATA`] (0x02) | the connection begins with early data of TLS 1.3, which an attacker may have replayed: at the time of the header the client has not completed the handshake |
+//! | [`FLAG_EARLY_DATA`] (0x02) | the connection begins with early data of TLS 1.3 |
+//!
+//! An attacker may have replayed early data: at the time of the header, the client has not
+//! completed the handshake.
 //!
 //! The number is one of the sixteen that are free for each application (section 2.2.8), so another
 //! vendor may use it as well: a receiver looks at the eight bytes before it believes the flags.

@@ -181,6 +181,8 @@ fn a_line_of_more_than_107_bytes_is_refused_where_its_end_cannot_come() {
     assert_eq!(refused(&ever), HeaderError::LineTooLong);
     assert_eq!(refused(&ever[..106]), HeaderError::LineTooLong);
     assert_eq!(parse(&ever[..105]), Ok(Parse::Incomplete));
+    let worse = [&ever[..200], b"%"].concat();
+    assert_eq!(refused(&worse), HeaderError::LineTooLong);
 }
 
 /// These bytes behind the signature are refused, and not all but the last of them.

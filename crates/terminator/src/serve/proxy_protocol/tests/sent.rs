@@ -228,6 +228,33 @@ fn a_value_that_would_not_fit_is_left_out_and_the_others_are_sent() {
 }
 
 #[test]
+fn no_lengths_make_a_header_longer_than_its_bound() {
+    let long = "x".repeat(600);
+    let empty = ClientCertificate {
+        common_name: Some(""),
+        in_this_handshake: true,
+        verify_result: 0,
+    };
+    // `sent` looks at the bound.
+    for length in 0..600 {
+        let (alpn, cipher) = (&long.as_bytes()[..length], &long[..length]);
+        let facts = TlsFacts {
+            server_name: Some(""),
+            client_certificate: Some(empty),
+            ..tls()
+        };
+        sent(TlsFacts {
+            alpn: Some(alpn),
+            ..facts
+        });
+        sent(TlsFacts {
+            cipher: Some(cipher),
+            ..facts
+        });
+    }
+}
+
+#[test]
 fn the_longest_names_of_dns_and_x_520_fit_together() {
     let (server, common) = ("s".repeat(255), "c".repeat(64));
     let certificate = ClientCertificate {
