@@ -11,6 +11,8 @@ mod connect;
 mod context;
 mod demo;
 mod identity;
+#[allow(dead_code, unused_imports, reason = "not wired in yet")]
+mod proxy_protocol;
 mod reload;
 mod server;
 mod session_id_context;
