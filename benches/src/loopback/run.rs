@@ -10,7 +10,7 @@ use rekindle_test_servers::{Files, Running, Task};
 
 use super::exchange::{CIPHER_SUITES, start_upstream};
 use super::generator::{Generator, Round};
-use super::servers::{self, Cores, Server};
+use super::servers::{self, Contender, Cores, Server};
 use crate::record::{Record, case};
 use crate::tls::{HandshakeKind, SERVER_NAME};
 
@@ -75,6 +75,12 @@ impl Sample {
 /// What is run.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
+    /// Servers; ratios are to the first [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    servers: Vec<Contender>,
+    /// Kinds of handshakes [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    kinds: Vec<HandshakeKind>,
     /// Connections at a time.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     clients: u16,
@@ -101,11 +107,14 @@ pub(crate) struct Options {
 /// Drives every server that is installed, with every kind of handshake. Panics when rekindle's
 /// terminator cannot be built or started, or does not resume what it should.
 pub(crate) fn run(options: &Options, record: &mut Record) {
-    let terminator = options.terminator.clone().unwrap_or_else(|| {
-        record.say("building the terminator");
-        servers::build_terminator().unwrap_or_else(|error| panic!("the terminator: {error}"))
-    });
-    let (servers, missing) = servers::available(terminator);
+    let terminator = || {
+        options.terminator.clone().unwrap_or_else(|| {
+            record.say("building the terminator");
+            servers::build_terminator().unwrap_or_else(|error| panic!("the terminator: {error}"))
+        })
+    };
+    let (servers, missing) = servers::available(&chosen(&options.servers), terminator);
+    let kinds = chosen(&options.kinds);
     if !missing.is_empty() {
         let missing = missing.join(", ");
         record.note(format!(
@@ -140,13 +149,24 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 cipher_suites: CIPHER_SUITES,
                 ticket_keys: &[],
             };
+            let kinds = kinds.iter().filter(|kind| kind.looks_up() != stateless);
+            let kinds: Vec<_> = kinds.copied().collect();
+            if kinds.is_empty() {
+                continue;
+            }
             let started = bench.start(&servers, &task, record);
-            for &kind in HandshakeKind::value_variants() {
-                if kind.looks_up() != stateless {
-                    bench.compare(kind, &started, record);
-                }
+            for kind in kinds {
+                bench.compare(kind, &started, record);
             }
         }
+    }
+}
+
+/// What was chosen, or everything.
+fn chosen<T: ValueEnum + Clone>(chosen: &[T]) -> Vec<T> {
+    match chosen {
+        [] => T::value_variants().to_vec(),
+        some => some.to_vec(),
     }
 }
 
