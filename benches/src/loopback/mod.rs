@@ -21,9 +21,16 @@
 //!   in TIME_WAIT. Those with which servers connect upstream do; Linux uses them again after a
 //!   second, on loopback, unless `net.ipv4.tcp_tw_reuse` is 0.
 
+mod bench;
+mod burst;
+mod closed_loop;
 mod exchange;
 mod generator;
+mod idle;
+mod options;
 mod run;
 mod servers;
+mod upstream;
 
-pub(crate) use run::{Options, run};
+pub(crate) use options::Options;
+pub(crate) use run::run;

@@ -14,6 +14,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::exchange::{client, exchange};
+use super::upstream::Question;
 use crate::tls::HandshakeKind;
 
 /// A server to choose.
@@ -72,7 +73,7 @@ pub(super) fn available(
 fn rekindle(site: &Site<'_>) -> io::Result<Command> {
     let arguments = "--cert {certificate} --key {key} --listen {listen} --upstream {upstream} \
                      --threads {workers} --tickets {on_off} --sessions {sessions} \
-                     --session-timeout {timeout}";
+                     --session-timeout {timeout} --handshake-timeout {patience}";
     let mut command = site.command(arguments, None);
     command.env("RUST_LOG", "error");
     Ok(command)
@@ -115,7 +116,7 @@ impl Server {
             directory,
             task,
             |command| run_on(command, cpus),
-            |address| exchange(&context, address, None).map(drop),
+            |address| exchange(&context, address, None, Question::Byte).map(drop),
         )
     }
 }
