@@ -48,7 +48,7 @@ const MOST_ROUNDS: usize = 3;
 const STEADY: u64 = 16 << 10;
 const POLL: Duration = Duration::from_millis(100);
 /// How long it may take until a server has taken all connections, and its memory stands still.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// The beginning of a record of 512 bytes with a ClientHello in it. What follows in the
 /// ClientHello, its random value, is none.
@@ -151,7 +151,7 @@ fn settled(process: &Process, descriptors: usize) -> Result<u64, String> {
         if start.elapsed() > LONGEST {
             let open = process.descriptors();
             return Err(format!(
-                "{now} bytes, {open} of {descriptors} descriptors after {LONGEST:?}"
+                "{open} descriptors of at least {descriptors}, {now} bytes after {LONGEST:?}"
             ));
         }
         last = now;
