@@ -47,8 +47,10 @@ const MOST_ROUNDS: usize = 3;
 /// Less is no change.
 const STEADY: u64 = 16 << 10;
 const POLL: Duration = Duration::from_millis(100);
-/// How long it may take until a server has taken all connections, and its memory stands still.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How long a server may take to accept all connections.
+const LONGEST: Duration = Duration::from_secs(20);
+/// One that accepts none for so long will not: Traffic Server accepts when a client says something.
+const LONGEST_STILL: Duration = Duration::from_secs(3);
 
 /// The beginning of a record of 512 bytes with a ClientHello in it. What follows in the
 /// ClientHello, its random value, is none.
@@ -140,21 +142,23 @@ fn hold<T>(
 /// What a server holds when that no longer changes, and it has accepted what uses so many
 /// descriptors.
 fn settled(process: &Process, descriptors: usize) -> Result<u64, String> {
+    let look = || (process.memory(), process.descriptors());
     let start = Instant::now();
-    let mut last = process.memory();
+    let (mut last, mut since) = (look(), start);
     loop {
         thread::sleep(POLL);
-        let now = process.memory();
-        if now.abs_diff(last) < STEADY && process.descriptors() >= descriptors {
-            return Ok(now);
+        let (memory, open) = look();
+        if memory.abs_diff(last.0) >= STEADY || open != last.1 {
+            since = Instant::now();
+        } else if open >= descriptors {
+            return Ok(memory);
         }
-        if start.elapsed() > LONGEST {
-            let open = process.descriptors();
+        if since.elapsed() > LONGEST_STILL || start.elapsed() > LONGEST {
             return Err(format!(
-                "{open} descriptors of at least {descriptors}, {now} bytes after {LONGEST:?}"
+                "it has {open} descriptors instead of {descriptors}"
             ));
         }
-        last = now;
+        last = (memory, open);
     }
 }
 
