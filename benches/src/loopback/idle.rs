@@ -37,9 +37,20 @@ named!(State {
 /// Resident bytes of a server.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
+    connections: usize,
     before: u64,
     after: u64,
 }
+
+type Quantity = (&'static str, fn(&Memory) -> f64);
+
+const QUANTITIES: [Quantity; 3] = [
+    ("resident per connection", |m| {
+        (m.after as f64 - m.before as f64) / m.connections as f64
+    }),
+    ("resident before", |m| m.before as f64),
+    ("resident with connections", |m| m.after as f64),
+];
 
 /// More rounds would tell no more: memory hardly differs between them.
 const MOST_ROUNDS: usize = 3;
@@ -80,15 +91,7 @@ pub(super) fn compare(bench: &Bench<'_>, servers: &[Server], record: &mut Record
             ("connections", connections.to_string()),
             ("threads", bench.workers.to_string()),
         ]);
-        let grown = |memory: &Memory| memory.after as f64 - memory.before as f64;
-        let quantities: [(_, &dyn Fn(&Memory) -> f64); 3] = [
-            ("resident per connection", &|m| {
-                grown(m) / connections as f64
-            }),
-            ("resident before", &|m| m.before as f64),
-            ("resident with connections", &|m| m.after as f64),
-        ];
-        for (quantity, value) in quantities {
+        for (quantity, value) in QUANTITIES {
             let samples = |turns: &Vec<Memory>| turns.iter().map(value).collect();
             let all = measured.iter().map(|(name, turns)| (name, samples(turns)));
             record.add_case(["loopback", quantity, "bytes"], &case, all);
@@ -134,7 +137,11 @@ fn hold<T>(
     // Before its clients, so that no port of theirs stays in TIME_WAIT.
     drop(server);
     match closed {
-        0 => Ok(Memory { before, after }),
+        0 => Ok(Memory {
+            connections,
+            before,
+            after,
+        }),
         _ => Err(format!("it closed {closed} of {connections}")),
     }
 }
