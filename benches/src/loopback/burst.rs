@@ -190,10 +190,14 @@ impl Burst {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(clients.len());
         let start = Instant::now();
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.connect(address, Token(number), &poll)?;
-        }
         let mut waiting = clients.len();
+        for (number, client) in clients.iter_mut().enumerate() {
+            if let Err(error) = client.connect(address, Token(number), &poll) {
+                self.fail(failed("connect")(error));
+                client.done = true;
+                waiting -= 1;
+            }
+        }
         while waiting > 0 {
             let left = LONGEST.saturating_sub(start.elapsed());
             match poll.poll(&mut events, Some(left)) {
@@ -362,4 +366,33 @@ fn listen_drops() -> u64 {
     let mut pairs = words(names).into_iter().zip(words(values));
     let found = pairs.find(|(name, _)| name == "ListenDrops");
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rekindle_test_servers::{BlackHole, free_port, serve};
+
+    fn failures(address: SocketAddr) -> (u64, String) {
+        let context = client(HandshakeKind::FullTls13).unwrap();
+        let burst = burst(&context, address, 5, &[]);
+        assert!(burst.latency.is_empty() && burst.sessions.is_empty());
+        (burst.failures, burst.first_failure.unwrap())
+    }
+
+    #[test]
+    fn clients_that_are_refused_or_hung_up_on_are_counted() {
+        let closed = free_port().unwrap().local_addr().unwrap();
+        let (count, failure) = failures(closed);
+        assert!(count == 5 && failure.contains("connect: "), "{failure}");
+        let (count, failure) = failures(serve(|_| Ok(())));
+        assert!(count == 5 && !failure.contains("no answer"), "{failure}");
+    }
+
+    #[test]
+    fn what_a_full_queue_drops_is_counted() {
+        let before = listen_drops();
+        drop(BlackHole::new("127.0.0.1:0".parse().unwrap()));
+        assert!(listen_drops() > before);
+    }
 }
