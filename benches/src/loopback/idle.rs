@@ -100,7 +100,8 @@ pub(super) fn compare(bench: &Bench<'_>, servers: &[Server], record: &mut Record
 }
 
 impl State {
-    /// Opens so many connections, holds them, and looks at the server's memory. Ends the server.
+    /// Opens that number of connections, holds them, and looks at the server's memory. Ends the
+    /// server.
     /// The error says what it did not bear.
     fn measure(self, server: Running, connections: usize) -> Result<Memory, String> {
         let address = server.address;
@@ -146,8 +147,8 @@ fn hold<T>(
     }
 }
 
-/// What a server holds when that no longer changes, and it has accepted what uses so many
-/// descriptors.
+/// What a server holds when that no longer changes, and it has at least that number of descriptors
+/// open: it has accepted all connections.
 fn settled(process: &Process, descriptors: usize) -> Result<u64, String> {
     let look = || (process.memory(), process.descriptors());
     let start = Instant::now();
