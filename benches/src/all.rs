@@ -89,7 +89,7 @@ pub(crate) enum Part {
     Handshake(handshake::Options),
     /// Rekindle behind rustls's traits, beside what rustls brings along and orbit-rustls.
     Rustls(rustls::Options),
-    /// Handshakes with real servers over loopback: rates, CPU time, latency, what was resumed.
+    /// Real servers over loopback: handshakes, downloads, bursts, memory of idle connections.
     Loopback(loopback::Options),
 }
 
@@ -106,8 +106,10 @@ handshake | | --sessions 50000 --rounds 3 --millis 50 \
      | --sessions 200 --threads 2 --rounds 1 --millis 5
 rustls | | --sessions 256,20000 --threads 2 --handshake-threads 2 --rounds 3 --millis 30 \
      | --sessions 256 --threads 1 --handshake-threads 1 --writers 1 --rounds 1 --millis 2
-loopback | --millis 600 | --sessions 256 --threads 1 --rounds 2 --millis 150 \
-     | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30
+loopback | --millis 600 \
+     | --sessions 256 --threads 1 --rounds 2 --millis 150 --idle 500 \
+     | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30 --downloads 4 \
+       --download-bytes 1000000 --burst 20 --idle 20
 ";
 
 /// A part's name, and what it does.

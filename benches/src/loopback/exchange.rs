@@ -1,17 +1,14 @@
-//! One connection of a client: handshake, one byte there and one back, and a clean end; and the
-//! upstream that every server forwards to.
+//! One connection of a client: handshake, a question and its answer, and a clean end.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslContext, SslOptions, SslSession, SslSessionRef, SslStream};
-use rekindle_test_servers::{GROUP, free_port};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rekindle_test_servers::GROUP;
 
+use super::upstream::{PERIOD, Question};
 use crate::tls::{HandshakeKind, SERVER_NAME, client_builder, offer};
 
 /// The cipher suites of TLS 1.2 and TLS 1.3.
@@ -39,7 +36,7 @@ pub(super) fn client(kind: HandshakeKind) -> Result<SslContext, ErrorStack> {
 }
 
 /// No server may be silent for longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// More reads than any clean end takes.
 const READS_TO_THE_END: usize = 16;
 
@@ -64,42 +61,67 @@ pub(super) fn exchange(
     context: &SslContext,
     address: SocketAddr,
     session: Option<&SslSessionRef>,
+    question: Question,
 ) -> Result<Exchange, String> {
     let start = Instant::now();
+    let mut stream = open(context, address, session, question)?;
+    let exchange = Exchange {
+        latency: start.elapsed(),
+        resumed: stream.ssl().session_reused(),
+        session: stream.ssl().session().map(ToOwned::to_owned),
+    };
+    stream.shutdown().map_err(failed("close_notify"))?;
+    wait_for_end(stream.get_mut())?;
+    Ok(exchange)
+}
+
+/// The same without the end.
+pub(super) fn open(
+    context: &SslContext,
+    address: SocketAddr,
+    session: Option<&SslSessionRef>,
+    question: Question,
+) -> Result<SslStream<TcpStream>, String> {
     let tcp = TcpStream::connect(address).map_err(failed("connect"))?;
     tcp.set_read_timeout(Some(PATIENCE))
         .map_err(failed("read timeout"))?;
-    // The byte follows the client's last message of the handshake at once, and would wait for that
-    // one's acknowledgement.
+    // The question follows the client's last message of the handshake at once, and would wait for
+    // that one's acknowledgement.
     tcp.set_nodelay(true).map_err(failed("no delay"))?;
+    let ssl = connection(context, session)?;
+    let mut stream = ssl.connect(tcp).map_err(failed("handshake"))?;
+    let asked = stream.ssl_write(&[question.byte()]);
+    asked.map_err(failed("question"))?;
+    let (mut buffer, mut received) = ([0; PERIOD], 0);
+    while received < question.length() {
+        let part = stream.ssl_read(&mut buffer).map_err(failed("answer"))?;
+        if !question.is_answered_by(received, &buffer[..part]) {
+            return Err(format!("answer: wrong after {received} bytes"));
+        }
+        received += part as u64;
+    }
+    Ok(stream)
+}
+
+/// A client's side that has not begun.
+pub(super) fn connection(
+    context: &SslContext,
+    session: Option<&SslSessionRef>,
+) -> Result<Ssl, String> {
     let mut ssl = Ssl::new(context).map_err(failed("connection"))?;
     ssl.set_hostname(SERVER_NAME).map_err(failed("name"))?;
     if let Some(session) = session {
         offer(&mut ssl, session);
     }
-    let mut stream = ssl.connect(tcp).map_err(failed("handshake"))?;
-    stream.ssl_write(&[QUESTION]).map_err(failed("question"))?;
-    let mut answer = [0];
-    stream.ssl_read(&mut answer).map_err(failed("answer"))?;
-    let latency = start.elapsed();
-    if answer != [ANSWER] {
-        return Err(format!("answer: {answer:?}"));
-    }
-    let exchange = Exchange {
-        latency,
-        resumed: stream.ssl().session_reused(),
-        session: stream.ssl().session().map(ToOwned::to_owned),
-    };
-    end(stream)?;
-    Ok(exchange)
+    Ok(ssl)
 }
 
-fn end(mut stream: SslStream<TcpStream>) -> Result<(), String> {
-    stream.shutdown().map_err(failed("close_notify"))?;
+/// Waits for the server's end of TCP.
+pub(super) fn wait_for_end(tcp: &mut TcpStream) -> Result<(), String> {
     // Its `close_notify`, should it send one, is not read by OpenSSL.
     let mut rest = [0; 256];
     for _ in 0..READS_TO_THE_END {
-        match stream.get_mut().read(&mut rest) {
+        match tcp.read(&mut rest) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             // It does not matter how it hangs up: everything was said before.
@@ -110,61 +132,6 @@ fn end(mut stream: SslStream<TcpStream>) -> Result<(), String> {
     Err("end: does not come".into())
 }
 
-fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> String {
+pub(super) fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> String {
     move |error| format!("{what}: {error}")
-}
-
-/// What a client says.
-const QUESTION: u8 = b'?';
-/// What it is answered.
-const ANSWER: u8 = b'!';
-
-/// Answers on a free port of loopback for as long as this process lives. It has a thread for each
-/// connection that there can be at a time: a client that waits for another one's end would be
-/// measured as the server's delay.
-pub(super) fn start_upstream(threads: usize, cpus: CpuSet) -> io::Result<SocketAddr> {
-    let listener = Arc::new(free_port()?);
-    let address = listener.local_addr()?;
-    for _ in 0..threads {
-        let listener = Arc::clone(&listener);
-        thread::spawn(move || {
-            sched_setaffinity(None, &cpus).expect("our own processors are allowed");
-            for connection in listener.incoming().map_while(Result::ok) {
-                // The client sees what goes wrong here.
-                let _ = answer(connection);
-            }
-        });
-    }
-    Ok(address)
-}
-
-fn answer(mut connection: TcpStream) -> io::Result<()> {
-    connection.set_read_timeout(Some(PATIENCE))?;
-    let mut byte = [0];
-    connection.read_exact(&mut byte)?;
-    if byte == [QUESTION] {
-        connection.write_all(&[ANSWER])?;
-        // Nothing more comes, but the end.
-        let _ = connection.read(&mut byte)?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rekindle_test_servers::connect;
-
-    #[test]
-    fn every_question_is_answered() {
-        let all = rustix::thread::sched_getaffinity(None).unwrap();
-        let upstream = start_upstream(2, all).unwrap();
-        for _ in 0..5 {
-            let mut client = connect(upstream);
-            client.write_all(&[QUESTION]).unwrap();
-            let mut told = [0];
-            client.read_exact(&mut told).unwrap();
-            assert_eq!(told, [ANSWER]);
-        }
-    }
 }

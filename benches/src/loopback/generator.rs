@@ -1,15 +1,17 @@
 //! The load generator: some clients in a closed loop, each with sessions of its own.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use openssl::ssl::{SslContext, SslSession};
+use openssl::ssl::{SslContext, SslSession, SslSessionRef};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::exchange::{client, exchange};
+use super::exchange::{Exchange, client, exchange};
+use super::upstream::Question;
 use crate::process;
 use crate::threads::on_threads;
 use crate::tls::HandshakeKind;
@@ -17,15 +19,34 @@ use crate::tls::HandshakeKind;
 /// How long it may take until a client has all its sessions.
 const LONGEST_FILL: Duration = Duration::from_secs(60);
 
-/// The clients of one server, all with one kind of handshake.
+/// What all clients do, again and again.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    pub(super) kind: HandshakeKind,
+    pub(super) question: Question,
+    pub(super) clients: u16,
+    /// What all clients together have of them, and offer in turn.
+    pub(super) sessions: u16,
+}
+
+/// The clients of one server.
 pub(super) struct Generator {
     context: SslContext,
-    kind: HandshakeKind,
+    pub(super) load: Load,
     address: SocketAddr,
     cpus: CpuSet,
     /// Each client's sessions, in the order in which they will be offered: each comes back as often
     /// as the others.
     clients: Vec<Mutex<VecDeque<SslSession>>>,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.question {
+            Question::Byte => write!(f, "{}", self.kind),
+            Question::Body(_) => write!(f, "downloads"),
+        }
+    }
 }
 
 /// What the clients of a round saw.
@@ -42,24 +63,18 @@ pub(super) struct Round {
 }
 
 impl Generator {
-    /// Clients that have `sessions` in total, got by full handshakes; none for full handshakes. The
+    /// Clients that have their sessions, got by full handshakes; none for full handshakes. The
     /// error is a connection that failed, or a session of another kind.
-    pub(super) fn new(
-        kind: HandshakeKind,
-        address: SocketAddr,
-        cpus: CpuSet,
-        clients: usize,
-        sessions: usize,
-    ) -> Result<Self, String> {
+    pub(super) fn new(load: Load, address: SocketAddr, cpus: CpuSet) -> Result<Self, String> {
         let generator = Self {
-            context: client(kind).map_err(|error| error.to_string())?,
-            kind,
+            context: client(load.kind).map_err(|error| error.to_string())?,
+            load,
             address,
             cpus,
-            clients: (0..clients).map(|_| Mutex::default()).collect(),
+            clients: (0..load.clients).map(|_| Mutex::default()).collect(),
         };
-        if kind.resumes() {
-            let each = sessions.div_ceil(clients);
+        if load.kind.resumes() {
+            let each = load.sessions.div_ceil(load.clients).into();
             let filled = generator.on_clients(|sessions| generator.fill(sessions, each));
             filled.into_iter().collect::<Result<(), _>>()?;
         }
@@ -96,12 +111,16 @@ impl Generator {
             if start.elapsed() > LONGEST_FILL {
                 return Err(format!("{} sessions in {LONGEST_FILL:?}", sessions.len()));
             }
-            let session = exchange(&self.context, self.address, None)?.session;
+            let session = self.exchange(None)?.session;
             let session = session.ok_or("no session")?;
-            self.kind.accepts(&session)?;
+            self.load.kind.accepts(&session)?;
             sessions.push_back(session);
         }
         Ok(())
+    }
+
+    fn exchange(&self, session: Option<&SslSessionRef>) -> Result<Exchange, String> {
+        exchange(&self.context, self.address, session, self.load.question)
     }
 
     fn connect(&self, sessions: &mut VecDeque<SslSession>, deadline: Instant) -> Round {
@@ -109,12 +128,12 @@ impl Generator {
         // At least once: a busy machine may begin late.
         loop {
             let offered = sessions.pop_front();
-            match exchange(&self.context, self.address, offered.as_deref()) {
+            match self.exchange(offered.as_deref()) {
                 Ok(done) => {
                     let nanos = u64::try_from(done.latency.as_nanos()).unwrap_or(u64::MAX);
                     round.latency.record(nanos).expect("the histogram grows");
                     round.resumed += u64::from(done.resumed);
-                    if self.kind.resumes() {
+                    if self.load.kind.resumes() {
                         sessions.extend(done.session);
                     }
                 }
@@ -124,7 +143,7 @@ impl Generator {
                     // A session of TLS 1.3 is offered once. If it was not resumed for want of
                     // another, that shows in the share.
                     if matches!(
-                        self.kind,
+                        self.load.kind,
                         HandshakeKind::Tls12Id | HandshakeKind::Tls12Ticket
                     ) {
                         sessions.extend(offered);

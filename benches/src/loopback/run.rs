@@ -1,111 +1,29 @@
 //! Gives every server its turn, and hands in what was measured.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{fs, io};
 
-use clap::ValueEnum;
-use rekindle_test_servers::{Files, Running, Task};
+use rekindle_test_servers::Files;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::exchange::{CIPHER_SUITES, start_upstream};
-use super::generator::{Generator, Round};
+use super::bench::{Bench, Started, missed};
+use super::generator::Load;
+use super::options::{Measure, Options};
 use super::servers::{self, Cores, Server};
-use crate::record::{Record, case};
+use super::upstream::{Question, start_upstream};
+use super::{burst, closed_loop, idle};
+use crate::record::Record;
 use crate::tls::{HandshakeKind, SERVER_NAME};
 
-/// Percentage of handshakes that must be resumed where all should be.
-const LEAST_RESUMED: f64 = 99.0;
-
-/// A round of a server with that number of workers, and the server's CPU time in it.
-struct Sample {
-    round: Round,
-    server: Duration,
-    server_cores: f64,
-    generator_cores: f64,
-}
-
-/// What is recorded of each round: a quantity, its unit, its value.
-type Quantity = (&'static str, &'static str, fn(&Sample) -> f64);
-
-const QUANTITIES: [Quantity; 8] = [
-    ("handshakes per second", "1/s", |s| {
-        s.handshakes() / s.seconds()
-    }),
-    ("CPU time per handshake", "us", |s| {
-        s.server.as_secs_f64() * 1e6 / s.handshakes().max(1.0)
-    }),
-    ("latency, p50", "us", |s| s.latency(0.5)),
-    ("latency, p99", "us", |s| s.latency(0.99)),
-    ("latency, p99.9", "us", |s| s.latency(0.999)),
-    (RESUMED, "%", Sample::resumed),
-    ("server's cores busy", "%", |s| {
-        s.busy(s.server, s.server_cores)
-    }),
-    ("generator's cores busy", "%", |s| {
-        s.busy(s.round.cpu, s.generator_cores)
-    }),
-];
-
-const RESUMED: &str = "really resumed";
-
-impl Sample {
-    fn handshakes(&self) -> f64 {
-        self.round.latency.len() as f64
-    }
-
-    fn seconds(&self) -> f64 {
-        self.round.elapsed.as_secs_f64()
-    }
-
-    /// In microseconds.
-    fn latency(&self, quantile: f64) -> f64 {
-        self.round.latency.value_at_quantile(quantile) as f64 / 1e3
-    }
-
-    fn resumed(&self) -> f64 {
-        100.0 * self.round.resumed as f64 / self.handshakes().max(1.0)
-    }
-
-    fn busy(&self, time: Duration, cores: f64) -> f64 {
-        100.0 * time.as_secs_f64() / self.seconds() / cores
-    }
-}
-
-/// What is run.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
-    /// Connections at a time.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    clients: u16,
-    /// Sessions that all clients together have, and offer in turn.
-    #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    sessions: u16,
-    /// Worker threads, or processes, of each server.
-    #[arg(
-        long, value_delimiter = ',', default_values_t = [1, 2],
-        value_parser = clap::value_parser!(u16).range(1..=64)
-    )]
-    threads: Vec<u16>,
-    /// Rounds, in each of which every server has its turn.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Length of each turn, in milliseconds.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    millis: u64,
-    /// Measures this terminator, instead of building the one of this source tree.
-    #[arg(long, value_name = "FILE")]
-    terminator: Option<PathBuf>,
-}
-
-/// Drives every server that is installed, with every kind of handshake. Panics when rekindle's
-/// terminator cannot be built or started, or does not resume what it should.
+/// Drives every server that was chosen and is installed. Panics when rekindle's terminator cannot
+/// be built or started, or does not resume what it should.
 pub(crate) fn run(options: &Options, record: &mut Record) {
-    let terminator = options.terminator.clone().unwrap_or_else(|| {
-        record.say("building the terminator");
-        servers::build_terminator().unwrap_or_else(|error| panic!("the terminator: {error}"))
-    });
-    let (servers, missing) = servers::available(terminator);
+    let terminator = || {
+        options.terminator.clone().unwrap_or_else(|| {
+            record.say("building the terminator");
+            servers::build_terminator().unwrap_or_else(|error| panic!("the terminator: {error}"))
+        })
+    };
+    let (servers, missing) = servers::available(&options.servers(), terminator);
     if !missing.is_empty() {
         let missing = missing.join(", ");
         record.note(format!(
@@ -113,6 +31,7 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
         ));
     }
     note_ports(record);
+    allow_descriptors(options.burst.max(options.idle)).expect("as many descriptors as it takes");
     let files = Files::with_certificate(SERVER_NAME);
     for workers in &options.threads {
         let workers = usize::from(*workers);
@@ -122,31 +41,64 @@ pub(crate) fn run(options: &Options, record: &mut Record) {
                 "loopback: servers with {workers} workers share their cores with the load generator"
             ));
         }
-        // Some connections still end while a client begins the next.
-        let answering = 2 * usize::from(options.clients);
+        let upstream = start_upstream(cores.generator, options.download_bytes);
         let bench = Bench {
             options,
+            files: &files,
             workers,
             cores: &cores,
-            upstream: start_upstream(answering, cores.generator).expect("an upstream"),
+            upstream: upstream.expect("an upstream"),
         };
+        bench.compare(&servers, record);
+    }
+}
+
+impl Bench<'_> {
+    fn compare(&self, servers: &[Server], record: &mut Record) {
+        let options = self.options;
         for stateless in [true, false] {
-            let task = Task {
-                files: &files,
-                server_name: SERVER_NAME,
-                upstream: Some(bench.upstream),
-                workers: bench.workers,
-                stateless,
-                cipher_suites: CIPHER_SUITES,
-                ticket_keys: &[],
+            let handshakes = |kind| Load {
+                kind,
+                question: Question::Byte,
+                clients: options.clients,
+                sessions: options.sessions,
             };
-            let started = bench.start(&servers, &task, record);
-            for &kind in HandshakeKind::value_variants() {
-                if kind.looks_up() != stateless {
-                    bench.compare(kind, &started, record);
-                }
+            let kinds = options.kinds(stateless).into_iter();
+            let mut loads: Vec<_> = kinds.map(handshakes).collect();
+            let downloads = Load {
+                kind: HandshakeKind::FullTls13,
+                question: Question::Body(options.download_bytes),
+                clients: options.downloads,
+                sessions: 0,
+            };
+            let downloads = Some(downloads).filter(|_| options.measures(Measure::Downloads));
+            let bursts = stateless && options.measures(Measure::Burst);
+            loads.extend(downloads.filter(|_| stateless));
+            if loads.is_empty() && !bursts {
+                continue;
+            }
+            let started = self.start_all(servers, stateless, record);
+            for load in loads {
+                closed_loop::compare(load, self, &started, record);
+            }
+            if bursts {
+                burst::compare(self, &started, record);
             }
         }
+        if options.measures(Measure::Idle) {
+            idle::compare(self, servers, record);
+        }
+    }
+
+    fn start_all(&self, servers: &[Server], stateless: bool, record: &mut Record) -> Vec<Started> {
+        let mut started = Vec::new();
+        for server in servers {
+            match self.start(server, &stateless.to_string(), stateless) {
+                Ok(running) => started.push((server.name, running)),
+                Err(problem) => missed(record, server.name, &problem),
+            }
+        }
+        started
     }
 }
 
@@ -158,131 +110,18 @@ fn note_ports(record: &mut Record) {
     }
 }
 
-/// What all servers with a number of workers have in common.
-struct Bench<'a> {
-    options: &'a Options,
-    workers: usize,
-    cores: &'a Cores,
-    upstream: SocketAddr,
-}
-
-/// A server that answers.
-type Started = (&'static str, Running);
-
-/// A server with one kind of handshake.
-struct ServerLoad<'a> {
-    name: &'static str,
-    running: &'a Running,
-    generator: Generator,
-    samples: Vec<Sample>,
-}
-
-impl Bench<'_> {
-    fn start(&self, servers: &[Server], task: &Task<'_>, record: &mut Record) -> Vec<Started> {
-        let parent = format!("{}-{}", self.workers, task.stateless);
-        let mut started = Vec::new();
-        for server in servers {
-            let name = server.name;
-            let directory = task.files.path(&parent).join(name.replace(' ', "-"));
-            match server.start(&directory, task, self.cores.server) {
-                Ok(running) => started.push((name, running)),
-                Err(problem) => missed(record, name, &format!("does not start: {problem}")),
-            }
+/// A connection has two descriptors here, the client's and the upstream's, and two in its server,
+/// which inherits the limit. A limit that suffices stays: HAProxy sizes its tables by it.
+fn allow_descriptors(connections: u16) -> io::Result<()> {
+    let needed = 2 * u64::from(connections) + 1_024;
+    let limit = getrlimit(Resource::Nofile);
+    match limit.current {
+        Some(current) if current < needed => {
+            let current = Some(needed);
+            let maximum = limit.maximum.map(|maximum| maximum.max(needed));
+            setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
         }
-        started
+        _ => {}
     }
-
-    fn compare(&self, kind: HandshakeKind, started: &[Started], record: &mut Record) {
-        let (clients, sessions) = (self.options.clients.into(), self.options.sessions.into());
-        let mut all = Vec::new();
-        for (name, running) in started {
-            let (address, cpus) = (running.address, self.cores.generator);
-            match Generator::new(kind, address, cpus, clients, sessions) {
-                Ok(generator) => all.push(ServerLoad {
-                    name,
-                    running,
-                    generator,
-                    samples: Vec::new(),
-                }),
-                Err(problem) => missed(record, name, &format!("{kind}: {problem}")),
-            }
-        }
-        for round in 0..self.options.rounds as usize {
-            let count = all.len();
-            for turn in 0..count {
-                all[(turn + round) % count].take(self);
-            }
-        }
-        all.retain(|load| load.stands(kind, self.workers, record));
-        let case = case([
-            ("where", "loopback".to_owned()),
-            ("way", kind.to_string()),
-            ("threads", self.workers.to_string()),
-        ]);
-        for (quantity, unit, value) in QUANTITIES {
-            if quantity != RESUMED || kind.resumes() {
-                let samples = |load: &ServerLoad<'_>| load.samples.iter().map(value).collect();
-                let measured = all.iter().map(|load| (load.name, samples(load)));
-                record.add_case(["handshake", quantity, unit], &case, measured);
-            }
-        }
-    }
-}
-
-impl ServerLoad<'_> {
-    fn take(&mut self, bench: &Bench<'_>) {
-        let process = &self.running.process;
-        let before = process.cpu_time();
-        let length = Duration::from_millis(bench.options.millis);
-        let round = self.generator.round(length);
-        let server_cores = f64::from(bench.cores.server.count());
-        self.samples.push(Sample {
-            round,
-            server: process.cpu_time().saturating_sub(before),
-            server_cores: server_cores.min(bench.workers as f64),
-            generator_cores: f64::from(bench.cores.generator.count()),
-        });
-    }
-
-    /// Notes what went wrong, and says whether there are figures to record.
-    fn stands(&self, kind: HandshakeKind, workers: usize, record: &mut Record) -> bool {
-        let name = self.name;
-        let in_case = format!("{kind}, {workers} workers");
-        let rounds = || self.samples.iter().map(|sample| &sample.round);
-        let failures: u64 = rounds().map(|round| round.failures).sum();
-        let mut firsts = rounds().filter_map(|round| round.first_failure.as_ref());
-        if let Some(first) = firsts.next() {
-            record.note(format!(
-                "loopback: {name}: {in_case}: {failures} connections failed, the first: {first}"
-            ));
-        }
-        if self.samples.iter().any(|sample| sample.handshakes() == 0.0) {
-            let problem = format!("{in_case}: a round without a single handshake");
-            missed(record, name, &problem);
-            return false;
-        }
-        let resumed = self.samples.iter().map(Sample::resumed);
-        if !kind.resumes() {
-            let none = resumed.sum::<f64>() == 0.0;
-            assert!(none, "{name}: resumed what was not offered");
-            return true;
-        }
-        let least = resumed.fold(f64::INFINITY, f64::min);
-        if least < LEAST_RESUMED {
-            let problem = format!("{in_case}: only {least:.1} % were resumed");
-            if failures == 0 {
-                missed(record, name, &problem);
-            } else {
-                // A client whose connection failed has lost a session.
-                record.note(format!("loopback: {name}: {problem}"));
-            }
-        }
-        true
-    }
-}
-
-/// Peers may fall short, and that is part of the record; rekindle may not.
-fn missed(record: &mut Record, name: &str, problem: &str) {
-    assert!(name != "rekindle", "rekindle: {problem}");
-    record.note(format!("loopback: {name}: {problem}"));
+    Ok(())
 }

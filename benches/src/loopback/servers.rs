@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, io};
 
+use clap::ValueEnum;
 use rekindle_test_servers::{
     Configure, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
 };
@@ -13,9 +14,30 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::exchange::{client, exchange};
+use super::upstream::Question;
 use crate::tls::HandshakeKind;
 
-const PEERS: [&Product; 4] = [&NGINX, &HAPROXY, &HITCH, &TRAFFIC_SERVER];
+/// A server to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Contender {
+    Rekindle,
+    Nginx,
+    Haproxy,
+    Hitch,
+    TrafficServer,
+}
+
+impl Contender {
+    fn peer(self) -> Option<&'static Product> {
+        Some(match self {
+            Self::Rekindle => return None,
+            Self::Nginx => &NGINX,
+            Self::Haproxy => &HAPROXY,
+            Self::Hitch => &HITCH,
+            Self::TrafficServer => &TRAFFIC_SERVER,
+        })
+    }
+}
 
 /// A server that can be started.
 pub(super) struct Server {
@@ -24,19 +46,25 @@ pub(super) struct Server {
     configure: Configure,
 }
 
-/// The terminator and the peers that are installed; the names of those that are not.
-pub(super) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&'static str>) {
-    let server = |name, program, configure| Server {
-        name,
-        program,
-        configure,
-    };
-    let mut servers = vec![server("rekindle", terminator, rekindle)];
-    let mut missing = Vec::new();
-    for peer in PEERS {
-        match peer.find() {
-            Some(program) => servers.push(server(peer.name, program, peer.configure)),
-            None => missing.push(peer.name),
+/// Of the servers that were chosen, those that are installed and the names of those that are not.
+/// `terminator` says where the project's own is, if it is asked for.
+pub(super) fn available(
+    chosen: &[Contender],
+    terminator: impl Fn() -> PathBuf,
+) -> (Vec<Server>, Vec<&'static str>) {
+    let (mut servers, mut missing) = (Vec::new(), Vec::new());
+    for contender in chosen {
+        let (name, program, configure): (_, _, Configure) = match contender.peer() {
+            None => ("rekindle", Some(terminator()), rekindle),
+            Some(peer) => (peer.name, peer.find(), peer.configure),
+        };
+        match program {
+            Some(program) => servers.push(Server {
+                name,
+                program,
+                configure,
+            }),
+            None => missing.push(name),
         }
     }
     (servers, missing)
@@ -45,7 +73,7 @@ pub(super) fn available(terminator: PathBuf) -> (Vec<Server>, Vec<&'static str>)
 fn rekindle(site: &Site<'_>) -> io::Result<Command> {
     let arguments = "--cert {certificate} --key {key} --listen {listen} --upstream {upstream} \
                      --threads {workers} --tickets {on_off} --sessions {sessions} \
-                     --session-timeout {timeout}";
+                     --session-timeout {timeout} --handshake-timeout {patience}";
     let mut command = site.command(arguments, None);
     command.env("RUST_LOG", "error");
     Ok(command)
@@ -88,7 +116,7 @@ impl Server {
             directory,
             task,
             |command| run_on(command, cpus),
-            |address| exchange(&context, address, None).map(drop),
+            |address| exchange(&context, address, None, Question::Byte).map(drop),
         )
     }
 }

@@ -7,13 +7,15 @@ use itertools::Itertools;
 use crate::record::{Measurement, Record, quantile};
 
 /// Keys of a case in the order in which people want to read them; others follow.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 11] = [
     "load",
+    "state",
     "stream",
     "way",
     "operation",
     "ring",
     "sessions",
+    "connections",
     "threads",
     "writers",
     "readers",
@@ -105,7 +107,7 @@ pub(super) fn words(key: &str, value: &str) -> Option<String> {
     Some(match (key, value) {
         ("keys", "uniform") => return None,
         ("keys", _) => format!("{value} keys"),
-        ("sessions" | "threads" | "writers" | "readers", _) => {
+        ("sessions" | "connections" | "threads" | "writers" | "readers", _) => {
             let noun = match value {
                 "1" => key.trim_end_matches('s'),
                 _ => key,

@@ -75,7 +75,8 @@ enum Against {
     Alone(()),
     /// Each of these contenders; every peer where none is named.
     Each(Vec<String>),
-    /// Of these contenders the one with the shortest time; of every peer where none is named.
+    /// Of these contenders the one with the shortest time, or the highest rate where ours has to
+    /// be at least something of it; of every peer where none is named.
     Fastest(Vec<String>),
     /// The same contender in the case that has this value for this key.
     Case(String, String),
@@ -217,8 +218,11 @@ impl Target {
             Against::Each(names) => named(names),
             Against::Fastest(names) => {
                 let all = named(names).into_iter();
-                let fastest = all.min_by(|a, b| a.median().total_cmp(&b.median()));
-                fastest.into_iter().collect()
+                let order = |a: &&Measurement, b: &&Measurement| match self.limit {
+                    Limit::AtMost(_) => a.median().total_cmp(&b.median()),
+                    Limit::AtLeast(_) => b.median().total_cmp(&a.median()),
+                };
+                all.min_by(order).into_iter().collect()
             }
             Against::Case(key, value) => {
                 let partner = cases.iter().find(|c| {

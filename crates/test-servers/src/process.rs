@@ -127,6 +127,22 @@ impl Process {
         self.tree().into_iter().map(cpu_time).sum()
     }
 
+    /// Bytes of memory that all its processes hold; pages that several share are divided among
+    /// them.
+    pub fn memory(&self) -> u64 {
+        self.tree().into_iter().filter_map(proportional).sum()
+    }
+
+    /// Descriptors that all its processes have open.
+    pub fn descriptors(&self) -> usize {
+        let count = |pid| {
+            procfs::process::Process::new(pid)
+                .and_then(|process| process.fd_count())
+                .ok()
+        };
+        self.tree().into_iter().filter_map(count).sum()
+    }
+
     /// The child, its children, theirs, ..
     fn tree(&self) -> Vec<i32> {
         let all = procfs::process::all_processes()
@@ -177,6 +193,17 @@ fn cpu_time(pid: i32) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
+/// `Pss` of a process, what is swapped out included; none if it has ended.
+fn proportional(pid: i32) -> Option<u64> {
+    let process = procfs::process::Process::new(pid).ok()?;
+    let maps = process.smaps_rollup().ok()?.memory_map_rollup.0;
+    let sums = maps.iter().map(|map| {
+        let of = |name| map.extension.map.get(name).copied().unwrap_or(0);
+        of("Pss") + of("SwapPss")
+    });
+    Some(sums.sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +227,18 @@ mod tests {
             stat.is_ok_and(|stat| stat.state != 'Z')
         };
         eventually("the end", || !tree.iter().any(running));
+    }
+
+    #[test]
+    fn memory_and_descriptors_of_children_are_counted() {
+        let process = shell("sleep 60 & exec sleep 60");
+        eventually("a child", || process.tree().len() == 2);
+        let pid = process.id().cast_signed();
+        let first = procfs::process::Process::new(pid).unwrap();
+        // The standard streams of the other one at least: both may have inherited more.
+        assert!(process.descriptors() >= first.fd_count().unwrap() + 3);
+        let (two, one) = (process.memory(), proportional(pid));
+        assert!(two > one.unwrap() && two < 64 << 20, "{two} {one:?}");
     }
 
     #[test]

@@ -259,8 +259,9 @@ fn opening_tickets_counts() {
 #[test]
 fn rates_count_where_handshakes_were_resumed() {
     let of = |quantity, way, values| {
-        let case = format!("where=loopback;way={way};threads=2");
-        measured(["handshake", quantity], &case, values)
+        let of = |threads| format!("where=loopback;way={way};threads={threads}");
+        let case = |threads| measured(["handshake", quantity], &of(threads), values);
+        [case(1), case(2)].concat()
     };
     let rate = |rates| of("handshakes per second", "TLS 1.2 id", rates);
     let share = |shares| of("really resumed", "TLS 1.2 id", shares);
@@ -271,13 +272,72 @@ fn rates_count_where_handshakes_were_resumed() {
     let rates = rate("rekindle=9000;nginx=8000;haproxy=7000;Traffic Server=6000");
     let mut all = [rates, full].concat();
     let without_hitch = judged(&all, target, Verdict::MetWhereMeasured);
-    assert_eq!(without_hitch.unmeasured, ["hitch"]);
+    assert_eq!(
+        without_hitch.unmeasured,
+        ["hitch, 1 thread", "hitch, 2 threads"]
+    );
     all.extend(rate("hitch=8999"));
     assert_eq!(verdict(&all, target), Verdict::Met);
 
     // A server that does not resume does less.
     all.extend(share("nginx=50"));
-    assert_eq!(row(&all, target).unmeasured, ["nginx"]);
+    assert_eq!(
+        row(&all, target).unmeasured,
+        ["nginx, 1 thread", "nginx, 2 threads"]
+    );
     all.extend(share("rekindle=98"));
     assert_eq!(verdict(&all, target), Verdict::Missed);
+}
+
+#[test]
+fn the_best_server_is_the_one_with_the_highest_rate() {
+    let of = |rates| {
+        let case = |threads| format!("connections=50;threads={threads}");
+        [1, 2].map(|threads| measured(["loopback", "download rate"], &case(threads), rates))
+    };
+    let target = "at least the best server's rate";
+    let ahead = of("rekindle=900;nginx=899;haproxy=700").concat();
+    assert_eq!(verdict(&ahead, target), Verdict::Met);
+    let behind = of("rekindle=900;nginx=800;haproxy=901").concat();
+    let worst = judged(&behind, target, Verdict::Missed);
+    assert!(worst.worst().unwrap().case.ends_with("beside haproxy"));
+}
+
+#[test]
+fn a_burst_that_loses_clients_is_no_fast_one() {
+    let of = |quantity, case: &str, values| {
+        let case = format!("way=full, TLS 1.3;connections=1000;threads=1{case}");
+        measured(["loopback", quantity], &case, values)
+    };
+    let times = "rekindle=100;nginx=200";
+    let mut all = of("latency in a burst", ";quantile=p99", times);
+    all.extend(of(
+        "latency in a burst",
+        ";quantile=p50",
+        "rekindle=90;nginx=1",
+    ));
+    let target = "at most nginx's latency";
+    assert_eq!(verdict(&all, target), Verdict::MetWhereMeasured);
+    all.extend(of("failed in a burst", "", "rekindle=1;nginx=0"));
+    assert_eq!(verdict(&all, target), Verdict::Missed);
+}
+
+#[test]
+fn idle_connections_are_held_against_nginx() {
+    let states = [
+        "after an exchange",
+        "not a byte sent",
+        "part of a ClientHello sent",
+    ];
+    let of = |state, threads| {
+        let case = format!("state={state};connections=2000;threads={threads}");
+        let bytes = "rekindle=15000;nginx=15000;hitch=9000";
+        measured(["loopback", "resident per connection"], &case, bytes)
+    };
+    let all = states.map(|state| [of(state, 1), of(state, 2)].concat());
+    let target = "at most nginx's memory";
+    let met = judged(&all.concat(), target, Verdict::Met);
+    let worst = &met.worst().unwrap().case;
+    assert!(worst.ends_with("2 threads"), "{worst}");
+    assert_eq!(verdict(&all[0], target), Verdict::MetWhereMeasured);
 }

@@ -19,6 +19,9 @@ const SESSIONS: usize = 20_480;
 const TIMEOUT: u32 = 7_200;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
+/// Seconds for which a client may be silent, also in the middle of its handshake: longer than any
+/// test or measurement.
+const PATIENCE: u32 = 600;
 /// nginx's `stream` module on Debian. Elsewhere it is built in, and needs no loading.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
@@ -83,6 +86,10 @@ impl Site<'_> {
                 "haproxy_service",
                 forwards(haproxy_tcp, "http-request return status 200"),
             ),
+            (
+                "nginx_patience",
+                forwards("ssl_handshake_timeout {patience}s;", ""),
+            ),
             ("nginx_keys", keys("ssl_session_ticket_key FILE;\n")),
             ("haproxy_keys", keys("tls-ticket-keys FILE ")),
             ("traffic_server_keys", keys(trafficserver_keys)),
@@ -97,6 +104,7 @@ impl Site<'_> {
             ("sessions", SESSIONS.to_string()),
             ("twice_sessions", (2 * SESSIONS).to_string()),
             ("timeout", TIMEOUT.to_string()),
+            ("patience", PATIENCE.to_string()),
             ("backlog", BACKLOG.to_string()),
             ("cipher", task.cipher_suites[0].to_owned()),
             ("cipher_suite", task.cipher_suites[1].to_owned()),
