@@ -16,7 +16,8 @@ use rekindle_prometheus::ResumptionCollector;
 
 use super::exposition::Exposition;
 use super::text_format::from_open_metrics;
-use crate::serve::HandshakeError;
+use super::upstreams::UpstreamCollector;
+use crate::serve::{HandshakeError, Upstreams};
 use crate::sizing::{Histogram, ReuseEstimator};
 
 /// Names of labels, each with its value.
@@ -32,7 +33,6 @@ pub(crate) struct Metrics {
     pub(crate) accept_errors: Counter,
     handshakes: Family<Labels<2>, Counter>,
     handshake_failures: Family<Labels<1>, Counter>,
-    pub(crate) upstream_unreachable: Counter,
     pub(crate) client_broken: Counter,
     pub(crate) upstream_broken: Counter,
     pub(crate) bytes_from_client: Counter,
@@ -42,7 +42,11 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(resumption: &Resumption, reuse: Arc<ReuseEstimator>) -> Self {
+    pub(crate) fn new(
+        resumption: &Resumption,
+        reuse: Arc<ReuseEstimator>,
+        upstreams: Arc<Upstreams>,
+    ) -> Self {
         let mut all = Registry::with_prefix("rekindle");
         let help = "Versions of the terminator and of the OpenSSL that it runs with";
         let versions = [
@@ -61,8 +65,6 @@ impl Metrics {
         let handshakes = new(&mut all, "handshakes", help);
         let help = "Handshakes not completed, by reason";
         let handshake_failures = new(&mut all, "handshake_failures", help);
-        let help = "Connections closed because the upstream could not be reached";
-        let upstream_unreachable = new(&mut all, "upstream_connect_failures", help);
         let help = "Connections broken while forwarding, by the side that broke";
         let broken = new(&mut all, "connections_broken", help);
         let (client_broken, upstream_broken) = of_both_sides(&broken);
@@ -82,6 +84,7 @@ impl Metrics {
         );
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
+        all.register_collector(Box::new(UpstreamCollector(upstreams)));
         let metrics = Self {
             registry: all,
             connections_accepted,
@@ -90,7 +93,6 @@ impl Metrics {
             accept_errors,
             handshakes,
             handshake_failures,
-            upstream_unreachable,
             client_broken,
             upstream_broken,
             bytes_from_client,

@@ -6,6 +6,7 @@ mod http;
 mod metrics;
 mod page;
 mod text_format;
+mod upstreams;
 
 pub(crate) use self::endpoints::Admin;
 pub(crate) use self::http::{Answer, answer, not_found, only, serve as serve_http};

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -11,8 +10,10 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use rekindle::openssl::SessionStorage;
 
+use super::address::Address;
 use super::tickets::{TicketArgs, TicketSettings};
 use super::tls::TlsArgs;
+use super::upstream_address::UpstreamAddress;
 use crate::commands::{Advise, KeysCommand, advise};
 use crate::serve::{IdentityFiles, SessionIdContext};
 
@@ -56,10 +57,11 @@ pub(crate) struct Settings {
     #[arg(default_value_if("demo", "true", "127.0.0.1:8443"))]
     listen: Option<Address>,
 
-    /// Where to forward the decrypted bytes, HOST:PORT; a name is looked up for each connection,
-    /// and its addresses are tried 250 ms apart until one connects
+    /// Where to forward the decrypted bytes, HOST:PORT or unix:/PATH; may be given several times,
+    /// and the upstreams take turns. A name is looked up for each connection, and its addresses are
+    /// tried 250 ms apart until one connects
     #[arg(long, value_name = "ADDR", required_unless_present = "demo")]
-    upstream: Option<Address>,
+    upstream: Vec<UpstreamAddress>,
 
     /// Certificate chain in PEM form, the server's own certificate first
     #[arg(long, value_name = "FILE", required_unless_present = "demo")]
@@ -171,17 +173,21 @@ impl Settings {
         listen.expect("clap asks for --listen, or takes the demo's")
     }
 
-    /// The upstream, and the files of the certificate; none for the demo.
-    pub(crate) fn proxy(&self) -> Option<(Address, IdentityFiles)> {
+    /// The upstreams; none for the demo.
+    pub(crate) fn upstreams(&self) -> &[UpstreamAddress] {
+        &self.upstream
+    }
+
+    /// The files of the certificate; none for the demo.
+    pub(crate) fn identity_files(&self) -> Option<IdentityFiles> {
         // clap lets these be absent with --demo only.
         let certificate = self.cert.clone()?;
         let key = self.key.clone()?;
-        let files = IdentityFiles {
+        Some(IdentityFiles {
             certificate,
             key,
             refuse_readable_by_others: self.ticket_keys.refuse_readable_by_others(),
-        };
-        Some((self.upstream.clone()?, files))
+        })
     }
 }
 
@@ -199,29 +205,4 @@ fn session_storage() -> impl TypedValueParser<Value = SessionStorage> {
 
 fn on_or_off() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|value| value == "on")
-}
-
-/// `HOST:PORT`. The host may be a name, an IPv4 address, or an IPv6 address in brackets.
-#[derive(Debug, Clone)]
-pub(crate) struct Address(String);
-
-impl Address {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
-        port.parse::<u16>()
-            .map_err(|_| format!("`{port}` is no port: expected 0 to 65535"))?;
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        if host.is_empty() || (host.contains(':') && !bracketed) {
-            return Err("expected HOST:PORT, an IPv6 address in brackets".into());
-        }
-        Ok(Self(text.into()))
-    }
 }

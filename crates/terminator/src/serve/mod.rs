@@ -2,12 +2,10 @@
 //!
 //! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
 //! connections and runs the handshake in [`tls`], with what [`context`] makes. A connection then
-//! belongs to [`tunnel`], which reaches the upstream by [`connect`] and forwards to it, or to
-//! [`demo`], which answers by itself.
+//! belongs to [`tunnel`], which forwards to an [`upstream`], or to [`demo`], which answers by itself.
 
 mod accept;
 mod background;
-mod connect;
 mod context;
 mod demo;
 mod identity;
@@ -19,6 +17,7 @@ mod sockets;
 mod tls;
 mod tls_lists;
 mod tunnel;
+mod upstream;
 mod validity;
 
 pub(crate) use self::identity::IdentityFiles;
@@ -26,3 +25,4 @@ pub(crate) use self::server::run;
 pub(crate) use self::session_id_context::SessionIdContext;
 pub(crate) use self::tls::HandshakeError;
 pub(crate) use self::tls_lists::{CipherSuites, Ciphers, Groups};
+pub(crate) use self::upstream::Upstreams;

@@ -23,6 +23,7 @@ use super::signals::{Shutdown, Signals, StopSignals};
 use super::sockets;
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
+use super::upstream::Upstreams;
 use super::validity;
 use crate::admin::{Admin, Metrics};
 use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
@@ -38,8 +39,9 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     let signals = Signals::install().map_err(StartError::Signals)?;
     let (ticket_keys, resumption) = resumption(settings, tickets)?;
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
-    let metrics = Arc::new(Metrics::new(&resumption, reuse));
-    let (identity, files, service) = service(settings, &resumption, &metrics)?;
+    let upstreams = Arc::new(Upstreams::new(settings.upstreams().to_vec()));
+    let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
+    let (identity, files, service) = service(settings, &resumption, upstreams, &metrics)?;
     validity::report(&identity, &metrics);
     let demo = matches!(service, Service::Demo(_));
     let context = ContextSettings {
@@ -142,13 +144,14 @@ fn resumption(
 fn service(
     settings: &Settings,
     resumption: &Resumption,
+    upstreams: Arc<Upstreams>,
     metrics: &Arc<Metrics>,
 ) -> Result<(Identity, Option<IdentityFiles>, Service), StartError> {
-    let Some((upstream, files)) = settings.proxy() else {
+    let Some(files) = settings.identity_files() else {
         let demo = Service::Demo(Demo(resumption.clone()));
         return Ok((Identity::self_signed()?, None, demo));
     };
-    let tunnel = Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)));
+    let tunnel = Service::Tunnel(Tunnel::new(upstreams, Arc::clone(metrics)));
     Ok((Identity::load(&files)?, Some(files), tunnel))
 }
 

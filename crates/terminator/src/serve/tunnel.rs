@@ -17,14 +17,10 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use super::connect::connect;
-use super::sockets;
 use super::tls::TlsStream;
+use super::upstream::{ConnectError, Connection, Upstreams};
 use crate::admin::Metrics;
-use crate::cli::Address;
-use crate::log_limit::LogLimit;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One TLS record.
@@ -35,16 +31,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The connection to the upstream.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
-    upstream: Address,
+    upstreams: Arc<Upstreams>,
     metrics: Arc<Metrics>,
-    unreachable: LogLimit,
 }
 
 /// Why a connection broke.
 #[derive(Debug, Error)]
 pub(crate) enum TunnelError {
-    #[error("cannot connect to upstream {0}: {1}")]
-    Connect(String, #[source] io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("{0}")]
     Broken(#[source] io::Error),
     #[error("cut at the end of the drain")]
@@ -52,12 +47,8 @@ pub(crate) enum TunnelError {
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Address, metrics: Arc<Metrics>) -> Self {
-        Self {
-            upstream,
-            metrics,
-            unreachable: LogLimit::default(),
-        }
+    pub(super) fn new(upstreams: Arc<Upstreams>, metrics: Arc<Metrics>) -> Self {
+        Self { upstreams, metrics }
     }
 
     pub(crate) async fn serve(
@@ -66,29 +57,14 @@ impl Tunnel {
         abort: &CancellationToken,
     ) -> Result<(), TunnelError> {
         let upstream = tokio::select! {
-            upstream = self.connect() => upstream,
+            upstream = self.upstreams.connect(CONNECT_TIMEOUT) => upstream,
             () = abort.cancelled() => return Err(TunnelError::Aborted),
         };
         match upstream {
             Ok(upstream) => self.forward(client, upstream, abort).await,
             Err(error) => {
                 close(client).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<TcpStream, TunnelError> {
-        let address = self.upstream.as_str();
-        let connected = connect(address, CONNECT_TIMEOUT).await;
-        match connected.and_then(|upstream| sockets::set_options(&upstream).map(|()| upstream)) {
-            Ok(upstream) => Ok(upstream),
-            Err(error) => {
-                self.metrics.upstream_unreachable.inc();
-                if let Some(suppressed) = self.unreachable.admit() {
-                    warn!(%error, suppressed, "cannot connect to upstream {address}");
-                }
-                Err(TunnelError::Connect(address.to_owned(), error))
+                Err(error.into())
             }
         }
     }
@@ -96,7 +72,7 @@ impl Tunnel {
     async fn forward(
         &self,
         client: TlsStream,
-        upstream: TcpStream,
+        upstream: Connection,
         abort: &CancellationToken,
     ) -> Result<(), TunnelError> {
         let mut client = Metered {
@@ -119,7 +95,7 @@ impl Tunnel {
         };
         if outcome.is_err() {
             reset_on_close(client.stream.tcp());
-            reset_on_close(&upstream.stream);
+            upstream.stream.reset_on_close();
         }
         outcome
     }

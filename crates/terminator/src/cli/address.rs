@@ -1,0 +1,28 @@
+//! An address of TCP as it is written in the configuration.
+
+use std::str::FromStr;
+
+/// `HOST:PORT`. The host may be a name, an IPv4 address, or an IPv6 address in brackets.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(String);
+
+impl Address {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT")?;
+        port.parse::<u16>()
+            .map_err(|_| format!("`{port}` is no port: expected 0 to 65535"))?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || (host.contains(':') && !bracketed) {
+            return Err("expected HOST:PORT, an IPv6 address in brackets".into());
+        }
+        Ok(Self(text.into()))
+    }
+}

@@ -1,0 +1,130 @@
+use std::future::poll_fn;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::thread;
+use std::time::Duration;
+
+use rekindle_test_servers::{DEADLINE, Files};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::super::Upstreams;
+use super::*;
+
+/// Both sides of a connection.
+trait Peer: Read + Write + Send {}
+impl<P: Read + Write + Send> Peer for P {}
+
+async fn connected(address: String) -> Connection {
+    let upstreams = Upstreams::new(vec![address.parse().expect("an address")]);
+    let connection = upstreams.connect(DEADLINE).await.expect("it listens");
+    assert_eq!(connection.upstream(), address);
+    connection
+}
+
+async fn tcp() -> (Connection, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let connection = connected(address.to_string()).await;
+    let (peer, _) = listener.accept().expect("it is connected");
+    peer.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    (connection, peer)
+}
+
+async fn both() -> [(Connection, Box<dyn Peer>); 2] {
+    let files = Files::new();
+    let path = files.text("socket");
+    let listener = UnixListener::bind(&path).expect("a free path");
+    let unix = connected(format!("unix:{path}")).await;
+    let (peer, _) = listener.accept().expect("it is connected");
+    peer.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let (tcp, tcp_peer) = tcp().await;
+    [(unix, Box::new(peer)), (tcp, Box::new(tcp_peer))]
+}
+
+#[tokio::test]
+async fn the_first_bytes_are_written_before_the_event_loop_has_run() {
+    for (mut connection, mut peer) in both().await {
+        assert_eq!(connection.try_write(b"hello").ok(), Some(5));
+        let mut received = [0; 5];
+        peer.read_exact(&mut received).expect("it arrives");
+        assert_eq!(&received, b"hello");
+    }
+}
+
+#[tokio::test]
+async fn a_loop_of_ones_own_reads_and_writes_as_far_as_it_can() {
+    for (mut connection, mut peer) in both().await {
+        let mut buffer = vec![7; 64 * 1024];
+        let nothing = connection.try_read(&mut buffer).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        let mut written = 0;
+        let full = loop {
+            poll_fn(|cx| connection.poll_write_ready(cx))
+                .await
+                .expect("it is open");
+            match connection.try_write(&buffer) {
+                Ok(some) => written += some,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let writable = poll_fn(|cx| connection.poll_write_ready(cx));
+        let waited = timeout(Duration::from_millis(20), writable).await;
+        waited.expect_err("it is full until the peer reads");
+
+        let reader = thread::spawn(move || {
+            let mut received = vec![0; written];
+            peer.read_exact(&mut received).expect("all arrives");
+            peer.write_all(b"got it").expect("it is open");
+            peer
+        });
+        let writable = poll_fn(|cx| connection.poll_write_ready(cx));
+        let waited = timeout(DEADLINE, writable).await;
+        waited.expect("the peer reads").expect("it is open");
+        let readable = poll_fn(|cx| connection.poll_read_ready(cx));
+        let waited = timeout(DEADLINE, readable).await;
+        waited.expect("the peer answers").expect("it is open");
+        assert_eq!(connection.try_read(&mut buffer).ok(), Some(6));
+
+        let mut peer = reader.join().expect("it ends");
+        connection.shutdown_write().expect("it is open");
+        assert_eq!(peer.read(&mut buffer).ok(), Some(0), "the end arrives");
+        drop(peer);
+        connection
+            .shutdown_write()
+            .expect("a peer that is gone needs no end");
+    }
+}
+
+#[tokio::test]
+async fn the_traits_of_tokio_carry_a_large_transfer() {
+    for (mut connection, mut peer) in both().await {
+        let sent: Vec<u8> = (0..4_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let echo = thread::spawn(move || {
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).expect("it ends");
+            peer.write_all(&received).expect("it is read");
+        });
+        let mut received = Vec::new();
+        let transfer = async {
+            connection.write_all(&sent).await?;
+            connection.shutdown().await?;
+            connection.read_to_end(&mut received).await
+        };
+        let transfer = timeout(DEADLINE, transfer).await;
+        transfer.expect("it ends").expect("nothing breaks");
+        assert!(received == sent);
+        echo.join().expect("it ends");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_no_end() {
+    let (connection, mut peer) = tcp().await;
+    connection.reset_on_close();
+    drop(connection);
+    let error = peer.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
