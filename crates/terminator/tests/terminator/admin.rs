@@ -87,7 +87,7 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_handshake_failures_total{reason="timeout"}"#,
         r#"rekindle_handshake_failures_total{reason="tls"}"#,
         r#"rekindle_handshake_failures_total{reason="io"}"#,
-        "rekindle_upstream_connect_failures_total",
+        "rekindle_connections_without_upstream_total",
         r#"rekindle_received_bytes_total{side="client"}"#,
         r#"rekindle_received_bytes_total{side="upstream"}"#,
         r#"rekindle_cache_evictions_total{reason="expired"}"#,

@@ -21,3 +21,4 @@ mod rustls_fleet;
 mod start;
 mod ticket_keys;
 mod tunnel;
+mod upstreams;

@@ -20,23 +20,26 @@ pub(super) enum Started {
 #[derive(Debug)]
 pub(super) struct Pending {
     stream: TcpStream,
-    address: SockAddr,
+    address: SocketAddr,
 }
 
 /// Starts a connection with `TCP_NODELAY`.
 ///
 /// It has no keepalive: the limit on idle time ends a connection whose upstream vanished.
 pub(super) fn start(address: SocketAddr) -> io::Result<Started> {
-    let address = SockAddr::from(address);
-    let socket = Socket::new(address.domain(), Type::STREAM.nonblocking(), None)?;
-    match socket.connect(&address) {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
+    match socket.connect(&address.into()) {
         Err(error) if is(&error, Errno::INPROGRESS) => {}
         connected => connected?,
     }
     socket.set_tcp_nodelay(true)?;
     // Linux tells of a connection to the same machine by EINPROGRESS as well, although the
     // handshake is over when the call returns. To ask again saves a turn of the event loop.
-    let pending = match proceed(&socket, &address) {
+    let pending = match proceed(&socket, address) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
         connected => connected.map(|()| false)?,
     };
@@ -74,16 +77,15 @@ pub(super) fn unix(path: &Path) -> io::Result<UnixStream> {
 
 impl Pending {
     pub(super) async fn connected(self) -> io::Result<TcpStream> {
-        let Self { stream, address } = self;
-        let connected = || proceed(&SockRef::from(&stream), &address);
-        stream.async_io(Interest::WRITABLE, connected).await?;
-        Ok(stream)
+        let connected = || proceed(&SockRef::from(&self.stream), self.address);
+        self.stream.async_io(Interest::WRITABLE, connected).await?;
+        Ok(self.stream)
     }
 }
 
 /// How far the connection is, by another connect(2): `WouldBlock` while the kernel is making it.
-fn proceed(socket: &Socket, address: &SockAddr) -> io::Result<()> {
-    match socket.connect(address) {
+fn proceed(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    match socket.connect(&address.into()) {
         Err(error) if is(&error, Errno::ISCONN) => Ok(()),
         Err(error) if is(&error, Errno::ALREADY) => Err(io::ErrorKind::WouldBlock.into()),
         connected => connected,

@@ -263,8 +263,10 @@ async fn while_an_upstream_is_down_no_connection_is_connected_to_itself() {
     let range = range.expect("Linux has it");
     let mut bounds = range.split_whitespace().map(|bound| bound.parse::<usize>());
     let bounds = iter::from_fn(|| bounds.next()?.ok()).collect::<Vec<_>>();
-    let port = Port::refusing().1;
-    let upstreams = Upstreams::new(addresses([&port.to_string()]));
+    // To bind(2) the kernel gives ports of the other parity.
+    let mut address = Port::refusing().1;
+    address.set_port(address.port() ^ 1);
+    let upstreams = Upstreams::new(addresses([&address.to_string()]));
     for _ in bounds[0]..=bounds[1] {
         let connected = upstreams.connect(DEADLINE).await;
         connected.expect_err("no program listens");
