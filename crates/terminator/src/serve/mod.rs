@@ -2,7 +2,8 @@
 //!
 //! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
 //! connections and runs the handshake in [`tls`], with what [`context`] makes. A connection then
-//! belongs to [`tunnel`], which forwards to an [`upstream`], or to [`demo`], which answers by itself.
+//! belongs to [`tunnel`], which forwards to an [`upstream`], or to [`demo`], which answers by
+//! itself.
 
 mod accept;
 mod background;

@@ -17,6 +17,7 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use super::tls::TlsStream;
 use super::upstream::{ConnectError, Connection, Upstreams};
@@ -61,7 +62,10 @@ impl Tunnel {
             () = abort.cancelled() => return Err(TunnelError::Aborted),
         };
         match upstream {
-            Ok(upstream) => self.forward(client, upstream, abort).await,
+            Ok(upstream) => {
+                debug!(upstream = upstream.upstream(), "connected");
+                self.forward(client, upstream, abort).await
+            }
             Err(error) => {
                 close(client).await;
                 Err(error.into())
