@@ -104,6 +104,7 @@ fn millis(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::thread;
 
     use super::*;
@@ -171,21 +172,25 @@ mod tests {
 
     #[test]
     fn of_many_threads_exactly_one_tries_while_the_others_pass_over() {
-        let health = taken_down();
-        let mut now = START;
-        for pause in [1, 2, 4, 8] {
-            now += Duration::from_secs(pause);
-            let admissions: Vec<_> = thread::scope(|scope| {
-                let threads = [(); 8].map(|()| {
-                    scope.spawn(|| (0..1_000).filter_map(|_| admit(&health, now)).collect())
-                });
-                threads
-                    .map(|thread| thread.join().expect("it ends"))
-                    .into_iter()
-                    .collect::<Vec<Vec<_>>>()
-                    .concat()
-            });
-            assert_eq!(admissions, [Admission::Trial]);
-        }
+        const ROUNDS: u32 = 5_000;
+        let (health, together) = (taken_down(), Barrier::new(4));
+        let trials = || {
+            let mut admitted = Vec::new();
+            for round in 1..=ROUNDS {
+                together.wait();
+                let now = START + LONGEST_PAUSE * round;
+                admitted.extend(admit(&health, now).map(|admission| (round, admission)));
+            }
+            admitted
+        };
+        let mut admitted = thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(trials));
+            threads
+                .map(|thread| thread.join().expect("it ends"))
+                .concat()
+        });
+        admitted.sort_by_key(|(round, _)| *round);
+        let one_each = (1..=ROUNDS).map(|round| (round, Admission::Trial));
+        assert!(admitted.into_iter().eq(one_each));
     }
 }
