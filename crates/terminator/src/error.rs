@@ -32,6 +32,8 @@ pub(crate) enum StartError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("--upstream: sockets in the file system are not served yet")]
+    UnixUpstream,
     #[error("cannot listen on {address} ({flag}): {source}")]
     Bind {
         flag: &'static str,

@@ -1,11 +1,16 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain
 //! bytes to an upstream.
 //!
-//! [`cli`] turns arguments into [`Settings`]; [`serve`] lives by them, with its ticket keys from
+//! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket keys from
 //! [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how
 //! large a cache should be, from live lookups or from a log.
 
 mod admin;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "for the server that takes all settings"
+)]
 mod cli;
 mod commands;
 mod error;
@@ -18,18 +23,20 @@ mod sizing;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Settings, TicketSettings};
+use crate::cli::{Invocation, Settings, TicketSettings};
 use crate::error::StartError;
 
 fn main() -> ExitCode {
-    let mut cli = Cli::parse();
-    if let Some(command) = cli.take_command() {
-        return command.run();
-    }
-    let (settings, tickets) = cli.into_settings();
+    let configuration = match Invocation::of_command_line() {
+        Invocation::Serve(configuration) => configuration,
+        Invocation::Done(code) => return code,
+    };
+    let (settings, tickets) = match configuration.read() {
+        Ok(settings) => settings,
+        Err(error) => return error.report(),
+    };
     log_to_stderr();
     match run(&settings, &tickets) {
         Ok(()) => ExitCode::SUCCESS,

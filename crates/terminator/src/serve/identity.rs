@@ -24,9 +24,9 @@ use crate::error::IdentityError;
 /// certificate.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(super) leaf: X509,
+    pub(crate) leaf: X509,
     pub(super) intermediates: Vec<X509>,
-    pub(super) key: PKey<Private>,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Identity {

@@ -21,7 +21,7 @@ mod tls_lists;
 mod tunnel;
 mod validity;
 
-pub(crate) use self::identity::IdentityFiles;
+pub(crate) use self::identity::{Identity, IdentityFiles, first_reason};
 pub(crate) use self::server::run;
 pub(crate) use self::session_id_context::SessionIdContext;
 pub(crate) use self::tls::HandshakeError;

@@ -25,7 +25,7 @@ use super::tls::TlsFront;
 use super::tunnel::Tunnel;
 use super::validity;
 use crate::admin::{Admin, Metrics};
-use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
+use crate::cli::{Address, KeysFrom, Settings, TicketSettings, UpstreamAddress};
 use crate::error::StartError;
 use crate::key_source::{self, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
@@ -62,7 +62,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         metrics: Arc::clone(&metrics),
     };
 
-    let (listener, listening) = bind("--listen", settings.listen()).await?;
+    let (listener, listening) = bind("--listen", &settings.listen()[0]).await?;
     let admin = match &settings.admin {
         Some(address) => Some(bind("--admin", address).await?),
         None => None,
@@ -144,9 +144,13 @@ fn service(
     resumption: &Resumption,
     metrics: &Arc<Metrics>,
 ) -> Result<(Identity, Option<IdentityFiles>, Service), StartError> {
-    let Some((upstream, files)) = settings.proxy() else {
+    let Some(proxy) = settings.proxy() else {
         let demo = Service::Demo(Demo(resumption.clone()));
         return Ok((Identity::self_signed()?, None, demo));
+    };
+    let files = proxy.identities[0].clone();
+    let UpstreamAddress::Tcp(upstream) = proxy.upstreams[0].clone() else {
+        return Err(StartError::UnixUpstream);
     };
     let tunnel = Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)));
     Ok((Identity::load(&files)?, Some(files), tunnel))
