@@ -11,6 +11,11 @@ use super::reload;
 use super::settings::Settings;
 use crate::commands::{Advise, KeysCommand, advise, check};
 
+const USAGE: &str = "rekindle-terminator --config FILE [FLAGS]
+       rekindle-terminator --listen ADDR --upstream ADDR --cert FILE --key FILE [FLAGS]
+       rekindle-terminator --demo [FLAGS]
+       rekindle-terminator <COMMAND>";
+
 /// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
 ///
 /// SIGHUP reloads the file of --config, the certificates and the ticket keys; a change of the
@@ -19,6 +24,7 @@ use crate::commands::{Advise, KeysCommand, advise, check};
 #[derive(Debug, Parser)]
 #[command(name = "rekindle-terminator", version, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = reload::help())]
+#[command(override_usage = USAGE)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -86,3 +86,6 @@ fn is_sure(rule: &Broken, faults: &[ConfigurationFault]) -> bool {
     let may_keep = |fault: &ConfigurationFault| fault.name.as_deref().is_none_or(concerns);
     !faults.iter().any(may_keep)
 }
+
+#[cfg(test)]
+mod tests;

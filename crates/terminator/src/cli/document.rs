@@ -20,7 +20,7 @@ use super::upstream_address::relative_to;
 pub(super) const CERTIFICATE: &str = "certificate";
 pub(super) const PAIR: [&str; 2] = ["cert", "key"];
 
-/// More are no list of this world, and would take long to look at.
+/// A list with more values would take long to look at.
 const MOST_VALUES: usize = 4096;
 
 /// Reads a file into what it gives to flags, and everything that is wrong with its keys.

@@ -49,7 +49,7 @@ pub(crate) fn changes<'a>(old: &Settings, new: &'a Settings) -> Changes<'a> {
 /// What the help says of the file.
 pub(super) fn help() -> String {
     let reloaded = RELOADED.map(|flag| format!("--{flag}")).join(", ");
-    let help = format!(
+    format!(
         "The file of --config:\n\
          Each key is a flag without its dashes: `session-timeout = 7200`. A flag that may be given \
          again takes a list, and a flag that takes no value takes true or false. Instead of lists \
@@ -59,6 +59,23 @@ pub(super) fn help() -> String {
          would work.\n\n\
          SIGHUP reads the file again. These take new values then, the others at a restart: \
          {reloaded}"
-    );
-    help
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+
+    #[test]
+    fn what_is_reloaded_are_flags() {
+        let command = Settings::augment_args(Command::new("settings"));
+        let flags: Vec<_> = (command.get_arguments())
+            .filter_map(|arg| arg.get_long())
+            .collect();
+        for flag in RELOADED {
+            assert!(flags.contains(&flag), "{flag}");
+        }
+    }
 }

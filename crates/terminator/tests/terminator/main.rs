@@ -9,6 +9,7 @@ mod advise;
 mod certificate;
 mod clock;
 mod common;
+mod configuration;
 mod disks;
 mod drain;
 mod key_rotation;
