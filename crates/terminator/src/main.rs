@@ -1,9 +1,9 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain
 //! bytes to an upstream.
 //!
-//! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket keys from
-//! [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how
-//! large a cache should be, from live lookups or from a log.
+//! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket
+//! keys from [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`]
+//! tells how large a cache should be, from live lookups or from a log.
 
 mod admin;
 #[allow(
@@ -31,13 +31,17 @@ use crate::error::StartError;
 fn main() -> ExitCode {
     let configuration = match Invocation::of_command_line() {
         Invocation::Serve(configuration) => configuration,
+        Invocation::Check(configuration) => {
+            log_to_stderr("warn");
+            return commands::check(&configuration);
+        }
         Invocation::Done(code) => return code,
     };
     let (settings, tickets) = match configuration.read() {
         Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    log_to_stderr();
+    log_to_stderr("info");
     match run(&settings, &tickets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -60,8 +64,8 @@ fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> 
 }
 
 /// Standard output is for scripts (`listening on ...`), so the log goes to standard error.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -9,7 +9,7 @@ use super::configuration::Configuration;
 use super::error::ConfigurationError;
 use super::reload;
 use super::settings::Settings;
-use crate::commands::{Advise, KeysCommand, advise, check};
+use crate::commands::{Advise, KeysCommand, advise};
 
 const USAGE: &str = "rekindle-terminator --config FILE [FLAGS]
        rekindle-terminator --listen ADDR --upstream ADDR --cert FILE --key FILE [FLAGS]
@@ -50,12 +50,13 @@ enum Command {
 #[derive(Debug)]
 pub(crate) enum Invocation {
     Serve(Configuration),
-    /// What has run in its stead.
+    Check(Configuration),
+    /// A subcommand, which has run.
     Done(ExitCode),
 }
 
 impl Invocation {
-    /// Runs a subcommand, if there is one. Exits with a message if the command line is wrong.
+    /// Runs a subcommand that needs no settings. Exits with a message if the command line is wrong.
     pub(crate) fn of_command_line() -> Self {
         let matches = Cli::command().get_matches();
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -65,7 +66,7 @@ impl Invocation {
             Some(Command::Advise(arguments)) => Self::Done(advise(&arguments)),
             Some(Command::Check(_)) => {
                 let matches = matches.subcommand_matches("check").unwrap_or(&matches);
-                Self::Done(check(&Configuration::new(matches)))
+                Self::Check(Configuration::new(matches))
             }
         }
     }

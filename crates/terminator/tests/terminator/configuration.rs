@@ -1,7 +1,7 @@
 //! The file of settings, from the outside: a start with it, `check`, and files that are none.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
 use rekindle_test_servers::{Files, bounded, echo, ticket_key};
@@ -69,6 +69,11 @@ fn check_says_ok_of_a_site_that_would_start() {
         assert_eq!((code, &*out), (Some(0), "ok\n"), "{err}");
     }
     assert_eq!(run("check --demo").0, Some(0));
+    let readable = Permissions::from_mode(0o644);
+    fs::set_permissions(files.path("tickets.key"), readable).expect("it is ours");
+    let (code, out, err) = run(&format!("check --config {path}"));
+    assert_eq!((code, &*out), (Some(0), "ok\n"), "{err}");
+    assert!(err.contains("readable-by-others: "), "{err}");
 }
 
 #[test]
