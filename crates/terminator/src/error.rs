@@ -32,6 +32,12 @@ pub(crate) enum StartError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(
+        "the limit of open files, {limit}, leaves room for no connection: it must be at least {least}"
+    )]
+    OpenFiles { limit: u64, least: u64 },
+    #[error("cannot serve the admin address: {0}")]
+    Admin(#[source] io::Error),
     #[error("cannot listen on {address} ({flag}): {source}")]
     Bind {
         flag: &'static str,

@@ -24,7 +24,7 @@ use super::sockets;
 use super::tls::TlsFront;
 use super::tunnel::Tunnel;
 use super::validity;
-use crate::admin::{Admin, Metrics};
+use crate::admin::{Admin, AdminListener, Metrics};
 use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
 use crate::error::StartError;
 use crate::key_source::{self, WatchedKeyFile};
@@ -69,7 +69,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
     };
     let max_connections = settings.max_connections as usize;
     let files_each = if demo { 1 } else { 2 };
-    sockets::raise_open_files(max_connections, files_each);
+    let budget = sockets::raise_open_files(max_connections, files_each)?;
 
     let shutdown = Shutdown::default();
     let connections = TaskTracker::new();
@@ -77,7 +77,7 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
         tls,
         service,
         metrics: Arc::clone(&metrics),
-        slots: Arc::new(Semaphore::new(max_connections)),
+        slots: Arc::new(Semaphore::new(budget.clients)),
         connections: connections.clone(),
         shutdown: shutdown.clone(),
         log_limits: LogLimits::default(),
@@ -95,7 +95,10 @@ pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result
             metrics,
             drain,
             resumption,
+            connections: budget.admin,
+            upstreams: Box::new(|| (1, 1)),
         };
+        let admin = AdminListener::new(admin).map_err(StartError::Admin)?;
         tokio::spawn(admin_service.run(admin));
     }
     let accepting = tokio::spawn(Arc::new(frontend).run(listener));

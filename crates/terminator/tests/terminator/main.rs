@@ -5,6 +5,7 @@
 //! a deadline that only a broken terminator reaches.
 
 mod admin;
+mod admin_limits;
 mod advise;
 mod certificate;
 mod clock;
