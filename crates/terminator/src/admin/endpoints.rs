@@ -102,17 +102,8 @@ impl Admin {
     }
 
     fn health(&self) -> Answer {
-        let down = |why| text(StatusCode::SERVICE_UNAVAILABLE, why);
-        if self.drain.is_cancelled() {
-            return down("draining\n");
-        }
-        match (self.upstreams)() {
-            (0, 1..) => down("no upstream\n"),
-            (up, all) if up < all => {
-                text(StatusCode::OK, format!("ok\nupstreams: {up} of {all} up\n"))
-            }
-            _ => text(StatusCode::OK, "ok\n"),
-        }
+        let (status, body) = health(self.drain.is_cancelled(), (self.upstreams)());
+        text(status, body)
     }
 
     fn revoke(&self) -> Answer {
@@ -132,8 +123,44 @@ impl Admin {
     }
 }
 
+/// What `/healthz` answers: the table at the head of this module.
+fn health(draining: bool, upstreams: (usize, usize)) -> (StatusCode, String) {
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    match upstreams {
+        _ if draining => (unavailable, "draining\n".into()),
+        (0, 1..) => (unavailable, "no upstream\n".into()),
+        (up, all) if up < all => {
+            let body = format!("ok\nupstreams: {up} of {all} up\n");
+            (StatusCode::OK, body)
+        }
+        _ => (StatusCode::OK, "ok\n".into()),
+    }
+}
+
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_knows_the_drain_and_the_upstreams() {
+        for (draining, upstreams, status, body) in [
+            // The demo.
+            (false, (0, 0), 200, "ok\n"),
+            (false, (2, 2), 200, "ok\n"),
+            (false, (1, 2), 200, "ok\nupstreams: 1 of 2 up\n"),
+            (false, (0, 1), 503, "no upstream\n"),
+            (false, (0, 2), 503, "no upstream\n"),
+            (true, (2, 2), 503, "draining\n"),
+            (true, (0, 2), 503, "draining\n"),
+        ] {
+            let told = health(draining, upstreams);
+            assert_eq!((told.0.as_u16(), &*told.1), (status, body));
+        }
     }
 }

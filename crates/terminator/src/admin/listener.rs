@@ -9,59 +9,53 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpListener, TcpStream};
+
+/// How often a connection is looked for while there is no descriptor to accept one.
+const PAUSE: Duration = Duration::from_millis(20);
 
 const SPARE: &str = "/dev/null";
 
 /// The listener of the admin address.
 #[derive(Debug)]
 pub(crate) struct AdminListener {
-    socket: AsyncFd<std::net::TcpListener>,
+    socket: TcpListener,
     pub(super) spare: Arc<SpareFile>,
 }
 
 impl AdminListener {
-    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
-        Ok(Self {
-            socket: AsyncFd::new(listener.into_std()?)?,
-            spare: Arc::new(SpareFile::open()?),
-        })
+    pub(crate) fn new(socket: TcpListener) -> io::Result<Self> {
+        let spare = Arc::new(SpareFile::open()?);
+        Ok(Self { socket, spare })
     }
 
+    /// Takes the next connection, in the place of the spare file if need be.
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
-            let mut ready = self.socket.readable().await?;
-            // An error of `try_io`: no connection is there, so readiness is awaited once more.
-            if let Ok(accepted) = ready.try_io(|socket| self.accept_now(socket.get_ref())) {
-                let (tcp, peer) = accepted?;
-                tcp.set_nonblocking(true)?;
-                return Ok((TcpStream::from_std(tcp)?, peer));
+            match self.socket.accept().await {
+                Err(error) if is_out_of_files(&error) => {}
+                accepted => return accepted,
+            }
+            // Linux takes the descriptor before it looks for a connection, so there may be none.
+            if !has_connection(&self.socket)? {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            self.spare.release();
+            match self.socket.accept().now_or_never() {
+                Some(Ok(accepted)) => return Ok(accepted),
+                // The connection or the descriptor has gone in the meantime.
+                failed => {
+                    self.spare.refill();
+                    failed.transpose()?;
+                }
             }
         }
-    }
-
-    fn accept_now(
-        &self,
-        listener: &std::net::TcpListener,
-    ) -> io::Result<(std::net::TcpStream, SocketAddr)> {
-        match listener.accept() {
-            Err(error) if is_out_of_files(&error) => {}
-            accepted => return accepted,
-        }
-        // Linux takes the descriptor before it looks for a connection.
-        if !has_connection(listener)? {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.spare.release();
-        let accepted = listener.accept();
-        if accepted.is_err() {
-            self.spare.refill();
-        }
-        accepted
     }
 }
 
@@ -71,7 +65,7 @@ pub(super) fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error, Some(Errno::MFILE | Errno::NFILE))
 }
 
-fn has_connection(listener: &std::net::TcpListener) -> io::Result<bool> {
+fn has_connection(listener: &TcpListener) -> io::Result<bool> {
     let mut listeners = [PollFd::new(listener, PollFlags::IN)];
     Ok(poll(&mut listeners, Some(&Timespec::default()))? > 0)
 }

@@ -119,6 +119,42 @@ fn a_connection_in_the_middle_of_an_answer_is_not_the_one_to_be_closed() {
 }
 
 #[test]
+fn clients_that_are_too_slow_are_closed() {
+    let terminator = Terminator::demo("");
+    let start = Instant::now();
+    let idle = kept_alive(&terminator, 1).remove(0);
+    let silent = connect(terminator.admin);
+    let mut slow = connect(terminator.admin);
+    slow.write_all(b"GET /").expect("sent");
+    let mut reads_nothing = connect(terminator.admin);
+    let requests = request("/metrics").repeat(1_000);
+    reads_nothing.write_all(requests.as_bytes()).expect("sent");
+    eventually("the end of two without a request", || {
+        let _ = slow.write(b"a");
+        !is_open(&silent) && !is_open(&slow)
+    });
+    assert!(start.elapsed() < BOUND);
+    let closed = || terminator.logged("the client is too slow");
+    eventually("the end of the one that reads nothing", || closed() == 3);
+    assert!(is_open(&idle));
+    assert!(start.elapsed() < 2 * BOUND);
+    eventually("the end of the idle one", || !is_open(&idle));
+    assert_eq!(closed(), 4);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let terminator = Terminator::demo("");
+    let start = Instant::now();
+    let mut tcp = connect(terminator.admin);
+    let head = "POST /revoke HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n";
+    tcp.write_all(head.as_bytes()).expect("sent");
+    assert!(next_answer(&mut tcp).0.starts_with(OK));
+    eventually("the end of it", || !is_open(&tcp));
+    assert!(start.elapsed() < BOUND);
+}
+
+#[test]
 fn a_head_that_is_too_large_is_refused() {
     let terminator = Terminator::demo("");
     let many = "A: b\r\n".repeat(65);
