@@ -33,7 +33,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(
-        "the limit of open files, {limit}, leaves room for no connection: it must be at least {least}"
+        "the limit of open files, {limit}, leaves room for no connection: \
+         it must be at least {least}"
     )]
     OpenFiles { limit: u64, least: u64 },
     #[error("cannot serve the admin address: {0}")]

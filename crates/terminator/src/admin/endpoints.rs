@@ -4,9 +4,12 @@
 //!
 //! | status | first line | when |
 //! |---|---|---|
-//! | 200 | `ok` | new connections are served. A second line, `upstreams: 1 of 2 up`, tells of some that are down: those that are up take their place |
+//! | 200 | `ok` | new connections are served |
 //! | 503 | `draining` | the terminator ends |
 //! | 503 | `no upstream` | every upstream is down, as far as the last connections tell |
+//!
+//! Where some upstreams are down it is `ok`, since the others take their place; a second line,
+//! `upstreams: 1 of 2 up`, says so.
 //!
 //! A client cannot keep others from an answer. A new connection is always taken: if too many are
 //! open, the one that has waited longest for a request is closed, and one that is being answered
