@@ -32,6 +32,13 @@ pub(crate) enum StartError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(
+        "the limit of open files, {limit}, leaves room for no connection: \
+         it must be at least {least}"
+    )]
+    OpenFiles { limit: u64, least: u64 },
+    #[error("cannot serve the admin address: {0}")]
+    Admin(#[source] io::Error),
     #[error("cannot listen on {address} ({flag}): {source}")]
     Bind {
         flag: &'static str,
@@ -45,6 +52,8 @@ pub(crate) enum StartError {
 pub(crate) enum TlsError {
     #[error("cannot set up TLS: {0}")]
     Context(#[from] ErrorStack),
+    #[error(transparent)]
+    ClientCertificates(#[from] IdentityError),
     #[error("cannot set up session resumption: {0}")]
     Install(#[from] InstallError),
 }
@@ -68,4 +77,14 @@ pub(crate) enum IdentityError {
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("cannot make a self-signed certificate: {0}")]
     SelfSigned(#[source] ErrorStack),
+}
+
+impl IdentityError {
+    /// The file at fault, if it is one.
+    pub(crate) fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Read { path, .. } | Self::Parse { path, .. } => Some(path),
+            Self::Mismatch { .. } | Self::SelfSigned(_) => None,
+        }
+    }
 }

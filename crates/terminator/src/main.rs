@@ -1,11 +1,12 @@
 //! `rekindle-terminator`: accepts TLS, resumes sessions through `rekindle`, and forwards the plain
 //! bytes to an upstream.
 //!
-//! [`cli`] turns arguments into [`Settings`]; [`serve`] lives by them, with its ticket keys from
-//! [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how
-//! large a cache should be, from live lookups or from a log.
+//! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket
+//! keys from [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`]
+//! tells how large a cache should be, from live lookups or from a log.
 
 mod admin;
+mod allocator;
 mod cli;
 mod commands;
 mod error;
@@ -18,20 +19,27 @@ mod sizing;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Settings, TicketSettings};
+use crate::cli::{Configuration, Invocation, Settings, TicketSettings};
 use crate::error::StartError;
 
 fn main() -> ExitCode {
-    let mut cli = Cli::parse();
-    if let Some(command) = cli.take_command() {
-        return command.run();
-    }
-    let (settings, tickets) = cli.into_settings();
-    log_to_stderr();
-    match run(&settings, &tickets) {
+    allocator::give_to_openssl();
+    let configuration = match Invocation::of_command_line() {
+        Invocation::Serve(configuration) => configuration,
+        Invocation::Check(configuration) => {
+            log_to_stderr("warn");
+            return commands::check(&configuration);
+        }
+        Invocation::Done(code) => return code,
+    };
+    let (settings, tickets) = match configuration.read() {
+        Ok(settings) => settings,
+        Err(error) => return error.report(),
+    };
+    log_to_stderr("info");
+    match run(configuration, settings, &tickets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rekindle-terminator: {error}");
@@ -40,21 +48,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = settings.threads {
-        builder.worker_threads(threads.into());
-    }
+/// Signals and the admin endpoints have this thread for themselves.
+fn run(
+    configuration: Configuration,
+    settings: Settings,
+    tickets: &TicketSettings,
+) -> Result<(), StartError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().map_err(StartError::Runtime)?;
-    let result = runtime.block_on(serve::run(settings, tickets));
-    // A lookup of an upstream's name must not delay the exit.
+    let result = runtime.block_on(serve::run(configuration, settings, tickets));
+    // A lookup of a name must not delay the exit.
     runtime.shutdown_background();
     result
 }
 
 /// Standard output is for scripts (`listening on ...`), so the log goes to standard error.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -16,6 +16,11 @@ use tokio_util::sync::CancellationToken;
 /// How long a client may take to send the head of its request, also between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bounds on the head of a request, in headers and in bytes. Above them the answer is 431. Browsers
+/// send cookies of all services on a host; scrapers send less than a kilobyte.
+const HEADERS: usize = 64;
+const HEAD_BYTES: usize = 16 * 1024;
+
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Answers requests on `stream` until the client sends no more or is too slow, or until `drain`
@@ -36,6 +41,8 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES)
         // `printf ... | openssl s_client` ends its side as soon as the request is sent.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service_fn(respond));

@@ -16,7 +16,8 @@ use rekindle_prometheus::ResumptionCollector;
 
 use super::exposition::Exposition;
 use super::text_format::from_open_metrics;
-use crate::serve::HandshakeError;
+use super::upstreams::UpstreamCollector;
+use crate::serve::{HandshakeError, Upstreams};
 use crate::sizing::{Histogram, ReuseEstimator};
 
 /// Names of labels, each with its value.
@@ -32,17 +33,21 @@ pub(crate) struct Metrics {
     pub(crate) accept_errors: Counter,
     handshakes: Family<Labels<2>, Counter>,
     handshake_failures: Family<Labels<1>, Counter>,
-    pub(crate) upstream_unreachable: Counter,
     pub(crate) client_broken: Counter,
     pub(crate) upstream_broken: Counter,
+    pub(crate) timed_out: Counter,
     pub(crate) bytes_from_client: Counter,
     pub(crate) bytes_from_upstream: Counter,
     reloads: Family<Labels<2>, Counter>,
-    pub(crate) certificate_not_after: Gauge,
+    certificate_not_after: Family<[(&'static str, String); 1], Gauge>,
 }
 
 impl Metrics {
-    pub(crate) fn new(resumption: &Resumption, reuse: Arc<ReuseEstimator>) -> Self {
+    pub(crate) fn new(
+        resumption: &Resumption,
+        reuse: Arc<ReuseEstimator>,
+        upstreams: Arc<Upstreams>,
+    ) -> Self {
         let mut all = Registry::with_prefix("rekindle");
         let help = "Versions of the terminator and of the OpenSSL that it runs with";
         let versions = [
@@ -61,19 +66,19 @@ impl Metrics {
         let handshakes = new(&mut all, "handshakes", help);
         let help = "Handshakes not completed, by reason";
         let handshake_failures = new(&mut all, "handshake_failures", help);
-        let help = "Connections closed because the upstream could not be reached";
-        let upstream_unreachable = new(&mut all, "upstream_connect_failures", help);
         let help = "Connections broken while forwarding, by the side that broke";
         let broken = new(&mut all, "connections_broken", help);
         let (client_broken, upstream_broken) = of_both_sides(&broken);
+        let help = "Connections ended because no byte had moved on them for too long";
+        let timed_out = new(&mut all, "connections_timed_out", help);
         let bytes = Family::default();
         let help = "Plain bytes forwarded, by the side that they came from";
         all.register_with_unit("received", help, Unit::Bytes, bytes.clone());
         let (bytes_from_client, bytes_from_upstream) = of_both_sides(&bytes);
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
-        let certificate_not_after = Gauge::default();
-        let help = "When the server's own certificate ends, in seconds since 1970";
+        let certificate_not_after = Family::default();
+        let help = "When the server's own certificate in a file ends, in seconds since 1970";
         all.register_with_unit(
             "certificate_not_after_timestamp",
             help,
@@ -82,6 +87,7 @@ impl Metrics {
         );
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
+        all.register_collector(Box::new(UpstreamCollector(upstreams)));
         let metrics = Self {
             registry: all,
             connections_accepted,
@@ -90,9 +96,9 @@ impl Metrics {
             accept_errors,
             handshakes,
             handshake_failures,
-            upstream_unreachable,
             client_broken,
             upstream_broken,
+            timed_out,
             bytes_from_client,
             bytes_from_upstream,
             reloads,
@@ -102,10 +108,31 @@ impl Metrics {
         metrics
     }
 
-    /// Counts a connection as active for as long as the result lives.
-    pub(crate) fn active(&self) -> Active<'_> {
-        self.connections_active.inc();
-        Active(&self.connections_active)
+    /// Counts a connection as active for as long as the result lives, unless that many are.
+    pub(crate) fn activate(&self, limit: usize) -> Option<Active> {
+        let before = self.connections_active.inc();
+        let active = Active(self.connections_active.clone());
+        usize::try_from(before)
+            .is_ok_and(|before| before < limit)
+            .then_some(active)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn active(&self) -> i64 {
+        self.connections_active.get()
+    }
+
+    /// Notes when the certificate of a file ends, in seconds since 1970.
+    pub(crate) fn certificate_ends(&self, certificate: String, not_after: i64) {
+        let labels = [("certificate", certificate)];
+        self.certificate_not_after
+            .get_or_create(&labels)
+            .set(not_after);
+    }
+
+    /// Forgets the certificates of before.
+    pub(crate) fn forget_certificates(&self) {
+        self.certificate_not_after.clear();
     }
 
     pub(crate) fn handshake_done(&self, protocol: &'static str, kind: &'static str) {
@@ -162,9 +189,9 @@ fn of_both_sides(family: &Family<Labels<1>, Counter>) -> (Counter, Counter) {
 
 /// One connection in the gauge of active ones.
 #[derive(Debug)]
-pub(crate) struct Active<'a>(&'a Gauge);
+pub(crate) struct Active(Gauge);
 
-impl Drop for Active<'_> {
+impl Drop for Active {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, value_parser};
 use rekindle::tickets::{PolicyError, TicketPolicy};
 use rekindle_key_files::{FolderOrder, TicketKeyFormat};
 
+use super::broken::Broken;
 use crate::key_flags::{folder_order, key_format};
 
 const PERIOD: (u64, u64) = (*TicketPolicy::PERIOD.start(), *TicketPolicy::PERIOD.end());
@@ -16,11 +17,11 @@ const MAX_AGE: (u64, u64) = (*TicketPolicy::MAX_AGE.start(), *TicketPolicy::MAX_
 pub(super) struct TicketArgs {
     /// Ticket keys: a file, or a folder of files of which one seals and `*.next` is known ahead;
     /// read again at SIGHUP and when it changes [default: a random key each period, gone at exit]
-    #[arg(long, value_name = "PATH", conflicts_with = "ticket_secret")]
+    #[arg(long, value_name = "PATH")]
     ticket_keys: Option<PathBuf>,
 
     /// The format of the ticket keys [default: traffic-server-48]
-    #[arg(long, value_name = "NAME", value_parser = key_format(), requires = "ticket_keys")]
+    #[arg(long, value_name = "NAME", value_parser = key_format())]
     ticket_keys_format: Option<TicketKeyFormat>,
 
     /// Which file of a folder of ticket keys seals: the one with the least name (numbered files),
@@ -73,8 +74,36 @@ pub(crate) enum KeysFrom {
 }
 
 impl TicketArgs {
-    /// The error is a message that names the flag.
-    pub(super) fn settings(&self, lifetime: Duration) -> Result<TicketSettings, String> {
+    /// The rules that these flags break.
+    pub(super) fn broken(&self, lifetime: Duration) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        let has_file = self.ticket_keys.is_some();
+        if has_file && self.ticket_secret.is_some() {
+            let reason = "cannot be used with --ticket-secret";
+            broken.push(Broken::new("ticket-keys", Some("ticket-secret"), reason));
+        }
+        if !has_file && self.ticket_keys_format.is_some() {
+            let reason = "it needs --ticket-keys";
+            broken.push(Broken::new(
+                "ticket-keys-format",
+                Some("ticket-keys"),
+                reason,
+            ));
+        }
+        if let Err(error) = self.policy(lifetime).check() {
+            let (flag, other) = match error {
+                PolicyError::MaxAge(_) => ("ticket-key-max-age", "session-timeout"),
+                PolicyError::Lifetime(_) => ("session-timeout", "ticket-key-period"),
+                _ => ("ticket-key-period", "session-timeout"),
+            };
+            let reason = format!("{error} (the ticket lifetime is --session-timeout)");
+            broken.push(Broken::new(flag, Some(other), reason));
+        }
+        broken
+    }
+
+    /// For flags that break no rule.
+    pub(super) fn settings(&self, lifetime: Duration) -> TicketSettings {
         let format = self.ticket_keys_format;
         let from = match (&self.ticket_keys, &self.ticket_secret) {
             (Some(path), _) => KeysFrom::File(
@@ -85,23 +114,18 @@ impl TicketArgs {
             (None, Some(path)) => KeysFrom::Secret(path.clone()),
             (None, None) => KeysFrom::Here,
         };
-        let policy = TicketPolicy::default()
+        TicketSettings {
+            from,
+            policy: self.policy(lifetime),
+            refuse_readable_by_others: self.refuse_readable_by_others(),
+        }
+    }
+
+    fn policy(&self, lifetime: Duration) -> TicketPolicy {
+        TicketPolicy::default()
             .period(Duration::from_secs(self.ticket_key_period))
             .lifetime(lifetime)
-            .max_age(Duration::from_secs(self.ticket_key_max_age));
-        policy.check().map_err(|error| {
-            let flag = match error {
-                PolicyError::MaxAge(_) => "--ticket-key-max-age",
-                PolicyError::Lifetime(_) => "--session-timeout",
-                _ => "--ticket-key-period",
-            };
-            format!("{flag}: {error} (the ticket lifetime is --session-timeout)")
-        })?;
-        Ok(TicketSettings {
-            from,
-            policy,
-            refuse_readable_by_others: self.refuse_readable_by_others(),
-        })
+            .max_age(Duration::from_secs(self.ticket_key_max_age))
     }
 
     /// Of the private key as well.

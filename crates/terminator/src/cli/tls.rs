@@ -1,12 +1,38 @@
-//! The flags of the handshake: what is offered, and how many tickets follow.
+//! The flags of the handshake: what is offered, what is asked for, and how many tickets follow.
+
+use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
+use super::words::{AlpnProtocol, ClientCertificates, UnknownNames};
 use crate::serve::{CipherSuites, Ciphers, Groups};
 
 /// How to shake hands.
 #[derive(Debug, Args)]
 pub(crate) struct TlsArgs {
+    /// What a client gets that names none of the certificates' names, or no name: the first
+    /// certificate, or a refusal
+    #[arg(long, value_name = "first|refuse", default_value = "first")]
+    pub(crate) unknown_names: UnknownNames,
+
+    /// Protocols to agree on by ALPN, the preferred one first, as `h2,http/1.1`; names of 1 to 255
+    /// bytes, between commas [default: none, ALPN is not answered]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) alpn: Vec<AlpnProtocol>,
+
+    /// Certificates of the authorities (PEM) whose clients' certificates are accepted; asks each
+    /// client for a certificate
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_ca: Option<PathBuf>,
+
+    /// Revocation lists (PEM) of those authorities; needs --client-ca
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_crl: Option<PathBuf>,
+
+    /// Whether a client without a certificate is refused; needs --client-ca [default: required]
+    #[arg(long, value_name = "optional|required")]
+    pub(super) client_certificates: Option<ClientCertificates>,
+
     /// Groups of the key exchange, as OpenSSL's SSL_CTX_set1_groups_list takes them [default:
     /// X25519:prime256v1:secp384r1, and X25519MLKEM768 in front where OpenSSL has it (3.5)]
     #[arg(long, value_name = "LIST")]
@@ -29,6 +55,22 @@ pub(crate) struct TlsArgs {
     #[arg(long, value_name = "N", default_value = "2")]
     #[arg(value_parser = value_parser!(u8).range(0..=8))]
     pub(crate) tickets_per_handshake: u8,
+
+    /// Bytes of early data (0-RTT) to accept of a client that resumes in TLS 1.3, 1 to 16384; needs
+    /// --send-proxy v2. An attacker can repeat early data to another machine, so the upstream must
+    /// be told of it, which the header of version 2 does: where a repetition does harm, the
+    /// upstream answers 425 [default: none]
+    #[arg(long, value_name = "BYTES")]
+    #[arg(value_parser = value_parser!(u32).range(1..=16_384))]
+    pub(crate) early_data: Option<u32>,
+}
+
+/// How clients show certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientCertificateSettings {
+    pub(crate) ca: PathBuf,
+    pub(crate) crl: Option<PathBuf>,
+    pub(crate) required: bool,
 }
 
 impl TlsArgs {
@@ -42,5 +84,22 @@ impl TlsArgs {
 
     pub(crate) fn cipher_suites(&self) -> CipherSuites {
         self.cipher_suites.clone().unwrap_or_default()
+    }
+
+    /// The protocols as TLS carries them, each behind its length; empty for none.
+    pub(crate) fn alpn_list(&self) -> Vec<u8> {
+        let names = self.alpn.iter().map(|name| name.as_str().as_bytes());
+        names
+            .flat_map(|name| [&[name.len() as u8], name].concat())
+            .collect()
+    }
+
+    /// None: clients are not asked for certificates.
+    pub(crate) fn client_certificates(&self) -> Option<ClientCertificateSettings> {
+        Some(ClientCertificateSettings {
+            ca: self.client_ca.clone()?,
+            crl: self.client_crl.clone(),
+            required: self.client_certificates != Some(ClientCertificates::Optional),
+        })
     }
 }

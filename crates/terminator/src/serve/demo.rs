@@ -9,10 +9,11 @@ use hyper::{Request, StatusCode};
 use openssl::ssl::SslRef;
 use rekindle::openssl::{ResumedBy, Resumption};
 use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
 
-use super::identity::hex;
-use super::signals::Shutdown;
-use super::tls::{TlsStream, handshake_kind};
+use super::connection::Client;
+use super::tls::{handshake_kind, hex};
+use super::tunnel::linger;
 use crate::admin::{self, Answer, Visit, answer};
 
 /// The bytes of a session id that the page shows: enough to tell two apart, too few to ask for the
@@ -25,24 +26,23 @@ pub(crate) struct Demo(pub(super) Resumption);
 impl Demo {
     pub(crate) async fn serve(
         &self,
-        mut stream: TlsStream,
+        client: Client,
         resumed: Option<ResumedBy>,
-        shutdown: &Shutdown,
-    ) -> hyper::Result<()> {
+        drain: &CancellationToken,
+    ) -> Result<(), String> {
+        let mut stream = client.stream;
         let visit = visit(stream.ssl(), resumed);
-        let exchange = admin::serve_http(&mut stream, &shutdown.drain, |request| {
+        let exchange = admin::serve_http(&mut stream, drain, |request| {
             admin::only("GET, HEAD", request, || self.respond(&visit, request))
         });
-        let served = tokio::select! {
-            served = exchange => served,
-            () = shutdown.abort.cancelled() => return Ok(()),
-        };
+        let served = exchange.await;
         if served.is_err() {
             // hyper shuts the connection down where all went well. A client that sent no request
             // gets `close_notify` as well.
             let _ = stream.shutdown().await;
         }
-        served
+        linger(stream.tcp(), &client.deadline).await;
+        served.map_err(|error| error.to_string())
     }
 
     fn respond(&self, visit: &Visit, request: &Request<Incoming>) -> Answer {

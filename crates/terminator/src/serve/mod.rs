@@ -1,30 +1,35 @@
 //! The running terminator: start, serve, reload and drain.
 //!
-//! [`server`] assembles everything and lives through start, reload and drain. [`accept`] takes
-//! connections and runs the handshake in [`tls`], with what [`context`] makes. A connection then
-//! belongs to [`tunnel`], which reaches the upstream by [`connect`] and forwards to it, or to
-//! [`demo`], which answers by itself.
+//! [`server`] assembles everything and lives through start, reload and drain. Each [`worker`] has
+//! [`listeners`] of its own, which it [`accept`]s from, and serves each [`connection`] to its end:
+//! a header of the [`proxy_protocol`], the handshake in [`tls`], and then a [`tunnel`] to an
+//! [`upstream`], or the [`demo`], which answers by itself. [`live`] is what a [`reload`] replaces,
+//! made of [`parts`].
 
 mod accept;
 mod background;
-mod connect;
-mod context;
+mod client_socket;
+mod connection;
+mod deadlines;
 mod demo;
-mod identity;
-#[allow(dead_code, unused_imports, reason = "not wired in yet")]
+mod listeners;
+mod live;
+mod parts;
 mod proxy_protocol;
 mod reload;
 mod server;
-mod session_id_context;
+mod service;
+mod shared_buffer;
 mod signals;
 mod sockets;
 mod tls;
-mod tls_lists;
 mod tunnel;
-mod validity;
+mod upstream;
+mod worker;
 
-pub(crate) use self::identity::IdentityFiles;
 pub(crate) use self::server::run;
-pub(crate) use self::session_id_context::SessionIdContext;
-pub(crate) use self::tls::HandshakeError;
-pub(crate) use self::tls_lists::{CipherSuites, Ciphers, Groups};
+pub(crate) use self::tls::{
+    CipherSuites, Ciphers, ClientAuth, Groups, HandshakeError, Identity, IdentityFiles,
+    SessionIdContext, first_reason,
+};
+pub(crate) use self::upstream::Upstreams;

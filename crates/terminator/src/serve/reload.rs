@@ -1,73 +1,108 @@
-//! Reads the certificate and the ticket keys again at SIGHUP, each on its own, and the ticket keys
-//! also when their file has changed. What cannot be read changes nothing.
+//! Reads the configuration, the certificates and the ticket keys again at SIGHUP, each on its own,
+//! and the ticket keys also when their file has changed. What cannot be read changes nothing.
 
 use std::fmt::Display;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rekindle::openssl::Resumption;
 use rekindle::tickets::Update;
 use rekindle_key_files::Reload;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::identity::{Identity, IdentityFiles};
-use super::tls::TlsFront;
-use super::validity;
-use crate::admin::Metrics;
+use super::accept::Frontend;
+use super::parts::Parts;
+use super::upstream::Upstreams;
+use crate::cli::{Configuration, Settings, changes};
 use crate::key_source::{WatchedKeyFile, warn_of};
 
 /// What a reload reads, as a label in the metrics.
-const CERTIFICATE: &str = "certificate";
+const CONFIGURATION: &str = "configuration";
 const TICKET_KEYS: &str = "ticket_keys";
 
 /// The time between two readings while the file gives no key that seals.
 const RETRY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(crate) struct Reloader {
-    pub(super) identity: Identity,
-    pub(super) files: Option<IdentityFiles>,
+pub(super) struct Reloader {
+    pub(super) configuration: Configuration,
+    /// Those in use, but for what a reload does not change.
+    pub(super) settings: Settings,
+    pub(super) parts: Parts,
+    pub(super) upstreams: Arc<Upstreams>,
     pub(super) ticket_keys: Option<WatchedKeyFile>,
     pub(super) retried: Instant,
     /// The error of the last reading, so that it is tried again and the log tells it once.
     pub(super) retry_error: Option<String>,
-    pub(super) tls: Arc<TlsFront>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) resumption: Resumption,
+    pub(super) frontend: Arc<Frontend>,
 }
 
 impl Reloader {
     /// Reads all files again, at SIGHUP.
     pub(super) fn reload(&mut self) {
-        if self.files.is_none() && self.ticket_keys.is_none() {
-            info!("reload: there are no files to read");
-        }
-        self.reload_certificate();
+        let reconfigured = self.reload_configuration();
+        self.reload_parts(reconfigured);
         if let Some(source) = &mut self.ticket_keys {
             source.watch.taken();
         }
         self.reload_ticket_keys("SIGHUP");
     }
 
-    fn reload_certificate(&mut self) {
-        let Some(files) = &self.files else { return };
-        let identity = match Identity::load(files) {
-            Ok(identity) => identity,
-            Err(error) => return self.failed("certificate", CERTIFICATE, &error),
+    /// Whether any setting is different.
+    fn reload_configuration(&mut self) -> bool {
+        if !self.configuration.has_file() {
+            return false;
+        }
+        let new = match self.configuration.read() {
+            Ok((new, _)) => new,
+            Err(error) => {
+                self.failed("configuration", CONFIGURATION, &error);
+                return false;
+            }
         };
-        if identity.same_as(&self.identity) {
-            self.metrics.reloaded(CERTIFICATE, "unchanged");
-            info!("certificate reload: unchanged");
-            return validity::report(&identity, &self.metrics);
+        let changes = changes(&self.settings, &new);
+        let reloaded = changes.reloaded.join(", ");
+        let at_restart = changes.at_restart.join(", ");
+        if !at_restart.is_empty() {
+            warn!("configuration reload: these change at a restart only: {at_restart}");
         }
-        if let Err(error) = self.tls.replace(&identity) {
-            return self.failed("certificate", CERTIFICATE, &error);
+        let changed = !reloaded.is_empty();
+        let result = match changed {
+            true => "updated",
+            false => "unchanged",
+        };
+        info!(changed = reloaded, "configuration reload: {result}");
+        self.frontend.metrics.reloaded(CONFIGURATION, result);
+        self.settings = new;
+        changed
+    }
+
+    /// Reads the certificates, the authorities and the revocation lists.
+    fn reload_parts(&mut self, reconfigured: bool) {
+        let mut parts = self.parts.clone();
+        let changed = parts.reload(&self.settings, &self.frontend.metrics);
+        parts.report(&self.frontend.metrics);
+        if !changed && !reconfigured {
+            return;
         }
-        self.metrics.reloaded(CERTIFICATE, "updated");
-        info!(
-            sha256 = identity.fingerprint(),
-            "certificate reload: updated"
-        );
-        validity::report(&identity, &self.metrics);
-        self.identity = identity;
+        let live = match parts.live(&self.settings, &self.resumption, &self.upstreams) {
+            Ok(live) => live,
+            Err(error) => return self.failed("TLS", CONFIGURATION, &error),
+        };
+        if let Some(proxy) = self.settings.proxy() {
+            self.upstreams.replace(proxy.upstreams);
+        }
+        let old = self.frontend.live.swap(Arc::new(live));
+        let old_parts = mem::replace(&mut self.parts, parts);
+        if !old_parts.authenticates_as(&self.parts) {
+            // Their scopes differ already, but tickets that a handshake under way is given belong
+            // to the old ones.
+            for scope in old.sites.scopes() {
+                self.resumption.revoke(scope);
+            }
+        }
     }
 
     /// Reads the ticket keys again if they have changed.
@@ -87,7 +122,7 @@ impl Reloader {
         let Some(source) = &mut self.ticket_keys else {
             return;
         };
-        let reload = source.file.reload(self.tls.resumption().ticket_ring());
+        let reload = source.file.reload(self.resumption.ticket_ring());
         self.retry_error = reload.as_ref().err().map(ToString::to_string);
         match reload {
             Ok(reload) => self.reloaded(&reload, cause),
@@ -98,7 +133,7 @@ impl Reloader {
     /// While a local key seals for want of a provided one, the same file may give one by now: a
     /// timed key has begun. What could not be read may be read by now.
     fn retry_ticket_keys(&mut self) {
-        let ring = self.tls.resumption().ticket_ring();
+        let ring = self.resumption.ticket_ring();
         let Some(source) = &mut self.ticket_keys else {
             return;
         };
@@ -123,11 +158,11 @@ impl Reloader {
         };
         match reload {
             Reload::Unchanged => {
-                self.metrics.reloaded(TICKET_KEYS, "unchanged");
+                self.frontend.metrics.reloaded(TICKET_KEYS, "unchanged");
                 info!(cause, "ticket key reload: unchanged");
             }
             Reload::Updated(update) => {
-                self.metrics.reloaded(TICKET_KEYS, "updated");
+                self.frontend.metrics.reloaded(TICKET_KEYS, "updated");
                 let Update { keys, sealing, .. } = update;
                 info!(keys, first = %sealing, cause, "ticket key reload: updated");
                 warn_of(update);
@@ -137,7 +172,7 @@ impl Reloader {
     }
 
     fn failed(&self, what: &str, label: &'static str, error: &dyn Display) {
-        self.metrics.reloaded(label, "failed");
+        self.frontend.metrics.reloaded(label, "failed");
         error!("{what} reload failed, what was in use stays in use: {error}");
     }
 }

@@ -4,28 +4,28 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use rekindle::openssl::Resumption;
+use arc_swap::ArcSwap;
+use rekindle::openssl::{EarlyData, Resumption};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
-use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::accept::{Frontend, LogLimits, Service};
+use super::accept::{Frontend, LogLimits};
 use super::background::{self, Asker, Turn};
-use super::context::ContextSettings;
-use super::demo::{Demo, instructions};
-use super::identity::{Identity, IdentityFiles};
+use super::demo::instructions;
+use super::listeners::bind_all;
+use super::parts::Parts;
 use super::reload::Reloader;
-use super::signals::{Shutdown, Signals, StopSignals};
+use super::signals::{Signals, StopSignals};
 use super::sockets;
-use super::tls::TlsFront;
-use super::tunnel::Tunnel;
-use super::validity;
-use crate::admin::{Admin, Metrics};
-use crate::cli::{Address, KeysFrom, Settings, TicketSettings};
+use super::upstream::Upstreams;
+use super::worker::{Runtimes, Workers};
+use crate::admin::{Admin, AdminListener, Metrics};
+use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
 use crate::error::StartError;
 use crate::key_source::{self, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
@@ -33,88 +33,86 @@ use crate::sizing::ReuseEstimator;
 /// The exit code after a second interrupt: the shell's number for SIGINT.
 const INTERRUPTED: i32 = 130;
 
-pub(crate) async fn run(settings: &Settings, tickets: &TicketSettings) -> Result<(), StartError> {
+pub(crate) async fn run(
+    configuration: Configuration,
+    settings: Settings,
+    tickets: &TicketSettings,
+) -> Result<(), StartError> {
     // First of all, so that no SIGHUP or SIGTERM during the start is lost.
     let signals = Signals::install().map_err(StartError::Signals)?;
-    let (ticket_keys, resumption) = resumption(settings, tickets)?;
+    let (ticket_keys, resumption) = resumption(&settings, tickets)?;
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
-    let metrics = Arc::new(Metrics::new(&resumption, reuse));
-    let (identity, files, service) = service(settings, &resumption, &metrics)?;
-    validity::report(&identity, &metrics);
-    let demo = matches!(service, Service::Demo(_));
-    let context = ContextSettings {
-        resumption: resumption.clone(),
-        session_id_context: settings.session_id_context.clone(),
-        groups: settings.tls.groups(),
-        ciphers: settings.tls.ciphers(),
-        cipher_suites: settings.tls.cipher_suites(),
-        tickets_per_handshake: settings.tls.tickets_per_handshake.into(),
-    };
-    let tls = TlsFront::new(&identity, context, settings.handshake_timeout)?;
-    let tls = Arc::new(tls);
-    let reloader = Reloader {
-        identity,
-        files,
-        ticket_keys,
-        retried: Instant::now(),
-        retry_error: None,
-        tls: Arc::clone(&tls),
-        metrics: Arc::clone(&metrics),
-    };
+    let proxy = settings.proxy();
+    let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
+    let upstreams = Arc::new(Upstreams::new(upstreams));
+    let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
+    let parts = Parts::load(&settings)?;
+    parts.report(&metrics);
+    let live = parts.live(&settings, &resumption, &upstreams)?;
 
-    let (listener, listening) = bind("--listen", settings.listen()).await?;
+    let workers = settings.threads.map_or_else(cores, usize::from);
+    let (listeners, listening) = bind_all(settings.listen(), settings.backlog, workers)?;
     let admin = match &settings.admin {
         Some(address) => Some(bind("--admin", address).await?),
         None => None,
     };
+    let is_demo = settings.proxy().is_none();
     let max_connections = settings.max_connections as usize;
-    let files_each = if demo { 1 } else { 2 };
-    sockets::raise_open_files(max_connections, files_each);
+    let runtimes = Runtimes::new(listeners.len()).map_err(StartError::Runtime)?;
+    // Counts what is open now.
+    let files_each = if is_demo { 1 } else { 2 };
+    let budget = sockets::raise_open_files(max_connections, files_each)?;
 
-    let shutdown = Shutdown::default();
-    let connections = TaskTracker::new();
-    let frontend = Frontend {
-        tls,
-        service,
+    let drain = CancellationToken::new();
+    let frontend = Arc::new(Frontend {
+        live: ArcSwap::from_pointee(live),
         metrics: Arc::clone(&metrics),
-        slots: Arc::new(Semaphore::new(max_connections)),
-        connections: connections.clone(),
-        shutdown: shutdown.clone(),
+        max_connections: budget.clients,
+        drain: drain.clone(),
         log_limits: LogLimits::default(),
+    });
+    let drain_timeout = settings.drain_timeout;
+    let reloader = Reloader {
+        configuration,
+        settings,
+        parts,
+        upstreams: Arc::clone(&upstreams),
+        ticket_keys,
+        retried: Instant::now(),
+        retry_error: None,
+        resumption: resumption.clone(),
+        frontend: Arc::clone(&frontend),
     };
-
     let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
     tokio::spawn(forward(signals.reload, reload));
-    // A sweep of the cache takes milliseconds, for which no worker of the runtime should stop.
+    // A sweep of the cache takes milliseconds, for which no worker should stop.
     resumption.spawn_maintenance().map_err(StartError::Thread)?;
     let admin_at = admin.as_ref().map(|(_, address)| *address);
     if let Some((admin, _)) = admin {
-        let drain = shutdown.drain.clone();
-        let resumption = resumption.clone();
         let admin_service = Admin {
-            metrics,
-            drain,
+            metrics: Arc::clone(&metrics),
+            drain: drain.clone(),
             resumption,
+            connections: budget.admin,
+            upstreams: Box::new(move || (upstreams.healthy(), upstreams.total())),
         };
+        let admin = AdminListener::new(admin).map_err(StartError::Admin)?;
         tokio::spawn(admin_service.run(admin));
     }
-    let accepting = tokio::spawn(Arc::new(frontend).run(listener));
-    announce(listening, admin_at, demo);
+    let mut workers = Workers::spawn(runtimes, listeners, &frontend).map_err(StartError::Thread)?;
+    announce(&listening, admin_at, is_demo);
 
     let mut stop = signals.stop;
     let signal = stop.received().await;
-    info!(
-        signal,
-        open = connections.len(),
-        seconds = settings.drain_timeout.as_secs(),
-        "draining"
-    );
-    shutdown.drain.cancel();
-    // Once this has ended, the listener is closed and no connection can be added.
-    let _ = accepting.await;
-    connections.close();
-    drain(&connections, &shutdown, settings.drain_timeout, &mut stop).await;
+    let seconds = drain_timeout.as_secs();
+    info!(signal, open = metrics.active(), seconds, "draining");
+    drain.cancel();
+    end(&mut workers, &metrics, drain_timeout, &mut stop).await;
     Ok(())
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// The cache and the ring of ticket keys, with the file of the keys.
@@ -126,30 +124,18 @@ fn resumption(
     if !settings.stateless_tickets && !matches!(tickets.from, KeysFrom::Here) {
         warn!("ticket keys have no effect while --tickets is off");
     }
-    let resumption = Resumption::builder()
+    let mut resumption = Resumption::builder()
         .keep_sessions(true)
         .sessions(settings.sessions as usize)
         .session_storage(settings.session_storage)
         .session_timeout(settings.session_timeout)
         .full_handshake_max_age(settings.full_handshake_max_age)
         .stateless_tickets(settings.stateless_tickets)
-        .ticket_ring(Arc::new(ring))
-        .build()?;
-    Ok((source, resumption))
-}
-
-/// The certificate, its files, and what answers the decrypted bytes.
-fn service(
-    settings: &Settings,
-    resumption: &Resumption,
-    metrics: &Arc<Metrics>,
-) -> Result<(Identity, Option<IdentityFiles>, Service), StartError> {
-    let Some((upstream, files)) = settings.proxy() else {
-        let demo = Service::Demo(Demo(resumption.clone()));
-        return Ok((Identity::self_signed()?, None, demo));
-    };
-    let tunnel = Service::Tunnel(Tunnel::new(upstream, Arc::clone(metrics)));
-    Ok((Identity::load(&files)?, Some(files), tunnel))
+        .ticket_ring(Arc::new(ring));
+    if let Some(bytes) = settings.tls.early_data {
+        resumption = resumption.early_data(EarlyData::up_to(bytes));
+    }
+    Ok((source, resumption.build()?))
 }
 
 /// A listener, and its address with the port that was chosen.
@@ -170,16 +156,18 @@ async fn bind(
 }
 
 /// Tells scripts and operators the addresses. Standard output may be closed.
-fn announce(listening: SocketAddr, admin: Option<SocketAddr>, demo: bool) {
+fn announce(listening: &[SocketAddr], admin: Option<SocketAddr>, demo: bool) {
     let mut out = io::stdout().lock();
     let (version, openssl) = (env!("CARGO_PKG_VERSION"), openssl::version::version());
     let _ = writeln!(out, "rekindle-terminator {version}, {openssl}");
     if let Some(admin) = admin {
         let _ = writeln!(out, "admin on {admin}");
     }
-    let _ = writeln!(out, "listening on {listening}");
+    for address in listening {
+        let _ = writeln!(out, "listening on {address}");
+    }
     if demo {
-        let _ = writeln!(out, "{}", instructions(listening, admin));
+        let _ = writeln!(out, "{}", instructions(listening[0], admin));
     }
     let _ = out.flush();
 }
@@ -197,21 +185,17 @@ async fn forward(mut signal: Signal, asker: Asker) {
     while signal.recv().await.is_some() && asker.ask() {}
 }
 
-async fn drain(
-    connections: &TaskTracker,
-    shutdown: &Shutdown,
-    limit: Duration,
-    stop: &mut StopSignals,
-) {
-    let finished = tokio::time::timeout(limit, connections.wait());
+/// Waits for the connections to end, and cuts those that take too long.
+async fn end(workers: &mut Workers, metrics: &Metrics, limit: Duration, stop: &mut StopSignals) {
+    let finished = tokio::time::timeout(limit, workers.ended());
     let finished = or_exit(finished, stop).await;
     if finished.is_err() {
         warn!(
-            open = connections.len(),
+            open = metrics.active(),
             "drain timeout: cutting the connections that are left"
         );
-        shutdown.abort.cancel();
-        or_exit(connections.wait(), stop).await;
+        workers.abort();
+        or_exit(workers.ended(), stop).await;
     }
     info!("drained");
 }

@@ -1,9 +1,8 @@
-//! The signals that the terminator handles, and how it tells its connections that it ends.
+//! The signals that the terminator handles.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// Signal handlers. From their installation on, no signal takes its default action.
 #[derive(Debug)]
@@ -45,13 +44,4 @@ impl StopSignals {
     pub(crate) async fn interrupted(&mut self) {
         self.interrupt.recv().await;
     }
-}
-
-/// The two stages of a shutdown: first the drain, then the abort.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shutdown {
-    /// The listener closes; open connections finish what they do.
-    pub(super) drain: CancellationToken,
-    /// Open connections are cut.
-    pub(super) abort: CancellationToken,
 }

@@ -87,7 +87,7 @@ fn metrics_are_well_formed_and_complete() {
         r#"rekindle_handshake_failures_total{reason="timeout"}"#,
         r#"rekindle_handshake_failures_total{reason="tls"}"#,
         r#"rekindle_handshake_failures_total{reason="io"}"#,
-        "rekindle_upstream_connect_failures_total",
+        "rekindle_connections_without_upstream_total",
         r#"rekindle_received_bytes_total{side="client"}"#,
         r#"rekindle_received_bytes_total{side="upstream"}"#,
         r#"rekindle_cache_evictions_total{reason="expired"}"#,
@@ -123,7 +123,7 @@ fn metrics_are_well_formed_and_complete() {
         "rekindle_ticket_key_fallback",
         "rekindle_ticket_key_fallbacks_total",
         "rekindle_ticket_key_rotations_total",
-        "rekindle_certificate_not_after_timestamp_seconds",
+        r#"rekindle_certificate_not_after_timestamp_seconds{certificate="self-signed"}"#,
         r#"rekindle_reloads_total{of="certificate",result="failed"}"#,
         r#"rekindle_reloads_total{of="ticket_keys",result="failed"}"#,
     ] {

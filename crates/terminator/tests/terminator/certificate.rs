@@ -19,8 +19,12 @@ use crate::common::{Terminator, read};
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";
 const FAILED: &str = "certificate reload failed";
-const NOT_AFTER: &str = "rekindle_certificate_not_after_timestamp_seconds";
 const DAY: i64 = 24 * 60 * 60;
+
+fn not_after(files: &Files) -> String {
+    let path = files.cert();
+    format!("rekindle_certificate_not_after_timestamp_seconds{{certificate=\"{path}\"}}")
+}
 
 fn reloads(result: &str) -> String {
     format!("rekindle_reloads_total{{of=\"certificate\",result=\"{result}\"}}")
@@ -120,14 +124,14 @@ fn the_metrics_tell_when_the_certificate_ends_and_follow_a_reload() {
     let files = Files::new();
     let first = make_certificate(&files, -DAY, 100 * DAY);
     let terminator = Terminator::proxy(echo(), &files, "");
-    assert_eq!(terminator.metric(NOT_AFTER), first);
+    assert_eq!(terminator.metric(&not_after(&files)), first);
     let second = make_certificate(&files, -DAY, 200 * DAY);
     terminator.reload(UPDATED);
-    terminator.wait_for_metric(NOT_AFTER, second);
+    terminator.wait_for_metric(&not_after(&files), second);
     // What cannot be used changes nothing.
     files.replace("cert.pem", b"no PEM at all");
     terminator.reload(FAILED);
-    assert_eq!(terminator.metric(NOT_AFTER), second);
+    assert_eq!(terminator.metric(&not_after(&files)), second);
     assert_eq!(terminator.warned("certificate"), 0);
 }
 

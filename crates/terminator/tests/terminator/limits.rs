@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 
 use openssl::rand::rand_bytes;
 use rekindle_test_servers::{Files, echo};
 
 use crate::common::client::{connector, tls_connect};
-use crate::common::{BINARY, Terminator, connect, eventually};
+use crate::common::{Terminator, connect, eventually};
 
 fn failures(reason: &str) -> String {
     format!("rekindle_handshake_failures_total{{reason=\"{reason}\"}}")
@@ -100,20 +99,13 @@ fn the_demo_takes_any_bytes_inside_tls() {
     terminator.s_client("-tls1_2").expect_reused([false]);
 }
 
+/// The number of connections is bounded so that this does not happen, unless the limit is lowered
+/// while the terminator runs.
 #[test]
 fn out_of_files_accepting_pauses_and_recovers() {
     let files = Files::with_certificate("files");
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "ulimit -n 48; exec \"$0\" \"$@\"", BINARY])
-        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-        .args(["--upstream", &echo().to_string()])
-        .args(["--cert", &files.cert(), "--key", &files.key()]);
-    let terminator = Terminator::spawn(command);
-    let too_few = "more open files than the hard limit allows";
-    // The log and the line on standard output come by different pipes.
-    terminator.wait_for_log(too_few);
-    assert_eq!(terminator.logged(too_few), 1);
+    let terminator = Terminator::proxy(echo(), &files, "");
+    terminator.limit_open_files(terminator.open_files());
     // The kernel completes these connections, whether the terminator accepts them or not.
     let crowd: Vec<TcpStream> = (0..64).map(|_| connect(terminator.address)).collect();
     terminator.wait_for_log("cannot accept connections");
@@ -122,6 +114,7 @@ fn out_of_files_accepting_pauses_and_recovers() {
     assert!(terminator.logged("cannot accept connections") < 40);
     assert_eq!(terminator.warned("cannot accept connections"), 1);
     drop(crowd);
+    terminator.limit_open_files(1024);
     eventually("accepting again", || {
         TcpStream::connect(terminator.address)
             .is_ok_and(|tcp| connector().connect("localhost", tcp).is_ok())

@@ -5,10 +5,12 @@
 //! a deadline that only a broken terminator reaches.
 
 mod admin;
+mod admin_limits;
 mod advise;
 mod certificate;
 mod clock;
 mod common;
+mod configuration;
 mod disks;
 mod drain;
 mod key_rotation;
@@ -21,3 +23,4 @@ mod rustls_fleet;
 mod start;
 mod ticket_keys;
 mod tunnel;
+mod upstreams;

@@ -64,7 +64,6 @@ mod tests;
 
 pub(crate) use self::addresses::Addresses;
 pub(crate) use self::error::HeaderError;
-pub(crate) use self::outgoing::{ClientCertificate, MAX_SENT, Outgoing, TlsFacts, Version};
+pub(crate) use self::outgoing::{ClientCertificate, Outgoing, TlsFacts, Version};
 pub(crate) use self::parse::parse;
-pub(crate) use self::received::{MAX_RECEIVED, Parse, Received};
-pub(crate) use self::wire::{FLAG_EARLY_DATA, FLAG_RESUMED, REKINDLE, TYPE_REKINDLE};
+pub(crate) use self::received::{MAX_RECEIVED, Parse};

@@ -1,7 +1,5 @@
 //! What a header says.
 
-use std::net::SocketAddr;
-
 use super::addresses::Addresses;
 use super::wire::FIXED;
 
@@ -24,16 +22,4 @@ pub(crate) struct Received {
     /// `None` where the header names no addresses of IP (`LOCAL`, `UNKNOWN`, unspecified families,
     /// Unix sockets): then the addresses of the connection itself count.
     pub(crate) addresses: Option<Addresses>,
-}
-
-impl Received {
-    /// The client's address.
-    pub(crate) fn source(&self) -> Option<SocketAddr> {
-        self.addresses.map(|addresses| addresses.source)
-    }
-
-    /// The address that the client has connected to.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
-        self.addresses.map(|addresses| addresses.destination)
-    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{ShutdownState, SslConnector, SslMethod, SslStream, SslVerifyMode};
 
 use super::connect;
 
@@ -38,7 +38,11 @@ pub(crate) fn receive<const N: usize>(stream: &mut Tls) -> [u8; N] {
 pub(crate) fn receive_all(stream: &mut Tls) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    // To `SslStream` the end of TCP is an end as well.
+    match stream.get_shutdown().contains(ShutdownState::RECEIVED) {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// The common name in the certificate that the server shows on this connection.

@@ -13,6 +13,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use openssl::rand::rand_bytes;
 pub(crate) use rekindle_test_servers::{DEADLINE, Files, connect, eventually};
 use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use ureq::Agent;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
@@ -81,6 +82,22 @@ impl Terminator {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// How many files it has open.
+    pub(crate) fn open_files(&self) -> u64 {
+        let folder = format!("/proc/{}/fd", self.process.id());
+        fs::read_dir(folder).expect("the process lives").count() as u64
+    }
+
+    /// Sets its limit of open files. The hard limit stays that of this process.
+    pub(crate) fn limit_open_files(&self, limit: u64) {
+        let pid = Pid::from_raw(self.process.id() as i32);
+        let limits = Rlimit {
+            current: Some(limit),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        prlimit(pid, Resource::Nofile, limits).expect("within the hard limit");
     }
 
     pub(crate) fn thread_names(&self) -> String {

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::serve::proxy_protocol::{Addresses, HeaderError, Parse, Received, parse};
+use crate::serve::proxy_protocol::received::Received;
+use crate::serve::proxy_protocol::{Addresses, HeaderError, Parse, parse};
 
 /// What HAProxy 2.6.12 sent (`send-proxy-v2`, `proxy-v2-options
 /// ssl,cert-cn,ssl-cipher,crc32c,authority`) of a client with a certificate and ALPN.

@@ -13,8 +13,7 @@ fn a_valid_header_gives_its_addresses_and_length() {
         panic!("it is valid");
     };
     let said = addresses("127.0.0.1:41726", "127.0.0.1:9100");
-    assert_eq!(header.source(), Some(said.source));
-    assert_eq!(header.destination(), Some(said.destination));
+    assert_eq!(header.addresses, Some(said));
 }
 
 #[test]

@@ -55,8 +55,11 @@ fn addresses_come_back_from_either_version() {
                 panic!("{:?} of {}", parse(&out), out.escape_ascii());
             };
             assert_eq!(length, out.len());
-            assert_eq!(header.source(), Some(plain(source)));
-            assert_eq!(header.destination(), Some(plain(destination)));
+            let sent = Addresses {
+                source: plain(source),
+                destination: plain(destination),
+            };
+            assert_eq!(header.addresses, Some(sent));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Headers that are sent.
 
 use super::headers::{HAPROXY_V4, addresses, complete};
+use crate::serve::proxy_protocol::outgoing::MAX_SENT;
 use crate::serve::proxy_protocol::{
-    Addresses, ClientCertificate, MAX_SENT, Outgoing, TlsFacts, Version, parse,
+    Addresses, ClientCertificate, Outgoing, TlsFacts, Version, parse,
 };
 
 const OWN: &[u8] = b"\xE4\x00\x09rekindle";

@@ -32,14 +32,14 @@ enum Fault {
 
 /// Puts the end of the server's own certificate into the metrics, and warns if it is invalid or
 /// ends soon.
-pub(super) fn report(identity: &Identity, metrics: &Metrics) {
+pub(crate) fn report(identity: &Identity, certificate: String, metrics: &Metrics) {
     let sha256 = identity.fingerprint();
     let (not_before, not_after) = (identity.leaf.not_before(), identity.leaf.not_after());
     let validity = match Validity::new(not_before, not_after) {
         Ok(validity) => validity,
         Err(error) => return warn!(sha256, %error, "cannot read the dates of the certificate"),
     };
-    metrics.certificate_not_after.set(validity.not_after);
+    metrics.certificate_ends(certificate, validity.not_after);
     // A clock before 1970 makes no certificate valid.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     match validity.fault_at(now.map_or(0, |now| now.as_secs() as i64)) {

@@ -1,4 +1,4 @@
-//! Connects to the first of several addresses that answers, as RFC 8305 (Happy Eyeballs version 2)
+//! Connects to the first of a name's addresses that answers, as RFC 8305 (Happy Eyeballs version 2)
 //! says: an address that swallows packets must not hide the one behind it.
 
 use std::fmt;
@@ -10,21 +10,25 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::dial;
+
 /// How long an attempt is alone before the next one starts beside it: the Connection Attempt Delay
 /// of RFC 8305, section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Why there is no connection: what became of each address, in the order in which they failed.
 #[derive(Debug, Default)]
-pub(super) struct Unreachable(Vec<(SocketAddr, io::Error)>);
+struct Unreachable(Vec<(SocketAddr, io::Error)>);
 
-/// Looks `name` up, HOST:PORT, and connects to one of its addresses, all within `limit`.
-pub(super) async fn connect(name: &str, limit: Duration) -> io::Result<TcpStream> {
-    let deadline = Instant::now() + limit;
+/// Looks `name` up, HOST:PORT, and connects to one of its addresses, all before the deadline.
+///
+/// The lookup is the system's, on a thread of the blocking pool, and is made for each connection:
+/// the system knows for how long an answer is good.
+pub(super) async fn connect(name: &str, deadline: Instant) -> io::Result<TcpStream> {
     let addresses = timeout_at(deadline, lookup_host(name)).await;
     let addresses = addresses.map_err(|_| timed_out("the name lookup timed out"))??;
     let connected = connect_to_any(addresses.collect(), deadline).await;
-    connected.map_err(io::Error::other)
+    connected.map_err(Unreachable::into_error)
 }
 
 /// Tries `addresses` in the order of RFC 8305, section 4. The first connection wins, and the other
@@ -67,7 +71,7 @@ async fn connect_to_any(
 }
 
 async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
-    (address, TcpStream::connect(address).await)
+    (address, dial::tcp(address).await)
 }
 
 /// The families take turns, beginning with that of the first address. Within a family the order
@@ -86,8 +90,19 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-fn timed_out(what: &'static str) -> io::Error {
+pub(super) fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl Unreachable {
+    /// What this machine lacks stands for the rest: the addresses are not at fault.
+    fn into_error(mut self) -> io::Error {
+        let local = (self.0.iter()).position(|(_, error)| dial::is_local(error));
+        match local {
+            Some(position) => self.0.swap_remove(position).1,
+            None => io::Error::other(self),
+        }
+    }
 }
 
 impl fmt::Display for Unreachable {

@@ -1,6 +1,7 @@
 //! The server's identity: a certificate chain and its private key, from files or made in memory.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use openssl::asn1::Asn1Time;
@@ -24,9 +25,9 @@ use crate::error::IdentityError;
 /// certificate.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(super) leaf: X509,
+    pub(crate) leaf: X509,
     pub(super) intermediates: Vec<X509>,
-    pub(super) key: PKey<Private>,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Identity {
@@ -78,7 +79,7 @@ impl fmt::Debug for Identity {
 }
 
 /// Where an identity is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdentityFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
@@ -107,8 +108,11 @@ fn judge(files: &IdentityFiles) -> Result<(), IdentityError> {
 const CERTIFICATE: &str = "certificate";
 const KEY: &str = "key";
 
+/// Bytes of a chain or a key, far above any.
+const LARGEST: u64 = 1 << 20;
+
 fn load_chain(path: &Path) -> Result<(X509, Vec<X509>), IdentityError> {
-    let chain = X509::stack_from_pem(&read(CERTIFICATE, path)?).map_err(|error| {
+    let chain = X509::stack_from_pem(&read(CERTIFICATE, path, LARGEST)?).map_err(|error| {
         let reason = format!("not valid PEM: {}", first_reason(&error));
         bad(CERTIFICATE, path, reason)
     })?;
@@ -118,7 +122,7 @@ fn load_chain(path: &Path) -> Result<(X509, Vec<X509>), IdentityError> {
 }
 
 fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
-    let pem = read(KEY, path)?;
+    let pem = read(KEY, path, LARGEST)?;
     // Without a callback OpenSSL would ask for the passphrase on the terminal, and a reload would
     // hang.
     let mut encrypted = false;
@@ -137,16 +141,31 @@ fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
     })
 }
 
-fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-    let content = std::fs::read(path).map(Zeroizing::new);
-    content.map_err(|source| IdentityError::Read {
+/// The whole of a file that has at most `largest` bytes.
+pub(super) fn read(
+    what: &'static str,
+    path: &Path,
+    largest: u64,
+) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let read = || {
+        let file = std::fs::File::open(path)?;
+        // Room for all, so that no copy of a private key is left behind as the vector grows.
+        let room = file.metadata()?.len().min(largest) as usize + 1;
+        let mut content = Zeroizing::new(Vec::with_capacity(room));
+        file.take(largest + 1).read_to_end(&mut content)?;
+        match content.len() as u64 > largest {
+            true => Err(io::Error::other(format!("more than {largest} bytes"))),
+            false => Ok(content),
+        }
+    };
+    read().map_err(|source| IdentityError::Read {
         what,
         path: path.into(),
         source,
     })
 }
 
-fn bad(what: &'static str, path: &Path, reason: impl Into<String>) -> IdentityError {
+pub(super) fn bad(what: &'static str, path: &Path, reason: impl Into<String>) -> IdentityError {
     IdentityError::Parse {
         what,
         path: path.into(),

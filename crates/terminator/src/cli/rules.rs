@@ -1,0 +1,135 @@
+//! Which flags go together.
+
+use super::broken::Broken;
+use super::settings::Settings;
+use super::words::ProxyProtocol;
+
+/// Every rule that the settings break.
+pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
+    let mut all = match settings.demo {
+        true => demo(settings),
+        false => proxy(settings),
+    };
+    all.extend(requirements(settings));
+    all.extend(repetitions(settings));
+    all.extend(settings.ticket_keys.broken(settings.session_timeout));
+    all
+}
+
+/// The demo has a certificate and an answer of its own.
+fn demo(settings: &Settings) -> Vec<Broken> {
+    let has_place = [
+        ("upstream", !settings.upstream.is_empty()),
+        ("cert", !settings.cert.is_empty()),
+        ("key", !settings.key.is_empty()),
+        ("send-proxy", settings.send_proxy.is_some()),
+        ("early-data", settings.tls.early_data.is_some()),
+    ];
+    let misplaced = has_place.into_iter().filter(|(_, is_given)| *is_given);
+    let reason = "cannot be used with --demo";
+    let mut broken: Vec<_> = misplaced
+        .map(|(flag, _)| Broken::new(flag, Some("demo"), reason))
+        .collect();
+    let spoken = |name: &str| name == "http/1.1";
+    if !settings
+        .tls
+        .alpn
+        .iter()
+        .all(|protocol| spoken(protocol.as_str()))
+    {
+        broken.push(Broken::new(
+            "alpn",
+            Some("demo"),
+            "--demo speaks http/1.1 only",
+        ));
+    }
+    broken
+}
+
+fn proxy(settings: &Settings) -> Vec<Broken> {
+    let (certs, keys) = (settings.cert.len(), settings.key.len());
+    let needed = [
+        ("listen", settings.listen.is_empty()),
+        ("upstream", settings.upstream.is_empty()),
+        ("cert", certs == 0),
+        ("key", keys == 0),
+    ];
+    let missing = needed.into_iter().filter(|(_, is_missing)| *is_missing);
+    let reason = "it is missing (only --demo goes without)";
+    let mut broken: Vec<_> = missing
+        .map(|(flag, _)| Broken::new(flag, None, reason))
+        .collect();
+    if certs != keys && certs.min(keys) > 0 {
+        let (flag, other) = match certs > keys {
+            true => ("cert", "key"),
+            false => ("key", "cert"),
+        };
+        let reason = format!("as many --key as --cert are needed: {certs} --cert, {keys} --key");
+        broken.push(Broken {
+            at: certs.min(keys),
+            ..Broken::new(flag, Some(other), reason)
+        });
+    }
+    broken
+}
+
+fn requirements(settings: &Settings) -> Vec<Broken> {
+    let tls = &settings.tls;
+    let mut broken = Vec::new();
+    let mut check = |is_kept: bool, flag, other, reason: &str| {
+        if !is_kept {
+            broken.push(Broken::new(flag, Some(other), reason));
+        }
+    };
+    let has_ca = tls.client_ca.is_some();
+    let needs_ca = "it needs --client-ca";
+    check(
+        has_ca || tls.client_crl.is_none(),
+        "client-crl",
+        "client-ca",
+        needs_ca,
+    );
+    let asks = tls.client_certificates.is_some();
+    check(
+        has_ca || !asks,
+        "client-certificates",
+        "client-ca",
+        needs_ca,
+    );
+    if tls.early_data.is_some() && !settings.demo {
+        let tells = settings.send_proxy == Some(ProxyProtocol::V2);
+        let reason = "it needs --send-proxy v2: the upstream must be told of early data, which an \
+                      attacker can repeat";
+        check(tells, "early-data", "send-proxy", reason);
+        let reason = "it needs --tickets-per-handshake 1 or more: only a client with a ticket can \
+                      send early data";
+        let has_tickets = tls.tickets_per_handshake > 0;
+        check(has_tickets, "early-data", "tickets-per-handshake", reason);
+    }
+    broken
+}
+
+/// Values that make no sense twice.
+fn repetitions(settings: &Settings) -> Vec<Broken> {
+    let listen = &settings.listen;
+    let alpn = &settings.tls.alpn;
+    let given_before = (1..listen.len())
+        .filter(|at| !listen[*at].is_any_port() && listen[..*at].contains(&listen[*at]));
+    let addresses = given_before.map(|at| Broken {
+        at,
+        ..Broken::new(
+            "listen",
+            None,
+            format!("{} is there twice", listen[at].as_str()),
+        )
+    });
+    let protocols = (1..alpn.len()).filter(|at| alpn[..*at].contains(&alpn[*at]));
+    let protocols = protocols.map(|at| {
+        Broken::new(
+            "alpn",
+            None,
+            format!("{} is there twice", alpn[at].as_str()),
+        )
+    });
+    addresses.chain(protocols).collect()
+}

@@ -1,0 +1,61 @@
+//! Types of values that flags have in common, or that are a few words.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ValueEnum, value_parser};
+
+/// What a client gets that names none of the certificates' names, or no name at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownNames {
+    /// The first certificate.
+    First,
+    /// An alert, `unrecognized_name`.
+    Refuse,
+}
+
+/// Which PROXY protocol header an upstream gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyProtocol {
+    V1,
+    V2,
+}
+
+/// Whether a client without a certificate is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientCertificates {
+    Optional,
+    Required,
+}
+
+/// The name of a protocol as ALPN carries it: 1 to 255 bytes (RFC 7301, 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AlpnProtocol(String);
+
+impl AlpnProtocol {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AlpnProtocol {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name.len() {
+            0 => Err("an empty name: expected 1 to 255 bytes".into()),
+            1..=255 => Ok(Self(name.into())),
+            length => Err(format!("{length} bytes: expected 1 to 255")),
+        }
+    }
+}
+
+pub(super) fn seconds(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = Duration> {
+    value_parser!(u64).range(range).map(Duration::from_secs)
+}
+
+pub(super) fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|value| value == "on")
+}

@@ -1,0 +1,211 @@
+//! One connection of a client, from its first byte on.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use rekindle::openssl::Resumption;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tracing::{debug, warn};
+
+use super::accept::Frontend;
+use super::client_socket::ClientSocket;
+use super::deadlines::{Deadline, Deadlines};
+use super::live::{Live, Service};
+use super::proxy_protocol::{self, Addresses, HeaderError, MAX_RECEIVED, Parse};
+use super::shared_buffer::with_shared_buffer;
+use super::tls::{HandshakeError, TlsStream, handshake_kind};
+use super::tunnel::linger;
+use crate::admin::Active;
+
+/// The type of a record that belongs to a handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+/// The most bytes in a plain record.
+const LONGEST_RECORD: usize = 1 << 14;
+/// Bytes that are read at once before TLS begins.
+const LONGEST_READ: usize = LONGEST_RECORD + MAX_RECEIVED;
+
+/// A client that may be served.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) stream: TlsStream,
+    /// Early data: the client has not finished its handshake then.
+    pub(super) early: Vec<u8>,
+    /// Until when the handshake may take.
+    pub(super) deadline: Deadline,
+    /// Those that the header of the PROXY protocol has named.
+    pub(super) named: Option<Addresses>,
+    pub(super) peer: SocketAddr,
+}
+
+/// Why there is no client, and the connection, unless the client has it.
+struct Failure(HandshakeError, Option<TlsStream>);
+
+impl<E: Into<HandshakeError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into(), None)
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(
+    frontend: Arc<Frontend>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    deadlines: Deadlines,
+    _active: Active,
+) {
+    // What a reload changes is for the connections after it.
+    let live = frontend.live.load_full();
+    let deadline = deadlines.after(live.handshake_timeout);
+    let opened = deadline.limit(open(&live, tcp)).await;
+    let opened = match opened.unwrap_or_else(|| Err(HandshakeError::Timeout.into())) {
+        Ok(opened) => opened,
+        Err(Failure(error, stream)) => {
+            refuse(&frontend, peer, &error);
+            if let Some(stream) = stream {
+                linger(stream.tcp(), &deadline).await;
+            }
+            return;
+        }
+    };
+    let Opened {
+        stream,
+        early,
+        named,
+    } = opened;
+    let client = Client {
+        stream,
+        early,
+        deadline,
+        named,
+        peer,
+    };
+    let ssl = client.stream.ssl();
+    let resumed = Resumption::resumed_by(ssl);
+    let (protocol, kind) = (ssl.version_str(), handshake_kind(resumed));
+    frontend.metrics.handshake_done(protocol, kind);
+    debug!(%peer, protocol, kind, early = client.early.len(), "handshake done");
+    let served = match &live.service {
+        Service::Tunnel(tunnel) => tunnel.serve(client, resumed, &frontend.metrics).await,
+        Service::Demo(demo) => demo.serve(client, resumed, &frontend.drain).await,
+    };
+    match served {
+        Ok(()) => debug!(%peer, "connection finished"),
+        Err(error) => debug!(%peer, error, "connection broken off"),
+    }
+}
+
+fn refuse(frontend: &Frontend, peer: SocketAddr, error: &HandshakeError) {
+    frontend.metrics.handshake_failed(error);
+    // Other failures are the peer's. Scanners and health checks cause them all day.
+    if matches!(error, HandshakeError::Setup(_))
+        && let Some(suppressed) = frontend.log_limits.setup_failures.admit()
+    {
+        warn!(%error, suppressed, "handshakes fail");
+    }
+    debug!(%peer, %error, "handshake failed");
+}
+
+/// A connection that has shaken hands, or has sent early data.
+struct Opened {
+    stream: TlsStream,
+    early: Vec<u8>,
+    named: Option<Addresses>,
+}
+
+async fn open(live: &Live, mut tcp: TcpStream) -> Result<Opened, Failure> {
+    let (named, mut ahead) = match live.accept_proxy {
+        true => read_header(&mut tcp).await?,
+        false => (None, Vec::new()),
+    };
+    while !is_whole(&ahead) {
+        read_more(&mut tcp, &mut ahead).await?;
+    }
+    let mut stream = TlsStream::new(&live.sites, ClientSocket::new(tcp, ahead))?;
+    let early = match live.early_data {
+        true => stream.accept_early().await,
+        false => stream.accept().await.map(|()| Vec::new()),
+    };
+    match early {
+        Ok(early) => Ok(Opened {
+            stream,
+            early,
+            named,
+        }),
+        // An alert is on its way.
+        Err(error @ HandshakeError::Tls(_)) => Err(Failure(error, Some(stream))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads the header of the PROXY protocol: what it says, and what came behind it.
+async fn read_header(tcp: &mut TcpStream) -> Result<(Option<Addresses>, Vec<u8>), HandshakeError> {
+    let mut bytes = Vec::new();
+    loop {
+        read_more(tcp, &mut bytes).await?;
+        if let Parse::Complete { header, length } = proxy_protocol::parse(&bytes)? {
+            return Ok((header.addresses, bytes.split_off(length)));
+        }
+    }
+}
+
+/// Whether these bytes begin with a whole record of TLS, or cannot. Until then a client costs
+/// little more than what it has sent, and no TLS connection.
+fn is_whole(bytes: &[u8]) -> bool {
+    match bytes {
+        [HANDSHAKE, _, _, high, low, record @ ..] => {
+            record.len() >= usize::from(u16::from_be_bytes([*high, *low])).min(LONGEST_RECORD)
+        }
+        [HANDSHAKE, ..] | [] => false,
+        _ => true,
+    }
+}
+
+/// Reads what has come.
+async fn read_more(tcp: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), HandshakeError> {
+    let read = poll_fn(|cx| {
+        with_shared_buffer(|buffer| {
+            let mut room = ReadBuf::new(&mut buffer[..LONGEST_READ]);
+            ready!(Pin::new(&mut *tcp).poll_read(cx, &mut room))?;
+            bytes.extend_from_slice(room.filled());
+            Poll::Ready(io::Result::Ok(room.filled().len()))
+        })
+    });
+    match read.await.map_err(HandshakeError::Io)? {
+        0 => Err(HandshakeError::Closed),
+        _ => Ok(()),
+    }
+}
+
+impl From<HeaderError> for HandshakeError {
+    fn from(error: HeaderError) -> Self {
+        Self::ProxyHeader(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_waited_for_until_its_first_record_is_whole_or_cannot_be() {
+        let record = [HANDSHAKE, 3, 1, 0, 2, 1, 1];
+        for length in 0..record.len() {
+            assert!(!is_whole(&record[..length]), "{length} bytes");
+        }
+        assert!(is_whole(&record));
+        assert!(is_whole(&[&record[..], b"more"].concat()));
+        assert!(is_whole(b"GET"), "no TLS: OpenSSL answers");
+        let longest = [&[HANDSHAKE, 3, 1, 0xff, 0xff], &[0; LONGEST_RECORD - 1][..]].concat();
+        assert!(!is_whole(&longest));
+        assert!(
+            is_whole(&[&longest[..], b"x"].concat()),
+            "too long: OpenSSL refuses it"
+        );
+    }
+}

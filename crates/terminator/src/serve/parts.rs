@@ -1,0 +1,175 @@
+//! What new connections are served with, made of the settings and of the files that they name.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use rekindle::openssl::Resumption;
+use tracing::{error, info};
+
+use super::demo::Demo;
+use super::live::{Live, Service};
+use super::proxy_protocol::Version;
+use super::service::Tunnel;
+use super::tls::{ClientAuth, ContextSettings, Identity, IdentityFiles, Sites, report};
+use super::tunnel::Limits;
+use super::upstream::Upstreams;
+use crate::admin::Metrics;
+use crate::cli::{ProxyProtocol, Settings};
+use crate::error::{IdentityError, TlsError};
+
+/// What a reload reads, as a label in the metrics.
+const CERTIFICATE: &str = "certificate";
+const CLIENT_CERTIFICATES: &str = "client_certificates";
+
+/// What the files hold.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    identities: Vec<(Option<IdentityFiles>, Identity)>,
+    client_auth: Option<ClientAuth>,
+}
+
+impl Parts {
+    /// Reads all files. The demo makes a certificate.
+    pub(super) fn load(settings: &Settings) -> Result<Self, IdentityError> {
+        let identities = match settings.proxy() {
+            None => vec![(None, Identity::self_signed()?)],
+            Some(proxy) => (proxy.identities.into_iter())
+                .map(|files| Ok((Some(files.clone()), Identity::load(&files)?)))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Self {
+            identities,
+            client_auth: load_client_auth(settings)?,
+        })
+    }
+
+    /// Reads all files again, each for itself: of one that cannot be used, what was in use stays in
+    /// use. Whether anything is different.
+    pub(super) fn reload(&mut self, settings: &Settings, metrics: &Metrics) -> bool {
+        let old = self.clone();
+        if let Some(proxy) = settings.proxy() {
+            let identities = proxy.identities.into_iter();
+            let kept: Vec<_> = identities
+                .filter_map(|files| {
+                    let identity = reload_identity(&old, &files, metrics)?;
+                    Some((Some(files), identity))
+                })
+                .collect();
+            if !kept.is_empty() {
+                self.identities = kept;
+            }
+        }
+        if settings.tls.client_certificates().is_some() || self.client_auth.is_some() {
+            match load_client_auth(settings) {
+                Ok(auth) => self.client_auth = auth,
+                Err(error) => failed(metrics, CLIENT_CERTIFICATES, &error),
+            }
+            if self.authenticates_as(&old) {
+                metrics.reloaded(CLIENT_CERTIFICATES, "unchanged");
+            } else {
+                metrics.reloaded(CLIENT_CERTIFICATES, "updated");
+                info!("authorities and revocation lists of clients: updated");
+            }
+        }
+        let pairs = self.identities.iter().zip(&old.identities);
+        let same_identities = self.identities.len() == old.identities.len()
+            && pairs.clone().all(|(new, old)| new.1.same_as(&old.1));
+        !same_identities || !self.authenticates_as(&old)
+    }
+
+    /// Whether clients are judged in the same way.
+    pub(super) fn authenticates_as(&self, other: &Self) -> bool {
+        match (&self.client_auth, &other.client_auth) {
+            (Some(ours), Some(theirs)) => ours.same_as(theirs),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Tells the metrics when each certificate ends, and warns of those that are not valid.
+    pub(super) fn report(&self, metrics: &Metrics) {
+        metrics.forget_certificates();
+        for (files, identity) in &self.identities {
+            let name = files.as_ref().map(|files| files.certificate.display());
+            let name = name.map_or_else(|| "self-signed".into(), |path| path.to_string());
+            report(identity, name, metrics);
+        }
+    }
+
+    /// How new connections are served.
+    pub(super) fn live(
+        &self,
+        settings: &Settings,
+        resumption: &Resumption,
+        upstreams: &Arc<Upstreams>,
+    ) -> Result<Live, TlsError> {
+        let context = ContextSettings {
+            resumption: resumption.clone(),
+            session_id_context: settings.session_id_context.clone(),
+            groups: settings.tls.groups(),
+            ciphers: settings.tls.ciphers(),
+            cipher_suites: settings.tls.cipher_suites(),
+            tickets_per_handshake: settings.tls.tickets_per_handshake.into(),
+            alpn: settings.tls.alpn_list(),
+            client_auth: self.client_auth.clone(),
+        };
+        let identities: Vec<_> = self.identities.iter().map(|(_, one)| one.clone()).collect();
+        let sites = Sites::new(&identities, &context, settings.refuse_unknown_names())?;
+        let service = match settings.proxy() {
+            None => Service::Demo(Demo(resumption.clone())),
+            Some(proxy) => Service::Tunnel(Tunnel {
+                upstreams: Arc::clone(upstreams),
+                connect_timeout: settings.connect_timeout,
+                limits: Limits {
+                    idle: settings.idle_timeout,
+                    half_closed: settings.half_close_timeout,
+                },
+                send_proxy: proxy.send_proxy.map(|version| match version {
+                    ProxyProtocol::V1 => Version::V1,
+                    ProxyProtocol::V2 => Version::V2,
+                }),
+            }),
+        };
+        Ok(Live {
+            sites,
+            accept_proxy: settings.accept_proxy,
+            early_data: settings.tls.early_data.is_some(),
+            handshake_timeout: settings.handshake_timeout,
+            service,
+        })
+    }
+}
+
+fn load_client_auth(settings: &Settings) -> Result<Option<ClientAuth>, IdentityError> {
+    let files = settings.tls.client_certificates();
+    files.as_ref().map(ClientAuth::load).transpose()
+}
+
+/// The certificate in the files or, if it cannot be used, the one that was there before.
+fn reload_identity(old: &Parts, files: &IdentityFiles, metrics: &Metrics) -> Option<Identity> {
+    let before = (old.identities.iter())
+        .find(|(old, _)| old.as_ref() == Some(files))
+        .map(|(_, identity)| identity);
+    let identity = match Identity::load(files) {
+        Ok(identity) => identity,
+        Err(error) => {
+            failed(metrics, CERTIFICATE, &error);
+            return before.cloned();
+        }
+    };
+    if before.is_some_and(|before| before.same_as(&identity)) {
+        metrics.reloaded(CERTIFICATE, "unchanged");
+        info!("certificate reload: unchanged");
+    } else {
+        metrics.reloaded(CERTIFICATE, "updated");
+        let sha256 = identity.fingerprint();
+        info!(sha256, "certificate reload: updated");
+    }
+    Some(identity)
+}
+
+fn failed(metrics: &Metrics, of: &'static str, error: &dyn Display) {
+    metrics.reloaded(of, "failed");
+    let what = of.replace('_', " ");
+    error!("{what} reload failed, what was in use stays in use: {error}");
+}

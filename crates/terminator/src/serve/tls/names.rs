@@ -1,0 +1,144 @@
+//! The names that certificates are for, and which certificates a name gets.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ahash::RandomState;
+use openssl::nid::Nid;
+use openssl::x509::X509Ref;
+
+/// The longest name of DNS, without a dot at its end.
+const LONGEST: usize = 253;
+
+/// Values by name, of names as certificates have them.
+#[derive(Debug)]
+pub(super) struct NameTable<T> {
+    exact: HashMap<Box<[u8]>, T, RandomState>,
+    /// By what follows `*.`.
+    wildcards: HashMap<Box<[u8]>, T, RandomState>,
+}
+
+impl<T> NameTable<T> {
+    /// Names and their values.
+    pub(super) fn new(values: impl IntoIterator<Item = (String, T)>) -> Self {
+        let (mut exact, mut wildcards) = (HashMap::default(), HashMap::default());
+        for (name, value) in values {
+            match name.strip_prefix("*.") {
+                Some(parent) => wildcards.insert(parent.as_bytes().into(), value),
+                None => exact.insert(name.into_bytes().into(), value),
+            };
+        }
+        Self { exact, wildcards }
+    }
+
+    /// The value of a name as a client has sent it, in upper or lower case; else that of the
+    /// wildcard in the place of its first label.
+    pub(super) fn find(&self, name: &[u8]) -> Option<&T> {
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut lower = [0; LONGEST];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.exact.get(&*lower).or_else(|| {
+            let dot = lower.iter().position(|byte| *byte == b'.')?;
+            // An empty label is none that a wildcard stands for.
+            let parent = lower.get(dot + 1..).filter(|_| dot > 0)?;
+            self.wildcards.get(parent)
+        })
+    }
+}
+
+/// The DNS names of a certificate in lower case, in its order. A certificate without a list of
+/// names has its common name.
+pub(super) fn names_of(certificate: &X509Ref) -> Vec<String> {
+    let clean = |name: &str| {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        (!name.is_empty() && name.len() <= LONGEST).then(|| name.to_ascii_lowercase())
+    };
+    if let Some(names) = certificate.subject_alt_names() {
+        return names
+            .iter()
+            .filter_map(|name| clean(name.dnsname()?))
+            .collect();
+    }
+    let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+    let common = common.filter_map(|entry| entry.data().to_string().ok());
+    common.filter_map(|name| clean(&name)).collect()
+}
+
+/// For each name, the certificates that it gets: of each kind of key the first one that has the
+/// name, or else the first with a wildcard for it. A certificate is told by its place.
+pub(super) fn certificates_by_name<K: Ord + Copy>(
+    certificates: &[(K, Vec<String>)],
+) -> BTreeMap<String, Vec<usize>> {
+    let all: BTreeSet<&String> = certificates.iter().flat_map(|(_, names)| names).collect();
+    let covering = |name: &str| {
+        let having = |wanted: String| {
+            let places = certificates.iter().enumerate();
+            places.filter_map(move |(place, (kind, names))| {
+                names.contains(&wanted).then_some((*kind, place))
+            })
+        };
+        let wildcard = name
+            .split_once('.')
+            .map(|(_, parent)| format!("*.{parent}"));
+        let mut first = BTreeMap::new();
+        for (kind, place) in having(name.to_owned()).chain(wildcard.into_iter().flat_map(having)) {
+            first.entry(kind).or_insert(place);
+        }
+        let mut places: Vec<usize> = first.into_values().collect();
+        places.sort_unstable();
+        places
+    };
+    let names = all.into_iter();
+    names.map(|name| (name.clone(), covering(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(names: &[&'static str]) -> NameTable<&'static str> {
+        NameTable::new(names.iter().map(|name| ((*name).to_owned(), *name)))
+    }
+
+    #[test]
+    fn a_name_comes_before_a_wildcard_and_a_wildcard_stands_for_one_label() {
+        let table = table(&["a.test", "*.a.test", "b.a.test"]);
+        for (name, found) in [
+            ("a.test", Some("a.test")),
+            ("A.TEST.", Some("a.test")),
+            ("b.a.test", Some("b.a.test")),
+            ("c.a.test", Some("*.a.test")),
+            ("d.c.a.test", None),
+            ("test", None),
+            (".a.test", None),
+            ("*.a.test", Some("*.a.test")),
+            ("", None),
+            (".", None),
+        ] {
+            assert_eq!(table.find(name.as_bytes()).copied(), found, "{name}");
+        }
+        let long = format!("{}.a.test", "x".repeat(LONGEST - 7));
+        assert_eq!(table.find(long.as_bytes()), Some(&"*.a.test"));
+        let longer = format!("x{long}");
+        assert_eq!(table.find(longer.as_bytes()), None);
+        assert_eq!(table.find(&[0xff; 70_000]), None);
+    }
+
+    #[test]
+    fn each_kind_of_key_has_its_first_certificate_of_a_name() {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+        let certificates = [
+            ("rsa", names(&["a.test", "b.test"])),
+            ("ec", names(&["a.test"])),
+            ("ec", names(&["a.test", "c.test"])),
+            ("ec", names(&["*.test"])),
+        ];
+        let of = certificates_by_name(&certificates);
+        assert_eq!(of["a.test"], [0, 1]);
+        assert_eq!(of["b.test"], [0, 3], "the wildcard brings the other kind");
+        assert_eq!(of["c.test"], [2]);
+        assert_eq!(of["*.test"], [3]);
+        assert_eq!(of.len(), 4);
+    }
+}
