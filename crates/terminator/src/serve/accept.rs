@@ -5,39 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::serve;
 use super::deadlines::Deadlines;
-use super::live::Live;
-use crate::admin::Metrics;
-use crate::log_limit::LogLimit;
+use super::frontend::Frontend;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// Everything that the workers share.
-#[derive(Debug)]
-pub(super) struct Frontend {
-    pub(super) live: ArcSwap<Live>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) max_connections: usize,
-    /// From then on no connections are accepted.
-    pub(super) drain: CancellationToken,
-    pub(super) log_limits: LogLimits,
-}
-
-/// For events that an operator has to know of, and that may come with every connection.
-#[derive(Debug, Default)]
-pub(super) struct LogLimits {
-    refused: LogLimit,
-    accept_errors: LogLimit,
-    pub(super) setup_failures: LogLimit,
-}
 
 impl Frontend {
     /// Accepts until the drain begins, then closes the listener.

@@ -12,9 +12,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
-use super::accept::Frontend;
+use super::client::Client;
 use super::client_socket::ClientSocket;
-use super::deadlines::{Deadline, Deadlines};
+use super::deadlines::Deadlines;
+use super::frontend::Frontend;
 use super::live::{Live, Service};
 use super::proxy_protocol::{self, Addresses, HeaderError, MAX_RECEIVED, Parse};
 use super::shared_buffer::with_shared_buffer;
@@ -28,19 +29,6 @@ const HANDSHAKE: u8 = 22;
 const LONGEST_RECORD: usize = 1 << 14;
 /// Bytes that are read at once before TLS begins.
 const LONGEST_READ: usize = LONGEST_RECORD + MAX_RECEIVED;
-
-/// A client that may be served.
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) stream: TlsStream,
-    /// Early data: the client has not finished its handshake then.
-    pub(super) early: Vec<u8>,
-    /// Until when the handshake may take.
-    pub(super) deadline: Deadline,
-    /// Those that the header of the PROXY protocol has named.
-    pub(super) named: Option<Addresses>,
-    pub(super) peer: SocketAddr,
-}
 
 /// Why there is no client, and the connection, unless the client has it.
 struct Failure(HandshakeError, Option<TlsStream>);

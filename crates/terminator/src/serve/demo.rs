@@ -11,7 +11,7 @@ use rekindle::openssl::{ResumedBy, Resumption};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Client;
+use super::client::Client;
 use super::tls::{handshake_kind, hex};
 use super::tunnel::linger;
 use crate::admin::{self, Answer, Visit, answer};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::demo::Demo;
-use super::service::Tunnel;
 use super::tls::Sites;
+use super::tunnel::Tunnel;
 
 /// How new connections are served. Open ones go on as they began.
 #[derive(Debug)]

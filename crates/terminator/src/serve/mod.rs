@@ -8,17 +8,18 @@
 
 mod accept;
 mod background;
+mod client;
 mod client_socket;
 mod connection;
 mod deadlines;
 mod demo;
+mod frontend;
 mod listeners;
 mod live;
 mod parts;
 mod proxy_protocol;
 mod reload;
 mod server;
-mod service;
 mod shared_buffer;
 mod signals;
 mod sockets;

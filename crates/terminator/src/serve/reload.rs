@@ -11,7 +11,7 @@ use rekindle::tickets::Update;
 use rekindle_key_files::Reload;
 use tracing::{error, info, warn};
 
-use super::accept::Frontend;
+use super::frontend::Frontend;
 use super::parts::Parts;
 use super::upstream::Upstreams;
 use crate::cli::{Configuration, Settings, changes};

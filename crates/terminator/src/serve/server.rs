@@ -14,9 +14,9 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::accept::{Frontend, LogLimits};
 use super::background::{self, Asker, Turn};
 use super::demo::instructions;
+use super::frontend::{Frontend, LogLimits};
 use super::listeners::bind_all;
 use super::parts::Parts;
 use super::reload::Reloader;

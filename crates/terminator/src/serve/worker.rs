@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use super::accept::Frontend;
 use super::deadlines::Deadlines;
+use super::frontend::Frontend;
 
 /// The running workers.
 #[derive(Debug)]

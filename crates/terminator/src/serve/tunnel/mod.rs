@@ -9,6 +9,8 @@
 mod flow;
 mod forward;
 mod linger;
+mod open;
 
-pub(super) use self::forward::{Forward, Limits};
+pub(super) use self::forward::Limits;
 pub(super) use self::linger::linger;
+pub(super) use self::open::Tunnel;

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::peer::Upstream;
+use super::stream::Stream;
 
 /// A connection to an upstream.
 #[derive(Debug)]
@@ -21,12 +21,6 @@ pub(crate) struct Connection {
     /// socket. The first write does not wait for that.
     fresh: bool,
     upstream: Arc<Upstream>,
-}
-
-#[derive(Debug)]
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// Calls the same method of either stream.

@@ -11,6 +11,7 @@ mod error;
 mod health;
 mod peer;
 mod pool;
+mod stream;
 
 pub(crate) use self::connection::Connection;
 pub(crate) use self::pool::Upstreams;

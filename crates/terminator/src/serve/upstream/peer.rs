@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::connect::{connect, timed_out};
-use super::connection::Stream;
 use super::dial::{self, Started};
 use super::health::{Admission, Health};
+use super::stream::Stream;
 use crate::cli::UpstreamAddress;
 use crate::log_limit::LogLimit;
 

@@ -11,26 +11,27 @@ use rekindle::openssl::ResumedBy;
 use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
-use super::connection::Client;
-use super::deadlines::Deadline;
-use super::proxy_protocol::{Addresses, ClientCertificate, Outgoing, TlsFacts, Version};
-use super::tls::TlsStream;
-use super::tunnel::{Forward, Limits, linger};
-use super::upstream::Upstreams;
+use super::forward::{Forward, Limits};
+use super::linger::linger;
 use crate::admin::Metrics;
+use crate::serve::client::Client;
+use crate::serve::deadlines::Deadline;
+use crate::serve::proxy_protocol::{Addresses, ClientCertificate, Outgoing, TlsFacts, Version};
+use crate::serve::tls::TlsStream;
+use crate::serve::upstream::Upstreams;
 
 /// Forwards to the upstreams.
 #[derive(Debug)]
-pub(super) struct Tunnel {
-    pub(super) upstreams: Arc<Upstreams>,
-    pub(super) connect_timeout: Duration,
-    pub(super) limits: Limits,
+pub(in crate::serve) struct Tunnel {
+    pub(in crate::serve) upstreams: Arc<Upstreams>,
+    pub(in crate::serve) connect_timeout: Duration,
+    pub(in crate::serve) limits: Limits,
     /// The version of the header that the upstream gets.
-    pub(super) send_proxy: Option<Version>,
+    pub(in crate::serve) send_proxy: Option<Version>,
 }
 
 impl Tunnel {
-    pub(super) async fn serve(
+    pub(in crate::serve) async fn serve(
         &self,
         client: Client,
         resumed: Option<ResumedBy>,

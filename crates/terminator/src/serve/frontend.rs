@@ -1,0 +1,29 @@
+//! What the workers share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use super::live::Live;
+use crate::admin::Metrics;
+use crate::log_limit::LogLimit;
+
+/// Everything that the workers share.
+#[derive(Debug)]
+pub(super) struct Frontend {
+    pub(super) live: ArcSwap<Live>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) max_connections: usize,
+    /// From then on no connections are accepted.
+    pub(super) drain: CancellationToken,
+    pub(super) log_limits: LogLimits,
+}
+
+/// For events that an operator has to know of, and that may come with every connection.
+#[derive(Debug, Default)]
+pub(super) struct LogLimits {
+    pub(super) refused: LogLimit,
+    pub(super) accept_errors: LogLimit,
+    pub(super) setup_failures: LogLimit,
+}
