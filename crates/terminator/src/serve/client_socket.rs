@@ -129,9 +129,12 @@ impl AsyncWrite for ClientSocket {
         Poll::Ready(Ok(buf.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // OpenSSL flushes after each flight.
-        Poll::Ready(Ok(()))
+    /// OpenSSL flushes after each flight, also while it is held.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.holds {
+            true => Poll::Ready(Ok(())),
+            false => self.poll_held(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -164,5 +167,58 @@ fn send(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn pair(ahead: &[u8]) -> (ClientSocket, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        let tcp = TcpStream::connect(address).await.expect("it listens");
+        let (peer, _) = listener.accept().expect("it is connected");
+        (ClientSocket::new(tcp, ahead.into()), peer)
+    }
+
+    #[tokio::test]
+    async fn what_was_held_goes_out_first_and_a_flush_leaves_nothing_behind() {
+        let (mut socket, mut peer) = pair(b"").await;
+        // So that no write takes all.
+        let small = socket2::SockRef::from(&socket.tcp).set_send_buffer_size(4096);
+        small.expect("a smaller buffer");
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let (tickets, answer) = bytes.split_at(2_000);
+        socket.hold();
+        socket.write_all(tickets).await.expect("it is held");
+        socket.flush().await.expect("OpenSSL flushes each flight");
+        assert!(socket.has_held(), "and what is held stays");
+        socket.release();
+        let sent = bytes.clone();
+        let reader = thread::spawn(move || {
+            let mut received = vec![0; sent.len()];
+            io::Read::read_exact(&mut peer, &mut received).expect("all arrives");
+            assert!(received == sent, "in order");
+        });
+        socket.write_all(answer).await.expect("it is read");
+        socket.flush().await.expect("it is read");
+        assert!(!socket.has_held());
+        reader.join().expect("all has arrived");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_read_first() {
+        let (mut socket, mut peer) = pair(b"before").await;
+        io::Write::write_all(&mut peer, b" and after").expect("it is open");
+        drop(peer);
+        let mut received = String::new();
+        socket.read_to_string(&mut received).await.expect("it ends");
+        assert_eq!(received, "before and after");
     }
 }

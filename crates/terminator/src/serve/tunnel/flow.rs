@@ -14,6 +14,8 @@ pub(super) struct Flow {
     /// How much of it was taken.
     taken: usize,
     stage: Stage,
+    /// Whether what was written may wait in the side that takes.
+    is_flushed: bool,
     /// Whether the side that takes is told of the end.
     tells_end: bool,
     moved: bool,
@@ -43,6 +45,7 @@ impl Flow {
             rest,
             taken: 0,
             stage: Stage::Open,
+            is_flushed: true,
             tells_end: true,
             moved: false,
         }
@@ -118,6 +121,7 @@ impl Flow {
     where
         W: AsyncWrite + Unpin,
     {
+        self.is_flushed = false;
         while !bytes.is_empty() {
             match Pin::new(&mut *to).poll_write(cx, bytes) {
                 Poll::Ready(written) => bytes = &bytes[self.sink(written)?..],
@@ -135,6 +139,7 @@ impl Flow {
     where
         W: AsyncWrite + Unpin,
     {
+        self.is_flushed &= self.rest.is_empty();
         while self.taken < self.rest.len() {
             let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.rest[self.taken..]));
             self.taken += self.sink(written)?;
@@ -143,6 +148,11 @@ impl Flow {
         // An idle connection keeps no buffer.
         self.rest = Vec::new();
         self.taken = 0;
+        if !self.is_flushed {
+            let flushed = ready!(Pin::new(&mut *to).poll_flush(cx));
+            self.sink(flushed)?;
+            self.is_flushed = true;
+        }
         Poll::Ready(Ok(()))
     }
 
