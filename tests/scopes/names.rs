@@ -2,8 +2,9 @@
 //! connection began with: without a check, a session of one name resumes under another whose
 //! context demands a client's certificate.
 
-use openssl::ssl::{NameType, SslContext, SslVerifyMode};
-use rekindle::openssl::{Resumption, ResumptionBuilder};
+use openssl::ssl::{ClientHelloResponse, NameType, SslContext, SslVerifyMode};
+use rekindle::openssl::{Resumption, ResumptionBuilder, client_hello_server_name};
+use rekindle::resume::Scope;
 
 use crate::common::{self, Client, Connection, Mechanism, ask_for_certificates, server_builder};
 
@@ -94,6 +95,44 @@ fn a_session_resumes_under_its_own_name_in_any_case_of_letters() {
             assert!(again.resumed(), "{kind:?}, {name:?}");
             assert_eq!(refused(&resumption, kind), 0, "{kind:?}, {name:?}");
         }
+    }
+}
+
+/// The other way to swap: in the ClientHello callback, before OpenSSL looks the session up.
+#[test]
+fn a_context_that_is_chosen_by_the_client_hello_is_the_one_that_sessions_belong_to() {
+    for kind in Mechanism::ALL {
+        let builder = Resumption::builder().session_storage(common::STORAGE.get());
+        let resumption = builder.stateless_tickets(kind.stateless()).build().unwrap();
+        let scope = |name: &str| Scope::new(name);
+        let mut b = server_builder(b"");
+        resumption.install_scoped(&mut b, &scope("b")).unwrap();
+        let b = b.build();
+        let mut a = server_builder(b"");
+        resumption.install_scoped(&mut a, &scope("a")).unwrap();
+        a.set_client_hello_callback(move |ssl, _| {
+            if client_hello_server_name(ssl) == Some(b"b.test") {
+                ssl.set_ssl_context(&b)?;
+            }
+            Ok(ClientHelloResponse::SUCCESS)
+        });
+        let (server, client) = (a.build(), Client::new(kind));
+        for name in ["a.test", "b.test"] {
+            let first = client.try_connect(&server, None, Some(name)).unwrap();
+            assert_eq!(client_hello_server_name(first.server.ssl()), None);
+            assert!(offer(&client, &server, Some(name)).resumed(), "{kind:?}");
+        }
+        // Revoking one leaves the other alone: the last session is of b.test.
+        resumption.revoke(&scope("a"));
+        assert!(
+            offer(&client, &server, Some("b.test")).resumed(),
+            "{kind:?}"
+        );
+        resumption.revoke(&scope("b"));
+        assert!(
+            !offer(&client, &server, Some("b.test")).resumed(),
+            "{kind:?}"
+        );
     }
 }
 
