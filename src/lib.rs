@@ -72,6 +72,10 @@ struct Readme;
 #[doc = include_str!("../docs/early-data.md")]
 struct EarlyData;
 
+#[cfg(all(doctest, feature = "openssl"))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;
+
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../docs/rustls.md")]
 struct Rustls;

@@ -14,6 +14,8 @@ pub(super) struct Live {
     pub(super) accept_proxy: bool,
     pub(super) early_data: bool,
     pub(super) handshake_timeout: Duration,
+    /// What the connections get to finish when the process ends.
+    pub(super) drain_timeout: Duration,
     pub(super) service: Service,
 }
 

@@ -60,20 +60,26 @@ impl Parts {
         }
         if settings.tls.client_certificates().is_some() || self.client_auth.is_some() {
             match load_client_auth(settings) {
-                Ok(auth) => self.client_auth = auth,
+                Ok(auth) => {
+                    self.client_auth = auth;
+                    self.report_client_auth(&old, metrics);
+                }
                 Err(error) => failed(metrics, CLIENT_CERTIFICATES, &error),
-            }
-            if self.authenticates_as(&old) {
-                metrics.reloaded(CLIENT_CERTIFICATES, "unchanged");
-            } else {
-                metrics.reloaded(CLIENT_CERTIFICATES, "updated");
-                info!("authorities and revocation lists of clients: updated");
             }
         }
         let pairs = self.identities.iter().zip(&old.identities);
         let same_identities = self.identities.len() == old.identities.len()
             && pairs.clone().all(|(new, old)| new.1.same_as(&old.1));
         !same_identities || !self.authenticates_as(&old)
+    }
+
+    fn report_client_auth(&self, old: &Self, metrics: &Metrics) {
+        if self.authenticates_as(old) {
+            metrics.reloaded(CLIENT_CERTIFICATES, "unchanged");
+        } else {
+            metrics.reloaded(CLIENT_CERTIFICATES, "updated");
+            info!("authorities and revocation lists of clients: updated");
+        }
     }
 
     /// Whether clients are judged in the same way.
@@ -134,6 +140,7 @@ impl Parts {
             accept_proxy: settings.accept_proxy,
             early_data: settings.tls.early_data.is_some(),
             handshake_timeout: settings.handshake_timeout,
+            drain_timeout: settings.drain_timeout,
             service,
         })
     }

@@ -55,13 +55,18 @@ impl Reloader {
         if !self.configuration.has_file() {
             return false;
         }
-        let new = match self.configuration.read() {
+        let mut new = match self.configuration.read() {
             Ok((new, _)) => new,
             Err(error) => {
                 self.failed("configuration", CONFIGURATION, &error);
                 return false;
             }
         };
+        if new.proxy().is_some() != self.settings.proxy().is_some() {
+            let error = "demo: it changes at a restart only";
+            self.failed("configuration", CONFIGURATION, &error);
+            return false;
+        }
         let changes = changes(&self.settings, &new);
         let reloaded = changes.reloaded.join(", ");
         let at_restart = changes.at_restart.join(", ");
@@ -69,6 +74,8 @@ impl Reloader {
             warn!("configuration reload: these change at a restart only: {at_restart}");
         }
         let changed = !reloaded.is_empty();
+        new.session_id_context
+            .clone_from(&self.settings.session_id_context);
         let result = match changed {
             true => "updated",
             false => "unchanged",

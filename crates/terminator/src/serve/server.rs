@@ -71,7 +71,6 @@ pub(crate) async fn run(
         drain: drain.clone(),
         log_limits: LogLimits::default(),
     });
-    let drain_timeout = settings.drain_timeout;
     let reloader = Reloader {
         configuration,
         settings,
@@ -104,6 +103,7 @@ pub(crate) async fn run(
 
     let mut stop = signals.stop;
     let signal = stop.received().await;
+    let drain_timeout = frontend.live.load().drain_timeout;
     let seconds = drain_timeout.as_secs();
     info!(signal, open = metrics.active(), seconds, "draining");
     drain.cancel();

@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod offers;
 mod recipes;
+mod reload;
 mod resumption;
 mod rustls_fleet;
 mod start;

@@ -82,6 +82,12 @@ impl Health {
         failures(self.0.load(Ordering::SeqCst)) == 0
     }
 
+    /// Whether the next connection may try it: it is up, or its pause is over.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        let seen = self.0.load(Ordering::Relaxed);
+        failures(seen) == 0 || millis(now) >= seen >> TIME_SHIFT
+    }
+
     /// `SeqCst`: see `Upstream::log_state`, which pairs this word with what the log has said.
     fn exchange(&self, seen: u64, new: u64) -> bool {
         let (set, fetch) = (Ordering::SeqCst, Ordering::Relaxed);
@@ -131,6 +137,8 @@ mod tests {
         for pause in [1, 2, 4, 8, 16, 30, 30, 30] {
             let over = now + Duration::from_secs(pause);
             assert_eq!(admit(&health, over - Duration::from_millis(1)), None);
+            assert!(!health.is_due(over - Duration::from_millis(1)));
+            assert!(health.is_due(over), "only a connection can tell");
             assert_eq!(admit(&health, over), Some(Admission::Trial));
             assert!(health.failed(Admission::Trial, over));
             now = over;

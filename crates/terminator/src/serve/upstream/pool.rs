@@ -90,11 +90,12 @@ impl Upstreams {
         Err(failed)
     }
 
-    /// How many upstreams are up.
+    /// How many upstreams are up, or due for a trial: a load balancer that sent no connections would
+    /// never learn that one is back.
     pub(crate) fn healthy(&self) -> usize {
-        let set = self.set.load();
+        let (set, now) = (self.set.load(), self.now());
         set.iter()
-            .filter(|upstream| upstream.health.is_up())
+            .filter(|upstream| upstream.health.is_due(now))
             .count()
     }
 

@@ -116,6 +116,7 @@ async fn one_that_is_down_is_passed_over_and_is_whole_again_after_a_trial() {
     // Each trial that fails goes on to the other one.
     for (pause, failed) in [(1, 2), (2, 3), (4, 4)] {
         pass(&mut upstreams, pause * SECOND);
+        assert_eq!(upstreams.healthy(), 2, "it is due for a trial");
         assert_eq!(connect_times(&upstreams, 5).await, only(5));
         assert_eq!(failures(&upstreams), [failed, 0]);
     }
