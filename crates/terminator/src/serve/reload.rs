@@ -48,6 +48,8 @@ impl Reloader {
             source.watch.taken();
         }
         self.reload_ticket_keys("SIGHUP");
+        // From here on new connections get what was read.
+        info!("reload: done");
     }
 
     /// Whether any setting is different.

@@ -53,6 +53,9 @@ impl ContextSettings {
         }
         builder.set_num_tickets(self.tickets_per_handshake)?;
         self.set_alpn(&mut builder);
+        // Only a name that was accepted is kept in the session: in TLS 1.2 a resumed connection
+        // would have none.
+        builder.set_servername_callback(|_, _| Ok(()));
         let mut scope = Scope::builder().name(name);
         if let Some(context) = &self.session_id_context {
             scope = scope.label("session id context", context.as_bytes());

@@ -1,7 +1,9 @@
 //! Starts terminators and talks to them. Arguments are words between spaces: no path has a space.
 
+pub(crate) mod authority;
 pub(crate) mod client;
 pub(crate) mod keys;
+pub(crate) mod told;
 
 use std::env;
 use std::fmt::Display;
@@ -40,7 +42,8 @@ impl Terminator {
         ))
     }
 
-    fn start(words: &str) -> Self {
+    /// With these words and free ports.
+    pub(crate) fn start(words: &str) -> Self {
         let words = format!("--listen 127.0.0.1:0 --admin 127.0.0.1:0 {words}");
         let mut command = Command::new(BINARY);
         command.args(words.split_whitespace());
@@ -115,10 +118,13 @@ impl Terminator {
     /// Changes files, sends SIGHUP, and waits until `done` is in the log once more than before:
     /// because of the signal or, on a slow machine, because the change was noticed first.
     pub(crate) fn reload_after(&self, change: impl FnOnce(), done: &str) {
-        let before = self.logged(done);
+        let lines = [done, "reload: done"];
+        let before = lines.map(|line| self.logged(line));
         change();
         self.signal(Signal::HUP);
-        eventually(&format!("log line `{done}`"), || self.logged(done) > before);
+        for (line, before) in lines.into_iter().zip(before) {
+            eventually(&format!("log line `{line}`"), || self.logged(line) > before);
+        }
     }
 
     /// How many lines of the log contain `text`.
