@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod keys;
+pub(crate) mod wire;
 
 use std::env;
 use std::fmt::Display;
@@ -88,6 +89,11 @@ impl Terminator {
     pub(crate) fn open_files(&self) -> u64 {
         let folder = format!("/proc/{}/fd", self.process.id());
         fs::read_dir(folder).expect("the process lives").count() as u64
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> u64 {
+        self.process.memory()
     }
 
     /// Sets its limit of open files. The hard limit stays that of this process.
