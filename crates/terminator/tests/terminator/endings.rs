@@ -133,7 +133,7 @@ fn a_client_that_reads_slowly_is_not_idle() {
     const ANSWER: usize = 16 << 20;
     const READ: usize = 128 << 10;
     let upstream = serve(|mut tcp| tcp.write_all(&vec![b'x'; ANSWER]));
-    let terminator = before(upstream, "--idle-timeout 2 --half-close-timeout 2");
+    let terminator = before(upstream, "--idle-timeout 2");
     let tcp = connect_with_a_small_window(terminator.address);
     let mut client = connector().connect("localhost", tcp).expect("a handshake");
     let start = Instant::now();
