@@ -3,16 +3,17 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use openssl::ssl::SslVersion;
+use openssl::ssl::{SslStream, SslVersion};
 use rekindle_test_servers::{Files, TlsClient, echo};
 
-use crate::common::client::Tls;
-use crate::common::wire::client_hello;
+use crate::common::wire::{Pieces, tls_in_pieces};
 use crate::common::{Terminator, connect};
 
 const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 const UNKNOWN: u8 = 99;
+
+const FAILURES: &str = "rekindle_handshake_failures_total{reason=\"tls\"}";
 
 fn terminator() -> Terminator {
     Terminator::proxy(echo(), &Files::with_certificate("alerts"), "")
@@ -43,47 +44,41 @@ fn rest_of(tcp: &mut TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn a_fatal_alert_during_the_handshake_arrives() {
+fn a_fatal_alert_to_the_first_message_arrives() {
     const PROTOCOL_VERSION: u8 = 70;
     const UNEXPECTED_MESSAGE: u8 = 10;
     let terminator = terminator();
-    let failures = "rekindle_handshake_failures_total{reason=\"tls\"}";
-    let hello = client_hello();
-    // A ClientHello of SSL 3.0, without the extension that could name another version.
-    let random = [7; 32];
-    let body = [&[3, 0][..], &random, &[0, 0, 2, 0, 10, 1, 0]].concat();
+    // A ClientHello of TLS 1.1, without the extension that could name another version.
+    let body = [&[3, 2][..], &[7; 32], &[0, 0, 2, 0, 10, 1, 0]].concat();
     let outdated = [&[1, 0, 0, body.len() as u8][..], &body].concat();
-    for (count, sent, alert) in [
-        (
-            1,
-            record(HANDSHAKE, &[UNKNOWN, 0, 0, 0]),
-            UNEXPECTED_MESSAGE,
-        ),
-        (2, record(HANDSHAKE, &outdated), PROTOCOL_VERSION),
-        // The server has sent its flight, and this is none of the client's messages.
-        (
-            3,
-            [hello, record(UNKNOWN, &[0; 32])].concat(),
-            UNEXPECTED_MESSAGE,
-        ),
+    for (count, message, alert) in [
+        (1, vec![UNKNOWN, 0, 0, 0], UNEXPECTED_MESSAGE),
+        (2, outdated, PROTOCOL_VERSION),
     ] {
         let mut tcp = connect(terminator.address);
-        tcp.write_all(&sent).expect("the connection takes it");
+        let sent = tcp.write_all(&record(HANDSHAKE, &message));
+        sent.expect("the connection takes it");
         goes_on_to_send(&mut tcp);
+        // Alert, version, length, fatal.
         let answer = rest_of(&mut tcp);
-        if count < 3 {
-            // A plain record: alert, version, length, fatal.
-            let last = &answer[answer.len() - 7..];
-            assert_eq!(
-                (last[0], &last[3..]),
-                (21, &[0, 2, 2, alert][..]),
-                "{count}"
-            );
-        } else {
-            assert!(!answer.is_empty(), "the flight, and an encrypted alert");
-        }
-        terminator.wait_for_metric(failures, count);
+        assert_eq!((answer[0], &answer[3..]), (21, &[0, 2, 2, alert][..]));
+        terminator.wait_for_metric(FAILURES, count);
     }
+}
+
+#[test]
+fn a_fatal_alert_in_the_middle_of_the_handshake_arrives() {
+    let hello_and_more: Pieces = |hello| vec![[hello, &record(UNKNOWN, &[0; 32])].concat()];
+    let terminator = terminator();
+    let tcp = connect(terminator.address);
+    // In TLS 1.3 a client has finished before it hears of what the server thinks of it.
+    let mut client = tls_in_pieces(tcp, b"", hello_and_more);
+    for _ in 0..64 {
+        client.get_mut().write_all(&[0; 1024]).expect("no reset");
+    }
+    let fault = fault_of(&mut client);
+    assert!(fault.contains("unexpected message"), "{fault}");
+    terminator.wait_for_metric(FAILURES, 1);
 }
 
 /// OpenSSL has no alert for it, and an end is what the client sees: a browser then shows a page
@@ -96,12 +91,12 @@ fn a_client_of_plain_http_sees_an_end_and_no_reset() {
     tcp.write_all(request).expect("the connection takes it");
     goes_on_to_send(&mut tcp);
     assert!(rest_of(&mut tcp).len() <= 7, "an alert at most");
-    terminator.wait_for_metric("rekindle_handshake_failures_total{reason=\"tls\"}", 1);
+    terminator.wait_for_metric(FAILURES, 1);
 }
 
 /// What the client's OpenSSL says of the connection's end.
 #[track_caller]
-fn fault_of(client: &mut Tls) -> String {
+fn fault_of<S: Read + Write>(client: &mut SslStream<S>) -> String {
     let mut bytes = [0; 1024];
     loop {
         match client.ssl_read(&mut bytes) {
@@ -119,22 +114,23 @@ fn fault_of(client: &mut Tls) -> String {
 fn a_fatal_alert_after_the_handshake_arrives() {
     let terminator = terminator();
     let broken = "rekindle_connections_broken_total{side=\"client\"}";
-    let mut count = 0;
-    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-        let garbage = record(APPLICATION_DATA, &[7; 64]);
-        let unknown = record(UNKNOWN, &[7; 64]);
-        for (sent, alert) in [(garbage, "bad record mac"), (unknown, "unexpected message")] {
-            let mut client = TlsClient::new(version).connect(terminator.address);
-            // All that the terminator has sent so far is read: what comes next is the alert.
-            client.ssl_write(b"x").expect("the connection takes it");
-            assert_eq!(client.ssl_read(&mut [0]).expect("the echo"), 1);
-            client.get_mut().write_all(&sent).expect("it takes it");
-            goes_on_to_send(client.get_mut());
-            let fault = fault_of(&mut client);
-            assert!(fault.contains(alert), "{version:?}: {fault}");
-            assert_eq!(rest_of(client.get_mut()), b"");
-            count += 1;
-            terminator.wait_for_metric(broken, count);
-        }
+    for (count, version, kind, alert) in [
+        (1, SslVersion::TLS1_2, APPLICATION_DATA, "bad record mac"),
+        (2, SslVersion::TLS1_3, APPLICATION_DATA, "bad record mac"),
+        (3, SslVersion::TLS1_3, UNKNOWN, "unexpected message"),
+    ] {
+        let connector = TlsClient::new(version);
+        let mut client = connector.connect(terminator.address);
+        // All that the terminator has sent so far is read: what comes next is the alert.
+        client.ssl_write(b"x").expect("the connection takes it");
+        assert_eq!(client.ssl_read(&mut [0]).expect("the echo"), 1);
+        // A record that no key has made.
+        let sent = client.get_mut().write_all(&record(kind, &[7; 64]));
+        sent.expect("the connection takes it");
+        goes_on_to_send(client.get_mut());
+        let fault = fault_of(&mut client);
+        assert!(fault.contains(alert), "{version:?}: {fault}");
+        assert_eq!(rest_of(client.get_mut()), b"");
+        terminator.wait_for_metric(broken, count);
     }
 }

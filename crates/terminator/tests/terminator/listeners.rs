@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rekindle_test_servers::{Files, Process, Signal, echo, free_port, serve};
@@ -75,7 +76,7 @@ fn a_burst_of_connects_loses_none() {
         let _ = writeln!(io::stderr(), "SKIPPED: net.core.somaxconn is {limit}");
         return;
     }
-    let terminator = listening("--listen 127.0.0.1:0 --threads 1");
+    let terminator = listening("--listen 127.0.0.1:0 --threads 1 --handshake-timeout 600");
     terminator.signal(Signal::STOP);
     // Less than the second after which the kernel tries again to enter a queue that was full.
     let patience = Duration::from_millis(900);
@@ -101,7 +102,7 @@ fn a_second_terminator_on_the_same_port_does_not_start() {
         let second = Process::spawn(&mut command(&files, &words), Stdio::null());
         let (status, printed) = second.wait_for_end();
         assert_eq!(status.code(), Some(1), "{printed}");
-        let reason = format!("--listen {}", first.address);
+        let reason = format!("cannot listen on {} (--listen)", first.address);
         assert!(printed.contains(&reason), "{printed}");
         assert!(printed.contains("in use"), "{printed}");
         is_served(connect(first.address));
@@ -126,11 +127,18 @@ fn sockets_on(port: u16) -> usize {
 #[test]
 fn the_listener_of_each_worker_accepts() {
     const CLIENTS: u64 = 200;
-    let terminator = listening("--listen 127.0.0.1:0 --threads 4");
+    let terminator = listening("--listen 127.0.0.1:0 --threads 4 --handshake-timeout 600");
     assert_eq!(sockets_on(terminator.address.port()), 4);
     let clients: Vec<_> = (0..CLIENTS).map(|_| connect(terminator.address)).collect();
     terminator.wait_for_metric(ACCEPTED, CLIENTS);
-    clients.into_iter().for_each(is_served);
+    let mut clients = clients.into_iter();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let some: Vec<_> = clients.by_ref().take(25).collect();
+            scope.spawn(|| some.into_iter().for_each(is_served));
+        }
+    });
+    assert!(clients.next().is_none());
 }
 
 #[test]
