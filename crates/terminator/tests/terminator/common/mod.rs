@@ -4,6 +4,7 @@ pub(crate) mod authority;
 pub(crate) mod client;
 pub(crate) mod keys;
 pub(crate) mod told;
+pub(crate) mod wire;
 
 use std::env;
 use std::fmt::Display;
@@ -91,6 +92,16 @@ impl Terminator {
     pub(crate) fn open_files(&self) -> u64 {
         let folder = format!("/proc/{}/fd", self.process.id());
         fs::read_dir(folder).expect("the process lives").count() as u64
+    }
+
+    /// Bytes of memory that it alone holds. How much of a shared page counts would change whenever
+    /// the terminator of another test begins or ends.
+    pub(crate) fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.process.id());
+        let sums = fs::read_to_string(path).expect("the process lives");
+        let own = sums.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+        let kilobytes = own.and_then(|own| own.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("Linux 5.4 or later") * 1024
     }
 
     /// Sets its limit of open files. The hard limit stays that of this process.
