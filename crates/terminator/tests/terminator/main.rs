@@ -13,6 +13,8 @@ mod common;
 mod configuration;
 mod disks;
 mod drain;
+mod early_answers;
+mod failed_reload;
 mod key_rotation;
 mod keys;
 mod limits;
