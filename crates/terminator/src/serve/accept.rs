@@ -16,8 +16,11 @@ use super::frontend::Frontend;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Connections that wait at one listener: the most that `--backlog` can ask for, and one more.
+const LONGEST_QUEUE: usize = 1 << 16;
+
 impl Frontend {
-    /// Accepts until the drain begins, then closes the listener.
+    /// Accepts until the drain begins, then what waits, and closes the listener.
     pub(super) async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
@@ -30,7 +33,7 @@ impl Frontend {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut drain => return,
+                () = &mut drain => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -46,6 +49,34 @@ impl Frontend {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
+            }
+        }
+        self.accept_queued(listener, &connections, &deadlines);
+    }
+
+    /// Takes what the kernel has queued. To these clients they are connected, and the end of the
+    /// listener would reset them.
+    fn accept_queued(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        connections: &TaskTracker,
+        deadlines: &Deadlines,
+    ) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        for _ in 0..LONGEST_QUEUE {
+            let accepted = match listener.accept() {
+                Err(error) if concerns_one_connection(&error) => continue,
+                Err(_) => return,
+                Ok(accepted) => accepted,
+            };
+            let (tcp, peer) = accepted;
+            let tcp = tcp
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(tcp));
+            if let Ok(tcp) = tcp {
+                self.admit(tcp, peer, connections, deadlines);
             }
         }
     }

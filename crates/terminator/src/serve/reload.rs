@@ -42,8 +42,12 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Reads all files again, at SIGHUP.
     pub(super) fn reload(&mut self) {
-        let reconfigured = self.reload_configuration();
-        self.reload_parts(reconfigured);
+        let before = self.reload_configuration();
+        let is_done = self.reload_parts(before.is_some());
+        if let (false, Some(before)) = (is_done, before) {
+            // The next reload finds the same differences.
+            self.settings = before;
+        }
         if let Some(source) = &mut self.ticket_keys {
             source.watch.taken();
         }
@@ -52,16 +56,16 @@ impl Reloader {
         info!("reload: done");
     }
 
-    /// Whether any setting is different.
-    fn reload_configuration(&mut self) -> bool {
+    /// The settings of before, if any is different.
+    fn reload_configuration(&mut self) -> Option<Settings> {
         if !self.configuration.has_file() {
-            return false;
+            return None;
         }
         let mut new = match self.configuration.read() {
             Ok((new, _)) => new,
             Err(error) => {
                 self.failed("configuration", CONFIGURATION, &error);
-                return false;
+                return None;
             }
         };
         if new.proxy().is_some() != self.settings.proxy().is_some() {
@@ -84,22 +88,27 @@ impl Reloader {
         };
         info!(changed = reloaded, "configuration reload: {result}");
         self.frontend.metrics.reloaded(CONFIGURATION, result);
-        self.settings = new;
-        changed
+        let before = mem::replace(&mut self.settings, new);
+        changed.then_some(before)
     }
 
-    /// Reads the certificates, the authorities and the revocation lists.
-    fn reload_parts(&mut self, reconfigured: bool) {
+    /// Reads the certificates, the authorities and the revocation lists. Whether OpenSSL takes what
+    /// they and the settings make together; otherwise nothing changes.
+    fn reload_parts(&mut self, reconfigured: bool) -> bool {
         let mut parts = self.parts.clone();
         let changed = parts.reload(&self.settings, &self.frontend.metrics);
-        parts.report(&self.frontend.metrics);
         if !changed && !reconfigured {
-            return;
+            parts.report(&self.frontend.metrics);
+            return true;
         }
         let live = match parts.live(&self.settings, &self.resumption, &self.upstreams) {
             Ok(live) => live,
-            Err(error) => return self.failed("TLS", CONFIGURATION, &error),
+            Err(error) => {
+                self.failed("TLS", CONFIGURATION, &error);
+                return false;
+            }
         };
+        parts.report(&self.frontend.metrics);
         if let Some(proxy) = self.settings.proxy() {
             self.upstreams.replace(proxy.upstreams);
         }
@@ -112,6 +121,7 @@ impl Reloader {
                 self.resumption.revoke(scope);
             }
         }
+        true
     }
 
     /// Reads the ticket keys again if they have changed.

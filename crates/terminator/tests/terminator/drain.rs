@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use rekindle_test_servers::{Files, echo};
 use rustix::process::Signal;
 
-use crate::common::client::{Tls, receive, receive_all, send, tls_connect};
-use crate::common::{Terminator, eventually};
+use crate::common::client::{Tls, connector, receive, receive_all, send, tls_connect};
+use crate::common::{Terminator, connect, eventually};
 
 fn proxy(words: &str) -> Terminator {
     Terminator::proxy(echo(), &Files::with_certificate("drain"), words)
@@ -82,5 +82,22 @@ fn the_demo_closes_idle_connections_politely() {
     assert_eq!(&receive(&mut stream), b"HTTP/1.1 200");
     terminator.signal(Signal::TERM);
     receive_all(&mut stream).expect("the connection ends with close_notify");
+    assert_eq!(terminator.wait_for_exit().code(), Some(0));
+}
+
+/// They were once reset with the listener.
+#[test]
+fn connections_that_wait_to_be_accepted_are_served() {
+    let terminator = proxy("--threads 1");
+    terminator.signal(Signal::STOP);
+    let waiting: Vec<_> = (0..300).map(|_| connect(terminator.address)).collect();
+    terminator.signal(Signal::TERM);
+    terminator.signal(Signal::CONT);
+    for tcp in waiting {
+        let stream = connector().connect("localhost", tcp);
+        let mut stream = stream.expect("the handshake succeeds");
+        send(&mut stream, b"echo");
+        assert_eq!(&receive(&mut stream), b"echo");
+    }
     assert_eq!(terminator.wait_for_exit().code(), Some(0));
 }

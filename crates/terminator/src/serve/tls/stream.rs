@@ -139,24 +139,68 @@ impl TlsStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.stage == Stage::EarlyData {
-            let room = buf.initialize_unfilled();
-            let read = ready!(self.stream().poll_read_early_data(cx, room)).map_err(broken)?;
-            buf.advance(read);
-            if read > 0 {
+            ready!(self.poll_early_data(cx, buf))?;
+            if self.stage == Stage::EarlyData {
                 return Poll::Ready(Ok(()));
             }
-            self.stage = Stage::Finishing;
         }
         if self.must_write {
             return Poll::Pending;
         }
-        ready!(self.stream().poll_accept(cx)).map_err(broken)?;
-        self.stage = Stage::Done;
+        self.poll_finish(cx)
+    }
+
+    /// Reads early data; without any when they have ended.
+    fn poll_early_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = buf.initialize_unfilled();
+        let read = ready!(self.stream().poll_read_early_data(cx, room)).map_err(broken)?;
+        buf.advance(read);
+        if read == 0 {
+            self.stage = Stage::Finishing;
+        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes the early data that are left, for which there is no use.
+    pub(crate) async fn discard_early_data(&mut self) -> io::Result<()> {
+        while self.stage == Stage::EarlyData {
+            poll_fn(|cx| {
+                with_shared_buffer(|buffer| self.poll_early_data(cx, &mut ReadBuf::new(buffer)))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the handshake after early data. What it sends is held, so that no half of it
+    /// stands in the way of an answer.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().hold();
+        let accepted = self.stream().poll_accept(cx);
+        self.socket().release();
+        let accepted = ready!(accepted).map_err(broken);
+        match accepted {
+            Ok(()) => self.stage = Stage::Done,
+            // An alert is sent, if it can be.
+            Err(_) => _ = self.socket().poll_held(cx),
+        }
+        Poll::Ready(accepted)
     }
 
     /// Answers before the handshake has ended.
     fn poll_write_early(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // An answer that never lets up must not keep the handshake from its end.
+        if self.stage == Stage::Finishing
+            && !self.must_write
+            && let Poll::Ready(finished) = self.poll_finish(cx)
+        {
+            finished?;
+            return self.stream().poll_write(cx, buf);
+        }
         let had_to_write = std::mem::replace(&mut self.must_write, true);
         let written = ready!(self.stream().poll_write_early_data(cx, buf));
         self.must_write = false;
@@ -228,12 +272,18 @@ impl AsyncWrite for TlsStream {
         self.stream().poll_flush(cx)
     }
 
-    /// Before the handshake has ended, there is no `close_notify` to send.
+    /// Before the handshake has ended, there is no `close_notify` to send. Early data have to be
+    /// read before.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.stage != Stage::Done {
-            ready!(self.poll_handshake(cx, &mut ReadBuf::new(&mut [])))?;
+        match self.stage {
+            // To be polled again when they are read.
+            Stage::EarlyData => return Poll::Pending,
+            Stage::Finishing => ready!(self.poll_finish(cx))?,
+            Stage::Handshake | Stage::Done => {}
         }
         self.socket().finish();
+        // Once OpenSSL has written `close_notify`, it would wait for that of the client.
+        ready!(self.socket().poll_held(cx))?;
         self.stream().poll_shutdown(cx)
     }
 }

@@ -122,7 +122,8 @@ impl<'a> Forward<'a> {
 
     async fn copy(&mut self, limits: Limits, deadline: &Deadline) -> Result<(), TunnelError> {
         let mut limit = limits.idle;
-        if self.client.has_held() {
+        let mut holds = self.client.has_held();
+        if holds {
             deadline.reset(HOLD);
         } else if self.client.is_done() {
             deadline.reset(limit);
@@ -133,6 +134,7 @@ impl<'a> Forward<'a> {
             }
             if limit != limits.half_closed && self.is_half_closed() {
                 limit = limits.half_closed;
+                holds = false;
                 self.moved = Instant::now();
                 deadline.reset(limit);
             }
@@ -140,15 +142,16 @@ impl<'a> Forward<'a> {
                 if !self.client.is_done() {
                     return Poll::Ready(Err(TunnelError::Handshake));
                 }
-                if let Poll::Ready(Err(error)) = self.client.poll_held(cx) {
-                    return Poll::Ready(Err(TunnelError::Client(error)));
-                }
+                holds = false;
                 // The deadline does not move with each byte.
                 let left = (self.moved + limit).saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Poll::Ready(Err(TunnelError::Idle(limit)));
                 }
                 deadline.reset(left);
+            }
+            if !holds && let Poll::Ready(Err(error)) = self.client.poll_held(cx) {
+                return Poll::Ready(Err(TunnelError::Client(error)));
             }
             Poll::Pending
         })

@@ -108,11 +108,14 @@ fn verify_result(ssl: &SslRef) -> u32 {
     ssl.verify_result().as_raw().unsigned_abs()
 }
 
-/// Ends the connection of a client that cannot be served: all that is has got, so it is told the
+/// Ends the connection of a client that cannot be served: all that it has got, so it is told the
 /// end.
 async fn close(mut client: TlsStream, deadline: &Deadline) {
-    let shut = deadline.limit(client.shutdown()).await;
-    if matches!(shut, Some(Ok(()))) {
+    let shut = async {
+        client.discard_early_data().await?;
+        client.shutdown().await
+    };
+    if matches!(deadline.limit(shut).await, Some(Ok(()))) {
         linger(client.tcp(), deadline).await;
     }
 }
