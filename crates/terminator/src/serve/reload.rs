@@ -71,7 +71,7 @@ impl Reloader {
         if new.proxy().is_some() != self.settings.proxy().is_some() {
             let error = "demo: it changes at a restart only";
             self.failed("configuration", CONFIGURATION, &error);
-            return false;
+            return None;
         }
         let changes = changes(&self.settings, &new);
         let reloaded = changes.reloaded.join(", ");
@@ -82,6 +82,7 @@ impl Reloader {
         let changed = !reloaded.is_empty();
         new.session_id_context
             .clone_from(&self.settings.session_id_context);
+        new.tls.early_data = self.settings.tls.early_data;
         let result = match changed {
             true => "updated",
             false => "unchanged",
