@@ -162,7 +162,7 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_line_by_line() {
     let path = site.files.text("site.toml");
     let wrong = "cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '127.0.0.1'\nidle-timeout = 0\n\
          alpn = ['']\nidle-timout = 5\naccept-proxy = 1\nearly-data = 100\n";
-    site.reload(&wrong, FAILED);
+    site.reload(wrong, FAILED);
     for line in [
         "5: upstream: ",
         "6: idle-timeout: ",

@@ -54,13 +54,27 @@ impl TlsStream {
         })
     }
 
-    /// Runs the handshake to its end.
+    /// Runs the handshake to its end. If a request has come already, the tickets of TLS 1.3 are held
+    /// to be sent with the first bytes of the answer.
     pub(crate) async fn accept(&mut self) -> Result<(), HandshakeError> {
-        poll_fn(|cx| self.poll_accept(cx)).await
+        poll_fn(|cx| self.poll_accept(cx)).await?;
+        poll_fn(|cx| match !self.has_held() || self.has_request(cx) {
+            true => Poll::Ready(Ok(())),
+            // The kernel of a client without TCP_NODELAY keeps the request back until the last
+            // message of the handshake is acknowledged, which the tickets do at once.
+            false => self.poll_held(cx),
+        })
+        .await
+        .map_err(HandshakeError::Io)
+    }
+
+    /// Whether bytes of the client have come behind its handshake.
+    fn has_request(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(self.stream().poll_peek(cx, &mut [0]), Poll::Ready(Ok(_)))
     }
 
     /// Each flight goes out as a whole. The tickets of TLS 1.3 end the handshake, and the client
-    /// waits for nothing in them: they are held, to be sent with the first bytes of the answer.
+    /// waits for nothing in them: they are held.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HandshakeError>> {
         self.socket().hold();
         let accepted = self.stream().poll_accept(cx);
