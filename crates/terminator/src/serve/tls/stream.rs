@@ -31,6 +31,8 @@ pub(crate) struct TlsStream {
     /// Bytes before the end of the handshake wait to be written. OpenSSL cannot write anything else
     /// before them.
     must_write: bool,
+    /// The next write waits until the task has had another turn.
+    gives_way: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl TlsStream {
             stream: SslStream::new(ssl, socket)?,
             stage: Stage::Handshake,
             must_write: false,
+            gives_way: false,
         })
     }
 
@@ -152,26 +155,29 @@ impl TlsStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.must_write {
+            return Poll::Pending;
+        }
         if self.stage == Stage::EarlyData {
             ready!(self.poll_early_data(cx, buf))?;
             if self.stage == Stage::EarlyData {
                 return Poll::Ready(Ok(()));
             }
         }
-        if self.must_write {
-            return Poll::Pending;
-        }
-        self.poll_finish(cx)
+        ready!(self.poll_holding(cx, |stream, cx| stream.poll_accept(cx)))?;
+        self.stage = Stage::Done;
+        Poll::Ready(Ok(()))
     }
 
-    /// Reads early data; without any when they have ended.
+    /// Reads early data; none if they have ended.
     fn poll_early_data(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let room = buf.initialize_unfilled();
-        let read = ready!(self.stream().poll_read_early_data(cx, room)).map_err(broken)?;
+        let read = self.poll_holding(cx, |stream, cx| stream.poll_read_early_data(cx, room));
+        let read = ready!(read)?;
         buf.advance(read);
         if read == 0 {
             self.stage = Stage::Finishing;
@@ -190,36 +196,39 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Goes on with the handshake after early data. What it sends is held, so that no half of it
-    /// stands in the way of an answer.
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Goes on with the handshake after early data. The end of these may come with the end of the
+    /// handshake, and tickets follow at once: they are held, so that no half of them is in the way
+    /// of an answer.
+    fn poll_holding<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        step: impl FnOnce(
+            Pin<&mut SslStream<ClientSocket>>,
+            &mut Context<'_>,
+        ) -> Poll<Result<T, openssl::ssl::Error>>,
+    ) -> Poll<io::Result<T>> {
         self.socket().hold();
-        let accepted = self.stream().poll_accept(cx);
+        let done = step(self.stream(), cx);
         self.socket().release();
-        let accepted = ready!(accepted).map_err(broken);
-        match accepted {
-            Ok(()) => self.stage = Stage::Done,
-            // An alert is sent, if it can be.
-            Err(_) => _ = self.socket().poll_held(cx),
+        if let Poll::Ready(Err(_)) = done {
+            // An alert, if it can be sent.
+            let _ = self.socket().poll_held(cx);
         }
-        Poll::Ready(accepted)
+        done.map_err(broken)
     }
 
     /// Answers before the handshake has ended.
     fn poll_write_early(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        // An answer that never lets up must not keep the handshake from its end.
-        if self.stage == Stage::Finishing
-            && !self.must_write
-            && let Poll::Ready(finished) = self.poll_finish(cx)
-        {
-            finished?;
-            return self.stream().poll_write(cx, buf);
+        if std::mem::take(&mut self.gives_way) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let had_to_write = std::mem::replace(&mut self.must_write, true);
         let written = ready!(self.stream().poll_write_early_data(cx, buf));
         self.must_write = false;
         if had_to_write {
-            // The handshake goes on.
+            // The handshake goes on, before an answer that never lets up.
+            self.gives_way = true;
             cx.waker().wake_by_ref();
         }
         Poll::Ready(written.map_err(broken))
@@ -292,7 +301,7 @@ impl AsyncWrite for TlsStream {
         match self.stage {
             // To be polled again when they are read.
             Stage::EarlyData => return Poll::Pending,
-            Stage::Finishing => ready!(self.poll_finish(cx))?,
+            Stage::Finishing => ready!(self.poll_handshake(cx, &mut ReadBuf::new(&mut [])))?,
             Stage::Handshake | Stage::Done => {}
         }
         self.socket().finish();
