@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 
 use openssl::ssl::{
-    HandshakeError, Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslStream,
-    SslVerifyMode, SslVersion,
+    HandshakeError, Ssl, SslContext, SslContextBuilder, SslMethod, SslSession, SslSessionCacheMode,
+    SslStream, SslVerifyMode, SslVersion,
 };
 
 use crate::tcp::connect;
@@ -22,6 +22,11 @@ pub struct TlsClient {
 impl TlsClient {
     /// One that takes any certificate.
     pub fn new(version: SslVersion) -> Self {
+        Self::with(version, |_| {})
+    }
+
+    /// The same, and `set` may set more.
+    pub fn with(version: SslVersion, set: impl FnOnce(&mut SslContextBuilder)) -> Self {
         let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL");
         builder.set_verify(SslVerifyMode::NONE);
         let set_min = builder.set_min_proto_version(Some(version));
@@ -30,6 +35,7 @@ impl TlsClient {
             .expect("a version");
         builder
             .set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+        set(&mut builder);
         let (give, given) = mpsc::channel();
         builder.set_new_session_callback(move |_, session| give.send(session).expect("a listener"));
         Self {
@@ -42,8 +48,21 @@ impl TlsClient {
     /// A handshake, which offers the session.
     #[track_caller]
     pub fn connect(&self, address: SocketAddr) -> SslStream<TcpStream> {
+        self.try_connect("localhost", connect(address))
+            .unwrap_or_else(|error| match error {
+                HandshakeError::Failure(stream) => panic!("{}", stream.error()),
+                error => panic!("{error}"),
+            })
+    }
+
+    /// The same with a server of this name, on a connection of the caller's.
+    pub fn try_connect(
+        &self,
+        name: &str,
+        tcp: TcpStream,
+    ) -> Result<SslStream<TcpStream>, HandshakeError<TcpStream>> {
         let mut ssl = Ssl::new(&self.context).expect("OpenSSL");
-        ssl.set_hostname("localhost").expect("a name");
+        ssl.set_hostname(name).expect("a name");
         if let Some(session) = self.session() {
             // A copy: OpenSSL marks one of a connection that just ends as used up.
             let copy = SslSession::from_der(&session.to_der().expect("DER")).expect("DER");
@@ -53,11 +72,14 @@ impl TlsClient {
                 ssl.set_session(&copy).expect("it fits");
             }
         }
-        ssl.connect(connect(address))
-            .unwrap_or_else(|error| match error {
-                HandshakeError::Failure(stream) => panic!("{}", stream.error()),
-                error => panic!("{error}"),
-            })
+        ssl.connect(tcp)
+    }
+
+    /// Keeps the session of a connection in TLS 1.2, which it offers from now on: when a ticket
+    /// renews one that was resumed, OpenSSL's clients are not told.
+    pub fn keep_session(&self, stream: &SslStream<TcpStream>) {
+        let session = stream.ssl().session().map(ToOwned::to_owned);
+        self.session.set(session);
     }
 
     /// The last session that it was given, in TLS 1.3 with what it has read since the handshake.

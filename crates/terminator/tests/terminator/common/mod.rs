@@ -62,7 +62,9 @@ impl Terminator {
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {
-        command.env("RUST_LOG", "rekindle=debug");
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env("RUST_LOG", "rekindle=debug");
+        }
         let process = Process::spawn(&mut command, Stdio::null());
         let versions = process.wait_for("rekindle-terminator ");
         assert!(
@@ -82,6 +84,10 @@ impl Terminator {
             address: announced("listening on "),
             process,
         }
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
