@@ -184,6 +184,13 @@ impl Records {
             (End::Cut, None) if received == 0 && (0..UPSTREAMS).any(down) => {
                 Some("explained: upstream died before it read the request")
             }
+            // On a busy machine: it takes a second and a half else. The kernel tells of room in a
+            // socket when a third of it is free, which such a reader makes too late.
+            (End::Cut, Some(Fate::Whole | Fate::Answering(_)))
+                if visit.behaviour == Behaviour::Slow && time > IDLE_TIMEOUT =>
+            {
+                Some("explained: client read too slowly")
+            }
             _ => None,
         }
     }

@@ -117,7 +117,7 @@ fn quarters(samples: &[u64]) -> [u64; 2] {
         part.sort_unstable();
         part[part.len() / 2]
     };
-    let quarter = samples.len() / 4;
+    let quarter = (samples.len() / 4).max(1);
     let (rest, last) = samples.split_at(samples.len() - quarter);
     [median(&rest[rest.len() - quarter..]), median(last)]
 }

@@ -25,6 +25,7 @@ const PEACE: Duration = Duration::from_millis(400);
 /// Requests with a multiple of this number stall, of those at a time of stalls: a client that waits
 /// is no load.
 const STALLS: u64 = 32;
+const LONGER_THAN_TIMEOUTS: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -103,7 +104,7 @@ async fn make_trouble(modes: &[watch::Sender<Mode>], mut told: watch::Receiver<b
     }
 }
 
-/// One upstream: dies and lives.
+/// One upstream: lives and dies, and all its connections with it.
 async fn live(
     number: usize,
     mut listener: TcpListener,
@@ -111,53 +112,55 @@ async fn live(
     history: Arc<History>,
 ) {
     let address = listener.local_addr().expect("bound");
-    history.is_up(number, true);
     let told = mode.clone();
     loop {
-        tokio::select! {
-            biased;
-            dead = mode.wait_for(|mode| *mode == Mode::Dead) => match dead {
-                Ok(_) => history.is_up(number, false),
-                Err(_) => return,
-            },
-            accepted = listener.accept() => {
-                let (stream, _) = accepted.expect("descriptors are left");
-                tokio::spawn(serve(number, stream, told.clone(), Arc::clone(&history)));
-                continue;
+        history.is_up(number, true);
+        let (life, alive) = watch::channel(());
+        loop {
+            tokio::select! {
+                biased;
+                dead = mode.wait_for(|mode| *mode == Mode::Dead) => match dead {
+                    Ok(_) => break,
+                    Err(_) => return,
+                },
+                accepted = listener.accept() => {
+                    let (stream, _) = accepted.expect("descriptors are left");
+                    let (told, alive) = (told.clone(), alive.clone());
+                    tokio::spawn(serve(number, stream, told, alive, Arc::clone(&history)));
+                }
             }
         }
-        drop(listener);
+        history.is_up(number, false);
+        drop((listener, life));
         if mode.wait_for(|mode| *mode != Mode::Dead).await.is_err() {
             return;
         }
-        listener = TcpListener::bind(address)
-            .await
-            .expect("the port is still free");
-        history.is_up(number, true);
+        let bound = TcpListener::bind(address).await;
+        listener = bound.expect("the port is still free");
     }
 }
 
 async fn serve(
     number: usize,
     mut stream: TcpStream,
-    mut mode: watch::Receiver<Mode>,
+    mode: watch::Receiver<Mode>,
+    mut alive: watch::Receiver<()>,
     history: Arc<History>,
 ) {
-    let (request, trouble) = (OnceLock::new(), mode.clone());
+    let id = OnceLock::new();
     let resets = tokio::select! {
         biased;
-        _ = mode.wait_for(|mode| *mode == Mode::Dead) => {
-            if let Some(&Request { id, answer, .. }) = request.get() {
-                history.fate(id, |fate| match fate {
-                    Fate::Answering(sent) | Fate::Stalled(sent) | Fate::Reset(sent)
-                    | Fate::Ended(sent) | Fate::Died(sent) => Fate::Died(sent),
-                    Fate::Whole => Fate::Died(answer as usize * BLOCK),
+        _ = alive.changed() => {
+            if let Some(id) = id.get() {
+                history.fate(*id, |fate| match fate {
+                    Fate::Answering(sent) | Fate::Stalled(sent) => Fate::Died(sent),
+                    ended => ended,
                 });
             }
             true
         },
         // What breaks here the client's side sees, and has to explain.
-        served = answer(number, &mut stream, &trouble, &request, &history) => served.unwrap_or(true),
+        served = answer(number, &mut stream, &mode, &id, &history) => served.unwrap_or(true),
     };
     if resets {
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -169,7 +172,7 @@ async fn answer(
     number: usize,
     stream: &mut TcpStream,
     mode: &watch::Receiver<Mode>,
-    request: &OnceLock<Request>,
+    request: &OnceLock<u64>,
     history: &History,
 ) -> io::Result<bool> {
     let mut first = [0; HEADER];
@@ -181,7 +184,7 @@ async fn answer(
     let asked = Request::decode(block);
     let id = asked.id;
     history.arrived(id, number, Facts::decode(&rest));
-    let _ = request.set(asked);
+    let _ = request.set(id);
     let uploaded = asked.uploaded();
     let mut got = vec![0; uploaded.len()];
     stream.read_exact(&mut got).await?;
@@ -212,6 +215,8 @@ async fn answer(
     });
     if mode == Mode::Stalling {
         while stream.read(&mut block).await? > 0 {}
+        // The client has ended its side, and waits.
+        tokio::time::sleep(LONGER_THAN_TIMEOUTS).await;
     }
     Ok(mode == Mode::Resetting)
 }
