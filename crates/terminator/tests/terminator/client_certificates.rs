@@ -245,14 +245,17 @@ fn files_that_cannot_be_read_again_keep_the_authorities_and_lists_that_were_in_u
 
 /// With a list, OpenSSL wants one of each authority of the chain.
 #[test]
-fn a_chain_without_the_list_of_its_intermediate_is_refused() {
+fn a_chain_of_which_one_list_is_missing_is_refused() {
     let clients = Clients::new();
-    let below = clients.ca.intermediate("between");
-    below.issue(&clients.files, "below", Wanted::names(&["below"]));
+    let between = clients.ca.intermediate("between");
+    between.issue(&clients.files, "below", Wanted::names(&["below"]));
     let terminator = clients.start_with_list(&[], "");
     let words = format!("-tls1_3 {}", clients.with("below"));
     refused(&s_client_get(terminator.address, &words), "unknown ca");
-    let lists = [clients.ca.revocation_list(&[]), below.revocation_list(&[])];
+    let lists = [&between, &clients.ca].map(|authority| authority.revocation_list(&[]));
+    clients.files.replace("crl.pem", &lists[0]);
+    terminator.reload(UPDATED);
+    refused(&s_client_get(terminator.address, &words), "unknown ca");
     clients.files.replace("crl.pem", &lists.concat());
     terminator.reload(UPDATED);
     let printed = s_client_get(terminator.address, &words);
