@@ -13,6 +13,7 @@ const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 const UNKNOWN: u8 = 99;
 
+const BROKEN: &str = "rekindle_connections_broken_total{side=\"client\"}";
 const FAILURES: &str = "rekindle_handshake_failures_total{reason=\"tls\"}";
 
 fn terminator() -> Terminator {
@@ -24,11 +25,10 @@ fn record(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[kind, 3, 3][..], &length, content].concat()
 }
 
-/// Waits for the terminator's answer and, before reading it, sends more than a kernel's buffer that
-/// nothing reads would take without a complaint.
+/// Once the terminator has found a fault and counted it, sends more.
 #[track_caller]
-fn goes_on_to_send(tcp: &mut TcpStream) {
-    let _ = tcp.peek(&mut [0]).expect("an answer or an end");
+fn goes_on_to_send(tcp: &mut TcpStream, terminator: &Terminator, series: &str, count: u64) {
+    terminator.wait_for_metric(series, count);
     for _ in 0..64 {
         tcp.write_all(&[0; 1024]).expect("no reset");
     }
@@ -58,11 +58,10 @@ fn a_fatal_alert_to_the_first_message_arrives() {
         let mut tcp = connect(terminator.address);
         let sent = tcp.write_all(&record(HANDSHAKE, &message));
         sent.expect("the connection takes it");
-        goes_on_to_send(&mut tcp);
+        goes_on_to_send(&mut tcp, &terminator, FAILURES, count);
         // Alert, version, length, fatal.
         let answer = rest_of(&mut tcp);
         assert_eq!((answer[0], &answer[3..]), (21, &[0, 2, 2, alert][..]));
-        terminator.wait_for_metric(FAILURES, count);
     }
 }
 
@@ -73,12 +72,9 @@ fn a_fatal_alert_in_the_middle_of_the_handshake_arrives() {
     let tcp = connect(terminator.address);
     // In TLS 1.3 a client has finished before it hears of what the server thinks of it.
     let mut client = tls_in_pieces(tcp, b"", hello_and_more);
-    for _ in 0..64 {
-        client.get_mut().write_all(&[0; 1024]).expect("no reset");
-    }
+    goes_on_to_send(client.get_mut().tcp(), &terminator, FAILURES, 1);
     let fault = fault_of(&mut client);
     assert!(fault.contains("unexpected message"), "{fault}");
-    terminator.wait_for_metric(FAILURES, 1);
 }
 
 /// OpenSSL has no alert for it, and an end is what the client sees: a browser then shows a page
@@ -89,9 +85,8 @@ fn a_client_of_plain_http_sees_an_end_and_no_reset() {
     let mut tcp = connect(terminator.address);
     let request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\n\r\n";
     tcp.write_all(request).expect("the connection takes it");
-    goes_on_to_send(&mut tcp);
+    goes_on_to_send(&mut tcp, &terminator, FAILURES, 1);
     assert!(rest_of(&mut tcp).len() <= 7, "an alert at most");
-    terminator.wait_for_metric(FAILURES, 1);
 }
 
 /// What the client's OpenSSL says of the connection's end.
@@ -113,7 +108,6 @@ fn fault_of<S: Read + Write>(client: &mut SslStream<S>) -> String {
 #[test]
 fn a_fatal_alert_after_the_handshake_arrives() {
     let terminator = terminator();
-    let broken = "rekindle_connections_broken_total{side=\"client\"}";
     for (count, version, kind, alert) in [
         (1, SslVersion::TLS1_2, APPLICATION_DATA, "bad record mac"),
         (2, SslVersion::TLS1_3, APPLICATION_DATA, "bad record mac"),
@@ -127,10 +121,9 @@ fn a_fatal_alert_after_the_handshake_arrives() {
         // A record that no key has made.
         let sent = client.get_mut().write_all(&record(kind, &[7; 64]));
         sent.expect("the connection takes it");
-        goes_on_to_send(client.get_mut());
+        goes_on_to_send(client.get_mut(), &terminator, BROKEN, count);
         let fault = fault_of(&mut client);
         assert!(fault.contains(alert), "{version:?}: {fault}");
         assert_eq!(rest_of(client.get_mut()), b"");
-        terminator.wait_for_metric(broken, count);
     }
 }

@@ -1,13 +1,13 @@
 //! How connections end: idle ones, half-closed ones, and those whose other side breaks off.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use openssl::ssl::ShutdownResult;
-use rekindle_test_servers::{Files, eventually, serve};
+use rekindle_test_servers::{Files, Signal, eventually, serve};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::common::client::{Tls, connector, receive, receive_all, send, tls_connect};
@@ -181,6 +181,31 @@ fn an_answer_is_delivered_although_the_upstream_then_resets() {
             }
             terminator.wait_for_metric(BROKEN_UPSTREAMS, 9);
         }
+    }
+}
+
+/// When the stopped terminator goes on, it finds the end of the upstream, which takes no more, and
+/// before it an answer.
+#[test]
+fn an_answer_is_delivered_although_the_client_still_sends() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let terminator = before(listener.local_addr().expect("it is bound"), "");
+    let answer = [b'x'; 32 << 10];
+    for _ in 0..9 {
+        let mut client = tls_connect(terminator.address);
+        send(&mut client, b"one");
+        let (mut upstream, _) = listener.accept().expect("the terminator connects");
+        upstream.read_exact(&mut [0; 3]).expect("the request");
+        terminator.signal(Signal::STOP);
+        upstream.write_all(&answer).expect("there is room for it");
+        wait_until_acknowledged(&upstream);
+        let reset = SockRef::from(&upstream).set_linger(Some(Duration::ZERO));
+        reset.expect("the close is a reset");
+        drop(upstream);
+        send(&mut client, b"more");
+        terminator.signal(Signal::CONT);
+        let (received, end) = receive_to_end(&mut client);
+        assert_eq!((received.len(), end), (answer.len(), End::Fin));
     }
 }
 

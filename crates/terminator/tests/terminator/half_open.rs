@@ -14,7 +14,7 @@ const ACTIVE: &str = "rekindle_connections_active";
 const CROWD: u64 = 500;
 /// Bytes of memory that such a client may cost the terminator, the kernel's share not counted.
 const MOST: u64 = 8 * 1024;
-/// The least by which the kernel may let a process grow.
+/// The allocators take memory from the kernel in pages of this size.
 const HUGE_PAGE: u64 = 2 << 20;
 
 fn terminator(words: &str) -> Terminator {
@@ -73,7 +73,8 @@ fn a_client_that_sends_byte_by_byte_has_no_more_time_than_others() {
             Ok(_) => panic!("there is nothing to answer"),
         }
     }
-    assert!((5..1_000).contains(&sent), "{sent} bytes");
+    // A hundred pauses take five seconds at least.
+    assert!((5..100).contains(&sent), "{sent} bytes");
     terminator.wait_for_metric(TIMEOUTS, 1);
 }
 

@@ -19,6 +19,12 @@ pub(crate) struct Wire {
     first: Option<(Vec<u8>, Pieces)>,
 }
 
+impl Wire {
+    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
+        &mut self.tcp
+    }
+}
+
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.tcp.read(buffer)
