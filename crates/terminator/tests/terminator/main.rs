@@ -16,7 +16,6 @@ mod common;
 mod configuration;
 mod disks;
 mod drain;
-mod early_answers;
 mod early_data;
 mod endings;
 mod failed_reload;

@@ -86,6 +86,7 @@ impl Terminator {
         }
     }
 
+    #[allow(dead_code, reason = "the soak calls it")]
     pub(crate) fn process(&self) -> &Process {
         &self.process
     }
