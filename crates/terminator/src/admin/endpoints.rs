@@ -9,8 +9,8 @@
 //! | 503 | `no upstream` | every upstream was down a moment ago, as connections tell |
 //!
 //! Where some upstreams are down it is `ok`, since the others take their place; a second line,
-//! `upstreams: 1 of 2 up`, says so. An upstream whose pause is over counts as up: only a client that
-//! is sent here can tell whether it is back.
+//! `upstreams: 1 of 2 up`, says so. An upstream whose pause is over counts as up: only a client
+//! that is sent here can tell whether it is back.
 //!
 //! A client cannot keep others from an answer. A new connection is always taken: if too many are
 //! open, the one that has waited longest for a request is closed, and one that is being answered

@@ -57,8 +57,8 @@ impl TlsStream {
         })
     }
 
-    /// Runs the handshake to its end. If a request has come already, the tickets of TLS 1.3 are held
-    /// to be sent with the first bytes of the answer.
+    /// Runs the handshake to its end. If a request has come already, the tickets of TLS 1.3 are
+    /// held to be sent with the first bytes of the answer.
     pub(crate) async fn accept(&mut self) -> Result<(), HandshakeError> {
         poll_fn(|cx| self.poll_accept(cx)).await?;
         poll_fn(|cx| match !self.has_held() || self.has_request(cx) {

@@ -90,8 +90,8 @@ impl Upstreams {
         Err(failed)
     }
 
-    /// How many upstreams are up, or due for a trial: a load balancer that sent no connections would
-    /// never learn that one is back.
+    /// How many upstreams are up, or due for a trial: a load balancer that sent no connections
+    /// would never learn that one is back.
     pub(crate) fn healthy(&self) -> usize {
         let (set, now) = (self.set.load(), self.now());
         set.iter()
