@@ -266,7 +266,7 @@ fn a_client_that_goes_before_it_has_finished_reaches_the_upstream_as_broken() {
     terminator.wait_for_metric("rekindle_connections_active", 0);
 }
 
-/// A request of so many bytes.
+/// A request of this length in bytes.
 fn request(length: u32) -> Vec<u8> {
     let mut request = vec![b'x'; length as usize];
     request.splice(request.len() - 4.., *b"\r\n\r\n");
