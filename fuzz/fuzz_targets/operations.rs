@@ -7,7 +7,8 @@ mod operations;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
-use operations::input::{Input, Operation};
+use operations::Input;
+use operations::input::Operation;
 
 /// Operations so far, those that one stands for included.
 static STEPS: AtomicU64 = AtomicU64::new(0);
