@@ -15,9 +15,11 @@ use std::net::{IpAddr, SocketAddr};
 use libfuzzer_sys::fuzz_target;
 
 use proxy_protocol::{
-    Addresses, ClientCertificate, MAX_RECEIVED, MAX_SENT, Outgoing, Parse, TlsFacts, Version, parse,
+    Addresses, ClientCertificate, MAX_RECEIVED, Outgoing, Parse, TlsFacts, Version, parse,
 };
 
+/// What a receiver takes in one read (`outgoing::MAX_SENT`).
+const MAX_SENT: usize = 536;
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const BEGINNINGS: [&[u8]; 6] = [
     b"",

@@ -23,7 +23,7 @@
 //! # Sending
 //!
 //! [`Outgoing::encode`] writes a line (version 1) or a binary header with TLVs (version 2), in
-//! [`MAX_SENT`](outgoing::MAX_SENT) bytes at most. A TLV that would not fit is left out.
+//! [`MAX_SENT`] bytes at most. A TLV that would not fit is left out.
 //!
 //! | type | TLV | value |
 //! |---|---|---|
@@ -33,15 +33,14 @@
 //! | 0x21 | `PP2_SUBTYPE_SSL_VERSION` | `TLSv1.2`, `TLSv1.3` |
 //! | 0x22 | `PP2_SUBTYPE_SSL_CN` | common name of the client's certificate |
 //! | 0x23 | `PP2_SUBTYPE_SSL_CIPHER` | the cipher's name |
-//! | 0xE4 | [`TYPE_REKINDLE`](wire::TYPE_REKINDLE) | `rekindle` in ASCII, and one byte of flags |
+//! | 0xE4 | [`TYPE_REKINDLE`] | `rekindle` in ASCII, and one byte of flags |
 //!
-//! The flags of [`TYPE_REKINDLE`](wire::TYPE_REKINDLE), whose other bits are zero and to be
-//! ignored:
+//! The flags of [`TYPE_REKINDLE`], whose other bits are zero and to be ignored:
 //!
 //! | bit | meaning |
 //! |---|---|
-//! | [`FLAG_RESUMED`](wire::FLAG_RESUMED) (0x01) | the handshake resumed a session |
-//! | [`FLAG_EARLY_DATA`](wire::FLAG_EARLY_DATA) (0x02) | the connection begins with early data of TLS 1.3 |
+//! | [`FLAG_RESUMED`] (0x01) | the handshake resumed a session |
+//! | [`FLAG_EARLY_DATA`] (0x02) | the connection begins with early data of TLS 1.3 |
 //!
 //! An attacker may have replayed early data: at the time of the header, the client has not
 //! completed the handshake.
@@ -49,6 +48,11 @@
 //! The number is one of the sixteen that are free for each application (section 2.2.8), so another
 //! vendor may use it as well: a receiver looks at the eight bytes before it believes the flags.
 //! Version 1 has no room for any of this. Early data must not go to an upstream by version 1.
+//!
+//! [`MAX_SENT`]: outgoing::MAX_SENT
+//! [`TYPE_REKINDLE`]: wire::TYPE_REKINDLE
+//! [`FLAG_RESUMED`]: wire::FLAG_RESUMED
+//! [`FLAG_EARLY_DATA`]: wire::FLAG_EARLY_DATA
 
 mod addresses;
 mod crc32c;
