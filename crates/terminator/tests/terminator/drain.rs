@@ -88,7 +88,7 @@ fn the_demo_closes_idle_connections_politely() {
 /// They were once reset with the listener.
 #[test]
 fn connections_that_wait_to_be_accepted_are_served() {
-    let terminator = proxy("--threads 1");
+    let terminator = proxy("--threads 1 --handshake-timeout 60");
     terminator.signal(Signal::STOP);
     let waiting: Vec<_> = (0..300).map(|_| connect(terminator.address)).collect();
     terminator.signal(Signal::TERM);
