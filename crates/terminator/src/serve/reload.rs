@@ -82,7 +82,9 @@ impl Reloader {
         let changed = !reloaded.is_empty();
         new.session_id_context
             .clone_from(&self.settings.session_id_context);
-        new.tls.early_data = self.settings.tls.early_data;
+        // Turned off, it is off at once: the file may no longer demand that upstreams are told.
+        let early_data = new.tls.early_data.and(self.settings.tls.early_data);
+        new.tls.early_data = early_data;
         let result = match changed {
             true => "updated",
             false => "unchanged",

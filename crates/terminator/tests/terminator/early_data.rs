@@ -313,3 +313,24 @@ fn without_the_flag_no_early_data_are_offered() {
     let session = client.session().expect("a ticket");
     assert_eq!(session.max_early_data(), 0);
 }
+
+/// Early data once went on, to upstreams that were told no more.
+#[test]
+fn without_early_data_in_the_file_none_is_taken_after_a_reload() {
+    let (address, visits) = upstream();
+    let files = Files::with_certificate("early");
+    let write = |more: &str| {
+        let text = format!("cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '{address}'\n{more}");
+        files.replace("site.toml", text.as_bytes());
+    };
+    write(&format!("send-proxy = 'v2'\nearly-data = {LIMIT}\n"));
+    let terminator = Terminator::start(&format!("--config {}", files.text("site.toml")));
+    let session = session(&terminator);
+    told(&next(&visits), false, false);
+    write("send-proxy = 'v2'\nidle-timeout = 60\n");
+    terminator.reload("reload: done");
+    let mut client = flight(&terminator, &session, REQUEST);
+    client.do_handshake().expect("the session resumes");
+    client.write_all(REQUEST).expect("it is sent");
+    told(&next(&visits), true, false);
+}
