@@ -11,7 +11,7 @@ use super::live::{Live, Service};
 use super::proxy_protocol::Version;
 use super::tls::{ClientAuth, ContextSettings, Identity, IdentityFiles, Sites, report};
 use super::tunnel::{Limits, Tunnel};
-use super::upstream::Upstreams;
+use super::upstream::{UpstreamSet, Upstreams};
 use crate::admin::Metrics;
 use crate::cli::{ProxyProtocol, Settings};
 use crate::error::{IdentityError, TlsError};
@@ -107,6 +107,7 @@ impl Parts {
         settings: &Settings,
         resumption: &Resumption,
         upstreams: &Arc<Upstreams>,
+        set: UpstreamSet,
     ) -> Result<Live, TlsError> {
         let context = ContextSettings {
             resumption: resumption.clone(),
@@ -124,6 +125,7 @@ impl Parts {
             None => Service::Demo(Demo(resumption.clone())),
             Some(proxy) => Service::Tunnel(Tunnel {
                 upstreams: Arc::clone(upstreams),
+                set,
                 connect_timeout: settings.connect_timeout,
                 limits: Limits {
                     idle: settings.idle_timeout,

@@ -104,7 +104,10 @@ impl Reloader {
             parts.report(&self.frontend.metrics);
             return true;
         }
-        let live = match parts.live(&self.settings, &self.resumption, &self.upstreams) {
+        let proxy = self.settings.proxy();
+        let addresses = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
+        let (upstreams, set) = (&self.upstreams, self.upstreams.with_addresses(addresses));
+        let live = match parts.live(&self.settings, &self.resumption, upstreams, set.clone()) {
             Ok(live) => live,
             Err(error) => {
                 self.failed("TLS", CONFIGURATION, &error);
@@ -112,9 +115,7 @@ impl Reloader {
             }
         };
         parts.report(&self.frontend.metrics);
-        if let Some(proxy) = self.settings.proxy() {
-            self.upstreams.replace(proxy.upstreams);
-        }
+        upstreams.replace(set);
         let old = self.frontend.live.swap(Arc::new(live));
         let old_parts = mem::replace(&mut self.parts, parts);
         if !old_parts.authenticates_as(&self.parts) {

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
     let parts = Parts::load(&settings)?;
     parts.report(&metrics);
-    let live = parts.live(&settings, &resumption, &upstreams)?;
+    let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use())?;
 
     let workers = settings.threads.map_or_else(cores, usize::from);
     let (listeners, listening) = bind_all(settings.listen(), settings.backlog, workers)?;

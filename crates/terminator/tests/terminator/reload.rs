@@ -7,7 +7,7 @@ use std::process::Command;
 use rekindle_test_servers::{Files, echo, serve};
 
 use crate::common::client::{Tls, common_name, connector, receive, receive_all, send, tls_connect};
-use crate::common::{BINARY, Terminator, connect};
+use crate::common::{BINARY, Terminator, connect, eventually};
 
 const UPDATED: &str = "configuration reload: updated";
 const UNCHANGED: &str = "configuration reload: unchanged";
@@ -191,4 +191,25 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_line_by_line() {
     site.files.make_certificate("renewed");
     terminator.reload("certificate reload: updated");
     assert_eq!(common_name(&tls_connect(terminator.address)), "renewed");
+}
+
+/// A client once reached the new upstream without the header that goes with it, and could send one
+/// of its own.
+#[test]
+fn a_connection_of_before_goes_to_an_upstream_of_before() {
+    let [before, after] = [b"b", b"a"].map(|answer| serve(move |mut tcp| tcp.write_all(answer)));
+    let site = Site::start(&format!("upstream = '{before}'\n"));
+    let terminator = &site.terminator;
+    let tcp = connect(terminator.address);
+    terminator.wait_for_metric("rekindle_connections_active", 1);
+    let pair = "cert = 'cert.pem'\nkey = 'key.pem'\n";
+    let more = format!("{pair}upstream = '{after}'\nsend-proxy = 'v1'\n");
+    site.reload(&more, UPDATED);
+    let answer = |tcp| {
+        let stream = connector().connect("localhost", tcp);
+        receive(&mut stream.expect("the handshake succeeds"))
+    };
+    let is_new = || answer(connect(terminator.address)) == *b"a";
+    eventually("the new upstream", is_new);
+    assert_eq!(&answer(tcp), b"b");
 }

@@ -18,12 +18,14 @@ use crate::serve::client::Client;
 use crate::serve::deadlines::Deadline;
 use crate::serve::proxy_protocol::{Addresses, ClientCertificate, Outgoing, TlsFacts, Version};
 use crate::serve::tls::TlsStream;
-use crate::serve::upstream::Upstreams;
+use crate::serve::upstream::{UpstreamSet, Upstreams};
 
 /// Forwards to the upstreams.
 #[derive(Debug)]
 pub(in crate::serve) struct Tunnel {
     pub(in crate::serve) upstreams: Arc<Upstreams>,
+    /// Those that the header below is for. A reload changes both for the connections after it.
+    pub(in crate::serve) set: UpstreamSet,
     pub(in crate::serve) connect_timeout: Duration,
     pub(in crate::serve) limits: Limits,
     /// The version of the header that the upstream gets.
@@ -37,7 +39,8 @@ impl Tunnel {
         resumed: Option<ResumedBy>,
         metrics: &Metrics,
     ) -> Result<(), String> {
-        let connection = match self.upstreams.connect(self.connect_timeout).await {
+        let connecting = self.upstreams.connect(&self.set, self.connect_timeout);
+        let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
                 close(client.stream, &client.deadline).await;

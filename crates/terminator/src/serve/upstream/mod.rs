@@ -14,4 +14,4 @@ mod pool;
 mod stream;
 
 pub(crate) use self::connection::Connection;
-pub(crate) use self::pool::Upstreams;
+pub(crate) use self::pool::{UpstreamSet, Upstreams};

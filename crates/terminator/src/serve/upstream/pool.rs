@@ -28,6 +28,10 @@ pub(crate) struct Upstreams {
     exhausted: AtomicU64,
 }
 
+/// Upstreams that take turns: those of one configuration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UpstreamSet(Arc<Vec<Arc<Upstream>>>);
+
 /// On cache lines of its own: each connection of each thread writes it, and reads what is around.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -41,15 +45,23 @@ impl Upstreams {
             start: time::Instant::now(),
             exhausted: AtomicU64::new(0),
         };
-        upstreams.replace(addresses);
+        upstreams.replace(upstreams.with_addresses(addresses));
         upstreams
     }
 
-    /// Puts another set in place. What is in both keeps its health and its count of failures.
-    /// Connections that are open stay open.
-    ///
-    /// One caller at a time.
-    pub(crate) fn replace(&self, addresses: Vec<UpstreamAddress>) {
+    /// The set in use.
+    pub(crate) fn in_use(&self) -> UpstreamSet {
+        UpstreamSet(self.set.load_full())
+    }
+
+    /// Puts another set in place. Connections that are open stay open.
+    pub(crate) fn replace(&self, set: UpstreamSet) {
+        self.set.store(set.0);
+    }
+
+    /// A set with other addresses. What is in use as well keeps its health and its count of
+    /// failures.
+    pub(crate) fn with_addresses(&self, addresses: Vec<UpstreamAddress>) -> UpstreamSet {
         let old = self.set.load();
         let mut names = HashSet::new();
         let mut set = Vec::with_capacity(addresses.len());
@@ -62,18 +74,22 @@ impl Upstreams {
             }
             names.insert(name);
         }
-        self.set.store(Arc::new(set));
+        UpstreamSet(Arc::new(set))
     }
 
-    /// Connects to the next upstream that is up, and to the others in turn where one fails.
+    /// Connects to the next upstream of a set that is up, and to the others in turn where one
+    /// fails.
     ///
     /// Upstreams that are down come last, in case they are back. All attempts together take at most
     /// `limit`, which those that are left share.
-    pub(crate) async fn connect(&self, limit: Duration) -> Result<Connection, ConnectError> {
+    pub(crate) async fn connect(
+        &self,
+        UpstreamSet(set): &UpstreamSet,
+        limit: Duration,
+    ) -> Result<Connection, ConnectError> {
         let deadline = Instant::now() + limit;
-        let set = self.set.load();
         let mut failed = ConnectError::default();
-        while let Some((upstream, admission)) = self.choose(&set, &failed) {
+        while let Some((upstream, admission)) = self.choose(set, &failed) {
             let untried = set.len() - failed.len();
             match upstream.connect(admission, deadline, untried).await {
                 Ok(stream) => {

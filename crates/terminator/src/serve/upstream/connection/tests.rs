@@ -16,7 +16,10 @@ impl<P: Read + Write + Send> Peer for P {}
 
 async fn connected(address: String) -> Connection {
     let upstreams = Upstreams::new(vec![address.parse().expect("an address")]);
-    let connection = upstreams.connect(DEADLINE).await.expect("it listens");
+    let connection = upstreams
+        .connect(&upstreams.in_use(), DEADLINE)
+        .await
+        .expect("it listens");
     assert_eq!(connection.upstream(), address);
     connection
 }

@@ -54,7 +54,10 @@ fn pool<const N: usize>(ports: [&Port; N]) -> Upstreams {
 async fn connect_times(upstreams: &Upstreams, times: usize) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for _ in 0..times {
-        let connection = upstreams.connect(DEADLINE).await.expect("one is up");
+        let connection = upstreams
+            .connect(&upstreams.in_use(), DEADLINE)
+            .await
+            .expect("one is up");
         *counts.entry(connection.upstream().to_owned()).or_default() += 1;
     }
     counts
@@ -140,7 +143,9 @@ async fn a_trial_that_hears_nothing_holds_its_client_up_for_a_second() {
     let silent = silent.address().to_string();
     let mut upstreams = Upstreams::new(addresses([&silent, &well.name()]));
     // It is first, and gets its share of the time.
-    let connected = upstreams.connect(2 * SECOND / 10).await;
+    let connected = upstreams
+        .connect(&upstreams.in_use(), 2 * SECOND / 10)
+        .await;
     assert_eq!(connected.expect("the other one").upstream(), well.name());
     assert_eq!(upstreams.healthy(), 1);
     pass(&mut upstreams, SECOND);
@@ -156,7 +161,10 @@ async fn if_all_are_down_all_are_tried_all_the_same() {
     let ports = [(); 3].map(|()| Port::refusing());
     let upstreams = pool(ports.each_ref());
     for tried in 1..=4 {
-        let error = upstreams.connect(DEADLINE).await.expect_err("all refuse");
+        let error = upstreams
+            .connect(&upstreams.in_use(), DEADLINE)
+            .await
+            .expect_err("all refuse");
         for port in &ports {
             let refused = format!("{}: Connection refused (os error 111)", port.name());
             assert!(error.to_string().contains(&refused), "{error}");
@@ -178,7 +186,7 @@ async fn one_deadline_is_for_all_attempts() {
     let upstreams = Upstreams::new(addresses(names.each_ref().map(String::as_str)));
     let start = Instant::now();
     let error = upstreams
-        .connect(SECOND / 2)
+        .connect(&upstreams.in_use(), SECOND / 2)
         .await
         .expect_err("all are silent");
     let took = start.elapsed();
@@ -215,13 +223,16 @@ async fn a_replaced_set_keeps_the_health_of_those_that_stay() {
     };
     // One that is named twice counts once.
     let names = [&new, &down, &new].map(Port::name);
-    upstreams.replace(addresses(names.each_ref().map(String::as_str)));
+    upstreams.replace(upstreams.with_addresses(addresses(names.each_ref().map(String::as_str))));
     let expected = [of(&new, true, 0), of(&down, false, 1)];
     assert_eq!(upstreams.statuses(), expected);
     let connections = connect_times(&upstreams, 3).await;
     assert_eq!(connections, [(new.name(), 3)].into());
-    upstreams.replace(Vec::new());
-    let error = upstreams.connect(DEADLINE).await.expect_err("none is left");
+    upstreams.replace(UpstreamSet::default());
+    let error = upstreams
+        .connect(&upstreams.in_use(), DEADLINE)
+        .await
+        .expect_err("none is left");
     assert_eq!(error.to_string(), "there is no upstream");
 }
 
@@ -237,7 +248,7 @@ async fn a_unix_socket_fails_at_once_where_it_is_missing_or_its_queue_is_full() 
     let mut queued = Vec::new();
     let error = loop {
         assert!(queued.len() < 64, "the queue takes every connection");
-        match upstreams.connect(DEADLINE).await {
+        match upstreams.connect(&upstreams.in_use(), DEADLINE).await {
             Ok(connection) => queued.push(connection),
             Err(error) => break error.to_string(),
         }
@@ -253,7 +264,10 @@ async fn a_unix_socket_fails_at_once_where_it_is_missing_or_its_queue_is_full() 
         "{error}"
     );
     drop(listener.accept().expect("one is queued"));
-    upstreams.connect(DEADLINE).await.expect("there is room");
+    upstreams
+        .connect(&upstreams.in_use(), DEADLINE)
+        .await
+        .expect("there is room");
     assert!(start.elapsed() < DEADLINE / 2);
 }
 
@@ -269,7 +283,7 @@ async fn while_an_upstream_is_down_no_connection_is_connected_to_itself() {
     address.set_port(address.port() ^ 1);
     let upstreams = Upstreams::new(addresses([&address.to_string()]));
     for _ in bounds[0]..=bounds[1] {
-        let connected = upstreams.connect(DEADLINE).await;
+        let connected = upstreams.connect(&upstreams.in_use(), DEADLINE).await;
         connected.expect_err("no program listens");
     }
 }
@@ -277,6 +291,6 @@ async fn while_an_upstream_is_down_no_connection_is_connected_to_itself() {
 #[tokio::test]
 async fn what_connects_takes_little_room_in_a_task() {
     let upstreams = pool([&Port::listening()]);
-    let size = size_of_val(&upstreams.connect(DEADLINE));
+    let size = size_of_val(&upstreams.connect(&upstreams.in_use(), DEADLINE));
     assert!(size <= 1024, "{size} bytes");
 }
