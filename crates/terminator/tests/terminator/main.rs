@@ -16,6 +16,7 @@ mod common;
 mod configuration;
 mod disks;
 mod drain;
+mod early_answers;
 mod early_data;
 mod endings;
 mod failed_reload;
