@@ -52,8 +52,6 @@ pub(crate) enum StartError {
 pub(crate) enum TlsError {
     #[error("cannot set up TLS: {0}")]
     Context(#[from] ErrorStack),
-    #[error(transparent)]
-    ClientCertificates(#[from] IdentityError),
     #[error("cannot set up session resumption: {0}")]
     Install(#[from] InstallError),
 }

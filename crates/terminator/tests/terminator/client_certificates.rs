@@ -243,6 +243,20 @@ fn files_that_cannot_be_read_again_keep_the_authorities_and_lists_that_were_in_u
     }
 }
 
+/// New contexts once read the list again.
+#[test]
+fn a_list_that_cannot_be_read_again_does_not_hold_up_a_renewed_certificate() {
+    let clients = Clients::new();
+    let terminator = clients.start_with_list(&[clients.good], "");
+    clients.files.make_certificate("renewed");
+    clients.files.replace("crl.pem", b"no PEM at all");
+    terminator.reload(FAILED);
+    let words = format!("-tls1_3 {}", clients.with("good"));
+    let printed = s_client_get(terminator.address, &words);
+    assert!(printed.0.contains("CN = renewed"), "{}", printed.0);
+    refused(&printed, "certificate revoked");
+}
+
 /// With a list, OpenSSL wants one of each authority of the chain.
 #[test]
 fn a_chain_of_which_one_list_is_missing_is_refused() {

@@ -1,16 +1,19 @@
 //! Whom clients' certificates are verified with, and which are revoked.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::sha::sha256;
 use openssl::ssl::{SslContextBuilder, SslFiletype, SslVerifyMode};
 use openssl::x509::X509;
-use openssl::x509::store::{File, X509Lookup, X509StoreBuilder};
+use openssl::x509::store::{File, X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
 use rekindle::resume::{ClientAuth as Mode, ScopeBuilder};
 
 use super::identity::{bad, first_reason, read};
+use super::references::set_verify_cert_store;
 use crate::cli::ClientCertificateSettings;
 use crate::error::IdentityError;
 
@@ -23,34 +26,43 @@ const LARGEST_CA: u64 = 16 << 20;
 const LARGEST_CRL: u64 = 256 << 20;
 
 /// The authorities, the revocation lists, and what is asked of clients.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ClientAuth {
     files: ClientCertificateSettings,
     authorities: Vec<X509>,
     revocation_lists: Option<Vec<u8>>,
+    /// What certificates are verified with: all of these, for all contexts.
+    store: Arc<X509Store>,
 }
 
 impl ClientAuth {
     /// Reads the files. The error names the one at fault.
     pub(crate) fn load(files: &ClientCertificateSettings) -> Result<Self, IdentityError> {
-        let auth = Self {
+        let refused = |error: ErrorStack| bad(CA, &files.ca, first_reason(&error));
+        let authorities = authorities(&files.ca)?;
+        let mut store = X509StoreBuilder::new().map_err(refused)?;
+        for authority in &authorities {
+            store.add_cert(authority.clone()).map_err(refused)?;
+        }
+        let lists = files.crl.as_deref();
+        let lists = lists.map(|path| revocation_lists(path, &mut store));
+        Ok(Self {
             files: files.clone(),
-            authorities: authorities(&files.ca)?,
-            revocation_lists: match &files.crl {
-                None => None,
-                Some(path) => Some(revocation_lists(path)?),
-            },
-        };
-        auth.store()?;
-        Ok(auth)
+            authorities,
+            revocation_lists: lists.transpose()?,
+            store: Arc::new(store.build()),
+        })
     }
 
     /// What is wrong with each of the files.
     pub(crate) fn faults(files: &ClientCertificateSettings) -> Vec<IdentityError> {
-        let lists = files
-            .crl
-            .as_deref()
-            .and_then(|path| revocation_lists(path).err());
+        let lists = files.crl.as_deref().and_then(|path| {
+            let store = X509StoreBuilder::new();
+            let store = store.map_err(|error| bad(CRL, path, first_reason(&error)));
+            store
+                .and_then(|mut store| revocation_lists(path, &mut store))
+                .err()
+        });
         (authorities(&files.ca).err().into_iter())
             .chain(lists)
             .collect()
@@ -64,11 +76,10 @@ impl ClientAuth {
     }
 
     /// Makes a context ask for certificates.
-    pub(super) fn set(&self, context: &mut SslContextBuilder) -> Result<(), IdentityError> {
-        let refused = |error| self.refused(&error);
-        (context.set_verify_cert_store(self.store()?.build())).map_err(refused)?;
+    pub(super) fn set(&self, context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+        set_verify_cert_store(context, &self.store)?;
         for authority in &self.authorities {
-            context.add_client_ca(authority).map_err(refused)?;
+            context.add_client_ca(authority)?;
         }
         context.set_verify(match self.files.required {
             false => SslVerifyMode::PEER,
@@ -90,25 +101,11 @@ impl ClientAuth {
             .into_iter()
             .fold(scope, |scope, lists| scope.crl_number(lists))
     }
+}
 
-    /// What certificates are verified with.
-    fn store(&self) -> Result<X509StoreBuilder, IdentityError> {
-        let refused = |error| self.refused(&error);
-        let mut store = X509StoreBuilder::new().map_err(refused)?;
-        for authority in &self.authorities {
-            store.add_cert(authority.clone()).map_err(refused)?;
-        }
-        if let (Some(path), Some(lists)) = (&self.files.crl, &self.revocation_lists) {
-            add_lists(&mut store, path)?;
-            if *read(CRL, path, LARGEST_CRL)? != *lists {
-                return Err(bad(CRL, path, "it has changed while it was read"));
-            }
-        }
-        Ok(store)
-    }
-
-    fn refused(&self, error: &ErrorStack) -> IdentityError {
-        bad(CA, &self.files.ca, first_reason(error))
+impl fmt::Debug for ClientAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientAuth").field(&self.files).finish()
     }
 }
 
@@ -124,27 +121,22 @@ fn authorities(path: &Path) -> Result<Vec<X509>, IdentityError> {
     }
 }
 
-/// The content of a file that OpenSSL takes.
-fn revocation_lists(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    let content = read(CRL, path, LARGEST_CRL)?.to_vec();
-    let store = X509StoreBuilder::new();
-    let mut store = store.map_err(|error| bad(CRL, path, first_reason(&error)))?;
-    add_lists(&mut store, path)?;
-    Ok(content)
-}
-
+/// Adds the lists of a file to a store, and returns what the file holds.
+///
 /// rust-openssl takes lists from a file only, by a path that is UTF-8.
-fn add_lists(store: &mut X509StoreBuilder, path: &Path) -> Result<(), IdentityError> {
+fn revocation_lists(path: &Path, store: &mut X509StoreBuilder) -> Result<Vec<u8>, IdentityError> {
     if path.to_str().is_none() {
         return Err(bad(CRL, path, "the path is not UTF-8"));
     }
+    let content = read(CRL, path, LARGEST_CRL)?;
     let mut load = || {
         store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
         let lookup = store.add_lookup(X509Lookup::<File>::file())?;
         lookup.load_crl_file(path, SslFiletype::PEM)
     };
-    match load() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(bad(CRL, path, first_reason(&error))),
+    load().map_err(|error| bad(CRL, path, first_reason(&error)))?;
+    match read(CRL, path, LARGEST_CRL)? == content {
+        true => Ok(content.to_vec()),
+        false => Err(bad(CRL, path, "it has changed while it was read")),
     }
 }

@@ -4,13 +4,13 @@ use openssl::ssl::{
     AlpnError, SslAcceptor, SslAcceptorBuilder, SslContextBuilder, SslMethod, SslOptions,
     select_next_proto,
 };
-use openssl::x509::X509;
 use rekindle::openssl::Resumption;
 use rekindle::resume::Scope;
 
 use super::client_auth::ClientAuth;
 use super::identity::Identity;
 use super::lists::{CipherSuites, Ciphers, Groups};
+use super::references::add_to_chain;
 use super::session_id_context::SessionIdContext;
 use crate::error::TlsError;
 
@@ -102,27 +102,4 @@ fn set_identity(builder: &mut SslContextBuilder, identity: &Identity) -> Result<
         add_to_chain(builder, certificate)?;
     }
     Ok(())
-}
-
-/// Adds to the chain of the certificate that was set last. What `add_extra_chain_cert` adds would
-/// be sent with each certificate.
-#[allow(unsafe_code)]
-fn add_to_chain(builder: &mut SslContextBuilder, certificate: &X509) -> Result<(), TlsError> {
-    use foreign_types_shared::ForeignTypeRef;
-
-    /// `SSL_CTX_add1_chain_cert` is a macro.
-    const ADD1: std::ffi::c_long = 1;
-    // SAFETY: both are valid. OpenSSL takes a reference of its own to the certificate.
-    let added = unsafe {
-        openssl_sys::SSL_CTX_ctrl(
-            builder.as_ptr(),
-            openssl_sys::SSL_CTRL_CHAIN_CERT,
-            ADD1,
-            certificate.as_ptr().cast(),
-        )
-    };
-    match added {
-        1 => Ok(()),
-        _ => Err(openssl::error::ErrorStack::get().into()),
-    }
 }

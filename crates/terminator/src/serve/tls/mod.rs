@@ -10,6 +10,7 @@ mod handshake;
 mod identity;
 mod lists;
 mod names;
+mod references;
 mod session_id_context;
 mod sites;
 mod stream;
