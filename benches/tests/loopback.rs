@@ -9,7 +9,7 @@ fn every_measure_has_its_rows_for_every_server() {
     let json = tempfile::NamedTempFile::new().unwrap();
     let options = "loopback --servers rekindle,nginx --kinds tls13-ticket --threads 1 --rounds 2 \
                    --millis 20 --clients 2 --sessions 4 --downloads 3 --download-bytes 200000 \
-                   --burst 20 --idle 20 --json";
+                   --burst 20 --idle 300 --json";
     let run = Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
         .args(options.split_whitespace())
         .arg(json.path())
@@ -69,11 +69,16 @@ fn every_measure_has_its_rows_for_every_server() {
         let each = samples("resident per connection", "state", state);
         for ((before, with), each) in before.iter().zip(with).zip(each) {
             assert!(
-                (with - before - 20.0 * each).abs() < 1.0,
+                (with - before - 300.0 * each).abs() < 1.0,
                 "{before} {with} {each}"
             );
-            // An OpenSSL connection is not to be had for less.
-            assert!(each > 1_000.0, "{state}: {each}");
+            // Before a ClientHello there need not be an OpenSSL connection, and memory that the
+            // handshakes of before have left may do for it.
+            let least = match state {
+                "after an exchange" => 1_000.0,
+                _ => 0.0,
+            };
+            assert!(each >= least, "{state}: {each}");
         }
     }
 }
