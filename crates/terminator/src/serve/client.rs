@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::deadlines::Deadline;
 use super::proxy_protocol::Addresses;
 use super::tls::TlsStream;
 
@@ -12,8 +11,6 @@ pub(super) struct Client {
     pub(super) stream: TlsStream,
     /// Early data: the client has not finished its handshake then.
     pub(super) early: Vec<u8>,
-    /// Until when the handshake may take.
-    pub(super) deadline: Deadline,
     /// Those that the header of the PROXY protocol has named.
     pub(super) named: Option<Addresses>,
     pub(super) peer: SocketAddr,

@@ -50,9 +50,9 @@ pub(super) async fn serve(
     // What a reload changes is for the connections after it.
     let live = frontend.live.load_full();
     let deadline = deadlines.after(live.handshake_timeout);
-    let opened = deadline.limit(open(&live, tcp)).await;
-    let opened = match opened.unwrap_or_else(|| Err(HandshakeError::Timeout.into())) {
-        Ok(opened) => opened,
+    let opened = deadline.limit(open(&live, tcp, peer)).await;
+    let client = match opened.unwrap_or_else(|| Err(HandshakeError::Timeout.into())) {
+        Ok(client) => client,
         Err(Failure(error, stream)) => {
             refuse(&frontend, peer, &error);
             if let Some(stream) = stream {
@@ -61,26 +61,20 @@ pub(super) async fn serve(
             return;
         }
     };
-    let Opened {
-        stream,
-        early,
-        named,
-    } = opened;
-    let client = Client {
-        stream,
-        early,
-        deadline,
-        named,
-        peer,
-    };
     let ssl = client.stream.ssl();
     let resumed = Resumption::resumed_by(ssl);
     let (protocol, kind) = (ssl.version_str(), handshake_kind(resumed));
     frontend.metrics.handshake_done(protocol, kind);
     debug!(%peer, protocol, kind, early = client.early.len(), "handshake done");
     let served = match &live.service {
-        Service::Tunnel(tunnel) => tunnel.serve(client, resumed, &frontend.metrics).await,
-        Service::Demo(demo) => demo.serve(client, resumed, &frontend.drain).await,
+        Service::Tunnel(tunnel) => {
+            let metrics = &frontend.metrics;
+            tunnel.serve(client, resumed, &deadline, metrics).await
+        }
+        Service::Demo(demo) => {
+            let drain = &frontend.drain;
+            demo.serve(client, resumed, &deadline, drain).await
+        }
     };
     match served {
         Ok(()) => debug!(%peer, "connection finished"),
@@ -99,14 +93,8 @@ fn refuse(frontend: &Frontend, peer: SocketAddr, error: &HandshakeError) {
     debug!(%peer, %error, "handshake failed");
 }
 
-/// A connection that has shaken hands, or has sent early data.
-struct Opened {
-    stream: TlsStream,
-    early: Vec<u8>,
-    named: Option<Addresses>,
-}
-
-async fn open(live: &Live, mut tcp: TcpStream) -> Result<Opened, Failure> {
+/// Runs the handshake, or as much of it as comes before early data.
+async fn open(live: &Live, mut tcp: TcpStream, peer: SocketAddr) -> Result<Client, Failure> {
     let (named, mut ahead) = match live.accept_proxy {
         true => read_header(&mut tcp).await?,
         false => (None, Vec::new()),
@@ -120,10 +108,11 @@ async fn open(live: &Live, mut tcp: TcpStream) -> Result<Opened, Failure> {
         false => stream.accept().await.map(|()| Vec::new()),
     };
     match early {
-        Ok(early) => Ok(Opened {
+        Ok(early) => Ok(Client {
             stream,
             early,
             named,
+            peer,
         }),
         // An alert is on its way.
         Err(error @ HandshakeError::Tls(_)) => Err(Failure(error, Some(stream))),

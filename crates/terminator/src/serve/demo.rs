@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::deadlines::Deadline;
 use super::tls::{handshake_kind, hex};
 use super::tunnel::linger;
 use crate::admin::{self, Answer, Visit, answer};
@@ -28,6 +29,7 @@ impl Demo {
         &self,
         client: Client,
         resumed: Option<ResumedBy>,
+        deadline: &Deadline,
         drain: &CancellationToken,
     ) -> Result<(), String> {
         let mut stream = client.stream;
@@ -41,7 +43,7 @@ impl Demo {
             // gets `close_notify` as well.
             let _ = stream.shutdown().await;
         }
-        linger(stream.tcp(), &client.deadline).await;
+        linger(stream.tcp(), deadline).await;
         served.map_err(|error| error.to_string())
     }
 

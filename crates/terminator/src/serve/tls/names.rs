@@ -1,6 +1,6 @@
 //! The names that certificates are for, and which certificates a name gets.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use ahash::RandomState;
 use openssl::nid::Nid;
@@ -70,27 +70,28 @@ pub(super) fn names_of(certificate: &X509Ref) -> Vec<String> {
 pub(super) fn certificates_by_name<K: Ord + Copy>(
     certificates: &[(K, Vec<String>)],
 ) -> BTreeMap<String, Vec<usize>> {
-    let all: BTreeSet<&String> = certificates.iter().flat_map(|(_, names)| names).collect();
+    let mut having: BTreeMap<&str, Vec<(K, usize)>> = BTreeMap::new();
+    for (place, (kind, names)) in certificates.iter().enumerate() {
+        for name in names {
+            having.entry(name).or_default().push((*kind, place));
+        }
+    }
     let covering = |name: &str| {
-        let having = |wanted: String| {
-            let places = certificates.iter().enumerate();
-            places.filter_map(move |(place, (kind, names))| {
-                names.contains(&wanted).then_some((*kind, place))
-            })
-        };
         let wildcard = name
             .split_once('.')
-            .map(|(_, parent)| format!("*.{parent}"));
+            .and_then(|(_, parent)| having.get(&*format!("*.{parent}")));
         let mut first = BTreeMap::new();
-        for (kind, place) in having(name.to_owned()).chain(wildcard.into_iter().flat_map(having)) {
-            first.entry(kind).or_insert(place);
+        for (kind, place) in having[name].iter().chain(wildcard.into_iter().flatten()) {
+            first.entry(*kind).or_insert(*place);
         }
         let mut places: Vec<usize> = first.into_values().collect();
         places.sort_unstable();
         places
     };
-    let names = all.into_iter();
-    names.map(|name| (name.clone(), covering(name))).collect()
+    let names = having.keys();
+    names
+        .map(|name| ((*name).to_owned(), covering(name)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -88,18 +88,10 @@ impl Flow {
                 Stage::Ended | Stage::Given => return Poll::Ready(Ok(())),
                 Stage::Open | Stage::Ending => ready!(self.poll_rest(cx, to))?,
             }
-            if self.stage == Stage::Ending && !self.tells_end {
-                self.stage = Stage::Ended;
-                continue;
-            }
             if self.stage == Stage::Ending {
-                let ended = ready!(Pin::new(&mut *to).poll_shutdown(cx));
-                // A peer that is gone needs to be told nothing.
-                let ended = ended.or_else(|error| match error.kind() {
-                    io::ErrorKind::NotConnected => Ok(()),
-                    _ => Err(error),
-                });
-                self.sink(ended)?;
+                if self.tells_end {
+                    ready!(self.poll_end(cx, to))?;
+                }
                 self.stage = Stage::Ended;
                 continue;
             }
@@ -154,6 +146,18 @@ impl Flow {
             self.is_flushed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Tells the side that takes of the end.
+    fn poll_end<W>(&mut self, cx: &mut Context<'_>, to: &mut W) -> Poll<Result<(), Broken>>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        Poll::Ready(match ready!(Pin::new(to).poll_shutdown(cx)) {
+            // A peer that is gone needs to be told nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            told => self.sink(told),
+        })
     }
 
     /// Notes that the side that takes has broken.

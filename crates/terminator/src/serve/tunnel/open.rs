@@ -33,30 +33,28 @@ pub(in crate::serve) struct Tunnel {
 }
 
 impl Tunnel {
+    /// Forwards until the connection ends. A client that has sent early data has until `deadline`
+    /// to finish its handshake.
     pub(in crate::serve) async fn serve(
         &self,
         client: Client,
         resumed: Option<ResumedBy>,
+        deadline: &Deadline,
         metrics: &Metrics,
     ) -> Result<(), String> {
         let connecting = self.upstreams.connect(&self.set, self.connect_timeout);
         let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
-                close(client.stream, &client.deadline).await;
+                close(client.stream, deadline).await;
                 return Err(error.to_string());
             }
         };
         debug!(peer = %client.peer, upstream = connection.upstream(), "connected");
         let header = self.header(&client, resumed);
-        let Client {
-            stream,
-            early,
-            deadline,
-            ..
-        } = client;
+        let Client { stream, early, .. } = client;
         let forward = Forward::new(stream, connection, header, &early, metrics);
-        let ended = forward.run(self.limits, &deadline).await;
+        let ended = forward.run(self.limits, deadline).await;
         ended.map_err(|error| error.to_string())
     }
 
