@@ -72,13 +72,10 @@ fn every_measure_has_its_rows_for_every_server() {
                 (with - before - 300.0 * each).abs() < 1.0,
                 "{before} {with} {each}"
             );
-            // Before a ClientHello there need not be an OpenSSL connection, and memory that the
-            // handshakes of before have left may do for it.
-            let least = match state {
-                "after an exchange" => 1_000.0,
-                _ => 0.0,
-            };
-            assert!(each >= least, "{state}: {each}");
+            // An OpenSSL connection is not to be had for less. Before the ClientHello there need
+            // not be one, and other memory may be given back meanwhile.
+            let has_connection = state == "after an exchange";
+            assert!(!has_connection || each > 1_000.0, "{state}: {each}");
         }
     }
 }
