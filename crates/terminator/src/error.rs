@@ -9,14 +9,16 @@ use rekindle::tickets::TicketRingError;
 use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
-/// Why the terminator did not start. Each names the flag, file or address that the operator can
-/// fix.
+/// Why the terminator did not start, or ended by itself. Each names the flag, file or address that
+/// the operator can fix.
 #[derive(Debug, Error)]
-pub(crate) enum StartError {
+pub(crate) enum RunError {
     #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),
     #[error("cannot start a background thread: {0}")]
     Thread(#[source] io::Error),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     #[error("cannot install signal handlers: {0}")]
     Signals(#[source] io::Error),
     #[error("{flag}: {source}")]
@@ -47,6 +49,16 @@ pub(crate) enum StartError {
     },
 }
 
+/// Why a worker takes no connections at one of its listeners. The kernel would give that listener
+/// its share of them until it is closed, and nothing would say so.
+#[derive(Debug, Error)]
+pub(crate) enum WorkerError {
+    #[error("a worker cannot wait for connections: {0}")]
+    Listener(#[source] io::Error),
+    #[error("a worker has stopped to accept connections: {0}")]
+    Accept(String),
+}
+
 /// Why OpenSSL refused the configuration.
 #[derive(Debug, Error)]
 pub(crate) enum TlsError {
@@ -54,6 +66,12 @@ pub(crate) enum TlsError {
     Context(#[from] ErrorStack),
     #[error("cannot set up session resumption: {0}")]
     Install(#[from] InstallError),
+}
+
+/// OpenSSL's reason, without the file and line of its source.
+pub(crate) fn first_reason(stack: &ErrorStack) -> String {
+    let reason = stack.errors().iter().find_map(|error| error.reason());
+    reason.unwrap_or("unknown reason").to_owned()
 }
 
 /// Why a certificate or its key was refused.

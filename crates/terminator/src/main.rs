@@ -21,15 +21,15 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Configuration, Invocation, Settings, TicketSettings};
-use crate::error::StartError;
+use crate::cli::{Configuration, Invocation, LogFormat, Settings, TicketSettings};
+use crate::error::RunError;
 
 fn main() -> ExitCode {
     allocator::give_to_openssl();
     let configuration = match Invocation::of_command_line() {
         Invocation::Serve(configuration) => configuration,
         Invocation::Check(configuration) => {
-            log_to_stderr("warn");
+            log_to_stderr("warn", LogFormat::Text);
             return commands::check(&configuration);
         }
         Invocation::Done(code) => return code,
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    log_to_stderr("info");
+    log_to_stderr("info", settings.log);
     match run(configuration, settings, &tickets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,9 +53,9 @@ fn run(
     configuration: Configuration,
     settings: Settings,
     tickets: &TicketSettings,
-) -> Result<(), StartError> {
+) -> Result<(), RunError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().map_err(StartError::Runtime)?;
+    let runtime = builder.enable_all().build().map_err(RunError::Runtime)?;
     let result = runtime.block_on(serve::run(configuration, settings, tickets));
     // A lookup of a name must not delay the exit.
     runtime.shutdown_background();
@@ -63,11 +63,14 @@ fn run(
 }
 
 /// Standard output is for scripts (`listening on ...`), so the log goes to standard error.
-fn log_to_stderr(level: &str) {
+fn log_to_stderr(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }

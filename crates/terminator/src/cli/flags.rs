@@ -179,7 +179,7 @@ mod tests {
     fn what_a_flag_takes_is_read_off_its_definition() {
         let flags = Flags::new();
         for (flag, kind, is_list) in [
-            ("accept-proxy", Kind::Switch, false),
+            ("demo", Kind::Switch, false),
             ("tickets", Kind::OnOrOff, false),
             ("sessions", Kind::Number, false),
             ("idle-timeout", Kind::Number, false),
@@ -214,9 +214,9 @@ mod tests {
             ("backlog", "0", "0 is not in 1..=65535"),
             ("sessions", "x", "invalid digit"),
             ("listen", "localhost", "expected HOST:PORT"),
-            ("send-proxy", "v3", "`v3` is none of: v1, v2"),
+            ("proxy-protocol-out", "v3", "`v3` is none of: off, v1, v2"),
             ("cert", "", "it is empty"),
-            ("send-proxy", "", "none of: v1, v2"),
+            ("proxy-protocol-out", "", "none of: off, v1, v2"),
             ("alpn", "h2,,x", "an empty name"),
         ] {
             let reason = flags.refuses(flag, value.as_ref()).expect("it is refused");

@@ -2,7 +2,7 @@
 
 use super::broken::Broken;
 use super::settings::Settings;
-use super::words::ProxyProtocol;
+use super::words::{ClientAuthentication, ProxyProtocolOut};
 
 /// Every rule that the settings break.
 pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
@@ -18,11 +18,12 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
 
 /// The demo has a certificate and an answer of its own.
 fn demo(settings: &Settings) -> Vec<Broken> {
+    let sends = settings.proxy_protocol_out != ProxyProtocolOut::Off;
     let has_place = [
         ("upstream", !settings.upstream.is_empty()),
         ("cert", !settings.cert.is_empty()),
         ("key", !settings.key.is_empty()),
-        ("send-proxy", settings.send_proxy.is_some()),
+        ("proxy-protocol-out", sends),
         ("early-data", settings.tls.early_data.is_some()),
     ];
     let misplaced = has_place.into_iter().filter(|(_, is_given)| *is_given);
@@ -83,24 +84,14 @@ fn requirements(settings: &Settings) -> Vec<Broken> {
     };
     let has_ca = tls.client_ca.is_some();
     let needs_ca = "it needs --client-ca";
-    check(
-        has_ca || tls.client_crl.is_none(),
-        "client-crl",
-        "client-ca",
-        needs_ca,
-    );
-    let asks = tls.client_certificates.is_some();
-    check(
-        has_ca || !asks,
-        "client-certificates",
-        "client-ca",
-        needs_ca,
-    );
+    check(has_ca || tls.crl.is_none(), "crl", "client-ca", needs_ca);
+    let asks = !matches!(tls.client_auth, None | Some(ClientAuthentication::None));
+    check(has_ca || !asks, "client-auth", "client-ca", needs_ca);
     if tls.early_data.is_some() && !settings.demo {
-        let tells = settings.send_proxy == Some(ProxyProtocol::V2);
-        let reason = "it needs --send-proxy v2: the upstream must be told of early data, which an \
+        let tells = settings.proxy_protocol_out == ProxyProtocolOut::V2;
+        let reason = "it needs --proxy-protocol-out v2: the upstream must be told of early data, which an \
                       attacker can repeat";
-        check(tells, "early-data", "send-proxy", reason);
+        check(tells, "early-data", "proxy-protocol-out", reason);
         let reason = "it needs --tickets-per-handshake 1 or more: only a client with a ticket can \
                       send early data";
         let has_tickets = tls.tickets_per_handshake > 0;

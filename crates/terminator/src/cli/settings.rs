@@ -12,7 +12,9 @@ use super::given::Given;
 use super::tickets::{TicketArgs, TicketSettings};
 use super::tls::TlsArgs;
 use super::upstream_address::{UpstreamAddress, upstream_address};
-use super::words::{ProxyProtocol, UnknownNames, on_or_off, seconds};
+use super::words::{
+    LogFormat, ProxyProtocolIn, ProxyProtocolOut, UnknownNames, on_or_off, seconds,
+};
 use crate::serve::{IdentityFiles, SessionIdContext};
 
 const WEEK: u64 = 604_800;
@@ -43,10 +45,10 @@ pub(crate) struct Settings {
     #[arg(value_parser = value_parser!(u16).range(1..))]
     pub(crate) backlog: u16,
 
-    /// Each connection begins with a PROXY protocol header, version 1 or 2, in which a load
-    /// balancer names the client; one without is ended
-    #[arg(long)]
-    pub(crate) accept_proxy: bool,
+    /// Each connection begins with a PROXY protocol header, of version 1, version 2 or either, in
+    /// which a load balancer names the client; one without is ended
+    #[arg(long, value_name = "off|v1|v2|any", default_value = "off")]
+    pub(crate) proxy_protocol_in: ProxyProtocolIn,
 
     /// Where to forward the decrypted bytes, HOST:PORT or unix:/path, and again for each further
     /// upstream; they take turns. A name is looked up for each connection, and its addresses are
@@ -55,9 +57,9 @@ pub(crate) struct Settings {
     pub(super) upstream: Vec<UpstreamAddress>,
 
     /// Begin each connection to an upstream with a PROXY protocol header that names the client, of
-    /// version 1 or 2 [default: none]
-    #[arg(long, value_name = "v1|v2")]
-    pub(super) send_proxy: Option<ProxyProtocol>,
+    /// version 1 or 2
+    #[arg(long, value_name = "off|v1|v2", default_value = "off")]
+    pub(super) proxy_protocol_out: ProxyProtocolOut,
 
     /// Certificate chain in PEM form, the server's own certificate first; again for each further
     /// certificate, which may be for the same names (RSA beside ECDSA)
@@ -116,6 +118,10 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<Address>,
 
+    /// How the log on standard error is written: lines of text, or a JSON object a line
+    #[arg(long, value_name = "text|json", default_value = "text")]
+    pub(crate) log: LogFormat,
+
     /// Worker threads, 1 to 1024 [default: one for each core]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -159,7 +165,7 @@ pub(crate) struct ProxySettings {
     pub(crate) upstreams: Vec<UpstreamAddress>,
     /// At least one.
     pub(crate) identities: Vec<IdentityFiles>,
-    pub(crate) send_proxy: Option<ProxyProtocol>,
+    pub(crate) proxy_protocol_out: ProxyProtocolOut,
 }
 
 impl Settings {
@@ -182,7 +188,7 @@ impl Settings {
         Some(ProxySettings {
             upstreams: self.upstream.clone(),
             identities: identities.collect(),
-            send_proxy: self.send_proxy,
+            proxy_protocol_out: self.proxy_protocol_out,
         })
     }
 

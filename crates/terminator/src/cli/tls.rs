@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
-use super::words::{AlpnProtocol, ClientCertificates, UnknownNames};
+use super::words::{AlpnProtocol, ClientAuthentication, UnknownNames};
 use crate::serve::{CipherSuites, Ciphers, Groups};
 
 /// How to shake hands.
@@ -21,17 +21,18 @@ pub(crate) struct TlsArgs {
     pub(crate) alpn: Vec<AlpnProtocol>,
 
     /// Certificates of the authorities (PEM) whose clients' certificates are accepted; asks each
-    /// client for a certificate
+    /// client for a certificate (--client-auth)
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
 
     /// Revocation lists (PEM) of those authorities; needs --client-ca
     #[arg(long, value_name = "FILE")]
-    pub(super) client_crl: Option<PathBuf>,
+    pub(super) crl: Option<PathBuf>,
 
-    /// Whether a client without a certificate is refused; needs --client-ca [default: required]
-    #[arg(long, value_name = "optional|required")]
-    pub(super) client_certificates: Option<ClientCertificates>,
+    /// Whether clients are asked for certificates, and whether one without is refused [default:
+    /// required with --client-ca, else none]
+    #[arg(long, value_name = "none|optional|required")]
+    pub(super) client_auth: Option<ClientAuthentication>,
 
     /// Groups of the key exchange, as OpenSSL's SSL_CTX_set1_groups_list takes them [default:
     /// X25519:prime256v1:secp384r1, and X25519MLKEM768 in front where OpenSSL has it (3.5)]
@@ -57,7 +58,7 @@ pub(crate) struct TlsArgs {
     pub(crate) tickets_per_handshake: u8,
 
     /// Bytes of early data (0-RTT) to accept of a client that resumes in TLS 1.3, 1 to 16384; needs
-    /// --send-proxy v2. An attacker can repeat early data to another machine, so the upstream must
+    /// --proxy-protocol-out v2. An attacker can repeat early data to another machine, so the upstream must
     /// be told of it, which the header of version 2 does: where a repetition does harm, the
     /// upstream answers 425 [default: none]
     #[arg(long, value_name = "BYTES")]
@@ -96,10 +97,15 @@ impl TlsArgs {
 
     /// None: clients are not asked for certificates.
     pub(crate) fn client_certificates(&self) -> Option<ClientCertificateSettings> {
+        let required = match self.client_auth {
+            Some(ClientAuthentication::None) => return None,
+            Some(ClientAuthentication::Optional) => false,
+            Some(ClientAuthentication::Required) | None => true,
+        };
         Some(ClientCertificateSettings {
             ca: self.client_ca.clone()?,
-            crl: self.client_crl.clone(),
-            required: self.client_certificates != Some(ClientCertificates::Optional),
+            crl: self.crl.clone(),
+            required,
         })
     }
 }

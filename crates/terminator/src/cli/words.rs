@@ -7,6 +7,13 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ValueEnum, value_parser};
 
+/// The form of the log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
 /// What a client gets that names none of the certificates' names, or no name at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum UnknownNames {
@@ -16,16 +23,27 @@ pub(crate) enum UnknownNames {
     Refuse,
 }
 
+/// Which PROXY protocol header each connection begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyProtocolIn {
+    Off,
+    V1,
+    V2,
+    Any,
+}
+
 /// Which PROXY protocol header an upstream gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProxyProtocol {
+pub(crate) enum ProxyProtocolOut {
+    Off,
     V1,
     V2,
 }
 
-/// Whether a client without a certificate is refused.
+/// Whether clients are asked for certificates, and whether one without is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ClientCertificates {
+pub(crate) enum ClientAuthentication {
+    None,
     Optional,
     Required,
 }

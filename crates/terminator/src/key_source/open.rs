@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 
 use super::change_watch::ChangeWatch;
 use crate::cli::{KeysFrom, TicketSettings};
-use crate::error::StartError;
+use crate::error::RunError;
 
 /// A file of ticket keys, and whether it has changed since it was last read.
 #[derive(Debug)]
@@ -35,11 +35,11 @@ impl WatchedKeyFile {
 /// no keys is an error.
 pub(crate) fn open(
     settings: &TicketSettings,
-) -> Result<(TicketRing, Option<WatchedKeyFile>), StartError> {
+) -> Result<(TicketRing, Option<WatchedKeyFile>), RunError> {
     let ring = TicketRing::builder().policy(settings.policy);
     let (flag, file) = match &settings.from {
         KeysFrom::Here => {
-            let ring = ring.own_keys().build().map_err(StartError::OwnTicketKeys)?;
+            let ring = ring.own_keys().build().map_err(RunError::OwnTicketKeys)?;
             return Ok((ring, None));
         }
         KeysFrom::File(path, format, order) => {
@@ -53,7 +53,7 @@ pub(crate) fn open(
     let watch = ChangeWatch::new(file.path());
     let ring = file
         .open(ring)
-        .map_err(|source| StartError::TicketKeys { flag, source })?;
+        .map_err(|source| RunError::TicketKeys { flag, source })?;
     let sealing = ring
         .load()
         .sealing(ring.now())

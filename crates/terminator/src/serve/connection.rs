@@ -17,7 +17,7 @@ use super::client_socket::ClientSocket;
 use super::deadlines::Deadlines;
 use super::frontend::Frontend;
 use super::live::{Live, Service};
-use super::proxy_protocol::{self, Addresses, HeaderError, MAX_RECEIVED, Parse};
+use super::proxy_protocol::{self, Addresses, HeaderError, MAX_RECEIVED, Parse, Version};
 use super::shared_buffer::with_shared_buffer;
 use super::tls::{HandshakeError, TlsStream, handshake_kind};
 use super::tunnel::linger;
@@ -95,9 +95,9 @@ fn refuse(frontend: &Frontend, peer: SocketAddr, error: &HandshakeError) {
 
 /// Runs the handshake, or as much of it as comes before early data.
 async fn open(live: &Live, mut tcp: TcpStream, peer: SocketAddr) -> Result<Client, Failure> {
-    let (named, mut ahead) = match live.accept_proxy {
-        true => read_header(&mut tcp).await?,
-        false => (None, Vec::new()),
+    let (named, mut ahead) = match live.proxy_protocol_in {
+        [] => (None, Vec::new()),
+        versions => read_header(&mut tcp, versions).await?,
     };
     while !is_whole(&ahead) {
         read_more(&mut tcp, &mut ahead).await?;
@@ -121,10 +121,17 @@ async fn open(live: &Live, mut tcp: TcpStream, peer: SocketAddr) -> Result<Clien
 }
 
 /// Reads the header of the PROXY protocol: what it says, and what came behind it.
-async fn read_header(tcp: &mut TcpStream) -> Result<(Option<Addresses>, Vec<u8>), HandshakeError> {
+async fn read_header(
+    tcp: &mut TcpStream,
+    versions: &[Version],
+) -> Result<(Option<Addresses>, Vec<u8>), HandshakeError> {
     let mut bytes = Vec::new();
     loop {
         read_more(tcp, &mut bytes).await?;
+        let version = proxy_protocol::version(&bytes);
+        if version.is_some_and(|version| !versions.contains(&version)) {
+            return Err(HeaderError::NotAccepted.into());
+        }
         if let Parse::Complete { header, length } = proxy_protocol::parse(&bytes)? {
             return Ok((header.addresses, bytes.split_off(length)));
         }

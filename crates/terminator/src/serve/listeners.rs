@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sockets;
 use crate::cli::Address;
-use crate::error::StartError;
+use crate::error::RunError;
 
 /// Listens on all addresses, `workers` times each: the kernel divides new connections among the
 /// sockets of an address. The result has a group of sockets for each worker, and the addresses with
@@ -16,12 +16,12 @@ pub(super) fn bind_all(
     addresses: &[Address],
     backlog: u16,
     workers: usize,
-) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), StartError> {
+) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), RunError> {
     let mut groups: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut bound = Vec::with_capacity(addresses.len());
     for address in addresses {
         let listeners = bind(address, backlog, workers);
-        let (listeners, local) = listeners.map_err(|source| StartError::Bind {
+        let (listeners, local) = listeners.map_err(|source| RunError::Bind {
             flag: "--listen",
             address: address.as_str().into(),
             source,

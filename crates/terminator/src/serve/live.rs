@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::demo::Demo;
+use super::proxy_protocol::Version;
 use super::tls::Sites;
 use super::tunnel::Tunnel;
 
@@ -10,8 +11,9 @@ use super::tunnel::Tunnel;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) sites: Sites,
-    /// Whether each connection begins with a header of the PROXY protocol.
-    pub(super) accept_proxy: bool,
+    /// The versions of the PROXY protocol, with a header of which each connection begins. Empty for
+    /// none.
+    pub(super) proxy_protocol_in: &'static [Version],
     pub(super) early_data: bool,
     pub(super) handshake_timeout: Duration,
     /// What the connections get to finish when the process ends.

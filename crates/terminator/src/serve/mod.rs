@@ -31,6 +31,6 @@ mod worker;
 pub(crate) use self::server::run;
 pub(crate) use self::tls::{
     CipherSuites, Ciphers, ClientAuth, Groups, HandshakeError, Identity, IdentityFiles,
-    SessionIdContext, first_reason,
+    SessionIdContext,
 };
 pub(crate) use self::upstream::Upstreams;

@@ -13,7 +13,7 @@ use super::tls::{ClientAuth, ContextSettings, Identity, IdentityFiles, Sites, re
 use super::tunnel::{Limits, Tunnel};
 use super::upstream::{UpstreamSet, Upstreams};
 use crate::admin::Metrics;
-use crate::cli::{ProxyProtocol, Settings};
+use crate::cli::{ProxyProtocolIn, ProxyProtocolOut, Settings};
 use crate::error::{IdentityError, TlsError};
 
 /// What a reload reads, as a label in the metrics.
@@ -33,7 +33,12 @@ impl Parts {
         let identities = match settings.proxy() {
             None => vec![(None, Identity::self_signed()?)],
             Some(proxy) => (proxy.identities.into_iter())
-                .map(|files| Ok((Some(files.clone()), Identity::load(&files)?)))
+                .map(|files| {
+                    Ok((
+                        Some(files.clone()),
+                        Identity::load(&files, &settings.tls.ciphers())?,
+                    ))
+                })
                 .collect::<Result<_, _>>()?,
         };
         Ok(Self {
@@ -47,16 +52,7 @@ impl Parts {
     pub(super) fn reload(&mut self, settings: &Settings, metrics: &Metrics) -> bool {
         let old = self.clone();
         if let Some(proxy) = settings.proxy() {
-            let identities = proxy.identities.into_iter();
-            let kept: Vec<_> = identities
-                .filter_map(|files| {
-                    let identity = reload_identity(&old, &files, metrics)?;
-                    Some((Some(files), identity))
-                })
-                .collect();
-            if !kept.is_empty() {
-                self.identities = kept;
-            }
+            self.identities = reload_identities(&old, proxy.identities, settings, metrics);
         }
         if settings.tls.client_certificates().is_some() || self.client_auth.is_some() {
             match load_client_auth(settings) {
@@ -131,15 +127,21 @@ impl Parts {
                     idle: settings.idle_timeout,
                     half_closed: settings.half_close_timeout,
                 },
-                send_proxy: proxy.send_proxy.map(|version| match version {
-                    ProxyProtocol::V1 => Version::V1,
-                    ProxyProtocol::V2 => Version::V2,
-                }),
+                proxy_protocol_out: match proxy.proxy_protocol_out {
+                    ProxyProtocolOut::Off => None,
+                    ProxyProtocolOut::V1 => Some(Version::V1),
+                    ProxyProtocolOut::V2 => Some(Version::V2),
+                },
             }),
         };
         Ok(Live {
             sites,
-            accept_proxy: settings.accept_proxy,
+            proxy_protocol_in: match settings.proxy_protocol_in {
+                ProxyProtocolIn::Off => &[],
+                ProxyProtocolIn::V1 => &[Version::V1],
+                ProxyProtocolIn::V2 => &[Version::V2],
+                ProxyProtocolIn::Any => &[Version::V1, Version::V2],
+            },
             early_data: settings.tls.early_data.is_some(),
             handshake_timeout: settings.handshake_timeout,
             drain_timeout: settings.drain_timeout,
@@ -153,27 +155,52 @@ fn load_client_auth(settings: &Settings) -> Result<Option<ClientAuth>, IdentityE
     files.as_ref().map(ClientAuth::load).transpose()
 }
 
-/// The certificate in the files or, if it cannot be used, the one that was there before.
-fn reload_identity(old: &Parts, files: &IdentityFiles, metrics: &Metrics) -> Option<Identity> {
-    let before = (old.identities.iter())
-        .find(|(old, _)| old.as_ref() == Some(files))
-        .map(|(_, identity)| identity);
-    let identity = match Identity::load(files) {
-        Ok(identity) => identity,
-        Err(error) => {
-            failed(metrics, CERTIFICATE, &error);
-            return before.cloned();
+/// The certificates in the files. In the place of one that cannot be used stays the one that was
+/// there before or, where the files are new, every one whose files are named no longer: the new
+/// files were meant to replace it.
+fn reload_identities(
+    old: &Parts,
+    all: Vec<IdentityFiles>,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Vec<(Option<IdentityFiles>, Identity)> {
+    let ciphers = settings.tls.ciphers();
+    let (mut replaced, mut kept): (Vec<_>, Vec<_>) = (old.identities.iter().cloned())
+        .partition(|(files, _)| !files.as_ref().is_some_and(|files| all.contains(files)));
+    let mut identities = Vec::with_capacity(all.len());
+    for files in all {
+        let before = kept
+            .iter()
+            .position(|(old, _)| old.as_ref() == Some(&files));
+        let before = before.map(|place| kept.remove(place));
+        match (Identity::load(&files, &ciphers), before) {
+            (Ok(identity), before) => {
+                let same = before.is_some_and(|(_, before)| before.same_as(&identity));
+                report_identity(&files, &identity, same, metrics);
+                identities.push((Some(files), identity));
+            }
+            (Err(error), before) => {
+                failed(metrics, CERTIFICATE, &error);
+                match before {
+                    Some(before) => identities.push(before),
+                    None => identities.append(&mut replaced),
+                }
+            }
         }
-    };
-    if before.is_some_and(|before| before.same_as(&identity)) {
+    }
+    identities
+}
+
+fn report_identity(files: &IdentityFiles, identity: &Identity, same: bool, metrics: &Metrics) {
+    let file = files.certificate.display();
+    if same {
         metrics.reloaded(CERTIFICATE, "unchanged");
-        info!("certificate reload: unchanged");
+        info!(%file, "certificate reload: unchanged");
     } else {
         metrics.reloaded(CERTIFICATE, "updated");
         let sha256 = identity.fingerprint();
-        info!(sha256, "certificate reload: updated");
+        info!(%file, sha256, "certificate reload: updated");
     }
-    Some(identity)
 }
 
 fn failed(metrics: &Metrics, of: &'static str, error: &dyn Display) {

@@ -26,7 +26,7 @@ use super::upstream::Upstreams;
 use super::worker::{Runtimes, Workers};
 use crate::admin::{Admin, AdminListener, Metrics};
 use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
-use crate::error::StartError;
+use crate::error::RunError;
 use crate::key_source::{self, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
 
@@ -37,9 +37,9 @@ pub(crate) async fn run(
     configuration: Configuration,
     settings: Settings,
     tickets: &TicketSettings,
-) -> Result<(), StartError> {
+) -> Result<(), RunError> {
     // First of all, so that no SIGHUP or SIGTERM during the start is lost.
-    let signals = Signals::install().map_err(StartError::Signals)?;
+    let signals = Signals::install().map_err(RunError::Signals)?;
     let (ticket_keys, resumption) = resumption(&settings, tickets)?;
     let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
     let proxy = settings.proxy();
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     };
     let is_demo = settings.proxy().is_none();
     let max_connections = settings.max_connections as usize;
-    let runtimes = Runtimes::new(listeners.len()).map_err(StartError::Runtime)?;
+    let runtimes = Runtimes::new(listeners.len()).map_err(RunError::Runtime)?;
     // Counts what is open now.
     let files_each = if is_demo { 1 } else { 2 };
     let budget = sockets::raise_open_files(max_connections, files_each)?;
@@ -82,10 +82,10 @@ pub(crate) async fn run(
         resumption: resumption.clone(),
         frontend: Arc::clone(&frontend),
     };
-    let reload = spawn_reloader(reloader).map_err(StartError::Thread)?;
+    let reload = spawn_reloader(reloader).map_err(RunError::Thread)?;
     tokio::spawn(forward(signals.reload, reload));
     // A sweep of the cache takes milliseconds, for which no worker should stop.
-    resumption.spawn_maintenance().map_err(StartError::Thread)?;
+    resumption.spawn_maintenance().map_err(RunError::Thread)?;
     let admin_at = admin.as_ref().map(|(_, address)| *address);
     if let Some((admin, _)) = admin {
         let admin_service = Admin {
@@ -95,20 +95,23 @@ pub(crate) async fn run(
             connections: budget.admin,
             upstreams: Box::new(move || (upstreams.healthy(), upstreams.total())),
         };
-        let admin = AdminListener::new(admin).map_err(StartError::Admin)?;
+        let admin = AdminListener::new(admin).map_err(RunError::Admin)?;
         tokio::spawn(admin_service.run(admin));
     }
-    let mut workers = Workers::spawn(runtimes, listeners, &frontend).map_err(StartError::Thread)?;
+    let mut workers = Workers::spawn(runtimes, listeners, &frontend).map_err(RunError::Thread)?;
     announce(&listening, admin_at, is_demo);
 
     let mut stop = signals.stop;
-    let signal = stop.received().await;
+    let (signal, failure) = tokio::select! {
+        signal = stop.received() => (signal, Ok(())),
+        error = workers.failed() => ("a worker has failed", Err(error.into())),
+    };
     let drain_timeout = frontend.live.load().drain_timeout;
     let seconds = drain_timeout.as_secs();
     info!(signal, open = metrics.active(), seconds, "draining");
     drain.cancel();
     end(&mut workers, &metrics, drain_timeout, &mut stop).await;
-    Ok(())
+    failure
 }
 
 fn cores() -> usize {
@@ -119,7 +122,7 @@ fn cores() -> usize {
 fn resumption(
     settings: &Settings,
     tickets: &TicketSettings,
-) -> Result<(Option<WatchedKeyFile>, Resumption), StartError> {
+) -> Result<(Option<WatchedKeyFile>, Resumption), RunError> {
     let (ring, source) = key_source::open(tickets)?;
     if !settings.stateless_tickets && !matches!(tickets.from, KeysFrom::Here) {
         warn!("ticket keys have no effect while --tickets is off");
@@ -142,13 +145,13 @@ fn resumption(
 async fn bind(
     flag: &'static str,
     address: &Address,
-) -> Result<(TcpListener, SocketAddr), StartError> {
+) -> Result<(TcpListener, SocketAddr), RunError> {
     let bound = TcpListener::bind(address.as_str()).await;
     let bound = bound.and_then(|listener| {
         let local = listener.local_addr()?;
         Ok((listener, local))
     });
-    bound.map_err(|source| StartError::Bind {
+    bound.map_err(|source| RunError::Bind {
         flag,
         address: address.as_str().into(),
         source,

@@ -8,7 +8,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tracing::{info, warn};
 
-use crate::error::StartError;
+use crate::error::RunError;
 
 /// Descriptors that clients leave to the rest of the process, half of them to the admin address,
 /// half to reloads, lookups of names and attempts to connect. Under a low limit they are half of
@@ -51,14 +51,14 @@ pub(crate) struct FileBudget {
 pub(crate) fn raise_open_files(
     connections: usize,
     files_each: u64,
-) -> Result<FileBudget, StartError> {
+) -> Result<FileBudget, RunError> {
     let open = open_files();
     let needed = (connections as u64)
         .saturating_mul(files_each)
         .saturating_add(open + RESERVE);
     let limit = raise_limit(needed);
     let budget = FileBudget::of(limit.saturating_sub(open), connections, files_each);
-    let budget = budget.ok_or(StartError::OpenFiles {
+    let budget = budget.ok_or(RunError::OpenFiles {
         limit,
         least: open + LEAST_RESERVE + files_each,
     })?;

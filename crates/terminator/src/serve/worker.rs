@@ -1,26 +1,27 @@
 //! Threads that serve connections. Each has a runtime and listeners of its own: no connection moves
 //! from one to another, and nothing that is done for one takes a lock of another.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::error;
 
 use super::deadlines::Deadlines;
 use super::frontend::Frontend;
+use crate::error::WorkerError;
 
 /// The running workers.
 #[derive(Debug)]
 pub(super) struct Workers {
-    /// Its senders go with the threads.
-    running: mpsc::Receiver<Infallible>,
+    /// Its senders go with the threads. Each can fail once.
+    failures: mpsc::Receiver<WorkerError>,
     abort: CancellationToken,
 }
 
@@ -31,14 +32,14 @@ impl Workers {
         groups: Vec<Vec<TcpListener>>,
         frontend: &Arc<Frontend>,
     ) -> io::Result<Self> {
-        let (alive, running) = mpsc::channel(1);
+        let (alive, failures) = mpsc::channel(runtimes.0.len().max(1));
         let abort = CancellationToken::new();
         for (number, (runtime, listeners)) in runtimes.0.drain(..).zip(groups).enumerate() {
             let (frontend, abort, alive) = (Arc::clone(frontend), abort.clone(), alive.clone());
             let run = move || {
-                let served = runtime.block_on(serve(frontend, listeners, abort));
-                if let Err(error) = served {
-                    error!(%error, "a worker cannot serve");
+                let served = || runtime.block_on(serve(frontend, listeners, abort, &alive));
+                if catch_unwind(AssertUnwindSafe(served)).is_err() {
+                    let _ = alive.try_send(WorkerError::Accept("it panicked".into()));
                 }
                 // Drops the connections that are left. A lookup of an upstream's name must not
                 // delay the exit.
@@ -48,12 +49,18 @@ impl Workers {
             let name = format!("worker-{number}");
             thread::Builder::new().name(name).spawn(run)?;
         }
-        Ok(Self { running, abort })
+        Ok(Self { failures, abort })
+    }
+
+    /// Waits for a worker that accepts no longer, though no drain has begun.
+    pub(super) async fn failed(&mut self) -> WorkerError {
+        let failure = self.failures.recv().await;
+        failure.unwrap_or(WorkerError::Accept("all threads have ended".into()))
     }
 
     /// Waits until all connections have ended; after the drain has begun, or this never ends.
     pub(super) async fn ended(&mut self) {
-        self.running.recv().await;
+        while self.failures.recv().await.is_some() {}
     }
 
     /// Cuts the connections that are left.
@@ -88,24 +95,97 @@ async fn serve(
     frontend: Arc<Frontend>,
     listeners: Vec<TcpListener>,
     abort: CancellationToken,
-) -> io::Result<()> {
+    failures: &mpsc::Sender<WorkerError>,
+) {
     let connections = TaskTracker::new();
     let deadlines = Deadlines::default();
     tokio::spawn(deadlines.clone().run());
-    let mut accepting = Vec::new();
+    let mut accepting = JoinSet::new();
     for listener in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let accept = Arc::clone(&frontend).accept(listener, connections.clone(), deadlines.clone());
-        accepting.push(tokio::spawn(accept));
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let (connections, deadlines) = (connections.clone(), deadlines.clone());
+                accepting.spawn(Arc::clone(&frontend).accept(listener, connections, deadlines));
+            }
+            // There is room for a failure of each worker; one is enough.
+            Err(error) => drop(failures.try_send(WorkerError::Listener(error))),
+        }
     }
-    for accept in accepting {
-        // Once these have ended, no connection can be added.
-        let _ = accept.await;
+    while let Some(ended) = accepting.join_next().await {
+        if let Err(error) = ended {
+            let _ = failures.try_send(WorkerError::Accept(error.to_string()));
+        }
     }
+    // No connection can be added any more.
     connections.close();
     tokio::select! {
         () = connections.wait() => {}
         () = abort.cancelled() => {}
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::time::Duration;
+
+    use arc_swap::ArcSwap;
+    use clap::{Args, Command, FromArgMatches};
+    use rekindle::openssl::Resumption;
+
+    use super::*;
+    use crate::admin::Metrics;
+    use crate::cli::Settings;
+    use crate::serve::frontend::LogLimits;
+    use crate::serve::parts::Parts;
+    use crate::serve::upstream::Upstreams;
+    use crate::sizing::ReuseEstimator;
+
+    fn frontend() -> Arc<Frontend> {
+        let words = Settings::augment_args(Command::new("demo")).get_matches_from(["", "--demo"]);
+        let settings = Settings::from_arg_matches(&words).unwrap();
+        let resumption = Resumption::builder().build().unwrap();
+        let reuse = ReuseEstimator::watch(&resumption, Duration::from_secs(1));
+        let upstreams = Arc::new(Upstreams::new(Vec::new()));
+        let parts = Parts::load(&settings).unwrap();
+        let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use());
+        Arc::new(Frontend {
+            live: ArcSwap::from_pointee(live.unwrap()),
+            metrics: Arc::new(Metrics::new(&resumption, reuse, upstreams)),
+            max_connections: 1,
+            drain: CancellationToken::new(),
+            log_limits: LogLimits::default(),
+        })
+    }
+
+    /// As tokio wants it.
+    const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+    /// The kernel waits for no regular file.
+    fn broken() -> TcpListener {
+        let mut options = OpenOptions::new();
+        let file = options
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open("/proc/self/exe");
+        OwnedFd::from(file.unwrap()).into()
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_cannot_accept_says_so() {
+        let good = || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            listener
+        };
+        let groups = vec![vec![good()], vec![broken(), good(), broken()]];
+        let frontend = frontend();
+        let mut workers = Workers::spawn(Runtimes::new(2).unwrap(), groups, &frontend).unwrap();
+        let error = workers.failed().await;
+        assert!(matches!(error, WorkerError::Listener(_)), "{error}");
+        frontend.drain.cancel();
+        workers.ended().await;
+    }
 }

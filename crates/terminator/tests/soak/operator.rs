@@ -151,7 +151,7 @@ fn write(files: &Files, certificates: &[[Files; 2]; 2], upstreams: &[SocketAddr]
     let handshake = HANDSHAKE_TIMEOUT.as_secs() + turn % 2;
     let settings = format!(
         "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\nupstream = {order:?}\n\
-         send-proxy = \"v2\"\nticket-keys = \"ticket.keys\"\n\
+         proxy-protocol-out = \"v2\"\nticket-keys = \"ticket.keys\"\n\
          ticket-keys-format = \"{KEY_FORMAT}\"\nalpn = [\"{alpn}\"]\nidle-timeout = {idle}\n\
          half-close-timeout = {idle}\nhandshake-timeout = {handshake}\n{pairs}"
     );

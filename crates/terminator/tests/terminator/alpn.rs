@@ -16,7 +16,7 @@ const PAGE: &[u8] = b"a page of the upstream\n";
 /// Before an upstream that says what it was told.
 fn told(words: &str) -> (Files, Terminator) {
     let files = Files::with_certificate("alpn");
-    let words = format!("--send-proxy v2 --threads 1 {words}");
+    let words = format!("--proxy-protocol-out v2 --threads 1 {words}");
     let terminator = Terminator::proxy(reporter(), &files, &words);
     (files, terminator)
 }

@@ -41,7 +41,7 @@ impl Clients {
     }
 
     fn start_without(&self, words: &str) -> Terminator {
-        let words = format!("--send-proxy v2 --threads 1 {words}");
+        let words = format!("--proxy-protocol-out v2 --threads 1 {words}");
         Terminator::proxy(reporter(), &self.files, &words)
     }
 
@@ -49,7 +49,7 @@ impl Clients {
     fn start_with_list(&self, revoked: &[u32], words: &str) -> Terminator {
         self.revoke(revoked);
         let list = self.files.text("crl.pem");
-        self.start(&format!("--client-crl {list} {words}"))
+        self.start(&format!("--crl {list} {words}"))
     }
 
     fn revoke(&self, revoked: &[u32]) {
@@ -129,7 +129,7 @@ fn an_optional_certificate_may_be_missing_and_must_not_be_bad() {
     let clients = Clients::new();
     let stranger = Wanted::names(&["stranger"]);
     Authority::root("others").issue(&clients.files, "stranger", stranger);
-    let terminator = clients.start("--client-certificates optional");
+    let terminator = clients.start("--client-auth optional");
     for version in VERSIONS {
         let visit = |words: &str| s_client_get(terminator.address, &format!("{version} {words}"));
         for (words, name) in [(String::new(), "none"), (clients.with("good"), "good")] {
@@ -142,16 +142,20 @@ fn an_optional_certificate_may_be_missing_and_must_not_be_bad() {
 }
 
 #[test]
-fn without_an_authority_no_certificate_is_asked_for() {
+fn without_an_authority_or_a_demand_no_certificate_is_asked_for() {
     let clients = Clients::new();
-    let terminator = clients.start_without("");
-    for version in VERSIONS {
-        let words = format!("{version} {}", clients.with("good"));
-        let printed = s_client_get(terminator.address, &words);
-        printed.assert_no_error();
-        let none = "No client certificate CA names sent";
-        assert!(printed.0.contains(none), "{}", printed.0);
-        assert_eq!(printed.pages("common name"), ["none"]);
+    for terminator in [
+        clients.start_without(""),
+        clients.start("--client-auth none"),
+    ] {
+        for version in VERSIONS {
+            let words = format!("{version} {}", clients.with("good"));
+            let printed = s_client_get(terminator.address, &words);
+            printed.assert_no_error();
+            let none = "No client certificate CA names sent";
+            assert!(printed.0.contains(none), "{}", printed.0);
+            assert_eq!(printed.pages("common name"), ["none"]);
+        }
     }
 }
 
@@ -293,15 +297,15 @@ fn an_authority_or_a_list_that_cannot_be_read_is_an_error_at_the_start() {
             format!("client CA file {missing}: No such file"),
         ),
         (
-            format!("--client-ca {ca} --client-crl {bad}"),
+            format!("--client-ca {ca} --crl {bad}"),
             format!("client CRL file {bad}: "),
         ),
         (
-            format!("--client-ca {ca} --client-crl {ca}"),
+            format!("--client-ca {ca} --crl {ca}"),
             format!("client CRL file {ca}: "),
         ),
         (
-            format!("--client-ca {ca} --client-crl {missing}"),
+            format!("--client-ca {ca} --crl {missing}"),
             format!("client CRL file {missing}: No such file"),
         ),
     ] {

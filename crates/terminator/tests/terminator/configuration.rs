@@ -78,9 +78,8 @@ fn check_says_ok_of_a_site_that_would_start() {
 
 #[test]
 fn check_tells_all_that_is_wrong_with_the_files_that_are_named() {
-    let (files, path) = site(
-        "client-ca = 'ca.pem'\nclient-crl = 'crl.pem'\nticket-keys = 'tickets.key'\nbacklog = 0\n",
-    );
+    let (files, path) =
+        site("client-ca = 'ca.pem'\ncrl = 'crl.pem'\nticket-keys = 'tickets.key'\nbacklog = 0\n");
     let other = Files::with_certificate("other");
     fs::copy(other.key(), files.key()).expect("both are there");
     files.replace("ca.pem", b"no PEM at all");
@@ -93,7 +92,7 @@ fn check_tells_all_that_is_wrong_with_the_files_that_are_named() {
     let [key, ca, crl, tickets, backlog] = [
         place(5, "key") + "key file",
         place(6, "client-ca"),
-        place(7, "client-crl"),
+        place(7, "crl"),
         place(8, "ticket-keys"),
         place(9, "backlog") + "0 is not in",
     ];
@@ -121,7 +120,7 @@ fn check_refuses_a_key_that_openssl_finds_weak() {
 /// A list of revocations behind a good one is looked at as well.
 #[test]
 fn check_reads_every_revocation_list() {
-    let (files, path) = site("client-ca = 'cert.pem'\nclient-crl = 'crl.pem'\n");
+    let (files, path) = site("client-ca = 'cert.pem'\ncrl = 'crl.pem'\n");
     files.replace("index", b"");
     files.replace(
         "ca.cnf",
@@ -144,7 +143,7 @@ fn check_reads_every_revocation_list() {
     let mut lists = fs::read(files.path("crl.pem")).expect("it was made");
     lists.extend(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     files.replace("crl.pem", &lists);
-    refused(&words, &[&format!("{path}:7: client-crl: ")]);
+    refused(&words, &[&format!("{path}:7: crl: ")]);
 }
 
 #[test]
@@ -162,7 +161,7 @@ fn flags_that_are_wrong_are_told_as_before_beside_a_file() {
     let (_files, path) = site("");
     for words in [
         "--backlog 0",
-        "--client-crl x",
+        "--crl x",
         "--ticket-keys x --ticket-secret y",
     ] {
         for command in ["", "check "] {

@@ -56,7 +56,7 @@ fn early(terminator: &Terminator, session: &SslSession) -> SslStream<TcpStream> 
 #[test]
 fn an_answer_that_never_lets_up_does_not_keep_the_handshake_from_its_end() {
     let files = Files::with_certificate("early");
-    let words = "--threads 1 --send-proxy v2 --early-data 4096";
+    let words = "--threads 1 --proxy-protocol-out v2 --early-data 4096";
     let terminator = Terminator::proxy(upstream(), &files, words);
     let session = session(&terminator);
     let mut client = early(&terminator, &session);

@@ -48,7 +48,7 @@ fn upstream() -> (SocketAddr, Receiver<Visit>) {
 
 fn start(upstream: SocketAddr, words: &str) -> Terminator {
     let files = Files::with_certificate("early");
-    let words = format!("--threads 1 --send-proxy v2 --early-data {LIMIT} {words}");
+    let words = format!("--threads 1 --proxy-protocol-out v2 --early-data {LIMIT} {words}");
     Terminator::proxy(upstream, &files, &words)
 }
 
@@ -303,7 +303,7 @@ fn more_early_data_than_the_ticket_allows_is_a_fault_of_the_client() {
 fn without_the_flag_no_early_data_are_offered() {
     let files = Files::with_certificate("early");
     let (address, _visits) = upstream();
-    let terminator = Terminator::proxy(address, &files, "--send-proxy v2");
+    let terminator = Terminator::proxy(address, &files, "--proxy-protocol-out v2");
     let client = TlsClient::new(SslVersion::TLS1_3);
     let mut stream = client.connect(terminator.address);
     stream.write_all(REQUEST).expect("it is sent");
@@ -323,11 +323,13 @@ fn without_early_data_in_the_file_none_is_taken_after_a_reload() {
         let text = format!("cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '{address}'\n{more}");
         files.replace("site.toml", text.as_bytes());
     };
-    write(&format!("send-proxy = 'v2'\nearly-data = {LIMIT}\n"));
+    write(&format!(
+        "proxy-protocol-out = 'v2'\nearly-data = {LIMIT}\n"
+    ));
     let terminator = Terminator::start(&format!("--config {}", files.text("site.toml")));
     let session = session(&terminator);
     told(&next(&visits), false, false);
-    write("send-proxy = 'v2'\nidle-timeout = 60\n");
+    write("proxy-protocol-out = 'v2'\nidle-timeout = 60\n");
     terminator.reload("reload: done");
     let mut client = flight(&terminator, &session, REQUEST);
     client.do_handshake().expect("the session resumes");

@@ -1,10 +1,14 @@
 //! Several certificates: which one a name gets, and where its sessions resume.
 
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
 use rekindle_test_servers::{Files, Printed, s_client, s_client_get};
 
-use crate::common::Terminator;
 use crate::common::authority::{Authority, Wanted};
+use crate::common::client::connector_builder;
 use crate::common::told::reporter;
+use crate::common::{Terminator, connect};
 
 const UPDATED: &str = "certificate reload: updated";
 
@@ -29,14 +33,14 @@ impl Names {
             files: Files::new(),
             root: Authority::root("root"),
         };
-        names.issue("a", "A", "a.test", false);
-        names.issue("a-rsa", "A-RSA", "a.test", true);
-        names.issue("b", "B", "b.test", false);
-        names.issue("w", "W", "*.w.test", false);
+        names.issue("a", "A", "a.test", None);
+        names.issue("a-rsa", "A-RSA", "a.test", Some(2048));
+        names.issue("b", "B", "b.test", None);
+        names.issue("w", "W", "*.w.test", None);
         names
     }
 
-    fn issue(&self, stem: &str, authority: &str, name: &str, rsa: bool) {
+    fn issue(&self, stem: &str, authority: &str, name: &str, rsa: Option<u32>) {
         let names = [name];
         let wanted = Wanted {
             rsa,
@@ -54,7 +58,7 @@ impl Names {
         let pairs: String = ["a", "a-rsa", "b", "w"].map(pair).concat();
         let upstream = reporter();
         Terminator::start(&format!(
-            "--upstream {upstream} --send-proxy v2 --threads 1 {pairs} {words}"
+            "--upstream {upstream} --proxy-protocol-out v2 --threads 1 {pairs} {words}"
         ))
     }
 }
@@ -153,6 +157,69 @@ fn a_client_that_asks_for_no_known_name_can_be_refused() {
     }
 }
 
+/// Sends another name than `b.test` in all but its first flight.
+#[derive(Debug)]
+struct Renaming {
+    tcp: TcpStream,
+    flights: usize,
+    name: &'static [u8; 6],
+}
+
+impl Read for Renaming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Renaming {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = bytes.to_vec();
+        self.flights += 1;
+        let name = sent.windows(6).position(|window| window == b"b.test");
+        if let (2.., Some(place)) = (self.flights, name) {
+            sent[place..place + 6].copy_from_slice(self.name);
+        }
+        self.tcp.write_all(&sent)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The server asks for another ClientHello, since the first one has no share of a group that it
+/// takes.
+#[test]
+fn a_client_keeps_to_its_name_in_a_second_hello() {
+    let names = Names::new();
+    let terminator = names.start("--unknown-names refuse");
+    let mut client = connector_builder();
+    client
+        .set_groups_list("P-521:X25519")
+        .expect("OpenSSL has them");
+    let client = client.build();
+    for (name, alert) in [
+        (b"b.test", None),
+        (b"a.test", Some("illegal parameter")),
+        (b"u.test", Some("illegal parameter")),
+    ] {
+        let stream = Renaming {
+            tcp: connect(terminator.address),
+            flights: 0,
+            name,
+        };
+        let connected = client.connect("b.test", stream);
+        match alert {
+            None => assert_eq!(connected.expect("as it should be").get_ref().flights, 3),
+            Some(alert) => {
+                let error = connected.expect_err("it is refused").to_string();
+                assert!(error.contains(alert), "{error}");
+            }
+        }
+    }
+}
+
 /// A visit under `name` that leaves its session in a file.
 fn visit(terminator: &Terminator, files: &Files, (kind, _): (&str, &str), name: &str) -> String {
     let session = files.text(&format!("session {name}").replace(' ', "-"));
@@ -204,7 +271,7 @@ fn a_session_survives_the_renewal_of_its_certificate() {
         let terminator = names.start(&format!("--tickets {}", kind.1));
         let of_b = visit(&terminator, &names.files, kind, "b.test");
         let of_w = visit(&terminator, &names.files, kind, "x.w.test");
-        names.issue("b", "B2", "b.test", false);
+        names.issue("b", "B2", "b.test", None);
         terminator.reload(UPDATED);
         shows(&terminator, "-servername b.test", ["b.test", "B2"]);
         shows(&terminator, "-servername x.w.test", ["*.w.test", "W"]);
@@ -220,13 +287,15 @@ fn a_certificate_that_cannot_be_read_again_keeps_no_other_from_being_renewed() {
     let names = Names::new();
     let terminator = names.start("");
     names.files.replace("a.pem", b"no PEM at all");
-    names.issue("b", "B2", "b.test", false);
-    names.issue("w", "W2", "*.w.test", false);
+    names.issue("b", "B2", "b.test", None);
+    names.issue("w", "W2", "*.w.test", None);
     names.files.replace("w.key", b"no PEM at all");
+    // OpenSSL reads it, and refuses its key.
+    names.issue("a-rsa", "weak", "a.test", Some(1024));
     terminator.reload(UPDATED);
     let reloads =
         |result| format!("rekindle_reloads_total{{of=\"certificate\",result=\"{result}\"}}");
-    for (result, count) in [("updated", 1), ("unchanged", 1), ("failed", 2)] {
+    for (result, count) in [("updated", 1), ("failed", 3)] {
         terminator.wait_for_metric(&reloads(result), count);
     }
     for (name, expected) in [

@@ -154,7 +154,7 @@ fn nginx_learns_the_clients_address() {
         return;
     };
     for version in ["v1", "v2"] {
-        let words = format!("--send-proxy {version} --alpn http/1.1");
+        let words = format!("--proxy-protocol-out {version} --alpn http/1.1");
         let terminator = before(&nginx.address.to_string(), &words);
         let (told, expected) = told(terminator.address);
         assert_eq!(told, expected, "{version}");
@@ -173,7 +173,7 @@ fn haproxy_learns_the_clients_address_and_the_name_that_it_asked_for() {
         format!("unix:{}", path.display()),
     ] {
         for (version, name) in [("v1", ""), ("v2", " localhost")] {
-            let terminator = before(&upstream, &format!("--send-proxy {version}"));
+            let terminator = before(&upstream, &format!("--proxy-protocol-out {version}"));
             let (told, expected) = told(terminator.address);
             assert_eq!(told, format!("{expected}{name}"), "{upstream} {version}");
         }
@@ -192,7 +192,10 @@ fn passes_on(front: &Peer) {
 }
 
 fn between() -> Terminator {
-    before(&echo().to_string(), "--accept-proxy --send-proxy v1")
+    before(
+        &echo().to_string(),
+        "--proxy-protocol-in any --proxy-protocol-out v1",
+    )
 }
 
 #[test]
@@ -230,7 +233,7 @@ fn between_nginx_and_haproxy_the_clients_address_arrives() {
     let Some(haproxy) = Peer::haproxy_receiver() else {
         return;
     };
-    let words = "--accept-proxy --send-proxy v2";
+    let words = "--proxy-protocol-in any --proxy-protocol-out v2";
     let terminator = before(&haproxy.address.to_string(), words);
     let Some(nginx) = Peer::nginx_sender(terminator.address) else {
         return;

@@ -53,7 +53,7 @@ fn line_for(client: &TcpStream) -> String {
 
 #[test]
 fn the_upstream_is_told_the_addresses_in_a_line() {
-    let terminator = before_echo("--send-proxy v1");
+    let terminator = before_echo("--proxy-protocol-out v1");
     let tcp = connect_from(Ipv4Addr::new(127, 0, 0, 77), terminator.address);
     let expected = line_for(&tcp);
     assert!(expected.starts_with("PROXY TCP4 127.0.0.77 127.0.0.1 "));
@@ -72,7 +72,7 @@ fn the_line_has_addresses_of_ipv6() {
     let (upstream, cert, key) = (echo(), files.cert(), files.key());
     let words = format!(
         "--listen [::1]:0 --admin 127.0.0.1:0 --upstream {upstream} --cert {cert} --key {key} \
-         --send-proxy v1"
+         --proxy-protocol-out v1"
     );
     let mut command = Command::new(BINARY);
     command.args(words.split(' '));
@@ -95,7 +95,7 @@ fn an_upstream_on_a_unix_socket_is_told_as_well() {
             thread::spawn(move || io::copy(&mut received, &mut stream));
         }
     });
-    let terminator = Terminator::proxy(format!("unix:{path}"), &files, "--send-proxy v1");
+    let terminator = Terminator::proxy(format!("unix:{path}"), &files, "--proxy-protocol-out v1");
     let tcp = connect(terminator.address);
     let expected = line_for(&tcp);
     let client = connector().connect("localhost", tcp).expect("a handshake");
@@ -131,7 +131,7 @@ fn binary_header(stream: &mut impl Read, client: SocketAddr, to: SocketAddr) -> 
 
 #[test]
 fn the_upstream_is_told_what_the_handshake_agreed_on() {
-    let terminator = before_echo("--send-proxy v2 --alpn h2,http/1.1");
+    let terminator = before_echo("--proxy-protocol-out v2 --alpn h2,http/1.1");
     let mut builder = openssl::ssl::SslConnector::builder(SslMethod::tls_client()).unwrap();
     builder.set_verify(openssl::ssl::SslVerifyMode::NONE);
     builder.set_alpn_protos(b"\x08http/1.1").expect("a name");
@@ -162,7 +162,7 @@ fn the_upstream_is_told_what_the_handshake_agreed_on() {
 
 #[test]
 fn the_upstream_is_told_of_a_resumption() {
-    let terminator = before_echo("--send-proxy v2");
+    let terminator = before_echo("--proxy-protocol-out v2");
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
         let client = TlsClient::new(version);
         for own in [b"rekindle\0", b"rekindle\x01"] {
@@ -178,7 +178,7 @@ fn the_upstream_is_told_of_a_resumption() {
 
 #[test]
 fn a_header_is_taken_in_one_segment_with_the_hello_and_byte_by_byte() {
-    let terminator = before_echo("--accept-proxy --send-proxy v1");
+    let terminator = before_echo("--proxy-protocol-in any --proxy-protocol-out v1");
     let unix = [&SIGNATURE[..], &[0x21, 0x31, 0, 216], &[b'x'; 216]].concat();
     let local = [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat();
     for (header, names_the_client) in [
@@ -203,7 +203,7 @@ fn a_header_is_taken_in_one_segment_with_the_hello_and_byte_by_byte() {
 
 #[test]
 fn a_header_that_is_hostile_or_missing_is_refused_at_once() {
-    let words = "--accept-proxy --handshake-timeout 3600";
+    let words = "--proxy-protocol-in any --handshake-timeout 3600";
     let terminator = before_echo(words);
     let v2 = |rest: &[u8]| [&SIGNATURE[..], rest].concat();
     let hello = client_hello();
@@ -247,6 +247,22 @@ fn a_header_that_is_hostile_or_missing_is_refused_at_once() {
 }
 
 #[test]
+fn a_listener_of_one_version_refuses_the_other() {
+    for (version, taken, refused) in [
+        ("v1", NAMED.to_vec(), binary(b"")),
+        ("v2", binary(b""), NAMED.to_vec()),
+    ] {
+        let terminator = before_echo(&format!("--proxy-protocol-in {version}"));
+        tls_in_pieces(connect(terminator.address), &taken, whole);
+        let mut tcp = connect(terminator.address);
+        tcp.write_all(&refused[..1])
+            .expect("the connection takes it");
+        assert_eq!(tcp.read(&mut [0]).expect("FIN"), 0, "at the first byte");
+        terminator.wait_for_metric(&failures("proxy_header"), 1);
+    }
+}
+
+#[test]
 fn a_header_where_none_is_accepted_is_no_tls() {
     let terminator = before_echo("--handshake-timeout 3600");
     for (count, header) in [(1, NAMED.to_vec()), (2, binary(b""))] {
@@ -263,7 +279,7 @@ fn a_header_where_none_is_accepted_is_no_tls() {
 
 #[test]
 fn without_the_flag_the_upstream_gets_the_clients_bytes_alone() {
-    let terminator = before_echo("--accept-proxy");
+    let terminator = before_echo("--proxy-protocol-in any");
     let mut client = tls_in_pieces(connect(terminator.address), NAMED, whole);
     client.write_all(b"hello").expect("it takes bytes");
     let mut echo = [0; 5];

@@ -101,13 +101,38 @@ fn new_connections_get_what_the_file_says_now_and_old_ones_keep_what_they_had() 
     assert_eq!(terminator.metric(&reloads("updated")), 2);
 }
 
+/// The site once went, while the log said that it stayed.
+#[test]
+fn a_certificate_stays_while_the_file_that_replaces_it_cannot_be_used() {
+    let upstream = format!("upstream = '{}'\n", echo());
+    let site = Site::start(&upstream);
+    let terminator = &site.terminator;
+    let second = Files::with_certificate("second");
+    let pair = |cert: &str, key: &str| format!("[[certificate]]\ncert = '{cert}'\nkey = '{key}'\n");
+    let others = pair(&second.cert(), &second.key());
+    let more = format!("{upstream}{}{others}", pair("new.pem", "new.key"));
+    for _ in 0..2 {
+        site.reload(&more, "certificate reload failed");
+        terminator.wait_for_log("reload: done");
+        assert_eq!(common_name(&tls_connect(terminator.address)), "before");
+    }
+    let renewed = Files::with_certificate("after");
+    for (from, to) in [(renewed.cert(), "new.pem"), (renewed.key(), "new.key")] {
+        let content = std::fs::read(from).expect("it is there");
+        site.files.replace(to, &content);
+    }
+    let updated = "certificate reload: updated file=";
+    site.reload(&more, updated);
+    assert_eq!(common_name(&tls_connect(terminator.address)), "after");
+}
+
 #[test]
 fn a_header_in_front_is_expected_from_the_reload_on() {
     let site = Site::start(&format!("upstream = '{}'\n", echo()));
     let terminator = &site.terminator;
     let mut open = tls_connect(terminator.address);
     let more = format!(
-        "cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '{}'\naccept-proxy = true\n",
+        "cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '{}'\nproxy-protocol-in = 'any'\n",
         echo()
     );
     site.reload(&more, UPDATED);
@@ -121,7 +146,7 @@ fn a_header_in_front_is_expected_from_the_reload_on() {
     terminator.wait_for_metric(refused, 1);
     echoes(&mut open);
 
-    site.reload(&more.replace("true", "false"), UPDATED);
+    site.reload(&more.replace("'any'", "'off'"), UPDATED);
     echoes(&mut tls_connect(terminator.address));
 }
 
@@ -161,7 +186,7 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_line_by_line() {
     let terminator = &site.terminator;
     let path = site.files.text("site.toml");
     let wrong = "cert = 'cert.pem'\nkey = 'key.pem'\nupstream = '127.0.0.1'\nidle-timeout = 0\n\
-         alpn = ['']\nidle-timout = 5\naccept-proxy = 1\nearly-data = 100\n";
+         alpn = ['']\nidle-timout = 5\nproxy-protocol-in = 1\nearly-data = 100\n";
     site.reload(wrong, FAILED);
     for line in [
         "5: upstream: ",
@@ -171,7 +196,10 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_line_by_line() {
     ] {
         assert_eq!(terminator.logged(&format!("{path}:{line}")), 1, "{line}");
     }
-    assert_eq!(terminator.logged(&format!("{path}:9: accept-proxy: ")), 1);
+    assert_eq!(
+        terminator.logged(&format!("{path}:9: proxy-protocol-in: ")),
+        1
+    );
     echoes(&mut tls_connect(terminator.address));
 
     // A rule between settings; no TOML; no file.
@@ -203,7 +231,7 @@ fn a_connection_of_before_goes_to_an_upstream_of_before() {
     let tcp = connect(terminator.address);
     terminator.wait_for_metric("rekindle_connections_active", 1);
     let pair = "cert = 'cert.pem'\nkey = 'key.pem'\n";
-    let more = format!("{pair}upstream = '{after}'\nsend-proxy = 'v1'\n");
+    let more = format!("{pair}upstream = '{after}'\nproxy-protocol-out = 'v1'\n");
     site.reload(&more, UPDATED);
     let answer = |tcp| {
         let stream = connector().connect("localhost", tcp);

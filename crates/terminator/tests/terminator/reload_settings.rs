@@ -87,7 +87,7 @@ fn a_site_does_not_become_the_demo() {
 
 #[test]
 fn authorities_that_cannot_be_read_count_as_failed_only() {
-    let more = "client-ca = 'ca.pem'\nclient-certificates = 'optional'";
+    let more = "client-ca = 'ca.pem'\nclient-auth = 'optional'";
     let files = Files::with_certificate("site");
     files.replace("ca.pem", &std::fs::read(files.cert()).expect("it is there"));
     write(&files, more);

@@ -161,6 +161,25 @@ fn maintenance_and_key_files_are_no_work_for_the_threads_of_connections() {
 }
 
 #[test]
+fn the_log_is_text_or_an_object_a_line() {
+    for (words, is_json) in [("", false), ("--log json", true)] {
+        let terminator = Terminator::demo(words);
+        terminator.reload("reload: done");
+        let printed = terminator.process().output();
+        let mut lines = printed.lines().filter(|line| line.contains("reload: done"));
+        let line = lines.next().expect("it is in the log");
+        let parsed: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        assert_eq!(parsed.is_some(), is_json, "{line}");
+        if let Some(event) = parsed {
+            assert_eq!(
+                (&event["level"], &event["message"]),
+                (&"INFO".into(), &"reload: done".into())
+            );
+        }
+    }
+}
+
+#[test]
 fn flags_that_make_no_sense() {
     for (words, reasons) in [
         ("", &["--listen"][..]),

@@ -9,15 +9,16 @@ use tempfile::TempDir;
 use super::*;
 use crate::cli::address::Address;
 use crate::cli::upstream_address::UpstreamAddress;
+use crate::cli::words::ProxyProtocolIn;
 
 /// A value of every flag, as the file has it.
 const EXAMPLES: &[(&str, &str)] = &[
     ("demo", "true"),
     ("listen", r#"["127.0.0.1:443", "[::1]:443"]"#),
     ("backlog", "128"),
-    ("accept-proxy", "true"),
+    ("proxy-protocol-in", r#""any""#),
     ("upstream", r#"["app.example:80", "unix:app.sock"]"#),
-    ("send-proxy", r#""v2""#),
+    ("proxy-protocol-out", r#""v2""#),
     ("cert", r#"["a.pem", "b.pem"]"#),
     ("key", r#""a.key""#),
     ("sessions", "1_000"),
@@ -36,14 +37,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("unknown-names", r#""refuse""#),
     ("alpn", r#"["h2", "http/1.1"]"#),
     ("client-ca", r#""ca.pem""#),
-    ("client-crl", r#""crl.pem""#),
-    ("client-certificates", r#""optional""#),
+    ("crl", r#""crl.pem""#),
+    ("client-auth", r#""optional""#),
     ("groups", r#""secp384r1""#),
     ("ciphers", r#""ECDHE+AES256""#),
     ("cipher-suites", r#""TLS_AES_256_GCM_SHA384""#),
     ("tickets-per-handshake", "4"),
     ("early-data", "16384"),
     ("admin", r#""127.0.0.1:9443""#),
+    ("log", r#""json""#),
     ("threads", "2"),
     ("handshake-timeout", "5"),
     ("connect-timeout", "5"),
@@ -115,7 +117,7 @@ fn every_flag_can_be_given_in_the_file() {
 fn a_file_gives_what_the_command_line_would() {
     let site = Site::new(
         "listen = ['127.0.0.1:443', '[::1]:443']\nupstream = 'unix:/run/app'\n\
-         alpn = 'h2,http/1.1'\nsession-timeout = 600\naccept-proxy = true\ntickets = false\n\
+         alpn = 'h2,http/1.1'\nsession-timeout = 600\nproxy-protocol-in = 'any'\ntickets = false\n\
          [[certificate]]\ncert = '/a.pem'\nkey = '/a.key'\n\
          [[certificate]]\nkey = '/b.key'\ncert = '/b.pem'\n",
     );
@@ -139,18 +141,18 @@ fn a_file_gives_what_the_command_line_would() {
     let alpn: Vec<_> = settings.tls.alpn.iter().map(|name| name.as_str()).collect();
     assert_eq!(alpn, ["h2", "http/1.1"]);
     assert_eq!(settings.session_timeout.as_secs(), 600);
-    assert!(settings.accept_proxy && !settings.stateless_tickets);
+    assert!(settings.proxy_protocol_in == ProxyProtocolIn::Any && !settings.stateless_tickets);
 }
 
 #[test]
 fn a_flag_takes_the_place_of_the_key_and_of_all_its_values() {
     let site = Site::new("demo = true\nlisten = ['127.0.0.1:1', '127.0.0.1:2']\nsessions = 7\n");
-    let words = "--listen 127.0.0.1:3 --accept-proxy --alpn http/1.1";
+    let words = "--listen 127.0.0.1:3 --proxy-protocol-in any --alpn http/1.1";
     let (settings, _) = site.configuration(words).read().unwrap();
     let listen: Vec<_> = settings.listen().iter().map(Address::as_str).collect();
     assert_eq!(listen, ["127.0.0.1:3"]);
     assert_eq!(settings.sessions, 7);
-    assert!(settings.accept_proxy);
+    assert_eq!(settings.proxy_protocol_in, ProxyProtocolIn::Any);
     assert_eq!(settings.tls.alpn.len(), 1);
     // What clap takes for the default must not count as given.
     let words = "--sessions 100000";
@@ -185,10 +187,6 @@ fn each_fault_of_a_key_is_told_with_its_line() {
         (
             "groups = ['X25519']",
             "groups: expected a string, found array",
-        ),
-        (
-            "accept-proxy = 'true'",
-            "accept-proxy: expected true or false, found string",
         ),
         ("tickets = 1", "tickets: expected on or off, found integer"),
         ("tickets = 'yes'", "tickets: `yes` is none of: on, off"),
@@ -247,12 +245,15 @@ fn each_fault_of_a_key_is_told_with_its_line() {
             "{place}: {faults:?}"
         );
     }
+    let faults = Site::new("demo = 'true'").faults("");
+    let fault = "site.toml:1: demo: expected true or false, found string";
+    assert!(faults.iter().any(|f| f.starts_with(fault)), "{faults:?}");
 }
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
     has_faults(
-        "backlog = 0\nlisten = [\n  '127.0.0.1:1',\n  'x',\n]\nclient-crl = 'a'\n= 1\nzzz = 1\n\
+        "backlog = 0\nlisten = [\n  '127.0.0.1:1',\n  'x',\n]\ncrl = 'a'\n= 1\nzzz = 1\n\
          threads = 0\n",
         &[
             "site.toml:1: backlog: 0 is not in 1..=65535",
@@ -263,10 +264,10 @@ fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
         ],
     );
     has_faults(
-        "backlog = 0\nclient-crl = 'a'\n",
+        "backlog = 0\ncrl = 'a'\n",
         &[
             "site.toml:1: backlog: 0 is not in 1..=65535",
-            "site.toml:2: client-crl: it needs --client-ca",
+            "site.toml:2: crl: it needs --client-ca",
             "site.toml: listen: it is missing (only --demo goes without)",
             "site.toml: upstream: it is missing (only --demo goes without)",
             "site.toml: cert: it is missing (only --demo goes without)",
@@ -303,9 +304,9 @@ fn rules_between_keys_are_told_with_a_line() {
     let proxy = "listen = 'a:1'\nupstream = 'b:1'\ncert = 'c'\nkey = 'k'\n";
     for (line, words, fault) in [
         (
-            "client-certificates = 'optional'",
+            "client-auth = 'optional'",
             "",
-            ":5: client-certificates: it needs --client-ca",
+            ":5: client-auth: it needs --client-ca",
         ),
         (
             "ticket-keys-format = 'haproxy-48'",
@@ -315,16 +316,16 @@ fn rules_between_keys_are_told_with_a_line() {
         (
             "early-data = 1",
             "",
-            ":5: early-data: it needs --send-proxy v2: the upstream",
+            ":5: early-data: it needs --proxy-protocol-out v2: the upstream",
         ),
         (
             "early-data = 1",
-            "--send-proxy v1",
-            ":5: early-data: it needs --send-proxy v2",
+            "--proxy-protocol-out v1",
+            ":5: early-data: it needs --proxy-protocol-out v2",
         ),
         (
             "early-data = 1",
-            "--send-proxy v2 --tickets-per-handshake 0",
+            "--proxy-protocol-out v2 --tickets-per-handshake 0",
             ":5: early-data: it needs --tickets-per-handshake 1 or more",
         ),
         (
@@ -375,7 +376,7 @@ fn rules_between_keys_are_told_with_a_line() {
 
 #[test]
 fn the_demo_takes_what_needs_no_upstream() {
-    let site = Site::new("demo = true\naccept-proxy = true\nalpn = 'http/1.1'\n");
+    let site = Site::new("demo = true\nproxy-protocol-in = 'any'\nalpn = 'http/1.1'\n");
     let (settings, _) = site.configuration("").read().unwrap();
     assert!(settings.proxy().is_none());
     assert_eq!(settings.listen()[0].as_str(), "127.0.0.1:8443");
@@ -386,8 +387,8 @@ fn the_demo_takes_what_needs_no_upstream() {
             "alpn: --demo speaks http/1.1 only",
         ),
         (
-            "send-proxy = 'v2'",
-            "send-proxy: cannot be used with --demo",
+            "proxy-protocol-out = 'v2'",
+            "proxy-protocol-out: cannot be used with --demo",
         ),
         ("early-data = 1", "early-data: cannot be used with --demo"),
         (

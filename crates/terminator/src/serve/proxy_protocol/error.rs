@@ -7,6 +7,8 @@ use thiserror::Error;
 pub(crate) enum HeaderError {
     #[error("the connection does not begin with a PROXY header")]
     NoHeader,
+    #[error("a PROXY header of a version that is not accepted")]
+    NotAccepted,
 
     // Version 1.
     #[error("PROXY line: its protocol is none of TCP4, TCP6 and UNKNOWN")]

@@ -70,5 +70,5 @@ mod tests;
 pub(crate) use self::addresses::Addresses;
 pub(crate) use self::error::HeaderError;
 pub(crate) use self::outgoing::{ClientCertificate, Outgoing, TlsFacts, Version};
-pub(crate) use self::parse::parse;
+pub(crate) use self::parse::{parse, version};
 pub(crate) use self::received::{MAX_RECEIVED, Parse};

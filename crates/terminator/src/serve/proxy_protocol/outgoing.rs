@@ -23,7 +23,7 @@ const ROOM_FOR_SSL: usize = 64;
 /// `X509_V_ERR_UNSPECIFIED`: what `verify` says where there is no certificate.
 const NOT_VERIFIED: u32 = 1;
 
-/// Which form of header an upstream expects.
+/// The forms of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     /// A line of text, with addresses only.

@@ -12,10 +12,10 @@ use openssl::x509::store::{File, X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
 use rekindle::resume::{ClientAuth as Mode, ScopeBuilder};
 
-use super::identity::{bad, first_reason, read};
+use super::identity::{bad, read};
 use super::references::set_verify_cert_store;
 use crate::cli::ClientCertificateSettings;
-use crate::error::IdentityError;
+use crate::error::{IdentityError, first_reason};
 
 const CA: &str = "client CA";
 const CRL: &str = "client CRL";

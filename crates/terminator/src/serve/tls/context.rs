@@ -10,7 +10,6 @@ use rekindle::resume::Scope;
 use super::client_auth::ClientAuth;
 use super::identity::Identity;
 use super::lists::{CipherSuites, Ciphers, Groups};
-use super::references::add_to_chain;
 use super::session_id_context::SessionIdContext;
 use crate::error::TlsError;
 
@@ -49,7 +48,7 @@ impl ContextSettings {
         // record, of its header and of the rest. Its buffer holds a whole record either way.
         builder.set_read_ahead(true);
         for identity in identities {
-            set_identity(&mut builder, identity)?;
+            identity.set(&mut builder)?;
         }
         builder.set_num_tickets(self.tickets_per_handshake)?;
         self.set_alpn(&mut builder);
@@ -92,14 +91,4 @@ fn first_of_ours<'a>(ours: &[u8], theirs: &'a [u8]) -> Option<&'a [u8]> {
     let chosen = select_next_proto(ours, theirs)?;
     let places = theirs.windows(chosen.len());
     places.into_iter().find(|name| *name == chosen)
-}
-
-fn set_identity(builder: &mut SslContextBuilder, identity: &Identity) -> Result<(), TlsError> {
-    builder.set_certificate(&identity.leaf)?;
-    builder.set_private_key(&identity.key)?;
-    builder.check_private_key()?;
-    for certificate in &identity.intermediates {
-        add_to_chain(builder, certificate)?;
-    }
-    Ok(())
 }

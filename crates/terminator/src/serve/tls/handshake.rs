@@ -7,7 +7,7 @@ use openssl::ssl::ErrorCode;
 use rekindle::openssl::ResumedBy;
 use thiserror::Error;
 
-use super::identity::first_reason;
+use crate::error::first_reason;
 use crate::serve::proxy_protocol::HeaderError;
 
 /// How a handshake went, as the metrics and the demo name it.

@@ -11,6 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslContext, SslContextBuilder, SslMethod};
 use openssl::x509::extension::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
 };
@@ -19,21 +20,23 @@ use rekindle_key_files::exposure;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::error::IdentityError;
+use super::lists::Ciphers;
+use super::references::add_to_chain;
+use crate::error::{IdentityError, first_reason};
 
 /// A certificate chain, the server's own certificate first, and the private key of that
 /// certificate.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) leaf: X509,
-    pub(super) intermediates: Vec<X509>,
-    pub(crate) key: PKey<Private>,
+    pub(super) leaf: X509,
+    intermediates: Vec<X509>,
+    pub(super) key: PKey<Private>,
 }
 
 impl Identity {
-    /// Reads both files. The result is an identity that works, or an error that names the file at
-    /// fault.
-    pub(crate) fn load(files: &IdentityFiles) -> Result<Self, IdentityError> {
+    /// Reads both files. The result is an identity that OpenSSL takes beside these ciphers, whose
+    /// list may set the security level, or an error that names the file at fault.
+    pub(crate) fn load(files: &IdentityFiles, ciphers: &Ciphers) -> Result<Self, IdentityError> {
         let (leaf, intermediates) = load_chain(&files.certificate)?;
         let key = load_key(&files.key)?;
         judge(files)?;
@@ -44,11 +47,30 @@ impl Identity {
             } = files.clone();
             return Err(IdentityError::Mismatch { certificate, key });
         }
-        Ok(Self {
+        let identity = Self {
             leaf,
             intermediates,
             key,
-        })
+        };
+        // A weak key, or a chain with a weak signature.
+        let accepted = SslContext::builder(SslMethod::tls_server()).and_then(|mut context| {
+            ciphers.set(&mut context)?;
+            identity.set(&mut context)
+        });
+        let path = &files.certificate;
+        accepted.map_err(|error| bad(CERTIFICATE, path, first_reason(&error)))?;
+        Ok(identity)
+    }
+
+    /// Gives a context this certificate beside those of other kinds of keys.
+    pub(super) fn set(&self, context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+        context.set_certificate(&self.leaf)?;
+        context.set_private_key(&self.key)?;
+        context.check_private_key()?;
+        for certificate in &self.intermediates {
+            add_to_chain(context, certificate)?;
+        }
+        Ok(())
     }
 
     /// A fresh P-256 certificate for this machine's loopback names.
@@ -171,12 +193,6 @@ pub(super) fn bad(what: &'static str, path: &Path, reason: impl Into<String>) ->
         path: path.into(),
         reason: reason.into(),
     }
-}
-
-/// OpenSSL's reason, without the file and line of its source.
-pub(crate) fn first_reason(stack: &ErrorStack) -> String {
-    let reason = stack.errors().iter().find_map(|error| error.reason());
-    reason.unwrap_or("unknown reason").to_owned()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod};
 
-use super::identity::first_reason;
+use crate::error::first_reason;
 
 /// The lists of Mozilla's guideline 5.7, "intermediate": <https://ssl-config.mozilla.org>.
 const GROUPS: &str = "X25519:prime256v1:secp384r1";

@@ -19,7 +19,7 @@ mod validity;
 pub(crate) use self::client_auth::ClientAuth;
 pub(crate) use self::context::ContextSettings;
 pub(crate) use self::handshake::{HandshakeError, handshake_kind};
-pub(crate) use self::identity::{Identity, IdentityFiles, first_reason, hex};
+pub(crate) use self::identity::{Identity, IdentityFiles, hex};
 pub(crate) use self::lists::{CipherSuites, Ciphers, Groups};
 pub(crate) use self::session_id_context::SessionIdContext;
 pub(crate) use self::sites::Sites;

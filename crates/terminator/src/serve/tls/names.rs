@@ -94,6 +94,18 @@ pub(super) fn certificates_by_name<K: Ord + Copy>(
         .collect()
 }
 
+/// The first name of these certificates that leads to them and to no others; empty if they have no
+/// names.
+pub(super) fn first_own_name<'a, K>(
+    certificates: &'a [(K, Vec<String>)],
+    places: &[usize],
+    by_name: &BTreeMap<String, Vec<usize>>,
+) -> &'a str {
+    let names = places.iter().flat_map(|place| &certificates[*place].1);
+    let mut own = names.filter(|name| by_name[*name] == places);
+    own.next().map_or("", String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +153,14 @@ mod tests {
         assert_eq!(of["c.test"], [2]);
         assert_eq!(of["*.test"], [3]);
         assert_eq!(of.len(), 4);
+        let own = |places: &[usize]| first_own_name(&certificates, places, &of);
+        assert_eq!(own(&[0, 1]), "a.test");
+        assert_eq!(own(&[0, 3]), "b.test");
+        assert_eq!(
+            own(&[2]),
+            "c.test",
+            "it begins with the name of another site"
+        );
+        assert_eq!(own(&[3]), "*.test");
     }
 }

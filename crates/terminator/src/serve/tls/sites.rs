@@ -11,11 +11,12 @@ use rekindle::resume::Scope;
 
 use super::context::ContextSettings;
 use super::identity::Identity;
-use super::names::{NameTable, certificates_by_name, names_of};
+use super::names::{NameTable, certificates_by_name, first_own_name, names_of};
 use crate::error::TlsError;
 
 /// What sessions belong to where there is one context, so that they outlive a certificate that is
-/// renewed with other names. Where there are several, it is the first name of the certificate.
+/// renewed with other names. Where there are several, it is the first name of the certificates that
+/// leads to the site.
 const ONLY_SITE: &str = "rekindle-terminator";
 
 /// The contexts of all certificates.
@@ -61,7 +62,7 @@ impl Sites {
             let identities: Vec<_> = places.iter().map(|place| &identities[*place]).collect();
             let name = match is_only_one {
                 true => ONLY_SITE,
-                false => primary(places[0]),
+                false => first_own_name(&certificates, places, &by_name),
             };
             settings.context(&identities, name)
         };
@@ -69,17 +70,19 @@ impl Sites {
         let mut scopes = vec![scope];
         let mut sites = BTreeMap::from([(first, Site::First)]);
         let mut names = Vec::with_capacity(by_name.len());
-        for (name, places) in by_name {
-            let site = match sites.entry(places) {
+        for (name, places) in &by_name {
+            let site = match sites.entry(places.clone()) {
                 Entry::Occupied(site) => site.get().clone(),
                 Entry::Vacant(free) => {
-                    let (builder, scope) = make(free.key())?;
+                    let (mut builder, scope) = make(free.key())?;
+                    let own = by_name.iter().filter(|(_, others)| *others == places);
+                    stay_within(&mut builder, own.map(|(name, _)| (name.clone(), ())));
                     scopes.push(scope);
                     free.insert(Site::Other(builder.build().into_context()))
                         .clone()
                 }
             };
-            names.push((name, site));
+            names.push((name.clone(), site));
         }
         if !is_only_one || refuse_unknown {
             let names = NameTable::new(names);
@@ -123,6 +126,22 @@ fn choose_by_name(front: &mut SslAcceptorBuilder, choice: Choice) {
             }
         }
         Ok(ClientHelloResponse::SUCCESS)
+    });
+}
+
+/// After a HelloRetryRequest OpenSSL asks the context that the first ClientHello has chosen. The
+/// second one has the same name (RFC 8446, section 4.1.2): another would reach this site in the
+/// place of its own, or of a refusal.
+fn stay_within(site: &mut SslAcceptorBuilder, names: impl Iterator<Item = (String, ())>) {
+    let names = NameTable::new(names);
+    site.set_client_hello_callback(move |ssl, alert| {
+        match client_hello_server_name(ssl).and_then(|name| names.find(name)) {
+            Some(()) => Ok(ClientHelloResponse::SUCCESS),
+            None => {
+                *alert = SslAlert::ILLEGAL_PARAMETER;
+                Err(openssl::error::ErrorStack::get())
+            }
+        }
     });
 }
 

@@ -29,7 +29,7 @@ pub(in crate::serve) struct Tunnel {
     pub(in crate::serve) connect_timeout: Duration,
     pub(in crate::serve) limits: Limits,
     /// The version of the header that the upstream gets.
-    pub(in crate::serve) send_proxy: Option<Version>,
+    pub(in crate::serve) proxy_protocol_out: Option<Version>,
 }
 
 impl Tunnel {
@@ -61,7 +61,7 @@ impl Tunnel {
     /// What the upstream gets before the client's bytes.
     fn header(&self, client: &Client, resumed: Option<ResumedBy>) -> Vec<u8> {
         let mut header = Vec::new();
-        let Some(version) = self.send_proxy else {
+        let Some(version) = self.proxy_protocol_out else {
             return header;
         };
         let ssl = client.stream.ssl();

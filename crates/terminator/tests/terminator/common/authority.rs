@@ -32,8 +32,8 @@ pub(crate) struct Authority {
 pub(crate) struct Wanted<'a> {
     /// The first one is the common name as well.
     pub(crate) names: &'a [&'a str],
-    /// Otherwise a key on P-256.
-    pub(crate) rsa: bool,
+    /// Bits of an RSA key; otherwise it is a key on P-256.
+    pub(crate) rsa: Option<u32>,
     /// It ended a day ago.
     pub(crate) expired: bool,
 }
@@ -42,7 +42,7 @@ impl<'a> Wanted<'a> {
     pub(crate) fn names(names: &'a [&'a str]) -> Self {
         Self {
             names,
-            rsa: false,
+            rsa: None,
             expired: false,
         }
     }
@@ -126,8 +126,8 @@ impl Authority {
 
 fn new_key(wanted: Wanted<'_>) -> Result<PKey<Private>, ErrorStack> {
     match wanted.rsa {
-        true => PKey::from_rsa(Rsa::generate(2048)?),
-        false => {
+        Some(bits) => PKey::from_rsa(Rsa::generate(bits)?),
+        None => {
             let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
             PKey::from_ec_key(EcKey::generate(&curve)?)
         }

@@ -3,7 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use openssl::ssl::{ShutdownState, SslConnector, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{
+    ShutdownState, SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVerifyMode,
+};
 
 use super::connect;
 
@@ -17,9 +19,14 @@ pub(crate) fn tls_connect(address: SocketAddr) -> Tls {
 }
 
 pub(crate) fn connector() -> SslConnector {
+    connector_builder().build()
+}
+
+/// Of a client that takes each certificate.
+pub(crate) fn connector_builder() -> SslConnectorBuilder {
     let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("OpenSSL works");
     builder.set_verify(SslVerifyMode::NONE);
-    builder.build()
+    builder
 }
 
 #[track_caller]
