@@ -89,8 +89,8 @@ fn requirements(settings: &Settings) -> Vec<Broken> {
     check(has_ca || !asks, "client-auth", "client-ca", needs_ca);
     if tls.early_data.is_some() && !settings.demo {
         let tells = settings.proxy_protocol_out == ProxyProtocolOut::V2;
-        let reason = "it needs --proxy-protocol-out v2: the upstream must be told of early data, which an \
-                      attacker can repeat";
+        let reason = "it needs --proxy-protocol-out v2: the upstream must be told of early data, \
+                      which an attacker can repeat";
         check(tells, "early-data", "proxy-protocol-out", reason);
         let reason = "it needs --tickets-per-handshake 1 or more: only a client with a ticket can \
                       send early data";

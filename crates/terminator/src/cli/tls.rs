@@ -58,9 +58,9 @@ pub(crate) struct TlsArgs {
     pub(crate) tickets_per_handshake: u8,
 
     /// Bytes of early data (0-RTT) to accept of a client that resumes in TLS 1.3, 1 to 16384; needs
-    /// --proxy-protocol-out v2. An attacker can repeat early data to another machine, so the upstream must
-    /// be told of it, which the header of version 2 does: where a repetition does harm, the
-    /// upstream answers 425 [default: none]
+    /// --proxy-protocol-out v2. An attacker can repeat early data to another machine, so the
+    /// upstream must be told of it, which the header of version 2 does: where a repetition does
+    /// harm, the upstream answers 425 [default: none]
     #[arg(long, value_name = "BYTES")]
     #[arg(value_parser = value_parser!(u32).range(1..=16_384))]
     pub(crate) early_data: Option<u32>,
