@@ -50,6 +50,7 @@ pub mod resume;
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub mod rustls;
+mod state;
 mod stats;
 mod sync;
 pub mod tickets;
@@ -58,6 +59,7 @@ pub use cache::{Cache, CacheBuilder, Copied, EntryView, Guard, Inserted};
 pub use clock::{Clock, ManualClock, MonotonicClock, Time};
 pub use error::{ConfigError, InvalidSessionId, Refused};
 pub use id::SessionId;
+pub use state::StateError;
 pub use stats::{Evicted, RefusedCounts, Stats};
 /// For tests, only with `--cfg rekindle_steps`: every atomic step, watched.
 #[cfg(rekindle_steps)]

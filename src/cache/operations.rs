@@ -96,13 +96,17 @@ impl<V, S: BuildHasher> Cache<V, S> {
             .contains(self.hash(id), id, self.now(), &Pin::new())
     }
 
-    /// What `read` makes of the value of a live entry. Leaves no trace, as
+    /// What `read` makes of a live entry: value, encoded bytes, last moment. Leaves no trace, as
     /// [`contains`](Self::contains).
     #[cfg(feature = "openssl")]
-    pub(crate) fn peek<R>(&self, id: &SessionId, read: impl FnOnce(&V) -> R) -> Option<R> {
+    pub(crate) fn peek<R>(
+        &self,
+        id: &SessionId,
+        read: impl FnOnce(&V, &[u8], Time) -> R,
+    ) -> Option<R> {
         let pin = Pin::new();
         let found = self.engine.peek(self.hash(id), id, self.now(), &pin);
-        found.map(|entry| read(entry.value()))
+        found.map(|entry| read(entry.value(), entry.encoded(), entry.get().expires_at()))
     }
 
     /// Inserts a value and its encoded bytes under an id until `expires_at`, that time included.

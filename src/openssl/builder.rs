@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use openssl::lib_ctx::LibCtxRef;
 
+use super::binding::Bindings;
 use super::cipher::{Ciphers, Library};
 use super::early_data::{EarlyData, EarlyDataGate};
 use super::errors::BuildError;
+use super::handover::InheritedState;
 use super::resumption::Resumption;
 use super::sealer::Sealer;
 use super::session::{SessionCache, SessionStorage};
 use super::session_times::Lifetimes;
 use super::shared::Shared;
 use crate::Cache;
-use crate::resume::{IvTimestamps, Limits, RingSource, ServerNames};
+use crate::resume::{Limits, RingSource, ServerNames};
 use crate::tickets::{TicketPolicy, TicketRing, TicketSecret};
 
 /// TLS 1.3 allows no ticket a longer life (RFC 8446, section 4.6.1), and chains of renewals end
@@ -38,6 +40,7 @@ pub struct ResumptionBuilder {
     early_data: EarlyData,
     single_use: bool,
     library_context: Library,
+    inherited: Option<InheritedState>,
 }
 
 impl Resumption {
@@ -57,6 +60,7 @@ impl Resumption {
             early_data: EarlyData::up_to(0),
             single_use: false,
             library_context: Library::default(),
+            inherited: None,
         }
     }
 }
@@ -196,6 +200,14 @@ impl ResumptionBuilder {
         self
     }
 
+    /// Goes on for another process of this machine, whose [ticket ring](Self::ticket_ring) this one
+    /// has inherited as well: what it knows as its own, this one does, and what it has revoked is
+    /// revoked. [`Resumption::hand_over`] shows all of a handover.
+    pub fn inherit(mut self, state: InheritedState) -> Self {
+        self.inherited = Some(state);
+        self
+    }
+
     /// Builds it.
     ///
     /// # Errors
@@ -224,18 +236,26 @@ impl ResumptionBuilder {
                 Arc::new(SessionCache::new(builder, self.storage)?)
             }
         };
-        let timestamps = IvTimestamps::new(ring.now().as_millis(), ring.unix_time())
-            .map_err(BuildError::Randomness)?;
+        let inherited = match self.inherited {
+            Some(inherited) => inherited,
+            None => InheritedState::none(&ring).map_err(BuildError::Randomness)?,
+        };
+        let started = inherited.started.unwrap_or_else(|| ring.now());
         let early_data = match self.early_data.bytes {
             0 => None,
-            _ => Some(EarlyDataGate::new(self.early_data, &ring).map_err(BuildError::EarlyData)?),
+            _ => Some(EarlyDataGate::new(self.early_data, &ring, started))
+                .transpose()
+                .map_err(BuildError::EarlyData)?,
         };
         let sealer = Sealer::new(
             ring,
             lifetimes,
-            self.names,
+            Bindings {
+                names: self.names,
+                revocations: inherited.revocations.into(),
+            },
             early_data,
-            timestamps,
+            inherited.timestamps,
             Ciphers::fetch(self.library_context)?,
         );
         let shared = Shared::new(

@@ -13,6 +13,8 @@ use super::connection::{client_random, client_random_hash, session_id};
 use super::ffi;
 use super::handshake_state::{EarlyDataState, HandshakeState, hash};
 use crate::resume::{EarlyDataCounters, EarlyDataOutcome, Strike, StrikeRegister};
+use crate::state::{Reader, StateError, Writer};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::tickets::{RingKey, TicketRing};
 use crate::{ConfigError, SessionId, Time};
 
@@ -74,25 +76,69 @@ pub(super) struct EarlyDataGate {
     pub(super) counters: EarlyDataCounters,
     register: StrikeRegister,
     started: Time,
+    /// Milliseconds by the ring's clock until which no flight is accepted.
+    refuses_until: AtomicU64,
     /// A process that has forked off has a register and a cache of its own, and its parent's
     /// tickets and sessions.
     process: u32,
 }
 
 impl EarlyDataGate {
-    pub(super) fn new(wanted: EarlyData, ring: &TicketRing) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        wanted: EarlyData,
+        ring: &TicketRing,
+        started: Time,
+    ) -> Result<Self, ConfigError> {
         let clock = ring.clock_source().clone();
         Ok(Self {
             bytes: wanted.bytes,
             counters: EarlyDataCounters::default(),
             register: StrikeRegister::with_source(wanted.flights_per_second, WINDOW, clock)?,
-            started: ring.now(),
+            started,
+            refuses_until: AtomicU64::new(0),
             process: std::process::id(),
         })
     }
 
     pub(super) fn maintain(&self) {
         self.register.maintain();
+    }
+
+    /// Accepts no flight from now on: each that was, or will have been, is in the register.
+    pub(super) fn close(&self) {
+        self.refuses_until.store(u64::MAX, Ordering::Relaxed);
+        // Paired with the fence in `refuses`: of a flight that is struck now, either that thread
+        // sees this, or this one finds the flight. As in `Shared::close`.
+        fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn open(&self) {
+        self.refuses_until.store(0, Ordering::Relaxed);
+    }
+
+    /// After a strike: whether no flight is accepted any more.
+    fn refuses(&self, now: Time) -> bool {
+        fence(Ordering::SeqCst);
+        now.as_millis() < self.refuses_until.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn write_flights(&self, out: &mut Writer) {
+        self.register.write(out);
+    }
+
+    /// Goes on for a process that has accepted these flights, and since it started. Without room
+    /// for one of them, all are refused until none of them could come again.
+    pub(super) fn inherit(&self, flights: Reader<'_>, now: Time) -> Result<(), StateError> {
+        if !self.register.add(flights)? {
+            let until = now.saturating_add(WINDOW);
+            self.refuses_until
+                .store(until.as_millis(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    pub(super) fn started(&self) -> Time {
+        self.started
     }
 
     /// A client that offers a session which may be resumed, and which this process has made or not:
@@ -223,6 +269,7 @@ impl EarlyDataGate {
         }
         let flight = SessionId::new(&client_random).expect("32 bytes");
         match self.register.strike(&flight) {
+            Strike::First if self.refuses(now) => EarlyDataOutcome::Handover,
             Strike::First => EarlyDataOutcome::Accepted,
             Strike::Again => EarlyDataOutcome::Replayed,
             Strike::Full => EarlyDataOutcome::Full,

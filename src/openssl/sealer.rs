@@ -22,8 +22,7 @@ use super::session_times::{Lifetimes, left_of_key, read_record, times, write_rec
 use super::{ffi, last_second, quic};
 use crate::Time;
 use crate::resume::{
-    AgeCheck, Began, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, ServerNames,
-    TicketCounters,
+    AgeCheck, Began, Issuance, IvTimestamps, Outcome, PositionIndex, ResumedBy, TicketCounters,
 };
 use crate::tickets::{KeyLookup, TicketRing};
 
@@ -34,7 +33,7 @@ pub(super) struct Sealer {
     pub(super) conflicts: ConflictCounters,
     pub(super) bindings: Bindings,
     pub(super) early_data: Option<EarlyDataGate>,
-    timestamps: IvTimestamps,
+    pub(super) timestamps: IvTimestamps,
     ciphers: Ciphers,
 }
 
@@ -42,7 +41,7 @@ impl Sealer {
     pub(super) fn new(
         ring: Arc<TicketRing>,
         lifetimes: Lifetimes,
-        names: ServerNames,
+        bindings: Bindings,
         early_data: Option<EarlyDataGate>,
         timestamps: IvTimestamps,
         ciphers: Ciphers,
@@ -52,10 +51,7 @@ impl Sealer {
             lifetimes,
             counters: TicketCounters::new(),
             conflicts: ConflictCounters::default(),
-            bindings: Bindings {
-                names,
-                revocations: Arc::default(),
-            },
+            bindings,
             early_data,
             timestamps,
             ciphers,

@@ -16,6 +16,7 @@ use openssl_sys::{self as sys, SSL, SSL_SESSION};
 use super::encoding::Encoding;
 use super::errors::StoreError;
 use super::ffi;
+use crate::state::StateError;
 use crate::{Cache, CacheBuilder, ConfigError, Inserted, SessionId, Time};
 
 /// What a [`SessionCache`] keeps of each session beside its DER encoding.
@@ -211,7 +212,7 @@ impl SessionCache {
     /// is kept as its encoding only. Whether it is still in the cache and has not expired.
     pub(super) fn keep_encoding(&self, id: &SessionId, spoilt: &SslSessionRef) -> bool {
         let expires_at = end_of_life(spoilt, self.now(), self.unix_time());
-        let Some(began) = self.peek(id, |session| session.began) else {
+        let Some(began) = self.peek(id, |session, _, _| session.began) else {
             return false;
         };
         if expires_at <= self.now() {
@@ -223,6 +224,37 @@ impl SessionCache {
         let kept = CachedSession { live: None, began };
         let insert = |encoded: Encoding| self.insert(id, kept, &encoded, expires_at);
         Encoding::of(spoilt).is_ok_and(|encoded| insert(encoded).is_ok())
+    }
+
+    /// Calls `read` with a live session: encoding, last moment, and when it began. Leaves no trace.
+    pub(super) fn peek_session(&self, id: &SessionId, read: impl FnOnce(&[u8], Time, Time)) {
+        self.peek(id, |session, encoded, expires_at| {
+            read(encoded, expires_at, session.began)
+        });
+    }
+
+    /// Inserts a session of another process of this machine, with the same clock.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Invalid`]: the bytes are no session. That the cache refuses one is none.
+    pub(super) fn insert_inherited(
+        &self,
+        id: &SessionId,
+        encoded: &[u8],
+        expires_at: Time,
+        began: Time,
+    ) -> Result<(), StateError> {
+        let live = match self.storage {
+            SessionStorage::Encoded => None,
+            storage => {
+                let session = SslSession::from_der(encoded);
+                let session = session.map_err(|_| StateError::Invalid("session"))?;
+                storage.keeps(&session).then_some(session)
+            }
+        };
+        let _ = self.insert(id, CachedSession { live, began }, encoded, expires_at);
+        Ok(())
     }
 
     /// Removes a session and hands it out, in one step: of any number of callers exactly one

@@ -21,6 +21,9 @@ pub struct EarlyDataStats {
     pub foreign: u64,
     /// Refused: this process has just started, and opens tickets of before.
     pub starting: u64,
+    /// Refused: this process hands over to its successor, or had no room for the flights that its
+    /// predecessor has remembered.
+    pub handover: u64,
     /// Refused: there were too many flights to remember another.
     pub full: u64,
     /// Refused: the client asks for another server name than that of its session.
@@ -40,6 +43,7 @@ counters!(EarlyDataOutcome of EarlyDataStats {
     TooOld: too_old,
     Foreign: foreign,
     Starting: starting,
+    Handover: handover,
     Full: full,
     NameDiffers: name_differs,
     AlpnDiffers: alpn_differs,

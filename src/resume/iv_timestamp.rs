@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher24;
 
+use zeroize::Zeroizing;
+
 use super::lineage::millis;
 use crate::clock::whole_millis;
+use crate::state::{Reader, StateError, Writer};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Bits of a timestamp in milliseconds: 34 years, then they begin anew.
@@ -29,6 +32,8 @@ const HALF: usize = 8;
 /// Writes and reads the timestamps of one process.
 pub(crate) struct IvTimestamps {
     prf: SipHasher24,
+    /// The function's key, for a successor of this process.
+    key: Zeroizing<[u8; 16]>,
     /// The least and the greatest wall offset of the tickets issued so far ([`ordered_offset`]). A
     /// ticket's wall offset is its session's time, by the wall clock, less its timestamp, by the
     /// ring's clock: it changes when the wall clock steps. Both begin with the clocks' own offset,
@@ -46,15 +51,33 @@ impl IvTimestamps {
     ///
     /// The operating system's, if it gives no random bytes.
     pub(crate) fn new(now: u64, unix: Duration) -> io::Result<Self> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(|error| match error.raw_os_error() {
+        let mut key = Zeroizing::new([0; 16]);
+        getrandom::fill(&mut *key).map_err(|error| match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
             None => io::Error::other(error.to_string()),
         })?;
-        Ok(Self {
+        Ok(Self::of(key, offsets_of_clocks(now, unix)))
+    }
+
+    fn of(key: Zeroizing<[u8; 16]>, offsets: [u64; 2]) -> Self {
+        Self {
             prf: SipHasher24::new_with_key(&key),
-            offsets: offsets_of_clocks(now, unix).map(AtomicU64::new),
-        })
+            key,
+            offsets: offsets.map(AtomicU64::new),
+        }
+    }
+
+    pub(crate) fn write_state(&self, out: &mut Writer) {
+        out.fixed(&*self.key);
+        for offset in &self.offsets {
+            out.number(offset.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Those of another process with the same clock: it and this one read each other's.
+    pub(crate) fn read_state(from: &mut Reader<'_>) -> Result<Self, StateError> {
+        let key = Zeroizing::new(from.fixed()?);
+        Ok(Self::of(key, [from.number()?, from.number()?]))
     }
 
     /// Completes an IV that begins with random bytes, for a session of that time (in seconds since
@@ -207,10 +230,7 @@ mod tests {
     fn a_process_that_has_forked_knows_the_tickets_of_its_siblings() {
         let day = Duration::from_secs(86_400);
         let parent = IvTimestamps::new(5_000, day).unwrap();
-        let sibling = IvTimestamps {
-            prf: parent.prf,
-            offsets: offsets_of_clocks(5_000, day).map(AtomicU64::new),
-        };
+        let sibling = IvTimestamps::of(parent.key.clone(), offsets_of_clocks(5_000, day));
         // A session of the second before last, which the sibling issues; then the wall clock steps.
         sibling.write(7_000, 86_401, &mut iv(1));
         let an_hour_on = day + Duration::from_secs(3_610);

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::Scope;
 use crate::Time;
 use crate::clock::whole_millis;
+use crate::state::{Reader, StateError, Writer};
 use crate::sync::{AtomicBool, Ordering};
 
 /// What a session carries of its scope: enough to find it among those of a process.
@@ -99,7 +100,52 @@ impl Revocations {
     }
 }
 
+impl Revocations {
+    pub(crate) fn write(&self, out: &mut Writer) {
+        let last = self.last.load();
+        last.of_all.write(out);
+        out.count(last.of_scopes.len());
+        for (scope, mark) in &last.of_scopes {
+            out.fixed(scope);
+            mark.write(out);
+        }
+    }
+
+    /// Adds those that [`write`](Self::write) has written, in a process with the same clock.
+    pub(crate) fn add(&self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        let of_all = Mark::read(from)?;
+        let scopes = from.count(size_of::<ScopeTag>() + 16)?;
+        let scopes = (0..scopes).map(|_| Ok((from.fixed()?, Mark::read(from)?)));
+        let scopes: Vec<(ScopeTag, Mark)> = scopes.collect::<Result<_, _>>()?;
+        if scopes.is_empty() && of_all.here == 0 {
+            return Ok(());
+        }
+        self.change(|last| {
+            last.of_all.join(of_all);
+            for (scope, mark) in &scopes {
+                last.of_scopes.entry(*scope).or_default().join(*mark);
+            }
+        });
+        Ok(())
+    }
+}
+
 impl Mark {
+    fn write(self, out: &mut Writer) {
+        out.number(self.here);
+        out.number(self.unix);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, StateError> {
+        let (here, unix) = (from.number()?, from.number()?);
+        Ok(Self { here, unix })
+    }
+
+    fn join(&mut self, other: Self) {
+        self.here = self.here.max(other.here);
+        self.unix = self.unix.max(other.unix);
+    }
+
     fn set(&mut self, now: Time, unix: Duration) {
         let after = |millis: u64| millis.saturating_add(1);
         self.here = self.here.max(after(now.as_millis()));

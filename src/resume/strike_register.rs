@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "openssl")]
+use crate::EntryView;
 use crate::clock::{Clock, ClockSource};
+#[cfg(feature = "openssl")]
+use crate::state::{Reader, StateError, Writer};
 use crate::{Cache, ConfigError, Refused, SessionId};
 
 /// Remembers for some time, exactly, which flights of early data were accepted (RFC 8446, section
@@ -102,6 +106,34 @@ impl StrikeRegister {
                 unreachable!("an entry without bytes, and no limit of bytes")
             }
         }
+    }
+
+    /// The flights, and until when each is remembered.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn write(&self, out: &mut Writer) {
+        let guard = self.flights.pin();
+        let now = self.flights.now();
+        let live = |flight: &EntryView<'_, ()>| flight.expires_at() >= now;
+        for flight in guard.iter().filter(live) {
+            out.bytes(flight.id().as_bytes());
+            out.time(flight.expires_at());
+        }
+    }
+
+    /// Remembers what [`write`](Self::write) has written, up to the end of the bytes, in a process
+    /// with the same clock. Whether there was room for all.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn add(&self, mut from: Reader<'_>) -> Result<bool, StateError> {
+        let mut had_room = true;
+        while !from.is_empty() {
+            let flight = SessionId::new(from.bytes()?);
+            let flight = flight.map_err(|_| StateError::Invalid("flight"))?;
+            let added = self
+                .flights
+                .insert_if_absent(&flight, (), &[], from.time()?);
+            had_room &= added.is_ok();
+        }
+        Ok(had_room)
     }
 
     /// Makes room of flights that are no longer remembered: to be called once a second.

@@ -234,6 +234,16 @@ fn without_padding(secret: &[u8], least: usize) -> &[u8] {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 8]);
 
+impl Fingerprint {
+    pub(super) fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -29,6 +29,7 @@
 mod aead;
 mod clock_reading;
 mod error;
+mod inherited;
 mod key;
 mod key_ring;
 mod key_set;
@@ -47,6 +48,7 @@ mod update;
 #[cfg(feature = "rustls")]
 pub use aead::{AeadKey, Gcm, Message};
 pub use error::{KeyFault, KeyLocation, NoRandomness, TicketKeyError};
+pub use inherited::InheritedRing;
 pub use key::{Fingerprint, TicketCipher, TicketKey};
 pub use key_ring::{KeyLookup, KeyRing, KeySource, RingKey};
 pub use key_set::{KeyEntry, TicketKeys};

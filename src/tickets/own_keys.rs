@@ -17,8 +17,8 @@ use crate::clock::Time;
 /// The secret of a period, and when the first period began.
 #[derive(Clone)]
 pub(super) struct OwnKeys {
-    secret: TicketSecret,
-    began: Time,
+    pub(super) secret: TicketSecret,
+    pub(super) began: Time,
 }
 
 impl OwnKeys {

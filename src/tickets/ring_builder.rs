@@ -6,12 +6,14 @@ use thiserror::Error;
 
 use super::clock_reading::ClockReading;
 use super::error::TicketKeyError;
+use super::inherited::InheritedRing;
 use super::key_ring::KeyRing;
 use super::key_set::TicketKeys;
 use super::policy::{PolicyError, TicketPolicy};
 use super::secret::{SecretError, TicketSecret};
 use super::ticket_ring::TicketRing;
 use crate::clock::{Clock, ClockSource};
+use crate::state::StateError;
 
 /// Configures a [`TicketRing`].
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,7 @@ pub struct TicketRingBuilder {
     policy: TicketPolicy,
     clock: ClockSource,
     source: Source,
+    inherited: Option<InheritedRing>,
 }
 
 /// Where the first keys come from.
@@ -92,19 +95,39 @@ impl TicketRingBuilder {
         self
     }
 
+    /// The ring goes on where that of another process of this machine stands, by the same clock:
+    /// keys are as old as they were, and what that ring made opens until its tickets have ended. A
+    /// ring of own keys makes the same later keys as the other one, if the policy's
+    /// [`period`](TicketPolicy::period) is the same.
+    pub fn inherit(mut self, ring: InheritedRing) -> Self {
+        self.inherited = Some(ring);
+        self
+    }
+
     /// Builds the ring.
     ///
     /// # Errors
     ///
-    /// [`TicketRingError`]: the policy has a value out of its range or does not fit the secret, or
-    /// the operating system gives no random bytes for a key that the ring makes.
+    /// [`TicketRingError`]: the policy has a value out of its range or does not fit the secret, the
+    /// operating system gives no random bytes for a key that the ring makes, or the ring to
+    /// [inherit](Self::inherit) is of another clock.
     pub fn build(self) -> Result<TicketRing, TicketRingError> {
         self.policy.check()?;
         let at = ClockReading::of(&self.clock);
-        let first = match self.source {
-            Source::OwnKeys => KeyRing::local(self.policy, at)?,
-            Source::Keys(keys) => KeyRing::given(&keys, None, self.policy, at)?,
-            Source::Secret(secret) => KeyRing::derived(secret, None, self.policy, at)?,
+        let policy = self.policy;
+        if let Some(inherited) = &self.inherited {
+            inherited.check_clock(at.now)?;
+        }
+        let before = |inherited: InheritedRing| inherited.before(policy, at);
+        let first = match (self.source, self.inherited) {
+            (Source::OwnKeys, None) => KeyRing::local(policy, at)?,
+            (Source::OwnKeys, Some(inherited)) => inherited.own(policy, at)?,
+            (Source::Keys(keys), inherited) => {
+                KeyRing::given(&keys, inherited.map(before).as_ref(), policy, at)?
+            }
+            (Source::Secret(secret), inherited) => {
+                KeyRing::derived(secret, inherited.map(before).as_ref(), policy, at)?
+            }
         };
         Ok(TicketRing::start(first, self.clock))
     }
@@ -123,4 +146,7 @@ pub enum TicketRingError {
     /// The secret gives no key at this time.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The ring to inherit is of another clock.
+    #[error(transparent)]
+    Inherited(#[from] StateError),
 }

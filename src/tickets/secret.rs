@@ -96,6 +96,20 @@ impl TicketSecret {
         }
     }
 
+    /// What a secret of [`of_own_keys`](Self::of_own_keys) consists of: bytes, seconds of a period,
+    /// the period that it is of.
+    pub(super) fn parts(&self) -> (&[u8; SECRET], u64, u64) {
+        (&self.secret, self.period, self.ratchet.unwrap_or(0))
+    }
+
+    /// What [`parts`](Self::parts) has said. None if no period has that length.
+    pub(super) fn restored(bytes: &[u8; SECRET], period: u64, index: u64) -> Option<Self> {
+        let longest = *Self::PERIOD.end();
+        let mut new = Self::zeros(Duration::from_secs(period), Some(index));
+        new.secret.copy_from_slice(bytes);
+        (1..=longest).contains(&period).then_some(new)
+    }
+
     /// How far the clocks of machines that share a secret may be apart: keys open that much longer.
     pub const SKEW: Duration = Duration::from_secs(60);
 

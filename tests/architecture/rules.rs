@@ -6,32 +6,33 @@ use crate::modules::{Crate, Edge};
 
 /// For each part of the library (a folder or a file of `src/`), the parts that it may use.
 /// `CONTRIBUTING.md` shows the same as a picture.
-const ARROWS: [(&str, &str); 14] = [
+const ARROWS: [(&str, &str); 15] = [
     ("sync", ""),
     ("lockfree", "sync"),
     ("error", ""),
     ("id", "error"),
     ("clock", "sync"),
     ("stats", ""),
+    ("state", "clock"),
     ("counters", "stats sync"),
     ("hooks", "id lockfree"),
     ("engine", "clock counters error id lockfree stats sync"),
     ("cache", "clock counters engine error id stats"),
-    ("tickets", "clock counters error id sync"),
+    ("tickets", "clock counters error id state sync"),
     (
         "resume",
-        "cache clock counters error hooks id stats sync tickets",
+        "cache clock counters error hooks id state stats sync tickets",
     ),
     (
         "openssl",
-        "cache clock error hooks id resume rustls stats sync tickets",
+        "cache clock error hooks id resume rustls state stats sync tickets",
     ),
     ("rustls", "cache clock error hooks id resume stats tickets"),
 ];
 
 /// Adapters to TLS libraries, and the parts whose private items they may use as well.
 const ADAPTERS: [&str; 2] = ["openssl", "rustls"];
-const SHARED_BY_ADAPTERS: [&str; 2] = ["resume", "sync"];
+const SHARED_BY_ADAPTERS: [&str; 3] = ["resume", "state", "sync"];
 
 fn part(file: &str) -> &str {
     file.split_once('/')

@@ -14,6 +14,7 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &EarlyDataStats) ->
         ("too_old", stats.too_old),
         ("foreign", stats.foreign),
         ("starting", stats.starting),
+        ("handover", stats.handover),
         ("full", stats.full),
         ("name_differs", stats.name_differs),
         ("alpn_differs", stats.alpn_differs),

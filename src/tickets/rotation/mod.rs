@@ -6,3 +6,4 @@ mod next_ring;
 mod renew;
 
 pub(crate) use counters::RotationCounters;
+pub(crate) use next_ring::NextRing;
