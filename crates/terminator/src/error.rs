@@ -9,6 +9,8 @@ use rekindle::tickets::TicketRingError;
 use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
+use crate::handover::HandoverError;
+
 /// Why the terminator did not start, or ended by itself. Each names the flag, file or address that
 /// the operator can fix.
 #[derive(Debug, Error)]
@@ -19,6 +21,14 @@ pub(crate) enum RunError {
     Thread(#[source] io::Error),
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    #[error("cannot take over from the process that serves: {0}")]
+    TakeOver(#[from] HandoverError),
+    #[error("cannot listen for a successor on {path} (--handover): {source}")]
+    Handover { path: PathBuf, source: io::Error },
+    #[error("there is no descriptor left: {0}")]
+    Descriptors(#[source] io::Error),
+    #[error("the sockets of systemd: {0}")]
+    Systemd(#[source] io::Error),
     #[error("cannot install signal handlers: {0}")]
     Signals(#[source] io::Error),
     #[error("{flag}: {source}")]

@@ -2,7 +2,7 @@
 //! bytes to an upstream.
 //!
 //! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket
-//! keys from [`key_source`]; [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`]
+//! keys from [`key_source`]; [`handover`] passes everything on at a restart, [`systemd`] is told. [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`]
 //! tells how large a cache should be, from live lookups or from a log.
 
 mod admin;
@@ -10,11 +10,13 @@ mod allocator;
 mod cli;
 mod commands;
 mod error;
+mod handover;
 mod key_flags;
 mod key_source;
 mod log_limit;
 mod serve;
 mod sizing;
+mod systemd;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -40,6 +40,7 @@ use super::http::{self, Answer, answer, text};
 use super::listener::{AdminListener, is_out_of_files};
 use super::metrics::Metrics;
 use super::phase::{AdminStream, Phases, overdue};
+use crate::handover::{Accepting, AcceptingState};
 use crate::log_limit::LogLimit;
 
 const READ: &str = "GET, HEAD";
@@ -48,6 +49,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Admin {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) drain: CancellationToken,
+    pub(crate) accepting: Arc<Accepting>,
     pub(crate) resumption: Resumption,
     /// Most connections at one time. Scrapers and health checks are few.
     pub(crate) connections: usize,
@@ -56,13 +58,31 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// Answers for as long as the process lives: health checks matter most during the drain.
+    /// Answers for as long as the process lives: health checks matter most during the drain. After
+    /// a handover the successor answers.
     pub(crate) async fn run(self, listener: AdminListener) {
         let mut connections = Connections::new(self.connections);
         let admin = Arc::new(self);
         let accept_errors = LogLimit::default();
+        let mut state = admin.accepting.watch();
         loop {
-            match listener.accept().await {
+            let now = *state.borrow_and_update();
+            let accepted = match now {
+                AcceptingState::HandedOver => return,
+                AcceptingState::Paused => {
+                    // An error: it never changes again.
+                    let Ok(()) = state.changed().await else {
+                        return;
+                    };
+                    continue;
+                }
+                AcceptingState::Open | AcceptingState::Draining => tokio::select! {
+                    biased;
+                    Ok(()) = state.changed() => continue,
+                    accepted = listener.accept() => accepted,
+                },
+            };
+            match accepted {
                 Ok((tcp, peer)) => {
                     let phases = Phases::begin();
                     let phase = phases.watch();

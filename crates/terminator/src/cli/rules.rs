@@ -3,6 +3,7 @@
 use super::broken::Broken;
 use super::settings::Settings;
 use super::words::{ClientAuthentication, ProxyProtocolOut};
+use crate::systemd;
 
 /// Every rule that the settings break.
 pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
@@ -50,7 +51,10 @@ fn demo(settings: &Settings) -> Vec<Broken> {
 fn proxy(settings: &Settings) -> Vec<Broken> {
     let (certs, keys) = (settings.cert.len(), settings.key.len());
     let needed = [
-        ("listen", settings.listen.is_empty()),
+        (
+            "listen",
+            settings.listen.is_empty() && !systemd::gives_sockets(),
+        ),
         ("upstream", settings.upstream.is_empty()),
         ("cert", certs == 0),
         ("key", keys == 0),

@@ -118,6 +118,11 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<Address>,
 
+    /// A Unix socket by which a terminator that is started with the same path takes over from this
+    /// one: listeners, ticket keys, sessions. If one listens there now, this one takes over from it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) handover: Option<PathBuf>,
+
     /// How the log on standard error is written: lines of text, or a JSON object a line
     #[arg(long, value_name = "text|json", default_value = "text")]
     pub(crate) log: LogFormat,
@@ -169,7 +174,7 @@ pub(crate) struct ProxySettings {
 }
 
 impl Settings {
-    /// At least one address.
+    /// At least one address, unless systemd gives sockets.
     pub(crate) fn listen(&self) -> &[Address] {
         &self.listen
     }

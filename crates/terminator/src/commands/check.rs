@@ -64,7 +64,7 @@ fn client_certificates(settings: &Settings) -> Vec<ConfigurationFault> {
 
 fn ticket_keys(settings: &Settings) -> Option<ConfigurationFault> {
     let tickets = settings.tickets()?;
-    let (flag, reason) = match key_source::open(&tickets).err()? {
+    let (flag, reason) = match key_source::open(&tickets, None).err()? {
         RunError::TicketKeys { flag, source } => (flag, source.to_string()),
         error => ("--ticket-keys", error.to_string()),
     };

@@ -1,6 +1,6 @@
 //! The ring of ticket keys at the start, and what the log says of key files.
 
-use rekindle::tickets::{TicketRing, Update};
+use rekindle::tickets::{InheritedRing, TicketRing, Update};
 use rekindle_key_files::{Notice, TicketKeyFile};
 use tracing::{error, info, warn};
 
@@ -31,12 +31,16 @@ impl WatchedKeyFile {
     }
 }
 
-/// A ring, and the file of its keys. Without a file the ring makes its own keys. A file that gives
+/// A ring, which may go on for that of another process, and the file of its keys. Without a file the ring makes its own keys. A file that gives
 /// no keys is an error.
 pub(crate) fn open(
     settings: &TicketSettings,
+    inherited: Option<InheritedRing>,
 ) -> Result<(TicketRing, Option<WatchedKeyFile>), RunError> {
-    let ring = TicketRing::builder().policy(settings.policy);
+    let mut ring = TicketRing::builder().policy(settings.policy);
+    if let Some(inherited) = inherited {
+        ring = ring.inherit(inherited);
+    }
     let (flag, file) = match &settings.from {
         KeysFrom::Here => {
             let ring = ring.own_keys().build().map_err(RunError::OwnTicketKeys)?;

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::connection::serve;
 use super::deadlines::Deadlines;
 use super::frontend::Frontend;
+use crate::handover::AcceptingState;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -20,7 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_QUEUE: usize = 1 << 16;
 
 impl Frontend {
-    /// Accepts until the drain begins, then what waits, and closes the listener.
+    /// Accepts until the drain begins, then what waits, and closes the listener. What waits at a
+    /// listener that was handed over is the successor's.
     pub(super) async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
@@ -28,12 +30,24 @@ impl Frontend {
         deadlines: Deadlines,
     ) {
         let mut pause = FIRST_PAUSE;
-        let drain = self.drain.clone();
-        let mut drain = std::pin::pin!(drain.cancelled());
+        let mut state = self.accepting.watch();
         loop {
+            let now = *state.borrow_and_update();
+            match now {
+                AcceptingState::Open => {}
+                AcceptingState::Draining => break,
+                AcceptingState::HandedOver => return,
+                AcceptingState::Paused => {
+                    // An error: it never changes again.
+                    let Ok(()) = state.changed().await else {
+                        return;
+                    };
+                    continue;
+                }
+            }
             let accepted = tokio::select! {
                 biased;
-                () = &mut drain => break,
+                _ = state.changed() => continue,
                 accepted = listener.accept() => accepted,
             };
             match accepted {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use crate::admin::Metrics;
+use crate::handover::Accepting;
 use crate::log_limit::LogLimit;
 
 /// Everything that the workers share.
@@ -15,7 +16,8 @@ pub(super) struct Frontend {
     pub(super) live: ArcSwap<Live>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) max_connections: usize,
-    /// From then on no connections are accepted.
+    pub(super) accepting: Arc<Accepting>,
+    /// Connections are to end.
     pub(super) drain: CancellationToken,
     pub(super) log_limits: LogLimits,
 }

@@ -26,6 +26,7 @@ mod sockets;
 mod tls;
 mod tunnel;
 mod upstream;
+mod watchdog;
 mod worker;
 
 pub(crate) use self::server::run;

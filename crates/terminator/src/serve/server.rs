@@ -1,7 +1,9 @@
 //! The life of the process: start, serve, drain.
 
+use std::env;
 use std::future::Future;
 use std::io::{self, Write};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -11,8 +13,9 @@ use arc_swap::ArcSwap;
 use rekindle::openssl::{EarlyData, Resumption};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::background::{self, Asker, Turn};
 use super::demo::instructions;
@@ -23,12 +26,18 @@ use super::reload::Reloader;
 use super::signals::{Signals, StopSignals};
 use super::sockets;
 use super::upstream::Upstreams;
+use super::watchdog::Watchdog;
 use super::worker::{Runtimes, Workers};
 use crate::admin::{Admin, AdminListener, Metrics};
 use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
 use crate::error::RunError;
+use crate::handover::{
+    Accepting, AcceptingState, GivenSocket, Inheritance, Predecessor, Purpose, Sockets,
+    start_successor,
+};
 use crate::key_source::{self, WatchedKeyFile};
 use crate::sizing::ReuseEstimator;
+use crate::systemd;
 
 /// The exit code after a second interrupt: the shell's number for SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -38,80 +47,199 @@ pub(crate) async fn run(
     settings: Settings,
     tickets: &TicketSettings,
 ) -> Result<(), RunError> {
+    // Replaced by a package, it is the new program that a successor runs.
+    let program = env::current_exe();
     // First of all, so that no SIGHUP or SIGTERM during the start is lost.
-    let signals = Signals::install().map_err(RunError::Signals)?;
-    let (ticket_keys, resumption) = resumption(&settings, tickets)?;
-    let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
-    let proxy = settings.proxy();
-    let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
-    let upstreams = Arc::new(Upstreams::new(upstreams));
-    let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
-    let parts = Parts::load(&settings)?;
-    parts.report(&metrics);
-    let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use())?;
-
-    let workers = settings.threads.map_or_else(cores, usize::from);
-    let (listeners, listening) = bind_all(settings.listen(), settings.backlog, workers)?;
-    let admin = match &settings.admin {
-        Some(address) => Some(bind("--admin", address).await?),
-        None => None,
-    };
-    let is_demo = settings.proxy().is_none();
-    let max_connections = settings.max_connections as usize;
-    let runtimes = Runtimes::new(listeners.len()).map_err(RunError::Runtime)?;
-    // Counts what is open now.
-    let files_each = if is_demo { 1 } else { 2 };
-    let budget = sockets::raise_open_files(max_connections, files_each)?;
-
-    let drain = CancellationToken::new();
-    let frontend = Arc::new(Frontend {
-        live: ArcSwap::from_pointee(live),
-        metrics: Arc::clone(&metrics),
-        max_connections: budget.clients,
-        drain: drain.clone(),
-        log_limits: LogLimits::default(),
-    });
-    let reloader = Reloader {
+    let mut signals = Signals::install().map_err(RunError::Signals)?;
+    let mut inheritance = Inheritance::find(settings.handover.as_deref(), settings.sessions)?;
+    let (ticket_keys, resumption) = resumption(&settings, tickets, inheritance.as_mut())?;
+    let given = given_sockets(inheritance.as_mut())?;
+    let handover = settings.handover.clone();
+    let start = Server::start(
         configuration,
         settings,
-        parts,
-        upstreams: Arc::clone(&upstreams),
         ticket_keys,
-        retried: Instant::now(),
-        retry_error: None,
-        resumption: resumption.clone(),
-        frontend: Arc::clone(&frontend),
-    };
-    let reload = spawn_reloader(reloader).map_err(RunError::Thread)?;
+        resumption.clone(),
+        given,
+    );
+    let Server {
+        mut workers,
+        frontend,
+        sockets,
+        reload,
+        announcement,
+    } = start.await?;
     tokio::spawn(forward(signals.reload, reload));
-    // A sweep of the cache takes milliseconds, for which no worker should stop.
-    resumption.spawn_maintenance().map_err(RunError::Thread)?;
-    let admin_at = admin.as_ref().map(|(_, address)| *address);
-    if let Some((admin, _)) = admin {
-        let admin_service = Admin {
-            metrics: Arc::clone(&metrics),
-            drain: drain.clone(),
-            resumption,
-            connections: budget.admin,
-            upstreams: Box::new(move || (upstreams.healthy(), upstreams.total())),
-        };
-        let admin = AdminListener::new(admin).map_err(RunError::Admin)?;
-        tokio::spawn(admin_service.run(admin));
+    if let Some(mut inheritance) = inheritance {
+        inheritance.take_sessions(&resumption)?;
+        inheritance.take_over(&resumption)?;
     }
-    let mut workers = Workers::spawn(runtimes, listeners, &frontend).map_err(RunError::Thread)?;
-    announce(&listening, admin_at, is_demo);
+    frontend.accepting.set(AcceptingState::Open);
+    let (done, mut handed_over) = mpsc::channel(1);
+    let predecessor = Predecessor {
+        resumption,
+        accepting: Arc::clone(&frontend.accepting),
+        sockets: Arc::clone(&sockets),
+        done,
+    };
+    if let Some(path) = handover {
+        let listening = predecessor.clone().listen(&path);
+        listening.map_err(|source| RunError::Handover { path, source })?;
+    }
+    announcement.make();
+    systemd::ready();
 
-    let mut stop = signals.stop;
-    let (signal, failure) = tokio::select! {
-        signal = stop.received() => (signal, Ok(())),
-        error = workers.failed() => ("a worker has failed", Err(error.into())),
+    let (why, ended) = loop {
+        tokio::select! {
+            signal = signals.stop.received() => break (signal, Ok(())),
+            error = workers.failed() => break ("a worker has failed", Err(error.into())),
+            Some(_) = handed_over.recv() => break ("a successor serves", Ok(())),
+            Some(()) = signals.successor.recv() => match &program {
+                Ok(program) => start_successor(predecessor.clone(), program),
+                Err(error) => error!(%error, "cannot tell this program's file"),
+            },
+        }
     };
     let drain_timeout = frontend.live.load().drain_timeout;
-    let seconds = drain_timeout.as_secs();
-    info!(signal, open = metrics.active(), seconds, "draining");
-    drain.cancel();
-    end(&mut workers, &metrics, drain_timeout, &mut stop).await;
-    failure
+    let (open, seconds) = (frontend.metrics.active(), drain_timeout.as_secs());
+    info!(because = why, open, seconds, "draining");
+    if frontend.accepting.drain() {
+        systemd::stopping();
+    }
+    sockets.close();
+    frontend.drain.cancel();
+    let stop = &mut signals.stop;
+    end(&mut workers, &frontend.metrics, drain_timeout, stop).await;
+    ended
+}
+
+/// What serves, once it may accept.
+struct Server {
+    workers: Workers,
+    frontend: Arc<Frontend>,
+    sockets: Arc<Sockets>,
+    reload: Asker,
+    announcement: Announcement,
+}
+
+impl Server {
+    /// Everything that can fail.
+    async fn start(
+        configuration: Configuration,
+        settings: Settings,
+        ticket_keys: Option<WatchedKeyFile>,
+        resumption: Resumption,
+        given: Vec<GivenSocket>,
+    ) -> Result<Self, RunError> {
+        let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
+        let proxy = settings.proxy();
+        let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
+        let upstreams = Arc::new(Upstreams::new(upstreams));
+        let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
+        let parts = Parts::load(&settings)?;
+        parts.report(&metrics);
+        let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use())?;
+
+        let (of_admin, given) = given
+            .into_iter()
+            .partition(|given| given.purpose == Purpose::Admin);
+        let workers = settings.threads.map_or_else(cores, usize::from);
+        let listeners = bind_all(settings.listen(), settings.backlog, workers, given)?;
+        let admin = admin_listener(&settings, of_admin).await?;
+        let sockets = Arc::new(Sockets::default());
+        listeners.share(&sockets).map_err(RunError::Descriptors)?;
+        if let Some((admin, _)) = &admin {
+            let shared = sockets.add(Purpose::Admin, admin);
+            shared.map_err(RunError::Descriptors)?;
+        }
+        let is_demo = settings.proxy().is_none();
+        let max_connections = settings.max_connections as usize;
+        let runtimes = Runtimes::new(workers).map_err(RunError::Runtime)?;
+        // Counts what is open now.
+        let files_each = if is_demo { 1 } else { 2 };
+        let budget = sockets::raise_open_files(max_connections, files_each)?;
+
+        let drain = CancellationToken::new();
+        let accepting = Arc::new(Accepting::new(AcceptingState::Paused));
+        let frontend = Arc::new(Frontend {
+            live: ArcSwap::from_pointee(live),
+            metrics: Arc::clone(&metrics),
+            max_connections: budget.clients,
+            accepting: Arc::clone(&accepting),
+            drain: drain.clone(),
+            log_limits: LogLimits::default(),
+        });
+        let announcement = Announcement {
+            listening: listeners.bound.iter().map(|(_, local)| *local).collect(),
+            admin: admin.as_ref().map(|(_, address)| *address),
+            is_demo,
+        };
+        let reloader = Reloader {
+            configuration,
+            settings,
+            parts,
+            upstreams: Arc::clone(&upstreams),
+            ticket_keys,
+            retried: Instant::now(),
+            retry_error: None,
+            resumption: resumption.clone(),
+            frontend: Arc::clone(&frontend),
+        };
+        let reload = spawn_reloader(reloader).map_err(RunError::Thread)?;
+        if let Some((admin, _)) = admin {
+            let admin_service = Admin {
+                metrics,
+                drain,
+                accepting,
+                resumption: resumption.clone(),
+                connections: budget.admin,
+                upstreams: Box::new(move || (upstreams.healthy(), upstreams.total())),
+            };
+            let admin = AdminListener::new(admin).map_err(RunError::Admin)?;
+            tokio::spawn(admin_service.run(admin));
+        }
+        // A sweep of the cache takes milliseconds, for which no worker should stop.
+        resumption.spawn_maintenance().map_err(RunError::Thread)?;
+        let watchdog = Watchdog::new(workers);
+        if let Some(watchdog) = watchdog.clone() {
+            tokio::spawn(watchdog.report());
+        }
+        let workers = Workers::spawn(runtimes, listeners.groups, &frontend, watchdog);
+        Ok(Self {
+            workers: workers.map_err(RunError::Thread)?,
+            frontend,
+            sockets,
+            reload,
+            announcement,
+        })
+    }
+}
+
+/// The sockets of a predecessor or, without one, of systemd.
+fn given_sockets(inheritance: Option<&mut Inheritance>) -> Result<Vec<GivenSocket>, RunError> {
+    match inheritance {
+        Some(inheritance) => Ok(mem::take(&mut inheritance.sockets)),
+        None => systemd::sockets().map_err(RunError::Systemd),
+    }
+}
+
+/// The admin address's listener, and its address with the port that was chosen.
+async fn admin_listener(
+    settings: &Settings,
+    given: Vec<GivenSocket>,
+) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
+    let given = given.into_iter().next().map(|given| {
+        let socket = std::net::TcpListener::from(given.socket);
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        Ok((TcpListener::from_std(socket)?, local))
+    });
+    let given = given.transpose().map_err(RunError::Admin)?;
+    match (&settings.admin, given) {
+        (Some(_), Some(given)) => Ok(Some(given)),
+        (Some(address), None) => bind("--admin", address).await.map(Some),
+        (None, _) => Ok(None),
+    }
 }
 
 fn cores() -> usize {
@@ -122,8 +250,12 @@ fn cores() -> usize {
 fn resumption(
     settings: &Settings,
     tickets: &TicketSettings,
+    mut inheritance: Option<&mut Inheritance>,
 ) -> Result<(Option<WatchedKeyFile>, Resumption), RunError> {
-    let (ring, source) = key_source::open(tickets)?;
+    let inherited = inheritance
+        .as_mut()
+        .and_then(|inheritance| inheritance.ring.take());
+    let (ring, source) = key_source::open(tickets, inherited)?;
     if !settings.stateless_tickets && !matches!(tickets.from, KeysFrom::Here) {
         warn!("ticket keys have no effect while --tickets is off");
     }
@@ -137,6 +269,9 @@ fn resumption(
         .ticket_ring(Arc::new(ring));
     if let Some(bytes) = settings.tls.early_data {
         resumption = resumption.early_data(EarlyData::up_to(bytes));
+    }
+    if let Some(state) = inheritance.and_then(|inheritance| inheritance.state.take()) {
+        resumption = resumption.inherit(state);
     }
     Ok((source, resumption.build()?))
 }
@@ -158,27 +293,40 @@ async fn bind(
     })
 }
 
-/// Tells scripts and operators the addresses. Standard output may be closed.
-fn announce(listening: &[SocketAddr], admin: Option<SocketAddr>, demo: bool) {
-    let mut out = io::stdout().lock();
-    let (version, openssl) = (env!("CARGO_PKG_VERSION"), openssl::version::version());
-    let _ = writeln!(out, "rekindle-terminator {version}, {openssl}");
-    if let Some(admin) = admin {
-        let _ = writeln!(out, "admin on {admin}");
+/// The addresses, for scripts and operators.
+struct Announcement {
+    listening: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+    is_demo: bool,
+}
+
+impl Announcement {
+    /// Standard output may be closed.
+    fn make(&self) {
+        let mut out = io::stdout().lock();
+        let (version, openssl) = (env!("CARGO_PKG_VERSION"), openssl::version::version());
+        let _ = writeln!(out, "rekindle-terminator {version}, {openssl}");
+        if let Some(admin) = self.admin {
+            let _ = writeln!(out, "admin on {admin}");
+        }
+        for address in &self.listening {
+            let _ = writeln!(out, "listening on {address}");
+        }
+        if self.is_demo {
+            let _ = writeln!(out, "{}", instructions(self.listening[0], self.admin));
+        }
+        let _ = out.flush();
     }
-    for address in listening {
-        let _ = writeln!(out, "listening on {address}");
-    }
-    if demo {
-        let _ = writeln!(out, "{}", instructions(listening[0], admin));
-    }
-    let _ = out.flush();
 }
 
 /// Reloads when it is asked to, and looks at the files of ticket keys once a second.
 fn spawn_reloader(mut reloader: Reloader) -> io::Result<Asker> {
     background::spawn("reload", move |turn| match turn {
-        Turn::Asked => reloader.reload(),
+        Turn::Asked => {
+            systemd::reloading();
+            reloader.reload();
+            systemd::ready();
+        }
         Turn::Tick => reloader.look_at_ticket_keys(),
     })
 }

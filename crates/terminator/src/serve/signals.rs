@@ -9,6 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     /// SIGHUP: reload.
     pub(crate) reload: Signal,
+    /// SIGUSR2: start a successor.
+    pub(crate) successor: Signal,
     /// SIGTERM and SIGINT: drain.
     pub(crate) stop: StopSignals,
 }
@@ -23,6 +25,7 @@ impl Signals {
     pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             reload: signal(SignalKind::hangup())?,
+            successor: signal(SignalKind::user_defined2())?,
             stop: StopSignals {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,

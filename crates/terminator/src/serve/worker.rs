@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::deadlines::Deadlines;
 use super::frontend::Frontend;
+use super::watchdog::Watchdog;
 use crate::error::WorkerError;
 
 /// The running workers.
@@ -31,12 +32,17 @@ impl Workers {
         mut runtimes: Runtimes,
         groups: Vec<Vec<TcpListener>>,
         frontend: &Arc<Frontend>,
+        watchdog: Option<Watchdog>,
     ) -> io::Result<Self> {
         let (alive, failures) = mpsc::channel(runtimes.0.len().max(1));
         let abort = CancellationToken::new();
         for (number, (runtime, listeners)) in runtimes.0.drain(..).zip(groups).enumerate() {
             let (frontend, abort, alive) = (Arc::clone(frontend), abort.clone(), alive.clone());
+            let watchdog = watchdog.clone();
             let run = move || {
+                if let Some(watchdog) = watchdog {
+                    runtime.spawn(watchdog.beat(number));
+                }
                 let served = || runtime.block_on(serve(frontend, listeners, abort, &alive));
                 if catch_unwind(AssertUnwindSafe(served)).is_err() {
                     let _ = alive.try_send(WorkerError::Accept("it panicked".into()));
@@ -54,8 +60,11 @@ impl Workers {
 
     /// Waits for a worker that accepts no longer, though no drain has begun.
     pub(super) async fn failed(&mut self) -> WorkerError {
-        let failure = self.failures.recv().await;
-        failure.unwrap_or(WorkerError::Accept("all threads have ended".into()))
+        match self.failures.recv().await {
+            Some(failure) => failure,
+            // All have ended, as they were told to.
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits until all connections have ended; after the drain has begun, or this never ends.
@@ -138,6 +147,7 @@ mod tests {
     use super::*;
     use crate::admin::Metrics;
     use crate::cli::Settings;
+    use crate::handover::{Accepting, AcceptingState};
     use crate::serve::frontend::LogLimits;
     use crate::serve::parts::Parts;
     use crate::serve::upstream::Upstreams;
@@ -155,6 +165,7 @@ mod tests {
             live: ArcSwap::from_pointee(live.unwrap()),
             metrics: Arc::new(Metrics::new(&resumption, reuse, upstreams)),
             max_connections: 1,
+            accepting: Arc::new(Accepting::new(AcceptingState::Open)),
             drain: CancellationToken::new(),
             log_limits: LogLimits::default(),
         })
@@ -182,10 +193,11 @@ mod tests {
         };
         let groups = vec![vec![good()], vec![broken(), good(), broken()]];
         let frontend = frontend();
-        let mut workers = Workers::spawn(Runtimes::new(2).unwrap(), groups, &frontend).unwrap();
+        let mut workers =
+            Workers::spawn(Runtimes::new(2).unwrap(), groups, &frontend, None).unwrap();
         let error = workers.failed().await;
         assert!(matches!(error, WorkerError::Listener(_)), "{error}");
-        frontend.drain.cancel();
+        frontend.accepting.set(AcceptingState::Draining);
         workers.ended().await;
     }
 }

@@ -11,21 +11,21 @@ use rekindle_test_servers::{Files, Printed, TlsClient, Visitor, s_client_get, se
 use crate::common::told::{Told, read_request, reporter};
 use crate::common::{DEADLINE, Terminator, connect};
 
-const REQUEST: &[u8] = b"GET /early HTTP/1.0\r\n\r\n";
+pub(crate) const REQUEST: &[u8] = b"GET /early HTTP/1.0\r\n\r\n";
 const ANSWER: &[u8] = b"the upstream's answer";
 const TICKETS: [&str; 2] = ["on", "off"];
 const LIMIT: u32 = 4096;
 
 /// What one connection brought to an upstream: the header, then pieces, then how it ended.
 #[derive(Debug)]
-struct Visit {
-    told: Told,
+pub(crate) struct Visit {
+    pub(crate) told: Told,
     request: String,
     ended: Receiver<io::Result<Vec<u8>>>,
 }
 
 /// An upstream that answers a request, and then takes what comes.
-fn upstream() -> (SocketAddr, Receiver<Visit>) {
+pub(crate) fn upstream() -> (SocketAddr, Receiver<Visit>) {
     let (sender, visits): (Sender<Visit>, _) = channel();
     let address = serve(move |mut tcp| {
         let told = Told::read(&mut tcp)?;
@@ -53,7 +53,7 @@ fn start(upstream: SocketAddr, words: &str) -> Terminator {
 }
 
 /// A session of a full handshake with a request and its answer.
-fn session(terminator: &Terminator) -> SslSession {
+pub(crate) fn session(terminator: &Terminator) -> SslSession {
     let client = TlsClient::new(SslVersion::TLS1_3);
     let mut stream = client.connect(terminator.address);
     stream.write_all(REQUEST).expect("it is sent");
@@ -68,9 +68,9 @@ fn session(terminator: &Terminator) -> SslSession {
 
 /// A client's socket, which keeps what was sent.
 #[derive(Debug)]
-struct Recorded {
+pub(crate) struct Recorded {
     tcp: TcpStream,
-    sent: Vec<u8>,
+    pub(crate) sent: Vec<u8>,
 }
 
 impl Read for Recorded {
@@ -92,7 +92,11 @@ impl Write for Recorded {
 
 /// Sends a flight: a ClientHello that offers the session, and early data. OpenSSL's client then
 /// reads what is answered, and sends its Finished when it is told to finish the handshake.
-fn flight(terminator: &Terminator, session: &SslSession, early: &[u8]) -> SslStream<Recorded> {
+pub(crate) fn flight(
+    terminator: &Terminator,
+    session: &SslSession,
+    early: &[u8],
+) -> SslStream<Recorded> {
     let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL");
     builder.set_verify(SslVerifyMode::NONE);
     let mut ssl = Ssl::new(&builder.build()).expect("OpenSSL");
@@ -116,7 +120,7 @@ fn flight(terminator: &Terminator, session: &SslSession, early: &[u8]) -> SslStr
 
 /// The next visit, which must come.
 #[track_caller]
-fn next(visits: &Receiver<Visit>) -> Visit {
+pub(crate) fn next(visits: &Receiver<Visit>) -> Visit {
     visits
         .recv_timeout(DEADLINE)
         .expect("the upstream is visited")

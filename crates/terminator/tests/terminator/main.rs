@@ -21,6 +21,7 @@ mod early_data;
 mod endings;
 mod failed_reload;
 mod half_open;
+mod handover;
 mod held_tickets;
 mod key_rotation;
 mod keys;

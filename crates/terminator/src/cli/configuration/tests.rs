@@ -45,6 +45,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("tickets-per-handshake", "4"),
     ("early-data", "16384"),
     ("admin", r#""127.0.0.1:9443""#),
+    ("handover", r#""handover.sock""#),
     ("log", r#""json""#),
     ("threads", "2"),
     ("handshake-timeout", "5"),

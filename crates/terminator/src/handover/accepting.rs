@@ -1,0 +1,54 @@
+//! Whether new connections are accepted.
+
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptingState {
+    Open,
+    /// For as long as a handover takes: clients wait in the kernel's queues.
+    Paused,
+    /// The process ends: what the kernel has queued is accepted, and then the listeners are closed.
+    Draining,
+    /// A successor has the listeners, and what the kernel has queued.
+    HandedOver,
+}
+
+/// Tells the tasks that accept.
+#[derive(Debug)]
+pub(crate) struct Accepting(watch::Sender<AcceptingState>);
+
+impl Accepting {
+    pub(crate) fn new(state: AcceptingState) -> Self {
+        Self(watch::Sender::new(state))
+    }
+
+    pub(crate) fn set(&self, state: AcceptingState) {
+        self.0.send_replace(state);
+    }
+
+    /// The process ends. Whether it still had the listeners.
+    pub(crate) fn drain(&self) -> bool {
+        self.0.send_if_modified(|state| {
+            let is_ours = *state != AcceptingState::HandedOver;
+            if is_ours {
+                *state = AcceptingState::Draining;
+            }
+            is_ours
+        })
+    }
+
+    /// Changes from one state to another. Whether it was in the first one.
+    pub(crate) fn change(&self, from: AcceptingState, to: AcceptingState) -> bool {
+        self.0.send_if_modified(|state| {
+            let is_from = *state == from;
+            if is_from {
+                *state = to;
+            }
+            is_from
+        })
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<AcceptingState> {
+        self.0.subscribe()
+    }
+}

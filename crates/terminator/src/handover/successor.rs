@@ -1,0 +1,121 @@
+//! The process that starts: takes over from the one that serves.
+
+use std::env;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use rekindle::openssl::{InheritedState, Resumption};
+use rekindle::tickets::InheritedRing;
+use tracing::info;
+
+use super::channel::{Channel, Kind, VERSION};
+use super::error::HandoverError;
+use super::sockets::{GivenSocket, Purpose};
+use super::start::STANDARD_INPUT;
+
+/// How long the predecessor may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a predecessor hands over.
+#[derive(Debug)]
+pub(crate) struct Inheritance {
+    channel: Channel,
+    pub(crate) sockets: Vec<GivenSocket>,
+    /// For the ring of ticket keys and the resumption, which are built of them.
+    pub(crate) ring: Option<InheritedRing>,
+    pub(crate) state: Option<InheritedState>,
+}
+
+impl Inheritance {
+    /// The process that has started this one, or the one that listens at `path`, if there is any.
+    pub(crate) fn find(path: Option<&Path>, sessions: u32) -> Result<Option<Self>, HandoverError> {
+        if env::var_os(STANDARD_INPUT).is_some() {
+            return Self::begin(of_standard_input()?, sessions).map(Some);
+        }
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        match UnixStream::connect(path) {
+            Ok(stream) => Self::begin(stream, sessions).map(Some),
+            // There is none, or it has ended and left its socket.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn begin(stream: UnixStream, sessions: u32) -> Result<Self, HandoverError> {
+        let mut channel = Channel::new(stream, PATIENCE);
+        let hello = [VERSION.to_be_bytes(), sessions.to_be_bytes()].concat();
+        channel.send(Kind::Hello, &hello)?;
+        let mut sockets = Vec::new();
+        let ring = loop {
+            let message = channel.receive()?;
+            match (message.kind, message.socket) {
+                (Kind::Ring, None) => break InheritedRing::parse(&message.content)?,
+                (Kind::Socket, Some(socket)) => {
+                    let purpose = match &message.content[..] {
+                        b"admin" => Purpose::Admin,
+                        b"" => Purpose::Listen(None),
+                        address => {
+                            let address = String::from_utf8_lossy(address).into_owned();
+                            Purpose::Listen(Some(address))
+                        }
+                    };
+                    sockets.push(GivenSocket { purpose, socket });
+                }
+                _ => return Err(HandoverError::Protocol("another message than a socket")),
+            }
+        };
+        let state = InheritedState::parse(&channel.expect(Kind::State)?.content)?;
+        Ok(Self {
+            channel,
+            sockets,
+            ring: Some(ring),
+            state: Some(state),
+        })
+    }
+
+    /// Takes the sessions, while the predecessor serves.
+    pub(crate) fn take_sessions(&mut self, resumption: &Resumption) -> Result<(), HandoverError> {
+        loop {
+            let message = self.channel.receive()?;
+            match message.kind {
+                Kind::Sessions => resumption.inherit_sessions(&message.content)?,
+                Kind::End => return Ok(()),
+                _ => return Err(HandoverError::Protocol("another message than sessions")),
+            }
+        }
+    }
+
+    /// Takes over: when this returns, the predecessor accepts nothing any more. Nothing may fail
+    /// after this.
+    pub(crate) fn take_over(mut self, resumption: &Resumption) -> Result<(), HandoverError> {
+        self.channel.send(Kind::Prepared, &[])?;
+        let flights = self.channel.expect(Kind::Flights)?;
+        resumption.inherit_flights(&flights.content)?;
+        self.take_sessions(resumption)?;
+        self.channel.send(Kind::Taken, &[])?;
+        self.channel.expect(Kind::Go)?;
+        let sessions = resumption.cache().len();
+        info!(sessions, "handover: taken over");
+        Ok(())
+    }
+}
+
+/// The socket that a predecessor has left there, and nothing in its place.
+fn of_standard_input() -> io::Result<UnixStream> {
+    let stream = io::stdin().as_fd().try_clone_to_owned()?;
+    let nothing = std::fs::File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(nothing)?;
+    Ok(stream.into())
+}
