@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
+use rustix::fs::fstat;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sockets;
@@ -98,6 +99,8 @@ impl Given {
             let socket = Socket::from(socket);
             let local = listening_at(&socket).map_err(RunError::Systemd)?;
             match sorted.iter_mut().find(|known| known.local == local) {
+                // The workers of the predecessor share it, or it is systemd's as well.
+                Some(known) if known.sockets.iter().any(|known| is_same(known, &socket)) => {}
                 Some(known) => known.sockets.push(socket),
                 None => sorted.push(GivenAddress {
                     text,
@@ -142,6 +145,12 @@ impl GivenAddress {
         let listeners = sockets.into_iter().map(TcpListener::from).collect();
         Ok((listeners, local))
     }
+}
+
+/// Whether two descriptors are of one socket.
+fn is_same(one: &Socket, other: &Socket) -> bool {
+    let inode = |socket: &Socket| fstat(socket).ok().map(|stat| stat.st_ino);
+    inode(one).is_some_and(|one| Some(one) == inode(other))
 }
 
 /// The address of a listening socket of TCP.

@@ -215,12 +215,12 @@ impl Server {
     }
 }
 
-/// The sockets of a predecessor or, without one, of systemd.
+/// The sockets of a predecessor, and those of systemd.
 fn given_sockets(inheritance: Option<&mut Inheritance>) -> Result<Vec<GivenSocket>, RunError> {
-    match inheritance {
-        Some(inheritance) => Ok(mem::take(&mut inheritance.sockets)),
-        None => systemd::sockets().map_err(RunError::Systemd),
-    }
+    let inherited = inheritance.map(|inheritance| mem::take(&mut inheritance.sockets));
+    let mut given = inherited.unwrap_or_default();
+    given.extend(systemd::sockets().map_err(RunError::Systemd)?);
+    Ok(given)
 }
 
 /// The admin address's listener, and its address with the port that was chosen.

@@ -1,19 +1,16 @@
 //! Restarts that lose nothing: a successor takes over from the process that serves, or has no
 //! effect on it.
 
-use std::env;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use openssl::ssl::SslVersion;
-use rekindle_test_servers::{Files, Process, Signal, TlsClient, Visitor, echo};
+use rekindle_test_servers::{Files, Process, Signal, Visitor, echo};
 use rustix::process::geteuid;
 
 use crate::common::client::{receive, receive_all, send, tls_connect};
@@ -150,107 +147,6 @@ fn successor_of(terminator: &Terminator) -> rustix::process::Pid {
         .rsplit_once("pid=")
         .and_then(|(_, pid)| pid.trim().parse().ok());
     rustix::process::Pid::from_raw(pid.expect("a number")).expect("not zero")
-}
-
-/// Clients that come back all the time: what went wrong, and how often they resumed.
-#[derive(Debug, Default)]
-struct Load {
-    stop: AtomicBool,
-    failed: AtomicU64,
-    resumed: AtomicU64,
-    full: AtomicU64,
-}
-
-impl Load {
-    fn visit(&self, client: &TlsClient, address: SocketAddr) -> io::Result<()> {
-        let tcp = TcpStream::connect(address)?;
-        let stream = client.try_connect("localhost", tcp);
-        let mut stream = stream.map_err(|error| io::Error::other(error.to_string()))?;
-        let count = match stream.ssl().session_reused() {
-            true => &self.resumed,
-            false => &self.full,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        stream.write_all(b"hello")?;
-        let mut echo = [0; 5];
-        stream.read_exact(&mut echo)?;
-        if stream.ssl().version2() == Some(SslVersion::TLS1_2) {
-            client.keep_session(&stream);
-        }
-        let _ = stream.shutdown();
-        match &echo {
-            b"hello" => Ok(()),
-            _ => Err(io::Error::other("another echo")),
-        }
-    }
-
-    fn run(&self, version: SslVersion, address: SocketAddr) {
-        let client = TlsClient::new(version);
-        while !self.stop.load(Ordering::Relaxed) {
-            if let Err(error) = self.visit(&client, address) {
-                eprintln!("{error}");
-                self.failed.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-/// `REKINDLE_RESTARTS=100` for as many; the gate does five of each kind.
-#[test]
-fn no_client_notices_restarts_under_load() {
-    let restarts = env::var("REKINDLE_RESTARTS").map_or(5, |text| text.parse().expect("a number"));
-    for by_signal in [false, true] {
-        let site = Site::new("--drain-timeout 60");
-        let mut serving = site.start();
-        let address = serving.address;
-        let (load, begin) = (Load::default(), Instant::now());
-        thread::scope(|scope| {
-            for version in [SslVersion::TLS1_2, SslVersion::TLS1_3].repeat(3) {
-                let load = &load;
-                scope.spawn(move || load.run(version, address));
-            }
-            for restart in 1..=restarts {
-                let visits = load.resumed.load(Ordering::Relaxed);
-                eventually("clients", || {
-                    load.resumed.load(Ordering::Relaxed) > visits + 30
-                });
-                if by_signal {
-                    let successor = (restart > 1).then(|| successor_of(&serving));
-                    match successor {
-                        Some(pid) => {
-                            rustix::process::kill_process(pid, Signal::USR2).expect("lives")
-                        }
-                        None => serving.signal(Signal::USR2),
-                    }
-                    eventually(SERVES, || serving.logged(SERVES) == restart);
-                } else {
-                    let next = site.start();
-                    serving.wait_for_log(SERVES);
-                    let before = std::mem::replace(&mut serving, next);
-                    assert_eq!(before.wait_for_exit().code(), Some(0));
-                }
-            }
-            load.stop.store(true, Ordering::Relaxed);
-        });
-        if by_signal {
-            let last = successor_of(&serving);
-            rustix::process::kill_process(last, Signal::KILL).expect("it lives");
-        }
-        let (full, resumed) = (load.full.into_inner(), load.resumed.into_inner());
-        let way = if by_signal { "SIGUSR2" } else { "--handover" };
-        println!(
-            "{restarts} restarts by {way} in {:?}: {resumed} resumed, {full} full",
-            begin.elapsed()
-        );
-        assert_eq!(
-            load.failed.into_inner(),
-            0,
-            "nothing is refused, reset or lost"
-        );
-        // The first of each client. Sessions of TLS 1.2 by id that a handshake makes in the moment
-        // of the handover stay with the process that ends.
-        assert!(full <= 6 + restarts as u64, "{full} of {}", full + resumed);
-    }
 }
 
 #[test]

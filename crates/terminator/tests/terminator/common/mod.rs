@@ -61,11 +61,16 @@ impl Terminator {
         s_client_get(self.address, words)
     }
 
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    /// With that as its standard input.
+    pub(crate) fn spawn_with(mut command: Command, stdin: Stdio) -> Self {
         if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
             command.env("RUST_LOG", "rekindle=debug");
         }
-        let process = Process::spawn(&mut command, Stdio::null());
+        let process = Process::spawn(&mut command, stdin);
         let versions = process.wait_for("rekindle-terminator ");
         assert!(
             versions.ends_with(openssl::version::version()),
