@@ -2,8 +2,9 @@
 //! bytes to an upstream.
 //!
 //! [`cli`] turns arguments and a file into [`Settings`]; [`serve`] lives by them, with its ticket
-//! keys from [`key_source`]; [`handover`] passes everything on at a restart, [`systemd`] is told. [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`]
-//! tells how large a cache should be, from live lookups or from a log.
+//! keys from [`key_source`]; [`handover`] passes everything on at a restart, and [`systemd`] is
+//! told. [`admin`] answers scrapers. [`commands`] run once and exit. [`sizing`] tells how large a
+//! cache should be, from live lookups or from a log.
 
 mod admin;
 mod allocator;

@@ -31,8 +31,8 @@ impl WatchedKeyFile {
     }
 }
 
-/// A ring, which may go on for that of another process, and the file of its keys. Without a file the ring makes its own keys. A file that gives
-/// no keys is an error.
+/// A ring, which may go on for that of another process, and the file of its keys. Without a file
+/// the ring makes its own keys. A file that gives no keys is an error.
 pub(crate) fn open(
     settings: &TicketSettings,
     inherited: Option<InheritedRing>,
