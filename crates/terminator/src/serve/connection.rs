@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
+use openssl::x509::X509VerifyResult;
 use rekindle::openssl::Resumption;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -115,7 +116,13 @@ async fn open(live: &Live, mut tcp: TcpStream, peer: SocketAddr) -> Result<Clien
             peer,
         }),
         // An alert is on its way.
-        Err(error @ HandshakeError::Tls(_)) => Err(Failure(error, Some(stream))),
+        Err(HandshakeError::Tls(reason)) => {
+            let reason = match stream.ssl().verify_result() {
+                X509VerifyResult::OK => reason,
+                verified => format!("{reason}: {verified}"),
+            };
+            Err(Failure(HandshakeError::Tls(reason), Some(stream)))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -122,6 +122,8 @@ fn a_required_certificate_is_one_of_the_authority_that_is_good_today() {
         refused(&visit(&clients.with("expired")), "certificate expired");
     }
     terminator.wait_for_metric(r#"rekindle_handshake_failures_total{reason="tls"}"#, 8);
+    let reason = "tls: certificate verify failed: certificate has expired";
+    assert_eq!(terminator.logged(reason), 2);
 }
 
 #[test]
