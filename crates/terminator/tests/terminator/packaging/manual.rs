@@ -87,7 +87,7 @@ fn groff_has_no_complaint() {
     for page in fs::read_dir(folder).expect("it was made") {
         let page = page.expect("an entry").path();
         let command = Command::new("groff")
-            .args(["-man", "-ww", "-z", "-Tutf8", "-k"])
+            .args("-man -ww -W break -z -Tutf8 -k".split(' '))
             .arg(&page)
             .output();
         let Ok(output) = command else {

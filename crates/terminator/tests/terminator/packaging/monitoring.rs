@@ -84,7 +84,7 @@ fn every_series_of_the_rules_and_of_the_dashboard_exists() {
     let variables = variables(&dashboard)
         .into_iter()
         .map(|(selector, _)| selector);
-    let queries: String = queries.chain(variables).collect();
+    let queries = queries.chain(variables).collect::<Vec<_>>().join("\n");
     for (file, text) in [(RULES, text(RULES)), (DASHBOARD, queries)] {
         let selectors = Selector::all(&text);
         assert!(selectors.len() > 15, "{file}: {selectors:?}");
