@@ -126,7 +126,7 @@ fn bash_completes_commands_flags_and_values() {
         (&["ke"][..], &["keys"][..]),
         (&["keys", "ro"], &["rotate"]),
         (&["--ticket-se"], &["--ticket-secret"]),
-        (&["--send-proxy", ""], &["v1", "v2"]),
+        (&["--proxy-protocol-out", ""], &["off", "v1", "v2"]),
         (&["keys", "rotate", "--st"], &["--stage"]),
         (&["completions", "f"], &["fish"]),
     ] {
