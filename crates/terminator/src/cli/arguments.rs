@@ -9,7 +9,7 @@ use super::configuration::Configuration;
 use super::error::ConfigurationError;
 use super::reload;
 use super::settings::Settings;
-use crate::commands::{Advise, KeysCommand, advise};
+use crate::commands::{Advise, Completions, KeysCommand, Man, advise, completions, man};
 
 const USAGE: &str = "rekindle-terminator --config FILE [FLAGS]
        rekindle-terminator --listen ADDR --upstream ADDR --cert FILE --key FILE [FLAGS]
@@ -44,6 +44,10 @@ enum Command {
     /// Tell whether the terminator would start with these flags and this file: every error with
     /// file and line. The files that they name are read; no address is bound and none is looked up
     Check(Box<Settings>),
+    /// Print the manual page of a command, in roff: `rekindle-terminator man | man -l -`
+    Man(Man),
+    /// Print a script that completes flags in a shell: `. <(rekindle-terminator completions bash)`
+    Completions(Completions),
 }
 
 /// What the command line asks for.
@@ -64,6 +68,10 @@ impl Invocation {
             None => Self::Serve(Configuration::new(&matches)),
             Some(Command::Keys(command)) => Self::Done(command.run()),
             Some(Command::Advise(arguments)) => Self::Done(advise(&arguments)),
+            Some(Command::Man(arguments)) => Self::Done(man(&arguments, Cli::command())),
+            Some(Command::Completions(arguments)) => {
+                Self::Done(completions(&arguments, Cli::command()))
+            }
             Some(Command::Check(_)) => {
                 let matches = matches.subcommand_matches("check").unwrap_or(&matches);
                 Self::Check(Configuration::new(matches))

@@ -2,8 +2,12 @@
 
 mod advise;
 mod check;
+mod completions;
 mod keys;
+mod man;
 
 pub(crate) use self::advise::{Advise, advise};
 pub(crate) use self::check::check;
+pub(crate) use self::completions::{Completions, completions};
 pub(crate) use self::keys::KeysCommand;
+pub(crate) use self::man::{Man, man};

@@ -29,6 +29,7 @@ mod limits;
 mod listeners;
 mod names;
 mod offers;
+mod packaging;
 mod proxy_peers;
 mod proxy_protocol;
 mod recipes;

@@ -229,7 +229,7 @@ pub(crate) struct Head {
     pub(crate) content_type: String,
 }
 
-fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     let agent = Agent::config_builder().http_status_as_error(false);
     let agent = agent.proxy(None).timeout_global(Some(DEADLINE)).build();
     Agent::new_with_config(agent)
