@@ -15,7 +15,8 @@ pub enum ResumedBy {
 }
 
 impl ResumedBy {
-    const ALL: [Self; 4] = [
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
         Self::SessionId,
         Self::StatefulTicket,
         Self::Ticket,

@@ -64,6 +64,26 @@ impl TicketStats {
     pub const AGES: [u64; 11] = [
         1, 10, 60, 300, 900, 3_600, 10_800, 43_200, 86_400, 259_200, 604_800,
     ];
+
+    /// What was done with tickets, by stable names for metrics and logs.
+    pub const fn events(&self) -> [(&'static str, u64); 14] {
+        [
+            ("sealed", self.sealed),
+            ("not_sealed", self.not_sealed),
+            ("opened", self.opened),
+            ("renewed", self.renewed),
+            ("unknown_key", self.unknown_key),
+            ("retired_key", self.retired_key),
+            ("bad_mac", self.bad_mac),
+            ("malformed", self.malformed),
+            ("expired", self.expired),
+            ("lineage_ended", self.lineage_ended),
+            ("name_differs", self.name_differs),
+            ("revoked", self.revoked),
+            ("context_differs", self.context_differs),
+            ("unusable", self.unusable),
+        ]
+    }
 }
 
 counters!(Outcome of TicketStats {

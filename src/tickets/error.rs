@@ -147,6 +147,12 @@ pub enum TicketKeyError {
     /// More keys than [`TicketKeys::MAX_KEYS`](super::TicketKeys::MAX_KEYS).
     #[error("more than {max} ticket keys", max = MAX_KEYS)]
     TooMany,
+    /// A provider gives the keys: it has to rotate them.
+    #[error("the ticket keys are provided, and rotate at their source")]
+    Provided,
+    /// The ring was rotated so often lately that it holds hundreds of keys that still open.
+    #[error("too many rotations: hundreds of ticket keys still open")]
+    TooManyRotations,
     /// The operating system gives no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

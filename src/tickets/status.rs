@@ -49,6 +49,17 @@ pub struct KeyStatus {
     pub times: Validity<Time>,
 }
 
+impl RingStatus {
+    /// The keys around the one that seals, as many as `most`: a file may hold thousands.
+    pub fn nearest(&self, most: usize) -> &[KeyStatus] {
+        let mut positions = self.keys.iter().map(|key| key.position);
+        let sealing = positions.position(|position| position == KeyPosition::Sealing);
+        let first = sealing.unwrap_or(0).saturating_sub(most / 2);
+        let end = self.keys.len().min(first + most);
+        &self.keys[end.saturating_sub(most)..end]
+    }
+}
+
 impl TicketRing {
     /// What the ring is doing now.
     pub fn status(&self) -> RingStatus {

@@ -82,6 +82,21 @@ impl TicketRing {
         self.swap_in(|before, at| KeyRing::derived(secret.clone(), Some(before), self.policy, at))
     }
 
+    /// Lets a new key of the ring's own seal from now on, of a new secret, which nothing that was
+    /// in memory before gives. Keys that have sealed open for one lifetime more.
+    ///
+    /// A process that has forked off the same one keeps the old secret: it does not open tickets of
+    /// the new keys.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketKeyError::Provided`] if the keys are not the ring's own,
+    /// [`TicketKeyError::TooManyRotations`] after hundreds of rotations within one lifetime,
+    /// [`TicketKeyError::NoRandomness`]. The ring in use stays.
+    pub fn rotate(&self) -> Result<Update, TicketKeyError> {
+        self.swap_in(KeyRing::rotated)
+    }
+
     fn swap_in<E: fmt::Display>(
         &self,
         make: impl Fn(&KeyRing, ClockReading) -> Result<KeyRing, E>,

@@ -3,6 +3,7 @@
 //! - [`months`]: random events in random order, against the model in [`model`].
 //! - [`steps`]: single steps of the wall clock, and ages; each was wrong once.
 //! - [`fleet`]: machines that share a secret, and whose clocks differ.
+//! - [`on_demand`]: rotations that an operator asks for.
 //! - [`ratchet`]: the keys that a secret gives, and those that it no longer gives.
 
 #[path = "../common/clock.rs"]
@@ -10,6 +11,7 @@ mod clock;
 mod fleet;
 mod model;
 mod months;
+mod on_demand;
 mod operator;
 mod ratchet;
 mod steps;

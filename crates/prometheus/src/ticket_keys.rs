@@ -17,7 +17,7 @@ const LABELLED: usize = 16;
 pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fmt::Result {
     let keys = "Keys in the ring: those that will seal, the one that seals, those that still open";
     gauge(out, "ticket_keys", keys, None, status.keys.len())?;
-    let nearest = nearest(&status.keys);
+    let nearest = status.nearest(LABELLED);
     let age = "Time since a key began to seal; 0 for one that will seal later";
     labelled(out, "ticket_key_age", age, nearest, |key| key.age)?;
     let opens = "Time for which a key still opens tickets";
@@ -43,16 +43,6 @@ pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, status: &RingStatus) -> fm
     let source = "Where keys come from: local (made here), given (a file), derived (a secret)";
     let mut source = out.encode_descriptor("ticket_key_source", source, None, MetricType::Gauge)?;
     ConstGauge::new(1).encode(source.encode_family(&[("source", status.source.name())])?)
-}
-
-/// The keys around the one that seals.
-fn nearest(keys: &[KeyStatus]) -> &[KeyStatus] {
-    let sealing = keys
-        .iter()
-        .position(|key| key.position == KeyPosition::Sealing);
-    let first = sealing.unwrap_or(0).saturating_sub(LABELLED / 2);
-    let end = keys.len().min(first + LABELLED);
-    &keys[end.saturating_sub(LABELLED)..end]
 }
 
 fn labelled(

@@ -22,24 +22,8 @@ const POSITIONS: [&str; TicketStats::PLACES] = [
 ];
 
 pub(crate) fn encode(out: &mut DescriptorEncoder<'_>, stats: &TicketStats) -> fmt::Result {
-    let events = [
-        ("sealed", stats.sealed),
-        ("not_sealed", stats.not_sealed),
-        ("opened", stats.opened),
-        ("renewed", stats.renewed),
-        ("unknown_key", stats.unknown_key),
-        ("retired_key", stats.retired_key),
-        ("bad_mac", stats.bad_mac),
-        ("malformed", stats.malformed),
-        ("expired", stats.expired),
-        ("lineage_ended", stats.lineage_ended),
-        ("name_differs", stats.name_differs),
-        ("revoked", stats.revoked),
-        ("context_differs", stats.context_differs),
-        ("unusable", stats.unusable),
-    ];
     let what = "Stateless tickets, by what was done with them";
-    labelled(out, "tickets", what, "event", &events)?;
+    labelled(out, "tickets", what, "event", &stats.events())?;
     let positions: Vec<_> = POSITIONS.into_iter().zip(stats.opened_by).collect();
     let what = "Stateless tickets opened or renewed, by the position of the key in the ring";
     labelled(out, "tickets_opened_by", what, "position", &positions)?;

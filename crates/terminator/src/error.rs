@@ -9,6 +9,7 @@ use rekindle::tickets::TicketRingError;
 use rekindle_key_files::TicketFileError;
 use thiserror::Error;
 
+use crate::admin::TokenError;
 use crate::handover::HandoverError;
 
 /// Why the terminator did not start, or ended by itself. Each names the flag, file or address that
@@ -49,6 +50,8 @@ pub(crate) enum RunError {
          it must be at least {least}"
     )]
     OpenFiles { limit: u64, least: u64 },
+    #[error("--admin-write: {0}")]
+    AdminWrite(#[from] TokenError),
     #[error("cannot serve the admin address: {0}")]
     Admin(#[source] io::Error),
     #[error("cannot listen on {address} ({flag}): {source}")]

@@ -15,6 +15,8 @@ mod handover;
 mod key_flags;
 mod key_source;
 mod log_limit;
+mod numbers;
+mod recent_events;
 mod serve;
 mod sizing;
 mod systemd;
@@ -22,10 +24,14 @@ mod systemd;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::cli::{Configuration, Invocation, LogFormat, Settings, TicketSettings};
 use crate::error::RunError;
+use crate::recent_events::RecentEvents;
 
 fn main() -> ExitCode {
     allocator::give_to_openssl();
@@ -65,15 +71,19 @@ fn run(
     result
 }
 
-/// Standard output is for scripts (`listening on ...`), so the log goes to standard error.
+/// Standard output is for scripts (`listening on ...`), so the log goes to standard error. Warnings
+/// and errors are kept for the admin page as well, also where RUST_LOG leaves them out.
 fn log_to_stderr(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(RecentEvents.with_filter(LevelFilter::WARN))
+        .init();
 }

@@ -202,6 +202,12 @@ impl NextRing {
             return self.make_own();
         }
         // The provider has a key that seals: a fallback, if there is one, is over.
+        self.end_own();
+        Ok(())
+    }
+
+    /// Keys of the ring's own stop sealing. Those that have not begun to are dropped.
+    pub(crate) fn end_own(&mut self) {
         let mut keys = std::mem::take(&mut self.keys);
         let has_sealed = |key: &RingKey| !key.is_local() || key.times.seal_from <= self.at.now;
         keys.retain(has_sealed);
@@ -209,7 +215,6 @@ impl NextRing {
             self.end_of_local(key);
         }
         self.keys = keys;
-        Ok(())
     }
 
     /// A key of the ring's own stops sealing, and opens for as long as its tickets live.

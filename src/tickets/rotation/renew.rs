@@ -18,6 +18,9 @@ use crate::tickets::secret::{SecretError, TicketSecret};
 /// one after the other.
 const STEP: i128 = 500;
 
+/// The most rotations on demand within one lifetime: each ticket is looked for among all keys.
+const MOST_ROTATIONS: u64 = 256;
+
 impl KeyRing {
     /// A ring that makes its own keys.
     pub(crate) fn local(policy: TicketPolicy, at: ClockReading) -> Result<Self, TicketKeyError> {
@@ -75,6 +78,23 @@ impl KeyRing {
         Ok(next.finish())
     }
 
+    /// A ring whose key of its own is a new one, of a secret that is new as well.
+    pub(crate) fn rotated(&self, at: ClockReading) -> Result<Self, TicketKeyError> {
+        if !matches!(self.source, Source::Local(_)) {
+            return Err(TicketKeyError::Provided);
+        }
+        let by_time = self.policy.lifetime.as_secs() / self.policy.period.as_secs().max(1);
+        if self.len() as u64 > by_time + MOST_ROTATIONS {
+            return Err(TicketKeyError::TooManyRotations);
+        }
+        let own = OwnKeys::new(self.policy, at.now)?;
+        let mut next = self.carried_over(Source::Local(Arc::new(own)), at);
+        next.expire();
+        next.end_own();
+        next.top_up()?;
+        Ok(next.finish())
+    }
+
     /// The ring that follows from this one as time passes; `None` if this one can stay.
     pub(crate) fn renewed(&self, at: ClockReading) -> Result<Option<Self>, TicketKeyError> {
         let stepped = (at.wall_offset() - self.made_at.wall_offset()).abs() >= STEP;
@@ -83,15 +103,21 @@ impl KeyRing {
         if at.now < self.renew_at && !(stepped && by_wall_clock) {
             return Ok(None);
         }
-        let mut next = NextRing::new(self.source.clone(), self.policy, at);
-        next.keys = (0..self.len())
-            .map(|key| self.carried(key, at.now))
-            .collect();
-        next.retired = self.retired.to_vec();
+        let mut next = self.carried_over(self.source.clone(), at);
         next.follow_wall_clock();
         next.expire();
         next.top_up()?;
         Ok(Some(next.finish()))
+    }
+
+    /// A ring in the making, of the keys of this one.
+    fn carried_over(&self, source: Source, at: ClockReading) -> NextRing {
+        let mut next = NextRing::new(source, self.policy, at);
+        next.keys = (0..self.len())
+            .map(|key| self.carried(key, at.now))
+            .collect();
+        next.retired = self.retired.to_vec();
+        next
     }
 
     pub(crate) fn next_renewal(&self, at: ClockReading) -> Time {

@@ -1,4 +1,8 @@
-//! `/metrics`, `/healthz` and `/revoke` over plain HTTP, on an address of their own.
+//! The page, `/metrics`, `/healthz`, `/revoke` and `/rotate` over plain HTTP, on an address of
+//! their own.
+//!
+//! All but `/healthz` are for known [`Hosts`] only: load balancers name all kinds of hosts, and
+//! what `/healthz` tells is no secret. `/revoke` and `/rotate` demand a token ([`WriteAccess`]).
 //!
 //! `/healthz` tells a load balancer whether to send new clients here. Its first line is one of:
 //!
@@ -16,7 +20,8 @@
 //! open, the one that has waited longest for a request is closed, and one that is being answered
 //! only if all are. A connection is closed when its first request takes longer than 5 s to come, a
 //! later one longer than 30 s, or the client longer than 10 s to take an answer. Bytes that trickle
-//! in or out extend none of these times. The body of a request is not read.
+//! in or out extend none of these times. Of the bodies of requests, only a form with the token is
+//! read; it is a part of the request.
 //!
 //! All this runs by `tokio::spawn` on the runtime that [`Admin::run`] was started on, and no part
 //! of it blocks.
@@ -29,32 +34,41 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HeaderMap};
 use hyper::{Request, StatusCode};
-use rekindle::openssl::Resumption;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
+use super::changes::{Change, Gate};
 use super::connections::Connections;
 use super::exposition::Exposition;
-use super::http::{self, Answer, answer, text};
+use super::history::History;
+use super::hosts::Hosts;
+use super::http::{self, Answer, READ, answer, text};
 use super::listener::{AdminListener, is_out_of_files};
-use super::metrics::Metrics;
+use super::page::{self, Observed};
 use super::phase::{AdminStream, Phases, overdue};
+use super::write_access::WriteAccess;
 use crate::handover::{Accepting, AcceptingState};
 use crate::log_limit::LogLimit;
 
-const READ: &str = "GET, HEAD";
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Admin {
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) observed: Observed,
     pub(crate) drain: CancellationToken,
     pub(crate) accepting: Arc<Accepting>,
-    pub(crate) resumption: Resumption,
     /// Most connections at one time. Scrapers and health checks are few.
     pub(crate) connections: usize,
-    /// How many upstreams are up, and how many there are: none in the demo.
-    pub(crate) upstreams: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
+    pub(crate) hosts: Hosts,
+    /// None: nothing can be changed here.
+    pub(crate) write: Option<Arc<WriteAccess>>,
+}
+
+/// What the connections share.
+struct Shared {
+    admin: Admin,
+    history: History,
+    gate: Gate,
 }
 
 impl Admin {
@@ -62,9 +76,15 @@ impl Admin {
     /// a handover the successor answers.
     pub(crate) async fn run(self, listener: AdminListener) {
         let mut connections = Connections::new(self.connections);
-        let admin = Arc::new(self);
+        let shared = Arc::new(Shared {
+            admin: self,
+            history: History::default(),
+            gate: Gate::default(),
+        });
+        let sampled = Arc::clone(&shared);
+        tokio::spawn(async move { sampled.history.run(&sampled.admin.observed.metrics).await });
         let accept_errors = LogLimit::default();
-        let mut state = admin.accepting.watch();
+        let mut state = shared.admin.accepting.watch();
         loop {
             let now = *state.borrow_and_update();
             let accepted = match now {
@@ -87,7 +107,7 @@ impl Admin {
                     let phases = Phases::begin();
                     let phase = phases.watch();
                     let tcp = AdminStream::new(tcp, phases.clone(), Arc::clone(&listener.spare));
-                    let connection = Arc::clone(&admin).serve(tcp, peer, phases);
+                    let connection = Arc::clone(&shared).serve(tcp, peer, phases);
                     connections.add(phase, connection).await;
                 }
                 Err(error) if is_out_of_files(&error) && connections.close_one().await => {}
@@ -100,14 +120,13 @@ impl Admin {
             }
         }
     }
+}
 
+impl Shared {
     async fn serve(self: Arc<Self>, tcp: AdminStream<TcpStream>, peer: SocketAddr, phases: Phases) {
         let never = CancellationToken::new();
         let late = overdue(phases.watch());
-        let served = http::serve(tcp, &never, |request| {
-            phases.request_came();
-            self.respond(request)
-        });
+        let served = http::serve(tcp, &never, |request| self.respond(request, &phases));
         tokio::select! {
             served = served => if let Err(error) = served {
                 debug!(%peer, %error, "admin connection");
@@ -116,31 +135,59 @@ impl Admin {
         }
     }
 
-    fn respond(&self, request: &Request<Incoming>) -> Answer {
-        match request.uri().path() {
-            "/metrics" => http::only(READ, request, || self.metrics(request.headers())),
-            "/healthz" => http::only(READ, request, || self.health()),
-            "/revoke" => http::only("POST", request, || self.revoke()),
-            _ => http::not_found(),
+    async fn respond(&self, request: Request<Incoming>, phases: &Phases) -> Answer {
+        let path = request.uri().path();
+        let refusal = match path {
+            "/healthz" => None,
+            _ => self.admin.hosts.refuse(&request),
+        };
+        let change = Change::at(path).filter(|_| refusal.is_none());
+        if let Some(change) = change.filter(|_| request.method() == "POST") {
+            let (admin, came) = (&self.admin, || phases.request_came());
+            let resumption = &admin.observed.resumption;
+            let access = admin.write.as_deref();
+            return self
+                .gate
+                .pass(change, request, access, resumption, came)
+                .await;
         }
+        phases.request_came();
+        refusal.unwrap_or_else(|| match (path, change) {
+            (_, Some(_)) => http::not_allowed("POST"),
+            ("/metrics", _) => http::only(READ, &request, || self.metrics(request.headers())),
+            ("/healthz", _) => http::only(READ, &request, || self.health()),
+            ("/", _) => http::only(READ, &request, || http::html(self.page())),
+            (path, _) => match page::file(path) {
+                Some((kind, content)) => http::only(READ, &request, || {
+                    answer(StatusCode::OK, kind, content.into())
+                }),
+                None => http::not_found(),
+            },
+        })
     }
 
     fn health(&self) -> Answer {
-        let (status, body) = health(self.drain.is_cancelled(), (self.upstreams)());
+        let upstreams = &self.admin.observed.upstreams;
+        let upstreams = (upstreams.healthy(), upstreams.total());
+        let (status, body) = health(self.admin.drain.is_cancelled(), upstreams);
         text(status, body)
     }
 
-    fn revoke(&self) -> Answer {
-        self.resumption.revoke_all();
-        info!("all sessions are revoked");
-        text(StatusCode::OK, "all sessions of before are revoked\n")
+    fn page(&self) -> String {
+        let draining = self.admin.drain.is_cancelled();
+        let may_change = self.admin.write.is_some();
+        let snapshot = self
+            .admin
+            .observed
+            .snapshot(&self.history, draining, may_change);
+        page::render(&snapshot)
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Answer {
         let accept = headers.get_all(ACCEPT).iter();
         // A value that is no text asks for nothing.
         let format = Exposition::preferred(accept.filter_map(|value| value.to_str().ok()));
-        match self.metrics.encode(format) {
+        match self.admin.observed.metrics.encode(format) {
             Ok(metrics) => answer(StatusCode::OK, format.content_type(), metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -21,22 +24,43 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADERS: usize = 64;
 const HEAD_BYTES: usize = 16 * 1024;
 
+/// The methods of what is read.
+pub(crate) const READ: &str = "GET, HEAD";
+
+/// With each answer. A page has its style and its script from here and nothing from elsewhere, is
+/// in no frame, and tells no other site its address.
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (CACHE_CONTROL, "no-store"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+         img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Answers requests on `stream` until the client sends no more or is too slow, or until `drain`
-/// makes the present request the last one. Of a request with a body, that is not read.
-pub(crate) async fn serve<S, F>(
+/// makes the present request the last one. A body that `answer` does not read is not read.
+pub(crate) async fn serve<S, F, A>(
     stream: S,
     drain: &CancellationToken,
     answer: F,
 ) -> hyper::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(&Request<Incoming>) -> Answer,
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Answer>,
 {
-    let respond = |request: Request<Incoming>| {
-        let response = answer(&request);
-        async { Ok::<_, Infallible>(response) }
+    let respond = |request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -59,11 +83,17 @@ pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: Strin
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
-pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Answer {
+pub(crate) fn html(body: String) -> Answer {
+    answer(StatusCode::OK, "text/html; charset=utf-8", body)
+}
+
+pub(crate) fn text(status: StatusCode, body: impl Into<String>) -> Answer {
     answer(status, "text/plain; charset=utf-8", body.into())
 }
 
@@ -78,11 +108,23 @@ pub(crate) fn only(
     answer: impl FnOnce() -> Answer,
 ) -> Answer {
     let method = request.method().as_str();
-    if allowed.split(", ").any(|one| one == method) {
-        return answer();
+    match allowed.split(", ").any(|one| one == method) {
+        true => answer(),
+        false => not_allowed(allowed),
     }
+}
+
+/// The answer to a method that is none of these.
+pub(super) fn not_allowed(allowed: &'static str) -> Answer {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
     let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);
     response
+}
+
+/// Whether a client reads pages, as browsers do. The others get text or JSON.
+pub(crate) fn wants_html(request: &Request<Incoming>) -> bool {
+    let accept = request.headers().get_all(ACCEPT).iter();
+    let mut accept = accept.filter_map(|value| value.to_str().ok());
+    accept.any(|value| value.contains("text/html"))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
@@ -11,13 +12,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{ResumedBy, Resumption};
 use rekindle_prometheus::ResumptionCollector;
 
+use super::certificates::{Certificates, ServerCertificate};
 use super::exposition::Exposition;
+use super::latency::{LATENCY_KINDS, Latencies, LatencyCollector, LatencyCounts};
 use super::text_format::from_open_metrics;
 use super::upstreams::UpstreamCollector;
-use crate::serve::{HandshakeError, Upstreams};
+use crate::serve::{HandshakeError, Upstreams, handshake_kind};
 use crate::sizing::{Histogram, ReuseEstimator};
 
 /// Names of labels, each with its value.
@@ -33,13 +36,25 @@ pub(crate) struct Metrics {
     pub(crate) accept_errors: Counter,
     handshakes: Family<Labels<2>, Counter>,
     handshake_failures: Family<Labels<1>, Counter>,
+    latencies: Arc<Latencies>,
     pub(crate) client_broken: Counter,
     pub(crate) upstream_broken: Counter,
     pub(crate) timed_out: Counter,
     pub(crate) bytes_from_client: Counter,
     pub(crate) bytes_from_upstream: Counter,
     reloads: Family<Labels<2>, Counter>,
-    certificate_not_after: Family<[(&'static str, String); 1], Gauge>,
+    certificates: Certificates,
+}
+
+/// The protocols that are spoken here, as OpenSSL names them.
+const PROTOCOLS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
+/// Handshakes of a protocol and a kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HandshakeCount {
+    pub(super) protocol: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) count: u64,
 }
 
 impl Metrics {
@@ -77,14 +92,9 @@ impl Metrics {
         let (bytes_from_client, bytes_from_upstream) = of_both_sides(&bytes);
         let help = "Reloads, by SIGHUP or of changed ticket keys, by what was read and the result";
         let reloads = new(&mut all, "reloads", help);
-        let certificate_not_after = Family::default();
-        let help = "When the server's own certificate in a file ends, in seconds since 1970";
-        all.register_with_unit(
-            "certificate_not_after_timestamp",
-            help,
-            Unit::Seconds,
-            certificate_not_after.clone(),
-        );
+        let (latencies, certificates) = (Arc::new(Latencies::default()), Certificates::default());
+        all.register_collector(Box::new(LatencyCollector(Arc::clone(&latencies))));
+        all.register_collector(Box::new(certificates.clone()));
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
         all.register_collector(Box::new(UpstreamCollector(upstreams)));
@@ -96,13 +106,14 @@ impl Metrics {
             accept_errors,
             handshakes,
             handshake_failures,
+            latencies,
             client_broken,
             upstream_broken,
             timed_out,
             bytes_from_client,
             bytes_from_upstream,
             reloads,
-            certificate_not_after,
+            certificates,
         };
         metrics.start_at_zero();
         metrics
@@ -122,22 +133,68 @@ impl Metrics {
         self.connections_active.get()
     }
 
-    /// Notes when the certificate of a file ends, in seconds since 1970.
-    pub(crate) fn certificate_ends(&self, certificate: String, not_after: i64) {
-        let labels = [("certificate", certificate)];
-        self.certificate_not_after
-            .get_or_create(&labels)
-            .set(not_after);
+    /// Puts these certificates in the place of those of before.
+    pub(crate) fn show_certificates(&self, certificates: Vec<ServerCertificate>) {
+        self.certificates.replace(certificates);
     }
 
-    /// Forgets the certificates of before.
-    pub(crate) fn forget_certificates(&self) {
-        self.certificate_not_after.clear();
+    pub(super) fn certificates(&self) -> Arc<[ServerCertificate]> {
+        self.certificates.in_use()
     }
 
-    pub(crate) fn handshake_done(&self, protocol: &'static str, kind: &'static str) {
-        let labels = [("protocol", protocol), ("kind", kind)];
+    /// A handshake that took so long, from the accept of its connection on.
+    pub(crate) fn handshake_done(
+        &self,
+        protocol: &'static str,
+        resumed: Option<ResumedBy>,
+        took: Duration,
+    ) {
+        let labels = [("protocol", protocol), ("kind", handshake_kind(resumed))];
         self.handshakes.get_or_create(&labels).inc();
+        self.latencies.note(resumed.is_some(), took);
+    }
+
+    /// Those that there were, of each protocol and kind.
+    pub(super) fn handshakes(&self) -> Vec<HandshakeCount> {
+        let kinds = ResumedBy::ALL.map(Some).into_iter().chain([None]);
+        let kinds = kinds.map(handshake_kind);
+        let both = kinds.flat_map(|kind| PROTOCOLS.map(|protocol| (protocol, kind)));
+        let counts = both.filter_map(|(protocol, kind)| {
+            let counter = self
+                .handshakes
+                .get(&[("protocol", protocol), ("kind", kind)])?;
+            let count = counter.get();
+            Some(HandshakeCount {
+                protocol,
+                kind,
+                count,
+            })
+        });
+        counts.collect()
+    }
+
+    /// All full handshakes, and all that were resumed.
+    pub(super) fn full_and_resumed(&self) -> (u64, u64) {
+        let sum = |(full, resumed), one: HandshakeCount| match one.kind == handshake_kind(None) {
+            true => (full + one.count, resumed),
+            false => (full, resumed + one.count),
+        };
+        self.handshakes().into_iter().fold((0, 0), sum)
+    }
+
+    /// How long handshakes took, with the names of their kinds.
+    pub(super) fn latencies(&self) -> [(&'static str, LatencyCounts); LATENCY_KINDS.len()] {
+        let [full, resumed] = self.latencies.counts();
+        [(LATENCY_KINDS[0], full), (LATENCY_KINDS[1], resumed)]
+    }
+
+    /// Handshakes that failed, by reason.
+    pub(super) fn failures(&self) -> Vec<(&'static str, u64)> {
+        let count = |reason| {
+            let counter = self.handshake_failures.get(&[("reason", reason)]);
+            (reason, counter.map_or(0, |counter| counter.get()))
+        };
+        HandshakeError::REASONS.map(count).into()
     }
 
     pub(crate) fn handshake_failed(&self, error: &HandshakeError) {

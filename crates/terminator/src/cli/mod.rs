@@ -30,4 +30,4 @@ pub(crate) use self::settings::Settings;
 pub(crate) use self::tickets::{KeysFrom, TicketSettings};
 pub(crate) use self::tls::ClientCertificateSettings;
 pub(crate) use self::upstream_address::UpstreamAddress;
-pub(crate) use self::words::{LogFormat, ProxyProtocolIn, ProxyProtocolOut};
+pub(crate) use self::words::{HostName, LogFormat, ProxyProtocolIn, ProxyProtocolOut};

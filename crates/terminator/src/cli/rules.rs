@@ -86,6 +86,12 @@ fn requirements(settings: &Settings) -> Vec<Broken> {
             broken.push(Broken::new(flag, Some(other), reason));
         }
     };
+    let has_admin = settings.admin.is_some();
+    let needs_admin = "it needs --admin";
+    let has_names = !settings.admin_host.is_empty();
+    check(has_admin || !has_names, "admin-host", "admin", needs_admin);
+    let may_write = settings.admin_write.is_some();
+    check(has_admin || !may_write, "admin-write", "admin", needs_admin);
     let has_ca = tls.client_ca.is_some();
     let needs_ca = "it needs --client-ca";
     check(has_ca || tls.crl.is_none(), "crl", "client-ca", needs_ca);

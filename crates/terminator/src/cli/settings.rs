@@ -13,8 +13,9 @@ use super::tickets::{TicketArgs, TicketSettings};
 use super::tls::TlsArgs;
 use super::upstream_address::{UpstreamAddress, upstream_address};
 use super::words::{
-    LogFormat, ProxyProtocolIn, ProxyProtocolOut, UnknownNames, on_or_off, seconds,
+    HostName, LogFormat, ProxyProtocolIn, ProxyProtocolOut, UnknownNames, on_or_off, seconds,
 };
+use crate::admin::{Hosts, TokenFile};
 use crate::serve::{IdentityFiles, SessionIdContext};
 
 const WEEK: u64 = 604_800;
@@ -113,10 +114,22 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Where to serve /metrics, /healthz and /revoke over plain HTTP, HOST:PORT [default with
-    /// --demo: 127.0.0.1:9443]. A POST to /revoke ends all sessions of before
+    /// Where to serve a page for operators, /metrics and /healthz over plain HTTP, HOST:PORT
+    /// [default with --demo: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin: Option<Address>,
+
+    /// A name that --admin is asked for by, and again for each further one. It always answers to IP
+    /// addresses, localhost and the name in --admin; other names are refused, since a page on the
+    /// Internet can make its own name lead here
+    #[arg(long, value_name = "NAME")]
+    pub(super) admin_host: Vec<HostName>,
+
+    /// A file with a token, 16 to 1024 printable characters without spaces, that only the service
+    /// can read. A client that sends it to --admin may end all sessions (POST /revoke) and rotate
+    /// ticket keys that are made here (POST /rotate) [default: nothing can be changed there]
+    #[arg(long, value_name = "FILE")]
+    pub(super) admin_write: Option<PathBuf>,
 
     /// A Unix socket by which a terminator that is started with the same path takes over from this
     /// one: listeners, ticket keys, sessions. If one listens there now, this one takes over from it
@@ -202,6 +215,18 @@ impl Settings {
         let lifetime = self.session_timeout;
         let is_good = self.ticket_keys.broken(lifetime).is_empty();
         is_good.then(|| self.ticket_keys.settings(lifetime))
+    }
+
+    pub(crate) fn admin_hosts(&self) -> Hosts {
+        Hosts::new(&self.admin_host, self.admin.as_ref())
+    }
+
+    /// None: nothing can be changed by the admin address.
+    pub(crate) fn admin_write(&self) -> Option<TokenFile> {
+        self.admin_write.clone().map(|path| TokenFile {
+            path,
+            refuse_readable_by_others: self.ticket_keys.refuse_readable_by_others(),
+        })
     }
 
     pub(crate) fn refuse_unknown_names(&self) -> bool {

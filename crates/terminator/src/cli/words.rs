@@ -70,6 +70,30 @@ impl FromStr for AlpnProtocol {
     }
 }
 
+/// A name that requests are for: labels of letters, digits, hyphens and underscores, with dots
+/// between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostName(String);
+
+impl HostName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_of_name);
+        match name.len() <= 253 && name.split('.').all(is_label) {
+            true => Ok(Self(name.into())),
+            false => Err("expected a name as in `admin.example`, without a port".into()),
+        }
+    }
+}
+
 pub(super) fn seconds(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = Duration> {
     value_parser!(u64).range(range).map(Duration::from_secs)
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::admin::WriteAccess;
 use crate::cli::{Configuration, ConfigurationError, ConfigurationFault, Settings};
 use crate::error::RunError;
 use crate::key_source;
@@ -14,6 +15,7 @@ pub(crate) fn check(configuration: &Configuration) -> ExitCode {
     faults.extend(identities(&settings));
     faults.extend(client_certificates(&settings));
     faults.extend(ticket_keys(&settings));
+    faults.extend(admin_token(&settings));
     match ConfigurationError::of(faults) {
         Ok(()) => {
             println!("ok");
@@ -73,4 +75,9 @@ fn ticket_keys(settings: &Settings) -> Option<ConfigurationFault> {
             .given
             .fault(flag.trim_start_matches('-'), 0, reason),
     )
+}
+
+fn admin_token(settings: &Settings) -> Option<ConfigurationFault> {
+    let error = WriteAccess::load(settings.admin_write()?).err()?;
+    Some(settings.given.fault("admin-write", 0, error))
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Instant;
 
 use openssl::x509::X509VerifyResult;
 use rekindle::openssl::Resumption;
@@ -50,6 +51,7 @@ pub(super) async fn serve(
 ) {
     // What a reload changes is for the connections after it.
     let live = frontend.live.load_full();
+    let accepted = Instant::now();
     let deadline = deadlines.after(live.handshake_timeout);
     let opened = deadline.limit(open(&live, tcp, peer)).await;
     let client = match opened.unwrap_or_else(|| Err(HandshakeError::Timeout.into())) {
@@ -64,8 +66,9 @@ pub(super) async fn serve(
     };
     let ssl = client.stream.ssl();
     let resumed = Resumption::resumed_by(ssl);
-    let (protocol, kind) = (ssl.version_str(), handshake_kind(resumed));
-    frontend.metrics.handshake_done(protocol, kind);
+    let (protocol, took) = (ssl.version_str(), accepted.elapsed());
+    frontend.metrics.handshake_done(protocol, resumed, took);
+    let kind = handshake_kind(resumed);
     debug!(%peer, protocol, kind, early = client.early.len(), "handshake done");
     let served = match &live.service {
         Service::Tunnel(tunnel) => {

@@ -32,6 +32,6 @@ mod worker;
 pub(crate) use self::server::run;
 pub(crate) use self::tls::{
     CipherSuites, Ciphers, ClientAuth, Groups, HandshakeError, Identity, IdentityFiles,
-    SessionIdContext,
+    SessionIdContext, handshake_kind,
 };
-pub(crate) use self::upstream::Upstreams;
+pub(crate) use self::upstream::{UpstreamStatus, Upstreams};

@@ -1,6 +1,7 @@
 //! What new connections are served with, made of the settings and of the files that they name.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rekindle::openssl::Resumption;
@@ -25,11 +26,16 @@ const CLIENT_CERTIFICATES: &str = "client_certificates";
 pub(super) struct Parts {
     identities: Vec<(Option<IdentityFiles>, Identity)>,
     client_auth: Option<ClientAuth>,
+    /// Where the demo's page finds the admin page.
+    admin: Option<SocketAddr>,
 }
 
 impl Parts {
     /// Reads all files. The demo makes a certificate.
-    pub(super) fn load(settings: &Settings) -> Result<Self, IdentityError> {
+    pub(super) fn load(
+        settings: &Settings,
+        admin: Option<SocketAddr>,
+    ) -> Result<Self, IdentityError> {
         let identities = match settings.proxy() {
             None => vec![(None, Identity::self_signed()?)],
             Some(proxy) => (proxy.identities.into_iter())
@@ -44,6 +50,7 @@ impl Parts {
         Ok(Self {
             identities,
             client_auth: load_client_auth(settings)?,
+            admin,
         })
     }
 
@@ -89,12 +96,12 @@ impl Parts {
 
     /// Tells the metrics when each certificate ends, and warns of those that are not valid.
     pub(super) fn report(&self, metrics: &Metrics) {
-        metrics.forget_certificates();
-        for (files, identity) in &self.identities {
+        let certificates = self.identities.iter().filter_map(|(files, identity)| {
             let name = files.as_ref().map(|files| files.certificate.display());
             let name = name.map_or_else(|| "self-signed".into(), |path| path.to_string());
-            report(identity, name, metrics);
-        }
+            report(identity, name)
+        });
+        metrics.show_certificates(certificates.collect());
     }
 
     /// How new connections are served.
@@ -118,7 +125,10 @@ impl Parts {
         let identities: Vec<_> = self.identities.iter().map(|(_, one)| one.clone()).collect();
         let sites = Sites::new(&identities, &context, settings.refuse_unknown_names())?;
         let service = match settings.proxy() {
-            None => Service::Demo(Demo(resumption.clone())),
+            None => Service::Demo(Demo {
+                resumption: resumption.clone(),
+                admin: self.admin,
+            }),
             Some(proxy) => Service::Tunnel(Tunnel {
                 upstreams: Arc::clone(upstreams),
                 set,

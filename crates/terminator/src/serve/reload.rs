@@ -14,12 +14,14 @@ use tracing::{error, info, warn};
 use super::frontend::Frontend;
 use super::parts::Parts;
 use super::upstream::Upstreams;
+use crate::admin::WriteAccess;
 use crate::cli::{Configuration, Settings, changes};
 use crate::key_source::{WatchedKeyFile, warn_of};
 
 /// What a reload reads, as a label in the metrics.
 const CONFIGURATION: &str = "configuration";
 const TICKET_KEYS: &str = "ticket_keys";
+const ADMIN_TOKEN: &str = "admin_token";
 
 /// The time between two readings while the file gives no key that seals.
 const RETRY: Duration = Duration::from_secs(10);
@@ -32,6 +34,7 @@ pub(super) struct Reloader {
     pub(super) parts: Parts,
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) ticket_keys: Option<WatchedKeyFile>,
+    pub(super) admin_write: Option<Arc<WriteAccess>>,
     pub(super) retried: Instant,
     /// The error of the last reading, so that it is tried again and the log tells it once.
     pub(super) retry_error: Option<String>,
@@ -52,6 +55,7 @@ impl Reloader {
             source.watch.taken();
         }
         self.reload_ticket_keys("SIGHUP");
+        self.reload_admin_token();
         // From here on new connections get what was read.
         info!("reload: done");
     }
@@ -173,6 +177,20 @@ impl Reloader {
             Err(error) => error!("ticket keys: still none to take over again: {error}"),
         }
         self.retry_error = error;
+    }
+
+    fn reload_admin_token(&self) {
+        let Some(access) = &self.admin_write else {
+            return;
+        };
+        match access.reload() {
+            Ok(changed) => {
+                let result = if changed { "updated" } else { "unchanged" };
+                self.frontend.metrics.reloaded(ADMIN_TOKEN, result);
+                info!("admin token reload: {result}");
+            }
+            Err(error) => self.failed("admin token", ADMIN_TOKEN, &error),
+        }
     }
 
     fn reloaded(&mut self, reload: &Reload, cause: &'static str) {

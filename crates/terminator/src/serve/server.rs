@@ -28,7 +28,7 @@ use super::sockets;
 use super::upstream::Upstreams;
 use super::watchdog::Watchdog;
 use super::worker::{Runtimes, Workers};
-use crate::admin::{Admin, AdminListener, Metrics};
+use crate::admin::{Admin, AdminListener, Metrics, Observed, WriteAccess};
 use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
 use crate::error::RunError;
 use crate::handover::{
@@ -131,21 +131,21 @@ impl Server {
         resumption: Resumption,
         given: Vec<GivenSocket>,
     ) -> Result<Self, RunError> {
-        let reuse = ReuseEstimator::watch(&resumption, settings.session_timeout);
-        let proxy = settings.proxy();
-        let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
-        let upstreams = Arc::new(Upstreams::new(upstreams));
-        let metrics = Arc::new(Metrics::new(&resumption, reuse, Arc::clone(&upstreams)));
-        let parts = Parts::load(&settings)?;
-        parts.report(&metrics);
-        let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use())?;
-
+        let observed = observe(&settings, &resumption);
+        let (metrics, upstreams) = (&observed.metrics, &observed.upstreams);
+        let write = settings.admin_write().map(WriteAccess::load).transpose()?;
+        let (hosts, write) = (settings.admin_hosts(), write.map(Arc::new));
         let (of_admin, given) = given
             .into_iter()
             .partition(|given| given.purpose == Purpose::Admin);
+        let admin = admin_listener(&settings, of_admin).await?;
+        let admin_at = admin.as_ref().map(|(_, address)| *address);
+        let parts = Parts::load(&settings, admin_at)?;
+        parts.report(metrics);
+        let live = parts.live(&settings, &resumption, upstreams, upstreams.in_use())?;
+
         let workers = settings.threads.map_or_else(cores, usize::from);
         let listeners = bind_all(settings.listen(), settings.backlog, workers, given)?;
-        let admin = admin_listener(&settings, of_admin).await?;
         let sockets = Arc::new(Sockets::default());
         listeners.share(&sockets).map_err(RunError::Descriptors)?;
         if let Some((admin, _)) = &admin {
@@ -163,7 +163,7 @@ impl Server {
         let accepting = Arc::new(Accepting::new(AcceptingState::Paused));
         let frontend = Arc::new(Frontend {
             live: ArcSwap::from_pointee(live),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(metrics),
             max_connections: budget.clients,
             accepting: Arc::clone(&accepting),
             drain: drain.clone(),
@@ -171,15 +171,16 @@ impl Server {
         });
         let announcement = Announcement {
             listening: listeners.bound.iter().map(|(_, local)| *local).collect(),
-            admin: admin.as_ref().map(|(_, address)| *address),
+            admin: admin_at,
             is_demo,
         };
         let reloader = Reloader {
             configuration,
             settings,
             parts,
-            upstreams: Arc::clone(&upstreams),
+            upstreams: Arc::clone(upstreams),
             ticket_keys,
+            admin_write: write.clone(),
             retried: Instant::now(),
             retry_error: None,
             resumption: resumption.clone(),
@@ -188,12 +189,12 @@ impl Server {
         let reload = spawn_reloader(reloader).map_err(RunError::Thread)?;
         if let Some((admin, _)) = admin {
             let admin_service = Admin {
-                metrics,
+                observed,
                 drain,
                 accepting,
-                resumption: resumption.clone(),
                 connections: budget.admin,
-                upstreams: Box::new(move || (upstreams.healthy(), upstreams.total())),
+                hosts,
+                write,
             };
             let admin = AdminListener::new(admin).map_err(RunError::Admin)?;
             tokio::spawn(admin_service.run(admin));
@@ -212,6 +213,21 @@ impl Server {
             reload,
             announcement,
         })
+    }
+}
+
+/// What the admin address shows.
+fn observe(settings: &Settings, resumption: &Resumption) -> Observed {
+    let reuse = ReuseEstimator::watch(resumption, settings.session_timeout);
+    let proxy = settings.proxy();
+    let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
+    let upstreams = Arc::new(Upstreams::new(upstreams));
+    let metrics = Metrics::new(resumption, Arc::clone(&reuse), Arc::clone(&upstreams));
+    Observed {
+        metrics: Arc::new(metrics),
+        resumption: resumption.clone(),
+        reuse,
+        upstreams,
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
         let resumption = Resumption::builder().build().unwrap();
         let reuse = ReuseEstimator::watch(&resumption, Duration::from_secs(1));
         let upstreams = Arc::new(Upstreams::new(Vec::new()));
-        let parts = Parts::load(&settings).unwrap();
+        let parts = Parts::load(&settings, None).unwrap();
         let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use());
         Arc::new(Frontend {
             live: ArcSwap::from_pointee(live.unwrap()),

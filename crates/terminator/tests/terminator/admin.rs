@@ -1,11 +1,13 @@
-//! `/metrics`, `/healthz` and `/revoke`.
+//! `/metrics`, `/healthz` and `/revoke`: what they do.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
-use rekindle_test_servers::{Printed, Visitor};
+use rekindle_test_servers::{Files, Printed, Visitor};
 
 use crate::common::{Terminator, handshakes};
+
+const TOKEN: &str = "0123456789abcdef";
 
 #[test]
 fn health() {
@@ -25,7 +27,10 @@ fn sessions_are_revoked() {
             r#"rekindle_sessions_refused_total{reason="revoked"}"#,
         ),
     ] {
-        let terminator = Terminator::demo(words);
+        let files = Files::new();
+        files.replace("token", TOKEN.as_bytes());
+        let token = files.text("token");
+        let terminator = Terminator::demo(&format!("{words} --admin-write {token}"));
         for version in ["-tls1_2", "-tls1_3"] {
             let before = terminator.metric(series);
             let client = Visitor::new(version);
@@ -35,7 +40,8 @@ fn sessions_are_revoked() {
             let looked = terminator.admin("/revoke").0;
             assert_eq!(looked, "HTTP/1.1 405 Method Not Allowed");
             client.come_back(terminator.address).expect_reused([true]);
-            assert_eq!(terminator.post("/revoke").0, "HTTP/1.1 200 OK");
+            let revoked = terminator.post("/revoke", TOKEN);
+            assert_eq!(revoked.0, "HTTP/1.1 200 OK");
             client.come_back(terminator.address).expect_reused([false]);
             assert_eq!(terminator.metric(series), before + 1, "{words} {version}");
         }

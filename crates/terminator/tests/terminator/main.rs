@@ -6,6 +6,7 @@
 
 mod admin;
 mod admin_limits;
+mod admin_page;
 mod advise;
 mod alerts;
 mod alpn;

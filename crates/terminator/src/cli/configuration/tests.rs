@@ -47,6 +47,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("admin", r#""127.0.0.1:9443""#),
     ("handover", r#""handover.sock""#),
     ("log", r#""json""#),
+    ("admin-host", r#"["admin.example", "other.example"]"#),
+    ("admin-write", r#""admin.token""#),
     ("threads", "2"),
     ("handshake-timeout", "5"),
     ("connect-timeout", "5"),

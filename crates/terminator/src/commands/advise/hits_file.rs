@@ -6,8 +6,9 @@ use std::path::Path;
 use super::arguments::Advise;
 use super::error::AdviseError;
 use super::replay;
+use super::report::table;
 use super::report::{ENOUGH, SESSION_BYTES, TOLERANCE, bytes_each, round_up};
-use super::report::{bytes, count, percent, table};
+use crate::numbers::{bytes, count, percent};
 use crate::sizing::{Lru, Requests, read_requests};
 
 /// Capacities to try, in per cent of the sessions in the stream.

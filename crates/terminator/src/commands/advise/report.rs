@@ -1,5 +1,4 @@
-//! What the advice from a stream and from a terminator have in common: estimates, and numbers for
-//! people.
+//! What the advice from a stream and from a terminator have in common: estimates, and tables.
 
 use rekindle::openssl::CachedSession;
 use rekindle::{Cache, CacheBuilder, SessionId, Time};
@@ -57,36 +56,6 @@ pub(super) fn table(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// With a comma at each thousand.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-/// Bytes, in the unit that leaves the fewest digits.
-pub(super) fn bytes(bytes: f64) -> String {
-    let mut rest = bytes;
-    for unit in ["bytes", "KiB", "MiB", "GiB"] {
-        if rest < 1_000.0 {
-            let digits = usize::from(unit != "bytes" && rest < 10.0);
-            return format!("{rest:.digits$} {unit}");
-        }
-        rest /= 1_024.0;
-    }
-    format!("{rest:.1} TiB")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,18 +71,6 @@ mod tests {
         let [small, large] = [200, 1 << 20].map(|bytes| bytes_each(bytes).unwrap());
         assert!((1_314.0..1_602.0).contains(&small), "{small}");
         assert!(large > f64::from(2 << 20), "{large}");
-    }
-
-    #[test]
-    fn numbers_are_easy_to_read() {
-        let counts = [0, 999, 1_000, 12_345_678].map(count);
-        assert_eq!(counts, ["0", "999", "1,000", "12,345,678"]);
-        let sizes = [12.0, 1_000.0, 3_500_000.0, 5e9, 1e15].map(bytes);
-        assert_eq!(
-            sizes,
-            ["12 bytes", "1.0 KiB", "3.3 MiB", "4.7 GiB", "909.5 TiB"]
-        );
-        assert_eq!(percent(0.12345), "12.3 %");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::arguments::Advise;
 use super::error::{AdviseError, MetricsError};
 use super::fetch::{address, fetch};
 use super::openmetrics::{Sample, Samples, is_count, number};
+use super::report::table;
 use super::report::{ENOUGH, SESSION_BYTES, TABLE_BYTES, TOLERANCE, bytes_each, round_up};
-use super::report::{bytes, count, percent, table};
+use crate::numbers::{bytes, count, percent};
 use crate::sizing::Curve;
 
 const HISTOGRAM: &str = "rekindle_cache_reuse_distance_sessions_bucket";

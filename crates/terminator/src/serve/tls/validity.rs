@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use humantime::format_duration;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
+use openssl::x509::X509Ref;
 use tracing::warn;
 
 use super::identity::Identity;
-use crate::admin::Metrics;
+use super::names::names_of;
+use crate::admin::ServerCertificate;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -30,16 +32,18 @@ enum Fault {
     EndsSoon { seconds: i64 },
 }
 
-/// Puts the end of the server's own certificate into the metrics, and warns if it is invalid or
-/// ends soon.
-pub(crate) fn report(identity: &Identity, certificate: String, metrics: &Metrics) {
+/// What the admin address shows of the server's own certificate; warns if it is invalid or ends
+/// soon. `None` if its dates cannot be read.
+pub(crate) fn report(identity: &Identity, name: String) -> Option<ServerCertificate> {
     let sha256 = identity.fingerprint();
     let (not_before, not_after) = (identity.leaf.not_before(), identity.leaf.not_after());
     let validity = match Validity::new(not_before, not_after) {
         Ok(validity) => validity,
-        Err(error) => return warn!(sha256, %error, "cannot read the dates of the certificate"),
+        Err(error) => {
+            warn!(sha256, %error, "cannot read the dates of the certificate");
+            return None;
+        }
     };
-    metrics.certificate_ends(certificate, validity.not_after);
     // A clock before 1970 makes no certificate valid.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     match validity.fault_at(now.map_or(0, |now| now.as_secs() as i64)) {
@@ -51,6 +55,24 @@ pub(crate) fn report(identity: &Identity, certificate: String, metrics: &Metrics
             warn!(sha256, %not_after, %left, "the certificate ends soon")
         }
     }
+    Some(ServerCertificate {
+        name,
+        subject: subject(&identity.leaf),
+        names: names_of(&identity.leaf),
+        sha256,
+        not_after: validity.not_after,
+        soon_after: validity.soon_after(),
+    })
+}
+
+/// The subject as text, `CN=shop.example, O=Shop`.
+fn subject(certificate: &X509Ref) -> String {
+    let entries = certificate.subject_name().entries().map(|entry| {
+        let kind = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry.data().to_string();
+        format!("{kind}={}", value.unwrap_or_default())
+    });
+    entries.collect::<Vec<_>>().join(", ")
 }
 
 impl Validity {
@@ -68,17 +90,17 @@ impl Validity {
 
     /// A certificate ends soon if less is left of it than [`SOON`] and than a third of its life:
     /// one that lives for six days is renewed when two are left, and must not warn before.
+    fn soon_after(self) -> i64 {
+        self.not_after - SOON.min((self.not_after - self.not_before) / 3)
+    }
+
     fn fault_at(self, now: i64) -> Option<Fault> {
-        let Self {
-            not_before,
-            not_after,
-        } = self;
-        let seconds = not_after - now;
+        let seconds = self.not_after - now;
         if seconds < 0 {
             Some(Fault::Ended)
-        } else if now < not_before {
+        } else if now < self.not_before {
             Some(Fault::NotYetValid)
-        } else if seconds < SOON.min((not_after - not_before) / 3) {
+        } else if now > self.soon_after() {
             Some(Fault::EndsSoon { seconds })
         } else {
             None

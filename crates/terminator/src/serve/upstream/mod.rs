@@ -14,4 +14,5 @@ mod pool;
 mod stream;
 
 pub(crate) use self::connection::Connection;
+pub(crate) use self::peer::UpstreamStatus;
 pub(crate) use self::pool::{UpstreamSet, Upstreams};

@@ -182,10 +182,13 @@ impl Terminator {
         http_get(self.admin, path, accept)
     }
 
-    /// What the admin address answers to a POST, status and body.
-    pub(crate) fn post(&self, path: &str) -> (String, String) {
+    /// What the admin address answers to a POST with this token, status and body.
+    pub(crate) fn post(&self, path: &str, token: &str) -> (String, String) {
         let url = format!("http://{}{path}", self.admin);
-        let answer = agent().post(url).send_empty();
+        let answer = agent()
+            .post(url)
+            .header("Authorization", format!("Bearer {token}"))
+            .send_empty();
         let mut answer = answer.expect("an answer");
         let body = answer.body_mut().read_to_string().expect("text");
         (format!("{:?} {}", answer.version(), answer.status()), body)
