@@ -247,6 +247,10 @@ impl ResumptionBuilder {
                 .transpose()
                 .map_err(BuildError::EarlyData)?,
         };
+        if let (Some(gate), true, None) = (&early_data, inherited.is_inherited, inherited.started) {
+            // The predecessor accepted none, but the one before it may have.
+            gate.refuse_for_now(ring.now());
+        }
         let sealer = Sealer::new(
             ring,
             lifetimes,

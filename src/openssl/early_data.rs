@@ -104,16 +104,24 @@ impl EarlyDataGate {
         self.register.maintain();
     }
 
-    /// Accepts no flight from now on: each that was, or will have been, is in the register.
-    pub(super) fn close(&self) {
-        self.refuses_until.store(u64::MAX, Ordering::Relaxed);
+    /// Accepts no flight from now on: each that was, or will have been, is in the register. Returns
+    /// what [`reopen`](Self::reopen) takes.
+    pub(super) fn close(&self) -> u64 {
+        let before = self.refuses_until.swap(u64::MAX, Ordering::Relaxed);
         // Paired with the fence in `refuses`: of a flight that is struck now, either that thread
         // sees this, or this one finds the flight. As in `Shared::close`.
         fence(Ordering::SeqCst);
+        before
     }
 
-    pub(super) fn open(&self) {
-        self.refuses_until.store(0, Ordering::Relaxed);
+    pub(super) fn reopen(&self, before: u64) {
+        self.refuses_until.store(before, Ordering::Relaxed);
+    }
+
+    /// Accepts none until no flight could come again that another process has accepted.
+    pub(super) fn refuse_for_now(&self, now: Time) {
+        let until = now.saturating_add(WINDOW).as_millis();
+        self.refuses_until.fetch_max(until, Ordering::Relaxed);
     }
 
     /// After a strike: whether no flight is accepted any more.
@@ -130,9 +138,7 @@ impl EarlyDataGate {
     /// for one of them, all are refused until none of them could come again.
     pub(super) fn inherit(&self, flights: Reader<'_>, now: Time) -> Result<(), StateError> {
         if !self.register.add(flights)? {
-            let until = now.saturating_add(WINDOW);
-            self.refuses_until
-                .store(until.as_millis(), Ordering::Relaxed);
+            self.refuse_for_now(now);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ const BATCH: usize = 64 * 1024;
 const REMOVED: u8 = 0;
 const SESSION: u8 = 1;
 
-/// Hands a resumption over to a successor. Until [`finish`](Self::finish), this process can go on
+/// Hands a resumption over to a successor, one at a time. Until [`finish`](Self::finish), this process can go on
 /// as if nothing had been: a handover that is dropped accepts early data again.
 ///
 /// ```no_run
@@ -58,7 +58,8 @@ pub struct Handover<'r> {
     resumption: &'r Resumption,
     /// The sessions that were sent, or left out.
     known: HashSet<SessionId, RandomState>,
-    is_finished: bool,
+    /// What this handover has closed early data over.
+    closed: Option<u64>,
 }
 
 /// What a successor is built from, beside the ring of ticket keys.
@@ -66,6 +67,8 @@ pub struct InheritedState {
     pub(super) timestamps: IvTimestamps,
     /// When the first process of the line started that accepts early data.
     pub(super) started: Option<Time>,
+    /// Whether another process has handed it over.
+    pub(super) is_inherited: bool,
     pub(super) revocations: Revocations,
 }
 
@@ -77,7 +80,7 @@ impl Resumption {
         Handover {
             resumption: self,
             known: HashSet::default(),
-            is_finished: false,
+            closed: None,
         }
     }
 
@@ -193,7 +196,8 @@ impl Handover<'_> {
     pub fn close_early_data(&mut self) -> Zeroizing<Vec<u8>> {
         let sealer = &self.resumption.shared.sealer;
         if let Some(gate) = &sealer.early_data {
-            gate.close();
+            let before = gate.close();
+            self.closed.get_or_insert(before);
         }
         let mut out = Writer::with_capacity(BATCH);
         sealer.bindings.revocations.write(&mut out);
@@ -205,14 +209,18 @@ impl Handover<'_> {
 
     /// The successor serves: this process refuses early data for good.
     pub fn finish(mut self) {
-        self.is_finished = true;
+        self.closed = None;
+        if let Some(gate) = &self.resumption.shared.sealer.early_data {
+            gate.close();
+        }
     }
 }
 
 impl Drop for Handover<'_> {
     fn drop(&mut self) {
-        if let (Some(gate), false) = (&self.resumption.shared.sealer.early_data, self.is_finished) {
-            gate.open();
+        let gate = self.resumption.shared.sealer.early_data.as_ref();
+        if let (Some(gate), Some(before)) = (gate, self.closed) {
+            gate.reopen(before);
         }
     }
 }
@@ -223,6 +231,7 @@ impl InheritedState {
         Ok(Self {
             timestamps: IvTimestamps::new(ring.now().as_millis(), ring.unix_time())?,
             started: None,
+            is_inherited: false,
             revocations: Revocations::default(),
         })
     }
@@ -245,6 +254,7 @@ impl InheritedState {
         Ok(Self {
             timestamps,
             started,
+            is_inherited: true,
             revocations,
         })
     }

@@ -125,13 +125,10 @@ impl InheritedRing {
         }
     }
 
-    /// The ring as it was, to be followed by one of keys that a provider gives.
+    /// The ring as it was, to be followed by one of keys that a provider gives: as if its own keys
+    /// had been a fallback, so that they open until their tickets have ended.
     pub(super) fn before(self, policy: TicketPolicy, at: ClockReading) -> KeyRing {
-        let source = match self.own {
-            Some(own) => Source::Local(Arc::new(own)),
-            None => Source::Given,
-        };
-        let mut next = NextRing::new(source, policy, at);
+        let mut next = NextRing::new(Source::Given, policy, at);
         next.keys = self.keys;
         next.retired = self.retired;
         next.finish()

@@ -80,6 +80,45 @@ fn a_handover_that_comes_to_nothing_changes_nothing() {
     }
 }
 
+/// Another handover, which had closed nothing, once opened what this one had closed.
+#[test]
+fn only_what_a_handover_has_closed_is_opened_when_it_fails() {
+    let kind = WAYS[0];
+    let (before, context, client) = visited(kind, &clock());
+    let (first, second) = (before.hand_over(), before.hand_over());
+    let mut closing = first;
+    let _ = closing.close_early_data();
+    drop(second);
+    let refused = Delivered::to(&context, &Flight::of(&client).bytes).unwrap();
+    assert!(!refused.accepted());
+    let mut other = before.hand_over();
+    let _ = other.close_early_data();
+    closing.finish();
+    drop(other);
+    let refused = Delivered::to(&context, &Flight::of(&client).bytes).unwrap();
+    assert!(!refused.accepted(), "it has been handed over");
+}
+
+/// Off in the process between, which had no register, so that the third knows of no flight.
+#[test]
+fn flights_from_before_a_process_without_early_data_are_refused() {
+    let kind = WAYS[0];
+    let clock = clock();
+    let (first, context, client) = visited(kind, &clock);
+    let flight = Flight::of(&client);
+    assert!(Delivered::to(&context, &flight.bytes).unwrap().accepted());
+    let second = State::of(&first.hand_over(), &first).successor(kind, &clock, |builder| builder);
+    let accept = EarlyData::up_to(1_000);
+    let third = State::of(&second.hand_over(), &second);
+    let third = third.successor(kind, &clock, |builder| builder.early_data(accept));
+    let context = server(&third);
+    assert!(!Delivered::to(&context, &flight.bytes).unwrap().accepted());
+    pass(&clock, 31);
+    client.connect(&context);
+    let fresh = Delivered::to(&context, &Flight::of(&client).bytes).unwrap();
+    assert!(fresh.accepted(), "{:?}", counted(&third));
+}
+
 /// Without room for what was accepted before, nothing is accepted until that is too old to come.
 #[test]
 fn a_register_that_is_too_small_refuses_all_for_half_a_minute() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rekindle::openssl::{Resumption, SessionStorage};
 use rekindle::tickets::{
-    Fingerprint, InheritedRing, TicketKeys, TicketPolicy, TicketRing, TicketRingError,
+    Fingerprint, InheritedRing, TicketKeys, TicketPolicy, TicketRing, TicketRingError, TicketSecret,
 };
 use rekindle::{SessionId, StateError};
 
@@ -129,6 +129,31 @@ fn a_ring_of_provided_keys_keeps_what_it_had_from_the_one_before() {
         .unwrap();
     assert!(!fresh.status().fallback);
     assert!(fresh.status().keys.iter().any(|key| key.fingerprint == own));
+}
+
+#[test]
+fn own_keys_open_on_where_a_provider_takes_over() {
+    let clock = clock();
+    let before = TicketRing::builder().clock(clock.clone()).build().unwrap();
+    let own = sealing(&before);
+    let secret = TicketSecret::random(Duration::from_secs(3_600), None).unwrap();
+    let keys = TicketKeys::random().unwrap();
+    let builder = || {
+        TicketRing::builder()
+            .clock(clock.clone())
+            .inherit(ring_of(&before))
+    };
+    for after in [builder().keys(&keys), builder().secret(&secret)] {
+        let after = after.build().unwrap();
+        assert!(!after.status().fallback);
+        assert_ne!(sealing(&after), own);
+        let keys = after.status().keys;
+        let kept = keys
+            .iter()
+            .find(|key| key.fingerprint == own)
+            .expect("it opens");
+        assert_eq!(kept.opens_for, TicketPolicy::default().lifetime);
+    }
 }
 
 #[test]
