@@ -23,8 +23,8 @@ const BATCH: usize = 64 * 1024;
 const REMOVED: u8 = 0;
 const SESSION: u8 = 1;
 
-/// Hands a resumption over to a successor, one at a time. Until [`finish`](Self::finish), this process can go on
-/// as if nothing had been: a handover that is dropped accepts early data again.
+/// Hands a resumption over to a successor, one at a time. Until [`finish`](Self::finish), this
+/// process can go on as if nothing had been: a handover that is dropped accepts early data again.
 ///
 /// ```no_run
 /// # use rekindle::openssl::{InheritedState, Resumption};

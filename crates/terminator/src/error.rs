@@ -28,6 +28,8 @@ pub(crate) enum RunError {
     Handover { path: PathBuf, source: io::Error },
     #[error("there is no descriptor left: {0}")]
     Descriptors(#[source] io::Error),
+    #[error("--listen: it is missing, and no process has given a socket")]
+    NoListener,
     #[error("the sockets of systemd: {0}")]
     Systemd(#[source] io::Error),
     #[error("cannot install signal handlers: {0}")]

@@ -63,9 +63,11 @@ fn run(
     settings: Settings,
     tickets: &TicketSettings,
 ) -> Result<(), RunError> {
+    // Before anything else opens files.
+    let of_systemd = systemd::sockets().map_err(RunError::Systemd)?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().map_err(RunError::Runtime)?;
-    let result = runtime.block_on(serve::run(configuration, settings, tickets));
+    let result = runtime.block_on(serve::run(configuration, settings, tickets, of_systemd));
     // A lookup of a name must not delay the exit.
     runtime.shutdown_background();
     result

@@ -60,7 +60,7 @@ pub(crate) fn sockets() -> std::io::Result<Vec<GivenSocket>> {
     let sockets = sd_notify::listen_fds_with_names()?;
     let sockets = sockets.map(|(socket, name)| GivenSocket {
         purpose: match name == ADMIN {
-            true => Purpose::Admin,
+            true => Purpose::Admin(None),
             false => Purpose::Listen(None),
         },
         socket: owned(socket),

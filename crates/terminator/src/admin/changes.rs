@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::http::{Answer, text};
 use super::write_access::WriteAccess;
+use crate::handover::Accepting;
 use crate::log_limit::LogLimit;
 
 /// Bytes of a form: a token and a few words.
@@ -86,6 +87,7 @@ impl Gate {
         request: Request<Incoming>,
         access: Option<&WriteAccess>,
         resumption: &Resumption,
+        accepting: &Accepting,
         came: impl FnOnce(),
     ) -> Answer {
         let permitted = match access {
@@ -93,9 +95,13 @@ impl Gate {
             Some(access) => permitted(request, access).await,
         };
         came();
-        match permitted {
-            Ok(()) => change.make(resumption),
-            Err(denial) => self.deny(denial),
+        match (permitted, accepting.hold()) {
+            (Ok(()), Some(_held)) => change.make(resumption),
+            (Ok(()), None) => {
+                let say = "the terminator is being handed over: ask again\n";
+                text(StatusCode::SERVICE_UNAVAILABLE, say)
+            }
+            (Err(denial), _) => self.deny(denial),
         }
     }
 

@@ -52,6 +52,7 @@ use crate::handover::{Accepting, AcceptingState};
 use crate::log_limit::LogLimit;
 
 const PAUSE: Duration = Duration::from_millis(100);
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(crate) struct Admin {
     pub(crate) observed: Observed,
@@ -88,7 +89,11 @@ impl Admin {
         loop {
             let now = *state.borrow_and_update();
             let accepted = match now {
-                AcceptingState::HandedOver => return,
+                AcceptingState::HandedOver => {
+                    // For answers that are on their way; other clients ask the successor.
+                    tokio::time::sleep(LAST_ANSWERS).await;
+                    return;
+                }
                 AcceptingState::Paused => {
                     // An error: it never changes again.
                     let Ok(()) = state.changed().await else {
@@ -148,7 +153,7 @@ impl Shared {
             let access = admin.write.as_deref();
             return self
                 .gate
-                .pass(change, request, access, resumption, came)
+                .pass(change, request, access, resumption, &admin.accepting, came)
                 .await;
         }
         phases.request_came();

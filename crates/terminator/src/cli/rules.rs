@@ -3,7 +3,7 @@
 use super::broken::Broken;
 use super::settings::Settings;
 use super::words::{ClientAuthentication, ProxyProtocolOut};
-use crate::systemd;
+use crate::{handover, systemd};
 
 /// Every rule that the settings break.
 pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
@@ -48,12 +48,17 @@ fn demo(settings: &Settings) -> Vec<Broken> {
     broken
 }
 
+/// Whether listening sockets may come from systemd or from a predecessor.
+fn may_be_given(settings: &Settings) -> bool {
+    systemd::gives_sockets() || handover::is_successor() || settings.handover.is_some()
+}
+
 fn proxy(settings: &Settings) -> Vec<Broken> {
     let (certs, keys) = (settings.cert.len(), settings.key.len());
     let needed = [
         (
             "listen",
-            settings.listen.is_empty() && !systemd::gives_sockets(),
+            settings.listen.is_empty() && !may_be_given(settings),
         ),
         ("upstream", settings.upstream.is_empty()),
         ("cert", certs == 0),

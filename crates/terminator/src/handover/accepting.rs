@@ -1,5 +1,7 @@
 //! Whether new connections are accepted.
 
+use std::sync::{Mutex, MutexGuard};
+
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,20 +17,27 @@ pub(crate) enum AcceptingState {
 
 /// Tells the tasks that accept.
 #[derive(Debug)]
-pub(crate) struct Accepting(watch::Sender<AcceptingState>);
+pub(crate) struct Accepting {
+    state: watch::Sender<AcceptingState>,
+    /// There is one handover at a time, and no change of what it hands over.
+    held: Mutex<()>,
+}
 
 impl Accepting {
     pub(crate) fn new(state: AcceptingState) -> Self {
-        Self(watch::Sender::new(state))
+        Self {
+            state: watch::Sender::new(state),
+            held: Mutex::new(()),
+        }
     }
 
     pub(crate) fn set(&self, state: AcceptingState) {
-        self.0.send_replace(state);
+        self.state.send_replace(state);
     }
 
     /// The process ends. Whether it still had the listeners.
     pub(crate) fn drain(&self) -> bool {
-        self.0.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let is_ours = *state != AcceptingState::HandedOver;
             if is_ours {
                 *state = AcceptingState::Draining;
@@ -39,7 +48,7 @@ impl Accepting {
 
     /// Changes from one state to another. Whether it was in the first one.
     pub(crate) fn change(&self, from: AcceptingState, to: AcceptingState) -> bool {
-        self.0.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let is_from = *state == from;
             if is_from {
                 *state = to;
@@ -48,7 +57,14 @@ impl Accepting {
         })
     }
 
+    /// For a handover, or a change that a successor has to know of. None while there is another,
+    /// and when the successor serves.
+    pub(crate) fn hold(&self) -> Option<MutexGuard<'_, ()>> {
+        let held = self.held.try_lock().ok()?;
+        (*self.state.borrow() != AcceptingState::HandedOver).then_some(held)
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<AcceptingState> {
-        self.0.subscribe()
+        self.state.subscribe()
     }
 }

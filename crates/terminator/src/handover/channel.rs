@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -97,8 +98,13 @@ impl Channel {
         }
         // Five bytes go out at once, or not at all.
         let flags = SendFlags::NOSIGNAL;
-        let sent = sendmsg(&self.stream, &[IoSlice::new(&head)], &mut attached, flags);
-        match sent.map_err(io::Error::from)? {
+        let sent = loop {
+            match sendmsg(&self.stream, &[IoSlice::new(&head)], &mut attached, flags) {
+                Err(Errno::INTR) => self.stream.set_write_timeout(Some(self.left()?))?,
+                sent => break sent.map_err(io::Error::from)?,
+            }
+        };
+        match sent {
             5 => {}
             _ => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
         }
@@ -113,7 +119,10 @@ impl Channel {
         let (mut head, mut have, mut socket) = ([0; 5], 0, None);
         while have < head.len() {
             self.stream.set_read_timeout(Some(self.left()?))?;
-            let (read, attached) = self.read_head(&mut head[have..])?;
+            let (read, attached) = match self.read_head(&mut head[have..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             if read == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }

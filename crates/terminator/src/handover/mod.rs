@@ -28,6 +28,7 @@
 mod accepting;
 mod channel;
 mod error;
+mod peer;
 mod predecessor;
 mod sockets;
 mod start;
@@ -35,7 +36,7 @@ mod successor;
 
 pub(crate) use self::accepting::{Accepting, AcceptingState};
 pub(crate) use self::error::HandoverError;
-pub(crate) use self::predecessor::Predecessor;
+pub(crate) use self::predecessor::{Predecessor, Rendezvous};
 pub(crate) use self::sockets::{GivenSocket, Purpose, Sockets};
-pub(crate) use self::start::start_successor;
+pub(crate) use self::start::{is_successor, start_successor};
 pub(crate) use self::successor::Inheritance;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,18 +10,22 @@ use std::thread;
 use std::time::Duration;
 
 use rekindle::openssl::{Handover, Resumption};
-use rustix::net::sockopt::socket_peercred;
-use rustix::process::geteuid;
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::accepting::{Accepting, AcceptingState};
 use super::channel::{Channel, Kind, VERSION};
 use super::error::HandoverError;
-use super::sockets::{Purpose, Sockets};
+use super::peer::Peer;
+use super::sockets::Sockets;
+use crate::log_limit::LogLimit;
+use crate::systemd;
 
 /// How long a successor may take to take everything over and get ready, while this process serves.
 const PREPARATION: Duration = Duration::from_secs(120);
+
+/// After an error of the listener, such as want of descriptors.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// How long no connection may be accepted.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -32,44 +36,82 @@ pub(crate) struct Predecessor {
     pub(crate) resumption: Resumption,
     pub(crate) accepting: Arc<Accepting>,
     pub(crate) sockets: Arc<Sockets>,
-    /// Is told the successor's process id when it serves.
-    pub(crate) done: mpsc::Sender<u32>,
+    /// Is told when the successor serves.
+    pub(crate) done: mpsc::Sender<()>,
 }
 
-impl Predecessor {
-    /// Waits for successors at a Unix socket, on a thread of its own. Takes the place of another
-    /// socket there.
-    pub(crate) fn listen(self, path: &Path) -> io::Result<()> {
-        // In one step: a successor that starts now finds the one or the other.
+/// A Unix socket where successors are waited for, which is not at its path yet.
+#[derive(Debug)]
+pub(crate) struct Rendezvous {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Rendezvous {
+    /// # Errors
+    ///
+    /// There is something else than a socket at the path, or no socket can be made beside it.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+            return Err(io::Error::other("there is a file that is no socket"));
+        }
         let new = aside(path);
         let _ = fs::remove_file(&new);
         let listener = UnixListener::bind(&new)?;
         fs::set_permissions(&new, Permissions::from_mode(0o600))?;
-        fs::rename(&new, path)?;
-        let run = move || {
-            for stream in listener.incoming() {
-                let served = stream.map_err(HandoverError::from).and_then(|stream| {
-                    let peer = socket_peercred(&stream).map_err(io::Error::from)?;
-                    let (ours, theirs) = (geteuid().as_raw(), peer.uid.as_raw());
-                    match ours == theirs {
-                        true => self.hand_over(stream, peer.pid.as_raw_nonzero().get() as u32),
-                        false => Err(HandoverError::User { ours, theirs }),
+        let path = path.to_owned();
+        Ok(Self { listener, path })
+    }
+
+    /// Takes the place of another process's socket, and waits for successors on a thread. The log
+    /// says what goes wrong, and then there will be none.
+    pub(crate) fn open(self, predecessor: Predecessor) {
+        // In one step: a successor that starts now finds the one or the other.
+        let opened = fs::rename(aside(&self.path), &self.path).and_then(|()| {
+            let name = "handover".into();
+            let wait = move || predecessor.wait(&self.listener);
+            thread::Builder::new().name(name).spawn(wait)
+        });
+        if let Err(error) = opened {
+            error!(%error, "no successor can take over by --handover");
+        }
+    }
+}
+
+impl Predecessor {
+    fn wait(&self, listener: &UnixListener) {
+        let log_limit = LogLimit::default();
+        loop {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if let Some(suppressed) = log_limit.admit() {
+                        warn!(%error, suppressed, "cannot accept a successor");
                     }
-                });
-                match served {
-                    Ok(()) => return,
-                    Err(error) => error!("handover failed, this process goes on: {error}"),
+                    thread::sleep(RETRY);
+                    continue;
                 }
+            };
+            let peer = Peer::of(&stream).map_err(HandoverError::from);
+            let peer = peer.and_then(Peer::check);
+            match peer.and_then(|peer| self.hand_over(stream, peer.pid)) {
+                Ok(()) => return,
+                Err(error) => error!("handover failed, this process goes on: {error}"),
             }
-        };
-        thread::Builder::new().name("handover".into()).spawn(run)?;
-        Ok(())
+        }
     }
 
     /// Hands over to the process at the other end. If that fails, nothing has changed.
-    pub(crate) fn hand_over(&self, stream: UnixStream, pid: u32) -> Result<(), HandoverError> {
+    pub(crate) fn hand_over(
+        &self,
+        stream: UnixStream,
+        pid: Option<u32>,
+    ) -> Result<(), HandoverError> {
         let mut channel = Channel::new(stream, PREPARATION);
-        let handed_over = self.run(&mut channel, pid);
+        let handed_over = match self.accepting.hold() {
+            Some(_held) => self.run(&mut channel, pid),
+            None => Err(HandoverError::NotServing),
+        };
         if let Err(error) = &handed_over {
             // It may be gone.
             let _ = channel.send(Kind::Refused, error.to_string().as_bytes());
@@ -77,7 +119,7 @@ impl Predecessor {
         handed_over
     }
 
-    fn run(&self, channel: &mut Channel, pid: u32) -> Result<(), HandoverError> {
+    fn run(&self, channel: &mut Channel, pid: Option<u32>) -> Result<(), HandoverError> {
         let hello = channel.expect(Kind::Hello)?.content;
         let (version, rest) = hello.split_first_chunk().unwrap_or((&[0; 4], &[]));
         let theirs = u32::from_be_bytes(*version);
@@ -90,11 +132,7 @@ impl Predecessor {
         info!(pid, "handover: a successor gets ready");
         let mut handover = self.resumption.hand_over();
         self.sockets.each(|purpose, socket| {
-            let purpose = match purpose {
-                Purpose::Listen(address) => address.as_deref().unwrap_or_default(),
-                Purpose::Admin => "admin",
-            };
-            channel.send_with(Kind::Socket, purpose.as_bytes(), Some(socket))
+            channel.send_with(Kind::Socket, &purpose.to_bytes(), Some(socket))
         })?;
         channel.send(Kind::Ring, &self.resumption.ticket_ring().to_bytes())?;
         channel.send(Kind::State, &handover.state())?;
@@ -105,7 +143,7 @@ impl Predecessor {
         if !self.accepting.change(open, paused) {
             return Err(HandoverError::NotServing);
         }
-        let taken = self.let_take(channel, &mut handover, sessions, pid);
+        let taken = self.let_take(channel, &mut handover, sessions);
         if let Err(error) = taken {
             drop(handover);
             self.accepting.change(paused, open);
@@ -114,7 +152,11 @@ impl Predecessor {
         handover.finish();
         self.accepting.change(paused, AcceptingState::HandedOver);
         self.sockets.close();
-        let _ = self.done.blocking_send(pid);
+        let _ = self.done.blocking_send(());
+        // The successor says that it is ready after this: its channel ends here.
+        if let Some(pid) = pid {
+            systemd::main_process_is(pid);
+        }
         Ok(())
     }
 
@@ -124,14 +166,11 @@ impl Predecessor {
         channel: &mut Channel,
         handover: &mut Handover<'_>,
         sessions: u32,
-        pid: u32,
     ) -> Result<(), HandoverError> {
         channel.within(PAUSE);
         channel.send(Kind::Flights, &handover.close_early_data())?;
         send_sessions(channel, handover, sessions)?;
         channel.expect(Kind::Taken)?;
-        // The service manager believes the successor from here on.
-        crate::systemd::main_process_is(pid);
         channel.send(Kind::Go, &[])
     }
 }

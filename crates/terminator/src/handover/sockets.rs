@@ -6,9 +6,33 @@ use std::sync::{Mutex, PoisonError};
 /// What a socket is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// `--listen`, as the configuration has it; `None` if it is not known.
+    /// `--listen`, as the configuration has it; `None` for a socket of systemd.
     Listen(Option<String>),
-    Admin,
+    /// `--admin`, likewise.
+    Admin(Option<String>),
+}
+
+impl Purpose {
+    /// As a message has it.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let (kind, address) = match self {
+            Self::Listen(address) => (b'L', address),
+            Self::Admin(address) => (b'A', address),
+        };
+        let address = address.as_deref().unwrap_or_default();
+        [&[kind], address.as_bytes()].concat()
+    }
+
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, address) = bytes.split_first()?;
+        let address = std::str::from_utf8(address).ok()?;
+        let address = (!address.is_empty()).then(|| address.to_owned());
+        match kind {
+            b'L' => Some(Self::Listen(address)),
+            b'A' => Some(Self::Admin(address)),
+            _ => None,
+        }
+    }
 }
 
 /// A listening socket that another process has opened.

@@ -16,6 +16,11 @@ use super::predecessor::Predecessor;
 /// Tells a process that its standard input is the channel to its predecessor.
 pub(super) const STANDARD_INPUT: &str = "REKINDLE_HANDOVER_STDIN";
 
+/// Whether this process was started by SIGUSR2.
+pub(crate) fn is_successor() -> bool {
+    env::var_os(STANDARD_INPUT).is_some()
+}
+
 /// For this process alone, or not true of the next one.
 const NOT_INHERITED: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"];
 
@@ -42,7 +47,7 @@ fn start(predecessor: &Predecessor, program: &Path) -> Result<(), HandoverError>
     // It holds the other end: this process must not.
     drop(command);
     info!(pid = child.id(), "SIGUSR2: a successor is started");
-    let handed_over = predecessor.hand_over(ours, child.id());
+    let handed_over = predecessor.hand_over(ours, Some(child.id()));
     if handed_over.is_err() {
         // It ends by itself, or hangs.
         let _ = child.kill();

@@ -1,6 +1,5 @@
 //! The process that starts: takes over from the one that serves.
 
-use std::env;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -13,11 +12,15 @@ use tracing::info;
 
 use super::channel::{Channel, Kind, VERSION};
 use super::error::HandoverError;
+use super::peer::Peer;
 use super::sockets::{GivenSocket, Purpose};
-use super::start::STANDARD_INPUT;
+use super::start::is_successor;
 
-/// How long the predecessor may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the predecessor may take: longer than it gives this process.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long the rest may take, in which it accepts nothing: longer than it gives itself.
+const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a predecessor hands over.
 #[derive(Debug)]
@@ -32,14 +35,18 @@ pub(crate) struct Inheritance {
 impl Inheritance {
     /// The process that has started this one, or the one that listens at `path`, if there is any.
     pub(crate) fn find(path: Option<&Path>, sessions: u32) -> Result<Option<Self>, HandoverError> {
-        if env::var_os(STANDARD_INPUT).is_some() {
+        if is_successor() {
             return Self::begin(of_standard_input()?, sessions).map(Some);
         }
         let Some(path) = path else {
             return Ok(None);
         };
         match UnixStream::connect(path) {
-            Ok(stream) => Self::begin(stream, sessions).map(Some),
+            // In a folder for all, another user may listen there first.
+            Ok(stream) => {
+                Peer::of(&stream)?.check()?;
+                Self::begin(stream, sessions).map(Some)
+            }
             // There is none, or it has ended and left its socket.
             Err(error)
                 if matches!(
@@ -63,14 +70,8 @@ impl Inheritance {
             match (message.kind, message.socket) {
                 (Kind::Ring, None) => break InheritedRing::parse(&message.content)?,
                 (Kind::Socket, Some(socket)) => {
-                    let purpose = match &message.content[..] {
-                        b"admin" => Purpose::Admin,
-                        b"" => Purpose::Listen(None),
-                        address => {
-                            let address = String::from_utf8_lossy(address).into_owned();
-                            Purpose::Listen(Some(address))
-                        }
-                    };
+                    let purpose = Purpose::of_bytes(&message.content);
+                    let purpose = purpose.ok_or(HandoverError::Protocol("an unknown socket"))?;
                     sockets.push(GivenSocket { purpose, socket });
                 }
                 _ => return Err(HandoverError::Protocol("another message than a socket")),
@@ -99,7 +100,8 @@ impl Inheritance {
 
     /// Takes over: when this returns, the predecessor accepts nothing any more. Nothing may fail
     /// after this.
-    pub(crate) fn take_over(mut self, resumption: &Resumption) -> Result<(), HandoverError> {
+    pub(crate) fn take_over(mut self, resumption: &Resumption) -> Result<TakenOver, HandoverError> {
+        self.channel.within(LAST_PATIENCE);
         self.channel.send(Kind::Prepared, &[])?;
         let flights = self.channel.expect(Kind::Flights)?;
         resumption.inherit_flights(&flights.content)?;
@@ -108,7 +110,19 @@ impl Inheritance {
         self.channel.expect(Kind::Go)?;
         let sessions = resumption.cache().len();
         info!(sessions, "handover: taken over");
-        Ok(())
+        Ok(TakenOver(self.channel))
+    }
+}
+
+/// This process serves, and its predecessor may not have told systemd yet.
+#[derive(Debug)]
+pub(crate) struct TakenOver(Channel);
+
+impl TakenOver {
+    /// Waits until it has: then the channel ends.
+    pub(crate) fn wait(mut self) {
+        self.0.within(Duration::from_secs(5));
+        let _ = self.0.receive();
     }
 }
 

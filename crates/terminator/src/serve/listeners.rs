@@ -42,17 +42,22 @@ pub(super) fn bind_all(
             source,
         };
         let (listeners, local) = match given.take(text) {
-            Some(given) => given.shared_by(workers),
+            Some(given) => given.shared_by(workers, backlog),
             None => bind(address, backlog, workers),
         }
         .map_err(failed)?;
         all.add(Some(text.into()), listeners, local);
     }
     for further in given.of_systemd() {
-        let (listeners, local) = further.shared_by(workers).map_err(RunError::Systemd)?;
+        let (listeners, local) = further
+            .shared_by(workers, backlog)
+            .map_err(RunError::Systemd)?;
         all.add(None, listeners, local);
     }
-    Ok(all)
+    match all.bound.is_empty() {
+        true => Err(RunError::NoListener),
+        false => Ok(all),
+    }
 }
 
 impl Listeners {
@@ -132,10 +137,14 @@ impl Given {
 impl GivenAddress {
     /// A listener for each worker at least: where there are too few, workers share. None is left
     /// out, for each has clients in its queue.
-    fn shared_by(self, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    fn shared_by(self, workers: usize, backlog: u16) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
         for socket in &self.sockets {
             socket.set_nonblocking(true)?;
             sockets::set_options(socket)?;
+            // systemd's own has its `Backlog=`.
+            if self.text.is_some() {
+                socket.listen(backlog.into())?;
+            }
         }
         let (local, mut sockets) = (self.local, self.sockets);
         for shared in 0..workers.saturating_sub(sockets.len()) {

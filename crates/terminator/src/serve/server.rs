@@ -4,7 +4,8 @@ use std::env;
 use std::future::Future;
 use std::io::{self, Write};
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ use crate::admin::{Admin, AdminListener, Metrics, Observed, WriteAccess};
 use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
 use crate::error::RunError;
 use crate::handover::{
-    Accepting, AcceptingState, GivenSocket, Inheritance, Predecessor, Purpose, Sockets,
+    Accepting, AcceptingState, GivenSocket, Inheritance, Predecessor, Purpose, Rendezvous, Sockets,
     start_successor,
 };
 use crate::key_source::{self, WatchedKeyFile};
@@ -46,6 +47,7 @@ pub(crate) async fn run(
     configuration: Configuration,
     settings: Settings,
     tickets: &TicketSettings,
+    of_systemd: Vec<GivenSocket>,
 ) -> Result<(), RunError> {
     // Replaced by a package, it is the new program that a successor runs.
     let program = env::current_exe();
@@ -53,8 +55,10 @@ pub(crate) async fn run(
     let mut signals = Signals::install().map_err(RunError::Signals)?;
     let mut inheritance = Inheritance::find(settings.handover.as_deref(), settings.sessions)?;
     let (ticket_keys, resumption) = resumption(&settings, tickets, inheritance.as_mut())?;
-    let given = given_sockets(inheritance.as_mut())?;
-    let handover = settings.handover.clone();
+    let mut given =
+        (inheritance.as_mut()).map_or_else(Vec::new, |from| mem::take(&mut from.sockets));
+    given.extend(of_systemd);
+    let rendezvous = settings.handover.as_deref().map(rendezvous).transpose()?;
     let start = Server::start(
         configuration,
         settings,
@@ -69,11 +73,15 @@ pub(crate) async fn run(
         reload,
         announcement,
     } = start.await?;
-    tokio::spawn(forward(signals.reload, reload));
-    if let Some(mut inheritance) = inheritance {
-        inheritance.take_sessions(&resumption)?;
-        inheritance.take_over(&resumption)?;
-    }
+    workers.listening().await?;
+    let taken_over = match inheritance {
+        Some(mut inheritance) => {
+            inheritance.take_sessions(&resumption)?;
+            // Nothing may fail from here on.
+            Some(inheritance.take_over(&resumption)?)
+        }
+        None => None,
+    };
     frontend.accepting.set(AcceptingState::Open);
     let (done, mut handed_over) = mpsc::channel(1);
     let predecessor = Predecessor {
@@ -82,18 +90,23 @@ pub(crate) async fn run(
         sockets: Arc::clone(&sockets),
         done,
     };
-    if let Some(path) = handover {
-        let listening = predecessor.clone().listen(&path);
-        listening.map_err(|source| RunError::Handover { path, source })?;
+    if let Some(rendezvous) = rendezvous {
+        rendezvous.open(predecessor.clone());
     }
     announcement.make();
+    if let Some(taken_over) = taken_over {
+        taken_over.wait();
+        // A SIGHUP that came while this process got ready was the other one's.
+        reload.ask();
+    }
     systemd::ready();
+    tokio::spawn(forward(signals.reload, reload));
 
     let (why, ended) = loop {
         tokio::select! {
             signal = signals.stop.received() => break (signal, Ok(())),
             error = workers.failed() => break ("a worker has failed", Err(error.into())),
-            Some(_) = handed_over.recv() => break ("a successor serves", Ok(())),
+            Some(()) = handed_over.recv() => break ("a successor serves", Ok(())),
             Some(()) = signals.successor.recv() => match &program {
                 Ok(program) => start_successor(predecessor.clone(), program),
                 Err(error) => error!(%error, "cannot tell this program's file"),
@@ -137,7 +150,7 @@ impl Server {
         let (hosts, write) = (settings.admin_hosts(), write.map(Arc::new));
         let (of_admin, given) = given
             .into_iter()
-            .partition(|given| given.purpose == Purpose::Admin);
+            .partition(|given| matches!(given.purpose, Purpose::Admin(_)));
         let admin = admin_listener(&settings, of_admin).await?;
         let admin_at = admin.as_ref().map(|(_, address)| *address);
         let parts = Parts::load(&settings, admin_at)?;
@@ -149,7 +162,11 @@ impl Server {
         let sockets = Arc::new(Sockets::default());
         listeners.share(&sockets).map_err(RunError::Descriptors)?;
         if let Some((admin, _)) = &admin {
-            let shared = sockets.add(Purpose::Admin, admin);
+            let text = settings
+                .admin
+                .as_ref()
+                .map(|address| address.as_str().into());
+            let shared = sockets.add(Purpose::Admin(text), admin);
             shared.map_err(RunError::Descriptors)?;
         }
         let is_demo = settings.proxy().is_none();
@@ -231,31 +248,42 @@ fn observe(settings: &Settings, resumption: &Resumption) -> Observed {
     }
 }
 
-/// The sockets of a predecessor, and those of systemd.
-fn given_sockets(inheritance: Option<&mut Inheritance>) -> Result<Vec<GivenSocket>, RunError> {
-    let inherited = inheritance.map(|inheritance| mem::take(&mut inheritance.sockets));
-    let mut given = inherited.unwrap_or_default();
-    given.extend(systemd::sockets().map_err(RunError::Systemd)?);
-    Ok(given)
+fn rendezvous(path: &Path) -> Result<Rendezvous, RunError> {
+    Rendezvous::new(path).map_err(|source| RunError::Handover {
+        path: path.into(),
+        source,
+    })
 }
 
-/// The admin address's listener, and its address with the port that was chosen.
+/// The admin address's listener, and its address with the port that was chosen: the one that was
+/// given if it is for the same address, or systemd's.
 async fn admin_listener(
     settings: &Settings,
     given: Vec<GivenSocket>,
 ) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
-    let given = given.into_iter().next().map(|given| {
-        let socket = std::net::TcpListener::from(given.socket);
-        socket.set_nonblocking(true)?;
-        let local = socket.local_addr()?;
-        Ok((TcpListener::from_std(socket)?, local))
-    });
-    let given = given.transpose().map_err(RunError::Admin)?;
-    match (&settings.admin, given) {
-        (Some(_), Some(given)) => Ok(Some(given)),
-        (Some(address), None) => bind("--admin", address).await.map(Some),
-        (None, _) => Ok(None),
+    let Some(address) = &settings.admin else {
+        return Ok(None);
+    };
+    for GivenSocket { purpose, socket } in given {
+        let Purpose::Admin(text) = purpose else {
+            continue;
+        };
+        let adopt = || {
+            let socket = std::net::TcpListener::from(socket);
+            socket.set_nonblocking(true)?;
+            let local = socket.local_addr()?;
+            let is_same = text.is_none_or(|text| text == address.as_str())
+                || (address.as_str().to_socket_addrs()?).any(|address| address == local);
+            match is_same {
+                true => Ok(Some((TcpListener::from_std(socket)?, local))),
+                false => Ok(None),
+            }
+        };
+        if let Some(adopted) = adopt().map_err(RunError::Admin)? {
+            return Ok(Some(adopted));
+        }
     }
+    bind("--admin", address).await.map(Some)
 }
 
 fn cores() -> usize {

@@ -21,8 +21,9 @@ use crate::error::WorkerError;
 /// The running workers.
 #[derive(Debug)]
 pub(super) struct Workers {
-    /// Its senders go with the threads. Each can fail once.
-    failures: mpsc::Receiver<WorkerError>,
+    /// Its senders go with the threads.
+    reports: mpsc::Receiver<Report>,
+    workers: usize,
     abort: CancellationToken,
 }
 
@@ -34,7 +35,9 @@ impl Workers {
         frontend: &Arc<Frontend>,
         watchdog: Option<Watchdog>,
     ) -> io::Result<Self> {
-        let (alive, failures) = mpsc::channel(runtimes.0.len().max(1));
+        let workers = runtimes.0.len();
+        // A worker has a few to make.
+        let (alive, reports) = mpsc::channel(4 * workers.max(1));
         let abort = CancellationToken::new();
         for (number, (runtime, listeners)) in runtimes.0.drain(..).zip(groups).enumerate() {
             let (frontend, abort, alive) = (Arc::clone(frontend), abort.clone(), alive.clone());
@@ -45,7 +48,8 @@ impl Workers {
                 }
                 let served = || runtime.block_on(serve(frontend, listeners, abort, &alive));
                 if catch_unwind(AssertUnwindSafe(served)).is_err() {
-                    let _ = alive.try_send(WorkerError::Accept("it panicked".into()));
+                    let panicked = WorkerError::Accept("it panicked".into());
+                    let _ = alive.try_send(Report::Failed(panicked));
                 }
                 // Drops the connections that are left. A lookup of an upstream's name must not
                 // delay the exit.
@@ -55,27 +59,59 @@ impl Workers {
             let name = format!("worker-{number}");
             thread::Builder::new().name(name).spawn(run)?;
         }
-        Ok(Self { failures, abort })
+        Ok(Self {
+            reports,
+            workers,
+            abort,
+        })
+    }
+
+    /// Waits until each worker can accept.
+    ///
+    /// # Errors
+    ///
+    /// That of one that cannot.
+    pub(super) async fn listening(&mut self) -> Result<(), WorkerError> {
+        let mut listening = 0;
+        while listening < self.workers {
+            match self.reports.recv().await {
+                Some(Report::Listening) => listening += 1,
+                Some(Report::Failed(error)) => return Err(error),
+                None => return Err(WorkerError::Accept("all threads have ended".into())),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a worker that accepts no longer, though no drain has begun.
     pub(super) async fn failed(&mut self) -> WorkerError {
-        match self.failures.recv().await {
-            Some(failure) => failure,
-            // All have ended, as they were told to.
-            None => std::future::pending().await,
+        loop {
+            match self.reports.recv().await {
+                Some(Report::Failed(error)) => return error,
+                Some(Report::Listening) => {}
+                // All have ended, as they were told to.
+                None => std::future::pending().await,
+            }
         }
     }
 
     /// Waits until all connections have ended; after the drain has begun, or this never ends.
     pub(super) async fn ended(&mut self) {
-        while self.failures.recv().await.is_some() {}
+        while self.reports.recv().await.is_some() {}
     }
 
     /// Cuts the connections that are left.
     pub(super) fn abort(&self) {
         self.abort.cancel();
     }
+}
+
+/// What a worker has to say.
+#[derive(Debug)]
+enum Report {
+    /// It can accept at all its listeners.
+    Listening,
+    Failed(WorkerError),
 }
 
 /// The runtimes of workers that have not begun.
@@ -104,7 +140,7 @@ async fn serve(
     frontend: Arc<Frontend>,
     listeners: Vec<TcpListener>,
     abort: CancellationToken,
-    failures: &mpsc::Sender<WorkerError>,
+    reports: &mpsc::Sender<Report>,
 ) {
     let connections = TaskTracker::new();
     let deadlines = Deadlines::default();
@@ -116,13 +152,17 @@ async fn serve(
                 let (connections, deadlines) = (connections.clone(), deadlines.clone());
                 accepting.spawn(Arc::clone(&frontend).accept(listener, connections, deadlines));
             }
-            // There is room for a failure of each worker; one is enough.
-            Err(error) => drop(failures.try_send(WorkerError::Listener(error))),
+            Err(error) => {
+                let _ = reports.try_send(Report::Failed(WorkerError::Listener(error)));
+                return;
+            }
         }
     }
+    let _ = reports.try_send(Report::Listening);
     while let Some(ended) = accepting.join_next().await {
         if let Err(error) = ended {
-            let _ = failures.try_send(WorkerError::Accept(error.to_string()));
+            let failed = WorkerError::Accept(error.to_string());
+            let _ = reports.try_send(Report::Failed(failed));
         }
     }
     // No connection can be added any more.
@@ -195,7 +235,7 @@ mod tests {
         let frontend = frontend();
         let mut workers =
             Workers::spawn(Runtimes::new(2).unwrap(), groups, &frontend, None).unwrap();
-        let error = workers.failed().await;
+        let error = workers.listening().await.expect_err("one cannot");
         assert!(matches!(error, WorkerError::Listener(_)), "{error}");
         frontend.accepting.set(AcceptingState::Draining);
         workers.ended().await;

@@ -15,7 +15,7 @@ use rustix::process::geteuid;
 
 use crate::common::client::{receive, receive_all, send, tls_connect};
 use crate::common::told::reporter;
-use crate::common::{BINARY, DEADLINE, Terminator, connect, eventually, handshakes};
+use crate::common::{BINARY, DEADLINE, Terminator, connect, eventually, handshakes, successor_of};
 use crate::early_data;
 
 /// Each way to resume: words for `s_client`, and `--tickets`.
@@ -54,8 +54,8 @@ impl Site {
         self.files.text("handover")
     }
 
-    /// A process that cannot take over, as its exit says.
-    fn fails(&self, reason: &str) {
+    /// A process that may not come to serve.
+    fn spawn(&self) -> Process {
         let (cert, key) = (self.files.cert(), self.files.key());
         let words = format!(
             "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream {} --cert {cert} --key {key} {}",
@@ -64,7 +64,13 @@ impl Site {
         );
         let mut command = Command::new(BINARY);
         command.args(words.split_whitespace());
-        let (status, printed) = Process::spawn(&mut command, Stdio::null()).wait_for_end();
+        Process::spawn(&mut command, Stdio::null())
+    }
+
+    /// A process that cannot take over, as its exit says.
+    #[track_caller]
+    fn fails(&self, reason: &str) {
+        let (status, printed) = self.spawn().wait_for_end();
         assert_eq!(status.code(), Some(1), "{printed}");
         assert!(printed.contains(reason), "{printed}");
     }
@@ -124,7 +130,7 @@ fn sigusr2_starts_the_successor() {
     visitor.come_back(terminator.address).expect_reused([true]);
     send(&mut open, b"GET / HTTP/1.0\r\n\r\n");
     assert!(!receive_all(&mut open).expect("close_notify").is_empty());
-    let successor = successor_of(&terminator);
+    let successor = successor_of(&terminator).expect("it is in the log");
     assert_eq!(
         terminator.metric(&handshakes("TLSv1.3", "ticket")),
         1,
@@ -136,17 +142,6 @@ fn sigusr2_starts_the_successor() {
     eventually("its end", || {
         rustix::process::test_kill_process(successor).is_err()
     });
-}
-
-fn successor_of(terminator: &Terminator) -> rustix::process::Pid {
-    let log = terminator.process().output();
-    let mut lines = log.lines().rev();
-    let line = lines.find(|line| line.contains("a successor is started"));
-    let line = line.expect("it is in the log");
-    let pid = line
-        .rsplit_once("pid=")
-        .and_then(|(_, pid)| pid.trim().parse().ok());
-    rustix::process::Pid::from_raw(pid.expect("a number")).expect("not zero")
 }
 
 #[test]
@@ -345,6 +340,106 @@ fn a_state_that_is_not_whole_is_not_taken_over() {
         site.fails(reason);
         predecessor.join().expect("it has served");
     }
+}
+
+#[test]
+fn signals_do_not_keep_a_successor_from_taking_over() {
+    let site = Site::new("");
+    let listener = UnixListener::bind(site.path()).expect("it is free");
+    let successor = site.spawn();
+    let (mut stream, _) = listener.accept().expect("it connects");
+    stream.read_exact(&mut [0; 13]).expect("a greeting");
+    for _ in 0..5 {
+        successor.signal(Signal::HUP);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let refused = message(REFUSED, b"later");
+    stream.write_all(&refused).expect("it is sent");
+    let (_, printed) = successor.wait_for_end();
+    assert!(
+        printed.contains("the other process refuses: later"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_predecessor_of_another_user_is_not_trusted() {
+    if !geteuid().is_root() {
+        return eprintln!("skipped: not root, so there is no other user to be");
+    }
+    let site = Site::new("");
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(site.files.text("."), mode).expect("it is ours");
+    let script = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Local => $ARGV[0], \
+                  Listen => 1) or die $!; my $c = $s->accept; print while <$c>;";
+    let mut perl = Command::new("perl");
+    perl.args(["-e", script, &site.path()]).uid(65_534);
+    let other = Process::spawn(&mut perl, Stdio::null());
+    let path = site.path();
+    eventually("it listens", || std::fs::metadata(&path).is_ok());
+    site.fails("the other process belongs to user 65534, this one to user 0");
+    let (_, said) = other.wait_for_end();
+    assert_eq!(said, "", "it is told nothing");
+}
+
+#[test]
+fn there_is_one_successor_at_a_time_and_nothing_it_does_not_know_of() {
+    let site = Site::new("");
+    site.files.replace("token", b"a-token-of-sixteen-bytes\n");
+    let words = format!("{} --admin-write {}", site.words, site.files.text("token"));
+    let terminator = Terminator::proxy(echo(), &site.files, &words);
+    let change = |path: &str| terminator.post(path, "a-token-of-sixteen-bytes").0;
+    let mut first = Impostor::new(&site.path());
+    first.send(HELLO, &hello(1));
+    first.read_to(END);
+    for path in ["/revoke", "/rotate"] {
+        assert!(change(path).ends_with("503 Service Unavailable"), "{path}");
+    }
+    terminator.signal(Signal::USR2);
+    terminator.wait_for_log("is being handed over already");
+    echoes(&terminator);
+    drop(first);
+    eventually("it goes on", || change("/rotate").ends_with("200 OK"));
+    assert!(change("/revoke").ends_with("200 OK"));
+}
+
+#[test]
+fn what_the_configuration_calls_otherwise_is_not_taken_over() {
+    let site = Site::new("");
+    let before = site.start();
+    let (cert, key, upstream) = (site.files.cert(), site.files.key(), echo());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let other = free.local_addr().expect("it is bound");
+    drop(free);
+    let mut command = Command::new(BINARY);
+    let words = format!(
+        "--listen {} --admin {other} --upstream {upstream} --cert {cert} --key {key} {}",
+        before.address, site.words
+    );
+    command.args(words.split_whitespace());
+    let after = Terminator::spawn(command);
+    assert_eq!((after.address, after.admin), (before.address, other));
+    let closed = before.admin;
+    assert_eq!(before.wait_for_exit().code(), Some(0));
+    assert!(std::net::TcpStream::connect(closed).is_err());
+    assert_eq!(after.admin("/healthz").1, "ok\n");
+}
+
+#[test]
+fn a_successor_that_cannot_wait_for_its_own_does_not_take_over() {
+    let site = Site::new("");
+    let terminator = site.start();
+    std::fs::create_dir(format!("{}.new", site.path())).expect("there is none");
+    site.fails("cannot listen for a successor on");
+    terminator.wait_for_log(GOES_ON);
+    echoes(&terminator);
+    let other = Site::new("");
+    std::fs::write(other.path(), "a file").expect("it is ours");
+    other.fails("there is a file that is no socket");
+    assert_eq!(
+        std::fs::read_to_string(other.path()).expect("it stays"),
+        "a file"
+    );
 }
 
 #[test]

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use openssl::ssl::SslVersion;
 use rekindle_test_servers::{Files, Signal, TlsClient, echo};
-use rustix::process::{Pid, kill_process};
+use rustix::process::kill_process;
 
-use crate::common::{Terminator, eventually};
+use crate::common::{Terminator, eventually, successor_of};
 use crate::systemd::with_sockets;
 
 const SERVES: &str = "a successor serves";
@@ -129,20 +129,9 @@ fn by_handover_with_sockets_of_systemd() {
 /// Ends by the end of the last process.
 struct Line(Terminator);
 
-impl Line {
-    /// The process that was started last.
-    fn last(&self) -> Option<Pid> {
-        let log = self.0.process().output();
-        let mut lines = log.lines().rev();
-        let line = lines.find(|line| line.contains("a successor is started"))?;
-        let (_, pid) = line.rsplit_once("pid=")?;
-        Pid::from_raw(pid.trim().parse().ok()?)
-    }
-}
-
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(pid) = self.last() {
+        if let Some(pid) = successor_of(&self.0) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
@@ -153,7 +142,7 @@ fn by_sigusr2() {
     let files = Files::with_certificate("localhost");
     let line = Line(Terminator::proxy(echo(), &files, ""));
     under_load("SIGUSR2", line.0.address, |restart| {
-        match line.last() {
+        match successor_of(&line.0) {
             Some(pid) => kill_process(pid, Signal::USR2).expect("it lives"),
             None => line.0.signal(Signal::USR2),
         }

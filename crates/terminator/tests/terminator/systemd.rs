@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use rekindle_test_servers::{Files, Signal, echo};
+use rustix::process::kill_process;
 
 use crate::common::client::{receive, send, tls_connect};
-use crate::common::{BINARY, DEADLINE, Terminator};
+use crate::common::{BINARY, DEADLINE, Terminator, successor_of};
 
 /// A terminator that is given a listening socket (`sd_listen_fds(3)`): it has no `--listen`.
 pub(crate) fn with_sockets(listener: &TcpListener, files: &Files, words: &str) -> Terminator {
@@ -165,10 +166,23 @@ fn systemd_is_told_of_the_successor() {
     assert_eq!(systemd.next(), [main]);
     assert_eq!(systemd.next(), ["READY=1"]);
     assert_eq!(before.wait_for_exit().code(), Some(0));
+    // It reads its files again, in case of a SIGHUP that the other one got.
+    assert_eq!(systemd.next()[0], "RELOADING=1");
+    assert_eq!(systemd.next(), ["READY=1"]);
     after.signal(Signal::TERM);
-    assert_eq!(
-        systemd.next(),
-        ["STOPPING=1"],
-        "the one that ended before said no such thing"
-    );
+    // The one that ended before said no such thing.
+    assert_eq!(systemd.next(), ["STOPPING=1"]);
+}
+
+#[test]
+fn a_successor_by_sigusr2_has_the_sockets_of_systemd() {
+    let files = Files::with_certificate("localhost");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let terminator = with_sockets(&listener, &files, "--threads 2");
+    terminator.signal(Signal::USR2);
+    terminator.wait_for_log("a successor serves");
+    terminator.wait_for_log("drained");
+    echoes(&terminator);
+    let successor = successor_of(&terminator).expect("it is in the log");
+    kill_process(successor, Signal::KILL).expect("it lives");
 }

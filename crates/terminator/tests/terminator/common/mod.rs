@@ -211,6 +211,16 @@ impl Terminator {
 }
 
 /// The series of handshakes of a protocol and a kind.
+/// The process that SIGUSR2 has started last.
+#[allow(dead_code, reason = "the soak starts none")]
+pub(crate) fn successor_of(terminator: &Terminator) -> Option<Pid> {
+    let log = terminator.process.output();
+    let mut lines = log.lines().rev();
+    let line = lines.find(|line| line.contains("a successor is started"))?;
+    let (_, pid) = line.rsplit_once("pid=")?;
+    Pid::from_raw(pid.trim().parse().ok()?)
+}
+
 pub(crate) fn handshakes(protocol: &str, kind: &str) -> String {
     format!("rekindle_handshakes_total{{protocol=\"{protocol}\",kind=\"{kind}\"}}")
 }
