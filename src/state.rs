@@ -66,6 +66,7 @@ impl Writer {
         self.number(time.as_millis());
     }
 
+    #[cfg(feature = "openssl")]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -83,6 +84,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    #[cfg(feature = "openssl")]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
