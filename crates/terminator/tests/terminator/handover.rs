@@ -13,7 +13,7 @@ use std::time::Duration;
 use rekindle_test_servers::{Files, Process, Signal, Visitor, echo};
 use rustix::process::geteuid;
 
-use crate::common::client::{receive, receive_all, send, tls_connect};
+use crate::common::client::{echoes, receive_all, send, tls_connect};
 use crate::common::told::reporter;
 use crate::common::{BINARY, DEADLINE, Terminator, connect, eventually, handshakes, successor_of};
 use crate::early_data;
@@ -74,13 +74,6 @@ impl Site {
         assert_eq!(status.code(), Some(1), "{printed}");
         assert!(printed.contains(reason), "{printed}");
     }
-}
-
-#[track_caller]
-fn echoes(terminator: &Terminator) {
-    let mut stream = tls_connect(terminator.address);
-    send(&mut stream, b"hello");
-    assert_eq!(&receive(&mut stream), b"hello");
 }
 
 #[test]
@@ -231,7 +224,7 @@ fn a_successor_that_fails_leaves_the_process_as_it_was() {
         failures += 1;
         eventually(reason, || terminator.logged(GOES_ON) == failures);
         assert!(terminator.logged(reason) > 0, "{reason}");
-        echoes(&terminator);
+        echoes(terminator.address);
     };
     // Of another version.
     let mut other = Impostor::new(&site.path());
@@ -275,7 +268,7 @@ fn a_successor_that_fails_leaves_the_process_as_it_was() {
     // A good one still can.
     let after = site.start();
     terminator.wait_for_log(SERVES);
-    echoes(&after);
+    echoes(after.address);
 }
 
 #[test]
@@ -306,7 +299,7 @@ fn a_process_of_another_user_gets_nothing() {
     assert!(said.is_empty(), "{said:?}");
     let reason = "the other process belongs to user 65534, this one to user 0";
     terminator.wait_for_log(reason);
-    echoes(&terminator);
+    echoes(terminator.address);
 }
 
 #[test]
@@ -397,7 +390,7 @@ fn there_is_one_successor_at_a_time_and_nothing_it_does_not_know_of() {
     }
     terminator.signal(Signal::USR2);
     terminator.wait_for_log("is being handed over already");
-    echoes(&terminator);
+    echoes(terminator.address);
     drop(first);
     eventually("it goes on", || change("/rotate").ends_with("200 OK"));
     assert!(change("/revoke").ends_with("200 OK"));
@@ -432,7 +425,7 @@ fn a_successor_that_cannot_wait_for_its_own_does_not_take_over() {
     std::fs::create_dir(format!("{}.new", site.path())).expect("there is none");
     site.fails("cannot listen for a successor on");
     terminator.wait_for_log(GOES_ON);
-    echoes(&terminator);
+    echoes(terminator.address);
     let other = Site::new("");
     std::fs::write(other.path(), "a file").expect("it is ours");
     other.fails("there is a file that is no socket");
@@ -451,5 +444,5 @@ fn a_successor_that_cannot_start_leaves_the_process_as_it_was() {
     terminator.wait_for_log(GOES_ON);
     terminator.signal(Signal::USR2);
     eventually(GOES_ON, || terminator.logged(GOES_ON) == 2);
-    echoes(&terminator);
+    echoes(terminator.address);
 }

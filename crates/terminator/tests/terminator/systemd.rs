@@ -10,7 +10,7 @@ use std::time::Duration;
 use rekindle_test_servers::{Files, Signal, echo};
 use rustix::process::kill_process;
 
-use crate::common::client::{receive, send, tls_connect};
+use crate::common::client::{echoes, receive, send, tls_connect};
 use crate::common::{BINARY, DEADLINE, Terminator, successor_of};
 
 /// A terminator that is given a listening socket (`sd_listen_fds(3)`): it has no `--listen`.
@@ -27,13 +27,6 @@ pub(crate) fn with_sockets(listener: &TcpListener, files: &Files, words: &str) -
     Terminator::spawn_with(command, Stdio::from(socket))
 }
 
-#[track_caller]
-fn echoes(terminator: &Terminator) {
-    let mut stream = tls_connect(terminator.address);
-    send(&mut stream, b"hello");
-    assert_eq!(&receive(&mut stream), b"hello");
-}
-
 #[test]
 fn a_socket_of_systemd_is_served_by_all_workers_and_outlives_the_process() {
     let files = Files::with_certificate("localhost");
@@ -41,7 +34,7 @@ fn a_socket_of_systemd_is_served_by_all_workers_and_outlives_the_process() {
     let address = listener.local_addr().expect("it is bound");
     let terminator = with_sockets(&listener, &files, "--threads 3");
     assert_eq!(terminator.address, address);
-    (0..20).for_each(|_| echoes(&terminator));
+    (0..20).for_each(|_| echoes(terminator.address));
     terminator.signal(Signal::TERM);
     assert_eq!(terminator.wait_for_exit().code(), Some(0));
     // Who comes in between waits.
@@ -52,7 +45,7 @@ fn a_socket_of_systemd_is_served_by_all_workers_and_outlives_the_process() {
     });
     let next = with_sockets(&listener, &files, "--threads 1");
     assert_eq!(&client.join().expect("it is served"), b"hello");
-    echoes(&next);
+    echoes(next.address);
 }
 
 #[test]
@@ -182,7 +175,7 @@ fn a_successor_by_sigusr2_has_the_sockets_of_systemd() {
     terminator.signal(Signal::USR2);
     terminator.wait_for_log("a successor serves");
     terminator.wait_for_log("drained");
-    echoes(&terminator);
+    echoes(terminator.address);
     let successor = successor_of(&terminator).expect("it is in the log");
     kill_process(successor, Signal::KILL).expect("it lives");
 }

@@ -29,6 +29,14 @@ pub(crate) fn connector_builder() -> SslConnectorBuilder {
     builder
 }
 
+/// A new connection, behind which an upstream sends everything back.
+#[track_caller]
+pub(crate) fn echoes(address: SocketAddr) {
+    let mut stream = tls_connect(address);
+    send(&mut stream, b"hello");
+    assert_eq!(&receive(&mut stream), b"hello");
+}
+
 #[track_caller]
 pub(crate) fn send(stream: &mut Tls, bytes: &[u8]) {
     stream.write_all(bytes).expect("the connection takes bytes");
