@@ -2,19 +2,18 @@
 //! ring or a cache may hold.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::fuzz_target;
 use rekindle::openssl::{EarlyData, InheritedState, Resumption, SessionStorage};
 use rekindle::tickets::{InheritedRing, TicketRing};
 
-/// As its encoding only, so that sessions need not parse.
-static RESUMPTION: LazyLock<Resumption> = LazyLock::new(|| {
+/// A successor, which keeps encodings only, so that sessions need not parse. Made for each input: its
+/// memory is checked when it is dropped.
+fn successor() -> Resumption {
     let builder = Resumption::builder().sessions(100);
     let builder = builder.session_storage(SessionStorage::Encoded);
     let builder = builder.early_data(EarlyData::up_to(1).flights_per_second(1));
     builder.build().expect("it fits")
-});
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else {
@@ -34,9 +33,13 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         1 => drop(InheritedState::parse(bytes)),
-        2 => drop(RESUMPTION.inherit_sessions(bytes)),
-        _ => drop(RESUMPTION.inherit_flights(bytes)),
+        kind => {
+            let successor = successor();
+            let _ = match kind {
+                2 => successor.inherit_sessions(bytes),
+                _ => successor.inherit_flights(bytes),
+            };
+            assert!(successor.cache().len() <= successor.cache().capacity());
+        }
     }
-    let cache = RESUMPTION.cache();
-    assert!(cache.len() <= cache.capacity());
 });
