@@ -6,8 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use rekindle::openssl::{EarlyData, InheritedState, Resumption, SessionStorage};
 use rekindle::tickets::{InheritedRing, TicketRing};
 
-/// A successor, which keeps encodings only, so that sessions need not parse. Made for each input: its
-/// memory is checked when it is dropped.
+/// A successor, which keeps encodings only, so that sessions need not parse. Made for each input:
+/// what leaks is seen when it is dropped.
 fn successor() -> Resumption {
     let builder = Resumption::builder().sessions(100);
     let builder = builder.session_storage(SessionStorage::Encoded);
