@@ -152,11 +152,12 @@ impl Predecessor {
         handover.finish();
         self.accepting.change(paused, AcceptingState::HandedOver);
         self.sockets.close();
-        let _ = self.done.blocking_send(());
-        // The successor says that it is ready after this: its channel ends here.
+        // The successor says that it is ready after this, when its channel ends. And this process may
+        // end at once when it is done: to systemd the service would have ended.
         if let Some(pid) = pid {
             systemd::main_process_is(pid);
         }
+        let _ = self.done.blocking_send(());
         Ok(())
     }
 
