@@ -152,8 +152,8 @@ impl Predecessor {
         handover.finish();
         self.accepting.change(paused, AcceptingState::HandedOver);
         self.sockets.close();
-        // The successor says that it is ready after this, when its channel ends. And this process may
-        // end at once when it is done: to systemd the service would have ended.
+        // The successor says that it is ready after this, when its channel ends. And this process
+        // may end at once when it is done: to systemd the service would have ended.
         if let Some(pid) = pid {
             systemd::main_process_is(pid);
         }
