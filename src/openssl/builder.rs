@@ -241,12 +241,10 @@ impl ResumptionBuilder {
             None => InheritedState::none(&ring).map_err(BuildError::Randomness)?,
         };
         let started = inherited.started.unwrap_or_else(|| ring.now());
-        let early_data = match self.early_data.bytes {
-            0 => None,
-            _ => Some(EarlyDataGate::new(self.early_data, &ring, started))
-                .transpose()
-                .map_err(BuildError::EarlyData)?,
-        };
+        let early_data = (self.early_data.bytes > 0)
+            .then(|| EarlyDataGate::new(self.early_data, &ring, started))
+            .transpose()
+            .map_err(BuildError::EarlyData)?;
         if let (Some(gate), true, None) = (&early_data, inherited.is_inherited, inherited.started) {
             // The predecessor accepted none, but the one before it may have.
             gate.refuse_for_now(ring.now());

@@ -152,22 +152,17 @@ impl Handover<'_> {
         mut send: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let cache = self.resumption.cache();
-        let (resumed, others): (Vec<_>, Vec<_>) = (cache.pin().iter())
-            .map(|entry| (*entry.id(), entry.was_resumed()))
-            .partition(|(_, was_resumed)| *was_resumed);
-        let now: Vec<SessionId> = resumed
-            .into_iter()
-            .chain(others)
-            .map(|(id, _)| id)
+        let mut now: Vec<(bool, SessionId)> = (cache.pin().iter())
+            .map(|entry| (entry.was_resumed(), *entry.id()))
             .collect();
-        let is_first = self.known.is_empty();
-        let added: Vec<SessionId> = match is_first {
-            true => now.iter().take(most).copied().collect(),
-            false => (now.iter())
-                .filter(|id| !self.known.contains(*id))
-                .copied()
-                .collect(),
+        now.sort_by_key(|(was_resumed, _)| !was_resumed);
+        let now: Vec<SessionId> = now.into_iter().map(|(_, id)| id).collect();
+        let most = match self.known.is_empty() {
+            true => most,
+            false => usize::MAX,
         };
+        let is_new = |id: &&SessionId| !self.known.contains(*id);
+        let added: Vec<SessionId> = now.iter().filter(is_new).take(most).copied().collect();
         let now: HashSet<SessionId, RandomState> = now.into_iter().collect();
         let mut batch = Writer::with_capacity(BATCH + BATCH / 4);
         for id in &added {

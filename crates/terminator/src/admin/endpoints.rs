@@ -87,25 +87,15 @@ impl Admin {
         let accept_errors = LogLimit::default();
         let mut state = shared.admin.accepting.watch();
         loop {
-            let now = *state.borrow_and_update();
-            let accepted = match now {
-                AcceptingState::HandedOver => {
-                    // For answers that are on their way; other clients ask the successor.
-                    tokio::time::sleep(LAST_ANSWERS).await;
-                    return;
-                }
-                AcceptingState::Paused => {
-                    // An error: it never changes again.
-                    let Ok(()) = state.changed().await else {
-                        return;
-                    };
-                    continue;
-                }
-                AcceptingState::Open | AcceptingState::Draining => tokio::select! {
-                    biased;
-                    Ok(()) = state.changed() => continue,
-                    accepted = listener.accept() => accepted,
-                },
+            if state.unpaused().await == AcceptingState::HandedOver {
+                // For answers that are on their way; other clients ask the successor.
+                tokio::time::sleep(LAST_ANSWERS).await;
+                return;
+            }
+            let accepted = tokio::select! {
+                biased;
+                () = state.changed() => continue,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((tcp, peer)) => {

@@ -175,11 +175,8 @@ impl Metrics {
 
     /// All full handshakes, and all that were resumed.
     pub(super) fn full_and_resumed(&self) -> (u64, u64) {
-        let sum = |(full, resumed), one: HandshakeCount| match one.kind == handshake_kind(None) {
-            true => (full + one.count, resumed),
-            false => (full, resumed + one.count),
-        };
-        self.handshakes().into_iter().fold((0, 0), sum)
+        let [full, resumed] = self.latencies.counts();
+        (full.total(), resumed.total())
     }
 
     /// How long handshakes took, with the names of their kinds.

@@ -64,7 +64,28 @@ impl Accepting {
         (*self.state.borrow() != AcceptingState::HandedOver).then_some(held)
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<AcceptingState> {
-        self.state.subscribe()
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(self.state.subscribe())
+    }
+}
+
+/// What a task that accepts goes by.
+#[derive(Debug)]
+pub(crate) struct Watch(watch::Receiver<AcceptingState>);
+
+impl Watch {
+    /// The state, once it is not [`Paused`](AcceptingState::Paused).
+    pub(crate) async fn unpaused(&mut self) -> AcceptingState {
+        let state = self.0.wait_for(|state| *state != AcceptingState::Paused);
+        // Without its other end there is nothing left to accept for.
+        state
+            .await
+            .map_or(AcceptingState::HandedOver, |state| *state)
+    }
+
+    /// Waits for another state than [`unpaused`](Self::unpaused) has returned.
+    pub(crate) async fn changed(&mut self) {
+        // As above: the next call of `unpaused` says so.
+        let _ = self.0.changed().await;
     }
 }

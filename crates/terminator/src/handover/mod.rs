@@ -2,8 +2,8 @@
 //! and then drains.
 //!
 //! The successor has connected to the Unix socket of `--handover`, or was started by SIGUSR2 with
-//! an end of a socket pair as its standard input. Both are of one user, which the predecessor
-//! checks: what is handed over are secrets.
+//! an end of a socket pair as its standard input. Both are of one user, as each makes sure: what is
+//! handed over are secrets.
 //!
 //! ```text
 //! successor                     predecessor

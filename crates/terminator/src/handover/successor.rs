@@ -22,15 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long the rest may take, in which it accepts nothing: longer than it gives itself.
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a predecessor hands over.
+/// What a predecessor hands over at first.
 #[derive(Debug)]
 pub(crate) struct Inheritance {
-    channel: Channel,
     pub(crate) sockets: Vec<GivenSocket>,
     /// For the ring of ticket keys and the resumption, which are built of them.
-    pub(crate) ring: Option<InheritedRing>,
-    pub(crate) state: Option<InheritedState>,
+    pub(crate) ring: InheritedRing,
+    pub(crate) state: InheritedState,
+    pub(crate) rest: Rest,
 }
+
+/// What it hands over when there is a resumption.
+#[derive(Debug)]
+pub(crate) struct Rest(Channel);
 
 impl Inheritance {
     /// The process that has started this one, or the one that listens at `path`, if there is any.
@@ -79,17 +83,19 @@ impl Inheritance {
         };
         let state = InheritedState::parse(&channel.expect(Kind::State)?.content)?;
         Ok(Self {
-            channel,
             sockets,
-            ring: Some(ring),
-            state: Some(state),
+            ring,
+            state,
+            rest: Rest(channel),
         })
     }
+}
 
+impl Rest {
     /// Takes the sessions, while the predecessor serves.
     pub(crate) fn take_sessions(&mut self, resumption: &Resumption) -> Result<(), HandoverError> {
         loop {
-            let message = self.channel.receive()?;
+            let message = self.0.receive()?;
             match message.kind {
                 Kind::Sessions => resumption.inherit_sessions(&message.content)?,
                 Kind::End => return Ok(()),
@@ -101,16 +107,16 @@ impl Inheritance {
     /// Takes over: when this returns, the predecessor accepts nothing any more. Nothing may fail
     /// after this.
     pub(crate) fn take_over(mut self, resumption: &Resumption) -> Result<TakenOver, HandoverError> {
-        self.channel.within(LAST_PATIENCE);
-        self.channel.send(Kind::Prepared, &[])?;
-        let flights = self.channel.expect(Kind::Flights)?;
+        self.0.within(LAST_PATIENCE);
+        self.0.send(Kind::Prepared, &[])?;
+        let flights = self.0.expect(Kind::Flights)?;
         resumption.inherit_flights(&flights.content)?;
         self.take_sessions(resumption)?;
-        self.channel.send(Kind::Taken, &[])?;
-        self.channel.expect(Kind::Go)?;
+        self.0.send(Kind::Taken, &[])?;
+        self.0.expect(Kind::Go)?;
         let sessions = resumption.cache().len();
         info!(sessions, "handover: taken over");
-        Ok(TakenOver(self.channel))
+        Ok(TakenOver(self.0))
     }
 }
 

@@ -29,31 +29,39 @@ impl Frontend {
         connections: TaskTracker,
         deadlines: Deadlines,
     ) {
-        let mut pause = FIRST_PAUSE;
         let mut state = self.accepting.watch();
         loop {
-            let now = *state.borrow_and_update();
-            match now {
-                AcceptingState::Open => {}
+            match state.unpaused().await {
                 AcceptingState::Draining => break,
                 AcceptingState::HandedOver => return,
-                AcceptingState::Paused => {
-                    // An error: it never changes again.
-                    let Ok(()) = state.changed().await else {
-                        return;
-                    };
-                    continue;
-                }
+                AcceptingState::Open | AcceptingState::Paused => {}
             }
+            let changed = state.changed();
+            self.accept_until(changed, &listener, &connections, &deadlines)
+                .await;
+        }
+        self.accept_queued(listener, &connections, &deadlines);
+    }
+
+    async fn accept_until(
+        self: &Arc<Self>,
+        end: impl Future<Output = ()>,
+        listener: &TcpListener,
+        connections: &TaskTracker,
+        deadlines: &Deadlines,
+    ) {
+        let mut pause = FIRST_PAUSE;
+        let mut end = std::pin::pin!(end);
+        loop {
             let accepted = tokio::select! {
                 biased;
-                _ = state.changed() => continue,
+                () = &mut end => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((tcp, peer)) => {
                     pause = FIRST_PAUSE;
-                    self.admit(tcp, peer, &connections, &deadlines);
+                    self.admit(tcp, peer, connections, deadlines);
                 }
                 Err(error) if concerns_one_connection(&error) => {
                     debug!(%error, "connection lost before accept")
@@ -65,7 +73,6 @@ impl Frontend {
                 }
             }
         }
-        self.accept_queued(listener, &connections, &deadlines);
     }
 
     /// Takes what the kernel has queued. To these clients they are connected, and the end of the

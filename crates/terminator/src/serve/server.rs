@@ -3,7 +3,6 @@
 use std::env;
 use std::future::Future;
 use std::io::{self, Write};
-use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,8 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use rekindle::openssl::{EarlyData, Resumption};
+use rekindle::openssl::{EarlyData, InheritedState, Resumption};
+use rekindle::tickets::InheritedRing;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
@@ -53,11 +53,18 @@ pub(crate) async fn run(
     let program = env::current_exe();
     // First of all, so that no SIGHUP or SIGTERM during the start is lost.
     let mut signals = Signals::install().map_err(RunError::Signals)?;
-    let mut inheritance = Inheritance::find(settings.handover.as_deref(), settings.sessions)?;
-    let (ticket_keys, resumption) = resumption(&settings, tickets, inheritance.as_mut())?;
-    let mut given =
-        (inheritance.as_mut()).map_or_else(Vec::new, |from| mem::take(&mut from.sockets));
+    let inheritance = Inheritance::find(settings.handover.as_deref(), settings.sessions)?;
+    let (mut given, keys, rest) = match inheritance {
+        Some(Inheritance {
+            sockets,
+            ring,
+            state,
+            rest,
+        }) => (sockets, Some((ring, state)), Some(rest)),
+        None => (Vec::new(), None, None),
+    };
     given.extend(of_systemd);
+    let (ticket_keys, resumption) = resumption(&settings, tickets, keys)?;
     let rendezvous = settings.handover.as_deref().map(rendezvous).transpose()?;
     let start = Server::start(
         configuration,
@@ -74,11 +81,11 @@ pub(crate) async fn run(
         announcement,
     } = start.await?;
     workers.listening().await?;
-    let taken_over = match inheritance {
-        Some(mut inheritance) => {
-            inheritance.take_sessions(&resumption)?;
+    let taken_over = match rest {
+        Some(mut rest) => {
+            rest.take_sessions(&resumption)?;
             // Nothing may fail from here on.
-            Some(inheritance.take_over(&resumption)?)
+            Some(rest.take_over(&resumption)?)
         }
         None => None,
     };
@@ -290,16 +297,15 @@ fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// The cache and the ring of ticket keys, with the file of the keys.
+/// The cache and the ring of ticket keys, with the file of the keys; of what another process has
+/// handed over, if one has.
 fn resumption(
     settings: &Settings,
     tickets: &TicketSettings,
-    mut inheritance: Option<&mut Inheritance>,
+    inherited: Option<(InheritedRing, InheritedState)>,
 ) -> Result<(Option<WatchedKeyFile>, Resumption), RunError> {
-    let inherited = inheritance
-        .as_mut()
-        .and_then(|inheritance| inheritance.ring.take());
-    let (ring, source) = key_source::open(tickets, inherited)?;
+    let (ring, state) = inherited.unzip();
+    let (ring, source) = key_source::open(tickets, ring)?;
     if !settings.stateless_tickets && !matches!(tickets.from, KeysFrom::Here) {
         warn!("ticket keys have no effect while --tickets is off");
     }
@@ -314,7 +320,7 @@ fn resumption(
     if let Some(bytes) = settings.tls.early_data {
         resumption = resumption.early_data(EarlyData::up_to(bytes));
     }
-    if let Some(state) = inheritance.and_then(|inheritance| inheritance.state.take()) {
+    if let Some(state) = state {
         resumption = resumption.inherit(state);
     }
     Ok((source, resumption.build()?))
