@@ -4,18 +4,11 @@ use rekindle_test_servers::{Files, Printed, bounded, echo, s_client_get};
 
 use crate::common::authority::{Authority, Wanted};
 use crate::common::told::reporter;
-use crate::common::{BINARY, Terminator};
+use crate::common::{BINARY, KINDS, Terminator};
 
 const UPDATED: &str = "authorities and revocation lists of clients: updated";
 const FAILED: &str = "client certificates reload failed";
 
-/// Each way to resume: words for `s_client`, and `--tickets`.
-const KINDS: [(&str, &str); 4] = [
-    ("-tls1_2 -no_ticket", "on"),
-    ("-tls1_2", "on"),
-    ("-tls1_3", "on"),
-    ("-tls1_3", "off"),
-];
 const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 
 /// An authority in `ca.pem`, and what it has issued to the client `good`.

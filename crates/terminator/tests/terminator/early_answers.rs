@@ -1,12 +1,12 @@
 //! Long answers to early data, while the client's handshake takes its time.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession, SslStream, SslVerifyMode, SslVersion};
+use openssl::ssl::{SslSession, SslVersion};
 use rekindle_test_servers::{Files, TlsClient, serve};
 
-use crate::common::{Terminator, connect};
+use crate::common::Terminator;
+use crate::early_data::flight;
 
 /// Far more than the buffers of sockets hold.
 const ANSWER: usize = 32 << 20;
@@ -35,23 +35,6 @@ fn session(terminator: &Terminator) -> SslSession {
     client.session().expect("a ticket")
 }
 
-fn early(terminator: &Terminator, session: &SslSession) -> SslStream<TcpStream> {
-    let mut builder = SslContext::builder(SslMethod::tls_client()).expect("OpenSSL");
-    builder.set_verify(SslVerifyMode::NONE);
-    let mut ssl = Ssl::new(&builder.build()).expect("OpenSSL");
-    ssl.set_hostname("localhost").expect("a name");
-    let copy = SslSession::from_der(&session.to_der().expect("DER")).expect("DER");
-    #[allow(unsafe_code, reason = "rust-openssl's way to offer a session")]
-    // SAFETY: both are clients of TLS 1.3 with the same settings; the copy is no other's.
-    unsafe {
-        ssl.set_session(&copy).expect("it fits");
-    }
-    ssl.set_connect_state();
-    let mut stream = SslStream::new(ssl, connect(terminator.address)).expect("OpenSSL");
-    stream.write_early_data(REQUEST).expect("it is allowed");
-    stream
-}
-
 /// The handshake once went on only when the answer let up, and sometimes broke the connection.
 #[test]
 fn an_answer_that_never_lets_up_does_not_keep_the_handshake_from_its_end() {
@@ -59,7 +42,7 @@ fn an_answer_that_never_lets_up_does_not_keep_the_handshake_from_its_end() {
     let words = "--threads 1 --proxy-protocol-out v2 --early-data 4096";
     let terminator = Terminator::proxy(upstream(), &files, words);
     let session = session(&terminator);
-    let mut client = early(&terminator, &session);
+    let mut client = flight(&terminator, &session, REQUEST);
     let mut answer = vec![1; ANSWER];
     let (first, rest) = answer.split_at_mut(ANSWER / 4);
     // Behind this much there is always more, and no room for it.

@@ -15,16 +15,10 @@ use rustix::process::geteuid;
 
 use crate::common::client::{echoes, receive_all, send, tls_connect};
 use crate::common::told::reporter;
-use crate::common::{BINARY, DEADLINE, Terminator, connect, eventually, handshakes, successor_of};
+use crate::common::{
+    BINARY, DEADLINE, KINDS, Terminator, connect, eventually, handshakes, successor_of,
+};
 use crate::early_data;
-
-/// Each way to resume: words for `s_client`, and `--tickets`.
-const KINDS: [(&str, &str); 4] = [
-    ("-tls1_2 -no_ticket", "on"),
-    ("-tls1_2", "on"),
-    ("-tls1_3", "on"),
-    ("-tls1_3", "off"),
-];
 
 const SERVES: &str = "a successor serves";
 const GOES_ON: &str = "this process goes on";

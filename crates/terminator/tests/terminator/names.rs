@@ -8,17 +8,9 @@ use rekindle_test_servers::{Files, Printed, s_client, s_client_get};
 use crate::common::authority::{Authority, Wanted};
 use crate::common::client::connector_builder;
 use crate::common::told::reporter;
-use crate::common::{Terminator, connect};
+use crate::common::{KINDS, Terminator, connect};
 
 const UPDATED: &str = "certificate reload: updated";
-
-/// Each way to resume: words for `s_client`, and `--tickets`.
-const KINDS: [(&str, &str); 4] = [
-    ("-tls1_2 -no_ticket", "on"),
-    ("-tls1_2", "on"),
-    ("-tls1_3", "on"),
-    ("-tls1_3", "off"),
-];
 
 /// Certificates for a.test (ECDSA and RSA), b.test and *.w.test. Each is issued by an authority
 /// with its name in upper case, below one root.

@@ -19,6 +19,15 @@ use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use ureq::Agent;
 
+/// Each way to resume: words for `s_client`, and `--tickets`.
+#[allow(dead_code, reason = "the soak has its own clients")]
+pub(crate) const KINDS: [(&str, &str); 4] = [
+    ("-tls1_2 -no_ticket", "on"),
+    ("-tls1_2", "on"),
+    ("-tls1_3", "on"),
+    ("-tls1_3", "off"),
+];
+
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_rekindle-terminator");
 
 /// A running terminator on free ports of loopback. Killed when dropped.
