@@ -16,7 +16,7 @@ use rustix::process::geteuid;
 use crate::common::client::{echoes, receive_all, send, tls_connect};
 use crate::common::told::reporter;
 use crate::common::{
-    BINARY, DEADLINE, KINDS, Terminator, connect, eventually, handshakes, successor_of,
+    BINARY, DEADLINE, KINDS, Terminator, connect, eventually, handshakes, proxy, successor_of,
 };
 use crate::early_data;
 
@@ -50,15 +50,7 @@ impl Site {
 
     /// A process that may not come to serve.
     fn spawn(&self) -> Process {
-        let (cert, key) = (self.files.cert(), self.files.key());
-        let words = format!(
-            "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream {} --cert {cert} --key {key} {}",
-            echo(),
-            self.words
-        );
-        let mut command = Command::new(BINARY);
-        command.args(words.split_whitespace());
-        Process::spawn(&mut command, Stdio::null())
+        Process::spawn(&mut proxy(echo(), &self.files, &self.words), Stdio::null())
     }
 
     /// A process that cannot take over, as its exit says.

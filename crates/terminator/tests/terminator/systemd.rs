@@ -11,7 +11,7 @@ use rekindle_test_servers::{Files, Signal, echo};
 use rustix::process::kill_process;
 
 use crate::common::client::{echoes, receive, send, tls_connect};
-use crate::common::{BINARY, DEADLINE, Terminator, successor_of};
+use crate::common::{BINARY, DEADLINE, Terminator, proxy, successor_of};
 
 /// A terminator that is given a listening socket (`sd_listen_fds(3)`): it has no `--listen`.
 pub(crate) fn with_sockets(listener: &TcpListener, files: &Files, words: &str) -> Terminator {
@@ -75,13 +75,7 @@ impl Notified {
     }
 
     fn command(&self, files: &Files, words: &str) -> Command {
-        let mut command = Command::new(BINARY);
-        let (cert, key, upstream) = (files.cert(), files.key(), echo());
-        let words = format!(
-            "--listen 127.0.0.1:0 --admin 127.0.0.1:0 --upstream {upstream} --cert {cert} \
-             --key {key} {words}"
-        );
-        command.args(words.split_whitespace());
+        let mut command = proxy(echo(), files, words);
         command.env("NOTIFY_SOCKET", files.text("notify"));
         command
     }

@@ -46,18 +46,12 @@ impl Terminator {
 
     /// A proxy to `upstream`, with a certificate from `files`.
     pub(crate) fn proxy(upstream: impl Display, files: &Files, words: &str) -> Self {
-        let (cert, key) = (files.cert(), files.key());
-        Self::start(&format!(
-            "--upstream {upstream} --cert {cert} --key {key} {words}"
-        ))
+        Self::spawn(proxy(upstream, files, words))
     }
 
     /// With these words and free ports.
     pub(crate) fn start(words: &str) -> Self {
-        let words = format!("--listen 127.0.0.1:0 --admin 127.0.0.1:0 {words}");
-        let mut command = Command::new(BINARY);
-        command.args(words.split_whitespace());
-        Self::spawn(command)
+        Self::spawn(with_ports(words))
     }
 
     /// Connects with `openssl s_client`, and hangs up when the handshake is done.
@@ -220,6 +214,21 @@ impl Terminator {
 }
 
 /// The series of handshakes of a protocol and a kind.
+/// The command of [`Terminator::proxy`].
+pub(crate) fn proxy(upstream: impl Display, files: &Files, words: &str) -> Command {
+    let (cert, key) = (files.cert(), files.key());
+    with_ports(&format!(
+        "--upstream {upstream} --cert {cert} --key {key} {words}"
+    ))
+}
+
+fn with_ports(words: &str) -> Command {
+    let words = format!("--listen 127.0.0.1:0 --admin 127.0.0.1:0 {words}");
+    let mut command = Command::new(BINARY);
+    command.args(words.split_whitespace());
+    command
+}
+
 /// The process that SIGUSR2 has started last.
 #[allow(dead_code, reason = "the soak starts none")]
 pub(crate) fn successor_of(terminator: &Terminator) -> Option<Pid> {
