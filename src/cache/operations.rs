@@ -96,14 +96,10 @@ impl<V, S: BuildHasher> Cache<V, S> {
             .contains(self.hash(id), id, self.now(), &Pin::new())
     }
 
-    /// What `read` makes of a live entry: value, encoded bytes, last moment. Leaves no trace, as
-    /// [`contains`](Self::contains).
-    #[cfg(feature = "openssl")]
-    pub(crate) fn peek<R>(
-        &self,
-        id: &SessionId,
-        read: impl FnOnce(&V, &[u8], Time) -> R,
-    ) -> Option<R> {
+    /// What `read` makes of a live entry: value, encoded bytes, last moment. Wait-free but for
+    /// `read`; like [`contains`](Self::contains) it neither counts nor keeps the entry from
+    /// eviction.
+    pub fn peek<R>(&self, id: &SessionId, read: impl FnOnce(&V, &[u8], Time) -> R) -> Option<R> {
         let pin = Pin::new();
         let found = self.engine.peek(self.hash(id), id, self.now(), &pin);
         found.map(|entry| read(entry.value(), entry.encoded(), entry.get().expires_at()))
@@ -146,7 +142,18 @@ impl<V, S: BuildHasher> Cache<V, S> {
         encoded: &[u8],
         expires_at: Time,
     ) -> Result<bool, Refused> {
-        let outcome = self.insert_parts(id, value, [encoded, &[]], expires_at, true)?;
+        self.insert_parts_if_absent(id, value, [encoded, &[]], expires_at)
+    }
+
+    /// As [`insert_if_absent`](Self::insert_if_absent), of encoded bytes in two parts.
+    pub(crate) fn insert_parts_if_absent(
+        &self,
+        id: &SessionId,
+        value: V,
+        encoded: [&[u8]; 2],
+        expires_at: Time,
+    ) -> Result<bool, Refused> {
+        let outcome = self.insert_parts(id, value, encoded, expires_at, true)?;
         Ok(outcome == Outcome::Inserted)
     }
 

@@ -56,7 +56,7 @@ impl Resumption {
         self.rustls().ticket_stats()
     }
 
-    fn rustls(&self) -> &rustls::Resumption<SessionCache> {
+    pub(super) fn rustls(&self) -> &rustls::Resumption<SessionCache> {
         const LONGEST: Duration = rustls::Resumption::MAX_SESSION_TIMEOUT;
         let shared = &self.shared;
         shared.rustls.get_or_init(|| {
@@ -65,12 +65,10 @@ impl Resumption {
             let timeout = seconds.map_or(LONGEST, |seconds| Duration::from_secs(seconds.into()));
             let (cache, ring) = (Arc::clone(&shared.cache), Arc::clone(self.ticket_ring()));
             let hooks = Arc::clone(&shared.hooks);
-            let (timeout, revocations) = (
-                timeout.min(LONGEST),
-                Arc::clone(&shared.sealer.bindings.revocations),
-            );
-            rustls::Resumption::with_revocations(cache, ring, hooks, timeout, revocations)
-                .expect("a timeout within its bounds")
+            let rustls = rustls::Resumption::over(cache, ring, hooks, timeout.min(LONGEST));
+            let revocations = Arc::clone(&shared.sealer.bindings.revocations);
+            let rustls = rustls.expect("a timeout within its bounds");
+            rustls.beside(revocations, Arc::clone(&shared.watchers))
         })
     }
 }

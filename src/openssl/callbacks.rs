@@ -14,12 +14,12 @@ use super::cipher::Contexts;
 use super::conflicts::{Conflict, SessionCallbacks, count_changes, lacks_id_context};
 use super::connection::{is_stateful, is_tls13, session_id};
 use super::handshake_state::{HandshakeState, TicketState};
-use super::session::{Found, count_intermediates};
+use super::session::{Found, SessionCache, count_intermediates};
 use super::session_times::{read_record, times, write_record};
 use super::shared::{Shared, guarded};
-use super::{ffi, last_second, single_use};
+use super::{context_scope, ffi, last_second, single_use};
 use crate::hooks::SessionEvent;
-use crate::resume::{Began, Outcome, ResumedBy, SessionCounter};
+use crate::resume::{Began, Outcome, ResumedBy, SessionChange, SessionCounter, TlsLibrary};
 use crate::{SessionId, Time};
 
 /// A handshake has made a session. Returns 0: the reference that came with it stays OpenSSL's.
@@ -55,13 +55,25 @@ pub(super) unsafe fn new_session(
         };
         if let Ok(id) = SessionId::new(session.id())
             // The cache counts what it refuses; the handshake goes on without.
-            && (shared.cache.insert_that_began(&id, session, began)).is_ok()
+            && let Ok((_, encoded, expires_at)) =
+                shared.cache.insert_that_began(&id, session, began)
         {
             if shared.was_closed_meanwhile() {
                 shared.cache.clear();
                 return;
             }
             run_hooks(shared, SessionEvent::New, &id);
+            // SAFETY: by contract. SNI may have swapped the context.
+            if let Some(scope) = unsafe { context_scope::of_connection(ssl) } {
+                let (id, encoded, library) = (&id, &*encoded, TlsLibrary::OpenSsl);
+                tell(shared, || SessionChange::Stored {
+                    id,
+                    scope,
+                    encoded,
+                    library,
+                    expires_at,
+                });
+            }
         }
     });
     0
@@ -178,8 +190,7 @@ pub(super) unsafe extern "C" fn remove_session(ctx: *mut SSL_CTX, session: *mut 
                 }
                 return;
             }
-            announce_removal(shared, &id);
-            shared.cache.remove(&id);
+            remove(shared, &id, |cache| cache.remove(&id));
         }
     });
 }
@@ -304,13 +315,30 @@ pub(super) unsafe extern "C" fn allow_early_data(ssl: *mut SSL, context: *mut c_
 /// Takes a session out of the cache. Whether it was there: of any number of connections that do so
 /// with one session, one finds it.
 fn take(shared: &Shared, id: &SessionId) -> bool {
-    announce_removal(shared, id);
-    shared.cache.pin().take(id).is_some()
+    remove(shared, id, |cache| cache.pin().take(id).is_some())
 }
 
-fn announce_removal(shared: &Shared, id: &SessionId) {
-    if !shared.hooks.is_empty() && shared.cache.contains(id) {
+/// Runs hooks before a session is removed, and tells watchers if it was.
+fn remove(shared: &Shared, id: &SessionId, remove: impl FnOnce(&SessionCache) -> bool) -> bool {
+    let cache = &*shared.cache;
+    if !shared.hooks.is_empty() && cache.contains(id) {
         run_hooks(shared, SessionEvent::Remove, id);
+    }
+    let expires_at = match shared.watchers.is_empty() {
+        true => None,
+        false => cache.peek(id, |_, _, expires_at| expires_at),
+    };
+    let removed = remove(cache);
+    if let (true, Some(expires_at)) = (removed, expires_at) {
+        tell(shared, || SessionChange::Removed { id, expires_at });
+    }
+    removed
+}
+
+/// A panic of a watcher ends its run, not the handshake.
+fn tell<'a>(shared: &Shared, change: impl FnOnce() -> SessionChange<'a>) {
+    if !shared.watchers.is_empty() {
+        guarded((), || shared.watchers.tell(&change()));
     }
 }
 

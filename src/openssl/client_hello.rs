@@ -4,9 +4,10 @@ use std::ffi::c_uint;
 
 use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::SslRef;
-use openssl_sys::SSL;
+use openssl_sys::{self as sys, SSL};
 
 use super::ffi;
+use crate::SessionId;
 
 /// The server name that the client asks for, in a ClientHello callback
 /// ([`set_client_hello_callback`]): there a program chooses a certificate's context
@@ -20,6 +21,47 @@ pub fn client_hello_server_name(ssl: &SslRef) -> Option<&[u8]> {
     // which takes the connection for itself.
     let names = unsafe { extension(ssl.as_ptr(), ffi::TLSEXT_TYPE_SERVER_NAME) };
     names.and_then(host_name)
+}
+
+/// The session that OpenSSL is about to look up in the cache for this client, in a ClientHello
+/// callback: by session id in TLS 1.2, by a stateful ticket in TLS 1.3. A program can fetch it from
+/// elsewhere before the handshake goes on (`SSL_CLIENT_HELLO_RETRY`). `None` for a client that
+/// names none or shows a ticket that carries its session, and at any other time. The bytes are the
+/// client's.
+pub fn client_hello_session(ssl: &SslRef) -> Option<SessionId> {
+    let raw = ssl.as_ptr();
+    // SAFETY: the connection is alive, and its ClientHello stays until the handshake goes on.
+    unsafe {
+        let versions = extension(raw, ffi::TLSEXT_TYPE_SUPPORTED_VERSIONS);
+        let newest = sys::SSL_get_max_proto_version(raw);
+        let may_be_13 = newest == 0 || newest == sys::TLS1_3_VERSION;
+        if may_be_13 && versions.is_some_and(offers_tls13) {
+            return first_identity(extension(raw, ffi::TLSEXT_TYPE_PSK)?);
+        }
+        let shows_ticket = extension(raw, ffi::TLSEXT_TYPE_SESSION_TICKET)
+            .is_some_and(|ticket| !ticket.is_empty());
+        let takes_tickets = ffi::SSL_get_options(raw) & sys::SSL_OP_NO_TICKET == 0;
+        if shows_ticket && takes_tickets {
+            return None;
+        }
+        let mut start = std::ptr::null();
+        let len = ffi::SSL_client_hello_get0_session_id(raw, &mut start);
+        SessionId::new(ffi::bytes(start, len)).ok()
+    }
+}
+
+/// Whether that version is in the extension's body (RFC 8446, section 4.2.1).
+fn offers_tls13(body: &[u8]) -> bool {
+    let versions = body.get(1..).unwrap_or(&[]).chunks_exact(2);
+    versions.into_iter().any(|version| version == [3, 4])
+}
+
+/// The first identity in the extension's body (RFC 8446, section 4.2.11), if it can be a session id
+/// rather than a ticket that carries its session.
+fn first_identity(body: &[u8]) -> Option<SessionId> {
+    let (_, identities) = body.split_first_chunk::<2>()?;
+    let (len, rest) = identities.split_first_chunk::<2>()?;
+    SessionId::new(rest.get(..usize::from(u16::from_be_bytes(*len)))?).ok()
 }
 
 /// An extension of the ClientHello that is being read.
@@ -49,6 +91,21 @@ pub(super) fn host_name(body: &[u8]) -> Option<&[u8]> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_identity_is_a_session_id_only_by_its_length() {
+        let id = |body: &[u8]| first_identity(body).map(|id| id.as_bytes().to_vec());
+        assert_eq!(id(b"\0\x0a\0\x04abcd\0\0\0\0"), Some(b"abcd".to_vec()));
+        let long = [&b"\0\x2a\0\x21"[..], &[7; 33], &[0; 4]].concat();
+        let none: [&[u8]; 5] = [b"", b"\0\x0a\0", b"\0\x0a\0\0", b"\0\x0a\0\x05abcd", &long];
+        for body in none {
+            assert_eq!(id(body), None, "{body:?}");
+        }
+        assert!(offers_tls13(&[4, 3, 3, 3, 4]));
+        for body in [&[][..], &[4], &[4, 3, 3, 3], &[2, 3, 3], &[3, 1, 3, 4]] {
+            assert!(!offers_tls13(body), "{body:?}");
+        }
+    }
 
     #[test]
     fn a_host_name_is_read_and_nothing_else_is_one() {

@@ -95,7 +95,10 @@ pub(super) const OSSL_QUIC1_VERSION: c_int = 1;
 
 /// Extensions of a ClientHello.
 pub(super) const TLSEXT_TYPE_SERVER_NAME: c_uint = 0;
+pub(super) const TLSEXT_TYPE_SESSION_TICKET: c_uint = 35;
+pub(super) const TLSEXT_TYPE_PSK: c_uint = 41;
 pub(super) const TLSEXT_TYPE_EARLY_DATA: c_uint = 42;
+pub(super) const TLSEXT_TYPE_SUPPORTED_VERSIONS: c_uint = 43;
 
 /// Switches off OpenSSL's own guard against replays, which asks its internal cache.
 pub(super) const SSL_OP_NO_ANTI_REPLAY: u64 = 1 << 24;
@@ -164,6 +167,10 @@ unsafe extern "C" {
         len: *mut c_uint,
     ) -> *const c_uchar;
     pub(super) fn SSL_SESSION_get0_hostname(session: *const SSL_SESSION) -> *const c_char;
+    pub(super) fn SSL_client_hello_get0_session_id(
+        ssl: *mut SSL,
+        out: *mut *const c_uchar,
+    ) -> usize;
     pub(super) fn SSL_client_hello_get0_ext(
         ssl: *mut SSL,
         number: c_uint,

@@ -34,6 +34,7 @@ mod conflicts;
 mod connection;
 mod context_scope;
 mod early_data;
+mod elsewhere;
 mod encoding;
 mod errors;
 mod ex_data;
@@ -58,10 +59,11 @@ mod trampolines;
 pub use ::openssl;
 
 pub use crate::resume::{
-    ClientAuth, EarlyDataStats, ResumedBy, Scope, ScopeBuilder, SessionStats, TicketStats,
+    ClientAuth, EarlyDataStats, ResumedBy, Scope, ScopeBuilder, SessionChange, SessionStats,
+    TicketStats,
 };
 pub use builder::ResumptionBuilder;
-pub use client_hello::client_hello_server_name;
+pub use client_hello::{client_hello_server_name, client_hello_session};
 pub use conflicts::Conflicts;
 pub use early_data::{EarlyData, EarlyDataStatus};
 pub use errors::{BuildError, InstallError, StoreError};

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use foreign_types_shared::ForeignTypeRef;
+use openssl::error::ErrorStack;
 use openssl::pkey::Id;
 use openssl::ssl::{SslRef, SslSession, SslSessionRef};
 use openssl::x509::X509Ref;
@@ -159,21 +160,23 @@ impl SessionCache {
         id: &SessionId,
         session: SslSession,
     ) -> Result<Inserted, StoreError> {
-        self.insert_that_began(id, session, Time::NEVER)
+        let (inserted, ..) = self.insert_that_began(id, session, Time::NEVER)?;
+        Ok(inserted)
     }
 
     /// As [`insert_session`](Self::insert_session), of a session that goes back to a full handshake
-    /// here.
+    /// here. Returns its encoding and its end as well.
     pub(super) fn insert_that_began(
         &self,
         id: &SessionId,
         session: SslSession,
         began: Time,
-    ) -> Result<Inserted, StoreError> {
+    ) -> Result<(Inserted, Encoding, Time), StoreError> {
         let encoded = Encoding::of(&session)?;
         let expires_at = end_of_life(&session, self.now(), self.unix_time());
         let session = CachedSession::new(session, self.storage, began);
-        Ok(self.insert(id, session, &encoded, expires_at)?)
+        let inserted = self.insert(id, session, &encoded, expires_at)?;
+        Ok((inserted, encoded, expires_at))
     }
 
     /// Looks a session up. Where it is live this is wait-free like
@@ -245,16 +248,33 @@ impl SessionCache {
         expires_at: Time,
         began: Time,
     ) -> Result<(), StateError> {
-        let live = match self.storage {
-            SessionStorage::Encoded => None,
-            storage => {
-                let session = SslSession::from_der(encoded);
-                let session = session.map_err(|_| StateError::Invalid("session"))?;
-                storage.keeps(&session).then_some(session)
-            }
-        };
+        let live = self.live_part_of(encoded);
+        let live = live.map_err(|_| StateError::Invalid("session"))?;
         let _ = self.insert(id, CachedSession { live, began }, encoded, expires_at);
         Ok(())
+    }
+
+    /// Inserts a session of another machine, unless one is there under its id. Whether it did.
+    pub(super) fn insert_from_elsewhere(
+        &self,
+        id: &SessionId,
+        encoded: &[u8],
+        expires_at: Time,
+    ) -> Result<bool, StoreError> {
+        if self.contains(id) {
+            return Ok(false);
+        }
+        let (live, began) = (self.live_part_of(encoded)?, Time::NEVER);
+        Ok(self.insert_if_absent(id, CachedSession { live, began }, encoded, expires_at)?)
+    }
+
+    /// What is kept live of a session that comes as its encoding.
+    fn live_part_of(&self, encoded: &[u8]) -> Result<Option<SslSession>, ErrorStack> {
+        if self.storage == SessionStorage::Encoded {
+            return Ok(None);
+        }
+        let session = SslSession::from_der(encoded)?;
+        Ok(self.storage.keeps(&session).then_some(session))
     }
 
     /// Removes a session and hands it out, in one step: of any number of callers exactly one

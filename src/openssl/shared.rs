@@ -12,7 +12,7 @@ use super::session::SessionCache;
 use super::slots::Slot;
 use super::{context_scope, handshake_state, single_use};
 use crate::hooks::SessionHooks;
-use crate::resume::{Maintainer, SessionCounters};
+use crate::resume::{Maintainer, SessionCounters, Watchers};
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::tickets::TicketKeyError;
 
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     pub(super) cache: Arc<SessionCache>,
     pub(super) sealer: Sealer,
     pub(super) hooks: Arc<SessionHooks>,
+    pub(super) watchers: Arc<Watchers>,
     pub(super) refusals: SessionCounters,
     pub(super) single_use: bool,
     pub(super) stateless_tickets: Option<bool>,
@@ -49,6 +50,7 @@ impl Shared {
             cache,
             sealer,
             hooks: Arc::default(),
+            watchers: Arc::default(),
             refusals: SessionCounters::default(),
             stateless_tickets,
             keep_sessions,

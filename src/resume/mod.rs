@@ -10,6 +10,7 @@
     allow(dead_code, unused_imports)
 )]
 
+mod changes;
 mod early_data_stats;
 mod iv_timestamp;
 mod lineage;
@@ -25,6 +26,8 @@ mod store_stats;
 mod strike_register;
 mod ticket_stats;
 
+pub(crate) use changes::Watchers;
+pub use changes::{SessionChange, TlsLibrary};
 pub use early_data_stats::EarlyDataStats;
 pub(crate) use early_data_stats::{EarlyDataCounters, EarlyDataOutcome};
 pub(crate) use iv_timestamp::IvTimestamps;

@@ -74,6 +74,24 @@ impl Revocations {
         });
     }
 
+    /// Revokes sessions of elsewhere that began by `until`, and those of here that began by `here`.
+    pub(crate) fn revoke_until(&self, scope: Option<&Scope>, here: Time, until: Duration) {
+        match scope {
+            Some(scope) => self.revoke(scope, here, until),
+            None => self.revoke_all(here, until),
+        }
+    }
+
+    /// Whether a revocation of sessions of elsewhere that began by then is known.
+    pub(crate) fn knows(&self, scope: Option<&Scope>, until: Duration) -> bool {
+        let last = self.last.load();
+        let mark = match scope {
+            Some(scope) => last.of_scopes.get(&scope.tag()),
+            None => Some(&last.of_all),
+        };
+        mark.is_some_and(|mark| mark.unix > whole_millis(until))
+    }
+
     fn change(&self, change: impl Fn(&mut Last)) {
         self.last.rcu(|last| {
             let mut last = Last::clone(last);
@@ -209,6 +227,33 @@ mod tests {
         revocations.revoke(&b, Time::from_millis(2_000), DAY);
         assert!(revocations.covers(Some(b.tag()), here(2_000)));
         assert!(!revocations.covers(Some(a.tag()), here(2_000)));
+    }
+
+    #[test]
+    fn one_of_another_machine_is_known_from_then_on() {
+        for scope in [None, Some(Scope::new("a"))] {
+            let revocations = Revocations::default();
+            let (scope, tag) = (scope.as_ref(), scope.as_ref().map(Scope::tag));
+            assert!(!revocations.knows(scope, Duration::ZERO));
+            revocations.revoke_until(scope, Time::from_millis(5_000), DAY);
+            assert!(revocations.knows(scope, DAY));
+            assert!(!revocations.knows(scope, DAY + Duration::from_millis(1)));
+            assert!(revocations.covers(tag, elsewhere(86_400)));
+            assert!(!revocations.covers(tag, elsewhere(86_401)));
+            assert!(
+                revocations.covers(tag, here(5_000)),
+                "of before it was known"
+            );
+            assert!(!revocations.covers(tag, here(5_001)));
+            // Further back in time: nothing is taken back.
+            revocations.revoke_until(scope, Time::from_millis(0), DAY / 2);
+            assert!(revocations.knows(scope, DAY));
+            assert!(revocations.covers(tag, here(5_000)));
+            assert_eq!(
+                revocations.covers(Some(*b"another."), here(1)),
+                scope.is_none()
+            );
+        }
     }
 
     #[test]

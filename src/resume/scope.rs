@@ -65,6 +65,11 @@ impl Scope {
         ScopeBuilder::default()
     }
 
+    /// The scope that [`as_bytes`](Self::as_bytes) shows so.
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the digest: for OpenSSL, the session id context.
     pub fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0

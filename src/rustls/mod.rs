@@ -32,6 +32,7 @@
 //!   An observer of a ticket can so end the session of another client, which then makes a full
 //!   handshake. The trait has no way to give it back: see `docs/rustls.md`.
 
+mod elsewhere;
 mod gcm;
 mod resumption;
 mod seal;
@@ -43,7 +44,7 @@ mod wall_clock;
 /// The crate whose types appear here, in the version that this was built with.
 pub use ::rustls;
 
-pub use crate::resume::{ClientAuth, Scope, ScopeBuilder, StoreStats, TicketStats};
+pub use crate::resume::{ClientAuth, Scope, ScopeBuilder, SessionChange, StoreStats, TicketStats};
 pub use resumption::{BuildError, Resumption, ResumptionBuilder};
 pub use shared::CacheOwner;
 pub use store::SessionStore;

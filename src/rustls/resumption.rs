@@ -14,16 +14,18 @@ use super::store::SessionStore;
 use super::ticketer::Ticketer;
 use crate::hooks::SessionHooks;
 use crate::resume::{
-    Maintainer, Revocations, RingSource, Scope, StoreCounters, StoreStats, TicketCounters,
+    Maintainer, RingSource, Scope, SessionChange, StoreCounters, StoreStats, TicketCounters,
     TicketStats,
 };
+#[cfg(feature = "openssl")]
+use crate::resume::{Revocations, Watchers};
 use crate::tickets::{TicketKeyError, TicketPolicy, TicketRing, TicketRingError, TicketSecret};
 use crate::{Cache, ConfigError};
 
 /// A cache of sessions and a ring of ticket keys, for any number of `ServerConfig`s, which share
 /// them. Cloning is cheap.
 pub struct Resumption<C = Cache<()>> {
-    shared: Arc<Shared<C>>,
+    pub(super) shared: Arc<Shared<C>>,
 }
 
 /// Configures a [`Resumption`].
@@ -65,17 +67,6 @@ impl<C: CacheOwner> Resumption<C> {
         hooks: Arc<SessionHooks>,
         session_timeout: Duration,
     ) -> Result<Self, BuildError> {
-        Self::with_revocations(owner, ring, hooks, session_timeout, Arc::default())
-    }
-
-    /// As [`over`](Self::over), with the revocations of another adapter.
-    pub(crate) fn with_revocations(
-        owner: Arc<C>,
-        ring: Arc<TicketRing>,
-        hooks: Arc<SessionHooks>,
-        session_timeout: Duration,
-        revocations: Arc<Revocations>,
-    ) -> Result<Self, BuildError> {
         if session_timeout.is_zero() || session_timeout > Resumption::MAX_SESSION_TIMEOUT {
             return Err(BuildError::SessionTimeout(session_timeout));
         }
@@ -84,7 +75,8 @@ impl<C: CacheOwner> Resumption<C> {
             ring,
             hooks,
             session_timeout,
-            revocations,
+            revocations: Arc::default(),
+            watchers: Arc::default(),
             store: StoreCounters::default(),
             tickets: Arc::new(TicketCounters::new()),
             maintainer: Maintainer::default(),
@@ -92,6 +84,15 @@ impl<C: CacheOwner> Resumption<C> {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    /// With the revocations and watchers of another adapter. This is new, and has no clones.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn beside(mut self, revocations: Arc<Revocations>, watchers: Arc<Watchers>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            (shared.revocations, shared.watchers) = (revocations, watchers);
+        }
+        self
     }
 
     /// A store for one configuration. Sessions never cross to another scope.
@@ -143,7 +144,12 @@ impl<C: CacheOwner> Resumption<C> {
         let Shared {
             revocations, ring, ..
         } = &*self.shared;
-        revocations.revoke(scope, ring.now(), ring.unix_time());
+        let at = ring.unix_time();
+        revocations.revoke(scope, ring.now(), at);
+        let scope = Some(scope);
+        self.shared
+            .watchers
+            .tell(&SessionChange::Revoked { scope, at });
     }
 
     /// Revokes the sessions of all scopes, as [`revoke`](Self::revoke) does those of one.
@@ -151,7 +157,11 @@ impl<C: CacheOwner> Resumption<C> {
         let Shared {
             revocations, ring, ..
         } = &*self.shared;
-        revocations.revoke_all(ring.now(), ring.unix_time());
+        let (scope, at) = (None, ring.unix_time());
+        revocations.revoke_all(ring.now(), at);
+        self.shared
+            .watchers
+            .tell(&SessionChange::Revoked { scope, at });
     }
 
     /// The cache of sessions.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Cache;
 use crate::hooks::SessionHooks;
-use crate::resume::{Maintainer, Revocations, StoreCounters, TicketCounters};
+use crate::resume::{Maintainer, Revocations, StoreCounters, TicketCounters, Watchers};
 use crate::tickets::{TicketKeyError, TicketRing};
 
 /// What has a cache that sessions of rustls can be in, beside other values perhaps: all of such a
@@ -32,6 +32,7 @@ pub(super) struct Shared<C> {
     pub(super) hooks: Arc<SessionHooks>,
     pub(super) session_timeout: Duration,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) watchers: Arc<Watchers>,
     pub(super) store: StoreCounters,
     pub(super) tickets: Arc<TicketCounters>,
     pub(super) maintainer: Maintainer,

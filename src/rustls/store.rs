@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::shared::{CacheOwner, Shared};
 use crate::hooks::SessionEvent;
-use crate::resume::{Began, Scope, StoreCounter};
+use crate::resume::{Began, Scope, SessionChange, StoreCounter, TlsLibrary};
 use crate::{Cache, SessionId, Time};
 
 /// Sessions of one [`Scope`] in a cache, which other scopes may share: what is to be put into
@@ -38,6 +38,13 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         }
         self.shared.store.count(StoreCounter::Stored);
         self.run(SessionEvent::New, &id);
+        self.tell(&SessionChange::Stored {
+            id: &id,
+            scope: &self.scope,
+            encoded: &value,
+            library: TlsLibrary::Rustls,
+            expires_at,
+        });
         true
     }
 
@@ -57,6 +64,8 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         let taken = guard.take(&id)?;
         let value = self.value(taken.encoded())?;
         self.shared.store.count(StoreCounter::Taken);
+        let (id, expires_at) = (&id, taken.expires_at());
+        self.tell(&SessionChange::Removed { id, expires_at });
         Some(value.to_vec())
     }
 
@@ -112,6 +121,14 @@ impl<C: CacheOwner> SessionStore<C> {
     /// The session's value, if it is of this scope. No other value of a cache begins with a digest.
     fn value<'a>(&self, encoded: &'a [u8]) -> Option<&'a [u8]> {
         encoded.strip_prefix(self.scope.as_bytes())
+    }
+
+    /// A panic ends the run of watchers, not the handshake.
+    fn tell(&self, change: &SessionChange<'_>) {
+        let watchers = &self.shared.watchers;
+        if !watchers.is_empty() {
+            let _ = catch_unwind(AssertUnwindSafe(|| watchers.tell(change)));
+        }
     }
 
     /// A panic ends the run of hooks, not the handshake.

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &str); 15] = [
     ("tickets", "clock counters error id state sync"),
     (
         "resume",
-        "cache clock counters error hooks id state stats sync tickets",
+        "cache clock counters error hooks id lockfree state stats sync tickets",
     ),
     (
         "openssl",

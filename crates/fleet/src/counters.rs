@@ -1,0 +1,123 @@
+//! What became of what machines tell each other.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What a fleet has done so far, on this machine. All but `waiting`, `tombstones`, `lag_millis` and
+/// `store_up` only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FleetStats {
+    /// Whether the store has answered lately.
+    pub store_up: bool,
+    /// Connections to the store that failed, or could not be made.
+    pub store_errors: u64,
+    /// Changes that wait to be written.
+    pub waiting: u64,
+    /// Sessions that the store has taken.
+    pub published: u64,
+    /// Sessions that were not shared: too many waited.
+    pub dropped_queue: u64,
+    /// Sessions that were not shared: the connection broke, or the store was away.
+    pub dropped_store_down: u64,
+    /// Sessions that were not shared: the store had no room.
+    pub dropped_store_full: u64,
+    /// Sessions that were not shared: the store refused them for another reason.
+    pub dropped_refused: u64,
+    /// Sessions that were not shared: they are larger than [`MAX_SESSION`](crate::MAX_SESSION).
+    pub dropped_too_large: u64,
+    /// Removals and revocations that the store has taken.
+    pub endings_published: u64,
+    /// Sessions of other machines that were inserted as they were announced.
+    pub replicated: u64,
+    /// Of those, the ones that were read after this machine had joined, or was away.
+    pub caught_up: u64,
+    /// Sessions that were there already.
+    pub known: u64,
+    /// Removals and revocations of other machines.
+    pub endings_received: u64,
+    /// Values that do not open: sealed with another secret, for another place, or spoilt.
+    pub refused_forged: u64,
+    /// Values of another version.
+    pub refused_version: u64,
+    /// Sessions that had been removed.
+    pub refused_removed: u64,
+    /// Sessions that may have been removed: more were removed than this machine remembers.
+    pub refused_forgotten: u64,
+    /// Sessions that have ended.
+    pub refused_expired: u64,
+    /// Sessions that the cache did not take.
+    pub refused_cache: u64,
+    /// Lookups for a client that found its session in the store.
+    pub fetched: u64,
+    /// Lookups for a client that found none.
+    pub fetch_missed: u64,
+    /// Lookups for a client that took too long.
+    pub fetch_timeouts: u64,
+    /// Lookups for a client that were not tried, since the store is away.
+    pub fetch_skipped: u64,
+    /// Removed sessions that are remembered.
+    pub tombstones: u64,
+    /// How old the last announcement was when it was read, in milliseconds, by the clocks of store
+    /// and machine.
+    pub lag_millis: u64,
+}
+
+macro_rules! counters {
+    ($($field:ident),* $(,)?) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            pub(crate) store_up: AtomicBool,
+            $(pub(crate) $field: AtomicU64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn stats(&self) -> FleetStats {
+                FleetStats {
+                    store_up: self.store_up.load(Ordering::Relaxed),
+                    $($field: self.$field.load(Ordering::Relaxed),)*
+                }
+            }
+        }
+    };
+}
+
+counters!(
+    store_errors,
+    waiting,
+    published,
+    dropped_queue,
+    dropped_store_down,
+    dropped_store_full,
+    dropped_refused,
+    dropped_too_large,
+    endings_published,
+    replicated,
+    caught_up,
+    known,
+    endings_received,
+    refused_forged,
+    refused_version,
+    refused_removed,
+    refused_forgotten,
+    refused_expired,
+    refused_cache,
+    fetched,
+    fetch_missed,
+    fetch_timeouts,
+    fetch_skipped,
+    tombstones,
+    lag_millis,
+);
+
+/// Adds to a counter.
+pub(crate) fn add(counter: &AtomicU64, number: usize) {
+    counter.fetch_add(number as u64, Ordering::Relaxed);
+}
+
+pub(crate) fn count(counter: &AtomicU64) {
+    add(counter, 1);
+}
+
+pub(crate) fn set(gauge: &AtomicU64, value: u64) {
+    gauge.store(value, Ordering::Relaxed);
+}

@@ -1,0 +1,326 @@
+//! One machine of a fleet, without its connections: what it makes of what it is told.
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rekindle::resume::Scope;
+use rekindle::tickets::SecretError;
+use rekindle::{SessionId, Time};
+
+use crate::counters::{Counters, count, set};
+use crate::message::{Message, Removal, Session, seconds};
+use crate::removed::{Removed, Verdict};
+use crate::schedule::{PeriodKeys, SKEW, Schedule};
+use crate::seal::{Kind, Sealer, Unopened};
+use crate::sessions::Sessions;
+
+/// How many groups the streams of scopes are in: each has one place in a cluster.
+pub(crate) const GROUPS: u8 = 4;
+
+/// The group that the streams of removals and revocations are in.
+pub(crate) const GROUP_OF_ENDINGS: u8 = 0;
+
+pub(crate) struct Machine {
+    pub(crate) sessions: Box<dyn Sessions>,
+    pub(crate) counters: Arc<Counters>,
+    state: Mutex<State>,
+}
+
+/// Only the fleet's own thread uses it.
+pub(crate) struct State {
+    pub(crate) schedule: Schedule,
+    pub(crate) sealer: Sealer,
+    pub(crate) removed: Removed,
+}
+
+/// What a stream has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Content {
+    /// Removals and revocations.
+    Endings,
+    /// Sessions of a scope.
+    Sessions(Scope),
+}
+
+/// A stream of a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    pub(crate) period: u64,
+    pub(crate) content: Content,
+    pub(crate) group: u8,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        sessions: Box<dyn Sessions>,
+        schedule: Schedule,
+        sealer: Sealer,
+        tombstones: usize,
+    ) -> Self {
+        Self {
+            sessions,
+            counters: Arc::default(),
+            state: Mutex::new(State {
+                schedule,
+                sealer,
+                removed: Removed::new(tombstones),
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unix_time(&self) -> Duration {
+        self.sessions.now().1
+    }
+
+    /// Takes what a stream has said.
+    pub(crate) fn receive(&self, stream: &Stream, sealed: &[u8], is_old: bool) {
+        let mut state = self.state();
+        let Ok(keys) = state.schedule.keys(stream.period) else {
+            return count(&self.counters.refused_forged);
+        };
+        let keys = (stream.period, &*keys);
+        let opened = match &stream.content {
+            Content::Endings => state.sealer.open(keys, Kind::Ending, &[], sealed),
+            Content::Sessions(scope) => {
+                let bound_to = scope.as_bytes();
+                state.sealer.open(keys, Kind::Session, bound_to, sealed)
+            }
+        };
+        let message = opened.map(|body| Message::parse(&body));
+        match (message, &stream.content) {
+            (Ok(Some(Message::Session(session))), Content::Sessions(scope)) => {
+                if self.insert(&mut state, scope, &session) {
+                    count(match is_old {
+                        true => &self.counters.caught_up,
+                        false => &self.counters.replicated,
+                    });
+                }
+            }
+            (Ok(Some(Message::Removal(removal))), Content::Endings) => {
+                self.end(&mut state, &removal);
+                count(&self.counters.endings_received);
+            }
+            (Ok(Some(Message::Revocation { scope, until })), Content::Endings) => {
+                let scope = scope.map(Scope::from_bytes);
+                self.sessions.revoke(scope.as_ref(), until);
+                count(&self.counters.endings_received);
+            }
+            (Ok(_), _) => count(&self.counters.refused_version),
+            (Err(unopened), _) => self.count_unopened(unopened),
+        }
+    }
+
+    /// Takes what was under a session's own name. Whether it is in the cache now.
+    pub(crate) fn receive_entry(
+        &self,
+        period: u64,
+        (id, scope): (&SessionId, &Scope),
+        sealed: &[u8],
+    ) -> bool {
+        let mut state = self.state();
+        let Ok(keys) = state.schedule.keys(period) else {
+            return false;
+        };
+        let keys = (period, &*keys);
+        let bound_to = entry_bound_to(id, scope);
+        let body = match state.sealer.open(keys, Kind::Entry, &bound_to, sealed) {
+            Ok(body) => body,
+            Err(unopened) => {
+                match state.sealer.open(keys, Kind::Gone, id.as_bytes(), sealed) {
+                    Ok(body) => {
+                        if let Some(Message::Removal(removal)) = Message::parse(&body) {
+                            self.end(&mut state, &removal);
+                        }
+                    }
+                    Err(_) => self.count_unopened(unopened),
+                }
+                return false;
+            }
+        };
+        match Message::parse(&body) {
+            Some(Message::Session(session)) if session.id == *id => {
+                self.insert(&mut state, scope, &session) || self.sessions.contains(id)
+            }
+            _ => {
+                count(&self.counters.refused_version);
+                false
+            }
+        }
+    }
+
+    /// A handshake of this machine has removed a session.
+    pub(crate) fn removed_here(&self, removal: &Removal) {
+        self.end(&mut self.state(), removal);
+    }
+
+    /// From now on the session is refused. It may have come back since it was removed.
+    fn end(&self, state: &mut State, removal: &Removal) {
+        let now = seconds(self.unix_time());
+        state.removed.insert(removal, now);
+        set(&self.counters.tombstones, state.removed.len() as u64);
+        self.sessions.remove(&removal.id);
+    }
+
+    /// The lock is held: a removal comes before, and is known, or after.
+    fn insert(&self, state: &mut State, scope: &Scope, session: &Session) -> bool {
+        let counters = &self.counters;
+        let (now, unix) = self.sessions.now();
+        let end = Duration::from_secs(session.end.into());
+        let left = end.saturating_sub(unix).min(state.schedule.lifetime());
+        if left.is_zero() {
+            count(&counters.refused_expired);
+            return false;
+        }
+        match state.removed.judge(&session.id, session.sealed) {
+            Verdict::Accepted => {}
+            Verdict::Removed => {
+                count(&counters.refused_removed);
+                return false;
+            }
+            Verdict::Forgotten => {
+                count(&counters.refused_forgotten);
+                return false;
+            }
+        }
+        let Session {
+            id,
+            encoded,
+            library,
+            ..
+        } = session;
+        let expires_at: Time = now.saturating_add(left);
+        match (self.sessions).insert(id, scope, encoded, *library, expires_at) {
+            Some(true) => true,
+            Some(false) => {
+                count(&counters.known);
+                false
+            }
+            None => {
+                count(&counters.refused_cache);
+                false
+            }
+        }
+    }
+
+    fn count_unopened(&self, unopened: Unopened) {
+        match unopened {
+            Unopened::Own => {}
+            Unopened::Version => count(&self.counters.refused_version),
+            Unopened::Forged => count(&self.counters.refused_forged),
+        }
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn maintain(&self) {
+        let now = self.unix_time();
+        let mut state = self.state();
+        state.schedule.forget_before(now);
+        let oldest = *state.schedule.open_periods(now).start();
+        state.sealer.forget_before(oldest);
+        state.removed.forget_what_ended(seconds(now));
+        set(&self.counters.tombstones, state.removed.len() as u64);
+    }
+
+    /// The periods that sessions of now may end in.
+    pub(crate) fn open_periods(&self) -> RangeInclusive<u64> {
+        let now = self.unix_time();
+        self.state().schedule.open_periods(now)
+    }
+
+    /// The streams that may have something for sessions of now: the endings, then those of the
+    /// scopes, the newest periods first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schedule::keys`].
+    pub(crate) fn streams(&self, scopes: &[Scope]) -> Result<Vec<Stream>, SecretError> {
+        let now = self.unix_time();
+        let mut state = self.state();
+        let mut streams = Vec::new();
+        let periods = state.schedule.open_periods(now).rev();
+        let mut all = Vec::new();
+        for period in periods {
+            all.push((period, state.schedule.keys(period)?));
+        }
+        streams.extend(
+            all.iter()
+                .map(|(period, keys)| Stream::endings(*period, keys)),
+        );
+        for (period, keys) in &all {
+            let of_scopes = scopes
+                .iter()
+                .map(|scope| Stream::sessions(*period, keys, scope));
+            streams.extend(of_scopes);
+        }
+        Ok(streams)
+    }
+
+    /// The names that a session may be under, and their periods, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schedule::keys`].
+    pub(crate) fn entry_names(&self, id: &SessionId) -> Result<Vec<(u64, Vec<u8>)>, SecretError> {
+        let now = self.unix_time();
+        let mut state = self.state();
+        let periods = state.schedule.open_periods(now).rev();
+        let mut names = Vec::new();
+        for period in periods {
+            names.push((period, entry_name(&*state.schedule.keys(period)?, id)));
+        }
+        Ok(names)
+    }
+}
+
+impl Stream {
+    pub(crate) fn endings(period: u64, keys: &PeriodKeys) -> Self {
+        let name = keys.name(&[b"endings"]);
+        Self {
+            name: stream_name(GROUP_OF_ENDINGS, 'e', &name),
+            period,
+            content: Content::Endings,
+            group: GROUP_OF_ENDINGS,
+        }
+    }
+
+    pub(crate) fn sessions(period: u64, keys: &PeriodKeys, scope: &Scope) -> Self {
+        let name = keys.name(&[b"sessions", scope.as_bytes()]);
+        // The same in all periods.
+        let group = scope.as_bytes()[0] % GROUPS;
+        Self {
+            name: stream_name(group, 's', &name),
+            period,
+            content: Content::Sessions(*scope),
+            group,
+        }
+    }
+}
+
+/// The braces have a cluster keep a group in one place.
+fn stream_name(group: u8, kind: char, name: &[u8]) -> String {
+    let digits: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("rk:{{{group}}}:{kind}:{digits}")
+}
+
+pub(crate) fn entry_name(keys: &PeriodKeys, id: &SessionId) -> Vec<u8> {
+    [b"rk:", &keys.name(&[b"entry", id.as_bytes()])[..]].concat()
+}
+
+pub(crate) fn entry_bound_to(id: &SessionId, scope: &Scope) -> Vec<u8> {
+    [scope.as_bytes(), id.as_bytes()].concat()
+}
+
+/// The periods whose names a removal is written under: machines whose clocks differ may have put
+/// the session under either.
+pub(crate) fn periods_around(schedule: &Schedule, end: Duration, now: Duration) -> Vec<u64> {
+    let around = [end.saturating_sub(SKEW), end, end + SKEW];
+    let mut periods = around.map(|end| schedule.period_of(end, now)).to_vec();
+    periods.dedup();
+    periods
+}

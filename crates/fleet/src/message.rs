@@ -1,0 +1,163 @@
+//! What machines say to each other, within the seal.
+
+use std::time::Duration;
+
+use rekindle::SessionId;
+use rekindle::resume::{Scope, TlsLibrary};
+use zeroize::Zeroizing;
+
+/// A message.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    Session(Session),
+    Removal(Removal),
+    /// No session that began by then is resumed; of a scope, or of all.
+    Revocation {
+        scope: Option<[u8; Scope::LEN]>,
+        until: Duration,
+    },
+}
+
+/// A session. Times are whole seconds since 1970.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) end: u32,
+    /// When it was sealed.
+    pub(crate) sealed: u32,
+    pub(crate) encoded: Zeroizing<Vec<u8>>,
+    pub(crate) library: TlsLibrary,
+}
+
+/// That a session is not to be resumed any more, which would have ended then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Removal {
+    pub(crate) id: SessionId,
+    pub(crate) end: u32,
+}
+
+/// The largest session that is shared, in bytes of its encoding: one with some client certificates.
+pub const MAX_SESSION: usize = 32 * 1024;
+
+const OPENSSL_SESSION: u8 = 1;
+const REMOVAL: u8 = 2;
+const REVOCATION: u8 = 3;
+const RUSTLS_SESSION: u8 = 4;
+
+/// In place of where the id begins in an encoding: it is not in there.
+const APART: u16 = u16::MAX;
+
+/// A time as messages have it.
+pub(crate) fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
+impl Message {
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let room = match self {
+            Self::Session(session) => session.encoded.len() + 64,
+            _ => 64,
+        };
+        // Never grows: a vector that does leaves a copy of the secret behind.
+        let mut out = Zeroizing::new(Vec::with_capacity(room));
+        match self {
+            Self::Session(Session {
+                id,
+                end,
+                sealed,
+                encoded,
+                library,
+            }) => {
+                out.push(match library {
+                    TlsLibrary::Rustls => RUSTLS_SESSION,
+                    _ => OPENSSL_SESSION,
+                });
+                out.extend_from_slice(&end.to_be_bytes());
+                out.extend_from_slice(&sealed.to_be_bytes());
+                // OpenSSL's encoding has the id in it.
+                let place = place_of(encoded, id.as_bytes());
+                out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
+                put_id(&mut out, id, place.is_none());
+                out.extend_from_slice(encoded);
+            }
+            Self::Removal(Removal { id, end }) => {
+                out.push(REMOVAL);
+                out.extend_from_slice(&end.to_be_bytes());
+                put_id(&mut out, id, true);
+            }
+            Self::Revocation { scope, until } => {
+                out.push(REVOCATION);
+                let millis = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+                out.extend_from_slice(&millis.to_be_bytes());
+                out.extend_from_slice(scope.as_ref().map_or(&[][..], |scope| &scope[..]));
+            }
+        }
+        out
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) has written. What follows from a machine with the
+    /// secret, but perhaps of another version of this program.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let (kind, rest) = bytes.split_first()?;
+        match *kind {
+            OPENSSL_SESSION | RUSTLS_SESSION => {
+                let (end, rest) = rest.split_first_chunk()?;
+                let (sealed, rest) = rest.split_first_chunk()?;
+                let (place, rest) = rest.split_first_chunk()?;
+                let (id, encoded) = match u16::from_be_bytes(*place) {
+                    APART => take_id(rest)?,
+                    place => (take_id(rest.get(usize::from(place)..)?)?.0, rest),
+                };
+                Some(Self::Session(Session {
+                    id,
+                    end: u32::from_be_bytes(*end),
+                    sealed: u32::from_be_bytes(*sealed),
+                    encoded: Zeroizing::new(encoded.to_vec()),
+                    library: match *kind {
+                        RUSTLS_SESSION => TlsLibrary::Rustls,
+                        _ => TlsLibrary::OpenSsl,
+                    },
+                }))
+            }
+            REMOVAL => {
+                let (end, rest) = rest.split_first_chunk()?;
+                let (id, []) = take_id(rest)? else {
+                    return None;
+                };
+                let end = u32::from_be_bytes(*end);
+                Some(Self::Removal(Removal { id, end }))
+            }
+            REVOCATION => {
+                let (millis, scope) = rest.split_first_chunk()?;
+                let scope = match scope {
+                    [] => None,
+                    scope => Some(scope.try_into().ok()?),
+                };
+                let until = Duration::from_millis(u64::from_be_bytes(*millis));
+                Some(Self::Revocation { scope, until })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where the id stands in an encoding, behind its length.
+fn place_of(encoded: &[u8], id: &[u8]) -> Option<u16> {
+    let len = u8::try_from(id.len()).ok()?;
+    let is_there = |window: &[u8]| window[0] == len && window[1..] == *id;
+    let place = encoded.windows(id.len() + 1).position(is_there)?;
+    u16::try_from(place).ok().filter(|place| *place != APART)
+}
+
+fn put_id(out: &mut Vec<u8>, id: &SessionId, is_apart: bool) {
+    if is_apart {
+        out.push(id.as_bytes().len() as u8);
+        out.extend_from_slice(id.as_bytes());
+    }
+}
+
+fn take_id(bytes: &[u8]) -> Option<(SessionId, &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    let (id, rest) = rest.split_at_checked(usize::from(*len))?;
+    Some((SessionId::new(id).ok()?, rest))
+}

@@ -1,0 +1,393 @@
+//! What this machine has to tell the others, and what the store has of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use ahash::RandomState;
+use rekindle::resume::{Scope, TlsLibrary};
+use rekindle::{SessionId, Time};
+use zeroize::Zeroizing;
+
+use crate::counters::{add, count};
+use crate::machine::{Machine, State, Stream, entry_bound_to, entry_name, periods_around};
+use crate::message::{Message, Removal, Session, seconds};
+use crate::removed::OwnRemovals;
+use crate::schedule::{PeriodKeys, SKEW};
+use crate::seal::Kind;
+use crate::store::{Position, Refusal, Write};
+
+/// The most that is written at once.
+const BATCH: usize = 512;
+
+/// Revocations of more scopes become one of all.
+const MOST_SCOPES: usize = 4096;
+
+/// How sessions reach other machines. All machines of a fleet have the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Sharing {
+    /// Every machine gets every session of its scopes, so that lookups stay in its own cache.
+    #[default]
+    Replicate,
+    /// A machine fetches a session when a client comes with it.
+    Fetch,
+    /// Both: what has not arrived, or was evicted, is fetched. The store keeps each session twice.
+    Both,
+}
+
+impl Sharing {
+    pub(crate) fn replicates(self) -> bool {
+        self != Self::Fetch
+    }
+
+    pub(crate) fn fetches(self) -> bool {
+        self != Self::Replicate
+    }
+}
+
+/// Something that has happened here.
+pub(crate) enum Event {
+    Stored {
+        id: SessionId,
+        scope: Scope,
+        encoded: Zeroizing<Vec<u8>>,
+        library: TlsLibrary,
+        expires_at: Time,
+    },
+    Removed {
+        id: SessionId,
+        expires_at: Time,
+    },
+    Revoked {
+        scope: Option<Scope>,
+        at: Duration,
+    },
+}
+
+/// What waits to be told, in this order: removals, revocations, sessions.
+pub(crate) struct Outbox {
+    sharing: Sharing,
+    sessions: VecDeque<(Scope, Session)>,
+    most_sessions: usize,
+    removals: OwnRemovals,
+    /// Until when sessions are revoked, and whether the store has it.
+    revocations: HashMap<Option<Scope>, (Duration, bool), RandomState>,
+    /// Where the newest ending of this machine stands.
+    newest_ending: Option<(String, Position)>,
+}
+
+/// What is written at once, and what each write is of.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) writes: Vec<Write>,
+    items: Vec<(Item, usize)>,
+}
+
+#[derive(Clone, PartialEq)]
+enum Item {
+    Removal,
+    Revocation(Option<Scope>, Duration),
+    Session,
+}
+
+impl Outbox {
+    pub(crate) fn new(sharing: Sharing, most_sessions: usize, most_removals: usize) -> Self {
+        Self {
+            sharing,
+            sessions: VecDeque::new(),
+            most_sessions,
+            removals: OwnRemovals::new(most_removals),
+            revocations: HashMap::default(),
+            newest_ending: None,
+        }
+    }
+
+    /// Takes note of what has happened.
+    pub(crate) fn push(&mut self, machine: &Machine, event: Event) {
+        let (now, unix) = machine.sessions.now();
+        let end = |expires_at: Time| seconds(unix + expires_at.duration_since(now));
+        match event {
+            Event::Stored {
+                id,
+                scope,
+                encoded,
+                library,
+                expires_at,
+            } => {
+                let session = Session {
+                    id,
+                    end: end(expires_at),
+                    sealed: 0,
+                    encoded,
+                    library,
+                };
+                if self.sessions.len() >= self.most_sessions {
+                    count(&machine.counters.dropped_store_down);
+                    self.sessions.pop_front();
+                }
+                self.sessions.push_back((scope, session));
+            }
+            Event::Removed { id, expires_at } => {
+                // The second in which it ends is not over.
+                let end = end(expires_at).saturating_add(1);
+                let removal = Removal { id, end };
+                machine.removed_here(&removal);
+                self.removals.push(removal, seconds(unix));
+            }
+            Event::Revoked { scope, at } => {
+                let until = at.saturating_add(SKEW);
+                machine.sessions.extend_revocation(scope.as_ref(), until);
+                self.revoke(scope, until);
+            }
+        }
+    }
+
+    fn revoke(&mut self, scope: Option<Scope>, until: Duration) {
+        if self.revocations.len() >= MOST_SCOPES && !self.revocations.contains_key(&scope) {
+            let last = self.revocations.drain().map(|(_, (until, _))| until).max();
+            let until = last.map_or(until, |last| last.max(until));
+            self.revocations.insert(None, (until, false));
+            return;
+        }
+        let known = self.revocations.entry(scope).or_default();
+        if until > known.0 {
+            *known = (until, false);
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        let revocations = self.revocations.values().filter(|(_, is_told)| !is_told);
+        self.sessions.len() + self.removals.untold(usize::MAX).count() + revocations.count()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+            && self.removals.untold(1).next().is_none()
+            && self.removals.must_revoke().is_none()
+            && self.revocations.values().all(|(_, is_told)| *is_told)
+    }
+
+    /// Where the newest ending of this machine stands, if the store has lost nothing.
+    pub(crate) fn newest_ending(&self) -> Option<(&str, Position)> {
+        let (stream, position) = self.newest_ending.as_ref()?;
+        Some((stream, *position))
+    }
+
+    /// The store has lost what it was told: endings are told again. (Sessions are not.)
+    pub(crate) fn lost(&mut self) {
+        self.newest_ending = None;
+        self.removals.lost();
+        self.revocations
+            .values_mut()
+            .for_each(|(_, is_told)| *is_told = false);
+    }
+
+    /// The next writes. Sessions leave the outbox with it, endings stay until they are
+    /// [told](Self::told).
+    pub(crate) fn batch(&mut self, machine: &Machine) -> Batch {
+        let now = machine.unix_time();
+        let lifetime = machine.state().schedule.lifetime();
+        let is_over = |until: &Duration| until.saturating_add(lifetime + 2 * SKEW) < now;
+        self.revocations.retain(|_, (until, _)| !is_over(until));
+        if let Some(at) = self.removals.must_revoke() {
+            let until = Duration::from_secs(at.into()).saturating_add(SKEW);
+            machine.sessions.revoke(None, until);
+            self.revoke(None, until);
+        }
+        let mut batch = Batch::default();
+        let mut state = machine.state();
+        for removal in self.removals.untold(BATCH) {
+            let writes = removal_writes(&mut state, &removal, now, self.sharing);
+            batch.add(Item::Removal, writes);
+        }
+        for (scope, (until, _)) in self.revocations.iter().filter(|(_, (_, told))| !told) {
+            let writes = revocation_writes(&mut state, *scope, *until, now);
+            batch.add(Item::Revocation(*scope, *until), writes);
+        }
+        while batch.items.len() < BATCH
+            && let Some((scope, mut session)) = self.sessions.pop_front()
+        {
+            let ends = Duration::from_secs(session.end.into());
+            // Removed while it waited, or over.
+            if state.removed.contains(&session.id) || ends <= now {
+                continue;
+            }
+            session.sealed = seconds(now);
+            let writes = session_writes(&mut state, (&scope, session), now, self.sharing);
+            batch.add(Item::Session, writes);
+        }
+        batch
+    }
+
+    /// What has become of a batch; `None` if the connection broke. Whether the store has taken all
+    /// endings.
+    pub(crate) fn told(
+        &mut self,
+        machine: &Machine,
+        batch: &Batch,
+        results: Option<Vec<Result<Position, Refusal>>>,
+    ) -> bool {
+        let counters = &machine.counters;
+        let Some(results) = results else {
+            let sessions = batch
+                .items
+                .iter()
+                .filter(|(item, _)| *item == Item::Session);
+            add(&counters.dropped_store_down, sessions.count());
+            return false;
+        };
+        let (mut results, mut in_order) = (results.into_iter(), true);
+        let mut all_endings = true;
+        let mut writes = batch.writes.iter();
+        for (item, number) in &batch.items {
+            let mut refused = None;
+            for (write, result) in writes.by_ref().zip(results.by_ref()).take(*number) {
+                match (result, write, item) {
+                    (
+                        Ok(position),
+                        Write::Append { stream, .. },
+                        Item::Removal | Item::Revocation(..),
+                    ) => {
+                        self.newest_ending = Some((stream.clone(), position));
+                    }
+                    (Ok(_) | Err(Refusal::Present), ..) => {}
+                    (Err(refusal), ..) => refused = Some(refusal),
+                }
+            }
+            match (item, refused) {
+                (Item::Removal, None) if in_order => {
+                    self.removals.told(1);
+                    count(&counters.endings_published);
+                }
+                // Those behind it are told again with it.
+                (Item::Removal, _) => (in_order, all_endings) = (false, false),
+                (Item::Revocation(scope, until), None) => {
+                    if let Some(known) = self.revocations.get_mut(scope)
+                        && known.0 == *until
+                    {
+                        known.1 = true;
+                    }
+                    if scope.is_none() {
+                        self.removals.revoked();
+                    }
+                    count(&counters.endings_published);
+                }
+                (Item::Session, None) => count(&counters.published),
+                (Item::Session, Some(Refusal::Full)) => count(&counters.dropped_store_full),
+                (Item::Session, Some(_)) => count(&counters.dropped_refused),
+                (Item::Revocation(..), Some(_)) => all_endings = false,
+            }
+        }
+        all_endings
+    }
+}
+
+impl Batch {
+    fn add(&mut self, item: Item, writes: Vec<Write>) {
+        self.items.push((item, writes.len()));
+        self.writes.extend(writes);
+    }
+}
+
+/// Without keys or random bytes nothing is written: the secret's ratchet is past the period, or the
+/// operating system gives none.
+fn append(
+    state: &mut State,
+    (period, kind, bound_to): (u64, Kind, &[u8]),
+    message: &Message,
+    now: Duration,
+    stream: impl FnOnce(&PeriodKeys) -> Stream,
+) -> Option<Write> {
+    let keys = state.schedule.keys(period).ok()?;
+    let body = message.to_bytes();
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    let oldest = now.saturating_sub(state.schedule.lifetime() + 2 * SKEW);
+    Some(Write::Append {
+        stream: stream(&keys).name,
+        value: value.ok()?,
+        oldest: Position(millis(oldest), 0),
+        ends_at: millis(state.schedule.end_of(period)),
+    })
+}
+
+fn put(
+    state: &mut State,
+    (period, kind, bound_to): (u64, Kind, &[u8]),
+    message: &Message,
+    (id, life): (&SessionId, Duration),
+) -> Option<Write> {
+    let keys = state.schedule.keys(period).ok()?;
+    let body = message.to_bytes();
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    Some(Write::Put {
+        key: entry_name(&keys, id),
+        value: value.ok()?,
+        life,
+        // What says that it was removed stays.
+        if_absent: kind == Kind::Entry,
+    })
+}
+
+fn session_writes(
+    state: &mut State,
+    (scope, session): (&Scope, Session),
+    now: Duration,
+    sharing: Sharing,
+) -> Vec<Write> {
+    let (id, ends) = (session.id, Duration::from_secs(session.end.into()));
+    let period = state.schedule.period_of(ends, now);
+    let message = Message::Session(session);
+    let mut writes = Vec::new();
+    if sharing.replicates() {
+        let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
+        let stream = |keys: &PeriodKeys| Stream::sessions(period, keys, scope);
+        writes.extend(append(state, of_scope, &message, now, stream));
+    }
+    if sharing.fetches() {
+        let bound_to = entry_bound_to(&id, scope);
+        let life = ends.saturating_sub(now).min(state.schedule.lifetime());
+        let of_id = (period, Kind::Entry, &bound_to[..]);
+        writes.extend(put(state, of_id, &message, (&id, life)));
+    }
+    writes
+}
+
+fn removal_writes(
+    state: &mut State,
+    removal: &Removal,
+    now: Duration,
+    sharing: Sharing,
+) -> Vec<Write> {
+    let (id, ends) = (removal.id, Duration::from_secs(removal.end.into()));
+    let message = Message::Removal(*removal);
+    let period = state.schedule.period_of(ends, now);
+    let of_all = (period, Kind::Ending, &[][..]);
+    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
+    let mut writes = Vec::from_iter(append(state, of_all, &message, now, stream));
+    if sharing.fetches() {
+        let life = ends.saturating_sub(now).min(state.schedule.lifetime()) + SKEW;
+        for period in periods_around(&state.schedule, ends, now) {
+            let of_id = (period, Kind::Gone, id.as_bytes());
+            writes.extend(put(state, of_id, &message, (&id, life)));
+        }
+    }
+    writes
+}
+
+fn revocation_writes(
+    state: &mut State,
+    scope: Option<Scope>,
+    until: Duration,
+    now: Duration,
+) -> Vec<Write> {
+    let ends = now.saturating_add(state.schedule.lifetime());
+    let period = state.schedule.period_of(ends, now);
+    let scope = scope.map(|scope| *scope.as_bytes());
+    let message = Message::Revocation { scope, until };
+    let of_all = (period, Kind::Ending, &[][..]);
+    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
+    Vec::from_iter(append(state, of_all, &message, now, stream))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

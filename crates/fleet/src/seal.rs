@@ -1,0 +1,158 @@
+//! What the store gets to see: sealed for the machines that have the fleet's secret.
+//!
+//! ```text
+//! version[1] | origin[8] | nonce[12] | AES-256-GCM(body) | tag[16]
+//! ```
+//!
+//! Authenticated with it: version, kind and origin, and what it is bound to (a scope, a session's
+//! id). Each process has a key of its own in each period, so that random nonces are safe for 2^32
+//! values of each.
+
+use std::collections::HashMap;
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, Nonce};
+use ahash::RandomState;
+use zeroize::Zeroizing;
+
+use crate::schedule::{Origin, PeriodKeys};
+
+const VERSION: u8 = 1;
+const ORIGIN: usize = size_of::<Origin>();
+const NONCE: usize = 12;
+const TAG: usize = 16;
+const HEAD: usize = 1 + ORIGIN + NONCE;
+
+/// The most ciphers that are kept: those of a large fleet.
+const MOST_CIPHERS: usize = 1024;
+
+/// What a sealed value is, so that none passes for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A session in the stream of its scope.
+    Session = 1,
+    /// A removal or revocation in the stream of those.
+    Ending = 2,
+    /// A session under its own name.
+    Entry = 3,
+    /// In its place, that it was removed.
+    Gone = 4,
+}
+
+/// Why a value is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// It was sealed here.
+    Own,
+    /// It has another version.
+    Version,
+    /// It was not sealed with the fleet's secret, or for another place.
+    Forged,
+}
+
+/// Seals what this process writes, and opens what others have written.
+pub(crate) struct Sealer {
+    origin: Origin,
+    ciphers: HashMap<(u64, Origin), Aes256Gcm, RandomState>,
+    random: Box<[u8; NONCE * 64]>,
+    used: usize,
+}
+
+impl Sealer {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        let mut origin = Origin::default();
+        getrandom::fill(&mut origin)?;
+        let random = Box::new([0; NONCE * 64]);
+        Ok(Self {
+            origin,
+            ciphers: HashMap::default(),
+            used: random.len(),
+            random,
+        })
+    }
+
+    /// Seals a body.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gives no random bytes.
+    pub(crate) fn seal(
+        &mut self,
+        (period, keys): (u64, &PeriodKeys),
+        kind: Kind,
+        bound_to: &[u8],
+        body: &[u8],
+    ) -> Result<Vec<u8>, getrandom::Error> {
+        let nonce = self.nonce()?;
+        let mut out = Vec::with_capacity(HEAD + body.len() + TAG);
+        out.push(VERSION);
+        out.extend_from_slice(&self.origin);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(body);
+        let authenticated = authenticated(kind, &self.origin, bound_to);
+        let cipher = self.ciphers.entry((period, self.origin));
+        let cipher = cipher.or_insert_with(|| keys.cipher(&self.origin));
+        let bytes = &mut out[HEAD..];
+        let tag = cipher.encrypt_inout_detached(&Nonce::from(nonce), &authenticated, bytes.into());
+        out.extend_from_slice(&tag.expect("less than 64 GB"));
+        Ok(out)
+    }
+
+    /// Opens a value: its body.
+    pub(crate) fn open(
+        &mut self,
+        (period, keys): (u64, &PeriodKeys),
+        kind: Kind,
+        bound_to: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        let (head, rest) = sealed.split_first_chunk::<HEAD>().ok_or(Unopened::Forged)?;
+        let [version, head @ ..] = head;
+        if *version != VERSION {
+            return Err(Unopened::Version);
+        }
+        let (origin, nonce) = head.split_first_chunk::<ORIGIN>().ok_or(Unopened::Forged)?;
+        if *origin == self.origin && matches!(kind, Kind::Session | Kind::Ending) {
+            return Err(Unopened::Own);
+        }
+        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| Unopened::Forged)?;
+        let (bytes, tag) = rest.split_last_chunk::<TAG>().ok_or(Unopened::Forged)?;
+        let mut body = Zeroizing::new(bytes.to_vec());
+        let authenticated = authenticated(kind, origin, bound_to);
+        let (place, mut new) = ((period, *origin), None);
+        let cipher = match self.ciphers.get(&place) {
+            Some(cipher) => cipher,
+            None => new.insert(keys.cipher(origin)),
+        };
+        let (nonce, in_place) = (Nonce::from(nonce), body.as_mut_slice().into());
+        let opened = cipher.decrypt_inout_detached(&nonce, &authenticated, in_place, tag.into());
+        opened.map_err(|_| Unopened::Forged)?;
+        // Only of a process that has the secret.
+        if let Some(new) = new {
+            if self.ciphers.len() >= MOST_CIPHERS {
+                self.ciphers.clear();
+            }
+            self.ciphers.insert(place, new);
+        }
+        Ok(body)
+    }
+
+    /// Forgets the ciphers of periods before that one.
+    pub(crate) fn forget_before(&mut self, oldest: u64) {
+        self.ciphers.retain(|(period, _), _| *period >= oldest);
+    }
+
+    fn nonce(&mut self) -> Result<[u8; NONCE], getrandom::Error> {
+        if self.used + NONCE > self.random.len() {
+            getrandom::fill(&mut *self.random)?;
+            self.used = 0;
+        }
+        let nonce = self.random[self.used..].first_chunk();
+        self.used += NONCE;
+        Ok(*nonce.expect("enough"))
+    }
+}
+
+fn authenticated(kind: Kind, origin: &Origin, bound_to: &[u8]) -> Vec<u8> {
+    [&[VERSION, kind as u8][..], origin, bound_to].concat()
+}

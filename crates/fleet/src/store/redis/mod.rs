@@ -1,0 +1,9 @@
+//! Valkey or Redis: one, with replicas, or a cluster.
+
+mod answers;
+mod client;
+mod connection;
+mod url;
+
+pub use self::client::{RedisStore, StoreCertificates};
+pub use self::url::StoreUrlError;

@@ -1,0 +1,69 @@
+//! Reads what was said before this machine listened: it has joined, or was away.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::backlog::Gap;
+use super::backoff::Backoff;
+use super::shared::{PATIENCE, Shared};
+use crate::store::{Connection, StoreError};
+
+/// Values that are read at once.
+const PAGE: usize = 200;
+
+/// Reads what is missing, the newest first. Never ends.
+pub(crate) async fn backfill(shared: &Shared) {
+    let mut connection = None;
+    let mut backoff = Backoff::new();
+    loop {
+        let mut gap = shared.backlog.next().await;
+        let mut endings = shared.backlog.has_read_endings.subscribe();
+        // The sender lives as long as this.
+        let _ = endings.wait_for(|has_read| *has_read).await;
+        match read(shared, &mut connection, &mut gap).await {
+            Ok(()) => backoff = Backoff::new(),
+            Err(error) => {
+                if let Some(error) = error {
+                    shared.is_down(error);
+                }
+                connection = None;
+                shared.backlog.add(gap);
+                backoff.pause().await;
+            }
+        }
+        if shared.backlog.is_empty() {
+            // The next time is a long way off.
+            connection = None;
+        }
+    }
+}
+
+/// Reads a page; what is left becomes a gap again.
+async fn read(
+    shared: &Shared,
+    connection: &mut Option<Box<dyn Connection>>,
+    gap: &mut Gap,
+) -> Result<(), Option<StoreError>> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(shared.connect(PATIENCE).await.ok_or(None)?),
+    };
+    let reading = connection.read_back(&gap.stream.name, gap.up_to, PAGE);
+    let page = timeout(PATIENCE, reading).await;
+    let page = page.unwrap_or(Err(StoreError::Timeout))?;
+    for (at, value) in page.iter().take_while(|(at, _)| *at > gap.from) {
+        shared.machine.receive(&gap.stream, value, true);
+        gap.up_to = at.before();
+    }
+    let is_done = page.len() < PAGE || gap.up_to <= gap.from;
+    if shared.machine.sessions.room() == 0 {
+        // Older ones would take the places of newer ones.
+        shared.backlog.clear();
+    } else if !is_done {
+        shared.backlog.add(gap.clone());
+    }
+    let pages_a_second = f64::from(shared.join_rate.max(1)) / PAGE as f64;
+    tokio::time::sleep(Duration::from_secs_f64(1.0 / pages_a_second)).await;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Reads what other machines have said, as they say it.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::RandomState;
+use rekindle::resume::Scope;
+use tokio::time::timeout;
+
+use super::backlog::Gap;
+use super::backoff::Backoff;
+use super::shared::{PATIENCE, Shared};
+use crate::counters::set;
+use crate::machine::{Content, GROUP_OF_ENDINGS, Machine, Stream};
+use crate::schedule::SKEW;
+use crate::store::{Connection, Position, StoreError};
+
+/// How long one call waits.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The most values of a stream that one call reads.
+const MOST: usize = 1000;
+
+/// Where each stream was read up to, over all connections.
+type Places = HashMap<String, Position, RandomState>;
+
+/// Follows the streams of a group, or of all. Never ends.
+pub(crate) async fn follow(shared: &Shared, group: Option<u8>) {
+    let has_endings = group.is_none_or(|group| group == GROUP_OF_ENDINGS);
+    let mut places = Places::default();
+    let mut backoff = Backoff::new();
+    loop {
+        if let Some(mut connection) = shared.connect(WAIT + PATIENCE).await {
+            let mut follower = Follower {
+                shared,
+                group,
+                places: &mut places,
+                following: Vec::new(),
+                known: None,
+            };
+            let Err(error) = follower.run(&mut *connection).await;
+            shared.is_down(error);
+            if !follower.following.is_empty() {
+                backoff = Backoff::new();
+            }
+        }
+        if has_endings {
+            shared.backlog.has_read_endings.send_replace(false);
+        }
+        backoff.pause().await;
+    }
+}
+
+struct Follower<'s> {
+    shared: &'s Shared,
+    group: Option<u8>,
+    places: &'s mut Places,
+    /// On this connection: endings first.
+    following: Vec<Stream>,
+    /// What `following` was made for.
+    known: Option<(RangeInclusive<u64>, Arc<[Scope]>)>,
+}
+
+impl Follower<'_> {
+    async fn run(
+        &mut self,
+        connection: &mut dyn Connection,
+    ) -> Result<std::convert::Infallible, StoreError> {
+        let mut scopes = self.shared.scopes.subscribe();
+        loop {
+            let of_now = Arc::clone(&scopes.borrow_and_update());
+            self.choose(connection, of_now).await?;
+            self.read_endings(connection).await?;
+            if self.following.is_empty() {
+                let _ = timeout(WAIT, scopes.changed()).await;
+                continue;
+            }
+            self.read(connection, self.following.len(), WAIT).await?;
+        }
+    }
+
+    /// Chooses the streams of now, and finds where to begin with new ones.
+    async fn choose(
+        &mut self,
+        connection: &mut dyn Connection,
+        scopes: Arc<[Scope]>,
+    ) -> Result<(), StoreError> {
+        let machine = &self.shared.machine;
+        let periods = machine.open_periods();
+        let is_known = |(of, scopes_before): &(_, Arc<[Scope]>)| {
+            *of == periods && Arc::ptr_eq(scopes_before, &scopes)
+        };
+        if self.known.as_ref().is_some_and(is_known) {
+            return Ok(());
+        }
+        // Without keys there is nothing to read: the clock has gone back behind the ratchet.
+        let mut streams = machine.streams(&scopes).unwrap_or_default();
+        let (group, replicates) = (self.group, self.shared.sharing.replicates());
+        streams.retain(|stream| {
+            group.is_none_or(|group| stream.group == group)
+                && (replicates || stream.content == Content::Endings)
+        });
+        for stream in &streams {
+            if !self.following.contains(stream) {
+                self.begin(connection, stream).await?;
+            }
+        }
+        self.places
+            .retain(|name, _| streams.iter().any(|stream| stream.name == *name));
+        self.following = streams;
+        self.known = Some((periods, scopes));
+        Ok(())
+    }
+
+    /// Finds where to begin on a connection that is new, or with a stream that is. Endings are read
+    /// from where they were read before; of sessions those that come from now on, and those of
+    /// before bit by bit, the newest first.
+    async fn begin(
+        &mut self,
+        connection: &mut dyn Connection,
+        stream: &Stream,
+    ) -> Result<(), StoreError> {
+        let last = connection.read_back(&stream.name, Position::END, 1).await?;
+        let end = last.first().map_or(Position::START, |(at, _)| *at);
+        let read = self.places.get(&stream.name).copied();
+        let from = match read {
+            // What was there before is lost, and what came since may stand before it.
+            Some(Position(millis, _)) if end >= Position(millis, 0) => {
+                Position(millis.saturating_sub(SKEW.as_millis() as u64), 0)
+            }
+            _ => Position::START,
+        };
+        let begin = match stream.content {
+            Content::Endings => from,
+            Content::Sessions(_) => {
+                if end > from {
+                    self.shared.backlog.add(Gap {
+                        stream: stream.clone(),
+                        from,
+                        up_to: end,
+                    });
+                }
+                end
+            }
+        };
+        self.places.insert(stream.name.clone(), begin);
+        Ok(())
+    }
+
+    /// Reads the endings to their end, so that no session is inserted that one of them has ended.
+    async fn read_endings(&mut self, connection: &mut dyn Connection) -> Result<(), StoreError> {
+        let is_ending = |stream: &&Stream| stream.content == Content::Endings;
+        let endings = self.following.iter().take_while(is_ending).count();
+        if endings == 0 || *self.shared.backlog.has_read_endings.borrow() {
+            return Ok(());
+        }
+        while self.read(connection, endings, Duration::ZERO).await? {}
+        self.shared.backlog.has_read_endings.send_replace(true);
+        Ok(())
+    }
+
+    /// Reads from the first streams. Whether there was anything.
+    async fn read(
+        &mut self,
+        connection: &mut dyn Connection,
+        number: usize,
+        wait: Duration,
+    ) -> Result<bool, StoreError> {
+        let streams = &self.following[..number];
+        let place = |stream: &Stream| self.places.get(&stream.name).copied();
+        let from: Vec<_> = (streams.iter())
+            .map(|stream| (stream.name.clone(), place(stream).unwrap_or_default()))
+            .collect();
+        let reading = connection.follow(&from, MOST, wait);
+        let parts = timeout(wait + PATIENCE, reading).await;
+        let mut parts = parts.unwrap_or(Err(StoreError::Timeout))?;
+        self.shared.is_up();
+        // Endings first.
+        parts.sort_by_key(|part| part.stream);
+        let machine = &self.shared.machine;
+        for part in &parts {
+            let stream = streams.get(part.stream);
+            let stream = stream.ok_or(StoreError::Nonsense("a stream that was not asked for"))?;
+            for (at, value) in &part.values {
+                machine.receive(stream, value, false);
+                self.places.insert(stream.name.clone(), *at);
+            }
+            if let Some((at, _)) = part.values.last() {
+                note_lag(machine, *at);
+            }
+        }
+        Ok(!parts.is_empty())
+    }
+}
+
+fn note_lag(machine: &Machine, Position(millis, _): Position) {
+    let now = machine.unix_time().as_millis() as u64;
+    set(&machine.counters.lag_millis, now.saturating_sub(millis));
+}

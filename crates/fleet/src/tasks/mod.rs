@@ -1,0 +1,17 @@
+//! What the fleet's thread does, each with connections of its own.
+
+mod backfill;
+mod backlog;
+mod backoff;
+mod breaker;
+mod fetch;
+mod follow;
+mod publish;
+mod shared;
+mod stop;
+
+pub(crate) use self::backfill::backfill;
+pub(crate) use self::fetch::{Request, Requests, fetch};
+pub(crate) use self::follow::follow;
+pub(crate) use self::publish::publish;
+pub(crate) use self::shared::Shared;

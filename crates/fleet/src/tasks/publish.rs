@@ -1,0 +1,143 @@
+//! Tells the store what has happened here.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::backoff::Backoff;
+use super::shared::{PATIENCE, Shared};
+use crate::counters::set;
+use crate::outbox::{Event, Outbox};
+use crate::store::{Connection, StoreError};
+
+/// Batches that follow each other closely begin this far apart, so that under load each carries
+/// several sessions.
+const APART: Duration = Duration::from_millis(1);
+
+/// Between two looks at what time changes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ticks between two looks whether the store has lost anything.
+const LOOK_FOR_LOSS: u32 = 10;
+
+/// Runs until it is told to stop, and what waits has been told.
+pub(crate) async fn publish(shared: &Shared, outbox: &mut Outbox) {
+    let mut backoff = Backoff::new();
+    loop {
+        let connected = draining(shared, outbox, shared.connect(PATIENCE)).await;
+        if let Some(mut connection) = connected {
+            match publish_on(shared, outbox, &mut *connection).await {
+                Ok(()) => return,
+                Err((error, has_worked)) => {
+                    shared.is_down(error);
+                    if has_worked {
+                        backoff = Backoff::new();
+                    }
+                }
+            }
+        }
+        if shared.stop.is_asked() {
+            return;
+        }
+        draining(shared, outbox, backoff.pause()).await;
+    }
+}
+
+/// Takes note of what happens while it waits for something else.
+async fn draining<T>(shared: &Shared, outbox: &mut Outbox, other: impl Future<Output = T>) -> T {
+    let mut other = std::pin::pin!(other);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut other => return done,
+            () = shared.queue.wait() => drain(shared, outbox),
+        }
+    }
+}
+
+fn drain(shared: &Shared, outbox: &mut Outbox) {
+    let machine = &shared.machine;
+    if shared.queue.has_lost_endings() {
+        let at = machine.unix_time();
+        machine.sessions.revoke(None, at);
+        outbox.push(machine, Event::Revoked { scope: None, at });
+    }
+    while let Some(event) = shared.queue.pop() {
+        outbox.push(machine, event);
+    }
+    set(&machine.counters.waiting, outbox.waiting() as u64);
+}
+
+async fn publish_on(
+    shared: &Shared,
+    outbox: &mut Outbox,
+    connection: &mut dyn Connection,
+) -> Result<(), (StoreError, bool)> {
+    let mut has_worked = false;
+    let mut ticks = LOOK_FOR_LOSS;
+    let mut next_tick = Instant::now();
+    loop {
+        if Instant::now() >= next_tick {
+            next_tick = Instant::now() + TICK;
+            shared.machine.maintain();
+            if ticks >= LOOK_FOR_LOSS {
+                let looked = look_for_loss(outbox, connection).await;
+                looked.map_err(|error| (error, has_worked))?;
+                shared.is_up();
+                ticks = 0;
+            }
+            ticks += 1;
+        }
+        if outbox.is_empty() {
+            tokio::select! {
+                biased;
+                () = shared.queue.wait() => {}
+                () = shared.stop.wait() => return Ok(()),
+                () = tokio::time::sleep_until(next_tick) => {}
+            }
+        }
+        let started = Instant::now();
+        drain(shared, outbox);
+        let batch = outbox.batch(&shared.machine);
+        if batch.writes.is_empty() {
+            continue;
+        }
+        let written = timeout(PATIENCE, connection.write(&batch.writes)).await;
+        match written.unwrap_or(Err(StoreError::Timeout)) {
+            Ok(results) => {
+                has_worked = true;
+                shared.is_up();
+                let is_told = outbox.told(&shared.machine, &batch, Some(results));
+                if !is_told {
+                    // The store has no room for endings: they wait.
+                    draining(shared, outbox, tokio::time::sleep(TICK)).await;
+                }
+            }
+            Err(error) => {
+                outbox.told(&shared.machine, &batch, None);
+                return Err((error, has_worked));
+            }
+        }
+        set(&shared.machine.counters.waiting, outbox.waiting() as u64);
+        if started.elapsed() < APART && !shared.stop.is_asked() {
+            tokio::time::sleep_until(started + APART).await;
+        }
+    }
+}
+
+/// Whether the store still has what it was told last; if not, it is told all endings again.
+async fn look_for_loss(
+    outbox: &mut Outbox,
+    connection: &mut dyn Connection,
+) -> Result<(), StoreError> {
+    let Some((stream, position)) = outbox.newest_ending() else {
+        return Ok(());
+    };
+    let reading = timeout(PATIENCE, connection.read_back(stream, position, 1));
+    let found = reading.await.unwrap_or(Err(StoreError::Timeout))?;
+    if found.first().is_none_or(|(at, _)| *at != position) {
+        outbox.lost();
+    }
+    Ok(())
+}

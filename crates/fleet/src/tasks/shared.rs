@@ -1,0 +1,94 @@
+//! What all tasks have.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rekindle::resume::Scope;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::backlog::Backlog;
+use super::breaker::Breaker;
+use super::stop::Stop;
+use crate::counters::count;
+use crate::machine::Machine;
+use crate::outbox::Sharing;
+use crate::queue::Queue;
+use crate::store::{Connection, Store, StoreError};
+
+/// How long the store may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What all tasks have.
+pub(crate) struct Shared {
+    pub(crate) machine: Machine,
+    pub(crate) queue: Queue,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sharing: Sharing,
+    pub(crate) scopes: watch::Sender<Arc<[Scope]>>,
+    pub(crate) backlog: Backlog,
+    /// Sessions a second that a machine that joins reads at most.
+    pub(crate) join_rate: u32,
+    pub(crate) breaker: Breaker,
+    /// When to end, and until when what waits may be told.
+    pub(crate) stop: Stop,
+    last_error: Mutex<Option<StoreError>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        (machine, queue, store): (Machine, Queue, Arc<dyn Store>),
+        (sharing, scopes, join_rate): (Sharing, Arc<[Scope]>, u32),
+    ) -> Self {
+        Self {
+            machine,
+            queue,
+            store,
+            sharing,
+            scopes: watch::Sender::new(scopes),
+            backlog: Backlog::default(),
+            join_rate,
+            breaker: Breaker::default(),
+            stop: Stop::default(),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    /// A connection, or after an error none.
+    pub(super) async fn connect(&self, patience: Duration) -> Option<Box<dyn Connection>> {
+        let connecting = self.store.connect(patience);
+        // Whatever the store does with its time.
+        let connected = tokio::time::timeout(2 * PATIENCE, connecting).await;
+        match connected.unwrap_or(Err(StoreError::Timeout)) {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                self.is_down(error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_down(&self, error: StoreError) {
+        count(&self.machine.counters.store_errors);
+        let was_up = self
+            .machine
+            .counters
+            .store_up
+            .swap(false, Ordering::Relaxed);
+        let mut last = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if was_up || last.as_ref() != Some(&error) {
+            warn!(%error, "the fleet's store is away; sessions stay on this machine");
+        }
+        *last = Some(error);
+    }
+
+    pub(super) fn is_up(&self) {
+        if !self.machine.counters.store_up.swap(true, Ordering::Relaxed) {
+            info!("the fleet's store answers");
+        }
+    }
+}

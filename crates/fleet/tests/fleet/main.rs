@@ -1,0 +1,8 @@
+//! Machines that share sessions, over stores of every shape.
+#![allow(missing_docs)]
+
+#[path = "../../../../tests/common/mod.rs"]
+mod common;
+mod host;
+mod servers;
+mod sharing;

@@ -1,0 +1,73 @@
+//! Sessions of other machines, and what other machines have to know of those here.
+
+use std::time::Duration;
+
+use super::errors::StoreError;
+use super::resumption::Resumption;
+use crate::resume::{Scope, SessionChange};
+use crate::{SessionId, Time};
+
+impl Resumption {
+    /// Has `watcher` told of every session that a handshake stores or removes, and of every
+    /// revocation, so that it can be carried to other machines: the crate `rekindle-fleet` does.
+    ///
+    /// It runs on the thread of the handshake, outside every critical step. Handshakes wait for it,
+    /// so it should not block; a panic ends its run, not the handshake. It stays for as long as
+    /// this and all that this is installed on: if it owns a share of either, all of it stays.
+    pub fn watch(&self, watcher: impl Fn(&SessionChange<'_>) + Send + Sync + 'static) {
+        self.shared.watchers.add(watcher);
+    }
+
+    /// Inserts a session of another machine, as [`SessionChange::Stored`] has told of it there,
+    /// unless there is one under its id. Whether it did.
+    ///
+    /// It resumes as one of this machine, but never with early data: the other machine knows
+    /// which flights it has accepted. When it began the time of day decides.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the bytes are no session, or the cache refuses it, and is unchanged.
+    pub fn insert_from_elsewhere(
+        &self,
+        id: &SessionId,
+        encoded: &[u8],
+        expires_at: Time,
+    ) -> Result<bool, StoreError> {
+        self.cache().insert_from_elsewhere(id, encoded, expires_at)
+    }
+
+    /// As [`insert_from_elsewhere`](Self::insert_from_elsewhere), of a session of rustls, for
+    /// stores that [`rustls_store`](Self::rustls_store) gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](crate::Refused); the cache is unchanged.
+    #[cfg(feature = "rustls")]
+    pub fn insert_rustls_from_elsewhere(
+        &self,
+        id: &SessionId,
+        scope: &Scope,
+        encoded: &[u8],
+        expires_at: Time,
+    ) -> Result<bool, crate::Refused> {
+        let rustls = self.rustls();
+        rustls.insert_from_elsewhere(id, scope, encoded, expires_at)
+    }
+
+    /// Takes over a revocation of another machine: sessions of other machines that began by
+    /// `until`, a duration since 1970, are not resumed any more, nor are those of this machine that
+    /// began by now. One that is known already changes nothing. Watchers are not told.
+    pub fn revoke_from_elsewhere(&self, scope: Option<&Scope>, until: Duration) {
+        let revocations = &self.shared.sealer.bindings.revocations;
+        if !revocations.knows(scope, until) {
+            revocations.revoke_until(scope, self.ticket_ring().now(), until);
+        }
+    }
+
+    /// Has a revocation of this machine reach sessions of other machines that began by `until`: for
+    /// those whose clocks are ahead. Watchers are not told.
+    pub fn extend_revocation(&self, scope: Option<&Scope>, until: Duration) {
+        let revocations = &self.shared.sealer.bindings.revocations;
+        revocations.revoke_until(scope, Time::from_millis(0), until);
+    }
+}

@@ -1,0 +1,71 @@
+//! Sessions of other machines, and what other machines have to know of those here.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::resumption::Resumption;
+use super::shared::CacheOwner;
+use crate::resume::{Scope, SessionChange};
+use crate::{Refused, SessionId, Time};
+
+impl<C: CacheOwner> Resumption<C> {
+    /// Has `watcher` told of every session that a handshake puts into a store or takes out, and of
+    /// every revocation, so that it can be carried to other machines: the crate `rekindle-fleet`
+    /// does.
+    ///
+    /// It runs on the thread of the handshake. Handshakes wait for it, so it should not block; a
+    /// panic ends its run, not the handshake. It stays for as long as this, its stores and
+    /// ticketers: if it owns a share of any, all of it stays.
+    pub fn watch(&self, watcher: impl Fn(&SessionChange<'_>) + Send + Sync + 'static) {
+        self.shared.watchers.add(watcher);
+    }
+
+    /// Inserts a session of another machine, as [`SessionChange::Stored`] has told of it there,
+    /// unless there is one under its id. Whether it did.
+    ///
+    /// It resumes as one of this machine, but never with early data: of those machines that have
+    /// the session, each would accept one flight.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; the cache is unchanged.
+    pub fn insert_from_elsewhere(
+        &self,
+        id: &SessionId,
+        scope: &Scope,
+        encoded: &[u8],
+        expires_at: Time,
+    ) -> Result<bool, Refused> {
+        let mut value = Zeroizing::new(encoded.to_vec());
+        forbid_early_data(&mut value);
+        let (value, encoded) = (C::Value::default(), [&scope.as_bytes()[..], &value]);
+        let cache = self.shared.owner.cache();
+        cache.insert_parts_if_absent(id, value, encoded, expires_at)
+    }
+
+    /// Takes over a revocation of another machine: sessions and tickets of other machines that
+    /// began by `until`, a duration since 1970, are not resumed any more, nor are those of this
+    /// machine that began by now. One that is known already changes nothing. Watchers are not told.
+    pub fn revoke_from_elsewhere(&self, scope: Option<&Scope>, until: Duration) {
+        let revocations = &self.shared.revocations;
+        if !revocations.knows(scope, until) {
+            revocations.revoke_until(scope, self.ticket_ring().now(), until);
+        }
+    }
+
+    /// Has a revocation of this machine reach sessions of other machines that began by `until`: for
+    /// those whose clocks are ahead. Watchers are not told.
+    pub fn extend_revocation(&self, scope: Option<&Scope>, until: Duration) {
+        let revocations = &self.shared.revocations;
+        revocations.revoke_until(scope, Time::from_millis(0), until);
+    }
+}
+
+/// rustls accepts early data of a client whose ticket is as old as it says, and a value ends with
+/// what that age is hidden by: with its first bit turned over, no age is right.
+fn forbid_early_data(value: &mut [u8]) {
+    if let Some(offset) = value.last_chunk_mut::<4>() {
+        offset[0] ^= 0x80;
+    }
+}
