@@ -8,7 +8,7 @@ use rekindle::resume::{Scope, TlsLibrary};
 use rekindle::{SessionId, Time};
 use zeroize::Zeroizing;
 
-use crate::counters::{add, count};
+use crate::counters::count;
 use crate::machine::{Machine, State, Stream, entry_bound_to, entry_name, periods_around};
 use crate::message::{Message, Removal, Session, seconds};
 use crate::removed::OwnRemovals;
@@ -66,7 +66,7 @@ pub(crate) enum Event {
 /// What waits to be told, in this order: removals, revocations, sessions.
 pub(crate) struct Outbox {
     sharing: Sharing,
-    sessions: VecDeque<(Scope, Session)>,
+    sessions: VecDeque<Waiting>,
     most_sessions: usize,
     removals: OwnRemovals,
     /// Until when sessions are revoked, and whether the store has it.
@@ -74,6 +74,17 @@ pub(crate) struct Outbox {
     /// Where the newest ending of this machine stands.
     newest_ending: Option<(String, Position)>,
 }
+
+/// A session that waits, and how often a connection broke that it was written to.
+#[derive(Clone, PartialEq)]
+struct Waiting {
+    scope: Scope,
+    session: Session,
+    failures: u8,
+}
+
+/// A session is lost with the second connection that breaks: it may be what breaks it.
+const MOST_FAILURES: u8 = 2;
 
 /// What is written at once, and what each write is of.
 #[derive(Default)]
@@ -86,7 +97,7 @@ pub(crate) struct Batch {
 enum Item {
     Removal,
     Revocation(Option<Scope>, Duration),
-    Session,
+    Session(Waiting),
 }
 
 impl Outbox {
@@ -124,7 +135,11 @@ impl Outbox {
                     count(&machine.counters.dropped_store_down);
                     self.sessions.pop_front();
                 }
-                self.sessions.push_back((scope, session));
+                self.sessions.push_back(Waiting {
+                    scope,
+                    session,
+                    failures: 0,
+                });
             }
             Event::Removed { id, expires_at } => {
                 // The second in which it ends is not over.
@@ -204,16 +219,17 @@ impl Outbox {
             batch.add(Item::Revocation(*scope, *until), writes);
         }
         while batch.items.len() < BATCH
-            && let Some((scope, mut session)) = self.sessions.pop_front()
+            && let Some(mut waiting) = self.sessions.pop_front()
         {
+            let session = &mut waiting.session;
             let ends = Duration::from_secs(session.end.into());
             // Removed while it waited, or over.
             if state.removed.contains(&session.id) || ends <= now {
                 continue;
             }
             session.sealed = seconds(now);
-            let writes = session_writes(&mut state, (&scope, session), now, self.sharing);
-            batch.add(Item::Session, writes);
+            let writes = session_writes(&mut state, &waiting.scope, session, now, self.sharing);
+            batch.add(Item::Session(waiting), writes);
         }
         batch
     }
@@ -223,25 +239,21 @@ impl Outbox {
     pub(crate) fn told(
         &mut self,
         machine: &Machine,
-        batch: &Batch,
+        batch: Batch,
         results: Option<Vec<Result<Position, Refusal>>>,
     ) -> bool {
         let counters = &machine.counters;
         let Some(results) = results else {
-            let sessions = batch
-                .items
-                .iter()
-                .filter(|(item, _)| *item == Item::Session);
-            add(&counters.dropped_store_down, sessions.count());
+            self.broke(machine, batch);
             return false;
         };
         let (mut results, mut in_order) = (results.into_iter(), true);
         let mut all_endings = true;
         let mut writes = batch.writes.iter();
-        for (item, number) in &batch.items {
+        for (item, number) in batch.items {
             let mut refused = None;
-            for (write, result) in writes.by_ref().zip(results.by_ref()).take(*number) {
-                match (result, write, item) {
+            for (write, result) in writes.by_ref().zip(results.by_ref()).take(number) {
+                match (result, write, &item) {
                     (
                         Ok(position),
                         Write::Append { stream, .. },
@@ -261,8 +273,8 @@ impl Outbox {
                 // Those behind it are told again with it.
                 (Item::Removal, _) => (in_order, all_endings) = (false, false),
                 (Item::Revocation(scope, until), None) => {
-                    if let Some(known) = self.revocations.get_mut(scope)
-                        && known.0 == *until
+                    if let Some(known) = self.revocations.get_mut(&scope)
+                        && known.0 == until
                     {
                         known.1 = true;
                     }
@@ -271,13 +283,28 @@ impl Outbox {
                     }
                     count(&counters.endings_published);
                 }
-                (Item::Session, None) => count(&counters.published),
-                (Item::Session, Some(Refusal::Full)) => count(&counters.dropped_store_full),
-                (Item::Session, Some(_)) => count(&counters.dropped_refused),
+                (Item::Session(_), None) => count(&counters.published),
+                (Item::Session(_), Some(Refusal::Full)) => count(&counters.dropped_store_full),
+                (Item::Session(_), Some(_)) => count(&counters.dropped_refused),
                 (Item::Revocation(..), Some(_)) => all_endings = false,
             }
         }
         all_endings
+    }
+
+    /// The connection broke: the store may have a batch, or not. Sessions are written again, which
+    /// does no harm.
+    fn broke(&mut self, machine: &Machine, batch: Batch) {
+        for (item, _) in batch.items.into_iter().rev() {
+            if let Item::Session(mut waiting) = item {
+                waiting.failures += 1;
+                if waiting.failures < MOST_FAILURES && self.sessions.len() < self.most_sessions {
+                    self.sessions.push_front(waiting);
+                } else {
+                    count(&machine.counters.dropped_store_down);
+                }
+            }
+        }
     }
 }
 
@@ -329,13 +356,14 @@ fn put(
 
 fn session_writes(
     state: &mut State,
-    (scope, session): (&Scope, Session),
+    scope: &Scope,
+    session: &Session,
     now: Duration,
     sharing: Sharing,
 ) -> Vec<Write> {
     let (id, ends) = (session.id, Duration::from_secs(session.end.into()));
     let period = state.schedule.period_of(ends, now);
-    let message = Message::Session(session);
+    let message = Message::Session(session.clone());
     let mut writes = Vec::new();
     if sharing.replicates() {
         let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);

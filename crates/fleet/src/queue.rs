@@ -104,6 +104,10 @@ impl Queue {
         self.endings.is_empty() && self.sessions.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.endings.len() + self.sessions.len()
+    }
+
     /// Waits for something to be pushed. Cancel safe.
     pub(crate) async fn wait(&self) {
         while self.is_empty() {

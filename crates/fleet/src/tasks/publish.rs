@@ -108,14 +108,14 @@ async fn publish_on(
             Ok(results) => {
                 has_worked = true;
                 shared.is_up();
-                let is_told = outbox.told(&shared.machine, &batch, Some(results));
+                let is_told = outbox.told(&shared.machine, batch, Some(results));
                 if !is_told {
                     // The store has no room for endings: they wait.
                     draining(shared, outbox, tokio::time::sleep(TICK)).await;
                 }
             }
             Err(error) => {
-                outbox.told(&shared.machine, &batch, None);
+                outbox.told(&shared.machine, batch, None);
                 return Err((error, has_worked));
             }
         }

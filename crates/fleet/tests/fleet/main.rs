@@ -3,6 +3,8 @@
 
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+mod faults;
 mod host;
 mod servers;
 mod sharing;
+mod wire;
