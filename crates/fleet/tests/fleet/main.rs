@@ -6,5 +6,6 @@ mod common;
 mod faults;
 mod host;
 mod servers;
+mod shapes;
 mod sharing;
 mod wire;

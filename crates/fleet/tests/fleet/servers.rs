@@ -21,16 +21,30 @@ impl Server {
     }
 
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        let mut server = Self {
-            port: free_port()
-                .and_then(|port| port.local_addr())
-                .expect("a port")
-                .port(),
-            folder: TempDir::new().expect("a folder"),
-            arguments: arguments
+        Self::prepared(|_, _| {
+            arguments
                 .iter()
                 .map(|argument| (*argument).into())
-                .collect(),
+                .collect()
+        })
+    }
+
+    pub(crate) fn cluster_node() -> Self {
+        // Half a second without an answer, and a node is taken to be away.
+        let words = "--cluster-enabled yes --cluster-node-timeout 500";
+        let words: Vec<_> = words.split(' ').collect();
+        Self::with(&words)
+    }
+
+    /// With arguments that say where files are in its folder, or its port.
+    pub(crate) fn prepared(prepare: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let listener = free_port().and_then(|listener| listener.local_addr());
+        let port = listener.expect("a port").port();
+        let mut server = Self {
+            port,
+            arguments: prepare(folder.path(), port),
+            folder,
             process: None,
         };
         server.restart();
@@ -74,10 +88,6 @@ impl Server {
 
     pub(crate) fn store(&self) -> RedisStore {
         RedisStore::new(&self.url()).expect("an address")
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// What `redis-cli` prints.
