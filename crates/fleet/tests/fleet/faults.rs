@@ -6,7 +6,7 @@ use rekindle_fleet::{FleetStats, RedisStore, Sharing};
 
 use crate::common::{Client, Mechanism};
 use crate::host::Host;
-use crate::servers::Server;
+use crate::servers::{RedisServer, is_skipped, store_of};
 use crate::wire::{Wire, garbage};
 
 const KIND: Mechanism = Mechanism::Tls12Id;
@@ -41,8 +41,11 @@ fn accounted(stats: &FleetStats) -> u64 {
 
 #[test]
 fn a_store_that_is_killed_and_comes_back_empty_is_told_all_removals_again() {
-    let mut server = Server::start();
-    let [a, b] = [(); 2].map(|()| Host::new(KIND, server.store()));
+    if is_skipped() {
+        return;
+    }
+    let mut server = RedisServer::start();
+    let [a, b] = [(); 2].map(|()| Host::new(KIND, store_of(&server)));
     let client = Client::new(KIND);
     let (mut connection, removed) = a.open(&client);
     let kept = a.connect(&client);
@@ -61,15 +64,18 @@ fn a_store_that_is_killed_and_comes_back_empty_is_told_all_removals_again() {
     a.until(|| a.fleet.stats().endings_published == 2);
     share(&a, &b);
     share(&b, &a);
-    let c = Host::new(KIND, server.store());
+    let c = Host::new(KIND, store_of(&server));
     c.until(|| c.fleet.stats().endings_received == 1);
     assert!(!c.resumes(&client, &removed));
 }
 
 #[test]
 fn a_store_that_freezes_keeps_no_handshake_waiting() {
-    let server = Server::start();
-    let set = |sharing| Host::with(KIND, server.store(), |fleet| fleet.sharing(sharing));
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
+    let set = |sharing| Host::with(KIND, store_of(&server), |fleet| fleet.sharing(sharing));
     for sharing in [Sharing::Replicate, Sharing::Both] {
         let [a, b] = [(); 2].map(|()| set(sharing));
         share(&a, &b);
@@ -94,8 +100,11 @@ fn a_store_that_freezes_keeps_no_handshake_waiting() {
 
 #[test]
 fn a_slow_store_is_a_late_one() {
-    let server = Server::start();
-    let wire = Wire::to(server.port);
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
+    let wire = Wire::to(server.port());
     let [a, b] = [server.url(), wire.url()].map(|url| Host::new(KIND, store(&url)));
     share(&a, &b);
     wire.delay(Duration::from_millis(150));
@@ -109,8 +118,11 @@ fn a_slow_store_is_a_late_one() {
 
 #[test]
 fn a_full_store_takes_endings_when_it_has_room_again() {
-    let server = Server::with(&["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"]);
-    let [a, b] = [(); 2].map(|()| Host::new(KIND, server.store()));
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::with("--maxmemory 6mb --maxmemory-policy noeviction");
+    let [a, b] = [(); 2].map(|()| Host::new(KIND, store_of(&server)));
     let client = Client::new(KIND);
     let (mut connection, removed) = a.open(&client);
     b.waits_for(&removed);
@@ -172,8 +184,11 @@ fn what_waits_for_a_store_that_is_away_is_bounded_and_the_rest_is_counted() {
 
 #[test]
 fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
-    let server = Server::start();
-    let wire = Wire::to(server.port);
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
+    let wire = Wire::to(server.port());
     let [a, b] = [server.url(), wire.url()].map(|url| Host::new(KIND, store(&url)));
     let client = Client::new(KIND);
     let mut before: Vec<_> = (0..30).map(|_| a.open(&client)).collect();
@@ -204,7 +219,10 @@ fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
 
 #[test]
 fn a_wrong_password_and_a_user_who_may_not_are_told_apart_from_a_store() {
-    let server = Server::start();
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
     let may = "-@all +xadd +xread +xrevrange +pexpireat +set +get";
     let may = may.split(' ');
     let user: Vec<_> = (["ACL", "SETUSER", "fleet", "on", ">pass", "~rk:*"].into_iter())
@@ -215,7 +233,7 @@ fn a_wrong_password_and_a_user_who_may_not_are_told_apart_from_a_store() {
         server.ask(&["ACL", "SETUSER", "default", "resetpass", ">right"]),
         "OK"
     );
-    let url = |user: &str| format!("redis://{user}@127.0.0.1:{}", server.port);
+    let url = |user: &str| format!("redis://{user}@127.0.0.1:{}", server.port());
     let wrong = Host::new(KIND, store(&url(":wrong")));
     wrong.until(|| wrong.fleet.stats().store_errors > 2);
     assert!(!wrong.fleet.stats().store_up);
