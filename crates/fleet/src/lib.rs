@@ -50,6 +50,8 @@ mod schedule;
 mod seal;
 mod sessions;
 pub mod store;
+#[cfg(all(test, feature = "rustls"))]
+mod simulation;
 mod tasks;
 
 pub use counters::FleetStats;
