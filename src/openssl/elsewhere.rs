@@ -54,14 +54,15 @@ impl Resumption {
         rustls.insert_from_elsewhere(id, scope, encoded, expires_at)
     }
 
-    /// Takes over a revocation of another machine: sessions of other machines that began by
-    /// `until`, a duration since 1970, are not resumed any more, nor are those of this machine that
-    /// began by now. One that is known already changes nothing. Watchers are not told.
+    /// Takes over a revocation of another machine: sessions that began by `until`, a duration since
+    /// 1970, are not resumed any more. Of this machine's own, those that have begun already. The
+    /// same one again changes nothing. Watchers are not told.
+    ///
+    /// `until` is to be later than the revocation by as much as the machines' clocks may be apart.
     pub fn revoke_from_elsewhere(&self, scope: Option<&Scope>, until: Duration) {
         let revocations = &self.shared.sealer.bindings.revocations;
-        if !revocations.knows(scope, until) {
-            revocations.revoke_until(scope, self.ticket_ring().now(), until);
-        }
+        let ring = self.ticket_ring();
+        revocations.take_over(scope, (ring.now(), ring.unix_time()), until);
     }
 
     /// Has a revocation of this machine reach sessions of other machines that began by `until`: for

@@ -47,6 +47,8 @@ struct Mark {
     here: u64,
     /// In milliseconds since 1970.
     unix: u64,
+    /// Of those, the last one that was taken over from another machine.
+    taken_over: u64,
 }
 
 /// No session lives longer than seven days, and clocks of machines differ.
@@ -82,14 +84,36 @@ impl Revocations {
         }
     }
 
-    /// Whether a revocation of sessions of elsewhere that began by then is known.
-    pub(crate) fn knows(&self, scope: Option<&Scope>, until: Duration) -> bool {
+    /// Takes over a revocation of another machine, of sessions that began by `until`. `until` is
+    /// later than the revocation by as much as clocks may be apart: when the clocks here show
+    /// `now` and `unix`, those of this machine are revoked that began by now, or by `until`.
+    ///
+    /// The same one again, told once more, changes nothing. A later mark says nothing of that: it
+    /// may be of a machine whose clock is ahead, and of an earlier moment.
+    pub(crate) fn take_over(
+        &self,
+        scope: Option<&Scope>,
+        (now, unix): (Time, Duration),
+        until: Duration,
+    ) {
         let last = self.last.load();
         let mark = match scope {
             Some(scope) => last.of_scopes.get(&scope.tag()),
             None => Some(&last.of_all),
         };
-        mark.is_some_and(|mark| mark.unix > whole_millis(until))
+        let taken_over = after(whole_millis(until));
+        if mark.is_some_and(|mark| mark.taken_over == taken_over) {
+            return;
+        }
+        let here = now.saturating_sub(unix.saturating_sub(until));
+        self.revoke_until(scope, here, until);
+        self.change(|last| {
+            let mark = match scope {
+                Some(scope) => last.of_scopes.entry(scope.tag()).or_default(),
+                None => &mut last.of_all,
+            };
+            mark.taken_over = taken_over;
+        });
     }
 
     fn change(&self, change: impl Fn(&mut Last)) {
@@ -148,6 +172,10 @@ impl Revocations {
     }
 }
 
+fn after(millis: u64) -> u64 {
+    millis.saturating_add(1)
+}
+
 impl Mark {
     fn write(self, out: &mut Writer) {
         out.number(self.here);
@@ -156,7 +184,12 @@ impl Mark {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, StateError> {
         let (here, unix) = (from.number()?, from.number()?);
-        Ok(Self { here, unix })
+        let taken_over = 0;
+        Ok(Self {
+            here,
+            unix,
+            taken_over,
+        })
     }
 
     fn join(&mut self, other: Self) {
@@ -165,7 +198,6 @@ impl Mark {
     }
 
     fn set(&mut self, now: Time, unix: Duration) {
-        let after = |millis: u64| millis.saturating_add(1);
         self.here = self.here.max(after(now.as_millis()));
         self.unix = self.unix.max(after(whole_millis(unix)));
     }
@@ -230,25 +262,31 @@ mod tests {
     }
 
     #[test]
-    fn one_of_another_machine_is_known_from_then_on() {
+    fn one_of_another_machine_is_taken_over_once() {
+        const MINUTE: Duration = Duration::from_secs(60);
         for scope in [None, Some(Scope::new("a"))] {
             let revocations = Revocations::default();
             let (scope, tag) = (scope.as_ref(), scope.as_ref().map(Scope::tag));
-            assert!(!revocations.knows(scope, Duration::ZERO));
-            revocations.revoke_until(scope, Time::from_millis(5_000), DAY);
-            assert!(revocations.knows(scope, DAY));
-            assert!(!revocations.knows(scope, DAY + Duration::from_millis(1)));
+            let at = |millis| Time::from_millis(millis);
+            revocations.take_over(scope, (at(5_000), DAY - MINUTE), DAY);
             assert!(revocations.covers(tag, elsewhere(86_400)));
             assert!(!revocations.covers(tag, elsewhere(86_401)));
-            assert!(
-                revocations.covers(tag, here(5_000)),
-                "of before it was known"
-            );
+            assert!(revocations.covers(tag, here(5_000)), "of before it came");
             assert!(!revocations.covers(tag, here(5_001)));
-            // Further back in time: nothing is taken back.
-            revocations.revoke_until(scope, Time::from_millis(0), DAY / 2);
-            assert!(revocations.knows(scope, DAY));
-            assert!(revocations.covers(tag, here(5_000)));
+            // Once more, before `until`.
+            revocations.take_over(scope, (at(9_000), DAY - MINUTE), DAY);
+            assert!(!revocations.covers(tag, here(5_001)));
+            // Another one of a machine whose clock is behind: an earlier `until`, a later moment.
+            revocations.take_over(scope, (at(20_000), DAY - MINUTE), DAY - MINUTE / 2);
+            assert!(revocations.covers(tag, here(20_000)));
+            // One of long ago spares what has begun since.
+            revocations.take_over(scope, (at(500_000), DAY), DAY - MINUTE);
+            assert!(revocations.covers(tag, here(440_000)));
+            assert!(!revocations.covers(tag, here(440_001)));
+            // An extension is of sessions of elsewhere alone.
+            revocations.revoke_until(scope, at(0), 2 * DAY);
+            assert!(revocations.covers(tag, elsewhere(2 * 86_400)));
+            assert!(!revocations.covers(tag, here(440_001)));
             assert_eq!(
                 revocations.covers(Some(*b"another."), here(1)),
                 scope.is_none()

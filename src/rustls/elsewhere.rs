@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::resumption::Resumption;
 use super::shared::CacheOwner;
+use super::store::Made;
 use crate::resume::{Scope, SessionChange};
 use crate::{Refused, SessionId, Time};
 
@@ -39,19 +40,21 @@ impl<C: CacheOwner> Resumption<C> {
     ) -> Result<bool, Refused> {
         let mut value = Zeroizing::new(encoded.to_vec());
         forbid_early_data(&mut value);
-        let (value, encoded) = (C::Value::default(), [&scope.as_bytes()[..], &value]);
+        let head = Made::Elsewhere.head(scope);
+        let (value, encoded) = (C::Value::default(), [&head[..], &value]);
         let cache = self.shared.owner.cache();
         cache.insert_parts_if_absent(id, value, encoded, expires_at)
     }
 
-    /// Takes over a revocation of another machine: sessions and tickets of other machines that
-    /// began by `until`, a duration since 1970, are not resumed any more, nor are those of this
-    /// machine that began by now. One that is known already changes nothing. Watchers are not told.
+    /// Takes over a revocation of another machine: sessions and tickets that began by `until`, a
+    /// duration since 1970, are not resumed any more. Of this machine's own, those that have begun
+    /// already. The same one again changes nothing. Watchers are not told.
+    ///
+    /// `until` is to be later than the revocation by as much as the machines' clocks may be apart.
     pub fn revoke_from_elsewhere(&self, scope: Option<&Scope>, until: Duration) {
         let revocations = &self.shared.revocations;
-        if !revocations.knows(scope, until) {
-            revocations.revoke_until(scope, self.ticket_ring().now(), until);
-        }
+        let ring = self.ticket_ring();
+        revocations.take_over(scope, (ring.now(), ring.unix_time()), until);
     }
 
     /// Has a revocation of this machine reach sessions of other machines that began by `until`: for

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::shared::{CacheOwner, Shared};
 use crate::hooks::SessionEvent;
 use crate::resume::{Began, Scope, SessionChange, StoreCounter, TlsLibrary};
+use crate::tickets::TicketSecret;
 use crate::{Cache, SessionId, Time};
 
 /// Sessions of one [`Scope`] in a cache, which other scopes may share: what is to be put into
@@ -20,6 +21,23 @@ use crate::{Cache, SessionId, Time};
 pub struct SessionStore<C = Cache<()>> {
     pub(super) shared: Arc<Shared<C>>,
     pub(super) scope: Scope,
+}
+
+/// Where a session was made, which is seen by how its encoding begins.
+#[derive(Clone, Copy)]
+pub(super) enum Made {
+    Here,
+    Elsewhere,
+}
+
+impl Made {
+    /// How the encoding of a session begins.
+    pub(super) fn head(self, scope: &Scope) -> [u8; Scope::LEN] {
+        match self {
+            Self::Here => *scope.as_bytes(),
+            Self::Elsewhere => scope.as_bytes().map(|byte| !byte),
+        }
+    }
 }
 
 impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
@@ -62,7 +80,7 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         self.run(SessionEvent::Remove, &id);
         let guard = self.shared.owner.cache().pin();
         let taken = guard.take(&id)?;
-        let value = self.value(taken.encoded())?;
+        let (value, _) = self.value(taken.encoded())?;
         self.shared.store.count(StoreCounter::Taken);
         let (id, expires_at) = (&id, taken.expires_at());
         self.tell(&SessionChange::Removed { id, expires_at });
@@ -89,10 +107,10 @@ impl<C: CacheOwner> SessionStore<C> {
         let guard = self.shared.owner.cache().pin();
         let (mut found, mut counter) = (None, StoreCounter::Misses);
         guard.get_in_time_if(id, |_, encoded, expires_at| {
-            let Some(value) = self.value(encoded) else {
+            let Some((value, made)) = self.value(encoded) else {
                 return false;
             };
-            if self.is_revoked(expires_at) {
+            if self.is_revoked(expires_at, made) {
                 counter = StoreCounter::Revoked;
                 return false;
             }
@@ -105,7 +123,7 @@ impl<C: CacheOwner> SessionStore<C> {
     }
 
     /// Of a session that ends then.
-    fn is_revoked(&self, expires_at: Time) -> bool {
+    fn is_revoked(&self, expires_at: Time, made: Made) -> bool {
         let revocations = &self.shared.revocations;
         if revocations.is_empty() {
             return false;
@@ -113,14 +131,22 @@ impl<C: CacheOwner> SessionStore<C> {
         let Shared { owner, ring, .. } = &*self.shared;
         let left = expires_at.duration_since(owner.cache().now());
         let age = self.shared.session_timeout.saturating_sub(left);
+        let age = match made {
+            Made::Here => age,
+            // By the clock there, which may be ahead.
+            Made::Elsewhere => age + TicketSecret::SKEW,
+        };
         let began = Began::Here(ring.now().saturating_sub(age));
         let scope = Some(self.scope.tag());
         revocations.covers(scope, began)
     }
 
     /// The session's value, if it is of this scope. No other value of a cache begins with a digest.
-    fn value<'a>(&self, encoded: &'a [u8]) -> Option<&'a [u8]> {
-        encoded.strip_prefix(self.scope.as_bytes())
+    fn value<'a>(&self, encoded: &'a [u8]) -> Option<(&'a [u8], Made)> {
+        let (head, value) = encoded.split_first_chunk()?;
+        let made = [Made::Here, Made::Elsewhere].into_iter();
+        let mut made = made.filter(|made| made.head(&self.scope) == *head);
+        Some((value, made.next()?))
     }
 
     /// A panic ends the run of watchers, not the handshake.

@@ -22,7 +22,7 @@ use crate::schedule::{MOST_PERIODS, Schedule};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
 use crate::store::Store;
-use crate::tasks::{Request, Requests, Shared, backfill, fetch, follow, publish};
+use crate::tasks::{Request, Requests, Shared, backfill, fetch, follow, maintain, publish};
 
 /// The longest that sessions may live: seven days, as TLS 1.3 allows (RFC 8446, section 4.6.1).
 const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -304,6 +304,7 @@ async fn run(shared: &Shared, mut outbox: Outbox, requests: Option<Requests>) {
         () = publish(shared, &mut outbox) => {}
         () = follow_all => {}
         () = backfill(shared) => {}
+        () = maintain(shared) => {}
         () = fetch_all => {}
     }
 }

@@ -49,6 +49,8 @@ mod removed;
 mod schedule;
 mod seal;
 mod sessions;
+#[cfg(all(test, feature = "rustls"))]
+mod simulation;
 pub mod store;
 mod tasks;
 

@@ -177,7 +177,7 @@ impl Machine {
             count(&counters.refused_expired);
             return false;
         }
-        match state.removed.judge(&session.id, session.sealed) {
+        match state.removed.judge(&session.id, session.since) {
             Verdict::Accepted => {}
             Verdict::Removed => {
                 count(&counters.refused_removed);
@@ -319,8 +319,10 @@ pub(crate) fn entry_bound_to(id: &SessionId, scope: &Scope) -> Vec<u8> {
 /// The periods whose names a removal is written under: machines whose clocks differ may have put
 /// the session under either.
 pub(crate) fn periods_around(schedule: &Schedule, end: Duration, now: Duration) -> Vec<u64> {
-    let around = [end.saturating_sub(SKEW), end, end + SKEW];
-    let mut periods = around.map(|end| schedule.period_of(end, now)).to_vec();
+    let around = [end.saturating_sub(SKEW), end, end.saturating_add(SKEW)];
+    // As if it were later, for those that are ahead.
+    let ahead = now.saturating_add(SKEW);
+    let mut periods = around.map(|end| schedule.period_of(end, ahead)).to_vec();
     periods.dedup();
     periods
 }

@@ -23,8 +23,8 @@ pub(crate) enum Message {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) end: u32,
-    /// When it was sealed.
-    pub(crate) sealed: u32,
+    /// When the machine that made it has taken note of it.
+    pub(crate) since: u32,
     pub(crate) encoded: Zeroizing<Vec<u8>>,
     pub(crate) library: TlsLibrary,
 }
@@ -64,7 +64,7 @@ impl Message {
             Self::Session(Session {
                 id,
                 end,
-                sealed,
+                since,
                 encoded,
                 library,
             }) => {
@@ -73,7 +73,7 @@ impl Message {
                     _ => OPENSSL_SESSION,
                 });
                 out.extend_from_slice(&end.to_be_bytes());
-                out.extend_from_slice(&sealed.to_be_bytes());
+                out.extend_from_slice(&since.to_be_bytes());
                 // OpenSSL's encoding has the id in it.
                 let place = place_of(encoded, id.as_bytes());
                 out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
@@ -102,7 +102,7 @@ impl Message {
         match *kind {
             OPENSSL_SESSION | RUSTLS_SESSION => {
                 let (end, rest) = rest.split_first_chunk()?;
-                let (sealed, rest) = rest.split_first_chunk()?;
+                let (since, rest) = rest.split_first_chunk()?;
                 let (place, rest) = rest.split_first_chunk()?;
                 let (id, encoded) = match u16::from_be_bytes(*place) {
                     APART => take_id(rest)?,
@@ -111,7 +111,7 @@ impl Message {
                 Some(Self::Session(Session {
                     id,
                     end: u32::from_be_bytes(*end),
-                    sealed: u32::from_be_bytes(*sealed),
+                    since: u32::from_be_bytes(*since),
                     encoded: Zeroizing::new(encoded.to_vec()),
                     library: match *kind {
                         RUSTLS_SESSION => TlsLibrary::Rustls,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::counters::count;
 use crate::machine::{Machine, State, Stream, entry_bound_to, entry_name, periods_around};
 use crate::message::{Message, Removal, Session, seconds};
-use crate::removed::OwnRemovals;
+use crate::removed::{OwnRemovals, Verdict};
 use crate::schedule::{PeriodKeys, SKEW};
 use crate::seal::Kind;
 use crate::store::{Position, Refusal, Write};
@@ -71,8 +71,8 @@ pub(crate) struct Outbox {
     removals: OwnRemovals,
     /// Until when sessions are revoked, and whether the store has it.
     revocations: HashMap<Option<Scope>, (Duration, bool), RandomState>,
-    /// Where the newest ending of this machine stands.
-    newest_ending: Option<(String, Position)>,
+    /// Where the newest ending of this machine stands in each stream, and until when it is there.
+    newest_endings: HashMap<String, (Position, Duration), RandomState>,
 }
 
 /// A session that waits, and how often a connection broke that it was written to.
@@ -108,14 +108,18 @@ impl Outbox {
             most_sessions,
             removals: OwnRemovals::new(most_removals),
             revocations: HashMap::default(),
-            newest_ending: None,
+            newest_endings: HashMap::default(),
         }
     }
 
     /// Takes note of what has happened.
     pub(crate) fn push(&mut self, machine: &Machine, event: Event) {
         let (now, unix) = machine.sessions.now();
-        let end = |expires_at: Time| seconds(unix + expires_at.duration_since(now));
+        // None lives longer, though the program may say so.
+        let longest = machine.state().schedule.lifetime();
+        let end = |expires_at: Time| {
+            seconds(unix.saturating_add(expires_at.duration_since(now).min(longest)))
+        };
         match event {
             Event::Stored {
                 id,
@@ -127,7 +131,8 @@ impl Outbox {
                 let session = Session {
                     id,
                     end: end(expires_at),
-                    sealed: 0,
+                    // By then it had not been removed: what is removed later is so everywhere.
+                    since: seconds(unix),
                     encoded,
                     library,
                 };
@@ -171,25 +176,38 @@ impl Outbox {
 
     pub(crate) fn waiting(&self) -> usize {
         let revocations = self.revocations.values().filter(|(_, is_told)| !is_told);
-        self.sessions.len() + self.removals.untold(usize::MAX).count() + revocations.count()
+        self.sessions.len() + self.removals.untold_len() + revocations.count()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn own_removals(&self) -> usize {
+        self.removals.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
-            && self.removals.untold(1).next().is_none()
-            && self.removals.must_revoke().is_none()
-            && self.revocations.values().all(|(_, is_told)| *is_told)
+        self.sessions.is_empty() && !self.has_endings()
     }
 
-    /// Where the newest ending of this machine stands, if the store has lost nothing.
-    pub(crate) fn newest_ending(&self) -> Option<(&str, Position)> {
-        let (stream, position) = self.newest_ending.as_ref()?;
-        Some((stream, *position))
+    /// Whether there are removals or revocations to be told.
+    pub(crate) fn has_endings(&self) -> bool {
+        self.removals.untold_len() > 0
+            || self.removals.must_revoke()
+            || self.revocations.values().any(|(_, is_told)| !is_told)
+    }
+
+    /// Where the newest endings of this machine stand, one in each stream, if the store has lost
+    /// nothing.
+    pub(crate) fn newest_endings(&mut self, now: Duration) -> Vec<(String, Position)> {
+        self.newest_endings.retain(|_, (_, until)| now < *until);
+        let newest = self.newest_endings.iter();
+        newest
+            .map(|(stream, (position, _))| (stream.clone(), *position))
+            .collect()
     }
 
     /// The store has lost what it was told: endings are told again. (Sessions are not.)
     pub(crate) fn lost(&mut self) {
-        self.newest_ending = None;
+        self.newest_endings.clear();
         self.removals.lost();
         self.revocations
             .values_mut()
@@ -203,7 +221,8 @@ impl Outbox {
         let lifetime = machine.state().schedule.lifetime();
         let is_over = |until: &Duration| until.saturating_add(lifetime + 2 * SKEW) < now;
         self.revocations.retain(|_, (until, _)| !is_over(until));
-        if let Some(at) = self.removals.must_revoke() {
+        self.removals.forget_what_ended(seconds(now));
+        if let Some(at) = self.removals.take_revocation() {
             let until = Duration::from_secs(at.into()).saturating_add(SKEW);
             machine.sessions.revoke(None, until);
             self.revoke(None, until);
@@ -211,25 +230,37 @@ impl Outbox {
         let mut batch = Batch::default();
         let mut state = machine.state();
         for removal in self.removals.untold(BATCH) {
+            if removal.has_ended(seconds(now)) {
+                batch.add(Item::Removal, Vec::new());
+                continue;
+            }
             let writes = removal_writes(&mut state, &removal, now, self.sharing);
+            if writes.is_empty() {
+                // Those behind it wait with it.
+                break;
+            }
             batch.add(Item::Removal, writes);
         }
         for (scope, (until, _)) in self.revocations.iter().filter(|(_, (_, told))| !told) {
             let writes = revocation_writes(&mut state, *scope, *until, now);
-            batch.add(Item::Revocation(*scope, *until), writes);
+            if !writes.is_empty() {
+                batch.add(Item::Revocation(*scope, *until), writes);
+            }
         }
         while batch.items.len() < BATCH
-            && let Some(mut waiting) = self.sessions.pop_front()
+            && let Some(waiting) = self.sessions.pop_front()
         {
-            let session = &mut waiting.session;
+            let session = &waiting.session;
             let ends = Duration::from_secs(session.end.into());
-            // Removed while it waited, or over.
-            if state.removed.contains(&session.id) || ends <= now {
+            // Removed while it waited, perhaps, or over.
+            if state.removed.judge(&session.id, session.since) != Verdict::Accepted || ends <= now {
                 continue;
             }
-            session.sealed = seconds(now);
             let writes = session_writes(&mut state, &waiting.scope, session, now, self.sharing);
-            batch.add(Item::Session(waiting), writes);
+            match writes.is_empty() {
+                true => count(&machine.counters.dropped_refused),
+                false => batch.add(Item::Session(waiting), writes),
+            }
         }
         batch
     }
@@ -243,10 +274,12 @@ impl Outbox {
         results: Option<Vec<Result<Position, Refusal>>>,
     ) -> bool {
         let counters = &machine.counters;
-        let Some(results) = results else {
+        let is_whole = |results: &Vec<_>| results.len() == batch.writes.len();
+        let Some(results) = results.filter(is_whole) else {
             self.broke(machine, batch);
             return false;
         };
+        let (now, longest) = (machine.unix_time(), machine.state().schedule.lifetime());
         let (mut results, mut in_order) = (results.into_iter(), true);
         let mut all_endings = true;
         let mut writes = batch.writes.iter();
@@ -256,10 +289,15 @@ impl Outbox {
                 match (result, write, &item) {
                     (
                         Ok(position),
-                        Write::Append { stream, .. },
+                        Write::Append {
+                            stream, ends_at, ..
+                        },
                         Item::Removal | Item::Revocation(..),
                     ) => {
-                        self.newest_ending = Some((stream.clone(), position));
+                        // Then the store, whose clock may be ahead, may drop it.
+                        let dropped = Duration::from_millis(*ends_at).saturating_sub(SKEW);
+                        let until = dropped.min(now.saturating_add(longest));
+                        (self.newest_endings).insert(stream.clone(), (position, until));
                     }
                     (Ok(_) | Err(Refusal::Present), ..) => {}
                     (Err(refusal), ..) => refused = Some(refusal),
@@ -277,9 +315,6 @@ impl Outbox {
                         && known.0 == until
                     {
                         known.1 = true;
-                    }
-                    if scope.is_none() {
-                        self.removals.revoked();
                     }
                     count(&counters.endings_published);
                 }
@@ -309,6 +344,11 @@ impl Outbox {
 }
 
 impl Batch {
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     fn add(&mut self, item: Item, writes: Vec<Write>) {
         self.items.push((item, writes.len()));
         self.writes.extend(writes);

@@ -28,9 +28,13 @@ const ENDINGS: usize = 65_536;
 
 impl Queue {
     pub(crate) fn new(sessions: usize) -> Self {
+        Self::with_endings(sessions, ENDINGS)
+    }
+
+    pub(crate) fn with_endings(sessions: usize, endings: usize) -> Self {
         Self {
             sessions: ArrayQueue::new(sessions.max(1)),
-            endings: ArrayQueue::new(ENDINGS),
+            endings: ArrayQueue::new(endings),
             has_lost_endings: AtomicBool::new(false),
             sleeps: AtomicBool::new(false),
             wake: Notify::new(),
@@ -101,7 +105,9 @@ impl Queue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.endings.is_empty() && self.sessions.is_empty()
+        self.endings.is_empty()
+            && self.sessions.is_empty()
+            && !self.has_lost_endings.load(Ordering::Acquire)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -6,8 +6,8 @@
 //! it is told of it. No clock and no order of delivery matters for that.
 //!
 //! The memory for it is bounded. When it is full, the removal that came first is forgotten, and in
-//! its place stands a time: what was sealed by then, or [`SKEW`] later on a machine whose clock is
-//! ahead, is refused.
+//! its place stands a time: what was made by then, or [`SKEW`] later by a clock that is ahead, is
+//! refused.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -24,7 +24,7 @@ pub(crate) struct Removed {
     /// In the order in which they became known, and when.
     order: VecDeque<(u32, Hashes)>,
     most: usize,
-    /// What was sealed by then is refused.
+    /// What was made by then is refused.
     floor: u32,
     hashers: [RandomState; 2],
 }
@@ -53,13 +53,16 @@ impl Removed {
         }
     }
 
-    /// Learns of a removal. Whether it was new.
-    pub(crate) fn insert(&mut self, removal: &Removal, now: u32) -> bool {
+    /// Learns of a removal. One of a session that has ended takes no place.
+    pub(crate) fn insert(&mut self, removal: &Removal, now: u32) {
         self.forget_what_ended(now);
         let hashes = self.hashes(&removal.id);
         if let Some(end) = self.ends.get_mut(&hashes) {
             *end = removal.end.max(*end);
-            return false;
+            return;
+        }
+        if removal.has_ended(now) {
+            return;
         }
         if self.order.len() >= self.most
             && let Some((known_since, oldest)) = self.order.pop_front()
@@ -69,14 +72,13 @@ impl Removed {
         }
         self.ends.insert(hashes, removal.end);
         self.order.push_back((now, hashes));
-        true
     }
 
-    /// Whether a session that was sealed then may be inserted.
-    pub(crate) fn judge(&self, id: &SessionId, sealed: u32) -> Verdict {
+    /// Whether a session that was made then may be inserted.
+    pub(crate) fn judge(&self, id: &SessionId, since: u32) -> Verdict {
         if self.contains(id) {
             Verdict::Removed
-        } else if sealed <= self.floor {
+        } else if since <= self.floor {
             Verdict::Forgotten
         } else {
             Verdict::Accepted
@@ -93,9 +95,8 @@ impl Removed {
 
     /// A session that has ended on the slowest clock is refused for that.
     pub(crate) fn forget_what_ended(&mut self, now: u32) {
-        let oldest_alive = now.saturating_sub(SKEW.as_secs() as u32);
         while let Some((_, hashes)) = self.order.front()
-            && self.ends.get(hashes).is_none_or(|end| *end < oldest_alive)
+            && self.ends.get(hashes).is_none_or(|end| is_over(*end, now))
             && let Some((_, hashes)) = self.order.pop_front()
         {
             self.ends.remove(&hashes);
@@ -114,8 +115,8 @@ pub(crate) struct OwnRemovals {
     /// What it has, in order.
     told: VecDeque<Own>,
     most: usize,
-    /// The last of those that were forgotten before the session ended: when it was removed.
-    forgotten: Option<u32>,
+    /// Of those that were forgotten before their sessions ended.
+    forgotten: Option<Forgotten>,
     /// Whether the store may lack a forgotten one.
     must_revoke: bool,
 }
@@ -124,6 +125,15 @@ pub(crate) struct OwnRemovals {
 struct Own {
     removal: Removal,
     at: u32,
+}
+
+/// The last times of some removals.
+#[derive(Clone, Copy)]
+struct Forgotten {
+    /// When one was removed.
+    at: u32,
+    /// When a session would have ended.
+    end: u32,
 }
 
 impl OwnRemovals {
@@ -138,23 +148,44 @@ impl OwnRemovals {
     }
 
     pub(crate) fn push(&mut self, removal: Removal, now: u32) {
-        let oldest_alive = now.saturating_sub(SKEW.as_secs() as u32);
-        while (self.told.front()).is_some_and(|own| own.removal.end < oldest_alive) {
-            self.told.pop_front();
-        }
-        if self.told.len() + self.untold.len() >= self.most {
+        self.forget_what_ended(now);
+        if self.len() >= self.most {
             let (told, untold) = (self.told.pop_front(), &mut self.untold);
-            if let Some(forgotten) = told.or_else(|| untold.pop_front()) {
+            if let Some(Own { removal, at }) = told.or_else(|| untold.pop_front()) {
                 self.must_revoke |= told.is_none();
-                self.forgotten = Some(forgotten.at).max(self.forgotten);
+                let before = self.forgotten.unwrap_or(Forgotten { at, end: 0 });
+                self.forgotten = Some(Forgotten {
+                    at: at.max(before.at),
+                    end: removal.end.max(before.end),
+                });
             }
         }
         self.untold.push_back(Own { removal, at: now });
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.told.len() + self.untold.len()
+    }
+
+    /// Of those whose sessions have ended, the store needs nothing any more.
+    pub(crate) fn forget_what_ended(&mut self, now: u32) {
+        for own in [&mut self.told, &mut self.untold] {
+            while own.front().is_some_and(|own| own.removal.has_ended(now)) {
+                own.pop_front();
+            }
+        }
+        if self.forgotten.is_some_and(|last| is_over(last.end, now)) {
+            (self.forgotten, self.must_revoke) = (None, false);
+        }
+    }
+
     /// The first of what the store is to be told.
     pub(crate) fn untold(&self, most: usize) -> impl Iterator<Item = Removal> + '_ {
         self.untold.iter().take(most).map(|own| own.removal)
+    }
+
+    pub(crate) fn untold_len(&self) -> usize {
+        self.untold.len()
     }
 
     /// The store has taken the first of those.
@@ -170,14 +201,26 @@ impl OwnRemovals {
         self.must_revoke |= self.forgotten.is_some();
     }
 
-    /// By when all was removed that is forgotten here and missing in the store: what began by then
-    /// has to be revoked.
-    pub(crate) fn must_revoke(&self) -> Option<u32> {
-        self.forgotten.filter(|_| self.must_revoke)
+    /// Whether some are forgotten here and missing in the store.
+    pub(crate) fn must_revoke(&self) -> bool {
+        self.must_revoke
     }
 
-    /// The store has taken that revocation.
-    pub(crate) fn revoked(&mut self) {
-        self.must_revoke = false;
+    /// By when those were removed: what began by then has to be revoked in their place.
+    pub(crate) fn take_revocation(&mut self) -> Option<u32> {
+        let must_revoke = std::mem::take(&mut self.must_revoke);
+        self.forgotten.filter(|_| must_revoke).map(|last| last.at)
     }
+}
+
+impl Removal {
+    /// Whether the session has ended on all machines.
+    pub(crate) fn has_ended(&self, now: u32) -> bool {
+        is_over(self.end, now)
+    }
+}
+
+/// Whether a session has ended by the slowest clock.
+fn is_over(end: u32, now: u32) -> bool {
+    end < now.saturating_sub(SKEW.as_secs() as u32)
 }

@@ -45,7 +45,7 @@ impl Backlog {
     }
 
     /// The gap that goes on longest.
-    fn newest(&self) -> Option<Gap> {
+    pub(crate) fn newest(&self) -> Option<Gap> {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
         let (newest, _) = gaps.iter().enumerate().max_by_key(|(_, gap)| gap.up_to)?;
         gaps.swap_remove_back(newest)

@@ -125,13 +125,7 @@ impl Follower<'_> {
         let last = connection.read_back(&stream.name, Position::END, 1).await?;
         let end = last.first().map_or(Position::START, |(at, _)| *at);
         let read = self.places.get(&stream.name).copied();
-        let from = match read {
-            // What was there before is lost, and what came since may stand before it.
-            Some(Position(millis, _)) if end >= Position(millis, 0) => {
-                Position(millis.saturating_sub(SKEW.as_millis() as u64), 0)
-            }
-            _ => Position::START,
-        };
+        let from = begin_behind(read, end);
         let begin = match stream.content {
             Content::Endings => from,
             Content::Sessions(_) => {
@@ -192,6 +186,17 @@ impl Follower<'_> {
             }
         }
         Ok(!parts.is_empty())
+    }
+}
+
+/// Behind which place to begin with a stream that was read up to `read`, and now ends at `end`.
+pub(crate) fn begin_behind(read: Option<Position>, end: Position) -> Position {
+    match read {
+        // What was there before is lost, and what came since may stand before it.
+        Some(Position(millis, _)) if end >= Position(millis, 0) => {
+            Position(millis.saturating_sub(SKEW.as_millis() as u64), 0)
+        }
+        _ => Position::START,
     }
 }
 

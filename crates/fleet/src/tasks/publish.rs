@@ -8,7 +8,9 @@ use tokio::time::{Instant, timeout};
 use super::backoff::Backoff;
 use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
+use crate::machine::Machine;
 use crate::outbox::{Event, Outbox};
+use crate::queue::Queue;
 use crate::store::{Connection, StoreError};
 
 /// Batches that follow each other closely begin this far apart, so that under load each carries
@@ -18,7 +20,7 @@ const APART: Duration = Duration::from_millis(1);
 /// Between two looks at what time changes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Ticks between two looks whether the store has lost anything.
+/// Ticks between two looks whether the store has lost anything, while there is nothing to tell.
 const LOOK_FOR_LOSS: u32 = 10;
 
 /// Runs until it is told to stop, and what waits has been told.
@@ -57,13 +59,16 @@ async fn draining<T>(shared: &Shared, outbox: &mut Outbox, other: impl Future<Ou
 }
 
 fn drain(shared: &Shared, outbox: &mut Outbox) {
-    let machine = &shared.machine;
-    if shared.queue.has_lost_endings() {
+    take_note(&shared.machine, &shared.queue, outbox);
+}
+
+pub(crate) fn take_note(machine: &Machine, queue: &Queue, outbox: &mut Outbox) {
+    if queue.has_lost_endings() {
         let at = machine.unix_time();
         machine.sessions.revoke(None, at);
         outbox.push(machine, Event::Revoked { scope: None, at });
     }
-    while let Some(event) = shared.queue.pop() {
+    while let Some(event) = queue.pop() {
         outbox.push(machine, event);
     }
     set(&machine.counters.waiting, outbox.waiting() as u64);
@@ -80,13 +85,6 @@ async fn publish_on(
     loop {
         if Instant::now() >= next_tick {
             next_tick = Instant::now() + TICK;
-            shared.machine.maintain();
-            if ticks >= LOOK_FOR_LOSS {
-                let looked = look_for_loss(outbox, connection).await;
-                looked.map_err(|error| (error, has_worked))?;
-                shared.is_up();
-                ticks = 0;
-            }
             ticks += 1;
         }
         if outbox.is_empty() {
@@ -99,8 +97,24 @@ async fn publish_on(
         }
         let started = Instant::now();
         drain(shared, outbox);
+        // Before an ending takes the place of the one that is looked for.
+        if ticks > LOOK_FOR_LOSS || outbox.has_endings() {
+            let looked = look_for_loss(&shared.machine, outbox, connection).await;
+            looked.map_err(|error| (error, has_worked))?;
+            shared.is_up();
+            ticks = 0;
+        }
         let batch = outbox.batch(&shared.machine);
         if batch.writes.is_empty() {
+            let is_empty = batch.is_empty();
+            outbox.told(&shared.machine, batch, Some(Vec::new()));
+            if is_empty && !outbox.is_empty() {
+                // There are no keys for it now, or no random bytes.
+                if shared.stop.is_asked() {
+                    return Ok(());
+                }
+                draining(shared, outbox, tokio::time::sleep(TICK)).await;
+            }
             continue;
         }
         let written = timeout(PATIENCE, connection.write(&batch.writes)).await;
@@ -111,6 +125,9 @@ async fn publish_on(
                 let is_told = outbox.told(&shared.machine, batch, Some(results));
                 if !is_told {
                     // The store has no room for endings: they wait.
+                    if shared.stop.is_asked() {
+                        return Ok(());
+                    }
                     draining(shared, outbox, tokio::time::sleep(TICK)).await;
                 }
             }
@@ -128,16 +145,25 @@ async fn publish_on(
 
 /// Whether the store still has what it was told last; if not, it is told all endings again.
 async fn look_for_loss(
+    machine: &Machine,
     outbox: &mut Outbox,
     connection: &mut dyn Connection,
 ) -> Result<(), StoreError> {
-    let Some((stream, position)) = outbox.newest_ending() else {
-        return Ok(());
-    };
-    let reading = timeout(PATIENCE, connection.read_back(stream, position, 1));
-    let found = reading.await.unwrap_or(Err(StoreError::Timeout))?;
-    if found.first().is_none_or(|(at, _)| *at != position) {
-        outbox.lost();
+    for (stream, position) in outbox.newest_endings(machine.unix_time()) {
+        let reading = timeout(PATIENCE, connection.read_back(&stream, position, 1));
+        let found = reading.await.unwrap_or(Err(StoreError::Timeout))?;
+        if found.first().is_none_or(|(at, _)| *at != position) {
+            outbox.lost();
+            return Ok(());
+        }
     }
     Ok(())
+}
+
+/// Forgets what is over, whether or not the store is there. Never ends.
+pub(crate) async fn maintain(shared: &Shared) {
+    loop {
+        shared.machine.maintain();
+        tokio::time::sleep(TICK).await;
+    }
 }
