@@ -1,9 +1,9 @@
 //! A server in this process, with a cache of its own, that may be one of a fleet.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{SslContext, SslSession, SslStream};
+use openssl::ssl::{ErrorCode, SslContext, SslContextBuilder, SslSession, SslStream};
 use rekindle::SessionId;
 use rekindle::openssl::Resumption;
 use rekindle::resume::Scope;
@@ -16,10 +16,11 @@ use crate::tls::{
 };
 
 const SESSIONS: usize = 300_000;
+const LIFETIME: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Machine {
     pub(super) resumption: Resumption,
-    pub(super) fleet: Option<Fleet>,
+    fleet: Option<Arc<Fleet>>,
     context: SslContext,
 }
 
@@ -38,6 +39,10 @@ pub(super) struct Visit {
     pub(super) session: SslSession,
 }
 
+fn scope() -> Scope {
+    Scope::new("benches")
+}
+
 fn secret() -> TicketSecret {
     static SECRET: LazyLock<TicketSecret> = LazyLock::new(|| {
         TicketSecret::random(Duration::from_secs(3_600), None).expect("randomness")
@@ -47,32 +52,37 @@ fn secret() -> TicketSecret {
 
 impl Machine {
     pub(super) fn alone() -> Self {
-        let resumption = Resumption::builder()
-            .sessions(SESSIONS)
-            .session_timeout(Duration::from_secs(3_600))
-            .stateless_tickets(false);
-        let resumption = resumption.build().expect("valid");
-        let mut context = server_builder();
-        let scope = Scope::new("benches");
-        resumption
-            .install_scoped(&mut context, &scope)
-            .expect("a fresh context");
-        Self {
-            resumption,
-            fleet: None,
-            context: context.build(),
-        }
+        Self::new(|_, _| None)
     }
 
     /// One that shares.
     pub(super) fn of_fleet(url: &str, set: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
-        let mut this = Self::alone();
-        let store = RedisStore::new(url).expect("an address");
-        let fleet = Fleet::builder(secret(), store)
-            .scopes([Scope::new("benches")])
-            .session_lifetime(Duration::from_secs(3_600));
-        this.fleet = Some(set(fleet).start(this.resumption.clone()).expect("a fleet"));
-        this
+        Self::new(|resumption, context| {
+            let store = RedisStore::new(url).expect("an address");
+            let fleet = Fleet::builder(secret(), store)
+                .scopes([scope()])
+                .session_lifetime(LIFETIME);
+            let fleet = Arc::new(set(fleet).start(resumption.clone()).expect("a fleet"));
+            let asked = Arc::clone(&fleet);
+            context.set_client_hello_callback(move |ssl, _| asked.on_client_hello(ssl, &scope()));
+            Some(fleet)
+        })
+    }
+
+    fn new(fleet: impl FnOnce(&Resumption, &mut SslContextBuilder) -> Option<Arc<Fleet>>) -> Self {
+        let resumption = Resumption::builder()
+            .sessions(SESSIONS)
+            .session_timeout(LIFETIME)
+            .stateless_tickets(false);
+        let resumption = resumption.build().expect("valid");
+        let mut context = server_builder();
+        let installed = resumption.install_scoped(&mut context, &scope());
+        installed.expect("a fresh context");
+        Self {
+            fleet: fleet(&resumption, &mut context),
+            resumption,
+            context: context.build(),
+        }
     }
 
     pub(super) fn fleet(&self) -> &Fleet {
@@ -100,7 +110,7 @@ impl Machine {
         while !(client_done && server_done) {
             client_done = client_done || step(client.connect()).expect("a handshake");
             let (wall, cpu) = (Instant::now(), cpu_time_of_thread());
-            server_done = server_done || step(server.accept()).expect("a handshake");
+            server_done = server_done || accept(&mut server);
             took.cpu += cpu_time_of_thread() - cpu;
             took.wall += wall.elapsed();
         }
@@ -115,6 +125,19 @@ impl Machine {
         };
         Resumption::keep_session(server.ssl());
         visit
+    }
+}
+
+/// A step of a server, which waits for what is fetched. Whether it was the last.
+fn accept(server: &mut SslStream<Pipe>) -> bool {
+    match server.accept() {
+        Err(error) if error.code() == ErrorCode::WANT_CLIENT_HELLO_CB => {
+            let awaited = Fleet::awaited(server.ssl()).expect("it waits for something");
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(awaited);
+            false
+        }
+        accepted => step(accepted).expect("a handshake"),
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3_000)]
     handshakes: usize,
     /// Sessions whose lateness is measured, and clients that come back.
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 1_000)]
     clients: usize,
     /// Sessions that are followed, and whose memory is measured.
     #[arg(long, default_value_t = 100_000)]

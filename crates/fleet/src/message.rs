@@ -53,13 +53,15 @@ pub(crate) fn seconds(time: Duration) -> u32 {
 }
 
 impl Message {
-    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let room = match self {
+    /// No fewer bytes than it has.
+    pub(crate) fn most_bytes(&self) -> usize {
+        match self {
             Self::Session(session) => session.encoded.len() + 64,
-            _ => 64,
-        };
-        // Never grows: a vector that does leaves a copy of the secret behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(room));
+            Self::Removal(_) | Self::Revocation { .. } => 64,
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Session(Session {
                 id,
@@ -77,13 +79,13 @@ impl Message {
                 // OpenSSL's encoding has the id in it.
                 let place = place_of(encoded, id.as_bytes());
                 out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
-                put_id(&mut out, id, place.is_none());
+                put_id(out, id, place.is_none());
                 out.extend_from_slice(encoded);
             }
             Self::Removal(Removal { id, end }) => {
                 out.push(REMOVAL);
                 out.extend_from_slice(&end.to_be_bytes());
-                put_id(&mut out, id, true);
+                put_id(out, id, true);
             }
             Self::Revocation { scope, until } => {
                 out.push(REVOCATION);
@@ -92,10 +94,9 @@ impl Message {
                 out.extend_from_slice(scope.as_ref().map_or(&[][..], |scope| &scope[..]));
             }
         }
-        out
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) has written. What follows from a machine with the
+    /// Reads what [`write`](Self::write) has written. What follows from a machine with the
     /// secret, but perhaps of another version of this program.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;

@@ -9,10 +9,10 @@ use rekindle::{SessionId, Time};
 use zeroize::Zeroizing;
 
 use crate::counters::count;
-use crate::machine::{Machine, State, Stream, entry_bound_to, entry_name, periods_around};
+use crate::machine::{Content, Machine, State, entry_bound_to, entry_name, periods_around};
 use crate::message::{Message, Removal, Session, seconds};
 use crate::removed::{OwnRemovals, Verdict};
-use crate::schedule::{PeriodKeys, SKEW};
+use crate::schedule::SKEW;
 use crate::seal::Kind;
 use crate::store::{Position, Refusal, Write};
 
@@ -79,7 +79,10 @@ pub(crate) struct Outbox {
 #[derive(Clone, PartialEq)]
 struct Waiting {
     scope: Scope,
-    session: Session,
+    id: SessionId,
+    end: u32,
+    since: u32,
+    message: Message,
     failures: u8,
 }
 
@@ -128,21 +131,24 @@ impl Outbox {
                 library,
                 expires_at,
             } => {
-                let session = Session {
-                    id,
-                    end: end(expires_at),
-                    // By then it had not been removed: what is removed later is so everywhere.
-                    since: seconds(unix),
-                    encoded,
-                    library,
-                };
+                // By then it had not been removed: what is removed later is so everywhere.
+                let (end, since) = (end(expires_at), seconds(unix));
                 if self.sessions.len() >= self.most_sessions {
                     count(&machine.counters.dropped_store_down);
                     self.sessions.pop_front();
                 }
                 self.sessions.push_back(Waiting {
                     scope,
-                    session,
+                    id,
+                    end,
+                    since,
+                    message: Message::Session(Session {
+                        id,
+                        end,
+                        since,
+                        encoded,
+                        library,
+                    }),
                     failures: 0,
                 });
             }
@@ -250,13 +256,12 @@ impl Outbox {
         while batch.items.len() < BATCH
             && let Some(waiting) = self.sessions.pop_front()
         {
-            let session = &waiting.session;
-            let ends = Duration::from_secs(session.end.into());
             // Removed while it waited, perhaps, or over.
-            if state.removed.judge(&session.id, session.since) != Verdict::Accepted || ends <= now {
+            let verdict = state.removed.judge(&waiting.id, waiting.since);
+            if verdict != Verdict::Accepted || waiting.end <= seconds(now) {
                 continue;
             }
-            let writes = session_writes(&mut state, &waiting.scope, session, now, self.sharing);
+            let writes = session_writes(&mut state, &waiting, now, self.sharing);
             match writes.is_empty() {
                 true => count(&machine.counters.dropped_refused),
                 false => batch.add(Item::Session(waiting), writes),
@@ -362,14 +367,13 @@ fn append(
     (period, kind, bound_to): (u64, Kind, &[u8]),
     message: &Message,
     now: Duration,
-    stream: impl FnOnce(&PeriodKeys) -> Stream,
+    content: Content,
 ) -> Option<Write> {
     let keys = state.schedule.keys(period).ok()?;
-    let body = message.to_bytes();
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
     let oldest = now.saturating_sub(state.schedule.lifetime() + 2 * SKEW);
     Some(Write::Append {
-        stream: stream(&keys).name,
+        stream: state.stream(period, content).ok()?.name.clone(),
         value: value.ok()?,
         oldest: Position(millis(oldest), 0),
         ends_at: millis(state.schedule.end_of(period)),
@@ -383,8 +387,7 @@ fn put(
     (id, life): (&SessionId, Duration),
 ) -> Option<Write> {
     let keys = state.schedule.keys(period).ok()?;
-    let body = message.to_bytes();
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
     Some(Write::Put {
         key: entry_name(&keys, id),
         value: value.ok()?,
@@ -396,25 +399,31 @@ fn put(
 
 fn session_writes(
     state: &mut State,
-    scope: &Scope,
-    session: &Session,
+    waiting: &Waiting,
     now: Duration,
     sharing: Sharing,
 ) -> Vec<Write> {
-    let (id, ends) = (session.id, Duration::from_secs(session.end.into()));
+    let Waiting {
+        scope, id, message, ..
+    } = waiting;
+    let ends = Duration::from_secs(waiting.end.into());
     let period = state.schedule.period_of(ends, now);
-    let message = Message::Session(session.clone());
     let mut writes = Vec::new();
     if sharing.replicates() {
         let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
-        let stream = |keys: &PeriodKeys| Stream::sessions(period, keys, scope);
-        writes.extend(append(state, of_scope, &message, now, stream));
+        writes.extend(append(
+            state,
+            of_scope,
+            message,
+            now,
+            Content::Sessions(*scope),
+        ));
     }
     if sharing.fetches() {
-        let bound_to = entry_bound_to(&id, scope);
+        let bound_to = entry_bound_to(id, scope);
         let life = ends.saturating_sub(now).min(state.schedule.lifetime());
         let of_id = (period, Kind::Entry, &bound_to[..]);
-        writes.extend(put(state, of_id, &message, (&id, life)));
+        writes.extend(put(state, of_id, message, (id, life)));
     }
     writes
 }
@@ -429,8 +438,7 @@ fn removal_writes(
     let message = Message::Removal(*removal);
     let period = state.schedule.period_of(ends, now);
     let of_all = (period, Kind::Ending, &[][..]);
-    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
-    let mut writes = Vec::from_iter(append(state, of_all, &message, now, stream));
+    let mut writes = Vec::from_iter(append(state, of_all, &message, now, Content::Endings));
     if sharing.fetches() {
         let life = ends.saturating_sub(now).min(state.schedule.lifetime()) + SKEW;
         for period in periods_around(&state.schedule, ends, now) {
@@ -452,8 +460,7 @@ fn revocation_writes(
     let scope = scope.map(|scope| *scope.as_bytes());
     let message = Message::Revocation { scope, until };
     let of_all = (period, Kind::Ending, &[][..]);
-    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
-    Vec::from_iter(append(state, of_all, &message, now, stream))
+    Vec::from_iter(append(state, of_all, &message, now, Content::Endings))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -15,6 +15,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use ahash::RandomState;
 use zeroize::Zeroizing;
 
+use crate::message::Message;
 use crate::schedule::{Origin, PeriodKeys};
 
 const VERSION: u8 = 1;
@@ -71,7 +72,12 @@ impl Sealer {
         })
     }
 
-    /// Seals a body.
+    /// Whether a value was sealed here, by what it says itself.
+    pub(crate) fn is_own(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=ORIGIN) == Some(&self.origin)
+    }
+
+    /// Seals a message.
     ///
     /// # Errors
     ///
@@ -81,14 +87,15 @@ impl Sealer {
         (period, keys): (u64, &PeriodKeys),
         kind: Kind,
         bound_to: &[u8],
-        body: &[u8],
+        message: &Message,
     ) -> Result<Vec<u8>, getrandom::Error> {
         let nonce = self.nonce()?;
-        let mut out = Vec::with_capacity(HEAD + body.len() + TAG);
+        // Never grows: a vector that does leaves a copy of the secret behind.
+        let mut out = Vec::with_capacity(HEAD + message.most_bytes() + TAG);
         out.push(VERSION);
         out.extend_from_slice(&self.origin);
         out.extend_from_slice(&nonce);
-        out.extend_from_slice(body);
+        message.write(&mut out);
         let authenticated = authenticated(kind, &self.origin, bound_to);
         let cipher = self.ciphers.entry((period, self.origin));
         let cipher = cipher.or_insert_with(|| keys.cipher(&self.origin));

@@ -15,7 +15,10 @@ use crate::store::{Connection, StoreError};
 
 /// Batches that follow each other closely begin this far apart, so that under load each carries
 /// several sessions.
-const APART: Duration = Duration::from_millis(1);
+const APART: Duration = Duration::from_millis(4);
+
+/// While the store is away, what has happened is taken note of this often.
+const NOTE_TAKING: Duration = Duration::from_millis(20);
 
 /// Between two looks at what time changes.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,7 +56,7 @@ async fn draining<T>(shared: &Shared, outbox: &mut Outbox, other: impl Future<Ou
         tokio::select! {
             biased;
             done = &mut other => return done,
-            () = shared.queue.wait() => drain(shared, outbox),
+            () = tokio::time::sleep(NOTE_TAKING) => drain(shared, outbox),
         }
     }
 }
