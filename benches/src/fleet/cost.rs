@@ -17,6 +17,8 @@ use crate::tls::HandshakeKind;
 struct Turn {
     /// Microseconds of CPU for each handshake.
     micros: f64,
+    /// What of it the fleet's thread has used.
+    of_fleet: f64,
     /// Milliseconds that the slowest in a thousand took.
     p999: f64,
 }
@@ -48,6 +50,8 @@ pub(super) fn run(rounds: usize, handshakes: usize, record: &mut Record) {
         let names = machines.iter().map(|(name, _)| *name);
         let cpu = ["fleet", "server's CPU time per handshake", "us"];
         record.add_turns(cpu, &case, names.clone(), &turns, |turn| turn.micros);
+        let own = ["fleet", "of it, the fleet's thread", "us"];
+        record.add_turns(own, &case, names.clone(), &turns, |turn| turn.of_fleet);
         let tail = ["fleet", "p99.9 of a handshake, the server's side", "us"];
         record.add_turns(tail, &case, names, &turns, |turn| turn.p999);
         frozen.thaw();
@@ -72,6 +76,7 @@ fn turn(machine: &Machine, client: &SslContext, handshakes: usize) -> Turn {
         .map(|took| took.wall.as_secs_f64() * 1e6)
         .collect();
     Turn {
+        of_fleet: other_threads.as_secs_f64() * 1e6 / handshakes as f64,
         micros: (server + other_threads).as_secs_f64() * 1e6 / handshakes as f64,
         p999: quantile(&wall, 0.999),
     }

@@ -10,7 +10,7 @@ use crate::record::{Record, case, quantile};
 use crate::tls::HandshakeKind;
 
 /// Between two sessions, so that each is written by itself.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn run(sessions: usize, record: &mut Record) {
     let store = RedisServer::start();

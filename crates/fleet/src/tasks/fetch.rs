@@ -25,7 +25,11 @@ pub(crate) type Requests = mpsc::Receiver<Request>;
 
 /// How long after each question the store is asked again: another machine may have made the session
 /// just now.
-const AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(4)];
+const AGAIN: [Duration; 3] = [
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+];
 
 /// Sessions that are waited for.
 const MOST_WAITING: usize = 4096;

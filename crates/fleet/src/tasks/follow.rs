@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::backlog::Gap;
 use super::backoff::Backoff;
+use super::pace::Pace;
 use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
 use crate::machine::{Content, GROUP_OF_ENDINGS, Machine, Stream};
@@ -19,9 +20,6 @@ use crate::store::{Connection, Position, StoreError};
 
 /// How long one call waits.
 const WAIT: Duration = Duration::from_secs(1);
-
-/// Reads that bring something are this far apart, so that under load each brings more.
-const APART: Duration = Duration::from_millis(2);
 
 /// Values that are taken before other tasks have their turn.
 const AT_ONCE: usize = 100;
@@ -75,6 +73,7 @@ impl Follower<'_> {
         connection: &mut dyn Connection,
     ) -> Result<std::convert::Infallible, StoreError> {
         let mut scopes = self.shared.scopes.subscribe();
+        let mut pace = Pace::new();
         loop {
             let of_now = Arc::clone(&scopes.borrow_and_update());
             self.choose(connection, of_now).await?;
@@ -84,7 +83,7 @@ impl Follower<'_> {
                 continue;
             }
             if self.read(connection, self.following.len(), WAIT).await? {
-                tokio::time::sleep(APART).await;
+                pace.turn().await;
             }
         }
     }

@@ -6,6 +6,7 @@ mod backoff;
 mod breaker;
 mod fetch;
 mod follow;
+mod pace;
 mod publish;
 mod shared;
 mod stop;

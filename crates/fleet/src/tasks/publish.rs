@@ -6,16 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
+use super::pace::Pace;
 use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
 use crate::machine::Machine;
 use crate::outbox::{Event, Outbox};
 use crate::queue::Queue;
 use crate::store::{Connection, StoreError};
-
-/// Batches that follow each other closely begin this far apart, so that under load each carries
-/// several sessions.
-const APART: Duration = Duration::from_millis(4);
 
 /// While the store is away, what has happened is taken note of this often.
 const NOTE_TAKING: Duration = Duration::from_millis(20);
@@ -83,6 +80,7 @@ async fn publish_on(
     connection: &mut dyn Connection,
 ) -> Result<(), (StoreError, bool)> {
     let mut has_worked = false;
+    let mut pace = Pace::new();
     let mut ticks = LOOK_FOR_LOSS;
     let mut next_tick = Instant::now();
     loop {
@@ -98,7 +96,6 @@ async fn publish_on(
                 () = tokio::time::sleep_until(next_tick) => {}
             }
         }
-        let started = Instant::now();
         drain(shared, outbox);
         // Before an ending takes the place of the one that is looked for.
         if ticks > LOOK_FOR_LOSS || outbox.has_endings() {
@@ -140,8 +137,8 @@ async fn publish_on(
             }
         }
         set(&shared.machine.counters.waiting, outbox.waiting() as u64);
-        if started.elapsed() < APART && !shared.stop.is_asked() {
-            tokio::time::sleep_until(started + APART).await;
+        if !shared.stop.is_asked() {
+            pace.turn().await;
         }
     }
 }
