@@ -66,14 +66,14 @@ fn shared(out: &mut DescriptorEncoder<'_>, stats: &FleetStats) -> fmt::Result {
         "Sessions, and endings of sessions (removals, revocations), that the store has taken";
     labelled(out, "fleet_published", help, "what", &published)?;
     let received = [
-        ("session", stats.replicated),
+        ("announced", stats.replicated),
+        ("caught_up", stats.caught_up),
         ("known", stats.known),
         ("ending", stats.endings_received),
     ];
-    let help = "Sessions of other machines that were inserted or known, and endings of sessions";
+    let help = "Sessions of other machines that were inserted, as they were announced or after this \
+                machine had joined, or known already; and endings of sessions";
     labelled(out, "fleet_received", help, "what", &received)?;
-    let help = "Sessions that were inserted after this machine had joined, or was away";
-    counter(out, "fleet_caught_up", help, stats.caught_up)?;
     let help = "Sessions that were not shared, by reason";
     labelled(out, "fleet_dropped", help, "reason", &stats.dropped())?;
     let help = "Values from the store that were not taken, by reason";

@@ -59,8 +59,7 @@
 //! | `fleet_waiting`, `fleet_tombstones` | changes to be told; removals that are remembered |
 //! | `fleet_lag_seconds` | age of the last announcement when it was read |
 //! | `fleet_published_total` | `what`: session, ending (a removal or revocation) |
-//! | `fleet_received_total` | `what`: session, known, ending |
-//! | `fleet_caught_up_total` | sessions that came after this machine had joined, or was away |
+//! | `fleet_received_total` | `what`: announced, caught_up (after a join), known, ending |
 //! | `fleet_dropped_total` | `reason`: queue, store_down, store_full, refused, too_large |
 //! | `fleet_refused_total` | `reason`: forged, version, removed, forgotten, expired, cache |
 //! | `fleet_fetches_total` | `result`: found, missed, timeout, skipped |

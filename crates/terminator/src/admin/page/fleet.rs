@@ -72,7 +72,10 @@ fn shared(stats: &FleetStats) -> Markup {
         tr {
             th scope="row" { "sessions" }
             td.number { (published("session", stats.published)) }
-            td.number { (received("session", stats.replicated)) }
+            td.number {
+                (received("announced", stats.replicated)) ", after a join "
+                (received("caught_up", stats.caught_up))
+            }
         }
         tr {
             th scope="row" { "removals and revocations" }

@@ -2,7 +2,7 @@
 
 use rekindle_test_servers::{Files, Visitor, s_client_get};
 
-use super::{KINDS, Meeting, PUBLISHED, RECEIVED, STORE_UP, fetches, sessions_of};
+use super::{KINDS, Meeting, PUBLISHED, fetches, reach_the_store, received, sessions_of};
 use crate::common::Terminator;
 use crate::common::told::reporter;
 
@@ -24,7 +24,7 @@ fn a_session_is_fetched_when_a_client_comes_with_it() {
             // The second time it is here.
             assert_eq!(b.metric(&fetches("found")), found);
         }
-        assert_eq!(b.metric(RECEIVED), 0);
+        assert_eq!(received(&b), 0);
         // Of one that no machine has, that is known within the deadline.
         let stranger = Terminator::demo(&format!("--threads 1 --tickets {tickets}"));
         let client = Visitor::new(kind);
@@ -40,12 +40,13 @@ fn a_session_is_fetched_before_a_hello_retry_request() {
     let Some(meeting) = Meeting::new() else {
         return;
     };
-    let words = "--tickets off --fleet-sharing both --groups secp384r1";
+    let words = "--tickets off --fleet-sharing fetch --groups secp384r1";
     let [a, b] = meeting.machines(words);
     let client = Visitor::new("-tls1_3 -groups X25519:secp384r1");
     client.visit(a.address).expect_reused([false]);
     a.wait_for_metric(PUBLISHED, 2);
     client.come_back(b.address).expect_reused([true]);
+    assert_eq!(b.metric(&fetches("found")), 1);
 }
 
 /// With early data OpenSSL reads the ClientHello in another function. Machines take no early data
@@ -62,7 +63,7 @@ fn a_session_is_fetched_where_early_data_may_come() {
         meeting.words()
     );
     let [a, b] = [(); 2].map(|()| Terminator::proxy(reporter(), files, &words));
-    [&a, &b].map(|machine| machine.wait_for_metric(STORE_UP, 1));
+    reach_the_store(&[&a, &b]);
     files.replace("early", b"GET /early HTTP/1.0\r\n");
     let of_client = Files::new();
     for (number, early) in (1..).zip([None, Some(files.text("early"))]) {

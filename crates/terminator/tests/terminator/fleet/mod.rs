@@ -19,7 +19,6 @@ const KINDS: [(&str, &str, &str); 3] = [
 ];
 
 const PUBLISHED: &str = "rekindle_fleet_published_total{what=\"session\"}";
-const RECEIVED: &str = "rekindle_fleet_received_total{what=\"session\"}";
 const ENDINGS: &str = "rekindle_fleet_received_total{what=\"ending\"}";
 const STORE_UP: &str = "rekindle_fleet_store_up";
 
@@ -66,6 +65,14 @@ impl Meeting {
     }
 }
 
+/// Waits until these machines have reached the store.
+#[track_caller]
+fn reach_the_store(machines: &[&Terminator]) {
+    for machine in machines {
+        machine.wait_for_metric(STORE_UP, 1);
+    }
+}
+
 /// Waits until each of these machines has as many sessions in its cache.
 #[track_caller]
 fn all_have(machines: &[&Terminator], sessions: u64) {
@@ -80,6 +87,18 @@ fn sessions_of(kind: &str) -> u64 {
         "-tls1_3" => 2,
         _ => 1,
     }
+}
+
+/// Sessions of others that a machine has taken, as they were announced or since it had joined.
+fn received(machine: &Terminator) -> u64 {
+    let of = |what| machine.metric(&format!("rekindle_fleet_received_total{{what=\"{what}\"}}"));
+    of("announced") + of("caught_up")
+}
+
+/// Waits until a machine has taken as many.
+#[track_caller]
+fn receives(machine: &Terminator, sessions: u64) {
+    eventually("sessions of others", || received(machine) >= sessions);
 }
 
 /// Waits until a series has at least that value.

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{SslOptions, SslVersion};
 use rekindle_test_servers::{TlsClient, Visitor, eventually};
 
-use super::{Meeting, PUBLISHED, STORE_UP, at_least, fetches};
+use super::{Meeting, PUBLISHED, STORE_UP, at_least, fetches, reach_the_store};
 use crate::common::Terminator;
 
 /// What a handshake may take that waits for the store in vain: the deadline of 20 ms, and what a
 /// busy machine takes for the rest. The store's own patience is a second.
 const LITTLE: Duration = Duration::from_millis(700);
+
+/// Of the right version and long enough, but sealed by no machine.
+const VALUE: &str = "\u{1}a value that no machine of the fleet has ever sealed";
 
 /// A client with a session of `of`, which no other machine has yet.
 fn client_of(of: &Terminator) -> TlsClient {
@@ -82,7 +85,7 @@ fn a_store_that_dies_is_told_of_and_is_used_again_when_it_is_back() {
     client.come_back(b.address).expect_reused([false]);
     at_least(&a, "rekindle_fleet_waiting", 2);
     meeting.store.restart();
-    [&a, &b].map(|machine| machine.wait_for_metric(STORE_UP, 1));
+    reach_the_store(&[&a, &b]);
     // What waited is told, and what is new.
     a.wait_for_metric("rekindle_fleet_waiting", 0);
     eventually("the session comes", || {
@@ -102,13 +105,7 @@ fn values_that_another_user_of_the_store_has_written_are_refused_and_counted() {
     let mut written = 0;
     for stream in streams.lines() {
         if meeting.store.ask(&["TYPE", stream]) == "stream" {
-            meeting.store.ask(&[
-                "XADD",
-                stream,
-                "*",
-                "v",
-                "a value that no machine has sealed",
-            ]);
+            meeting.store.ask(&["XADD", stream, "*", "v", VALUE]);
             written += 1;
         }
     }

@@ -6,7 +6,7 @@ use openssl::ssl::SslVersion;
 use rekindle_test_servers::{Signal, TlsClient, Visitor, eventually};
 use rustix::process::kill_process;
 
-use super::{Meeting, PUBLISHED, RECEIVED, STORE_UP, all_have, at_least};
+use super::{Meeting, PUBLISHED, STORE_UP, all_have, at_least, received, receives};
 use crate::common::told::reporter;
 use crate::common::{Terminator, connect, successor_of};
 
@@ -50,9 +50,9 @@ fn a_successor_shares_and_so_does_the_predecessor_until_its_end() {
     drop(stream);
     assert_eq!(before.wait_for_exit().code(), Some(0));
     // Both ways.
-    let (received, client) = (after.metric(RECEIVED), Visitor::new("-tls1_3"));
+    let (before, client) = (received(&after), Visitor::new("-tls1_3"));
     client.visit(other.address).expect_reused([false]);
-    at_least(&after, RECEIVED, received + 2);
+    receives(&after, before + 2);
     client.come_back(after.address).expect_reused([true]);
 }
 

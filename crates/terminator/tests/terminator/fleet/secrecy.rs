@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use rekindle_test_servers::{Files, Process, RedisServer, Visitor, bounded};
 
-use super::{Meeting, RECEIVED, STORE_UP, all_have, at_least};
+use super::{Meeting, STORE_UP, all_have, reach_the_store, receives};
 use crate::common::authority::{Authority, Wanted};
 use crate::common::{BINARY, Terminator};
 
@@ -70,7 +70,7 @@ fn a_user_with_few_rights_shares_and_its_password_is_shown_nowhere() {
         client.visit(a.address).expect_reused([false]);
         a.wait_for_metric(super::PUBLISHED, 2);
         if sharing != "fetch" {
-            at_least(&b, RECEIVED, 2);
+            receives(&b, 2);
         }
         client.come_back(b.address).expect_reused([true]);
         // What it is forbidden would show as an error of the store.
@@ -144,7 +144,7 @@ fn the_store_is_reached_by_tls_with_an_authority_and_a_certificate_of_its_own() 
     let (certificate, key) = (files.text("machine.pem"), files.text("machine.key"));
     let identity = format!("--fleet-cert {certificate} --fleet-key {key}");
     let [a, b] = [(); 2].map(|()| start("ca.pem", &identity));
-    [&a, &b].map(|machine| machine.wait_for_metric(STORE_UP, 1));
+    reach_the_store(&[&a, &b]);
     let client = Visitor::new("-tls1_3");
     client.visit(a.address).expect_reused([false]);
     all_have(&[&b], 2);

@@ -2,7 +2,10 @@
 
 use rekindle_test_servers::{Files, RoundRobin, Visitor, s_client_get};
 
-use super::{ENDINGS, KINDS, Meeting, RECEIVED, STORE_UP, all_have, at_least, sessions_of};
+use super::{
+    ENDINGS, KINDS, Meeting, STORE_UP, all_have, at_least, reach_the_store, received, receives,
+    sessions_of,
+};
 use crate::common::authority::{Authority, Wanted};
 use crate::common::told::reporter;
 use crate::common::{Terminator, handshakes};
@@ -24,7 +27,7 @@ fn a_session_of_one_machine_resumes_on_all() {
             let printed = client.come_back(other.address);
             printed.expect_reused([true]);
             assert_eq!(printed.handshake(), resumed_by);
-            assert_eq!(other.metric(RECEIVED), sessions);
+            assert!(received(other) >= sessions);
         }
         let forged = "rekindle_fleet_refused_total{reason=\"forged\"}";
         assert_eq!(b.metric(forged), 0);
@@ -98,7 +101,7 @@ fn a_revocation_on_one_machine_ends_sessions_on_all() {
             meeting.store.url()
         );
         let [a, b] = [(); 2].map(|()| Terminator::demo(&words));
-        [&a, &b].map(|machine| machine.wait_for_metric(STORE_UP, 1));
+        reach_the_store(&[&a, &b]);
         let client = Visitor::new(kind);
         client.visit(a.address).expect_reused([false]);
         if (kind, tickets) != ("-tls1_3", "on") {
@@ -120,7 +123,8 @@ fn another_authority_of_clients_on_one_machine_ends_sessions_on_all() {
     let files = &meeting.files;
     let clients = Authority::root("clients");
     clients.issue(files, "client", Wanted::names(&["client"]));
-    ["a.pem", "b.pem"].map(|name| clients.write(files, name));
+    clients.write(files, "a.pem");
+    clients.write(files, "b.pem");
     let start = |ca: &str| {
         let words = format!(
             "--threads 1 --proxy-protocol-out v2 --tickets off --client-ca {} {}",
@@ -175,7 +179,7 @@ fn names_of_one_machine_resume_under_the_same_names_of_another() {
             };
             a.wait_for_metric(super::PUBLISHED, sessions);
             if sharing != "fetch" {
-                at_least(&b, RECEIVED, sessions);
+                receives(&b, sessions);
             }
             let elsewhere = format!(
                 "{version} -servername one.test -sess_in {}",
