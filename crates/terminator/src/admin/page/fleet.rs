@@ -22,13 +22,13 @@ fn shown(status: &FleetStatus, now: Duration) -> Markup {
         p {
             (metric("fleet_waiting", &[], stats.waiting)) " changes wait for the store. "
             "The last announcement of another machine came after "
-            data value=(stats.lag_millis) data-series=(series("fleet_lag_seconds", &[])) {
+            data value=(stats.lag_millis as f64 / 1e3) data-series=(series("fleet_lag_seconds", &[])) {
                 (stats.lag_millis) " ms"
             }
             ". Removed sessions that are remembered: "
             (metric("fleet_tombstones", &[], stats.tombstones)) "."
         }
-        (table("Shared with other machines", &["", "told", "received"], shared(stats)))
+        (table("Shared with other machines", &["what", "told", "received"], shared(stats)))
         (counts("Sessions that were not shared", "fleet_dropped_total", "reason", &stats.dropped()))
         (counts("Refused, of what came", "fleet_refused_total", "reason", &stats.refused()))
         @if status.fetches {
@@ -74,7 +74,8 @@ fn shared(stats: &FleetStats) -> Markup {
             td.number { (published("session", stats.published)) }
             td.number {
                 (received("announced", stats.replicated)) ", after a join "
-                (received("caught_up", stats.caught_up))
+                (received("caught_up", stats.caught_up)) ", known already "
+                (received("known", stats.known))
             }
         }
         tr {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use openssl::pkey::Id;
-use openssl::ssl::{SslAcceptorBuilder, SslAlert, SslContext, SslContextRef};
+use openssl::ssl::{ClientHelloResponse, SslAcceptorBuilder, SslAlert, SslContext, SslContextRef};
 use rekindle::openssl::client_hello_server_name;
 use rekindle::resume::Scope;
 
@@ -81,8 +81,7 @@ impl Sites {
                 Entry::Vacant(free) => {
                     let (mut builder, scope) = make(free.key())?;
                     let own = by_name.iter().filter(|(_, others)| *others == places);
-                    let own = own.map(|(name, _)| (name.clone(), ()));
-                    stay_within(&mut builder, own, scope, fetch.clone());
+                    stay_within(&mut builder, own.map(|(name, _)| (name.clone(), ())));
                     scopes.push(scope);
                     let context = builder.build().into_context();
                     free.insert(Site::Other(context, scope)).clone()
@@ -137,19 +136,14 @@ fn choose_by_name(front: &mut SslAcceptorBuilder, choice: Choice) {
     });
 }
 
-/// After a HelloRetryRequest, and after a fetch, OpenSSL asks the context that the first ClientHello
-/// has chosen. A second one has the same name (RFC 8446, section 4.1.2): another would reach this site in the
+/// After a fetch, and after a HelloRetryRequest, OpenSSL asks the context that the first call has
+/// chosen. A second ClientHello has the same name (RFC 8446, section 4.1.2): another would reach this site in the
 /// place of its own, or of a refusal.
-fn stay_within(
-    site: &mut SslAcceptorBuilder,
-    names: impl Iterator<Item = (String, ())>,
-    scope: Scope,
-    fetch: Option<SessionFetch>,
-) {
+fn stay_within(site: &mut SslAcceptorBuilder, names: impl Iterator<Item = (String, ())>) {
     let names = NameTable::new(names);
     site.set_client_hello_callback(move |ssl, alert| {
         match client_hello_server_name(ssl).and_then(|name| names.find(name)) {
-            Some(()) => SessionFetch::on_client_hello(fetch.as_ref(), ssl, &scope),
+            Some(()) => Ok(ClientHelloResponse::SUCCESS),
             None => {
                 *alert = SslAlert::ILLEGAL_PARAMETER;
                 Err(openssl::error::ErrorStack::get())

@@ -10,6 +10,7 @@ use crate::common::authority::{Authority, Wanted};
 use crate::common::told::reporter;
 use crate::common::{Terminator, handshakes};
 
+const UPDATED: &str = "authorities and revocation lists of clients: updated";
 const TOKEN: &str = "0123456789abcdef";
 
 #[test]
@@ -142,10 +143,19 @@ fn another_authority_of_clients_on_one_machine_ends_sessions_on_all() {
     client.visit(a.address).expect_reused([false]);
     all_have(&[&a, &b], 2);
     client.come_back(b.address).expect_reused([true]);
-    Authority::root("others").write(files, "a.pem");
-    a.reload("authorities and revocation lists of clients: updated");
+    let others = Authority::root("others");
+    others.write(files, "a.pem");
+    a.reload(UPDATED);
     at_least(&b, ENDINGS, 1);
     client.come_back(b.address).expect_reused([false]);
+    // Once both have it, they share what is made under it.
+    others.write(files, "b.pem");
+    b.reload(UPDATED);
+    others.issue(files, "client", Wanted::names(&["client"]));
+    let (client, before) = (Visitor::new(&words), received(&b));
+    client.visit(a.address).expect_reused([false]);
+    receives(&b, before + 2);
+    client.come_back(b.address).expect_reused([true]);
 }
 
 #[test]
