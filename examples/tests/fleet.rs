@@ -18,9 +18,10 @@ fn start(store: &RedisServer, files: &Files) -> (Process, SocketAddr) {
 
 #[test]
 fn a_client_resumes_on_both_servers() {
-    let Some(store) = RedisServer::start(&[]) else {
+    if !RedisServer::is_installed("servers that share sessions") {
         return;
-    };
+    }
+    let store = RedisServer::start();
     let files = Files::with_certificate("fleet.example");
     let mut make = Command::new(env!("CARGO_BIN_EXE_shared_ticket_keys"));
     make.arg(files.text("secret"));

@@ -157,11 +157,13 @@ fn what_the_page_shows_is_what_the_metrics_say() {
 
 #[test]
 fn the_fleet_is_shown_as_the_metrics_say() {
-    let (Some(browser), Some(store)) =
-        (Browser::start(Options::default()), RedisServer::start(&[]))
-    else {
+    let Some(browser) = Browser::start(Options::default()) else {
         return;
     };
+    if !RedisServer::is_installed("the page of a terminator that shares sessions") {
+        return;
+    }
+    let store = RedisServer::start();
     let files = Files::new();
     files.replace("secret", ticket_secret(3_600).as_bytes());
     let (url, secret) = (store.url(), files.text("secret"));
