@@ -71,8 +71,8 @@ fn shared(out: &mut DescriptorEncoder<'_>, stats: &FleetStats) -> fmt::Result {
         ("known", stats.known),
         ("ending", stats.endings_received),
     ];
-    let help = "Sessions of other machines that were inserted, as they were announced or after this \
-                machine had joined, or known already; and endings of sessions";
+    let help =
+        "Sessions of other machines, inserted when announced or after a join, or known; endings";
     labelled(out, "fleet_received", help, "what", &received)?;
     let help = "Sessions that were not shared, by reason";
     labelled(out, "fleet_dropped", help, "reason", &stats.dropped())?;

@@ -1,8 +1,9 @@
 //! The command line and the file of settings, and what they are parsed into.
 //!
-//! [`settings`], with [`tls`], [`tickets`] and [`fleet`], defines each flag once, for clap. [`document`] reads
-//! a file and asks [`flags`], which is what clap knows, about each of its keys. [`configuration`]
-//! puts both together and holds them against [`rules`]. [`reload`] tells what SIGHUP changes.
+//! [`settings`], with [`tls`], [`tickets`] and [`fleet`], defines each flag once, for clap.
+//! [`document`] reads a file and asks [`flags`], which is what clap knows, about each of its keys.
+//! [`configuration`] puts both together and holds them against [`rules`]. [`reload`] tells what
+//! SIGHUP changes.
 
 mod address;
 mod arguments;

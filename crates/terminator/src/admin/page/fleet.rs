@@ -17,12 +17,13 @@ pub(super) fn fleet(snapshot: &Snapshot) -> Markup {
 
 fn shown(status: &FleetStatus, now: Duration) -> Markup {
     let stats = &status.stats;
+    let lag = stats.lag_millis as f64 / 1e3;
     html! {
         (store(status, now))
         p {
             (metric("fleet_waiting", &[], stats.waiting)) " changes wait for the store. "
             "The last announcement of another machine came after "
-            data value=(stats.lag_millis as f64 / 1e3) data-series=(series("fleet_lag_seconds", &[])) {
+            data value=(lag) data-series=(series("fleet_lag_seconds", &[])) {
                 (stats.lag_millis) " ms"
             }
             ". Removed sessions that are remembered: "

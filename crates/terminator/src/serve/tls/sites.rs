@@ -137,8 +137,8 @@ fn choose_by_name(front: &mut SslAcceptorBuilder, choice: Choice) {
 }
 
 /// After a fetch, and after a HelloRetryRequest, OpenSSL asks the context that the first call has
-/// chosen. A second ClientHello has the same name (RFC 8446, section 4.1.2): another would reach this site in the
-/// place of its own, or of a refusal.
+/// chosen. A second ClientHello has the same name (RFC 8446, section 4.1.2): another would reach
+/// this site in the place of its own, or of a refusal.
 fn stay_within(site: &mut SslAcceptorBuilder, names: impl Iterator<Item = (String, ())>) {
     let names = NameTable::new(names);
     site.set_client_hello_callback(move |ssl, alert| {
