@@ -1,8 +1,7 @@
 //! The collector of a fleet, as an embedder has it.
 
 use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -10,6 +9,7 @@ use rekindle::openssl::Resumption;
 use rekindle::tickets::TicketSecret;
 use rekindle_fleet::{Fleet, MemoryStore};
 use rekindle_prometheus::FleetCollector;
+use rekindle_test_servers::eventually;
 
 fn scrape(registry: &Registry) -> String {
     let mut text = String::new();
@@ -53,15 +53,7 @@ fn each_scrape_says_what_the_fleet_has_counted() {
         all.iter()
             .all(|series| text.lines().any(|line| line == *series))
     };
-    let start = Instant::now();
-    while !told(&scrape(&registry)) {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "{}",
-            scrape(&registry)
-        );
-        sleep(Duration::from_millis(10));
-    }
+    eventually("the revocation is told", || told(&scrape(&registry)));
 }
 
 #[test]
