@@ -67,8 +67,8 @@ pub(crate) enum RunError {
     },
 }
 
-/// Why sessions cannot be shared with a fleet. Quotes nothing of the store's address, which may hold
-/// a password.
+/// Why sessions cannot be shared with a fleet. Quotes nothing of the store's address, which may
+/// hold a password.
 #[derive(Debug, Error)]
 pub(crate) enum FleetError {
     #[error("--{flag}: {source}")]

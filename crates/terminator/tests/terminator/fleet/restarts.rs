@@ -84,8 +84,12 @@ fn what_waits_is_told_at_the_end() {
     let [a, b] = meeting.machines("--tickets off");
     // What is made now waits for as long as the store stands still.
     meeting.store.freeze();
-    let client = Visitor::new("-tls1_2");
-    client.visit(a.address).expect_reused([false]);
+    // The first one is on its way there, the second one behind it.
+    let clients = [(); 2].map(|()| Visitor::new("-tls1_2"));
+    for client in &clients {
+        client.visit(a.address).expect_reused([false]);
+    }
+    let [_, client] = clients;
     a.wait_for_metric("rekindle_connections_active", 0);
     a.signal(Signal::TERM);
     a.wait_for_log("drained");
