@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What a fleet has done so far, on this machine. All but `waiting`, `tombstones`, `lag_millis` and
-/// `store_up` only grow.
+/// What a fleet has done so far, on this machine. All but `waiting`, `tombstones`, `lag_millis`,
+/// `store_up` and `store_since` only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetStats {
     /// Whether the store has answered lately.
     pub store_up: bool,
+    /// Since when it has, or has not: seconds since 1970.
+    pub store_since: u64,
     /// Connections to the store that failed, or could not be made.
     pub store_errors: u64,
     /// Changes that wait to be written.
@@ -62,6 +64,44 @@ pub struct FleetStats {
     pub lag_millis: u64,
 }
 
+impl FleetStats {
+    /// Sessions that were not shared, by reason.
+    #[must_use]
+    pub fn dropped(&self) -> [(&'static str, u64); 5] {
+        [
+            ("queue", self.dropped_queue),
+            ("store_down", self.dropped_store_down),
+            ("store_full", self.dropped_store_full),
+            ("refused", self.dropped_refused),
+            ("too_large", self.dropped_too_large),
+        ]
+    }
+
+    /// What came from the store and was not taken, by reason.
+    #[must_use]
+    pub fn refused(&self) -> [(&'static str, u64); 6] {
+        [
+            ("forged", self.refused_forged),
+            ("version", self.refused_version),
+            ("removed", self.refused_removed),
+            ("forgotten", self.refused_forgotten),
+            ("expired", self.refused_expired),
+            ("cache", self.refused_cache),
+        ]
+    }
+
+    /// Lookups for clients, by result.
+    #[must_use]
+    pub fn fetches(&self) -> [(&'static str, u64); 4] {
+        [
+            ("found", self.fetched),
+            ("missed", self.fetch_missed),
+            ("timeout", self.fetch_timeouts),
+            ("skipped", self.fetch_skipped),
+        ]
+    }
+}
+
 macro_rules! counters {
     ($($field:ident),* $(,)?) => {
         #[derive(Debug, Default)]
@@ -82,6 +122,7 @@ macro_rules! counters {
 }
 
 counters!(
+    store_since,
     store_errors,
     waiting,
     published,

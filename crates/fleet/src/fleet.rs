@@ -223,6 +223,23 @@ impl FleetBuilder {
         self
     }
 
+    /// Whether it would start with these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`FleetError`].
+    pub fn check(&self) -> Result<(), FleetError> {
+        self.schedule().map(drop)
+    }
+
+    fn schedule(&self) -> Result<Schedule, FleetError> {
+        let lifetime = self.session_lifetime;
+        if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
+            return Err(FleetError::SessionLifetime(lifetime));
+        }
+        Schedule::new(self.secret.clone(), lifetime).ok_or(FleetError::Period)
+    }
+
     /// Starts to share, on a thread of its own, `rekindle-fleet`. It needs no runtime, and does not
     /// survive `fork`.
     ///
@@ -230,11 +247,7 @@ impl FleetBuilder {
     ///
     /// [`FleetError`].
     pub fn start(self, sessions: impl Sessions) -> Result<Fleet, FleetError> {
-        let lifetime = self.session_lifetime;
-        if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
-            return Err(FleetError::SessionLifetime(lifetime));
-        }
-        let schedule = Schedule::new(self.secret, lifetime).ok_or(FleetError::Period)?;
+        let schedule = self.schedule()?;
         let sealer = Sealer::new().map_err(|error| FleetError::NoRandomness(error.into()))?;
         let machine = Machine::new(Box::new(sessions), schedule, sealer, self.tombstones);
         let queue = Queue::new(self.queue);

@@ -51,6 +51,19 @@
 //! | `ticket_key_fallback` | 1 while a local key seals, because no provided key may |
 //! | `ticket_key_source` | `source`: local, given, derived |
 //!
+//! And of `FleetCollector`, over a `rekindle_fleet::Fleet` (feature `fleet`):
+//!
+//! | series | labels |
+//! |---|---|
+//! | `fleet_store_up`, `fleet_store_errors_total` | whether the store answers |
+//! | `fleet_waiting`, `fleet_tombstones` | changes to be told; removals that are remembered |
+//! | `fleet_lag_seconds` | age of the last announcement when it was read |
+//! | `fleet_published_total` | `what`: session, ending (a removal or revocation) |
+//! | `fleet_received_total` | `what`: announced, caught_up (after a join), known, ending |
+//! | `fleet_dropped_total` | `reason`: queue, store_down, store_full, refused, too_large |
+//! | `fleet_refused_total` | `reason`: forged, version, removed, forgotten, expired, cache |
+//! | `fleet_fetches_total` | `result`: found, missed, timeout, skipped |
+//!
 //! No series contains a session id, a key or a key's name: a fingerprint is a truncated MAC.
 //!
 //! [`StoreStats`]: rekindle::resume::StoreStats
@@ -64,6 +77,8 @@ mod conflicts;
 #[cfg(feature = "openssl")]
 mod early_data;
 mod encode;
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "openssl")]
 mod refusals;
 #[cfg(feature = "rustls")]
@@ -75,5 +90,7 @@ mod tickets;
 
 #[cfg(feature = "openssl")]
 pub use self::collector::ResumptionCollector;
+#[cfg(feature = "fleet")]
+pub use self::fleet::FleetCollector;
 #[cfg(feature = "rustls")]
 pub use self::rustls_collector::RustlsCollector;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use openssl::error::ErrorStack;
 use rekindle::openssl::{BuildError, InstallError};
 use rekindle::tickets::TicketRingError;
-use rekindle_key_files::TicketFileError;
+use rekindle_fleet::StoreUrlError;
+use rekindle_key_files::{Notice, TicketFileError};
 use thiserror::Error;
 
 use crate::admin::TokenError;
@@ -41,6 +42,8 @@ pub(crate) enum RunError {
     },
     #[error("ticket keys: {0}")]
     OwnTicketKeys(#[source] TicketRingError),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     #[error("session cache: {0}")]
     Resumption(#[from] BuildError),
     #[error(transparent)]
@@ -62,6 +65,51 @@ pub(crate) enum RunError {
         address: String,
         source: io::Error,
     },
+}
+
+/// Why sessions cannot be shared with a fleet. Quotes nothing of the store's address, which may
+/// hold a password.
+#[derive(Debug, Error)]
+pub(crate) enum FleetError {
+    #[error("--{flag}: {source}")]
+    Secret {
+        flag: &'static str,
+        source: TicketFileError,
+    },
+    #[error("--{flag}: {notice}")]
+    ReadableByOthers { flag: &'static str, notice: Notice },
+    #[error("--{flag}: {source}")]
+    Certificate {
+        flag: &'static str,
+        source: IdentityError,
+    },
+    #[error("--{flag}: {source}")]
+    Store {
+        flag: &'static str,
+        source: StoreUrlError,
+    },
+    #[error("--{flag}: {source}")]
+    Start {
+        flag: &'static str,
+        source: rekindle_fleet::FleetError,
+    },
+}
+
+impl FleetError {
+    pub(crate) fn certificate(flag: &'static str) -> impl Fn(IdentityError) -> Self {
+        move |source| Self::Certificate { flag, source }
+    }
+
+    /// The flag at fault, and the reason alone.
+    pub(crate) fn into_parts(self) -> (&'static str, String) {
+        match self {
+            Self::Secret { flag, source } => (flag, source.to_string()),
+            Self::ReadableByOthers { flag, notice } => (flag, notice.to_string()),
+            Self::Certificate { flag, source } => (flag, source.to_string()),
+            Self::Store { flag, source } => (flag, source.to_string()),
+            Self::Start { flag, source } => (flag, source.to_string()),
+        }
+    }
 }
 
 /// Why a worker takes no connections at one of its listeners. The kernel would give that listener

@@ -6,6 +6,7 @@ mod client;
 mod files;
 mod process;
 mod redis;
+mod round_robin;
 mod server;
 mod tcp;
 mod tls_client;
@@ -16,6 +17,7 @@ pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client
 pub use files::{Files, TICKET_KEY, ticket_key};
 pub use process::Process;
 pub use redis::RedisServer;
+pub use round_robin::RoundRobin;
 pub use rustix::process::Signal;
 pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::backlog::Backlog;
 use super::breaker::Breaker;
 use super::stop::Stop;
-use crate::counters::count;
+use crate::counters::{count, set};
 use crate::machine::Machine;
 use crate::outbox::Sharing;
 use crate::queue::Queue;
@@ -41,6 +41,7 @@ impl Shared {
         (machine, queue, store): (Machine, Queue, Arc<dyn Store>),
         (sharing, scopes, join_rate): (Sharing, Arc<[Scope]>, u32),
     ) -> Self {
+        set(&machine.counters.store_since, machine.unix_time().as_secs());
         Self {
             machine,
             queue,
@@ -76,6 +77,9 @@ impl Shared {
             .counters
             .store_up
             .swap(false, Ordering::Relaxed);
+        if was_up {
+            self.changes_now();
+        }
         let mut last = self
             .last_error
             .lock()
@@ -88,7 +92,13 @@ impl Shared {
 
     pub(super) fn is_up(&self) {
         if !self.machine.counters.store_up.swap(true, Ordering::Relaxed) {
+            self.changes_now();
             info!("the fleet's store answers");
         }
+    }
+
+    fn changes_now(&self) {
+        let now = self.machine.unix_time().as_secs();
+        set(&self.machine.counters.store_since, now);
     }
 }

@@ -20,7 +20,7 @@ use super::exposition::Exposition;
 use super::latency::{LATENCY_KINDS, Latencies, LatencyCollector, LatencyCounts};
 use super::text_format::from_open_metrics;
 use super::upstreams::UpstreamCollector;
-use crate::serve::{HandshakeError, Upstreams, handshake_kind};
+use crate::serve::{HandshakeError, SharedFleet, Upstreams, handshake_kind};
 use crate::sizing::{Histogram, ReuseEstimator};
 
 /// Names of labels, each with its value.
@@ -62,6 +62,7 @@ impl Metrics {
         resumption: &Resumption,
         reuse: Arc<ReuseEstimator>,
         upstreams: Arc<Upstreams>,
+        fleet: Option<&SharedFleet>,
     ) -> Self {
         let mut all = Registry::with_prefix("rekindle");
         let help = "Versions of the terminator and of the OpenSSL that it runs with";
@@ -98,6 +99,9 @@ impl Metrics {
         all.register_collector(Box::new(ResumptionCollector::new(resumption.clone())));
         all.register_collector(Box::new(ReuseDistances(reuse)));
         all.register_collector(Box::new(UpstreamCollector(upstreams)));
+        if let Some(fleet) = fleet {
+            all.register_collector(Box::new(fleet.collector()));
+        }
         let metrics = Self {
             registry: all,
             connections_accepted,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use super::error::{ConfigurationFault, Origin, Reason};
 
@@ -10,10 +10,20 @@ use super::error::{ConfigurationFault, Origin, Reason};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Given(pub(super) BTreeMap<String, Vec<GivenValue>>);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct GivenValue {
     pub(super) text: OsString,
     pub(super) origin: Origin,
+}
+
+/// Shows no value: an address may hold a password.
+impl fmt::Debug for GivenValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = &self.origin;
+        f.debug_struct("GivenValue")
+            .field("origin", origin)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Given {

@@ -14,6 +14,7 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     all.extend(requirements(settings));
     all.extend(repetitions(settings));
     all.extend(settings.ticket_keys.broken(settings.session_timeout));
+    all.extend(settings.fleet.broken(settings.ticket_keys.secret()));
     all
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, value_parser};
 use rekindle::openssl::SessionStorage;
 
 use super::address::Address;
+use super::fleet::{FleetArgs, FleetSettings};
 use super::given::Given;
 use super::tickets::{TicketArgs, TicketSettings};
 use super::tls::TlsArgs;
@@ -98,6 +99,9 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pub(super) ticket_keys: TicketArgs,
+
+    #[command(flatten)]
+    pub(super) fleet: FleetArgs,
 
     /// How long a client may go on resuming by tickets after its last full handshake, however often
     /// they were renewed, in seconds, 1 to 604800 (seven days)
@@ -215,6 +219,15 @@ impl Settings {
         let lifetime = self.session_timeout;
         let is_good = self.ticket_keys.broken(lifetime).is_empty();
         is_good.then(|| self.ticket_keys.settings(lifetime))
+    }
+
+    /// None without a fleet, or if its flags do not go together.
+    pub(crate) fn fleet(&self) -> Option<FleetSettings> {
+        let secret = self.ticket_keys.secret();
+        let refuse = self.ticket_keys.refuse_readable_by_others();
+        let is_good = self.fleet.broken(secret).is_empty();
+        let settings = self.fleet.settings(secret, self.session_timeout, refuse);
+        settings.filter(|_| is_good)
     }
 
     pub(crate) fn admin_hosts(&self) -> Hosts {

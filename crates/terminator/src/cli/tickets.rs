@@ -1,6 +1,6 @@
 //! The flags about ticket keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
@@ -126,6 +126,10 @@ impl TicketArgs {
             .period(Duration::from_secs(self.ticket_key_period))
             .lifetime(lifetime)
             .max_age(Duration::from_secs(self.ticket_key_max_age))
+    }
+
+    pub(super) fn secret(&self) -> Option<&Path> {
+        self.ticket_secret.as_deref()
     }
 
     /// Of the private key as well.

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use crate::admin::WriteAccess;
 use crate::cli::{Configuration, ConfigurationError, ConfigurationFault, Settings};
-use crate::error::RunError;
+use crate::error::{FleetError, RunError};
 use crate::key_source;
-use crate::serve::{Ciphers, ClientAuth, Identity, IdentityFiles};
+use crate::serve::{Ciphers, ClientAuth, Identity, IdentityFiles, OpenedFleet};
+
+const TICKET_SECRET: &str = "ticket-secret";
 
 /// Tells everything that is wrong with the settings and with the files that they name.
 pub(crate) fn check(configuration: &Configuration) -> ExitCode {
@@ -15,6 +17,7 @@ pub(crate) fn check(configuration: &Configuration) -> ExitCode {
     faults.extend(identities(&settings));
     faults.extend(client_certificates(&settings));
     faults.extend(ticket_keys(&settings));
+    faults.extend(fleet(&settings));
     faults.extend(admin_token(&settings));
     match ConfigurationError::of(faults) {
         Ok(()) => {
@@ -75,6 +78,23 @@ fn ticket_keys(settings: &Settings) -> Option<ConfigurationFault> {
             .given
             .fault(flag.trim_start_matches('-'), 0, reason),
     )
+}
+
+fn fleet(settings: &Settings) -> Option<ConfigurationFault> {
+    let error = OpenedFleet::open(&settings.fleet()?).err()?;
+    let is_of_ticket_keys = matches!(
+        error,
+        FleetError::Secret {
+            flag: TICKET_SECRET,
+            ..
+        } | FleetError::ReadableByOthers {
+            flag: TICKET_SECRET,
+            ..
+        }
+    );
+    // What is wrong with a file of both is told once.
+    let (flag, reason) = error.into_parts();
+    (!is_of_ticket_keys).then(|| settings.given.fault(flag, 0, reason))
 }
 
 fn admin_token(settings: &Settings) -> Option<ConfigurationFault> {

@@ -3,8 +3,8 @@
 //! [`server`] assembles everything and lives through start, reload and drain. Each [`worker`] has
 //! [`listeners`] of its own, which it [`accept`]s from, and serves each [`connection`] to its end:
 //! a header of the [`proxy_protocol`], the handshake in [`tls`], and then a [`tunnel`] to an
-//! [`upstream`], or the [`demo`], which answers by itself. [`live`] is what a [`reload`] replaces,
-//! made of [`parts`].
+//! [`upstream`], or the [`demo`], which answers by itself. Sessions are shared with a [`fleet`].
+//! [`live`] is what a [`reload`] replaces, made of [`parts`].
 
 mod accept;
 mod background;
@@ -13,6 +13,7 @@ mod client_socket;
 mod connection;
 mod deadlines;
 mod demo;
+mod fleet;
 mod frontend;
 mod listeners;
 mod live;
@@ -29,6 +30,7 @@ mod upstream;
 mod watchdog;
 mod worker;
 
+pub(crate) use self::fleet::{FleetStatus, OpenedFleet, SharedFleet};
 pub(crate) use self::server::run;
 pub(crate) use self::tls::{
     CipherSuites, Ciphers, ClientAuth, Groups, HandshakeError, Identity, IdentityFiles,

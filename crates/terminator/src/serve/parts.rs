@@ -8,6 +8,7 @@ use rekindle::openssl::Resumption;
 use tracing::{error, info};
 
 use super::demo::Demo;
+use super::fleet::SharedFleet;
 use super::live::{Live, Service};
 use super::proxy_protocol::Version;
 use super::tls::{ClientAuth, ContextSettings, Identity, IdentityFiles, Sites, report};
@@ -108,12 +109,13 @@ impl Parts {
     pub(super) fn live(
         &self,
         settings: &Settings,
-        resumption: &Resumption,
+        (resumption, fleet): (&Resumption, Option<&SharedFleet>),
         upstreams: &Arc<Upstreams>,
         set: UpstreamSet,
     ) -> Result<Live, TlsError> {
         let context = ContextSettings {
             resumption: resumption.clone(),
+            session_fetch: fleet.and_then(SharedFleet::session_fetch),
             session_id_context: settings.session_id_context.clone(),
             groups: settings.tls.groups(),
             ciphers: settings.tls.ciphers(),

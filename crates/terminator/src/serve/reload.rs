@@ -11,6 +11,7 @@ use rekindle::tickets::Update;
 use rekindle_key_files::Reload;
 use tracing::{error, info, warn};
 
+use super::fleet::SharedFleet;
 use super::frontend::Frontend;
 use super::parts::Parts;
 use super::upstream::Upstreams;
@@ -39,6 +40,7 @@ pub(super) struct Reloader {
     /// The error of the last reading, so that it is tried again and the log tells it once.
     pub(super) retry_error: Option<String>,
     pub(super) resumption: Resumption,
+    pub(super) fleet: Option<SharedFleet>,
     pub(super) frontend: Arc<Frontend>,
 }
 
@@ -111,7 +113,8 @@ impl Reloader {
         let proxy = self.settings.proxy();
         let addresses = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
         let (upstreams, set) = (&self.upstreams, self.upstreams.with_addresses(addresses));
-        let live = match parts.live(&self.settings, &self.resumption, upstreams, set.clone()) {
+        let sessions = (&self.resumption, self.fleet.as_ref());
+        let live = match parts.live(&self.settings, sessions, upstreams, set.clone()) {
             Ok(live) => live,
             Err(error) => {
                 self.failed("TLS", CONFIGURATION, &error);
@@ -120,6 +123,9 @@ impl Reloader {
         };
         parts.report(&self.frontend.metrics);
         upstreams.replace(set);
+        if let Some(fleet) = &self.fleet {
+            fleet.set_scopes(live.sites.scopes());
+        }
         let old = self.frontend.live.swap(Arc::new(live));
         let old_parts = mem::replace(&mut self.parts, parts);
         if !old_parts.authenticates_as(&self.parts) {

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use super::background::{self, Asker, Turn};
 use super::demo::instructions;
+use super::fleet::SharedFleet;
 use super::frontend::{Frontend, LogLimits};
 use super::listeners::bind_all;
 use super::parts::Parts;
@@ -65,12 +66,13 @@ pub(crate) async fn run(
     };
     given.extend(of_systemd);
     let (ticket_keys, resumption) = resumption(&settings, tickets, keys)?;
+    let fleet = SharedFleet::start(&settings, &resumption)?;
     let rendezvous = settings.handover.as_deref().map(rendezvous).transpose()?;
     let start = Server::start(
         configuration,
         settings,
         ticket_keys,
-        resumption.clone(),
+        (resumption.clone(), fleet.clone()),
         given,
     );
     let Server {
@@ -130,6 +132,9 @@ pub(crate) async fn run(
     frontend.drain.cancel();
     let stop = &mut signals.stop;
     end(&mut workers, &frontend.metrics, drain_timeout, stop).await;
+    if let Some(fleet) = fleet {
+        or_exit(fleet.close(), stop).await;
+    }
     ended
 }
 
@@ -148,10 +153,10 @@ impl Server {
         configuration: Configuration,
         settings: Settings,
         ticket_keys: Option<WatchedKeyFile>,
-        resumption: Resumption,
+        (resumption, fleet): (Resumption, Option<SharedFleet>),
         given: Vec<GivenSocket>,
     ) -> Result<Self, RunError> {
-        let observed = observe(&settings, &resumption);
+        let observed = observe(&settings, &resumption, fleet.clone());
         let (metrics, upstreams) = (&observed.metrics, &observed.upstreams);
         let write = settings.admin_write().map(WriteAccess::load).transpose()?;
         let (hosts, write) = (settings.admin_hosts(), write.map(Arc::new));
@@ -162,7 +167,11 @@ impl Server {
         let admin_at = admin.as_ref().map(|(_, address)| *address);
         let parts = Parts::load(&settings, admin_at)?;
         parts.report(metrics);
-        let live = parts.live(&settings, &resumption, upstreams, upstreams.in_use())?;
+        let sessions = (&resumption, fleet.as_ref());
+        let live = parts.live(&settings, sessions, upstreams, upstreams.in_use())?;
+        if let Some(fleet) = &fleet {
+            fleet.set_scopes(live.sites.scopes());
+        }
 
         let workers = settings.threads.map_or_else(cores, usize::from);
         let listeners = bind_all(settings.listen(), settings.backlog, workers, given)?;
@@ -208,6 +217,7 @@ impl Server {
             retried: Instant::now(),
             retry_error: None,
             resumption: resumption.clone(),
+            fleet,
             frontend: Arc::clone(&frontend),
         };
         let reload = spawn_reloader(reloader).map_err(RunError::Thread)?;
@@ -241,17 +251,19 @@ impl Server {
 }
 
 /// What the admin address shows.
-fn observe(settings: &Settings, resumption: &Resumption) -> Observed {
+fn observe(settings: &Settings, resumption: &Resumption, fleet: Option<SharedFleet>) -> Observed {
     let reuse = ReuseEstimator::watch(resumption, settings.session_timeout);
     let proxy = settings.proxy();
     let upstreams = proxy.map(|proxy| proxy.upstreams).unwrap_or_default();
     let upstreams = Arc::new(Upstreams::new(upstreams));
-    let metrics = Metrics::new(resumption, Arc::clone(&reuse), Arc::clone(&upstreams));
+    let of_upstreams = Arc::clone(&upstreams);
+    let metrics = Metrics::new(resumption, Arc::clone(&reuse), of_upstreams, fleet.as_ref());
     Observed {
         metrics: Arc::new(metrics),
         resumption: resumption.clone(),
         reuse,
         upstreams,
+        fleet,
     }
 }
 

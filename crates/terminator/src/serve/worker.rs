@@ -200,10 +200,15 @@ mod tests {
         let reuse = ReuseEstimator::watch(&resumption, Duration::from_secs(1));
         let upstreams = Arc::new(Upstreams::new(Vec::new()));
         let parts = Parts::load(&settings, None).unwrap();
-        let live = parts.live(&settings, &resumption, &upstreams, upstreams.in_use());
+        let live = parts.live(
+            &settings,
+            (&resumption, None),
+            &upstreams,
+            upstreams.in_use(),
+        );
         Arc::new(Frontend {
             live: ArcSwap::from_pointee(live.unwrap()),
-            metrics: Arc::new(Metrics::new(&resumption, reuse, upstreams)),
+            metrics: Arc::new(Metrics::new(&resumption, reuse, upstreams, None)),
             max_connections: 1,
             accepting: Arc::new(Accepting::new(AcceptingState::Open)),
             drain: CancellationToken::new(),

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rekindle_test_servers::{Files, Visitor, free_port};
+use rekindle_test_servers::{Files, RedisServer, Visitor, free_port};
 use serde_json::Value;
 
 use crate::answering;
 use crate::browser::{Browser, Options};
-use crate::common::{Terminator, eventually, handshakes};
+use crate::common::{Terminator, eventually, handshakes, ticket_secret};
 
 /// Each number of the page that is one of the metrics, with its series.
 const SHOWN: &str = "return [...document.querySelectorAll('[data-series]')]
@@ -152,6 +152,45 @@ fn what_the_page_shows_is_what_the_metrics_say() {
         browser
             .text("#events")
             .contains("cannot connect to upstream")
+    );
+}
+
+#[test]
+fn the_fleet_is_shown_as_the_metrics_say() {
+    let Some(browser) = Browser::start(Options::default()) else {
+        return;
+    };
+    if !RedisServer::is_installed("the page of a terminator that shares sessions") {
+        return;
+    }
+    let store = RedisServer::start();
+    let files = Files::new();
+    files.replace("secret", ticket_secret(3_600).as_bytes());
+    let (url, secret) = (store.url(), files.text("secret"));
+    let words = format!(
+        "--threads 1 --tickets off --fleet-sharing both --fleet {url} --fleet-secret {secret}"
+    );
+    let machines = [(); 2].map(|()| Terminator::demo(&words));
+    for machine in &machines {
+        machine.wait_for_metric("rekindle_fleet_store_up", 1);
+    }
+    machines[0].s_client("-tls1_2");
+    for machine in &machines {
+        machine.wait_for_metric("rekindle_cache_entries", 1);
+    }
+    browser.open(&format!("http://{}/", machines[1].admin));
+    let metrics = assert_equal(&browser, &machines[1]);
+    let shown = shown(&browser).into_iter();
+    let of_fleet = shown.filter(|(series, _)| series.starts_with("rekindle_fleet_"));
+    // Each but `store_up`, which is shown in words.
+    let counted = metrics
+        .keys()
+        .filter(|series| series.starts_with("rekindle_fleet_"));
+    assert_eq!(of_fleet.count(), counted.count() - 1);
+    let fleet = browser.text("#fleet");
+    assert!(
+        fleet.contains(&format!("Store: {url}, up since ")),
+        "{fleet}"
     );
 }
 

@@ -21,6 +21,7 @@ mod early_answers;
 mod early_data;
 mod endings;
 mod failed_reload;
+mod fleet;
 mod half_open;
 mod handover;
 mod held_tickets;

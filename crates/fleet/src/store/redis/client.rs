@@ -126,6 +126,12 @@ impl RedisStore {
         })
     }
 
+    /// The address without user and password.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.shown
+    }
+
     async fn connection(&self, patience: Duration) -> Result<RedisConnection, StoreError> {
         match &self.kind {
             Kind::Servers(servers) => primary(servers, patience).await,

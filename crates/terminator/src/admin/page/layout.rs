@@ -4,12 +4,12 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::figures::moment;
 use super::snapshot::Snapshot;
-use super::{cache, handshakes, keys, operator, peers, tickets};
+use super::{cache, fleet, handshakes, keys, operator, peers, tickets};
 
 /// A part of the page: the name of its place, its heading, and what makes it.
 type Section = (&'static str, &'static str, fn(&Snapshot) -> Markup);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("handshakes", "Handshakes", handshakes::rates),
     ("latency", "How long handshakes take", handshakes::latency),
     ("upstreams", "Upstreams", peers::upstreams),
@@ -21,11 +21,17 @@ const SECTIONS: [Section; 9] = [
     ),
     ("keys", "Ticket keys", keys::keys),
     ("cache", "Session cache", cache::cache),
+    (FLEET, "Fleet", fleet::fleet),
     ("certificates", "Certificates", peers::certificates),
     ("events", "What went wrong lately", operator::events),
 ];
 
+/// It is there only if sessions are shared.
+const FLEET: &str = "fleet";
+
 pub(in crate::admin) fn render(snapshot: &Snapshot) -> String {
+    let is_shown = |(id, ..): &&Section| *id != FLEET || snapshot.fleet.is_some();
+    let sections: Vec<&Section> = SECTIONS.iter().filter(is_shown).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -42,14 +48,14 @@ pub(in crate::admin) fn render(snapshot: &Snapshot) -> String {
                     }
                     nav aria-label="Sections" {
                         ul {
-                            @for (id, title, _) in SECTIONS {
+                            @for (id, title, _) in &sections {
                                 li { a href={ "#" (id) } { (title) } }
                             }
                         }
                     }
                 }
                 main #main {
-                    @for (id, title, content) in SECTIONS {
+                    @for (id, title, content) in &sections {
                         section id=(id) aria-labelledby={ (id) "-title" } {
                             h2 id={ (id) "-title" } { (title) }
                             div id={ (id) "-live" } data-live { (content(snapshot)) }

@@ -8,6 +8,7 @@ mod cache;
 mod chart;
 mod figures;
 mod files;
+mod fleet;
 mod handshakes;
 mod keys;
 mod layout;

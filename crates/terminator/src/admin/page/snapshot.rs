@@ -13,7 +13,7 @@ use crate::admin::history::{History, Rate, SPAN};
 use crate::admin::latency::LatencyCounts;
 use crate::admin::metrics::{HandshakeCount, Metrics};
 use crate::recent_events::{RecentEvent, RecentEvents};
-use crate::serve::{UpstreamStatus, Upstreams};
+use crate::serve::{FleetStatus, SharedFleet, UpstreamStatus, Upstreams};
 use crate::sizing::{Curve, ReuseEstimator};
 
 /// Times over which rates are told.
@@ -30,6 +30,8 @@ pub(crate) struct Observed {
     pub(crate) resumption: Resumption,
     pub(crate) reuse: Arc<ReuseEstimator>,
     pub(crate) upstreams: Arc<Upstreams>,
+    /// None: sessions are not shared.
+    pub(crate) fleet: Option<SharedFleet>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub(in crate::admin) struct Snapshot {
     pub(super) curve: Option<Curve>,
     pub(super) upstreams: Vec<UpstreamStatus>,
     pub(super) without_upstream: u64,
+    pub(super) fleet: Option<FleetStatus>,
     pub(super) certificates: Arc<[ServerCertificate]>,
     /// The latest first.
     pub(super) events: Vec<RecentEvent>,
@@ -107,6 +110,7 @@ impl Observed {
             curve: curve(&estimate.histogram.buckets(), &stats),
             upstreams: self.upstreams.statuses(),
             without_upstream: self.upstreams.exhausted(),
+            fleet: self.fleet.as_ref().map(SharedFleet::status),
             certificates: metrics.certificates(),
             events: RecentEvents::latest(),
         }

@@ -32,6 +32,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ticket-key-period", "1800"),
     ("ticket-key-max-age", "90000"),
     ("ticket-key-permissions", r#""refuse""#),
+    ("fleet", r#""rediss://user:password@store.example:6379""#),
+    ("fleet-secret", r#""fleet.secret""#),
+    ("fleet-sharing", r#""both""#),
+    ("fleet-ca", r#""store.pem""#),
+    ("fleet-cert", r#""fleet.pem""#),
+    ("fleet-key", r#""fleet.key""#),
     ("full-handshake-max-age", "86400"),
     ("session-id-context", r#""hex:00ff""#),
     ("unknown-names", r#""refuse""#),
@@ -422,4 +428,21 @@ fn a_reload_takes_the_file_as_it_is_now_under_the_same_flags() {
     fs::remove_file(site.file()).unwrap();
     let error = configuration.read().unwrap_err().to_string();
     assert!(error.contains("site.toml: No such file"), "{error}");
+}
+
+#[test]
+fn the_password_of_the_fleets_store_is_in_no_debug_output() {
+    let site = Site::new("demo = true\nfleet = 'redis://u:in-the-file@a'\nfleet-secret = 'x'\n");
+    for words in ["", "--fleet redis://u:on-the-command-line@a"] {
+        let configuration = site.configuration(words);
+        let (settings, tickets) = configuration.read().unwrap();
+        assert!(settings.fleet().unwrap().url.as_str().contains("@a"));
+        let shown = format!(
+            "{configuration:?} {settings:?} {tickets:?} {:?}",
+            settings.fleet()
+        );
+        for password in ["in-the-file", "on-the-command-line"] {
+            assert!(!shown.contains(password), "{shown}");
+        }
+    }
 }

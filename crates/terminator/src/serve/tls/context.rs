@@ -8,6 +8,7 @@ use rekindle::openssl::Resumption;
 use rekindle::resume::Scope;
 
 use super::client_auth::ClientAuth;
+use super::fetch::SessionFetch;
 use super::identity::Identity;
 use super::lists::{CipherSuites, Ciphers, Groups};
 use super::session_id_context::SessionIdContext;
@@ -17,6 +18,8 @@ use crate::error::TlsError;
 #[derive(Debug, Clone)]
 pub(crate) struct ContextSettings {
     pub(crate) resumption: Resumption,
+    /// Looks for sessions that are not in the cache.
+    pub(crate) session_fetch: Option<SessionFetch>,
     /// What sessions belong to, as other servers call it.
     pub(crate) session_id_context: Option<SessionIdContext>,
     pub(crate) groups: Groups,

@@ -164,7 +164,7 @@ fn load_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
 }
 
 /// The whole of a file that has at most `largest` bytes.
-pub(super) fn read(
+pub(in crate::serve) fn read(
     what: &'static str,
     path: &Path,
     largest: u64,
@@ -187,7 +187,11 @@ pub(super) fn read(
     })
 }
 
-pub(super) fn bad(what: &'static str, path: &Path, reason: impl Into<String>) -> IdentityError {
+pub(in crate::serve) fn bad(
+    what: &'static str,
+    path: &Path,
+    reason: impl Into<String>,
+) -> IdentityError {
     IdentityError::Parse {
         what,
         path: path.into(),

@@ -6,6 +6,7 @@
 
 mod client_auth;
 mod context;
+mod fetch;
 mod handshake;
 mod identity;
 mod lists;
@@ -18,8 +19,10 @@ mod validity;
 
 pub(crate) use self::client_auth::ClientAuth;
 pub(crate) use self::context::ContextSettings;
+pub(crate) use self::fetch::SessionFetch;
 pub(crate) use self::handshake::{HandshakeError, handshake_kind};
 pub(crate) use self::identity::{Identity, IdentityFiles, hex};
+pub(super) use self::identity::{bad as bad_file, read as read_file};
 pub(crate) use self::lists::{CipherSuites, Ciphers, Groups};
 pub(crate) use self::session_id_context::SessionIdContext;
 pub(crate) use self::sites::Sites;

@@ -10,6 +10,7 @@ use rekindle::openssl::client_hello_server_name;
 use rekindle::resume::Scope;
 
 use super::context::ContextSettings;
+use super::fetch::SessionFetch;
 use super::identity::Identity;
 use super::names::{NameTable, certificates_by_name, first_own_name, names_of};
 use crate::error::TlsError;
@@ -34,12 +35,15 @@ struct Choice {
     /// Whether a client that asks for another name, or for none, is refused. Otherwise it gets the
     /// first certificate.
     refuse_unknown: bool,
+    /// Of the first certificate.
+    first_scope: Scope,
+    fetch: Option<SessionFetch>,
 }
 
 #[derive(Debug, Clone)]
 enum Site {
     First,
-    Other(SslContext),
+    Other(SslContext, Scope),
 }
 
 /// The kind of a certificate's key: a context holds one certificate of each.
@@ -66,8 +70,9 @@ impl Sites {
             };
             settings.context(&identities, name)
         };
-        let (mut front, scope) = make(&first)?;
-        let mut scopes = vec![scope];
+        let (mut front, first_scope) = make(&first)?;
+        let mut scopes = vec![first_scope];
+        let fetch = &settings.session_fetch;
         let mut sites = BTreeMap::from([(first, Site::First)]);
         let mut names = Vec::with_capacity(by_name.len());
         for (name, places) in &by_name {
@@ -78,21 +83,20 @@ impl Sites {
                     let own = by_name.iter().filter(|(_, others)| *others == places);
                     stay_within(&mut builder, own.map(|(name, _)| (name.clone(), ())));
                     scopes.push(scope);
-                    free.insert(Site::Other(builder.build().into_context()))
-                        .clone()
+                    let context = builder.build().into_context();
+                    free.insert(Site::Other(context, scope)).clone()
                 }
             };
             names.push((name.clone(), site));
         }
-        if !is_only_one || refuse_unknown {
-            let names = NameTable::new(names);
-            choose_by_name(
-                &mut front,
-                Choice {
-                    names,
-                    refuse_unknown,
-                },
-            );
+        if !is_only_one || refuse_unknown || fetch.is_some() {
+            let choice = Choice {
+                names: NameTable::new(names),
+                refuse_unknown,
+                first_scope,
+                fetch: fetch.clone(),
+            };
+            choose_by_name(&mut front, choice);
         }
         Ok(Self {
             first: front.build().into_context(),
@@ -114,24 +118,27 @@ impl Sites {
 fn choose_by_name(front: &mut SslAcceptorBuilder, choice: Choice) {
     front.set_client_hello_callback(move |ssl, alert| {
         let name = client_hello_server_name(ssl);
-        match (
+        let scope = match (
             name.and_then(|name| choice.names.find(name)),
             choice.refuse_unknown,
         ) {
-            (Some(Site::Other(context)), _) => ssl.set_ssl_context(context)?,
-            (Some(Site::First), _) | (None, false) => {}
+            (Some(Site::Other(context, scope)), _) => {
+                ssl.set_ssl_context(context)?;
+                scope
+            }
+            (Some(Site::First), _) | (None, false) => &choice.first_scope,
             (None, true) => {
                 *alert = SslAlert::UNRECOGNIZED_NAME;
                 return Err(openssl::error::ErrorStack::get());
             }
-        }
-        Ok(ClientHelloResponse::SUCCESS)
+        };
+        SessionFetch::on_client_hello(choice.fetch.as_ref(), ssl, scope)
     });
 }
 
-/// After a HelloRetryRequest OpenSSL asks the context that the first ClientHello has chosen. The
-/// second one has the same name (RFC 8446, section 4.1.2): another would reach this site in the
-/// place of its own, or of a refusal.
+/// After a fetch, and after a HelloRetryRequest, OpenSSL asks the context that the first call has
+/// chosen. A second ClientHello has the same name (RFC 8446, section 4.1.2): another would reach
+/// this site in the place of its own, or of a refusal.
 fn stay_within(site: &mut SslAcceptorBuilder, names: impl Iterator<Item = (String, ())>) {
     let names = NameTable::new(names);
     site.set_client_hello_callback(move |ssl, alert| {

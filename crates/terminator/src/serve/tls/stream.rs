@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
+use super::fetch::FetchWait;
 use super::handshake::HandshakeError;
 use super::sites::Sites;
 use crate::serve::client_socket::ClientSocket;
@@ -28,6 +29,7 @@ use crate::serve::shared_buffer::with_shared_buffer;
 pub(crate) struct TlsStream {
     stream: SslStream<ClientSocket>,
     stage: Stage,
+    fetch: FetchWait,
     /// Bytes before the end of the handshake wait to be written. OpenSSL cannot write anything else
     /// before them.
     must_write: bool,
@@ -52,6 +54,7 @@ impl TlsStream {
         Ok(Self {
             stream: SslStream::new(ssl, socket)?,
             stage: Stage::Handshake,
+            fetch: FetchWait::default(),
             must_write: false,
             gives_way: false,
         })
@@ -80,7 +83,7 @@ impl TlsStream {
     /// waits for nothing in them: they are held.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HandshakeError>> {
         self.socket().hold();
-        let accepted = self.stream().poll_accept(cx);
+        let accepted = self.poll_fetching(cx, |stream, cx| stream.poll_accept(cx));
         self.socket().release();
         if matches!(accepted, Poll::Ready(Ok(())))
             && self.ssl().version2() == Some(SslVersion::TLS1_3)
@@ -96,12 +99,34 @@ impl TlsStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Takes a step of the handshake in which OpenSSL reads a ClientHello. It may have to wait for
+    /// a session that is fetched, and is taken again then.
+    fn poll_fetching<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut step: impl FnMut(
+            Pin<&mut SslStream<ClientSocket>>,
+            &mut Context<'_>,
+        ) -> Poll<Result<T, openssl::ssl::Error>>,
+    ) -> Poll<Result<T, openssl::ssl::Error>> {
+        loop {
+            ready!(self.fetch.poll(cx));
+            let taken = step(self.stream(), cx);
+            if !self.fetch.begins(&taken, self.stream.ssl()) {
+                return taken;
+            }
+        }
+    }
+
     /// Runs the handshake to its end or, if the client sends early data, as far as the first of
     /// them, which are returned. In that case reading and writing go on with the handshake.
     pub(crate) async fn accept_early(&mut self) -> Result<Vec<u8>, HandshakeError> {
         let early = poll_fn(|cx| {
             with_shared_buffer(|buffer| {
-                let read = ready!(self.stream().poll_read_early_data(cx, buffer));
+                let step = |stream: Pin<&mut SslStream<_>>, cx: &mut Context<'_>| {
+                    stream.poll_read_early_data(cx, buffer)
+                };
+                let read = ready!(self.poll_fetching(cx, step));
                 Poll::Ready(read.map(|read| buffer[..read].to_vec()))
             })
         });

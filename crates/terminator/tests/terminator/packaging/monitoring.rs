@@ -9,21 +9,24 @@ use serde_json::Value;
 use super::prometheus::Prometheus;
 use super::selector::Selector;
 use super::{path, text};
-use crate::common::{Files, Terminator, eventually};
+use crate::common::{Files, Terminator, eventually, ticket_secret};
 
 const RULES: &str = "alerts.yml";
 const TESTS: &str = "alerts.test.yml";
 const DASHBOARD: &str = "grafana-dashboard.json";
 
 /// Terminators that differ in what they count: one before an upstream, with ticket keys of a file,
-/// and one with sessions in its cache.
+/// and one with sessions in its cache, of a fleet whose store it has not reached so far.
 fn terminators() -> ([Terminator; 2], Files) {
     let files = Files::with_certificate("monitoring");
     files.replace("tickets.key", &ticket_key());
     let keys = format!("--ticket-keys {}", files.text("tickets.key"));
+    files.replace("secret", ticket_secret(3_600).as_bytes());
+    let secret = files.text("secret");
+    let fleet = format!("--fleet redis://127.0.0.1:1 --fleet-secret {secret}");
     let terminators = [
         Terminator::proxy(echo(), &files, &keys),
-        Terminator::demo("--tickets off"),
+        Terminator::demo(&format!("--tickets off {fleet}")),
     ];
     for terminator in &terminators {
         terminator.s_client("-tls1_2 -reconnect");

@@ -1,0 +1,80 @@
+//! Sessions that are fetched in the middle of a handshake.
+
+use rekindle_test_servers::{Files, Visitor, s_client_get};
+
+use super::{KINDS, Meeting, PUBLISHED, fetches, reach_the_store, received, sessions_of};
+use crate::common::Terminator;
+use crate::common::told::reporter;
+
+#[test]
+fn a_session_is_fetched_when_a_client_comes_with_it() {
+    for (kind, tickets, resumed_by) in KINDS {
+        let Some(meeting) = Meeting::new() else {
+            return;
+        };
+        let words = format!("--tickets {tickets} --fleet-sharing fetch");
+        let [a, b] = meeting.machines(&words);
+        let client = Visitor::new(kind);
+        client.visit(a.address).expect_reused([false]);
+        a.wait_for_metric(PUBLISHED, sessions_of(kind));
+        for found in [1, 1] {
+            let printed = client.come_back(b.address);
+            printed.expect_reused([true]);
+            assert_eq!(printed.handshake(), resumed_by);
+            // The second time it is here.
+            assert_eq!(b.metric(&fetches("found")), found);
+        }
+        assert_eq!(received(&b), 0);
+        // Of one that no machine has, that is known within the deadline.
+        let stranger = Terminator::demo(&format!("--threads 1 --tickets {tickets}"));
+        let client = Visitor::new(kind);
+        client.visit(stranger.address);
+        client.come_back(b.address).expect_reused([false]);
+        let missed = b.metric(&fetches("missed")) + b.metric(&fetches("timeout"));
+        assert_eq!(missed, 1, "{kind}");
+    }
+}
+
+#[test]
+fn a_session_is_fetched_before_a_hello_retry_request() {
+    let Some(meeting) = Meeting::new() else {
+        return;
+    };
+    let words = "--tickets off --fleet-sharing fetch --groups secp384r1";
+    let [a, b] = meeting.machines(words);
+    let client = Visitor::new("-tls1_3 -groups X25519:secp384r1");
+    client.visit(a.address).expect_reused([false]);
+    a.wait_for_metric(PUBLISHED, 2);
+    client.come_back(b.address).expect_reused([true]);
+    assert_eq!(b.metric(&fetches("found")), 1);
+}
+
+/// With early data OpenSSL reads the ClientHello in another function. Machines take no early data
+/// of each other's sessions: the handshake goes on without.
+#[test]
+fn a_session_is_fetched_where_early_data_may_come() {
+    let Some(meeting) = Meeting::new() else {
+        return;
+    };
+    let files = &meeting.files;
+    let words = format!(
+        "--threads 1 --tickets off --proxy-protocol-out v2 --early-data 4096 \
+         --fleet-sharing fetch {}",
+        meeting.words()
+    );
+    let [a, b] = [(); 2].map(|()| Terminator::proxy(reporter(), files, &words));
+    reach_the_store(&[&a, &b]);
+    files.replace("early", b"GET /early HTTP/1.0\r\n");
+    let of_client = Files::new();
+    for (number, early) in (1..).zip([None, Some(files.text("early"))]) {
+        let session = of_client.text("session");
+        let words = format!("-tls1_3 -sess_out {session}");
+        s_client_get(a.address, &words).expect_reused([false]);
+        a.wait_for_metric(PUBLISHED, 2 * number);
+        let early = early.map_or_else(String::new, |file| format!("-early_data {file}"));
+        let printed = s_client_get(b.address, &format!("-tls1_3 -sess_in {session} {early}"));
+        printed.expect_reused([true]);
+        assert_eq!(printed.pages("early data"), ["false"], "{}", printed.0);
+        assert_eq!(b.metric(&fetches("found")), number);
+    }
+}
