@@ -49,9 +49,9 @@ mod removed;
 mod schedule;
 mod seal;
 mod sessions;
-pub mod store;
 #[cfg(all(test, feature = "rustls"))]
 mod simulation;
+pub mod store;
 mod tasks;
 
 pub use counters::FleetStats;

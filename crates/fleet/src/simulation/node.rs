@@ -1,6 +1,7 @@
 //! A machine of a fleet, with the real code for all but its tasks.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(super) struct Node {
     places: HashMap<String, Position>,
     backlog: Backlog,
     following: Vec<Stream>,
+    /// What `following` was made for.
+    known: Option<RangeInclusive<u64>>,
     pub(super) is_connected: bool,
     has_read_endings: bool,
     publishes: bool,
@@ -100,6 +103,7 @@ impl Node {
             places: HashMap::new(),
             backlog: Backlog::default(),
             following: Vec::new(),
+            known: None,
             is_connected: false,
             has_read_endings: false,
             publishes: false,
@@ -132,6 +136,7 @@ impl Node {
         (self.is_connected, self.has_read_endings) = (false, false);
         self.publishes = false;
         self.following.clear();
+        self.known = None;
     }
 
     /// Takes note of what has happened here.
@@ -210,6 +215,10 @@ impl Node {
     }
 
     fn choose(&mut self, store: &StoreModel) {
+        let periods = self.machine.open_periods();
+        if self.known.replace(periods.clone()) == Some(periods) {
+            return;
+        }
         let mut streams = self.machine.streams(&self.setup.scopes).unwrap_or_default();
         let replicates = self.setup.sharing.replicates();
         streams.retain(|stream| replicates || stream.content == Content::Endings);

@@ -109,7 +109,12 @@ impl StoreModel {
         self.values.clear();
     }
 
-    pub(super) fn read(&self, stream: &str, behind: Position, most: usize) -> Vec<(Position, Vec<u8>)> {
+    pub(super) fn read(
+        &self,
+        stream: &str,
+        behind: Position,
+        most: usize,
+    ) -> Vec<(Position, Vec<u8>)> {
         let stream = self.streams.get(stream).into_iter();
         let behind = (Bound::Excluded(behind), Bound::Unbounded);
         let entries = stream.flat_map(|stream| stream.entries.range(behind));
