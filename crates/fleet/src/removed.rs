@@ -288,7 +288,9 @@ mod tests {
     fn own_removals_are_told_again_when_the_store_has_lost_them() {
         let mut own = OwnRemovals::new(10);
         let [a, b, c] = [0, 1, 2].map(|n| removal(n, NOW + 1000));
-        [a, b, c].map(|removal| own.push(removal, NOW));
+        [a, b, c]
+            .into_iter()
+            .for_each(|removal| own.push(removal, NOW));
         own.told(2);
         assert_eq!(own.untold(9).collect::<Vec<_>>(), [c]);
         own.lost();

@@ -15,7 +15,7 @@ use super::LIFETIME;
 use super::clock::{MachineClock, unix_millis};
 use super::store::StoreModel;
 use crate::machine::{Content, Machine, Stream};
-use crate::outbox::{Batch, Event, Outbox, Sharing};
+use crate::outbox::{Batch, Ending, Event, Outbox, Sharing};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
@@ -75,7 +75,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(setup: &Setup, clock: Arc<MachineClock>, incarnation: u32) -> Self {
-        let cache = Cache::builder().capacity(64).clock(clock.clone());
+        let cache = Cache::builder().capacity(512).clock(clock.clone());
         let cache = Arc::new(cache.build().expect("it fits"));
         let ring = TicketRing::builder().clock(clock.clone()).build();
         let resumption = Resumption::builder()
@@ -185,9 +185,9 @@ impl Node {
     }
 
     fn look_for_loss(&mut self, store: &StoreModel) {
-        let has_lost = |(stream, position): &(String, Position)| {
-            let found = store.read_back(stream, *position, 1);
-            found.first().is_none_or(|(at, _)| at != position)
+        let has_lost = |(stream, ending): &(String, Ending)| {
+            let found = store.read_back(stream, ending.0, 1);
+            found.first() != Some(ending)
         };
         let now = self.machine.unix_time();
         if self.outbox.newest_endings(now).iter().any(has_lost) {
