@@ -9,7 +9,7 @@ use std::{fs, io};
 use clap::{FromArgMatches, Subcommand};
 
 use crate::record::{Record, Scale, about};
-use crate::{engine, handshake, hit_ratio, loopback, memory, report, rustls, tail, tickets};
+use crate::{engine, fleet, handshake, hit_ratio, loopback, memory, report, rustls, tail, tickets};
 
 /// What is run, and where the results go.
 #[derive(Clone, Debug, clap::Args)]
@@ -89,6 +89,8 @@ pub(crate) enum Part {
     Handshake(handshake::Options),
     /// Rekindle behind rustls's traits, beside what rustls brings along and orbit-rustls.
     Rustls(rustls::Options),
+    /// Machines that share their sessions over Redis: cost, lateness, share resumed, memory.
+    Fleet(fleet::Options),
     /// Real servers over loopback: handshakes, downloads, bursts, memory of idle connections.
     Loopback(loopback::Options),
 }
@@ -106,6 +108,8 @@ handshake | | --sessions 50000 --rounds 3 --millis 50 \
      | --sessions 200 --threads 2 --rounds 1 --millis 5
 rustls | | --sessions 256,20000 --threads 2 --handshake-threads 2 --rounds 3 --millis 30 \
      | --sessions 256 --threads 1 --handshake-threads 1 --writers 1 --rounds 1 --millis 2
+fleet | | --rounds 3 --handshakes 500 --clients 200 --sessions 10000 \
+     | --rounds 1 --handshakes 20 --clients 5 --sessions 200
 loopback | --millis 600 \
      | --sessions 256 --threads 1 --rounds 2 --millis 150 --idle 500 \
      | --clients 4 --sessions 8 --threads 1 --rounds 1 --millis 30 --downloads 4 \
@@ -138,6 +142,7 @@ impl Part {
             Self::Tickets(options) => ("tickets", Box::new(|r| tickets::run(options, r))),
             Self::Handshake(options) => ("handshake", Box::new(|r| handshake::run(options, r))),
             Self::Rustls(options) => ("rustls", Box::new(|r| rustls::run(options, r))),
+            Self::Fleet(options) => ("fleet", Box::new(|r| fleet::run(options, r))),
             Self::Loopback(options) => ("loopback", Box::new(|r| loopback::run(options, r))),
         }
     }

@@ -4,6 +4,7 @@
 
 mod all;
 mod engine;
+mod fleet;
 mod handshake;
 mod hit_ratio;
 mod loopback;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Fleet {
     shared: Arc<Shared>,
     requests: Option<mpsc::Sender<Request>>,
     deadline: Duration,
-    ended: std_mpsc::Receiver<()>,
+    ended: Mutex<std_mpsc::Receiver<()>>,
 }
 
 /// Configures a [`Fleet`].
@@ -152,14 +152,17 @@ impl Fleet {
     /// What was shared so far.
     #[must_use]
     pub fn stats(&self) -> FleetStats {
-        self.shared.machine.counters.stats()
+        let mut stats = self.shared.machine.counters.stats();
+        stats.waiting += self.shared.queue.len() as u64;
+        stats
     }
 
-    /// Ends it, once the store has what waits, but within `limit`.
-    pub fn close(self, limit: Duration) {
+    /// Ends the sharing once the store has what waits, but within `limit`.
+    pub fn close(&self, limit: Duration) {
         self.shared.stop.ask();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         // An error says that the thread has ended.
-        let _ = self.ended.recv_timeout(limit);
+        let _ = ended.recv_timeout(limit);
     }
 }
 
@@ -274,7 +277,7 @@ impl FleetBuilder {
             shared,
             requests,
             deadline: self.fetch_deadline,
-            ended,
+            ended: Mutex::new(ended),
         })
     }
 }

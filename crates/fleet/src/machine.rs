@@ -1,9 +1,11 @@
 //! One machine of a fleet, without its connections: what it makes of what it is told.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::RandomState;
 use rekindle::resume::Scope;
 use rekindle::tickets::SecretError;
 use rekindle::{SessionId, Time};
@@ -32,6 +34,7 @@ pub(crate) struct State {
     pub(crate) schedule: Schedule,
     pub(crate) sealer: Sealer,
     pub(crate) removed: Removed,
+    streams: HashMap<(u64, Content), Arc<Stream>, RandomState>,
 }
 
 /// What a stream has.
@@ -66,6 +69,7 @@ impl Machine {
                 schedule,
                 sealer,
                 removed: Removed::new(tombstones),
+                streams: HashMap::default(),
             }),
         }
     }
@@ -81,6 +85,9 @@ impl Machine {
     /// Takes what a stream has said.
     pub(crate) fn receive(&self, stream: &Stream, sealed: &[u8], is_old: bool) {
         let mut state = self.state();
+        if state.sealer.is_own(sealed) {
+            return;
+        }
         let Ok(keys) = state.schedule.keys(stream.period) else {
             return count(&self.counters.refused_forged);
         };
@@ -223,6 +230,7 @@ impl Machine {
         state.schedule.forget_before(now);
         let oldest = *state.schedule.open_periods(now).start();
         state.sealer.forget_before(oldest);
+        state.streams.retain(|(period, _), _| *period >= oldest);
         state.removed.forget_what_ended(seconds(now));
         set(&self.counters.tombstones, state.removed.len() as u64);
     }
@@ -239,24 +247,16 @@ impl Machine {
     /// # Errors
     ///
     /// As [`Schedule::keys`].
-    pub(crate) fn streams(&self, scopes: &[Scope]) -> Result<Vec<Stream>, SecretError> {
+    pub(crate) fn streams(&self, scopes: &[Scope]) -> Result<Vec<Arc<Stream>>, SecretError> {
         let now = self.unix_time();
         let mut state = self.state();
         let mut streams = Vec::new();
-        let periods = state.schedule.open_periods(now).rev();
-        let mut all = Vec::new();
-        for period in periods {
-            all.push((period, state.schedule.keys(period)?));
-        }
-        streams.extend(
-            all.iter()
-                .map(|(period, keys)| Stream::endings(*period, keys)),
-        );
-        for (period, keys) in &all {
-            let of_scopes = scopes
-                .iter()
-                .map(|scope| Stream::sessions(*period, keys, scope));
-            streams.extend(of_scopes);
+        let of_scopes = scopes.iter().map(|scope| Content::Sessions(*scope));
+        let periods = state.schedule.open_periods(now);
+        for content in std::iter::once(Content::Endings).chain(of_scopes) {
+            for period in periods.clone().rev() {
+                streams.push(state.stream(period, content)?);
+            }
         }
         Ok(streams)
     }
@@ -278,25 +278,40 @@ impl Machine {
     }
 }
 
-impl Stream {
-    pub(crate) fn endings(period: u64, keys: &PeriodKeys) -> Self {
-        let name = keys.name(&[b"endings"]);
-        Self {
-            name: stream_name(GROUP_OF_ENDINGS, 'e', &name),
-            period,
-            content: Content::Endings,
-            group: GROUP_OF_ENDINGS,
+impl State {
+    /// The stream of a period.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schedule::keys`].
+    pub(crate) fn stream(
+        &mut self,
+        period: u64,
+        content: Content,
+    ) -> Result<Arc<Stream>, SecretError> {
+        if let Some(stream) = self.streams.get(&(period, content)) {
+            return Ok(Arc::clone(stream));
         }
+        let stream = Arc::new(Stream::new(period, &*self.schedule.keys(period)?, content));
+        self.streams.insert((period, content), Arc::clone(&stream));
+        Ok(stream)
     }
+}
 
-    pub(crate) fn sessions(period: u64, keys: &PeriodKeys, scope: &Scope) -> Self {
-        let name = keys.name(&[b"sessions", scope.as_bytes()]);
+impl Stream {
+    fn new(period: u64, keys: &PeriodKeys, content: Content) -> Self {
         // The same in all periods.
-        let group = scope.as_bytes()[0] % GROUPS;
+        let (group, kind, name) = match &content {
+            Content::Endings => (GROUP_OF_ENDINGS, 'e', keys.name(&[b"endings"])),
+            Content::Sessions(scope) => {
+                let scope = scope.as_bytes();
+                (scope[0] % GROUPS, 's', keys.name(&[b"sessions", scope]))
+            }
+        };
         Self {
-            name: stream_name(group, 's', &name),
+            name: stream_name(group, kind, &name),
             period,
-            content: Content::Sessions(*scope),
+            content,
             group,
         }
     }

@@ -53,13 +53,15 @@ pub(crate) fn seconds(time: Duration) -> u32 {
 }
 
 impl Message {
-    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let room = match self {
+    /// No fewer bytes than it has.
+    pub(crate) fn most_bytes(&self) -> usize {
+        match self {
             Self::Session(session) => session.encoded.len() + 64,
-            _ => 64,
-        };
-        // Never grows: a vector that does leaves a copy of the secret behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(room));
+            Self::Removal(_) | Self::Revocation { .. } => 64,
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Session(Session {
                 id,
@@ -77,13 +79,13 @@ impl Message {
                 // OpenSSL's encoding has the id in it.
                 let place = place_of(encoded, id.as_bytes());
                 out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
-                put_id(&mut out, id, place.is_none());
+                put_id(out, id, place.is_none());
                 out.extend_from_slice(encoded);
             }
             Self::Removal(Removal { id, end }) => {
                 out.push(REMOVAL);
                 out.extend_from_slice(&end.to_be_bytes());
-                put_id(&mut out, id, true);
+                put_id(out, id, true);
             }
             Self::Revocation { scope, until } => {
                 out.push(REVOCATION);
@@ -92,10 +94,9 @@ impl Message {
                 out.extend_from_slice(scope.as_ref().map_or(&[][..], |scope| &scope[..]));
             }
         }
-        out
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) has written. What follows from a machine with the
+    /// Reads what [`write`](Self::write) has written. What follows from a machine with the
     /// secret, but perhaps of another version of this program.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
@@ -176,6 +177,12 @@ mod tests {
         })
     }
 
+    fn written(message: &Message) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(message.most_bytes());
+        message.write(&mut bytes);
+        bytes
+    }
+
     fn all() -> Vec<Message> {
         let mut all = Vec::new();
         let (id, longest) = ([7; 32], [9; MAX_SESSION]);
@@ -199,7 +206,7 @@ mod tests {
     #[test]
     fn a_message_is_read_as_it_was_written() {
         for message in all() {
-            assert!(Message::parse(&message.to_bytes()) == Some(message));
+            assert!(Message::parse(&written(&message)) == Some(message));
         }
     }
 
@@ -207,7 +214,7 @@ mod tests {
     fn an_id_that_is_in_the_encoding_is_not_sent_twice() {
         let id = [7; 32];
         let within = [&b"der"[..], &[32], &id].concat();
-        let len = |encoded: &[u8]| session(&id, encoded, TlsLibrary::OpenSsl).to_bytes().len();
+        let len = |encoded: &[u8]| written(&session(&id, encoded, TlsLibrary::OpenSsl)).len();
         assert_eq!(len(&within), 11 + within.len());
         // Of another length, or too far behind to say where.
         assert_eq!(len(&within[..35]), 11 + 33 + 35);
@@ -216,13 +223,13 @@ mod tests {
         let last = [&[0; 65_534][..], &[32], &id].concat();
         assert_eq!(len(&last), 11 + last.len());
         let message = session(&id, &last, TlsLibrary::OpenSsl);
-        assert!(Message::parse(&message.to_bytes()) == Some(message));
+        assert!(Message::parse(&written(&message)) == Some(message));
     }
 
     #[test]
     fn the_vector_never_grows() {
         for message in all() {
-            let bytes = message.to_bytes();
+            let bytes = written(&message);
             let room = match &message {
                 Message::Session(session) => session.encoded.len() + 64,
                 _ => 64,
@@ -237,7 +244,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_or_goes_on_is_another_message_or_none() {
         for message in all() {
-            let bytes = message.to_bytes();
+            let bytes = written(&message);
             for len in (0..bytes.len())
                 .take(200)
                 .chain(bytes.len().saturating_sub(3)..bytes.len())
@@ -258,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_id_that_none_can_have_is_no_message() {
-        let mut bytes = session(&[7; 32], b"", TlsLibrary::Rustls).to_bytes();
+        let mut bytes = written(&session(&[7; 32], b"", TlsLibrary::Rustls));
         for len in [0, 33, 255] {
             bytes[11] = len;
             assert!(Message::parse(&bytes).is_none());

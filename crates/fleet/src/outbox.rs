@@ -8,11 +8,11 @@ use rekindle::resume::{Scope, TlsLibrary};
 use rekindle::{SessionId, Time};
 use zeroize::Zeroizing;
 
-use crate::counters::{add, count};
-use crate::machine::{Machine, State, Stream, entry_bound_to, entry_name, periods_around};
+use crate::counters::count;
+use crate::machine::{Content, Machine, State, entry_bound_to, entry_name, periods_around};
 use crate::message::{Message, Removal, Session, seconds};
 use crate::removed::{OwnRemovals, Verdict};
-use crate::schedule::{PeriodKeys, SKEW};
+use crate::schedule::SKEW;
 use crate::seal::Kind;
 use crate::store::{Position, Refusal, Write};
 
@@ -66,7 +66,7 @@ pub(crate) enum Event {
 /// What waits to be told, in this order: removals, revocations, sessions.
 pub(crate) struct Outbox {
     sharing: Sharing,
-    sessions: VecDeque<(Scope, Session)>,
+    sessions: VecDeque<Waiting>,
     most_sessions: usize,
     removals: OwnRemovals,
     /// Until when sessions are revoked, and whether the store has it.
@@ -77,6 +77,20 @@ pub(crate) struct Outbox {
 
 /// Where an ending stands, and its value: a replica that takes over may give the place to another.
 pub(crate) type Ending = (Position, Vec<u8>);
+
+/// A session that waits, and how often a connection broke that it was written to.
+#[derive(Clone, PartialEq)]
+struct Waiting {
+    scope: Scope,
+    id: SessionId,
+    end: u32,
+    since: u32,
+    message: Message,
+    failures: u8,
+}
+
+/// A session is lost with the second connection that breaks: it may be what breaks it.
+const MOST_FAILURES: u8 = 2;
 
 /// What is written at once, and what each write is of.
 #[derive(Default)]
@@ -89,7 +103,7 @@ pub(crate) struct Batch {
 enum Item {
     Removal,
     Revocation(Option<Scope>, Duration),
-    Session,
+    Session(Waiting),
 }
 
 impl Outbox {
@@ -120,19 +134,26 @@ impl Outbox {
                 library,
                 expires_at,
             } => {
-                let session = Session {
-                    id,
-                    end: end(expires_at),
-                    // By then it had not been removed: what is removed later is so everywhere.
-                    since: seconds(unix),
-                    encoded,
-                    library,
-                };
+                // By then it had not been removed: what is removed later is so everywhere.
+                let (end, since) = (end(expires_at), seconds(unix));
                 if self.sessions.len() >= self.most_sessions {
                     count(&machine.counters.dropped_store_down);
                     self.sessions.pop_front();
                 }
-                self.sessions.push_back((scope, session));
+                self.sessions.push_back(Waiting {
+                    scope,
+                    id,
+                    end,
+                    since,
+                    message: Message::Session(Session {
+                        id,
+                        end,
+                        since,
+                        encoded,
+                        library,
+                    }),
+                    failures: 0,
+                });
             }
             Event::Removed { id, expires_at } => {
                 // The second in which it ends is not over.
@@ -236,17 +257,17 @@ impl Outbox {
             }
         }
         while batch.items.len() < BATCH
-            && let Some((scope, session)) = self.sessions.pop_front()
+            && let Some(waiting) = self.sessions.pop_front()
         {
-            let ends = Duration::from_secs(session.end.into());
             // Removed while it waited, perhaps, or over.
-            if state.removed.judge(&session.id, session.since) != Verdict::Accepted || ends <= now {
+            let verdict = state.removed.judge(&waiting.id, waiting.since);
+            if verdict != Verdict::Accepted || waiting.end <= seconds(now) {
                 continue;
             }
-            let writes = session_writes(&mut state, (&scope, session), now, self.sharing);
+            let writes = session_writes(&mut state, &waiting, now, self.sharing);
             match writes.is_empty() {
                 true => count(&machine.counters.dropped_refused),
-                false => batch.add(Item::Session, writes),
+                false => batch.add(Item::Session(waiting), writes),
             }
         }
         batch
@@ -257,27 +278,23 @@ impl Outbox {
     pub(crate) fn told(
         &mut self,
         machine: &Machine,
-        batch: &Batch,
+        batch: Batch,
         results: Option<Vec<Result<Position, Refusal>>>,
     ) -> bool {
         let counters = &machine.counters;
         let is_whole = |results: &Vec<_>| results.len() == batch.writes.len();
         let Some(results) = results.filter(is_whole) else {
-            let sessions = batch
-                .items
-                .iter()
-                .filter(|(item, _)| *item == Item::Session);
-            add(&counters.dropped_store_down, sessions.count());
+            self.broke(machine, batch);
             return false;
         };
         let (now, longest) = (machine.unix_time(), machine.state().schedule.lifetime());
         let (mut results, mut in_order) = (results.into_iter(), true);
         let mut all_endings = true;
         let mut writes = batch.writes.iter();
-        for (item, number) in &batch.items {
+        for (item, number) in batch.items {
             let mut refused = None;
-            for (write, result) in writes.by_ref().zip(results.by_ref()).take(*number) {
-                match (result, write, item) {
+            for (write, result) in writes.by_ref().zip(results.by_ref()).take(number) {
+                match (result, write, &item) {
                     (
                         Ok(position),
                         Write::Append {
@@ -306,20 +323,35 @@ impl Outbox {
                 // Those behind it are told again with it.
                 (Item::Removal, _) => (in_order, all_endings) = (false, false),
                 (Item::Revocation(scope, until), None) => {
-                    if let Some(known) = self.revocations.get_mut(scope)
-                        && known.0 == *until
+                    if let Some(known) = self.revocations.get_mut(&scope)
+                        && known.0 == until
                     {
                         known.1 = true;
                     }
                     count(&counters.endings_published);
                 }
-                (Item::Session, None) => count(&counters.published),
-                (Item::Session, Some(Refusal::Full)) => count(&counters.dropped_store_full),
-                (Item::Session, Some(_)) => count(&counters.dropped_refused),
+                (Item::Session(_), None) => count(&counters.published),
+                (Item::Session(_), Some(Refusal::Full)) => count(&counters.dropped_store_full),
+                (Item::Session(_), Some(_)) => count(&counters.dropped_refused),
                 (Item::Revocation(..), Some(_)) => all_endings = false,
             }
         }
         all_endings
+    }
+
+    /// The connection broke: the store may have a batch, or not. Sessions are written again, which
+    /// does no harm.
+    fn broke(&mut self, machine: &Machine, batch: Batch) {
+        for (item, _) in batch.items.into_iter().rev() {
+            if let Item::Session(mut waiting) = item {
+                waiting.failures += 1;
+                if waiting.failures < MOST_FAILURES && self.sessions.len() < self.most_sessions {
+                    self.sessions.push_front(waiting);
+                } else {
+                    count(&machine.counters.dropped_store_down);
+                }
+            }
+        }
     }
 }
 
@@ -342,14 +374,13 @@ fn append(
     (period, kind, bound_to): (u64, Kind, &[u8]),
     message: &Message,
     now: Duration,
-    stream: impl FnOnce(&PeriodKeys) -> Stream,
+    content: Content,
 ) -> Option<Write> {
     let keys = state.schedule.keys(period).ok()?;
-    let body = message.to_bytes();
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
     let oldest = now.saturating_sub(state.schedule.lifetime() + 2 * SKEW);
     Some(Write::Append {
-        stream: stream(&keys).name,
+        stream: state.stream(period, content).ok()?.name.clone(),
         value: value.ok()?,
         oldest: Position(millis(oldest), 0),
         ends_at: millis(state.schedule.end_of(period)),
@@ -363,8 +394,7 @@ fn put(
     (id, life): (&SessionId, Duration),
 ) -> Option<Write> {
     let keys = state.schedule.keys(period).ok()?;
-    let body = message.to_bytes();
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, &body);
+    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
     Some(Write::Put {
         key: entry_name(&keys, id),
         value: value.ok()?,
@@ -376,24 +406,31 @@ fn put(
 
 fn session_writes(
     state: &mut State,
-    (scope, session): (&Scope, Session),
+    waiting: &Waiting,
     now: Duration,
     sharing: Sharing,
 ) -> Vec<Write> {
-    let (id, ends) = (session.id, Duration::from_secs(session.end.into()));
+    let Waiting {
+        scope, id, message, ..
+    } = waiting;
+    let ends = Duration::from_secs(waiting.end.into());
     let period = state.schedule.period_of(ends, now);
-    let message = Message::Session(session);
     let mut writes = Vec::new();
     if sharing.replicates() {
         let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
-        let stream = |keys: &PeriodKeys| Stream::sessions(period, keys, scope);
-        writes.extend(append(state, of_scope, &message, now, stream));
+        writes.extend(append(
+            state,
+            of_scope,
+            message,
+            now,
+            Content::Sessions(*scope),
+        ));
     }
     if sharing.fetches() {
-        let bound_to = entry_bound_to(&id, scope);
+        let bound_to = entry_bound_to(id, scope);
         let life = ends.saturating_sub(now).min(state.schedule.lifetime());
         let of_id = (period, Kind::Entry, &bound_to[..]);
-        writes.extend(put(state, of_id, &message, (&id, life)));
+        writes.extend(put(state, of_id, message, (id, life)));
     }
     writes
 }
@@ -408,8 +445,7 @@ fn removal_writes(
     let message = Message::Removal(*removal);
     let period = state.schedule.period_of(ends, now);
     let of_all = (period, Kind::Ending, &[][..]);
-    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
-    let mut writes = Vec::from_iter(append(state, of_all, &message, now, stream));
+    let mut writes = Vec::from_iter(append(state, of_all, &message, now, Content::Endings));
     if sharing.fetches() {
         let life = ends.saturating_sub(now).min(state.schedule.lifetime()) + SKEW;
         for period in periods_around(&state.schedule, ends, now) {
@@ -431,8 +467,7 @@ fn revocation_writes(
     let scope = scope.map(|scope| *scope.as_bytes());
     let message = Message::Revocation { scope, until };
     let of_all = (period, Kind::Ending, &[][..]);
-    let stream = |keys: &PeriodKeys| Stream::endings(period, keys);
-    Vec::from_iter(append(state, of_all, &message, now, stream))
+    Vec::from_iter(append(state, of_all, &message, now, Content::Endings))
 }
 
 fn millis(time: Duration) -> u64 {

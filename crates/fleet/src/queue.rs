@@ -110,6 +110,10 @@ impl Queue {
             && !self.has_lost_endings.load(Ordering::Acquire)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.endings.len() + self.sessions.len()
+    }
+
     /// Waits for something to be pushed. Cancel safe.
     pub(crate) async fn wait(&self) {
         while self.is_empty() {

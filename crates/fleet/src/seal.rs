@@ -15,6 +15,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use ahash::RandomState;
 use zeroize::Zeroizing;
 
+use crate::message::Message;
 use crate::schedule::{Origin, PeriodKeys};
 
 const VERSION: u8 = 1;
@@ -71,7 +72,12 @@ impl Sealer {
         })
     }
 
-    /// Seals a body.
+    /// Whether a value was sealed here, by what it says itself.
+    pub(crate) fn is_own(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=ORIGIN) == Some(&self.origin)
+    }
+
+    /// Seals a message.
     ///
     /// # Errors
     ///
@@ -81,14 +87,15 @@ impl Sealer {
         (period, keys): (u64, &PeriodKeys),
         kind: Kind,
         bound_to: &[u8],
-        body: &[u8],
+        message: &Message,
     ) -> Result<Vec<u8>, getrandom::Error> {
         let nonce = self.nonce()?;
-        let mut out = Vec::with_capacity(HEAD + body.len() + TAG);
+        // Never grows: a vector that does leaves a copy of the secret behind.
+        let mut out = Vec::with_capacity(HEAD + message.most_bytes() + TAG);
         out.push(VERSION);
         out.extend_from_slice(&self.origin);
         out.extend_from_slice(&nonce);
-        out.extend_from_slice(body);
+        message.write(&mut out);
         let authenticated = authenticated(kind, &self.origin, bound_to);
         let cipher = self.ciphers.entry((period, self.origin));
         let cipher = cipher.or_insert_with(|| keys.cipher(&self.origin));
@@ -170,6 +177,17 @@ mod tests {
 
     const KINDS: [Kind; 4] = [Kind::Session, Kind::Ending, Kind::Entry, Kind::Gone];
 
+    fn message() -> Message {
+        let until = Duration::from_secs(1);
+        Message::Revocation { scope: None, until }
+    }
+
+    fn body() -> Vec<u8> {
+        let mut body = Vec::new();
+        message().write(&mut body);
+        body
+    }
+
     fn keys(seed: u8, period: u64) -> Arc<PeriodKeys> {
         let secret = <[u8; 32]>::from(sha2::Sha256::digest([seed]));
         let secret = TicketSecret::new(&secret, Duration::from_secs(3600), None).unwrap();
@@ -182,13 +200,13 @@ mod tests {
         let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
         let (now, next, foreign) = (keys(1, 7), keys(1, 8), keys(2, 7));
         for kind in KINDS {
-            let sealed = ours.seal((7, &now), kind, b"scope", b"body").unwrap();
+            let sealed = ours.seal((7, &now), kind, b"scope", &message()).unwrap();
             let mut opens = |(period, keys): (u64, &PeriodKeys), kind, bound_to: &[u8]| {
                 theirs.open((period, keys), kind, bound_to, &sealed)
             };
             assert_eq!(
                 **opens((7, &now), kind, b"scope").as_ref().unwrap(),
-                b"body"
+                &body()[..]
             );
             for other in KINDS {
                 assert_eq!(opens((7, &now), other, b"scope").is_ok(), other == kind);
@@ -199,7 +217,7 @@ mod tests {
             assert_eq!(opens((8, &next), kind, b"scope"), Err(Unopened::Forged));
         }
         let mut stranger = Sealer::new().unwrap();
-        let sealed = stranger.seal((7, &foreign), Kind::Entry, b"", b"body");
+        let sealed = stranger.seal((7, &foreign), Kind::Entry, b"", &message());
         let opened = theirs.open((7, &now), Kind::Entry, b"", &sealed.unwrap());
         assert_eq!(opened, Err(Unopened::Forged));
     }
@@ -209,7 +227,7 @@ mod tests {
         let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
         let keys = keys(1, 7);
         let sealed = ours
-            .seal((7, &keys), Kind::Session, b"scope", b"body")
+            .seal((7, &keys), Kind::Session, b"scope", &message())
             .unwrap();
         let mut open = |value: &[u8]| theirs.open((7, &keys), Kind::Session, b"scope", value);
         for bit in 0..8 * sealed.len() {
@@ -233,11 +251,11 @@ mod tests {
         let mut ours = Sealer::new().unwrap();
         let keys = keys(1, 7);
         for kind in KINDS {
-            let sealed = ours.seal((7, &keys), kind, b"", b"body").unwrap();
+            let sealed = ours.seal((7, &keys), kind, b"", &message()).unwrap();
             let opened = ours.open((7, &keys), kind, b"", &sealed);
             match kind {
                 Kind::Session | Kind::Ending => assert_eq!(opened, Err(Unopened::Own)),
-                Kind::Entry | Kind::Gone => assert_eq!(**opened.as_ref().unwrap(), b"body"),
+                Kind::Entry | Kind::Gone => assert_eq!(**opened.as_ref().unwrap(), &body()[..]),
             }
         }
     }
@@ -248,12 +266,12 @@ mod tests {
         let keys = keys(1, 7);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..1000 {
-            let sealed = ours.seal((7, &keys), Kind::Entry, b"", b"").unwrap();
+            let sealed = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
             assert!(seen.insert(sealed[1 + ORIGIN..HEAD].to_vec()));
         }
         // Values of strangers are given no place.
         for stranger in 0..2000_u64 {
-            let mut value = ours.seal((7, &keys), Kind::Entry, b"", b"").unwrap();
+            let mut value = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
             value[1..9].copy_from_slice(&stranger.to_be_bytes());
             assert!(ours.open((7, &keys), Kind::Entry, b"", &value).is_err());
         }

@@ -5,6 +5,7 @@ mod black_hole;
 mod client;
 mod files;
 mod process;
+mod redis;
 mod server;
 mod tcp;
 mod tls_client;
@@ -14,6 +15,7 @@ pub use black_hole::BlackHole;
 pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
 pub use files::{Files, TICKET_KEY, ticket_key};
 pub use process::Process;
+pub use redis::RedisServer;
 pub use rustix::process::Signal;
 pub use server::{
     APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,

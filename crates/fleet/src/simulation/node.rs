@@ -58,7 +58,7 @@ pub(super) struct Node {
     setup: Setup,
     places: HashMap<String, Position>,
     backlog: Backlog,
-    following: Vec<Stream>,
+    following: Vec<Arc<Stream>>,
     /// What `following` was made for.
     known: Option<RangeInclusive<u64>>,
     pub(super) is_connected: bool,
@@ -153,7 +153,7 @@ impl Node {
             self.publishes = false;
             if fate == Fate::Lost {
                 let batch = self.outbox.batch(&self.machine);
-                self.outbox.told(&self.machine, &batch, None);
+                self.outbox.told(&self.machine, batch, None);
             }
             return Vec::new();
         }
@@ -180,8 +180,9 @@ impl Node {
             store.late.push(batch.writes.clone());
         }
         self.publishes = results.is_some();
-        self.outbox.told(&self.machine, &batch, results);
-        batch.writes
+        let writes = batch.writes.clone();
+        self.outbox.told(&self.machine, batch, results);
+        writes
     }
 
     fn look_for_loss(&mut self, store: &StoreModel) {
@@ -196,7 +197,11 @@ impl Node {
     }
 
     /// One turn of `Follower::run`: up to `most` values of each stream. What they were.
-    pub(super) fn follow(&mut self, store: &StoreModel, most: usize) -> Vec<(Stream, Vec<u8>)> {
+    pub(super) fn follow(
+        &mut self,
+        store: &StoreModel,
+        most: usize,
+    ) -> Vec<(Arc<Stream>, Vec<u8>)> {
         if store.is_down {
             self.disconnect();
             return Vec::new();
@@ -205,7 +210,7 @@ impl Node {
         self.choose(store);
         let mut seen = Vec::new();
         if !self.has_read_endings {
-            let is_ending = |stream: &&Stream| stream.content == Content::Endings;
+            let is_ending = |stream: &&Arc<Stream>| stream.content == Content::Endings;
             let endings = self.following.iter().take_while(is_ending).count();
             while self.read(store, endings, 1000, &mut seen) {}
             self.has_read_endings = true;
@@ -232,7 +237,7 @@ impl Node {
         self.following = streams;
     }
 
-    fn begin(&mut self, store: &StoreModel, stream: &Stream) {
+    fn begin(&mut self, store: &StoreModel, stream: &Arc<Stream>) {
         let last = store.read_back(&stream.name, Position::END, 1);
         let end = last.first().map_or(Position::START, |(at, _)| *at);
         let from = begin_behind(self.places.get(&stream.name).copied(), end);
@@ -241,7 +246,7 @@ impl Node {
             Content::Sessions(_) => {
                 if end > from {
                     self.backlog.add(Gap {
-                        stream: stream.clone(),
+                        stream: Arc::clone(stream),
                         from,
                         up_to: end,
                     });
@@ -257,7 +262,7 @@ impl Node {
         store: &StoreModel,
         number: usize,
         most: usize,
-        seen: &mut Vec<(Stream, Vec<u8>)>,
+        seen: &mut Vec<(Arc<Stream>, Vec<u8>)>,
     ) -> bool {
         let mut any = false;
         for stream in &self.following[..number] {

@@ -33,7 +33,7 @@ pub(super) struct World {
     pub(super) lives: Vec<Life>,
     pub(super) revocations: Vec<Revoked>,
     /// All that was ever written, for a store that repeats it: with the streams.
-    heard: Vec<(Stream, Vec<u8>)>,
+    heard: Vec<(Arc<Stream>, Vec<u8>)>,
     /// What endings say, and which machine says it.
     labels: HashMap<Vec<u8>, (Message, (usize, u32))>,
     observer: (Schedule, Sealer),

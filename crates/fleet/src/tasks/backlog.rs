@@ -1,7 +1,7 @@
 //! What was said before this machine listened, and was not read yet.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
@@ -20,7 +20,7 @@ pub(crate) struct Backlog {
 /// A part of a stream behind `from`, up to `up_to`.
 #[derive(Clone, Debug)]
 pub(crate) struct Gap {
-    pub(crate) stream: Stream,
+    pub(crate) stream: Arc<Stream>,
     pub(crate) from: Position,
     pub(crate) up_to: Position,
 }

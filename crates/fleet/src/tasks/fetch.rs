@@ -1,6 +1,7 @@
 //! Fetches sessions that clients name and that are not here.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use ahash::RandomState;
 use rekindle::SessionId;
@@ -22,87 +23,149 @@ pub(crate) struct Request {
 
 pub(crate) type Requests = mpsc::Receiver<Request>;
 
-/// Those who wait, by the session that they wait for.
-type Waiting = HashMap<(SessionId, Scope), Vec<Request>, RandomState>;
+/// How long after each question the store is asked again: another machine may have made the session
+/// just now.
+const AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(4)];
+
+/// Sessions that are waited for.
+const MOST_WAITING: usize = 4096;
+
+/// Sessions that are waited for, and by whom.
+type Waiting = HashMap<(SessionId, Scope), Wanted, RandomState>;
+
+struct Wanted {
+    requests: Vec<Request>,
+    asked: usize,
+    next: Instant,
+}
 
 /// Answers requests until there are none to come.
 pub(crate) async fn fetch(shared: &Shared, requests: &mut Requests) {
     let mut connection = None;
     let mut waiting = Waiting::default();
-    while let Some(first) = requests.recv().await {
-        add(shared, &mut waiting, first);
-        while let Ok(request) = requests.try_recv() {
-            add(shared, &mut waiting, request);
-        }
-        let wanted: Vec<_> = waiting.keys().copied().collect();
-        if wanted.is_empty() {
+    loop {
+        let now = Instant::now();
+        let due = waiting.iter().filter(|(_, wanted)| wanted.next <= now);
+        let due: Vec<_> = due.map(|(key, _)| *key).collect();
+        if due.is_empty() {
+            if !more(shared, &mut waiting, requests).await {
+                return;
+            }
             continue;
         }
-        let asked = ask(shared, &mut connection, &wanted);
-        let answered = while_waiting(shared, asked, &wanted, &mut waiting, requests).await;
-        match answered {
+        let asked = ask(shared, &mut connection, &due);
+        let answered = while_asking(shared, asked, &mut waiting, requests).await;
+        match &answered {
             Ok(()) => shared.breaker.answered(),
             Err(error) => {
                 connection = None;
                 shared.breaker.failed();
                 if let Some(error) = error {
-                    shared.is_down(error);
+                    shared.is_down(error.clone());
                 }
             }
         }
-        for key in &wanted {
-            for request in waiting.remove(key).unwrap_or_default() {
-                answer(shared, request);
-            }
+        for key in &due {
+            settle(shared, &mut waiting, key, answered.is_ok());
         }
     }
 }
 
+/// Waits for a request, or for the time of one. Whether there may be more.
+async fn more(shared: &Shared, waiting: &mut Waiting, requests: &mut Requests) -> bool {
+    let next = waiting.values().map(|wanted| wanted.next);
+    let next = next.chain(deadlines(waiting)).min();
+    tokio::select! {
+        biased;
+        request = requests.recv() => match request {
+            Some(request) => add(shared, waiting, request),
+            None => return false,
+        },
+        () = until(next) => give_up_late(shared, waiting),
+    }
+    while let Ok(request) = requests.try_recv() {
+        add(shared, waiting, request);
+    }
+    true
+}
+
 /// Lets requests for the same sessions join, and answers those that have waited long enough.
-async fn while_waiting(
+async fn while_asking(
     shared: &Shared,
     asked: impl Future<Output = Result<(), Option<StoreError>>>,
-    wanted: &[(SessionId, Scope)],
     waiting: &mut Waiting,
     requests: &mut Requests,
 ) -> Result<(), Option<StoreError>> {
     let mut asked = std::pin::pin!(asked);
     loop {
-        let deadlines = waiting.values().flatten().map(|request| request.deadline);
-        let next = deadlines.min().unwrap_or_else(|| Instant::now() + PATIENCE);
+        let next = deadlines(waiting).min();
         tokio::select! {
             biased;
             answered = &mut asked => return answered,
-            Some(request) = requests.recv() => {
-                let is_wanted = wanted.contains(&(request.id, request.scope));
-                match is_wanted || waiting.len() < MOST_WAITING {
-                    true => add(shared, waiting, request),
-                    false => answer(shared, request),
-                }
-            }
-            () = sleep_until(next) => {
-                let now = Instant::now();
-                let late = |all| Vec::extract_if(all, .., |one: &mut Request| one.deadline <= now);
-                for request in waiting.values_mut().flat_map(late) {
-                    count(&shared.machine.counters.fetch_timeouts);
-                    shared.breaker.failed();
-                    let _ = request.answer.send(false);
-                }
-            }
+            Some(request) = requests.recv() => add(shared, waiting, request),
+            () = until(next) => give_up_late(shared, waiting),
         }
     }
 }
 
-/// Sessions that are waited for.
-const MOST_WAITING: usize = 4096;
+fn deadlines(waiting: &Waiting) -> impl Iterator<Item = Instant> {
+    let requests = waiting.values().flat_map(|wanted| &wanted.requests);
+    requests.map(|request| request.deadline)
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
 
 fn add(shared: &Shared, waiting: &mut Waiting, request: Request) {
+    let key = (request.id, request.scope);
     // It may have come meanwhile.
-    match shared.machine.sessions.contains(&request.id) {
-        true => answer(shared, request),
-        false => {
-            let key = (request.id, request.scope);
-            waiting.entry(key).or_default().push(request);
+    let is_there = shared.machine.sessions.contains(&request.id);
+    if is_there || (waiting.len() >= MOST_WAITING && !waiting.contains_key(&key)) {
+        return answer(shared, request);
+    }
+    let wanted = waiting.entry(key).or_insert_with(|| Wanted {
+        requests: Vec::new(),
+        asked: 0,
+        next: Instant::now(),
+    });
+    wanted.requests.push(request);
+}
+
+fn give_up_late(shared: &Shared, waiting: &mut Waiting) {
+    let now = Instant::now();
+    waiting.retain(|_, wanted| {
+        let is_late = |request: &mut Request| request.deadline <= now;
+        for request in wanted.requests.extract_if(.., is_late) {
+            count(&shared.machine.counters.fetch_timeouts);
+            // What the store has answered was not there: that is not its fault.
+            if wanted.asked == 0 {
+                shared.breaker.failed();
+            }
+            let _ = request.answer.send(false);
+        }
+        !wanted.requests.is_empty()
+    });
+}
+
+/// The store was asked: answers those who wait, or has it asked again.
+fn settle(shared: &Shared, waiting: &mut Waiting, key: &(SessionId, Scope), has_answered: bool) {
+    let Some(wanted) = waiting.get_mut(key) else {
+        return;
+    };
+    let again = AGAIN.get(wanted.asked).filter(|_| has_answered);
+    wanted.asked += 1;
+    match again {
+        Some(again) if !shared.machine.sessions.contains(&key.0) => {
+            wanted.next = Instant::now() + *again;
+        }
+        _ => {
+            let wanted = waiting.remove(key);
+            let requests = wanted.into_iter().flat_map(|wanted| wanted.requests);
+            requests.for_each(|request| answer(shared, request));
         }
     }
 }

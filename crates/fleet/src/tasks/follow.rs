@@ -20,6 +20,12 @@ use crate::store::{Connection, Position, StoreError};
 /// How long one call waits.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// Reads that bring something are this far apart, so that under load each brings more.
+const APART: Duration = Duration::from_millis(2);
+
+/// Values that are taken before other tasks have their turn.
+const AT_ONCE: usize = 100;
+
 /// The most values of a stream that one call reads.
 const MOST: usize = 1000;
 
@@ -58,7 +64,7 @@ struct Follower<'s> {
     group: Option<u8>,
     places: &'s mut Places,
     /// On this connection: endings first.
-    following: Vec<Stream>,
+    following: Vec<Arc<Stream>>,
     /// What `following` was made for.
     known: Option<(RangeInclusive<u64>, Arc<[Scope]>)>,
 }
@@ -77,7 +83,9 @@ impl Follower<'_> {
                 let _ = timeout(WAIT, scopes.changed()).await;
                 continue;
             }
-            self.read(connection, self.following.len(), WAIT).await?;
+            if self.read(connection, self.following.len(), WAIT).await? {
+                tokio::time::sleep(APART).await;
+            }
         }
     }
 
@@ -120,7 +128,7 @@ impl Follower<'_> {
     async fn begin(
         &mut self,
         connection: &mut dyn Connection,
-        stream: &Stream,
+        stream: &Arc<Stream>,
     ) -> Result<(), StoreError> {
         let last = connection.read_back(&stream.name, Position::END, 1).await?;
         let end = last.first().map_or(Position::START, |(at, _)| *at);
@@ -131,7 +139,7 @@ impl Follower<'_> {
             Content::Sessions(_) => {
                 if end > from {
                     self.shared.backlog.add(Gap {
-                        stream: stream.clone(),
+                        stream: Arc::clone(stream),
                         from,
                         up_to: end,
                     });
@@ -145,7 +153,7 @@ impl Follower<'_> {
 
     /// Reads the endings to their end, so that no session is inserted that one of them has ended.
     async fn read_endings(&mut self, connection: &mut dyn Connection) -> Result<(), StoreError> {
-        let is_ending = |stream: &&Stream| stream.content == Content::Endings;
+        let is_ending = |stream: &&Arc<Stream>| stream.content == Content::Endings;
         let endings = self.following.iter().take_while(is_ending).count();
         if endings == 0 || *self.shared.backlog.has_read_endings.borrow() {
             return Ok(());
@@ -163,7 +171,7 @@ impl Follower<'_> {
         wait: Duration,
     ) -> Result<bool, StoreError> {
         let streams = &self.following[..number];
-        let place = |stream: &Stream| self.places.get(&stream.name).copied();
+        let place = |stream: &Arc<Stream>| self.places.get(&stream.name).copied();
         let from: Vec<_> = (streams.iter())
             .map(|stream| (stream.name.clone(), place(stream).unwrap_or_default()))
             .collect();
@@ -177,11 +185,15 @@ impl Follower<'_> {
         for part in &parts {
             let stream = streams.get(part.stream);
             let stream = stream.ok_or(StoreError::Nonsense("a stream that was not asked for"))?;
-            for (at, value) in &part.values {
-                machine.receive(stream, value, false);
-                self.places.insert(stream.name.clone(), *at);
+            for values in part.values.chunks(AT_ONCE) {
+                for (_, value) in values {
+                    machine.receive(stream, value, false);
+                }
+                // The other tasks have their turn.
+                tokio::task::yield_now().await;
             }
             if let Some((at, _)) = part.values.last() {
+                self.places.insert(stream.name.clone(), *at);
                 note_lag(machine, *at);
             }
         }

@@ -15,7 +15,10 @@ use crate::store::{Connection, StoreError};
 
 /// Batches that follow each other closely begin this far apart, so that under load each carries
 /// several sessions.
-const APART: Duration = Duration::from_millis(1);
+const APART: Duration = Duration::from_millis(4);
+
+/// While the store is away, what has happened is taken note of this often.
+const NOTE_TAKING: Duration = Duration::from_millis(20);
 
 /// Between two looks at what time changes.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,7 +56,7 @@ async fn draining<T>(shared: &Shared, outbox: &mut Outbox, other: impl Future<Ou
         tokio::select! {
             biased;
             done = &mut other => return done,
-            () = shared.queue.wait() => drain(shared, outbox),
+            () = tokio::time::sleep(NOTE_TAKING) => drain(shared, outbox),
         }
     }
 }
@@ -106,8 +109,9 @@ async fn publish_on(
         }
         let batch = outbox.batch(&shared.machine);
         if batch.writes.is_empty() {
-            outbox.told(&shared.machine, &batch, Some(Vec::new()));
-            if batch.is_empty() && !outbox.is_empty() {
+            let is_empty = batch.is_empty();
+            outbox.told(&shared.machine, batch, Some(Vec::new()));
+            if is_empty && !outbox.is_empty() {
                 // There are no keys for it now, or no random bytes.
                 if shared.stop.is_asked() {
                     return Ok(());
@@ -121,7 +125,7 @@ async fn publish_on(
             Ok(results) => {
                 has_worked = true;
                 shared.is_up();
-                let is_told = outbox.told(&shared.machine, &batch, Some(results));
+                let is_told = outbox.told(&shared.machine, batch, Some(results));
                 if !is_told {
                     // The store has no room for endings: they wait.
                     if shared.stop.is_asked() {
@@ -131,7 +135,7 @@ async fn publish_on(
                 }
             }
             Err(error) => {
-                outbox.told(&shared.machine, &batch, None);
+                outbox.told(&shared.machine, batch, None);
                 return Err((error, has_worked));
             }
         }

@@ -1,26 +1,33 @@
 //! One machine of a fleet: a server in this process, with a cache of its own.
 
-use std::sync::LazyLock;
+use std::io::{Read, Write};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{SslContext, SslSession};
+use openssl::ssl::{ErrorCode, Ssl, SslContext, SslSession, SslStream};
 use rekindle::SessionId;
 use rekindle::openssl::Resumption;
 use rekindle::resume::Scope;
 use rekindle::tickets::TicketSecret;
 use rekindle_fleet::{Fleet, FleetBuilder, Store};
 
-use crate::common::{Client, Connection, Mechanism, server_builder};
+use crate::common::{Client, Connection, Mechanism, Pipe, server_builder, step};
 
 /// Long enough for a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
 pub(crate) struct Host {
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) resumption: Resumption,
-    pub(crate) server: SslContext,
+    server: SslContext,
+}
+
+/// A session that a client was given.
+pub(crate) struct Given {
+    pub(crate) id: SessionId,
+    pub(crate) session: SslSession,
 }
 
 pub(crate) fn scope() -> Scope {
@@ -46,9 +53,9 @@ impl Host {
         let resumption = Resumption::builder()
             .sessions(20_000)
             .session_timeout(LIFETIME)
-            .stateless_tickets(kind.stateless())
-            .build();
-        Self::of(resumption.expect("a resumption"), secret(), store, set)
+            .stateless_tickets(kind.stateless());
+        let resumption = resumption.build().expect("a resumption");
+        Self::of(resumption, secret(), store, set)
     }
 
     pub(crate) fn of(
@@ -57,34 +64,38 @@ impl Host {
         store: impl Store,
         set: impl FnOnce(FleetBuilder) -> FleetBuilder,
     ) -> Self {
-        let mut builder = server_builder(b"");
-        resumption
-            .install_scoped(&mut builder, &scope())
-            .expect("a context");
-        let fleet = Fleet::builder(secret, store)
-            .scopes([scope()])
-            .session_lifetime(LIFETIME);
+        let mut context = server_builder(b"");
+        let installed = resumption.install_scoped(&mut context, &scope());
+        installed.expect("a context");
+        let fleet = Fleet::builder(secret, store).scopes([scope()]);
+        let fleet = set(fleet.session_lifetime(LIFETIME));
+        let fleet = Arc::new(fleet.start(resumption.clone()).expect("a fleet"));
+        let asked = Arc::clone(&fleet);
+        context.set_client_hello_callback(move |ssl, _| asked.on_client_hello(ssl, &scope()));
         Self {
-            fleet: set(fleet).start(resumption.clone()).expect("a fleet"),
+            fleet,
             resumption,
-            server: builder.build(),
+            server: context.build(),
         }
     }
 
     /// A full handshake: the session that the client was given last.
     #[track_caller]
     pub(crate) fn connect(&self, client: &Client) -> Given {
-        let connection = client.connect(&self.server);
-        assert!(!connection.resumed());
-        self.given(client, &connection)
+        self.open(client).1
     }
 
-    pub(crate) fn given(&self, client: &Client, connection: &Connection) -> Given {
-        Given {
+    /// The same, with the connection.
+    #[track_caller]
+    pub(crate) fn open(&self, client: &Client) -> (Connection, Given) {
+        let connection = client.connect(&self.server);
+        assert!(!connection.resumed());
+        let given = Given {
             // Of TLS 1.3, the ticket is the id.
             id: SessionId::new(connection.session().id()).expect("an id"),
             session: client.session(),
-        }
+        };
+        (connection, given)
     }
 
     pub(crate) fn knows(&self, given: &Given) -> bool {
@@ -94,34 +105,69 @@ impl Host {
     /// Waits until it has the session.
     #[track_caller]
     pub(crate) fn waits_for(&self, given: &Given) {
-        let why = || format!("it does not come: {:?}", self.fleet.stats());
-        until(|| self.knows(given), why);
+        self.until(|| self.knows(given));
     }
 
     #[track_caller]
     pub(crate) fn waits_for_end_of(&self, given: &Given) {
-        let why = || format!("it stays: {:?}", self.fleet.stats());
-        until(|| !self.knows(given), why);
+        self.until(|| !self.knows(given));
+    }
+
+    /// Waits until the store has all sessions of this machine, which has no others.
+    #[track_caller]
+    pub(crate) fn has_told(&self) {
+        let sessions = self.resumption.cache().len() as u64;
+        self.until(|| self.fleet.stats().published >= sessions);
+    }
+
+    /// Waits for something that other threads do.
+    #[track_caller]
+    pub(crate) fn until(&self, mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !done() {
+            assert!(Instant::now() < deadline, "{:?}", self.fleet.stats());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// A client comes back with a session. Whether it resumes.
+    #[track_caller]
     pub(crate) fn resumes(&self, client: &Client, given: &Given) -> bool {
-        client.offer(&self.server, &given.session).resumed()
+        self.offer(client, given).resumed()
+    }
+
+    /// The same; the server waits for what is fetched.
+    #[track_caller]
+    pub(crate) fn offer(&self, client: &Client, given: &Given) -> Connection {
+        let client = client.new_connection(Some(&given.session), None);
+        let (near, far) = Pipe::pair();
+        let server = Ssl::new(&self.server).expect("a server");
+        let mut connection = Connection {
+            rude: false,
+            client: SslStream::new(client, near).expect("a client"),
+            server: SslStream::new(server, far).expect("a server"),
+        };
+        let (mut client_done, mut server_done) = (false, false);
+        while !(client_done && server_done) {
+            let Connection { client, server, .. } = &mut connection;
+            client_done = client_done || step(client.connect()).expect("a handshake");
+            server_done = server_done || {
+                match server.accept() {
+                    Err(error) if error.code() == ErrorCode::WANT_CLIENT_HELLO_CB => {
+                        wait(Fleet::awaited(server.ssl()).expect("something to wait for"));
+                        false
+                    }
+                    accepted => step(accepted).expect("a handshake"),
+                }
+            };
+        }
+        connection.server.write_all(b"!").expect("a pipe");
+        connection.client.read_exact(&mut [0]).expect("a pipe");
+        connection
     }
 }
 
-/// A session that a client was given.
-pub(crate) struct Given {
-    pub(crate) id: SessionId,
-    pub(crate) session: SslSession,
-}
-
-/// Waits for something that other threads do.
-#[track_caller]
-pub(crate) fn until(mut done: impl FnMut() -> bool, why: impl FnOnce() -> String) {
-    let deadline = Instant::now() + SOON;
-    while !done() {
-        assert!(Instant::now() < deadline, "{}", why());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+fn wait(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime").block_on(future);
 }

@@ -3,6 +3,9 @@
 
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+mod faults;
 mod host;
 mod servers;
+mod shapes;
 mod sharing;
+mod wire;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Pipeline, Value, cmd};
@@ -21,12 +22,40 @@ pub(super) enum RedisConnection {
 }
 
 impl RedisConnection {
-    async fn all(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+    /// The answers to some commands. Those that have the same place are carried out in order: in a
+    /// cluster, one call reaches one place only.
+    async fn all(&mut self, commands: Vec<(&[u8], Cmd)>) -> Result<Vec<Value>, StoreError> {
+        let number = commands.len();
         let answers = match self {
-            Self::Server(server) => pipeline.query_async(server).await,
-            Self::Cluster(cluster) => pipeline.query_async(cluster).await,
+            Self::Server(server) => {
+                let commands = commands.into_iter().map(|(_, command)| command);
+                answers_of(&pipeline(commands), server, number).await?
+            }
+            Self::Cluster(cluster) => {
+                let mut places: Vec<(&[u8], Vec<(usize, Cmd)>)> = Vec::new();
+                for (number, (place, command)) in commands.into_iter().enumerate() {
+                    match places.iter_mut().find(|(known, _)| *known == place) {
+                        Some((_, commands)) => commands.push((number, command)),
+                        None => places.push((place, vec![(number, command)])),
+                    }
+                }
+                let ask = places.into_iter().map(|(_, commands)| {
+                    let mut cluster = cluster.clone();
+                    async move {
+                        let (numbers, commands): (Vec<usize>, Vec<Cmd>) =
+                            commands.into_iter().unzip();
+                        let pipeline = pipeline(commands);
+                        let answers = answers_of(&pipeline, &mut cluster, numbers.len()).await?;
+                        Ok(numbers.into_iter().zip(answers))
+                    }
+                });
+                let answered = try_join_all(ask).await?;
+                let mut answers: Vec<_> = answered.into_iter().flatten().collect();
+                answers.sort_by_key(|(number, _)| *number);
+                answers.into_iter().map(|(_, answer)| answer).collect()
+            }
         };
-        answers.map_err(|error| answers::broken(&error))
+        Ok(answers)
     }
 
     async fn one(&mut self, command: &Cmd) -> Result<Value, StoreError> {
@@ -38,21 +67,45 @@ impl RedisConnection {
     }
 }
 
+fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    pipeline.ignore_errors();
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    pipeline
+}
+
+async fn answers_of(
+    pipeline: &Pipeline,
+    connection: &mut impl ConnectionLike,
+    number: usize,
+) -> Result<Vec<Value>, StoreError> {
+    let answers: Result<Vec<Value>, _> = pipeline.query_async(connection).await;
+    let answers = answers.map_err(|error| answers::broken(&error))?;
+    match answers.len() == number {
+        true => Ok(answers),
+        false => Err(StoreError::Nonsense("another number of answers")),
+    }
+}
+
+/// Names of one place have the same part in braces.
+fn place(name: &[u8]) -> &[u8] {
+    let start = name.iter().position(|byte| *byte == b'{');
+    let tag = start.and_then(|start| name[start + 1..].split(|byte| *byte == b'}').next());
+    tag.unwrap_or(name)
+}
+
 impl Connection for RedisConnection {
     fn write<'a>(&'a mut self, writes: &'a [Write]) -> Pending<'a, Vec<Result<Position, Refusal>>> {
         Box::pin(async move {
-            let mut pipeline = redis::pipe();
-            pipeline.ignore_errors();
-            writes.iter().for_each(|write| {
-                pipeline.add_command(of_write(write));
+            let commands = writes.iter().map(of_write);
+            let ends = ends(writes).into_iter().map(|(stream, ends_at)| {
+                let mut end = cmd("PEXPIREAT");
+                end.arg(stream).arg(ends_at);
+                (place(stream.as_bytes()), end)
             });
-            for (stream, ends_at) in ends(writes) {
-                pipeline.cmd("PEXPIREAT").arg(stream).arg(ends_at);
-            }
-            let mut answers = self.all(&pipeline).await?;
-            if answers.len() < writes.len() {
-                return Err(StoreError::Nonsense("too few answers"));
-            }
+            let mut answers = self.all(commands.chain(ends).collect()).await?;
             answers.truncate(writes.len());
             answers.into_iter().map(answers::of_write).collect()
         })
@@ -98,21 +151,18 @@ impl Connection for RedisConnection {
 
     fn get<'a>(&'a mut self, keys: &'a [Vec<u8>]) -> Pending<'a, Vec<Option<Vec<u8>>>> {
         Box::pin(async move {
-            let mut pipeline = redis::pipe();
-            pipeline.ignore_errors();
-            for key in keys {
-                pipeline.cmd("GET").arg(key);
-            }
-            let answers = self.all(&pipeline).await?;
-            if answers.len() != keys.len() {
-                return Err(StoreError::Nonsense("too few answers"));
-            }
+            let commands = keys.iter().map(|key| {
+                let mut get = cmd("GET");
+                get.arg(key);
+                (&key[..], get)
+            });
+            let answers = self.all(commands.collect()).await?;
             answers.into_iter().map(answers::of_get).collect()
         })
     }
 }
 
-fn of_write(write: &Write) -> Cmd {
+fn of_write(write: &Write) -> (&[u8], Cmd) {
     match write {
         Write::Append {
             stream,
@@ -123,7 +173,7 @@ fn of_write(write: &Write) -> Cmd {
             let mut append = cmd("XADD");
             append.arg(stream).arg("MINID").arg("~").arg(text(*oldest));
             append.arg("*").arg(FIELD).arg(value);
-            append
+            (place(stream.as_bytes()), append)
         }
         Write::Put {
             key,
@@ -137,7 +187,7 @@ fn of_write(write: &Write) -> Cmd {
                 put.arg("NX");
             }
             put.arg("PX").arg(life.as_millis().max(1) as u64);
-            put
+            (key, put)
         }
     }
 }
