@@ -162,3 +162,117 @@ fn take_id(bytes: &[u8]) -> Option<(SessionId, &[u8])> {
     let (id, rest) = rest.split_at_checked(usize::from(*len))?;
     Some((SessionId::new(id).ok()?, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &[u8], encoded: &[u8], library: TlsLibrary) -> Message {
+        Message::Session(Session {
+            id: SessionId::new(id).unwrap(),
+            end: 0x0102_0304,
+            since: 0xf0f1_f2f3,
+            encoded: Zeroizing::new(encoded.to_vec()),
+            library,
+        })
+    }
+
+    fn written(message: &Message) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(message.most_bytes());
+        message.write(&mut bytes);
+        bytes
+    }
+
+    fn all() -> Vec<Message> {
+        let mut all = Vec::new();
+        let (id, longest) = ([7; 32], [9; MAX_SESSION]);
+        let within = [&b"der\x04"[..], &[32], &id, b"rest"].concat();
+        for library in [TlsLibrary::OpenSsl, TlsLibrary::Rustls] {
+            all.push(session(&id, &within, library));
+            for encoded in [&b""[..], b"apart", &longest] {
+                all.push(session(&id, encoded, library));
+                all.push(session(&[1], encoded, library));
+            }
+        }
+        let id = SessionId::new(&id).unwrap();
+        all.push(Message::Removal(Removal { id, end: 5 }));
+        let until = Duration::from_millis(1_700_000_000_123);
+        for scope in [None, Some([3; Scope::LEN])] {
+            all.push(Message::Revocation { scope, until });
+        }
+        all
+    }
+
+    #[test]
+    fn a_message_is_read_as_it_was_written() {
+        for message in all() {
+            assert!(Message::parse(&written(&message)) == Some(message));
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_in_the_encoding_is_not_sent_twice() {
+        let id = [7; 32];
+        let within = [&b"der"[..], &[32], &id].concat();
+        let len = |encoded: &[u8]| written(&session(&id, encoded, TlsLibrary::OpenSsl)).len();
+        assert_eq!(len(&within), 11 + within.len());
+        // Of another length, or too far behind to say where.
+        assert_eq!(len(&within[..35]), 11 + 33 + 35);
+        let behind = [&[0; 65_535][..], &[32], &id].concat();
+        assert_eq!(len(&behind), 11 + 33 + behind.len());
+        let last = [&[0; 65_534][..], &[32], &id].concat();
+        assert_eq!(len(&last), 11 + last.len());
+        let message = session(&id, &last, TlsLibrary::OpenSsl);
+        assert!(Message::parse(&written(&message)) == Some(message));
+    }
+
+    #[test]
+    fn the_vector_never_grows() {
+        for message in all() {
+            let bytes = written(&message);
+            let room = match &message {
+                Message::Session(session) => session.encoded.len() + 64,
+                _ => 64,
+            };
+            assert!(
+                bytes.len() <= room,
+                "a copy of the secret would stay behind"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_or_goes_on_is_another_message_or_none() {
+        for message in all() {
+            let bytes = written(&message);
+            for len in (0..bytes.len())
+                .take(200)
+                .chain(bytes.len().saturating_sub(3)..bytes.len())
+            {
+                let parsed = Message::parse(&bytes[..len]);
+                assert!(parsed.as_ref() != Some(&message));
+                // An encoding has no end of its own; the others do.
+                let is_session = matches!(message, Message::Session(_));
+                let is_of_all = |parsed: &Message| {
+                    matches!(parsed, Message::Revocation { scope: None, .. }) && len == 9
+                };
+                assert!(is_session || parsed.as_ref().is_none_or(is_of_all));
+            }
+            let longer = [&bytes[..], &[0]].concat();
+            assert!(Message::parse(&longer) != Some(message));
+        }
+    }
+
+    #[test]
+    fn an_id_that_none_can_have_is_no_message() {
+        let mut bytes = written(&session(&[7; 32], b"", TlsLibrary::Rustls));
+        for len in [0, 33, 255] {
+            bytes[11] = len;
+            assert!(Message::parse(&bytes).is_none());
+        }
+        // Its place is behind the end.
+        bytes[9..11].copy_from_slice(&1000_u16.to_be_bytes());
+        assert!(Message::parse(&bytes).is_none());
+        assert!((0..=255).all(|kind| kind < 5 || Message::parse(&[kind; 64]).is_none()));
+    }
+}

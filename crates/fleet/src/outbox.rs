@@ -71,9 +71,12 @@ pub(crate) struct Outbox {
     removals: OwnRemovals,
     /// Until when sessions are revoked, and whether the store has it.
     revocations: HashMap<Option<Scope>, (Duration, bool), RandomState>,
-    /// Where the newest ending of this machine stands in each stream, and until when it is there.
-    newest_endings: HashMap<String, (Position, Duration), RandomState>,
+    /// The newest ending of this machine in each stream, and until when it is there.
+    newest_endings: HashMap<String, (Ending, Duration), RandomState>,
 }
+
+/// Where an ending stands, and its value: a replica that takes over may give the place to another.
+pub(crate) type Ending = (Position, Vec<u8>);
 
 /// A session that waits, and how often a connection broke that it was written to.
 #[derive(Clone, PartialEq)]
@@ -201,13 +204,13 @@ impl Outbox {
             || self.revocations.values().any(|(_, is_told)| !is_told)
     }
 
-    /// Where the newest endings of this machine stand, one in each stream, if the store has lost
+    /// The newest endings of this machine, one in each stream, which are there if the store has lost
     /// nothing.
-    pub(crate) fn newest_endings(&mut self, now: Duration) -> Vec<(String, Position)> {
+    pub(crate) fn newest_endings(&mut self, now: Duration) -> Vec<(String, Ending)> {
         self.newest_endings.retain(|_, (_, until)| now < *until);
         let newest = self.newest_endings.iter();
         newest
-            .map(|(stream, (position, _))| (stream.clone(), *position))
+            .map(|(stream, (ending, _))| (stream.clone(), ending.clone()))
             .collect()
     }
 
@@ -295,14 +298,18 @@ impl Outbox {
                     (
                         Ok(position),
                         Write::Append {
-                            stream, ends_at, ..
+                            stream,
+                            value,
+                            ends_at,
+                            ..
                         },
                         Item::Removal | Item::Revocation(..),
                     ) => {
                         // Then the store, whose clock may be ahead, may drop it.
                         let dropped = Duration::from_millis(*ends_at).saturating_sub(SKEW);
                         let until = dropped.min(now.saturating_add(longest));
-                        (self.newest_endings).insert(stream.clone(), (position, until));
+                        let ending = (position, value.clone());
+                        (self.newest_endings).insert(stream.clone(), (ending, until));
                     }
                     (Ok(_) | Err(Refusal::Present), ..) => {}
                     (Err(refusal), ..) => refused = Some(refusal),

@@ -128,3 +128,106 @@ impl Queue {
         self.sleeps.store(false, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+    use std::time::Duration;
+
+    use rekindle::resume::{Scope, TlsLibrary};
+    use rekindle::{SessionId, Time};
+
+    use super::*;
+
+    fn stored(queue: &Queue, counters: &Counters, encoded: &[u8]) {
+        let id = &SessionId::new(b"id").unwrap();
+        let change = SessionChange::Stored {
+            id,
+            scope: &Scope::new("a"),
+            encoded,
+            library: TlsLibrary::OpenSsl,
+            expires_at: Time::NEVER,
+        };
+        queue.push(&change, counters);
+    }
+
+    fn removed(queue: &Queue, counters: &Counters, n: u64) {
+        let id = &SessionId::new(&n.to_be_bytes()).unwrap();
+        let expires_at = Time::NEVER;
+        queue.push(&SessionChange::Removed { id, expires_at }, counters);
+    }
+
+    #[test]
+    fn sessions_take_no_place_of_endings_and_come_after_them() {
+        let (queue, counters) = (Queue::with_endings(2, 3), Counters::default());
+        for _ in 0..5 {
+            stored(&queue, &counters, b"session");
+        }
+        stored(&queue, &counters, &[0; MAX_SESSION + 1]);
+        (0..3).for_each(|n| removed(&queue, &counters, n));
+        let stats = counters.stats();
+        assert_eq!((stats.dropped_queue, stats.dropped_too_large), (3, 1));
+        assert!(!queue.has_lost_endings());
+        let kinds = std::iter::from_fn(|| queue.pop()).map(|event| match event {
+            Event::Stored { .. } => 's',
+            _ => 'e',
+        });
+        assert_eq!(kinds.collect::<String>(), "eeess");
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn an_ending_that_finds_no_place_is_noticed_once() {
+        let (queue, counters) = (Queue::with_endings(2, 1), Counters::default());
+        removed(&queue, &counters, 0);
+        assert!(!queue.has_lost_endings());
+        removed(&queue, &counters, 1);
+        while queue.pop().is_some() {}
+        assert!(!queue.is_empty(), "something is to be done about it");
+        assert!(queue.has_lost_endings());
+        assert!(!queue.has_lost_endings() && queue.is_empty());
+    }
+
+    #[test]
+    fn no_wake_up_is_lost() {
+        const THREADS: u64 = 3;
+        const EACH: u64 = 20_000;
+        let (queue, popped) = (Arc::new(Queue::new(1)), Arc::new(AtomicU64::new(0)));
+        let pushing = (0..THREADS).map(|thread| {
+            let (queue, popped) = (Arc::clone(&queue), Arc::clone(&popped));
+            thread::spawn(move || {
+                let counters = Counters::default();
+                for n in 0..EACH {
+                    removed(&queue, &counters, n);
+                    // Now and then the reader has nothing to do, and goes to sleep.
+                    if n % 16 == thread {
+                        while popped.load(Ordering::Relaxed) < n && !queue.is_empty() {
+                            thread::yield_now();
+                        }
+                    }
+                }
+            })
+        });
+        let pushing: Vec<_> = pushing.collect();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut left = THREADS * EACH;
+            while left > 0 {
+                let woken = tokio::time::timeout(Duration::from_secs(20), queue.wait());
+                woken.await.expect("it sleeps, and there is something");
+                assert!(!queue.has_lost_endings());
+                while queue.pop().is_some() {
+                    left -= 1;
+                    popped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        pushing
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert!(queue.is_empty());
+    }
+}

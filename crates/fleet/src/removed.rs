@@ -224,3 +224,108 @@ impl Removal {
 fn is_over(end: u32, now: u32) -> bool {
     end < now.saturating_sub(SKEW.as_secs() as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some time after 1970.
+    const NOW: u32 = 1_700_000_000;
+    const MINUTE: u32 = SKEW.as_secs() as u32;
+
+    fn removal(n: u32, end: u32) -> Removal {
+        let id = SessionId::new(&n.to_be_bytes()).unwrap();
+        Removal { id, end }
+    }
+
+    #[test]
+    fn a_removed_session_is_refused_until_it_has_ended_on_the_slowest_clock() {
+        let mut removed = Removed::new(10);
+        let one = removal(1, NOW + 100);
+        removed.insert(&one, NOW);
+        removed.insert(&removal(1, NOW + 90), NOW + 1); // told once more
+        assert_eq!(removed.len(), 1);
+        removed.forget_what_ended(NOW + 100 + MINUTE);
+        assert_eq!(removed.judge(&one.id, NOW), Verdict::Removed);
+        removed.forget_what_ended(NOW + 101 + MINUTE);
+        assert_eq!(removed.judge(&one.id, NOW), Verdict::Accepted);
+        assert_eq!(removed.len(), 0);
+        // One that comes too late for anything takes no place.
+        removed.insert(&one, NOW + 101 + MINUTE);
+        assert_eq!(removed.len(), 0);
+    }
+
+    #[test]
+    fn what_may_have_been_forgotten_is_refused() {
+        let mut removed = Removed::new(2);
+        for n in 0..3 {
+            removed.insert(&removal(n, NOW + 1000), NOW + n);
+        }
+        assert_eq!(removed.len(), 2);
+        // The first was removed at `NOW`: on a machine that is ahead it was made a minute later.
+        let first = removal(0, 0).id;
+        assert_eq!(removed.judge(&first, NOW + MINUTE), Verdict::Forgotten);
+        assert_eq!(removed.judge(&first, NOW + MINUTE + 1), Verdict::Accepted);
+        assert_eq!(removed.judge(&removal(2, 0).id, u32::MAX), Verdict::Removed);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_and_memory_is_bounded() {
+        let mut removed = Removed::new(100);
+        for n in 0..10_000 {
+            removed.insert(&removal(n, NOW + 100_000), NOW + n);
+            assert!(removed.len() <= 100 && removed.ends.len() == removed.len());
+        }
+        let mut own = OwnRemovals::new(100);
+        for n in 0..10_000 {
+            own.push(removal(n, NOW + 100_000), NOW + n);
+            own.told((n % 3) as usize);
+            assert!(own.len() <= 100);
+        }
+    }
+
+    #[test]
+    fn own_removals_are_told_again_when_the_store_has_lost_them() {
+        let mut own = OwnRemovals::new(10);
+        let [a, b, c] = [0, 1, 2].map(|n| removal(n, NOW + 1000));
+        [a, b, c]
+            .into_iter()
+            .for_each(|removal| own.push(removal, NOW));
+        own.told(2);
+        assert_eq!(own.untold(9).collect::<Vec<_>>(), [c]);
+        own.lost();
+        assert_eq!(own.untold(9).collect::<Vec<_>>(), [a, b, c]);
+        assert!(!own.must_revoke(), "none is forgotten");
+        own.told(99);
+        assert_eq!(own.untold_len(), 0);
+        // What has ended is not told again.
+        own.forget_what_ended(NOW + 1001 + MINUTE);
+        own.lost();
+        assert_eq!((own.len(), own.must_revoke()), (0, false));
+    }
+
+    #[test]
+    fn what_cannot_be_told_any_more_is_revoked() {
+        // The store has them when they are forgotten, and loses them.
+        let mut own = OwnRemovals::new(1);
+        own.push(removal(0, NOW + 1000), NOW);
+        own.told(1);
+        own.push(removal(1, NOW + 1000), NOW + 5);
+        assert_eq!((own.must_revoke(), own.take_revocation()), (false, None));
+        own.lost();
+        assert_eq!(
+            (own.must_revoke(), own.take_revocation()),
+            (true, Some(NOW))
+        );
+        assert_eq!(own.take_revocation(), None, "once");
+        own.lost();
+        assert_eq!(own.take_revocation(), Some(NOW), "lost once more");
+        // The store never had it.
+        own.push(removal(2, NOW + 1000), NOW + 9);
+        assert_eq!(own.take_revocation(), Some(NOW + 5));
+        // All of that has ended.
+        own.forget_what_ended(NOW + 1001 + MINUTE);
+        own.lost();
+        assert!(!own.must_revoke());
+    }
+}

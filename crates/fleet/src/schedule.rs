@@ -77,7 +77,8 @@ impl Schedule {
 
     /// When nothing of a period is needed any more.
     pub(crate) fn end_of(&self, period: u64) -> Duration {
-        self.secret.start(period.saturating_add(1)) + SKEW
+        let next = self.secret.start(period.saturating_add(1));
+        next.saturating_add(SKEW)
     }
 
     /// The keys of a period.
@@ -133,4 +134,99 @@ fn hmac(key: &[u8], message: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     out.copy_from_slice(&tag);
     zeroize::Zeroize::zeroize(tag.as_mut_slice());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::Digest;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn secret(ratchet: Option<u64>) -> TicketSecret {
+        let bytes = <[u8; 32]>::from(sha2::Sha256::digest(b"some secret"));
+        TicketSecret::new(&bytes, HOUR, ratchet).unwrap()
+    }
+
+    fn schedule(ratchet: Option<u64>) -> Schedule {
+        Schedule::new(secret(ratchet), 2 * HOUR).unwrap()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// As Python's `hmac` gives it for the formulas above.
+    #[test]
+    fn names_are_what_the_formulas_say() {
+        let keys = schedule(None).keys(472_222).unwrap();
+        assert_eq!(hex(&keys.name(&[b"endings"])), KNOWN_NAME);
+        let of_session = keys.name(&[b"entry", b"id"]);
+        assert_eq!(of_session, keys.name(&[b"entryid"]));
+        assert_eq!(hex(&*keys.prk), KNOWN_PRK);
+        let key = hmac(&*keys.prk, &[b"seal", b"\x01\x02\x03\x04\x05\x06\x07\x08"]);
+        assert_eq!(hex(&*key), KNOWN_KEY);
+    }
+
+    const KNOWN_PRK: &str = "a6707012250dca0b0d5b6e34b5ef4ad0ea4a3d2a0cd879f730ff720d87041170";
+    const KNOWN_NAME: &str = "40267c2d61020b9fe5720faa88f81456";
+    const KNOWN_KEY: &str = "352f380bc150153149b9f52b54823f6005babd30f8e9736e727565fe096a5c4e";
+
+    #[test]
+    fn the_periods_of_sessions_that_live_now_on_any_machine_are_open() {
+        let schedule = schedule(None);
+        let open = |seconds| schedule.open_periods(Duration::from_secs(seconds));
+        // Ten hours after 1970: sessions end in up to two hours.
+        assert_eq!(open(36_000 + 60), 10..=12);
+        assert_eq!(open(36_000 + 59), 9..=12);
+        assert_eq!(open(36_000 + 3539), 10..=12);
+        assert_eq!(open(36_000 + 3540), 10..=13);
+        let now = Duration::from_secs(36_000);
+        assert_eq!(schedule.period_of(now + HOUR, now), 11);
+        // None lives longer.
+        assert_eq!(schedule.period_of(100 * HOUR, now), 12);
+        assert_eq!(schedule.end_of(11), 12 * HOUR + SKEW);
+        let far = Duration::from_secs(u64::MAX);
+        assert!(schedule.end_of(schedule.period_of(far, far)) >= SKEW);
+    }
+
+    #[test]
+    fn periods_are_long_enough_or_it_is_refused() {
+        let period = |period| TicketSecret::random(Duration::from_secs(period), None).unwrap();
+        assert!(Schedule::new(period(235), 2 * HOUR).is_none());
+        let schedule = Schedule::new(period(250), 2 * HOUR).unwrap();
+        let most = (0..250).map(|second| {
+            let now = Duration::from_secs(1_000_000 + second);
+            schedule.open_periods(now).count() as u64
+        });
+        assert!(most.max().unwrap() <= MOST_PERIODS);
+    }
+
+    #[test]
+    fn a_ratchet_leads_forward_only_and_all_agree() {
+        let (mut from_10, mut from_12) = (schedule(Some(10)), {
+            let secret = secret(Some(10)).ratcheted(12).unwrap();
+            Schedule::new(secret, 2 * HOUR).unwrap()
+        });
+        for period in 12..20 {
+            let names = [&mut from_10, &mut from_12].map(|schedule| {
+                let keys = schedule.keys(period).unwrap();
+                keys.name(&[b"endings"])
+            });
+            assert_eq!(names[0], names[1]);
+        }
+        assert!(matches!(from_12.keys(11), Err(SecretError::Past)));
+        let without = schedule(None).keys(12).unwrap().name(&[b"endings"]);
+        assert_ne!(without, from_12.keys(12).unwrap().name(&[b"endings"]));
+        // What is over is over.
+        assert!(from_10.keys(10).is_ok());
+        from_10.forget_before(15 * HOUR + SKEW);
+        assert!(from_10.open.keys().all(|period| *period >= 15));
+        assert!(matches!(from_10.keys(14), Err(SecretError::Past)));
+        let mut unratcheted = schedule(None);
+        unratcheted.keys(10).unwrap();
+        unratcheted.forget_before(15 * HOUR + SKEW);
+        assert!(unratcheted.open.is_empty() && unratcheted.keys(10).is_ok());
+    }
 }

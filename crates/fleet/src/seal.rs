@@ -163,3 +163,120 @@ impl Sealer {
 fn authenticated(kind: Kind, origin: &Origin, bound_to: &[u8]) -> Vec<u8> {
     [&[VERSION, kind as u8][..], origin, bound_to].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rekindle::tickets::TicketSecret;
+    use sha2::Digest;
+
+    use super::*;
+    use crate::schedule::Schedule;
+
+    const KINDS: [Kind; 4] = [Kind::Session, Kind::Ending, Kind::Entry, Kind::Gone];
+
+    fn message() -> Message {
+        let until = Duration::from_secs(1);
+        Message::Revocation { scope: None, until }
+    }
+
+    fn body() -> Vec<u8> {
+        let mut body = Vec::new();
+        message().write(&mut body);
+        body
+    }
+
+    fn keys(seed: u8, period: u64) -> Arc<PeriodKeys> {
+        let secret = <[u8; 32]>::from(sha2::Sha256::digest([seed]));
+        let secret = TicketSecret::new(&secret, Duration::from_secs(3600), None).unwrap();
+        let mut schedule = Schedule::new(secret, Duration::from_secs(7200)).unwrap();
+        schedule.keys(period).unwrap()
+    }
+
+    #[test]
+    fn only_what_it_was_sealed_for_opens_it() {
+        let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
+        let (now, next, foreign) = (keys(1, 7), keys(1, 8), keys(2, 7));
+        for kind in KINDS {
+            let sealed = ours.seal((7, &now), kind, b"scope", &message()).unwrap();
+            let mut opens = |(period, keys): (u64, &PeriodKeys), kind, bound_to: &[u8]| {
+                theirs.open((period, keys), kind, bound_to, &sealed)
+            };
+            assert_eq!(
+                **opens((7, &now), kind, b"scope").as_ref().unwrap(),
+                &body()[..]
+            );
+            for other in KINDS {
+                assert_eq!(opens((7, &now), other, b"scope").is_ok(), other == kind);
+            }
+            for bound_to in [&b""[..], b"scop", b"scope2", b"other"] {
+                assert_eq!(opens((7, &now), kind, bound_to), Err(Unopened::Forged));
+            }
+            assert_eq!(opens((8, &next), kind, b"scope"), Err(Unopened::Forged));
+        }
+        let mut stranger = Sealer::new().unwrap();
+        let sealed = stranger.seal((7, &foreign), Kind::Entry, b"", &message());
+        let opened = theirs.open((7, &now), Kind::Entry, b"", &sealed.unwrap());
+        assert_eq!(opened, Err(Unopened::Forged));
+    }
+
+    #[test]
+    fn every_bit_counts_and_every_length() {
+        let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
+        let keys = keys(1, 7);
+        let sealed = ours
+            .seal((7, &keys), Kind::Session, b"scope", &message())
+            .unwrap();
+        let mut open = |value: &[u8]| theirs.open((7, &keys), Kind::Session, b"scope", value);
+        for bit in 0..8 * sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let expected = match bit / 8 {
+                0 => Unopened::Version,
+                _ => Unopened::Forged,
+            };
+            assert_eq!(open(&flipped), Err(expected), "bit {bit}");
+        }
+        for len in 0..sealed.len() {
+            assert!(open(&sealed[..len]).is_err());
+        }
+        assert!(open(&[&sealed[..], &[0]].concat()).is_err());
+        assert!(open(&sealed).is_ok());
+    }
+
+    #[test]
+    fn what_was_sealed_here_is_passed_over_in_streams_alone() {
+        let mut ours = Sealer::new().unwrap();
+        let keys = keys(1, 7);
+        for kind in KINDS {
+            let sealed = ours.seal((7, &keys), kind, b"", &message()).unwrap();
+            let opened = ours.open((7, &keys), kind, b"", &sealed);
+            match kind {
+                Kind::Session | Kind::Ending => assert_eq!(opened, Err(Unopened::Own)),
+                Kind::Entry | Kind::Gone => assert_eq!(**opened.as_ref().unwrap(), &body()[..]),
+            }
+        }
+    }
+
+    #[test]
+    fn no_nonce_comes_twice_and_ciphers_are_forgotten() {
+        let mut ours = Sealer::new().unwrap();
+        let keys = keys(1, 7);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1000 {
+            let sealed = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
+            assert!(seen.insert(sealed[1 + ORIGIN..HEAD].to_vec()));
+        }
+        // Values of strangers are given no place.
+        for stranger in 0..2000_u64 {
+            let mut value = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
+            value[1..9].copy_from_slice(&stranger.to_be_bytes());
+            assert!(ours.open((7, &keys), Kind::Entry, b"", &value).is_err());
+        }
+        assert_eq!(ours.ciphers.len(), 1);
+        ours.forget_before(8);
+        assert!(ours.ciphers.is_empty());
+    }
+}

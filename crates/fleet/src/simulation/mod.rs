@@ -11,7 +11,7 @@
 //! 3. When nothing fails, every session is on every machine.
 //! 4. What is remembered is bounded, and each machine gets to the end of what it has to say.
 //!
-//! A million runs, some minutes:
+//! A million runs, a quarter of an hour on two cores:
 //!
 //! ```sh
 //! REKINDLE_FLEET_RUNS=1000000 cargo test --release --package rekindle-fleet --all-features \

@@ -1,6 +1,7 @@
 //! A machine of a fleet, with the real code for all but its tasks.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::LIFETIME;
 use super::clock::{MachineClock, unix_millis};
 use super::store::StoreModel;
 use crate::machine::{Content, Machine, Stream};
-use crate::outbox::{Batch, Event, Outbox, Sharing};
+use crate::outbox::{Batch, Ending, Event, Outbox, Sharing};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
@@ -58,6 +59,8 @@ pub(super) struct Node {
     places: HashMap<String, Position>,
     backlog: Backlog,
     following: Vec<Arc<Stream>>,
+    /// What `following` was made for.
+    known: Option<RangeInclusive<u64>>,
     pub(super) is_connected: bool,
     has_read_endings: bool,
     publishes: bool,
@@ -72,7 +75,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(setup: &Setup, clock: Arc<MachineClock>, incarnation: u32) -> Self {
-        let cache = Cache::builder().capacity(64).clock(clock.clone());
+        let cache = Cache::builder().capacity(512).clock(clock.clone());
         let cache = Arc::new(cache.build().expect("it fits"));
         let ring = TicketRing::builder().clock(clock.clone()).build();
         let resumption = Resumption::builder()
@@ -100,6 +103,7 @@ impl Node {
             places: HashMap::new(),
             backlog: Backlog::default(),
             following: Vec::new(),
+            known: None,
             is_connected: false,
             has_read_endings: false,
             publishes: false,
@@ -132,6 +136,7 @@ impl Node {
         (self.is_connected, self.has_read_endings) = (false, false);
         self.publishes = false;
         self.following.clear();
+        self.known = None;
     }
 
     /// Takes note of what has happened here.
@@ -181,9 +186,9 @@ impl Node {
     }
 
     fn look_for_loss(&mut self, store: &StoreModel) {
-        let has_lost = |(stream, position): &(String, Position)| {
-            let found = store.read_back(stream, *position, 1);
-            found.first().is_none_or(|(at, _)| at != position)
+        let has_lost = |(stream, ending): &(String, Ending)| {
+            let found = store.read_back(stream, ending.0, 1);
+            found.first() != Some(ending)
         };
         let now = self.machine.unix_time();
         if self.outbox.newest_endings(now).iter().any(has_lost) {
@@ -215,6 +220,10 @@ impl Node {
     }
 
     fn choose(&mut self, store: &StoreModel) {
+        let periods = self.machine.open_periods();
+        if self.known.replace(periods.clone()) == Some(periods) {
+            return;
+        }
         let mut streams = self.machine.streams(&self.setup.scopes).unwrap_or_default();
         let replicates = self.setup.sharing.replicates();
         streams.retain(|stream| replicates || stream.content == Content::Endings);

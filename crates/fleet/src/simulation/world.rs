@@ -34,12 +34,13 @@ pub(super) struct World {
     pub(super) revocations: Vec<Revoked>,
     /// All that was ever written, for a store that repeats it: with the streams.
     heard: Vec<(Arc<Stream>, Vec<u8>)>,
-    /// What endings say.
-    labels: HashMap<Vec<u8>, Message>,
+    /// What endings say, and which machine says it.
+    labels: HashMap<Vec<u8>, (Message, (usize, u32))>,
     observer: (Schedule, Sealer),
 }
 
 /// A session.
+#[derive(Debug)]
 pub(super) struct Life {
     pub(super) id: SessionId,
     pub(super) scope: usize,
@@ -53,6 +54,7 @@ pub(super) struct Life {
 }
 
 /// A revocation.
+#[derive(Debug)]
 pub(super) struct Revoked {
     pub(super) scope: Option<usize>,
     pub(super) at: u64,
@@ -111,7 +113,13 @@ impl World {
         self.time.load(Ordering::Relaxed)
     }
 
+    /// Time passes. The threads of fleets are woken at once, so they have taken note by then.
     pub(super) fn pass(&mut self, millis: u64) {
+        self.nodes.iter_mut().for_each(Node::take_note);
+        self.pass_unnoted(millis);
+    }
+
+    pub(super) fn pass_unnoted(&mut self, millis: u64) {
         self.time.fetch_add(millis, Ordering::Relaxed);
         self.store.expire(self.unix());
     }
@@ -189,13 +197,13 @@ impl World {
             if let Write::Append { stream, value, .. } = write
                 && stream.contains(":e:")
             {
-                self.label(value);
+                self.label(value, (node, self.nodes[node].incarnation));
             }
         }
     }
 
     /// Reads an ending as a machine would that has the secret.
-    fn label(&mut self, value: &[u8]) {
+    fn label(&mut self, value: &[u8], by: (usize, u32)) {
         let unix = Duration::from_millis(self.unix());
         let (schedule, sealer) = &mut self.observer;
         for period in schedule.open_periods(unix) {
@@ -204,7 +212,7 @@ impl World {
             };
             let opened = sealer.open((period, &keys), Kind::Ending, &[], value);
             if let Some(message) = opened.ok().and_then(|body| Message::parse(&body)) {
-                self.labels.insert(value.to_vec(), message);
+                self.labels.insert(value.to_vec(), (message, by));
             }
         }
     }
@@ -222,7 +230,7 @@ impl World {
     }
 
     fn has_learned(&mut self, node: usize, value: &[u8]) {
-        if let Some(Message::Removal(removal)) = self.labels.get(value) {
+        if let Some((Message::Removal(removal), _)) = self.labels.get(value) {
             self.nodes[node].learned.insert(removal.id);
         }
     }
@@ -265,8 +273,7 @@ impl World {
             let is_gone = at.learned.contains(&life.id);
             assert!(
                 !is_gone || !at.resumes(life.scope, &life.id),
-                "{:?} resumes on machine {node}, which knows of its removal",
-                life.id
+                "machine {node} resumes {life:?} and knows of its removal"
             );
         }
         let tombstones = at.machine.state().removed.len();
@@ -287,13 +294,15 @@ impl World {
     fn check_life(&self, number: usize, node: &Node, life: &Life) {
         let resumes = node.resumes(life.scope, &life.id);
         let is_removed = !life.removed_by.is_empty() && self.can_know_removal(life);
-        assert!(!(resumes && is_removed), "{:?} was removed", life.id);
+        assert!(
+            !(resumes && is_removed),
+            "machine {number} resumes {life:?}"
+        );
         let revoked = |revoked: &&Revoked| self.covers(revoked, life) && self.can_know(revoked);
         let is_revoked = self.revocations.iter().find(revoked);
         assert!(
             !(resumes && is_revoked.is_some()),
-            "{:?} was revoked, and machine {number} resumes it",
-            life.id
+            "machine {number} resumes {life:?}; it was revoked: {is_revoked:?}"
         );
         let age = self.now() - life.made_at;
         let (lifetime, skew) = (LIFETIME.as_millis() as u64, SKEW.as_millis() as u64);
@@ -320,8 +329,7 @@ impl World {
         let may_miss = !life.removed_by.is_empty() || self.revocations.iter().any(touches);
         assert!(
             resumes || may_miss || !(is_own || replicates),
-            "{:?} is missing on machine {number}, and nothing has happened to it",
-            life.id
+            "machine {number} lacks {life:?}, to which nothing has happened"
         );
     }
 
@@ -336,7 +344,7 @@ impl World {
     /// Not if the only machines that would have told of it are gone, and the store has lost it.
     fn can_know_removal(&self, life: &Life) -> bool {
         let is_it = |value: &[u8]| match self.labels.get(value) {
-            Some(Message::Removal(removal)) => removal.id == life.id,
+            Some((Message::Removal(removal), _)) => removal.id == life.id,
             _ => false,
         };
         life.removed_by.iter().any(|by| self.lives_on(*by)) || self.store.has(is_it)
@@ -347,8 +355,8 @@ impl World {
             .scope
             .map(|scope| *self.setup.scopes[scope].as_bytes());
         let is_it = |value: &[u8]| match self.labels.get(value) {
-            Some(Message::Revocation { scope: of, until }) => {
-                (of.is_none() || *of == scope) && *until >= revoked.until
+            Some((Message::Revocation { scope: of, until }, by)) => {
+                (of.is_none() || *of == scope) && *until >= revoked.until && *by == revoked.by
             }
             _ => false,
         };

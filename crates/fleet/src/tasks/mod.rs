@@ -12,8 +12,14 @@ mod shared;
 mod stop;
 
 pub(crate) use self::backfill::backfill;
-pub(crate) use self::backlog::{Backlog, Gap};
 pub(crate) use self::fetch::{Request, Requests, fetch};
-pub(crate) use self::follow::{begin_behind, follow};
-pub(crate) use self::publish::{maintain, publish, take_note};
+pub(crate) use self::follow::follow;
+pub(crate) use self::publish::{maintain, publish};
 pub(crate) use self::shared::Shared;
+
+#[cfg(all(test, feature = "rustls"))]
+pub(crate) use self::{
+    backlog::{Backlog, Gap},
+    follow::begin_behind,
+    publish::take_note,
+};

@@ -149,10 +149,10 @@ async fn look_for_loss(
     outbox: &mut Outbox,
     connection: &mut dyn Connection,
 ) -> Result<(), StoreError> {
-    for (stream, position) in outbox.newest_endings(machine.unix_time()) {
-        let reading = timeout(PATIENCE, connection.read_back(&stream, position, 1));
+    for (stream, ending) in outbox.newest_endings(machine.unix_time()) {
+        let reading = timeout(PATIENCE, connection.read_back(&stream, ending.0, 1));
         let found = reading.await.unwrap_or(Err(StoreError::Timeout))?;
-        if found.first().is_none_or(|(at, _)| *at != position) {
+        if found.first() != Some(&ending) {
             outbox.lost();
             return Ok(());
         }
