@@ -133,7 +133,7 @@ fn a_full_store_takes_endings_when_it_has_room_again() {
     connection.rude = true;
     drop(connection);
     a.until(|| a.fleet.stats().waiting == 1);
-    assert!(b.knows(&removed), "nobody could tell it");
+    assert!(b.knows(&removed), "it is not told");
     server.ask(&["DEL", "ballast"]);
     b.waits_for_end_of(&removed);
     share(&a, &b);

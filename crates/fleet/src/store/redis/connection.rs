@@ -21,6 +21,9 @@ pub(super) enum RedisConnection {
     Cluster(ClusterConnection),
 }
 
+/// Commands, and their numbers among all.
+type Numbered = Vec<(usize, Cmd)>;
+
 impl RedisConnection {
     /// The answers to some commands. Those that have the same place are carried out in order: in a
     /// cluster, one call reaches one place only.
@@ -32,7 +35,7 @@ impl RedisConnection {
                 answers_of(&pipeline(commands), server, number).await?
             }
             Self::Cluster(cluster) => {
-                let mut places: Vec<(&[u8], Vec<(usize, Cmd)>)> = Vec::new();
+                let mut places: Vec<(&[u8], Numbered)> = Vec::new();
                 for (number, (place, command)) in commands.into_iter().enumerate() {
                     match places.iter_mut().find(|(known, _)| *known == place) {
                         Some((_, commands)) => commands.push((number, command)),
