@@ -204,8 +204,8 @@ impl Outbox {
             || self.revocations.values().any(|(_, is_told)| !is_told)
     }
 
-    /// The newest endings of this machine, one in each stream, which are there if the store has lost
-    /// nothing.
+    /// The newest endings of this machine, one in each stream, which are there if the store has
+    /// lost nothing.
     pub(crate) fn newest_endings(&mut self, now: Duration) -> Vec<(String, Ending)> {
         self.newest_endings.retain(|_, (_, until)| now < *until);
         let newest = self.newest_endings.iter();

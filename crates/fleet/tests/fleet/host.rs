@@ -113,11 +113,15 @@ impl Host {
         self.until(|| !self.knows(given));
     }
 
-    /// Waits until the store has all sessions of this machine, which has no others.
+    /// Waits until the store has all sessions that this machine has made.
     #[track_caller]
     pub(crate) fn has_told(&self) {
-        let sessions = self.resumption.cache().len() as u64;
-        self.until(|| self.fleet.stats().published >= sessions);
+        self.until(|| {
+            let stats = self.fleet.stats();
+            let received = stats.replicated + stats.caught_up + stats.fetched;
+            let sessions = self.resumption.cache().len() as u64;
+            stats.published + received >= sessions
+        });
     }
 
     /// Waits for something that other threads do.
