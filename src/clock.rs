@@ -34,7 +34,6 @@ impl Time {
     }
 
     /// The point `duration` earlier (whole milliseconds), or the clock's origin.
-    #[cfg(any(feature = "openssl", feature = "rustls"))]
     #[must_use]
     pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(whole_millis(duration)))
