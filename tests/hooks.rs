@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::Duration;
 
 use common::{Client, Mechanism, peers, resumption, server};
 use openssl::ssl::SslSession;
 use rekindle::hooks::SessionEvent::{self, Get, New, Remove};
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{Resumption, Scope, SessionChange};
 use rekindle::{Cache, SessionId};
 
 /// Sends on what each hook was called with, and what the cache held under that id then.
@@ -239,4 +240,55 @@ fn hooks_run_alike_however_sessions_are_stored() {
         calls_run_no_hook,
         a_closed_resumption_serves_tickets_only,
     ]);
+}
+
+/// What watchers are told, in a word each.
+fn watched(resumption: &Resumption) -> Receiver<String> {
+    let (tell, told) = channel();
+    resumption.watch(move |change| {
+        let word = match change {
+            SessionChange::Stored { encoded, scope, .. } => {
+                assert!(SslSession::from_der(encoded).is_ok());
+                format!("stored {scope:?}")
+            }
+            SessionChange::Removed { .. } => "removed".to_owned(),
+            SessionChange::Revoked { scope, .. } => format!("revoked {scope:?}"),
+            other => format!("{other:?}"),
+        };
+        tell.send(word).unwrap();
+    });
+    told
+}
+
+#[test]
+fn watchers_are_told_what_is_stored_removed_and_revoked() {
+    for kind in Mechanism::ALL {
+        let resumption = common::resumption(kind);
+        let scope = Scope::new("watched");
+        let mut builder = common::server_builder(b"");
+        resumption.install_scoped(&mut builder, &scope).unwrap();
+        let server = builder.build();
+        let told = watched(&resumption);
+        let take = || told.try_iter().collect::<Vec<_>>();
+        let client = Client::new(kind);
+        let mut connection = client.connect(&server);
+        let stored = format!("stored {scope:?}");
+        let sessions = match kind {
+            Mechanism::Tls12Id => 1,
+            // Two tickets.
+            Mechanism::Tls13Stateful => 2,
+            Mechanism::Tls12Ticket | Mechanism::Tls13Ticket => 0,
+        };
+        assert_eq!(take(), vec![stored; sessions], "{kind:?}");
+        connection.rude = true;
+        drop(connection);
+        assert_eq!(take(), vec!["removed"; sessions.min(1)], "{kind:?}");
+        resumption.revoke(&scope);
+        resumption.revoke_all();
+        let revoked = [Some(&scope), None].map(|scope| format!("revoked {scope:?}"));
+        assert_eq!(take(), revoked, "{kind:?}");
+        // What comes from elsewhere is not told.
+        resumption.revoke_from_elsewhere(None, Duration::from_secs(1));
+        assert_eq!(take(), [""; 0], "{kind:?}");
+    }
 }
