@@ -16,7 +16,7 @@ use super::session::SessionCache;
 use super::shared::{Shared, context_index};
 use super::{callbacks, context_scope, early_data, ffi, trampolines};
 use crate::hooks::SessionHooks;
-use crate::resume::{EarlyDataStats, ResumedBy, Scope, SessionChange, SessionStats, TicketStats};
+use crate::resume::{EarlyDataStats, ResumedBy, Scope, SessionStats, TicketStats};
 use crate::tickets::{TicketKeyError, TicketRing};
 
 /// A session cache and a ring of ticket keys, to be installed on any number of contexts, which
@@ -233,23 +233,16 @@ impl Resumption {
     /// Of contexts that a servername callback swaps in, the scope counts if this is installed on
     /// them.
     pub fn revoke(&self, scope: &Scope) {
-        let (revocations, ring) = (&self.shared.sealer.bindings.revocations, self.ticket_ring());
-        let at = ring.unix_time();
-        revocations.revoke(scope, ring.now(), at);
-        let scope = Some(scope);
-        self.shared
-            .watchers
-            .tell(&SessionChange::Revoked { scope, at });
+        let revocations = &self.shared.sealer.bindings.revocations;
+        let watchers = &self.shared.watchers;
+        watchers.revoke(revocations, self.ticket_ring(), Some(scope));
     }
 
     /// Revokes the sessions of all scopes, as [`revoke`](Self::revoke) does those of one.
     pub fn revoke_all(&self) {
-        let (revocations, ring) = (&self.shared.sealer.bindings.revocations, self.ticket_ring());
-        let (scope, at) = (None, ring.unix_time());
-        revocations.revoke_all(ring.now(), at);
-        self.shared
-            .watchers
-            .tell(&SessionChange::Revoked { scope, at });
+        let revocations = &self.shared.sealer.bindings.revocations;
+        let watchers = &self.shared.watchers;
+        watchers.revoke(revocations, self.ticket_ring(), None);
     }
 
     /// What became of early data so far; all zero where it is off.

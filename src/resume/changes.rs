@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Scope;
+use super::revocations::Revocations;
+use super::scope::Scope;
 use crate::lockfree::AppendList;
+use crate::tickets::TicketRing;
 use crate::{SessionId, Time};
 
 /// Something that has happened to sessions of this process, told to those that carry it to other
@@ -65,6 +67,18 @@ impl Watchers {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.list.iter().next().is_none()
+    }
+
+    /// Revokes sessions of a scope, or of all, by the ring's clock, and tells of it.
+    pub(crate) fn revoke(
+        &self,
+        revocations: &Revocations,
+        ring: &TicketRing,
+        scope: Option<&Scope>,
+    ) {
+        let at = ring.unix_time();
+        revocations.revoke_until(scope, ring.now(), at);
+        self.tell(&SessionChange::Revoked { scope, at });
     }
 
     pub(crate) fn tell(&self, change: &SessionChange<'_>) {

@@ -14,8 +14,7 @@ use super::store::SessionStore;
 use super::ticketer::Ticketer;
 use crate::hooks::SessionHooks;
 use crate::resume::{
-    Maintainer, RingSource, Scope, SessionChange, StoreCounters, StoreStats, TicketCounters,
-    TicketStats,
+    Maintainer, RingSource, Scope, StoreCounters, StoreStats, TicketCounters, TicketStats,
 };
 #[cfg(feature = "openssl")]
 use crate::resume::{Revocations, Watchers};
@@ -141,27 +140,14 @@ impl<C: CacheOwner> Resumption<C> {
     /// a ticket renews: a handshake that has opened its ticket by then seals another one, which
     /// lives on. Other machines have to revoke theirs themselves.
     pub fn revoke(&self, scope: &Scope) {
-        let Shared {
-            revocations, ring, ..
-        } = &*self.shared;
-        let at = ring.unix_time();
-        revocations.revoke(scope, ring.now(), at);
-        let scope = Some(scope);
-        self.shared
-            .watchers
-            .tell(&SessionChange::Revoked { scope, at });
+        let shared = &self.shared;
+        (shared.watchers).revoke(&shared.revocations, &shared.ring, Some(scope));
     }
 
     /// Revokes the sessions of all scopes, as [`revoke`](Self::revoke) does those of one.
     pub fn revoke_all(&self) {
-        let Shared {
-            revocations, ring, ..
-        } = &*self.shared;
-        let (scope, at) = (None, ring.unix_time());
-        revocations.revoke_all(ring.now(), at);
-        self.shared
-            .watchers
-            .tell(&SessionChange::Revoked { scope, at });
+        let shared = &self.shared;
+        (shared.watchers).revoke(&shared.revocations, &shared.ring, None);
     }
 
     /// The cache of sessions.

@@ -65,7 +65,7 @@ impl Fleet {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = waiting.take()?;
         Some(async move {
-            // The handshake goes on whatever has come.
+            // The handshake goes on, also without the session.
             let _ = waits.await;
         })
     }

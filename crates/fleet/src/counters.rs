@@ -31,7 +31,7 @@ pub struct FleetStats {
     pub endings_published: u64,
     /// Sessions of other machines that were inserted as they were announced.
     pub replicated: u64,
-    /// Of those, the ones that were read after this machine had joined, or was away.
+    /// Those that were read after this machine had joined, or was away.
     pub caught_up: u64,
     /// Sessions that were there already.
     pub known: u64,
@@ -150,13 +150,8 @@ counters!(
     lag_millis,
 );
 
-/// Adds to a counter.
-pub(crate) fn add(counter: &AtomicU64, number: usize) {
-    counter.fetch_add(number as u64, Ordering::Relaxed);
-}
-
 pub(crate) fn count(counter: &AtomicU64) {
-    add(counter, 1);
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 pub(crate) fn set(gauge: &AtomicU64, value: u64) {

@@ -91,12 +91,6 @@ impl Fleet {
         }
     }
 
-    /// Whether [`fetch`](Self::fetch) would ask the store.
-    #[must_use]
-    pub fn would_fetch(&self, id: &SessionId) -> bool {
-        self.requests.is_some() && !self.shared.machine.sessions.contains(id)
-    }
-
     pub(crate) fn request(
         &self,
         id: SessionId,

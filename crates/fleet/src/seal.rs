@@ -72,11 +72,6 @@ impl Sealer {
         })
     }
 
-    /// Whether a value was sealed here, by what it says itself.
-    pub(crate) fn is_own(&self, sealed: &[u8]) -> bool {
-        sealed.get(1..=ORIGIN) == Some(&self.origin)
-    }
-
     /// Seals a message.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The sessions of this machine, whatever TLS library makes them.
+//! The sessions of this machine, of either TLS library.
 
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ macro_rules! common {
 impl Sessions for rekindle::openssl::Resumption {
     common!();
 
+    // OpenSSL knows the scope by the session.
+    #[cfg_attr(not(feature = "rustls"), allow(unused_variables))]
     fn insert(
         &self,
         id: &SessionId,
@@ -94,8 +96,7 @@ impl Sessions for rekindle::openssl::Resumption {
                 let inserted = self.insert_rustls_from_elsewhere(id, scope, encoded, expires_at);
                 inserted.ok()
             }
-            // OpenSSL knows the scope by the session.
-            _ => Option::from(scope).and(None),
+            _ => None,
         }
     }
 }

@@ -24,9 +24,7 @@ pub(crate) async fn backfill(shared: &Shared) {
         match read(shared, &mut connection, &mut gap).await {
             Ok(()) => backoff = Backoff::new(),
             Err(error) => {
-                if let Some(error) = error {
-                    shared.is_down(error);
-                }
+                shared.is_down(error);
                 connection = None;
                 shared.backlog.add(gap);
                 backoff.pause().await;
@@ -44,11 +42,8 @@ async fn read(
     shared: &Shared,
     connection: &mut Option<Box<dyn Connection>>,
     gap: &mut Gap,
-) -> Result<(), Option<StoreError>> {
-    let connection = match connection {
-        Some(connection) => connection,
-        None => connection.insert(shared.connect(PATIENCE).await.ok_or(None)?),
-    };
+) -> Result<(), StoreError> {
+    let connection = shared.connected(connection).await?;
     let reading = connection.read_back(&gap.stream.name, gap.up_to, PAGE);
     let page = timeout(PATIENCE, reading).await;
     let page = page.unwrap_or(Err(StoreError::Timeout))?;

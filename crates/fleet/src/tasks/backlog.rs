@@ -1,7 +1,7 @@
 //! What was said before this machine listened, and was not read yet.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
@@ -37,7 +37,7 @@ impl Default for Backlog {
 
 impl Backlog {
     pub(crate) fn add(&self, gap: Gap) {
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gaps = self.gaps();
         let is_part = |other: &Gap| other.from >= gap.from && other.up_to <= gap.up_to;
         gaps.retain(|other| other.stream != gap.stream || !is_part(other));
         gaps.push_back(gap);
@@ -46,19 +46,17 @@ impl Backlog {
 
     /// The gap that goes on longest.
     pub(crate) fn newest(&self) -> Option<Gap> {
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gaps = self.gaps();
         let (newest, _) = gaps.iter().enumerate().max_by_key(|(_, gap)| gap.up_to)?;
         gaps.swap_remove_back(newest)
     }
 
     pub(super) fn clear(&self) {
-        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.clear();
+        self.gaps().clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.is_empty()
+        self.gaps().is_empty()
     }
 
     pub(super) async fn next(&self) -> Gap {
@@ -68,5 +66,9 @@ impl Backlog {
             }
             self.added.notified().await;
         }
+    }
+
+    fn gaps(&self) -> MutexGuard<'_, VecDeque<Gap>> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

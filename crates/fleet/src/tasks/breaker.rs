@@ -1,6 +1,6 @@
 //! Keeps clients from waiting for a store that is away.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ impl Breaker {
 
     /// Whether to ask.
     pub(crate) fn lets_through(&self) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         match state.closed_until {
             None => true,
             Some(until) if Instant::now() < until => false,
@@ -37,16 +37,19 @@ impl Breaker {
     }
 
     pub(super) fn answered(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State::default();
+        *self.state() = State::default();
     }
 
     pub(super) fn failed(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         if let Some(further) = state.failures.checked_sub(Self::MOST_FAILURES) {
             let pause = Self::FIRST * 2_u32.pow(further.min(6));
             state.closed_until = Some(Instant::now() + pause.min(Self::LONGEST));
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -59,18 +59,17 @@ pub(crate) async fn fetch(shared: &Shared, requests: &mut Requests) {
         }
         let asked = ask(shared, &mut connection, &due);
         let answered = while_asking(shared, asked, &mut waiting, requests).await;
-        match &answered {
+        let has_answered = answered.is_ok();
+        match answered {
             Ok(()) => shared.breaker.answered(),
             Err(error) => {
                 connection = None;
                 shared.breaker.failed();
-                if let Some(error) = error {
-                    shared.is_down(error.clone());
-                }
+                shared.is_down(error);
             }
         }
         for key in &due {
-            settle(shared, &mut waiting, key, answered.is_ok());
+            settle(shared, &mut waiting, key, has_answered);
         }
     }
 }
@@ -96,10 +95,10 @@ async fn more(shared: &Shared, waiting: &mut Waiting, requests: &mut Requests) -
 /// Lets requests for the same sessions join, and answers those that have waited long enough.
 async fn while_asking(
     shared: &Shared,
-    asked: impl Future<Output = Result<(), Option<StoreError>>>,
+    asked: impl Future<Output = Result<(), StoreError>>,
     waiting: &mut Waiting,
     requests: &mut Requests,
-) -> Result<(), Option<StoreError>> {
+) -> Result<(), StoreError> {
     let mut asked = std::pin::pin!(asked);
     loop {
         let next = deadlines(waiting).min();
@@ -189,11 +188,8 @@ async fn ask(
     shared: &Shared,
     connection: &mut Option<Box<dyn Connection>>,
     wanted: &[(SessionId, Scope)],
-) -> Result<(), Option<StoreError>> {
-    let connection = match connection {
-        Some(connection) => connection,
-        None => connection.insert(shared.connect(PATIENCE).await.ok_or(None)?),
-    };
+) -> Result<(), StoreError> {
+    let connection = shared.connected(connection).await?;
     let machine = &shared.machine;
     let (mut keys, mut of) = (Vec::new(), Vec::new());
     for (id, scope) in wanted {

@@ -36,19 +36,22 @@ pub(crate) async fn follow(shared: &Shared, group: Option<u8>) {
     let mut places = Places::default();
     let mut backoff = Backoff::new();
     loop {
-        if let Some(mut connection) = shared.connect(WAIT + PATIENCE).await {
-            let mut follower = Follower {
-                shared,
-                group,
-                places: &mut places,
-                following: Vec::new(),
-                known: None,
-            };
-            let Err(error) = follower.run(&mut *connection).await;
-            shared.is_down(error);
-            if !follower.following.is_empty() {
-                backoff = Backoff::new();
+        match shared.connect(WAIT + PATIENCE).await {
+            Ok(mut connection) => {
+                let mut follower = Follower {
+                    shared,
+                    group,
+                    places: &mut places,
+                    following: Vec::new(),
+                    known: None,
+                };
+                let Err(error) = follower.run(&mut *connection).await;
+                shared.is_down(error);
+                if !follower.following.is_empty() {
+                    backoff = Backoff::new();
+                }
             }
+            Err(error) => shared.is_down(error),
         }
         if has_endings {
             shared.backlog.has_read_endings.send_replace(false);

@@ -28,8 +28,8 @@ pub(crate) async fn publish(shared: &Shared, outbox: &mut Outbox) {
     let mut backoff = Backoff::new();
     loop {
         let connected = draining(shared, outbox, shared.connect(PATIENCE)).await;
-        if let Some(mut connection) = connected {
-            match publish_on(shared, outbox, &mut *connection).await {
+        match connected {
+            Ok(mut connection) => match publish_on(shared, outbox, &mut *connection).await {
                 Ok(()) => return,
                 Err((error, has_worked)) => {
                     shared.is_down(error);
@@ -37,7 +37,8 @@ pub(crate) async fn publish(shared: &Shared, outbox: &mut Outbox) {
                         backoff = Backoff::new();
                     }
                 }
-            }
+            },
+            Err(error) => shared.is_down(error),
         }
         if shared.stop.is_asked() {
             return;

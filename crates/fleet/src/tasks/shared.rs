@@ -56,17 +56,25 @@ impl Shared {
         }
     }
 
-    /// A connection, or after an error none.
-    pub(super) async fn connect(&self, patience: Duration) -> Option<Box<dyn Connection>> {
+    /// A new connection.
+    pub(super) async fn connect(
+        &self,
+        patience: Duration,
+    ) -> Result<Box<dyn Connection>, StoreError> {
         let connecting = self.store.connect(patience);
-        // Whatever the store does with its time.
+        // A store may forget the time.
         let connected = tokio::time::timeout(2 * PATIENCE, connecting).await;
-        match connected.unwrap_or(Err(StoreError::Timeout)) {
-            Ok(connection) => Some(connection),
-            Err(error) => {
-                self.is_down(error);
-                None
-            }
+        connected.unwrap_or(Err(StoreError::Timeout))
+    }
+
+    /// The connection that is there, or else a new one.
+    pub(super) async fn connected<'c>(
+        &self,
+        connection: &'c mut Option<Box<dyn Connection>>,
+    ) -> Result<&'c mut Box<dyn Connection>, StoreError> {
+        match connection {
+            Some(connection) => Ok(connection),
+            None => Ok(connection.insert(self.connect(PATIENCE).await?)),
         }
     }
 

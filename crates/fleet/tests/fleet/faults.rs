@@ -1,4 +1,4 @@
-//! Whatever a store does, all that is lost are resumptions, and each of them is counted.
+//! A store that fails costs resumptions only, and each of them is counted.
 
 use std::time::Duration;
 
