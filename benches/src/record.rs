@@ -199,8 +199,9 @@ pub(crate) fn words(case: &BTreeMap<String, String>) -> String {
     case.iter().map(pair).join(", ")
 }
 
-/// Gives every contender its turn in each round. What each turn brought, by contender; round 0
-/// warms up and is not kept.
+/// Gives every contender its turn in each round, in turned order every other time: what a place in
+/// the order is worth is worth nothing then. What each turn brought, by contender; round 0 warms up
+/// and is not kept.
 pub(crate) fn interleave<C, T>(
     rounds: RangeInclusive<usize>,
     contenders: &[C],
@@ -208,10 +209,12 @@ pub(crate) fn interleave<C, T>(
 ) -> Vec<Vec<T>> {
     let mut kept: Vec<Vec<T>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in rounds {
-        for (contender, kept) in contenders.iter().zip(&mut kept) {
-            let brought = turn(contender, round);
+        let last = contenders.len().saturating_sub(1);
+        for place in 0..contenders.len() {
+            let place = if round % 2 == 0 { place } else { last - place };
+            let brought = turn(&contenders[place], round);
             if round > 0 {
-                kept.push(brought);
+                kept[place].push(brought);
             }
         }
     }

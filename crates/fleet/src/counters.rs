@@ -151,7 +151,11 @@ counters!(
 );
 
 pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+    count_more(counter, 1);
+}
+
+pub(crate) fn count_more(counter: &AtomicU64, number: u64) {
+    counter.fetch_add(number, Ordering::Relaxed);
 }
 
 pub(crate) fn set(gauge: &AtomicU64, value: u64) {

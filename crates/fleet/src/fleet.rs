@@ -16,11 +16,12 @@ use tokio::time::Instant;
 
 use crate::counters::{FleetStats, count};
 use crate::machine::{GROUPS, Machine};
-use crate::outbox::{Outbox, Sharing};
+use crate::outbox::Outbox;
 use crate::queue::Queue;
 use crate::schedule::{MOST_PERIODS, Schedule};
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
+use crate::sharing::Sharing;
 use crate::store::Store;
 use crate::tasks::{Request, Requests, Shared, backfill, fetch, follow, maintain, publish};
 

@@ -38,6 +38,7 @@
 //! without it (`docs/fleet.md` says why).
 
 #[cfg(feature = "openssl")]
+mod batch;
 mod client_hello;
 mod counters;
 mod fleet;
@@ -49,6 +50,7 @@ mod removed;
 mod schedule;
 mod seal;
 mod sessions;
+mod sharing;
 #[cfg(all(test, feature = "rustls"))]
 mod simulation;
 pub mod store;
@@ -57,8 +59,8 @@ mod tasks;
 pub use counters::FleetStats;
 pub use fleet::{Fleet, FleetBuilder, FleetError};
 pub use message::MAX_SESSION;
-pub use outbox::Sharing;
 pub use sessions::Sessions;
+pub use sharing::Sharing;
 pub use store::{MemoryStore, Store};
 #[cfg(feature = "redis")]
 pub use store::{RedisStore, StoreCertificates, StoreUrlError};

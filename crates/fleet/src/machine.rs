@@ -82,11 +82,12 @@ impl Machine {
         self.sessions.now().1
     }
 
-    /// Takes what a stream has said.
-    pub(crate) fn receive(&self, stream: &Stream, sealed: &[u8], is_old: bool) {
+    /// Takes what a stream has said. How many messages that were.
+    pub(crate) fn receive(&self, stream: &Stream, sealed: &[u8], is_old: bool) -> usize {
         let mut state = self.state();
         let Ok(keys) = state.schedule.keys(stream.period) else {
-            return count(&self.counters.refused_forged);
+            count(&self.counters.refused_forged);
+            return 0;
         };
         let keys = (stream.period, &*keys);
         let opened = match &stream.content {
@@ -96,27 +97,45 @@ impl Machine {
                 state.sealer.open(keys, Kind::Session, bound_to, sealed)
             }
         };
-        let message = opened.map(|body| Message::parse(&body));
-        match (message, &stream.content) {
-            (Ok(Some(Message::Session(session))), Content::Sessions(scope)) => {
-                if self.insert(&mut state, scope, &session) {
+        let body = match opened {
+            Ok(body) => body,
+            Err(unopened) => {
+                self.count_unopened(unopened);
+                return 0;
+            }
+        };
+        let messages = Message::read_all(&body);
+        messages
+            .map(|message| self.receive_message(&mut state, &stream.content, message, is_old))
+            .count()
+    }
+
+    fn receive_message(
+        &self,
+        state: &mut State,
+        content: &Content,
+        message: Option<Message>,
+        is_old: bool,
+    ) {
+        match (message, content) {
+            (Some(Message::Session(session)), Content::Sessions(scope)) => {
+                if self.insert(state, scope, &session) {
                     count(match is_old {
                         true => &self.counters.caught_up,
                         false => &self.counters.replicated,
                     });
                 }
             }
-            (Ok(Some(Message::Removal(removal))), Content::Endings) => {
-                self.end(&mut state, &removal);
+            (Some(Message::Removal(removal)), Content::Endings) => {
+                self.end(state, &removal);
                 count(&self.counters.endings_received);
             }
-            (Ok(Some(Message::Revocation { scope, until })), Content::Endings) => {
+            (Some(Message::Revocation { scope, until }), Content::Endings) => {
                 let scope = scope.map(Scope::from_bytes);
                 self.sessions.revoke(scope.as_ref(), until);
                 count(&self.counters.endings_received);
             }
-            (Ok(_), _) => count(&self.counters.refused_version),
-            (Err(unopened), _) => self.count_unopened(unopened),
+            _ => count(&self.counters.refused_version),
         }
     }
 
@@ -138,7 +157,7 @@ impl Machine {
             Err(unopened) => {
                 match state.sealer.open(keys, Kind::Gone, id.as_bytes(), sealed) {
                     Ok(body) => {
-                        if let Some(Message::Removal(removal)) = Message::parse(&body) {
+                        if let Some(Message::Removal(removal)) = first(&body) {
                             self.end(&mut state, &removal);
                         }
                     }
@@ -147,7 +166,7 @@ impl Machine {
                 return false;
             }
         };
-        match Message::parse(&body) {
+        match first(&body) {
             Some(Message::Session(session)) if session.id == *id => {
                 self.insert(&mut state, scope, &session) || self.sessions.contains(id)
             }
@@ -312,6 +331,11 @@ impl Stream {
             group,
         }
     }
+}
+
+/// The message of a value that has one.
+fn first(body: &[u8]) -> Option<Message> {
+    Message::read_all(body).next().flatten()
 }
 
 /// The braces have a cluster keep a group in one place.

@@ -44,6 +44,9 @@ const REMOVAL: u8 = 2;
 const REVOCATION: u8 = 3;
 const RUSTLS_SESSION: u8 = 4;
 
+/// Bytes of a message's length.
+const LEN: usize = 2;
+
 /// In place of where the id begins in an encoding: it is not in there.
 const APART: u16 = u16::MAX;
 
@@ -61,7 +64,17 @@ impl Message {
         }
     }
 
+    /// Writes it behind its length.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.extend_from_slice(&[0; LEN]);
+        self.write_alone(out);
+        // None is as long: see `MAX_SESSION`.
+        let len = u16::try_from(out.len() - begin - LEN).unwrap_or(u16::MAX);
+        out[begin..begin + LEN].copy_from_slice(&len.to_be_bytes());
+    }
+
+    fn write_alone(&self, out: &mut Vec<u8>) {
         match self {
             Self::Session(Session {
                 id,
@@ -96,9 +109,22 @@ impl Message {
         }
     }
 
-    /// Reads what [`write`](Self::write) has written. What follows from a machine with the
-    /// secret, but perhaps of another version of this program.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Reads messages. They are of a machine with the secret, but perhaps of another version of
+    /// this program: in place of those that it does not know there is `None`.
+    pub(crate) fn read_all(mut bytes: &[u8]) -> impl Iterator<Item = Option<Self>> {
+        std::iter::from_fn(move || {
+            let (len, rest) = match bytes.split_first_chunk() {
+                Some(parts) => parts,
+                None if bytes.is_empty() => return None,
+                None => (&[u8::MAX; LEN], &[][..]),
+            };
+            let message = rest.split_at_checked(u16::from_be_bytes(*len).into());
+            bytes = message.map_or(&[], |(_, rest)| rest);
+            Some(message.and_then(|(message, _)| Self::parse(message)))
+        })
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         match *kind {
             OPENSSL_SESSION | RUSTLS_SESSION => {
@@ -178,8 +204,8 @@ mod tests {
     }
 
     fn written(message: &Message) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(message.most_bytes());
-        message.write(&mut bytes);
+        let mut bytes = Vec::new();
+        message.write_alone(&mut bytes);
         bytes
     }
 
@@ -216,11 +242,9 @@ mod tests {
         let within = [&b"der"[..], &[32], &id].concat();
         let len = |encoded: &[u8]| written(&session(&id, encoded, TlsLibrary::OpenSsl)).len();
         assert_eq!(len(&within), 11 + within.len());
-        // Of another length, or too far behind to say where.
+        // Of another length, or at the very end.
         assert_eq!(len(&within[..35]), 11 + 33 + 35);
-        let behind = [&[0; 65_535][..], &[32], &id].concat();
-        assert_eq!(len(&behind), 11 + 33 + behind.len());
-        let last = [&[0; 65_534][..], &[32], &id].concat();
+        let last = [&[0; MAX_SESSION - 33][..], &[32], &id].concat();
         assert_eq!(len(&last), 11 + last.len());
         let message = session(&id, &last, TlsLibrary::OpenSsl);
         assert!(Message::parse(&written(&message)) == Some(message));
@@ -229,16 +253,34 @@ mod tests {
     #[test]
     fn the_vector_never_grows() {
         for message in all() {
-            let bytes = written(&message);
-            let room = match &message {
-                Message::Session(session) => session.encoded.len() + 64,
-                _ => 64,
-            };
+            let mut bytes = Vec::new();
+            message.write(&mut bytes);
             assert!(
-                bytes.len() <= room,
+                bytes.len() <= message.most_bytes(),
                 "a copy of the secret would stay behind"
             );
         }
+    }
+
+    #[test]
+    fn messages_stand_behind_each_other_and_unknown_ones_between_them() {
+        let (mut bytes, all) = (Vec::new(), all());
+        for message in &all {
+            message.write(&mut bytes);
+            bytes.extend_from_slice(&[0, 3, u8::MAX, 7, 7]);
+        }
+        let read: Vec<_> = Message::read_all(&bytes).collect();
+        assert_eq!(read.len(), 2 * all.len());
+        assert!(read.iter().skip(1).step_by(2).all(Option::is_none));
+        assert!(read.into_iter().flatten().eq(all.iter().cloned()));
+        // The last is cut off, anywhere.
+        for less in 1..5 {
+            let cut: Vec<_> = Message::read_all(&bytes[..bytes.len() - less]).collect();
+            assert_eq!(cut.len(), 2 * all.len());
+            assert!(cut.into_iter().flatten().eq(all.iter().cloned()));
+        }
+        assert!(Message::read_all(&[]).next().is_none());
+        assert!(Message::read_all(&[0, 0]).eq([None]));
     }
 
     #[test]

@@ -8,12 +8,13 @@ use rekindle::resume::{Scope, TlsLibrary};
 use rekindle::{SessionId, Time};
 use zeroize::Zeroizing;
 
-use crate::counters::count;
-use crate::machine::{Content, Machine, State, entry_bound_to, entry_name, periods_around};
+use crate::batch::{Batch, Item, Waiting, Writer};
+use crate::counters::{count, count_more};
+use crate::machine::Machine;
 use crate::message::{Message, Removal, Session, seconds};
 use crate::removed::{OwnRemovals, Verdict};
 use crate::schedule::SKEW;
-use crate::seal::Kind;
+use crate::sharing::Sharing;
 use crate::store::{Position, Refusal, Write};
 
 /// The most that is written at once.
@@ -21,28 +22,6 @@ const BATCH: usize = 512;
 
 /// Revocations of more scopes become one of all.
 const MOST_SCOPES: usize = 4096;
-
-/// How sessions reach other machines. All machines of a fleet have the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Sharing {
-    /// Every machine gets every session of its scopes, so that lookups stay in its own cache.
-    #[default]
-    Replicate,
-    /// A machine fetches a session when a client comes with it.
-    Fetch,
-    /// Both: what has not arrived, or was evicted, is fetched. The store keeps each session twice.
-    Both,
-}
-
-impl Sharing {
-    pub(crate) fn replicates(self) -> bool {
-        self != Self::Fetch
-    }
-
-    pub(crate) fn fetches(self) -> bool {
-        self != Self::Replicate
-    }
-}
 
 /// Something that has happened here.
 pub(crate) enum Event {
@@ -78,33 +57,8 @@ pub(crate) struct Outbox {
 /// Where an ending stands, and its value: a replica that takes over may give the place to another.
 pub(crate) type Ending = (Position, Vec<u8>);
 
-/// A session that waits, and how often a connection broke that it was written to.
-#[derive(Clone, PartialEq)]
-struct Waiting {
-    scope: Scope,
-    id: SessionId,
-    end: u32,
-    since: u32,
-    message: Message,
-    failures: u8,
-}
-
 /// A session is lost with the second connection that breaks: it may be what breaks it.
 const MOST_FAILURES: u8 = 2;
-
-/// What is written at once, and what each write is of.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) writes: Vec<Write>,
-    items: Vec<(Item, usize)>,
-}
-
-#[derive(Clone, PartialEq)]
-enum Item {
-    Removal,
-    Revocation(Option<Scope>, Duration),
-    Session(Waiting),
-}
 
 impl Outbox {
     pub(crate) fn new(sharing: Sharing, most_sessions: usize, most_removals: usize) -> Self {
@@ -243,40 +197,27 @@ impl Outbox {
             machine.sessions.revoke(None, until);
             self.revoke(None, until);
         }
-        let mut batch = Batch::default();
         let mut state = machine.state();
-        for removal in self.removals.untold(BATCH) {
-            if removal.has_ended(seconds(now)) {
-                batch.add(Item::Removal, Vec::new());
-                continue;
-            }
-            let writes = removal_writes(&mut state, &removal, now, self.sharing);
-            if writes.is_empty() {
-                // Those behind it wait with it.
-                break;
-            }
-            batch.add(Item::Removal, writes);
-        }
-        for (scope, (until, _)) in self.revocations.iter().filter(|(_, (_, told))| !told) {
-            let writes = revocation_writes(&mut state, *scope, *until, now);
-            if !writes.is_empty() {
-                batch.add(Item::Revocation(*scope, *until), writes);
-            }
-        }
-        while batch.items.len() < BATCH
-            && let Some(waiting) = self.sessions.pop_front()
-        {
-            // Removed while it waited, perhaps, or over.
+        // Some were removed while they waited, perhaps, or are over.
+        let is_there = |waiting: &Waiting| {
             let verdict = state.removed.judge(&waiting.id, waiting.since);
-            if verdict != Verdict::Accepted || waiting.end <= seconds(now) {
-                continue;
-            }
-            let writes = session_writes(&mut state, &waiting, now, self.sharing);
-            match writes.is_empty() {
-                true => count(&machine.counters.dropped_refused),
-                false => batch.add(Item::Session(waiting), writes),
-            }
+            verdict == Verdict::Accepted && waiting.end > seconds(now)
+        };
+        let waiting = std::iter::from_fn(|| self.sessions.pop_front());
+        let sessions: Vec<_> = waiting.filter(is_there).take(BATCH).collect();
+        let mut writer = Writer {
+            state: &mut state,
+            now,
+            sharing: self.sharing,
+        };
+        let mut batch = Batch::default();
+        let removals: Vec<_> = self.removals.untold(BATCH).collect();
+        batch.add_removals(&mut writer, &removals);
+        for (scope, (until, _)) in self.revocations.iter().filter(|(_, (_, told))| !told) {
+            batch.add_revocation(&mut writer, *scope, *until);
         }
+        let refused = batch.add_sessions(&mut writer, sessions);
+        count_more(&machine.counters.dropped_refused, refused as u64);
         batch
     }
 
@@ -295,41 +236,42 @@ impl Outbox {
             return false;
         };
         let (now, longest) = (machine.unix_time(), machine.state().schedule.lifetime());
-        let (mut results, mut in_order) = (results.into_iter(), true);
-        let mut all_endings = true;
-        let mut writes = batch.writes.iter();
+        let (mut results, mut writes) = (results.into_iter(), batch.writes.iter());
+        let (mut in_order, mut all_endings) = (true, true);
         for (item, number) in batch.items {
-            let mut refused = None;
-            for (write, result) in writes.by_ref().zip(results.by_ref()).take(number) {
-                match (result, write, &item) {
-                    (
-                        Ok(position),
-                        Write::Append {
-                            stream,
-                            value,
-                            ends_at,
-                            ..
-                        },
-                        Item::Removal | Item::Revocation(..),
-                    ) => {
-                        // Then the store, whose clock may be ahead, may drop it.
-                        let dropped = Duration::from_millis(*ends_at).saturating_sub(SKEW);
-                        let until = dropped.min(now.saturating_add(longest));
-                        let ending = (position, value.clone());
-                        (self.newest_endings).insert(stream.clone(), (ending, until));
-                    }
-                    (Ok(_) | Err(Refusal::Present), ..) => {}
-                    (Err(refusal), ..) => refused = Some(refusal),
+            let results: Vec<_> = results.by_ref().take(number).collect();
+            let refused = |result: &Result<_, Refusal>| match result {
+                Ok(_) | Err(Refusal::Present) => None,
+                Err(refusal) => Some(refusal.clone()),
+            };
+            for (write, result) in writes.by_ref().take(number).zip(&results) {
+                if let (
+                    Write::Append {
+                        stream,
+                        value,
+                        ends_at,
+                        ..
+                    },
+                    Ok(position),
+                    false,
+                ) = (write, result, matches!(item, Item::Sessions(_)))
+                {
+                    // Then the store, whose clock may be ahead, may drop it.
+                    let dropped = Duration::from_millis(*ends_at).saturating_sub(SKEW);
+                    let until = dropped.min(now.saturating_add(longest));
+                    let ending = (*position, value.clone());
+                    (self.newest_endings).insert(stream.clone(), (ending, until));
                 }
             }
-            match (item, refused) {
-                (Item::Removal, None) if in_order => {
-                    self.removals.told(1);
-                    count(&counters.endings_published);
+            let is_taken = results.iter().all(|result| refused(result).is_none());
+            match item {
+                Item::Removals(number) if is_taken && in_order => {
+                    self.removals.told(number);
+                    count_more(&counters.endings_published, number as u64);
                 }
                 // Those behind it are told again with it.
-                (Item::Removal, _) => (in_order, all_endings) = (false, false),
-                (Item::Revocation(scope, until), None) => {
+                Item::Removals(_) => (in_order, all_endings) = (false, false),
+                Item::Revocation(scope, until) if is_taken => {
                     if let Some(known) = self.revocations.get_mut(&scope)
                         && known.0 == until
                     {
@@ -337,10 +279,23 @@ impl Outbox {
                     }
                     count(&counters.endings_published);
                 }
-                (Item::Session(_), None) => count(&counters.published),
-                (Item::Session(_), Some(Refusal::Full)) => count(&counters.dropped_store_full),
-                (Item::Session(_), Some(_)) => count(&counters.dropped_refused),
-                (Item::Revocation(..), Some(_)) => all_endings = false,
+                Item::Revocation(..) => all_endings = false,
+                Item::Sessions(sessions) => {
+                    let of_all = self
+                        .sharing
+                        .replicates()
+                        .then(|| refused(&results[0]))
+                        .flatten();
+                    let of_each = &results[usize::from(self.sharing.replicates())..];
+                    for number in 0..sessions.len() {
+                        let of_it = of_each.get(number).and_then(refused);
+                        count(match of_all.clone().or(of_it) {
+                            None => &counters.published,
+                            Some(Refusal::Full) => &counters.dropped_store_full,
+                            Some(_) => &counters.dropped_refused,
+                        });
+                    }
+                }
             }
         }
         all_endings
@@ -350,7 +305,10 @@ impl Outbox {
     /// does no harm.
     fn broke(&mut self, machine: &Machine, batch: Batch) {
         for (item, _) in batch.items.into_iter().rev() {
-            if let Item::Session(mut waiting) = item {
+            let Item::Sessions(sessions) = item else {
+                continue;
+            };
+            for mut waiting in sessions.into_iter().rev() {
                 waiting.failures += 1;
                 if waiting.failures < MOST_FAILURES && self.sessions.len() < self.most_sessions {
                     self.sessions.push_front(waiting);
@@ -360,123 +318,4 @@ impl Outbox {
             }
         }
     }
-}
-
-impl Batch {
-    /// Whether it says nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    fn add(&mut self, item: Item, writes: Vec<Write>) {
-        self.items.push((item, writes.len()));
-        self.writes.extend(writes);
-    }
-}
-
-/// Without keys or random bytes nothing is written: the secret's ratchet is past the period, or the
-/// operating system gives none.
-fn append(
-    state: &mut State,
-    (period, kind, bound_to): (u64, Kind, &[u8]),
-    message: &Message,
-    now: Duration,
-    content: Content,
-) -> Option<Write> {
-    let keys = state.schedule.keys(period).ok()?;
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
-    let oldest = now.saturating_sub(state.schedule.lifetime() + 2 * SKEW);
-    Some(Write::Append {
-        stream: state.stream(period, content).ok()?.name.clone(),
-        value: value.ok()?,
-        oldest: Position(millis(oldest), 0),
-        ends_at: millis(state.schedule.end_of(period)),
-    })
-}
-
-fn put(
-    state: &mut State,
-    (period, kind, bound_to): (u64, Kind, &[u8]),
-    message: &Message,
-    (id, life): (&SessionId, Duration),
-) -> Option<Write> {
-    let keys = state.schedule.keys(period).ok()?;
-    let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
-    Some(Write::Put {
-        key: entry_name(&keys, id),
-        value: value.ok()?,
-        life,
-        // What says that it was removed stays.
-        if_absent: kind == Kind::Entry,
-    })
-}
-
-fn session_writes(
-    state: &mut State,
-    waiting: &Waiting,
-    now: Duration,
-    sharing: Sharing,
-) -> Vec<Write> {
-    let Waiting {
-        scope, id, message, ..
-    } = waiting;
-    let ends = Duration::from_secs(waiting.end.into());
-    let period = state.schedule.period_of(ends, now);
-    let mut writes = Vec::new();
-    if sharing.replicates() {
-        let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
-        writes.extend(append(
-            state,
-            of_scope,
-            message,
-            now,
-            Content::Sessions(*scope),
-        ));
-    }
-    if sharing.fetches() {
-        let bound_to = entry_bound_to(id, scope);
-        let life = ends.saturating_sub(now).min(state.schedule.lifetime());
-        let of_id = (period, Kind::Entry, &bound_to[..]);
-        writes.extend(put(state, of_id, message, (id, life)));
-    }
-    writes
-}
-
-fn removal_writes(
-    state: &mut State,
-    removal: &Removal,
-    now: Duration,
-    sharing: Sharing,
-) -> Vec<Write> {
-    let (id, ends) = (removal.id, Duration::from_secs(removal.end.into()));
-    let message = Message::Removal(*removal);
-    let period = state.schedule.period_of(ends, now);
-    let of_all = (period, Kind::Ending, &[][..]);
-    let mut writes = Vec::from_iter(append(state, of_all, &message, now, Content::Endings));
-    if sharing.fetches() {
-        let life = ends.saturating_sub(now).min(state.schedule.lifetime()) + SKEW;
-        for period in periods_around(&state.schedule, ends, now) {
-            let of_id = (period, Kind::Gone, id.as_bytes());
-            writes.extend(put(state, of_id, &message, (&id, life)));
-        }
-    }
-    writes
-}
-
-fn revocation_writes(
-    state: &mut State,
-    scope: Option<Scope>,
-    until: Duration,
-    now: Duration,
-) -> Vec<Write> {
-    let ends = now.saturating_add(state.schedule.lifetime());
-    let period = state.schedule.period_of(ends, now);
-    let scope = scope.map(|scope| *scope.as_bytes());
-    let message = Message::Revocation { scope, until };
-    let of_all = (period, Kind::Ending, &[][..]);
-    Vec::from_iter(append(state, of_all, &message, now, Content::Endings))
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! What the store gets to see: sealed for the machines that have the fleet's secret.
 //!
 //! ```text
-//! version[1] | origin[8] | nonce[12] | AES-256-GCM(body) | tag[16]
+//! version[1] | origin[8] | nonce[12] | AES-256-GCM(messages) | tag[16]
 //! ```
 //!
 //! Authenticated with it: version, kind and origin, and what it is bound to (a scope, a session's
@@ -72,25 +72,26 @@ impl Sealer {
         })
     }
 
-    /// Seals a message.
+    /// Seals messages.
     ///
     /// # Errors
     ///
     /// The operating system gives no random bytes.
-    pub(crate) fn seal(
+    pub(crate) fn seal<'m>(
         &mut self,
         (period, keys): (u64, &PeriodKeys),
         kind: Kind,
         bound_to: &[u8],
-        message: &Message,
+        messages: impl Iterator<Item = &'m Message> + Clone,
     ) -> Result<Vec<u8>, getrandom::Error> {
         let nonce = self.nonce()?;
+        let most: usize = messages.clone().map(Message::most_bytes).sum();
         // Never grows: a vector that does leaves a copy of the secret behind.
-        let mut out = Vec::with_capacity(HEAD + message.most_bytes() + TAG);
+        let mut out = Vec::with_capacity(HEAD + most + TAG);
         out.push(VERSION);
         out.extend_from_slice(&self.origin);
         out.extend_from_slice(&nonce);
-        message.write(&mut out);
+        messages.for_each(|message| message.write(&mut out));
         let authenticated = authenticated(kind, &self.origin, bound_to);
         let cipher = self.ciphers.entry((period, self.origin));
         let cipher = cipher.or_insert_with(|| keys.cipher(&self.origin));
@@ -161,6 +162,7 @@ fn authenticated(kind: Kind, origin: &Origin, bound_to: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -195,7 +197,9 @@ mod tests {
         let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
         let (now, next, foreign) = (keys(1, 7), keys(1, 8), keys(2, 7));
         for kind in KINDS {
-            let sealed = ours.seal((7, &now), kind, b"scope", &message()).unwrap();
+            let sealed = ours
+                .seal((7, &now), kind, b"scope", iter::once(&message()))
+                .unwrap();
             let mut opens = |(period, keys): (u64, &PeriodKeys), kind, bound_to: &[u8]| {
                 theirs.open((period, keys), kind, bound_to, &sealed)
             };
@@ -212,7 +216,7 @@ mod tests {
             assert_eq!(opens((8, &next), kind, b"scope"), Err(Unopened::Forged));
         }
         let mut stranger = Sealer::new().unwrap();
-        let sealed = stranger.seal((7, &foreign), Kind::Entry, b"", &message());
+        let sealed = stranger.seal((7, &foreign), Kind::Entry, b"", iter::once(&message()));
         let opened = theirs.open((7, &now), Kind::Entry, b"", &sealed.unwrap());
         assert_eq!(opened, Err(Unopened::Forged));
     }
@@ -222,7 +226,7 @@ mod tests {
         let [mut ours, mut theirs] = [(); 2].map(|()| Sealer::new().unwrap());
         let keys = keys(1, 7);
         let sealed = ours
-            .seal((7, &keys), Kind::Session, b"scope", &message())
+            .seal((7, &keys), Kind::Session, b"scope", iter::once(&message()))
             .unwrap();
         let mut open = |value: &[u8]| theirs.open((7, &keys), Kind::Session, b"scope", value);
         for bit in 0..8 * sealed.len() {
@@ -246,7 +250,9 @@ mod tests {
         let mut ours = Sealer::new().unwrap();
         let keys = keys(1, 7);
         for kind in KINDS {
-            let sealed = ours.seal((7, &keys), kind, b"", &message()).unwrap();
+            let sealed = ours
+                .seal((7, &keys), kind, b"", iter::once(&message()))
+                .unwrap();
             let opened = ours.open((7, &keys), kind, b"", &sealed);
             match kind {
                 Kind::Session | Kind::Ending => assert_eq!(opened, Err(Unopened::Own)),
@@ -261,12 +267,16 @@ mod tests {
         let keys = keys(1, 7);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..1000 {
-            let sealed = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
+            let sealed = ours
+                .seal((7, &keys), Kind::Entry, b"", iter::once(&message()))
+                .unwrap();
             assert!(seen.insert(sealed[1 + ORIGIN..HEAD].to_vec()));
         }
         // Values of strangers are given no place.
         for stranger in 0..2000_u64 {
-            let mut value = ours.seal((7, &keys), Kind::Entry, b"", &message()).unwrap();
+            let mut value = ours
+                .seal((7, &keys), Kind::Entry, b"", iter::once(&message()))
+                .unwrap();
             value[1..9].copy_from_slice(&stranger.to_be_bytes());
             assert!(ours.open((7, &keys), Kind::Entry, b"", &value).is_err());
         }

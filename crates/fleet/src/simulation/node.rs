@@ -14,11 +14,13 @@ use rustls::server::StoresServerSessions;
 use super::LIFETIME;
 use super::clock::{MachineClock, unix_millis};
 use super::store::StoreModel;
+use crate::batch::Batch;
 use crate::machine::{Content, Machine, Stream};
-use crate::outbox::{Batch, Ending, Event, Outbox, Sharing};
+use crate::outbox::{Ending, Event, Outbox};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
+use crate::sharing::Sharing;
 use crate::store::{Position, Refusal, Write};
 use crate::tasks::{Backlog, Gap, begin_behind, take_note};
 

@@ -17,9 +17,9 @@ use super::store::StoreModel;
 use super::{LIFETIME, PERIOD};
 use crate::machine::{Content, Stream};
 use crate::message::Message;
-use crate::outbox::Sharing;
 use crate::schedule::{SKEW, Schedule};
 use crate::seal::{Kind, Sealer};
+use crate::sharing::Sharing;
 use crate::store::Write;
 
 pub(super) struct World {
@@ -35,7 +35,7 @@ pub(super) struct World {
     /// All that was ever written, for a store that repeats it: with the streams.
     heard: Vec<(Arc<Stream>, Vec<u8>)>,
     /// What endings say, and which machine says it.
-    labels: HashMap<Vec<u8>, (Message, (usize, u32))>,
+    labels: HashMap<Vec<u8>, (Vec<Message>, (usize, u32))>,
     observer: (Schedule, Sealer),
 }
 
@@ -211,8 +211,9 @@ impl World {
                 continue;
             };
             let opened = sealer.open((period, &keys), Kind::Ending, &[], value);
-            if let Some(message) = opened.ok().and_then(|body| Message::parse(&body)) {
-                self.labels.insert(value.to_vec(), (message, by));
+            if let Ok(body) = opened {
+                let messages = Message::read_all(&body).map(|message| message.expect("whole"));
+                (self.labels).insert(value.to_vec(), (messages.collect(), by));
             }
         }
     }
@@ -230,8 +231,15 @@ impl World {
     }
 
     fn has_learned(&mut self, node: usize, value: &[u8]) {
-        if let Some((Message::Removal(removal), _)) = self.labels.get(value) {
-            self.nodes[node].learned.insert(removal.id);
+        for message in self
+            .labels
+            .get(value)
+            .iter()
+            .flat_map(|(messages, _)| messages)
+        {
+            if let Message::Removal(removal) = message {
+                self.nodes[node].learned.insert(removal.id);
+            }
         }
     }
 
@@ -343,22 +351,28 @@ impl World {
 
     /// Not if the only machines that would have told of it are gone, and the store has lost it.
     fn can_know_removal(&self, life: &Life) -> bool {
-        let is_it = |value: &[u8]| match self.labels.get(value) {
-            Some((Message::Removal(removal), _)) => removal.id == life.id,
+        let is_it = |message: &Message| match message {
+            Message::Removal(removal) => removal.id == life.id,
             _ => false,
         };
-        life.removed_by.iter().any(|by| self.lives_on(*by)) || self.store.has(is_it)
+        let has_it =
+            |value: &[u8]| (self.labels.get(value)).is_some_and(|(said, _)| said.iter().any(is_it));
+        life.removed_by.iter().any(|by| self.lives_on(*by)) || self.store.has(has_it)
     }
 
     fn can_know(&self, revoked: &Revoked) -> bool {
         let scope = revoked
             .scope
             .map(|scope| *self.setup.scopes[scope].as_bytes());
-        let is_it = |value: &[u8]| match self.labels.get(value) {
-            Some((Message::Revocation { scope: of, until }, by)) => {
-                (of.is_none() || *of == scope) && *until >= revoked.until && *by == revoked.by
+        let covers = |message: &Message| match message {
+            Message::Revocation { scope: of, until } => {
+                (of.is_none() || *of == scope) && *until >= revoked.until
             }
             _ => false,
+        };
+        let is_it = |value: &[u8]| match self.labels.get(value) {
+            Some((said, by)) => *by == revoked.by && said.iter().any(covers),
+            None => false,
         };
         self.lives_on(revoked.by) || self.store.has(is_it)
     }

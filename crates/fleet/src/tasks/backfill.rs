@@ -9,8 +9,8 @@ use super::backoff::Backoff;
 use super::shared::{PATIENCE, Shared};
 use crate::store::{Connection, StoreError};
 
-/// Values that are read at once.
-const PAGE: usize = 200;
+/// Values that are read at once. One has some dozen sessions if the store was busy.
+const PAGE: usize = 50;
 
 /// Reads what is missing, the newest first. Never ends.
 pub(crate) async fn backfill(shared: &Shared) {
@@ -47,8 +47,10 @@ async fn read(
     let reading = connection.read_back(&gap.stream.name, gap.up_to, PAGE);
     let page = timeout(PATIENCE, reading).await;
     let page = page.unwrap_or(Err(StoreError::Timeout))?;
+    let mut taken = 0_usize;
     for (at, value) in page.iter().take_while(|(at, _)| *at > gap.from) {
-        shared.machine.receive(&gap.stream, value, true);
+        // At least one, also if there is nothing in it.
+        taken += shared.machine.receive(&gap.stream, value, true).max(1);
         gap.up_to = at.before();
     }
     let is_done = page.len() < PAGE || gap.up_to <= gap.from;
@@ -58,7 +60,7 @@ async fn read(
     } else if !is_done {
         shared.backlog.add(gap.clone());
     }
-    let pages_a_second = f64::from(shared.join_rate.max(1)) / PAGE as f64;
-    tokio::time::sleep(Duration::from_secs_f64(1.0 / pages_a_second)).await;
+    let pause = f64::from(taken as u32) / f64::from(shared.join_rate.max(1));
+    tokio::time::sleep(Duration::from_secs_f64(pause)).await;
     Ok(())
 }

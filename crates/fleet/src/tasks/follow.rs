@@ -21,11 +21,11 @@ use crate::store::{Connection, Position, StoreError};
 /// How long one call waits.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Values that are taken before other tasks have their turn.
+/// Messages that are taken before other tasks have their turn.
 const AT_ONCE: usize = 100;
 
-/// The most values of a stream that one call reads.
-const MOST: usize = 1000;
+/// The most values of a stream that one call reads. One has up to 16 KiB.
+const MOST: usize = 250;
 
 /// Where each stream was read up to, over all connections.
 type Places = HashMap<String, Position, RandomState>;
@@ -187,12 +187,13 @@ impl Follower<'_> {
         for part in &parts {
             let stream = streams.get(part.stream);
             let stream = stream.ok_or(StoreError::Nonsense("a stream that was not asked for"))?;
-            for values in part.values.chunks(AT_ONCE) {
-                for (_, value) in values {
-                    machine.receive(stream, value, false);
+            let mut taken = 0;
+            for (_, value) in &part.values {
+                taken += machine.receive(stream, value, false);
+                if taken >= AT_ONCE {
+                    taken = 0;
+                    tokio::task::yield_now().await;
                 }
-                // The other tasks have their turn.
-                tokio::task::yield_now().await;
             }
             if let Some((at, _)) = part.values.last() {
                 self.places.insert(stream.name.clone(), *at);

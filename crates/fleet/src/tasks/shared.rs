@@ -13,8 +13,8 @@ use super::breaker::Breaker;
 use super::stop::Stop;
 use crate::counters::{count, set};
 use crate::machine::Machine;
-use crate::outbox::Sharing;
 use crate::queue::Queue;
+use crate::sharing::Sharing;
 use crate::store::{Connection, Store, StoreError};
 
 /// How long the store may take to answer.

@@ -1,0 +1,250 @@
+//! What is written to the store at once.
+
+use std::time::Duration;
+
+use ahash::HashMap;
+use rekindle::SessionId;
+use rekindle::resume::Scope;
+
+use crate::machine::{Content, State, entry_bound_to, entry_name, periods_around};
+use crate::message::{Message, Removal, seconds};
+use crate::schedule::SKEW;
+use crate::seal::Kind;
+use crate::sharing::Sharing;
+use crate::store::{Position, Write};
+
+/// The most messages that are sealed together: what a value costs, here and in the store, is shared
+/// by them.
+const MOST_TOGETHER: usize = 64;
+
+/// The most bytes of them, unless one alone has more.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// What is written at once, and what each write is of.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) writes: Vec<Write>,
+    /// With the number of their writes.
+    pub(crate) items: Vec<(Item, usize)>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) enum Item {
+    /// So many of the removals that were to be told first.
+    Removals(usize),
+    Revocation(Option<Scope>, Duration),
+    /// One write for all of them if they are replicated, then one for each if they are fetched.
+    Sessions(Vec<Waiting>),
+}
+
+/// A session that waits, and how often a connection broke that it was written to.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Waiting {
+    pub(crate) scope: Scope,
+    pub(crate) id: SessionId,
+    pub(crate) end: u32,
+    pub(crate) since: u32,
+    pub(crate) message: Message,
+    pub(crate) failures: u8,
+}
+
+impl Batch {
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Adds removals, those of one period together.
+    pub(crate) fn add_removals(&mut self, writer: &mut Writer<'_>, removals: &[Removal]) {
+        let in_one = |a: &Removal, b: &Removal| writer.period(a.end) == writer.period(b.end);
+        let runs: Vec<_> = removals.chunk_by(in_one).collect();
+        for run in runs.into_iter().flat_map(|run| run.chunks(MOST_TOGETHER)) {
+            let Some(writes) = writer.removals(run) else {
+                // Those behind it wait with it.
+                break;
+            };
+            self.add(Item::Removals(run.len()), writes);
+        }
+    }
+
+    pub(crate) fn add_revocation(
+        &mut self,
+        writer: &mut Writer<'_>,
+        scope: Option<Scope>,
+        until: Duration,
+    ) {
+        if let Some(write) = writer.revocation(scope, until) {
+            self.add(Item::Revocation(scope, until), vec![write]);
+        }
+    }
+
+    /// Adds sessions, those of one scope and period together. How many there are no keys for.
+    pub(crate) fn add_sessions(
+        &mut self,
+        writer: &mut Writer<'_>,
+        sessions: Vec<Waiting>,
+    ) -> usize {
+        let mut open: HashMap<_, (Vec<Waiting>, usize)> = HashMap::default();
+        let mut refused = 0;
+        for waiting in sessions {
+            let place = (writer.period(waiting.end), waiting.scope);
+            let more = waiting.message.most_bytes();
+            let (together, bytes) = open.entry(place).or_default();
+            if together.len() == MOST_TOGETHER || *bytes + more > MOST_BYTES {
+                refused += self.add_together(writer, place, std::mem::take(together));
+                *bytes = 0;
+            }
+            together.push(waiting);
+            *bytes += more;
+        }
+        for (place, (together, _)) in open {
+            refused += self.add_together(writer, place, together);
+        }
+        refused
+    }
+
+    fn add_together(
+        &mut self,
+        writer: &mut Writer<'_>,
+        place: (u64, Scope),
+        together: Vec<Waiting>,
+    ) -> usize {
+        if together.is_empty() {
+            return 0;
+        }
+        let Some(writes) = writer.sessions(place, &together) else {
+            return together.len();
+        };
+        self.add(Item::Sessions(together), writes);
+        0
+    }
+
+    fn add(&mut self, item: Item, writes: Vec<Write>) {
+        self.items.push((item, writes.len()));
+        self.writes.extend(writes);
+    }
+}
+
+/// Makes writes. Without keys or random bytes there are none: the secret's ratchet is past the
+/// period, or the operating system gives none.
+pub(crate) struct Writer<'s> {
+    pub(crate) state: &'s mut State,
+    /// Since 1970.
+    pub(crate) now: Duration,
+    pub(crate) sharing: Sharing,
+}
+
+impl Writer<'_> {
+    /// The period of what ends then, in seconds since 1970.
+    fn period(&self, end: u32) -> u64 {
+        let ends = Duration::from_secs(end.into());
+        self.state.schedule.period_of(ends, self.now)
+    }
+
+    fn sessions(
+        &mut self,
+        (period, scope): (u64, Scope),
+        together: &[Waiting],
+    ) -> Option<Vec<Write>> {
+        let mut writes = Vec::new();
+        if self.sharing.replicates() {
+            let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
+            let messages = together.iter().map(|waiting| &waiting.message);
+            writes.push(self.append(of_scope, messages, Content::Sessions(scope))?);
+        }
+        if self.sharing.fetches() {
+            for Waiting {
+                id, end, message, ..
+            } in together
+            {
+                let ends = Duration::from_secs((*end).into());
+                let bound_to = entry_bound_to(id, &scope);
+                let life = ends.saturating_sub(self.now);
+                let life = life.min(self.state.schedule.lifetime());
+                let of_id = (period, Kind::Entry, &bound_to[..]);
+                writes.push(self.put(of_id, message, (id, life))?);
+            }
+        }
+        Some(writes)
+    }
+
+    /// Of removals of one period.
+    fn removals(&mut self, removals: &[Removal]) -> Option<Vec<Write>> {
+        let now = seconds(self.now);
+        let removals = removals.iter().filter(|removal| !removal.has_ended(now));
+        let messages: Vec<_> = removals.copied().map(Message::Removal).collect();
+        let Some(Message::Removal(first)) = messages.first() else {
+            return Some(Vec::new());
+        };
+        let of_all = (self.period(first.end), Kind::Ending, &[][..]);
+        let mut writes = vec![self.append(of_all, messages.iter(), Content::Endings)?];
+        if !self.sharing.fetches() {
+            return Some(writes);
+        }
+        for message in &messages {
+            let Message::Removal(Removal { id, end }) = message else {
+                continue;
+            };
+            let ends = Duration::from_secs((*end).into());
+            let life = ends.saturating_sub(self.now);
+            let life = life.min(self.state.schedule.lifetime()) + SKEW;
+            for period in periods_around(&self.state.schedule, ends, self.now) {
+                let of_id = (period, Kind::Gone, id.as_bytes());
+                writes.extend(self.put(of_id, message, (id, life)));
+            }
+        }
+        Some(writes)
+    }
+
+    fn revocation(&mut self, scope: Option<Scope>, until: Duration) -> Option<Write> {
+        let ends = self.now.saturating_add(self.state.schedule.lifetime());
+        let period = self.state.schedule.period_of(ends, self.now);
+        let scope = scope.map(|scope| *scope.as_bytes());
+        let message = Message::Revocation { scope, until };
+        let of_all = (period, Kind::Ending, &[][..]);
+        self.append(of_all, std::iter::once(&message), Content::Endings)
+    }
+
+    fn append<'m>(
+        &mut self,
+        (period, kind, bound_to): (u64, Kind, &[u8]),
+        messages: impl Iterator<Item = &'m Message> + Clone,
+        content: Content,
+    ) -> Option<Write> {
+        let state = &mut *self.state;
+        let keys = state.schedule.keys(period).ok()?;
+        let value = (state.sealer).seal((period, &keys), kind, bound_to, messages);
+        let oldest = self
+            .now
+            .saturating_sub(state.schedule.lifetime() + 2 * SKEW);
+        Some(Write::Append {
+            stream: state.stream(period, content).ok()?.name.clone(),
+            value: value.ok()?,
+            oldest: Position(millis(oldest), 0),
+            ends_at: millis(state.schedule.end_of(period)),
+        })
+    }
+
+    fn put(
+        &mut self,
+        (period, kind, bound_to): (u64, Kind, &[u8]),
+        message: &Message,
+        (id, life): (&SessionId, Duration),
+    ) -> Option<Write> {
+        let state = &mut *self.state;
+        let keys = state.schedule.keys(period).ok()?;
+        let message = std::iter::once(message);
+        let value = (state.sealer).seal((period, &keys), kind, bound_to, message);
+        Some(Write::Put {
+            key: entry_name(&keys, id),
+            value: value.ok()?,
+            life,
+            // What says that it was removed stays.
+            if_absent: kind == Kind::Entry,
+        })
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
