@@ -37,6 +37,35 @@ pub(crate) fn cpu_time_of_process() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 
+/// A thread of this process, whose CPU time others may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Task(i32);
+
+impl Task {
+    /// All that there are.
+    pub(crate) fn all() -> Vec<Self> {
+        let tasks = Process::myself().and_then(|this| this.tasks());
+        let tasks = tasks.expect("the kernel lists them");
+        tasks.flatten().map(|task| Self(task.tid)).collect()
+    }
+
+    /// Its CPU time so far; zero when it has ended.
+    pub(crate) fn cpu_time(self) -> Duration {
+        // How the kernel names the clock of a thread (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED).
+        let clock = (!self.0 << 3) | 6;
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` can be written to.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::clock_gettime(clock, &raw mut time);
+        }
+        Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
+    }
+}
+
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     time.try_into().expect("no time before the start")
@@ -45,6 +74,21 @@ fn read(clock: ClockId) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_thread_is_that_which_it_reads_itself() {
+        let before = Task::all();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while cpu_time_of_thread() < Duration::from_millis(30) {}
+            let task = Task::all().into_iter().find(|task| !before.contains(task));
+            tell.send((task.unwrap(), cpu_time_of_thread())).unwrap();
+        });
+        let (task, own) = told.recv().unwrap();
+        thread.join().unwrap();
+        assert!(own >= Duration::from_millis(30));
+        assert_eq!(task.cpu_time(), Duration::ZERO, "it has ended");
+    }
 
     #[test]
     fn what_is_touched_counts_and_what_is_given_back_does_not() {

@@ -9,7 +9,6 @@ use openssl::ssl::SslContext;
 use rekindle_test_servers::RedisServer;
 
 use super::machine::{Machine, Took, client};
-use crate::process::{cpu_time_of_process, cpu_time_of_thread};
 use crate::record::{Record, case, interleave, quantile};
 use crate::tls::HandshakeKind;
 
@@ -60,24 +59,20 @@ pub(super) fn run(rounds: usize, handshakes: usize, record: &mut Record) {
 }
 
 fn turn(machine: &Machine, client: &SslContext, handshakes: usize) -> Turn {
-    let (process, thread) = (cpu_time_of_process(), cpu_time_of_thread());
+    let before = machine.cpu_time_of_fleet();
     let took: Vec<Took> = (0..handshakes)
         .map(|_| machine.visit(client, None).took)
         .collect();
     // What was left to do.
     std::thread::sleep(Duration::from_millis(50));
-    let (process, thread) = (
-        cpu_time_of_process() - process,
-        cpu_time_of_thread() - thread,
-    );
+    let of_fleet = machine.cpu_time_of_fleet() - before;
     let server: Duration = took.iter().map(|took| took.cpu).sum();
-    let other_threads = process.saturating_sub(thread);
     let wall: Vec<f64> = (took.iter())
         .map(|took| took.wall.as_secs_f64() * 1e6)
         .collect();
     Turn {
-        of_fleet: other_threads.as_secs_f64() * 1e6 / handshakes as f64,
-        micros: (server + other_threads).as_secs_f64() * 1e6 / handshakes as f64,
+        of_fleet: of_fleet.as_secs_f64() * 1e6 / handshakes as f64,
+        micros: (server + of_fleet).as_secs_f64() * 1e6 / handshakes as f64,
         p999: quantile(&wall, 0.999),
     }
 }

@@ -10,7 +10,7 @@ use rekindle::resume::Scope;
 use rekindle::tickets::TicketSecret;
 use rekindle_fleet::{Fleet, FleetBuilder, RedisStore};
 
-use crate::process::cpu_time_of_thread;
+use crate::process::{Task, cpu_time_of_thread};
 use crate::tls::{
     HandshakeKind, Pipe, client_builder, new_ssl, offer, receive_tickets, server_builder, step,
 };
@@ -21,6 +21,8 @@ const LIFETIME: Duration = Duration::from_secs(3_600);
 pub(super) struct Machine {
     pub(super) resumption: Resumption,
     fleet: Option<Arc<Fleet>>,
+    /// The fleet's own thread.
+    task: Option<Task>,
     context: SslContext,
 }
 
@@ -78,8 +80,15 @@ impl Machine {
         let mut context = server_builder();
         let installed = resumption.install_scoped(&mut context, &scope());
         installed.expect("a fresh context");
+        let before = Task::all();
+        let fleet = fleet(&resumption, &mut context);
+        let is_new = |task: &Task| !before.contains(task);
         Self {
-            fleet: fleet(&resumption, &mut context),
+            task: Task::all()
+                .into_iter()
+                .find(is_new)
+                .filter(|_| fleet.is_some()),
+            fleet,
             resumption,
             context: context.build(),
         }
@@ -87,6 +96,11 @@ impl Machine {
 
     pub(super) fn fleet(&self) -> &Fleet {
         self.fleet.as_ref().expect("it is one of a fleet")
+    }
+
+    /// The CPU time of the fleet's own thread so far.
+    pub(super) fn cpu_time_of_fleet(&self) -> Duration {
+        self.task.map_or(Duration::ZERO, Task::cpu_time)
     }
 
     /// Waits until its store has answered.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::ArrayQueue;
 use rekindle::resume::SessionChange;
 use tokio::sync::Notify;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::counters::{Counters, count};
 use crate::message::MAX_SESSION;
@@ -14,6 +14,9 @@ use crate::outbox::Event;
 /// Sessions and endings in queues of their own, so that no session takes an ending's place.
 pub(crate) struct Queue {
     sessions: ArrayQueue<Event>,
+    /// Buffers for sessions. What one thread allocates and another one frees costs both of them
+    /// more, with many allocators, than all else that is done here.
+    spare: ArrayQueue<Zeroizing<Vec<u8>>>,
     endings: ArrayQueue<Event>,
     /// An ending found no place.
     has_lost_endings: AtomicBool,
@@ -26,6 +29,10 @@ pub(crate) struct Queue {
 /// sessions are revoked.
 const ENDINGS: usize = 65_536;
 
+/// Spare buffers, and how large they may have grown.
+const SPARE: usize = 1024;
+const SPARE_BYTES: usize = 1024;
+
 impl Queue {
     pub(crate) fn new(sessions: usize) -> Self {
         Self::with_endings(sessions, ENDINGS)
@@ -34,6 +41,7 @@ impl Queue {
     pub(crate) fn with_endings(sessions: usize, endings: usize) -> Self {
         Self {
             sessions: ArrayQueue::new(sessions.max(1)),
+            spare: ArrayQueue::new(SPARE),
             endings: ArrayQueue::new(endings),
             has_lost_endings: AtomicBool::new(false),
             sleeps: AtomicBool::new(false),
@@ -54,10 +62,12 @@ impl Queue {
                 library,
                 expires_at,
             } => {
+                let mut buffer = self.spare.pop().unwrap_or_default();
+                buffer.extend_from_slice(encoded);
                 let event = Event::Stored {
                     id: *id,
                     scope: *scope,
-                    encoded: Zeroizing::new(encoded.to_vec()),
+                    encoded: buffer,
                     library,
                     expires_at,
                 };
@@ -96,7 +106,16 @@ impl Queue {
 
     /// The next event: endings come first.
     pub(crate) fn pop(&self) -> Option<Event> {
-        self.endings.pop().or_else(|| self.sessions.pop())
+        let mut event = self.endings.pop().or_else(|| self.sessions.pop())?;
+        if let Event::Stored { encoded, .. } = &mut event
+            && encoded.capacity() <= SPARE_BYTES
+        {
+            let mut spare = std::mem::replace(encoded, Zeroizing::new(encoded.to_vec()));
+            // Empties it, too.
+            spare.zeroize();
+            let _ = self.spare.push(spare);
+        }
+        Some(event)
     }
 
     /// Whether endings were lost since this was asked last.
