@@ -6,6 +6,7 @@ use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::SslRef;
 use openssl_sys::{self as sys, SSL};
 
+use super::connection::{is_quic, options};
 use super::ffi;
 use crate::SessionId;
 
@@ -32,21 +33,40 @@ pub fn client_hello_session(ssl: &SslRef) -> Option<SessionId> {
     let raw = ssl.as_ptr();
     // SAFETY: the connection is alive, and its ClientHello stays until the handshake goes on.
     unsafe {
+        let options = options(raw);
+        let takes_tickets = options & sys::SSL_OP_NO_TICKET == 0;
         let versions = extension(raw, ffi::TLSEXT_TYPE_SUPPORTED_VERSIONS);
-        let newest = sys::SSL_get_max_proto_version(raw);
-        let may_be_13 = newest == 0 || newest == sys::TLS1_3_VERSION;
-        if may_be_13 && versions.is_some_and(offers_tls13) {
+        if versions.is_some_and(offers_tls13) && speaks_tls13(raw, options) {
+            if takes_tickets {
+                return None;
+            }
             return first_identity(extension(raw, ffi::TLSEXT_TYPE_PSK)?);
         }
         let shows_ticket = extension(raw, ffi::TLSEXT_TYPE_SESSION_TICKET)
             .is_some_and(|ticket| !ticket.is_empty());
-        let takes_tickets = ffi::SSL_get_options(raw) & sys::SSL_OP_NO_TICKET == 0;
         if shows_ticket && takes_tickets {
             return None;
         }
         let mut start = std::ptr::null();
         let len = ffi::SSL_client_hello_get0_session_id(raw, &mut start);
         SessionId::new(ffi::bytes(start, len)).ok()
+    }
+}
+
+/// Whether a server speaks TLS 1.3 with a client that does, by its options and its newest version.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn speaks_tls13(ssl: *mut SSL, options: u64) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        // A QUIC connection speaks nothing else, and must not be asked (`connection::options`).
+        if is_quic(ssl) {
+            return true;
+        }
+        let newest = sys::SSL_get_max_proto_version(ssl);
+        (newest == 0 || newest == sys::TLS1_3_VERSION) && options & sys::SSL_OP_NO_TLSv1_3 == 0
     }
 }
 

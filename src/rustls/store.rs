@@ -56,7 +56,7 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         }
         self.shared.store.count(StoreCounter::Stored);
         self.run(SessionEvent::New, &id);
-        self.tell(&SessionChange::Stored {
+        self.shared.watchers.tell(&SessionChange::Stored {
             id: &id,
             scope: &self.scope,
             encoded: &value,
@@ -83,7 +83,9 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         let (value, _) = self.value(taken.encoded())?;
         self.shared.store.count(StoreCounter::Taken);
         let (id, expires_at) = (&id, taken.expires_at());
-        self.tell(&SessionChange::Removed { id, expires_at });
+        self.shared
+            .watchers
+            .tell(&SessionChange::Removed { id, expires_at });
         Some(value.to_vec())
     }
 
@@ -147,14 +149,6 @@ impl<C: CacheOwner> SessionStore<C> {
         let made = [Made::Here, Made::Elsewhere].into_iter();
         let mut made = made.filter(|made| made.head(&self.scope) == *head);
         Some((value, made.next()?))
-    }
-
-    /// A panic ends the run of watchers, not the handshake.
-    fn tell(&self, change: &SessionChange<'_>) {
-        let watchers = &self.shared.watchers;
-        if !watchers.is_empty() {
-            let _ = catch_unwind(AssertUnwindSafe(|| watchers.tell(change)));
-        }
     }
 
     /// A panic ends the run of hooks, not the handshake.

@@ -68,6 +68,7 @@ fn a_machine_without_early_data_resumes_as_well() {
 /// The same bytes, delivered to all machines at the same time by a network that is not honest.
 #[test]
 fn of_a_flight_that_all_machines_get_one_accepts_it() {
+    let mut in_all = 0;
     for _ in 0..20 {
         let ([here, there], client, session) = visited();
         let flight = Flight::new(&client, &session, None).bytes;
@@ -84,8 +85,12 @@ fn of_a_flight_that_all_machines_get_one_accepts_it() {
                 }
             }
         });
-        assert_eq!(accepted.map(AtomicUsize::into_inner), [1, 0]);
+        // None, if a connection that was refused broke off first: its session is removed.
+        let [here, there] = accepted.map(AtomicUsize::into_inner);
+        assert!(here <= 1 && there == 0, "{here}, {there}");
+        in_all += here;
     }
+    assert!(in_all >= 10, "{in_all}");
 }
 
 /// A machine reads what it has told itself.
