@@ -283,6 +283,94 @@ fn hostile_bytes_name_what_is_looked_up() {
     }
 }
 
+/// A ClientHello with other identities in its last extension (RFC 8446, section 4.2.11): those of
+/// tickets, of any length and number, each with a binder that is wrong.
+fn with_identities(hello: &[u8], identities: &[&[u8]]) -> Vec<u8> {
+    let number = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
+    // Headers of record and message, version, random bytes.
+    let mut at = 5 + 4 + 2 + 32;
+    at += 1 + usize::from(hello[at]);
+    at += 2 + number(at);
+    at += 1 + usize::from(hello[at]);
+    let extensions = at;
+    at += 2;
+    while number(at) != 41 {
+        at += 4 + number(at + 2);
+    }
+    let short = |len: usize| u16::try_from(len).unwrap().to_be_bytes();
+    let list = |items: Vec<Vec<u8>>| [&short(items.concat().len())[..], &items.concat()].concat();
+    let identity = |id: &&[u8]| [&short(id.len())[..], id, &[0; 4]].concat();
+    let body = [
+        list(identities.iter().map(identity).collect()),
+        list(vec![[&[48][..], &[7; 48]].concat(); identities.len()]),
+    ];
+    let body = body.concat();
+    let mut changed = [&hello[..at + 2], &short(body.len()), &body].concat();
+    let (all, len) = (changed.len(), short(changed.len() - extensions - 2));
+    changed[extensions..extensions + 2].copy_from_slice(&len);
+    changed[7..9].copy_from_slice(&short(all - 9));
+    changed[3..5].copy_from_slice(&short(all - 5));
+    changed
+}
+
+/// Of several identities the first one is named; OpenSSL goes on to the others if it is not there.
+#[test]
+fn identities_of_any_length_and_number() {
+    let (server, client) = visited(Mechanism::Tls13Stateful);
+    let (hello, id) = (
+        client.hello(&client.session(), "a.test"),
+        id_of(&server, &client),
+    );
+    let ask = |identities: &[&[u8]]| {
+        server.asked();
+        deliver(&server, &with_identities(&hello, identities));
+        server.asked()
+    };
+    let long = vec![7; 2_000];
+    let unknown = SessionId::new(&long[..32]).unwrap();
+    assert_eq!(ask(&[unknown.as_bytes()]), one(unknown));
+    let asked = ask(&[unknown.as_bytes(), id.as_bytes()]);
+    assert_eq!(asked.named, [Some(unknown)]);
+    assert_eq!(asked.looked_up, [unknown, id]);
+    // Those of stateful tickets are all as long.
+    for len in [1, 2, 31, 33, 64, 200, 2_000] {
+        assert_eq!(ask(&[&long[..len]]), none(), "{len} bytes");
+    }
+    assert_eq!(ask(&[b""]).named, [None]);
+    assert_eq!(ask(&[]).named, [None]);
+    assert_eq!(ask(&[id.as_bytes()]).named, [Some(id)]);
+    let many = vec![&[9; 32][..]; 150];
+    assert_eq!(ask(&many).named, [SessionId::new(&[9; 32]).ok()]);
+}
+
+/// TLS 1.2: a session id of any length, which is at a place of its own.
+#[test]
+fn session_ids_of_any_length() {
+    let (server, client) = visited(Mechanism::Tls12Id);
+    let hello = client.hello(&client.session(), "a.test");
+    let at = 5 + 4 + 2 + 32;
+    assert_eq!(hello[at], 32);
+    for len in [0, 1, 31, 32, 33, 255] {
+        let (before, behind) = (&hello[..at], &hello[at + 33..]);
+        let mut changed = [before, &[len], &vec![5; len.into()], behind].concat();
+        let all = changed.len();
+        let short = |len: usize| u16::try_from(len).unwrap().to_be_bytes();
+        changed[7..9].copy_from_slice(&short(all - 9));
+        changed[3..5].copy_from_slice(&short(all - 5));
+        deliver(&server, &changed);
+        let asked = server.asked();
+        match len {
+            0 => assert_eq!(asked, none()),
+            1..=32 => {
+                let id = SessionId::new(&vec![5; len.into()]).unwrap();
+                assert_eq!(asked, one(id), "{len} bytes");
+            }
+            // OpenSSL refuses it before it asks.
+            _ => assert_eq!((asked.named, asked.looked_up), (vec![], vec![])),
+        }
+    }
+}
+
 /// Delivers a ClientHello, and whether the server has answered with more than an alert.
 fn deliver(server: &Server, hello: &[u8]) -> bool {
     let (near, far) = Pipe::pair();
