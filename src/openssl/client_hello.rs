@@ -76,8 +76,8 @@ fn offers_tls13(body: &[u8]) -> bool {
     versions.into_iter().any(|version| version == [3, 4])
 }
 
-/// The first identity in the extension's body (RFC 8446, section 4.2.11), if it is as long as ids of
-/// stateful tickets are: OpenSSL looks up no other.
+/// The first identity in the extension's body (RFC 8446, section 4.2.11), if it is as long as ids
+/// of stateful tickets are: OpenSSL looks up no other.
 fn first_identity(body: &[u8]) -> Option<SessionId> {
     let (_, identities) = body.split_first_chunk::<2>()?;
     let (len, rest) = identities.split_first_chunk::<2>()?;

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::resumption::Resumption;
 use super::shared::CacheOwner;
 use super::store::Made;
+use super::value::forbid_early_data;
 use crate::resume::{Scope, SessionChange};
 use crate::{Refused, SessionId, Time};
 
@@ -27,8 +28,9 @@ impl<C: CacheOwner> Resumption<C> {
     /// unless there is one under its id or it has ended. Whether it did.
     ///
     /// It resumes as one of this machine, but never with early data: of those machines that have
-    /// the session, each would accept one flight. How old it is its end tells: all machines have
-    /// the same session timeout. What rustls cannot read ends in a full handshake.
+    /// the session, each would accept one flight. When it began the time of day decides, by
+    /// rustls's clock on the other machine (`ServerConfig::time_provider`). What rustls cannot
+    /// read ends in a full handshake.
     ///
     /// # Errors
     ///
@@ -67,13 +69,5 @@ impl<C: CacheOwner> Resumption<C> {
     pub fn extend_revocation(&self, scope: Option<&Scope>, until: Duration) {
         let revocations = &self.shared.revocations;
         revocations.revoke_until(scope, Time::from_millis(0), until);
-    }
-}
-
-/// rustls accepts early data of a client whose ticket is as old as it says, and a value ends with
-/// what that age is hidden by: with its first bit turned over, no age is right.
-fn forbid_early_data(value: &mut [u8]) {
-    if let Some(offset) = value.last_chunk_mut::<4>() {
-        offset[0] ^= 0x80;
     }
 }

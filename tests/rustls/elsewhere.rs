@@ -90,7 +90,7 @@ impl Machine {
 
     fn server_of(&self, identity: &Identity, scope: &Scope) -> Arc<ServerConfig> {
         let store = self.resumption.store(scope);
-        let mut config = identity.server(Some(store), None, None);
+        let mut config = identity.server(Some(store), None, Some(self.clock.clone()));
         config.max_early_data_size = 1_024;
         config.send_tls13_tickets = 1;
         config.into()
@@ -230,30 +230,68 @@ fn what_the_cache_refuses_is_counted() {
     assert_eq!(small.resumption.store_stats().refused, 0);
 }
 
-/// By their end, as if made by a clock that is a minute ahead.
+/// The time of day at which rustls has made it decides, in whole seconds; an extension reaches
+/// those of machines whose clocks are ahead.
 #[test]
-fn a_session_of_elsewhere_is_revoked_if_it_may_have_begun_before() {
+fn a_session_of_elsewhere_is_revoked_if_it_began_before() {
     let identity = Identity::new();
+    let second = Duration::from_secs(1);
     for version in VERSIONS {
-        for all in [false, true] {
-            for (later, resumes) in [
-                (Duration::ZERO, false),
-                (MINUTE / 2, false),
-                (MINUTE, false),
-                (MINUTE + 2 * TICK, true),
+        for target in [Some(scope()), None] {
+            for (extends, later, resumes) in [
+                (false, Duration::ZERO, false),
+                (false, second, true),
+                (true, second, false),
+                (true, MINUTE, false),
+                (true, MINUTE + second, true),
             ] {
                 let [here, there] = [(); 2].map(|()| Machine::new());
-                match all {
-                    false => there.resumption.revoke(&scope()),
-                    true => there.resumption.revoke_all(),
+                let resumption = &there.resumption;
+                match &target {
+                    Some(scope) => resumption.revoke(scope),
+                    None => resumption.revoke_all(),
                 }
+                if extends {
+                    let until = rekindle::Clock::unix_time(&*there.clock) + MINUTE;
+                    resumption.extend_revocation(target.as_ref(), until);
+                }
+                here.clock.advance(later);
                 there.clock.advance(later);
+                // Of this machine's own, the extension is none.
+                there.clock.advance(TICK);
+                let (own, _) = visited(&identity, &there, version);
+                assert!(own.is_resumed(&there.server(&identity)));
                 let (client, stored) = visited(&identity, &here, version);
                 assert!(there.insert(&stored).unwrap());
                 let is_resumed = client.is_resumed(&there.server(&identity));
-                assert_eq!(is_resumed, resumes, "{version:?} {all} {later:?}");
-                let refused = there.resumption.store_stats().revoked;
-                assert_eq!(refused, u64::from(!resumes), "{version:?} {later:?}");
+                let case = format!("{version:?}, {extends}, {later:?}");
+                assert_eq!(is_resumed, resumes, "{case}");
+                let refused = resumption.store_stats().revoked;
+                assert_eq!(refused, u64::from(!resumes), "{case}");
+            }
+        }
+    }
+}
+
+/// What a fleet says of a session's end may be less than rustls's timeout, or more.
+#[test]
+fn when_a_session_began_does_not_depend_on_when_it_ends() {
+    let identity = Identity::new();
+    let hour = 60 * MINUTE;
+    for version in VERSIONS {
+        for left in [MINUTE, 2 * hour, 48 * hour] {
+            let [here, there] = [(); 2].map(|()| Machine::new());
+            let of_before = visited(&identity, &here, version);
+            here.clock.advance(MINUTE);
+            there.clock.advance(MINUTE);
+            there.resumption.revoke(&scope());
+            here.clock.advance(MINUTE);
+            there.clock.advance(MINUTE);
+            let of_after = visited(&identity, &here, version);
+            for ((client, stored), resumes) in [(of_before, false), (of_after, true)] {
+                assert!(there.insert(&Stored { left, ..stored }).unwrap());
+                let is_resumed = client.is_resumed(&there.server(&identity));
+                assert_eq!(is_resumed, resumes, "{version:?}, {left:?}");
             }
         }
     }
