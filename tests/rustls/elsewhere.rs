@@ -460,7 +460,7 @@ fn words(resumption: &Resumption) -> Receiver<String> {
 fn watchers_are_told_what_handshakes_do_whatever_becomes_of_the_others() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if info.payload_as_str() != Some("a watcher") {
+        if info.payload().downcast_ref() != Some(&"a watcher") {
             before(info);
         }
     }));
