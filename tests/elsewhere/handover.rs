@@ -9,7 +9,7 @@ use rekindle::tickets::{InheritedRing, TicketRing};
 
 use crate::common::{self, Client, Mechanism};
 use crate::flight::{Flight, counted};
-use crate::machine::{MINUTE, Machine, scope};
+use crate::machine::{HOUR, Machine, scope};
 
 /// Sends sessions, at once.
 fn send(handover: &mut Handover<'_>, to: &Resumption) {
@@ -95,7 +95,7 @@ fn revocations_of_elsewhere_go_on_to_the_successor() {
                 let (own, _) = here.visited(kind);
                 let (guest, stored) = there.visited(kind);
                 assert!(here.insert(&stored).unwrap());
-                let until = rekindle::Clock::unix_time(&*here.clock) + MINUTE;
+                let until = rekindle::Clock::unix_time(&*here.clock) + HOUR;
                 let revoke = || {
                     (here.resumption).revoke_from_elsewhere(target.as_ref(), until);
                 };
@@ -132,7 +132,7 @@ fn an_extension_goes_on_to_the_successor() {
     for kind in Mechanism::STATEFUL {
         let [there, here] = [(); 2].map(|()| Machine::new(kind));
         let (guest, stored) = there.visited(kind);
-        let until = rekindle::Clock::unix_time(&*here.clock) + MINUTE;
+        let until = rekindle::Clock::unix_time(&*here.clock) + HOUR;
         here.resumption.extend_revocation(Some(&scope()), until);
         let after = hand_over(&here, kind, |_| ());
         assert!(after.insert(&stored).unwrap());
@@ -164,7 +164,7 @@ fn sessions_of_rustls_beside_them_stay_behind() {
             &id,
             &scope(),
             b"a session of elsewhere",
-            now.saturating_add(MINUTE),
+            now.saturating_add(HOUR),
         );
         assert!(inserted.unwrap());
         let after = hand_over(&here, kind, |_| ());

@@ -6,10 +6,9 @@ use openssl::ssl::SslSession;
 use rekindle::openssl::Scope;
 
 use crate::common::{self, Client, Mechanism};
-use crate::machine::{MINUTE, Machine, Stored, scope, unix};
+use crate::machine::{HOUR, Machine, Stored, scope, unix};
 
 const TICK: Duration = Duration::from_millis(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Of one scope, or of all.
 fn targets() -> [Option<Scope>; 2] {
@@ -49,7 +48,7 @@ fn what_began_before_is_revoked_and_what_begins_after_is_not() {
             let (own, guest) = (machine.newcomer(kind), machine.guest(kind));
             assert!(machine.resumes(&own) && machine.resumes(&guest));
             let resumption = &machine.resumption;
-            let until = machine.unix() + MINUTE;
+            let until = machine.unix() + HOUR;
             resumption.revoke_from_elsewhere(target.as_ref(), until);
             assert!(!machine.resumes(&own), "{kind:?}");
             assert!(!machine.resumes(&guest), "{kind:?}");
@@ -73,7 +72,7 @@ fn other_scopes_are_left_alone() {
         let machine = Machine::new(kind);
         let (own, guest) = (machine.newcomer(kind), machine.guest(kind));
         let other = Scope::new("admin.example");
-        let until = machine.unix() + MINUTE;
+        let until = machine.unix() + HOUR;
         machine
             .resumption
             .revoke_from_elsewhere(Some(&other), until);
@@ -112,11 +111,11 @@ fn another_one_is_not_taken_for_known() {
                 (machine.resumption).revoke_from_elsewhere(target.as_ref(), until);
                 machine.clock.pass(TICK);
             };
-            let first = machine.unix() + MINUTE;
+            let first = machine.unix() + HOUR;
             revoke(first);
             let own = machine.newcomer(kind);
             // A later one, by a machine whose clock is behind.
-            let second = machine.unix() + MINUTE / 2;
+            let second = machine.unix() + HOUR / 2;
             revoke(second);
             assert!(!machine.resumes(&own), "{kind:?}");
             // A store that has lost them is told them again, and so are all that read it.
@@ -144,7 +143,7 @@ fn neither_takes_back_what_the_other_has_revoked() {
             for own_first in [false, true] {
                 let machine = Machine::new(kind);
                 // Ahead: what is made meanwhile has begun before, by any clock.
-                machine.clock.step(30);
+                machine.clock.step(1_800);
                 let (own, guest) = (machine.newcomer(kind), machine.guest(kind));
                 let resumption = &machine.resumption;
                 let revoke_here = || match &target {
@@ -177,7 +176,7 @@ fn an_extension_reaches_sessions_of_other_machines_alone() {
         for target in targets() {
             let machine = Machine::new(kind);
             // The clocks of the other machines are ahead.
-            machine.clock.step(-30);
+            machine.clock.step(-1_800);
             let resumption = &machine.resumption;
             let first = machine.newcomer(kind);
             match &target {
@@ -188,7 +187,7 @@ fn an_extension_reaches_sessions_of_other_machines_alone() {
             let (own, guest) = (machine.newcomer(kind), machine.guest(kind));
             assert!(!machine.resumes(&first), "{kind:?}");
             assert!(machine.resumes(&own) && machine.resumes(&guest), "{kind:?}");
-            let until = machine.unix() + MINUTE;
+            let until = machine.unix() + HOUR;
             resumption.extend_revocation(target.as_ref(), until);
             assert!(machine.resumes(&own), "{kind:?}");
             assert!(!machine.resumes(&guest), "{kind:?}");
@@ -206,7 +205,7 @@ fn an_extension_outlives_the_next_revocation() {
         let weeks = Duration::from_secs(60 * 86_400);
         let machine = Machine::that_came_up(kind, weeks, |builder| builder);
         let guest = machine.guest(kind);
-        let until = machine.unix() + MINUTE;
+        let until = machine.unix() + HOUR;
         let resumption = &machine.resumption;
         resumption.extend_revocation(Some(&scope()), until);
         assert!(!machine.resumes(&guest), "{kind:?}");
@@ -260,7 +259,7 @@ fn tickets_of_other_machines_are_revoked_as_well() {
             client.connect(&here.server());
             let session = client.session();
             assert!(client.offer(&there.server(), &session).resumed());
-            let until = unix() + MINUTE;
+            let until = unix() + HOUR;
             (there.resumption).revoke_from_elsewhere(target.as_ref(), until);
             assert!(
                 !client.offer(&there.server(), &session).resumed(),

@@ -13,7 +13,7 @@ use rekindle::{Cache, SessionId, Time};
 
 use crate::common::{self, Client, Mechanism};
 use crate::flight::Flight;
-use crate::machine::{MINUTE, Machine, scope};
+use crate::machine::{HOUR, Machine, scope};
 
 /// A change as a watcher was told of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,11 +147,11 @@ fn revocations_are_told_with_the_time_of_day() {
     let unix = || rekindle::Clock::unix_time(&*machine.clock);
     let first = unix();
     machine.resumption.revoke(&scope());
-    machine.clock.pass(MINUTE);
+    machine.clock.pass(HOUR);
     machine.resumption.revoke_all();
     let expected = [
         Told::Revoked(Some(scope()), first),
-        Told::Revoked(None, first + MINUTE),
+        Told::Revoked(None, first + HOUR),
     ];
     assert_eq!(all(&told), expected);
 }
@@ -174,9 +174,9 @@ fn nothing_else_is_told() {
                 .insert_from_elsewhere(&SessionId::new(b"x").unwrap(), b"x", Time::NEVER)
                 .is_err()
         );
-        resumption.revoke_from_elsewhere(None, MINUTE);
-        resumption.revoke_from_elsewhere(Some(&scope()), MINUTE);
-        resumption.extend_revocation(Some(&scope()), MINUTE);
+        resumption.revoke_from_elsewhere(None, HOUR);
+        resumption.revoke_from_elsewhere(Some(&scope()), HOUR);
+        resumption.extend_revocation(Some(&scope()), HOUR);
         // Lookups and full handshakes that store nothing are no change.
         if kind == Mechanism::Tls12Id {
             assert!(client.reconnect(&machine.server()).resumed());
@@ -288,7 +288,7 @@ fn a_watcher_may_call_what_it_watches() {
         let Some(machine) = machine.upgrade() else {
             return;
         };
-        machine.resumption.revoke_from_elsewhere(None, MINUTE);
+        machine.resumption.revoke_from_elsewhere(None, HOUR);
         machine.resumption.cache().clear();
         let (of_watcher, counts) = (Arc::downgrade(&machine), Arc::clone(calls));
         (machine.resumption).watch(move |_| adds_itself(&of_watcher, &counts));
