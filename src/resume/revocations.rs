@@ -94,7 +94,7 @@ impl Revocations {
         }
         let here = now.saturating_sub(unix.saturating_sub(until));
         self.change(|last| {
-            let mark = last.of(scope, here, until);
+            let mark = last.of(scope, now, unix);
             mark.set(here, until);
             mark.take_note(millis);
         });
@@ -302,6 +302,33 @@ mod tests {
                 revocations.covers(Some(*b"another."), here(1)),
                 scope.is_none()
             );
+        }
+    }
+
+    #[test]
+    fn as_many_are_known_as_there_is_room_for_and_a_successor_knows_them() {
+        let revocations = Revocations::default();
+        let (now, unix) = (Time::from_millis(1_000_000_000), 20_000 * DAY);
+        let take_over = |revocations: &Revocations, millis| {
+            let until = unix + Duration::from_millis(millis);
+            revocations.take_over(None, (now, unix), until);
+        };
+        let known = |revocations: &Revocations| revocations.last.load().of_all.taken_over.clone();
+        (0..1_000).for_each(|millis| take_over(&revocations, millis));
+        let last = known(&revocations);
+        assert_eq!(last.len(), MOST_TAKEN_OVER);
+        take_over(&revocations, 999 - 50);
+        assert_eq!(known(&revocations), last);
+        let mut out = Writer::default();
+        revocations.write(&mut out);
+        let bytes = out.finish();
+        let successor = Revocations::default();
+        take_over(&successor, 5_000);
+        successor.add(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(known(&successor), last);
+        for len in 0..bytes.len() {
+            let cut = Revocations::default().add(&mut Reader::new(&bytes[..len]));
+            assert_eq!(cut, Err(StateError::Truncated));
         }
     }
 
