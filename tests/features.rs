@@ -20,8 +20,8 @@ macro_rules! left_out {
 
 left_out! {
     "openssl", "run: cargo test --features openssl":
-        conflicts, early_data, handover, hooks, ledger, library_context, quic, resumption, scopes,
-        soak, ticket_lifetimes, ticket_memory;
+        conflicts, early_data, elsewhere, handover, hooks, ledger, library_context, quic,
+        resumption, scopes, soak, ticket_lifetimes, ticket_memory;
     "rustls", "run: cargo test --features rustls": rustls;
     "tracing", "run: cargo test --features tracing": ticket_events;
 }

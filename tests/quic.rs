@@ -13,13 +13,14 @@ use std::{mem, thread};
 use foreign_types_shared::ForeignType;
 use libtest_mimic::{Arguments, Failed, Trial};
 use openssl::ssl::{
-    AlpnError, Ssl, SslContext, SslContextBuilder, SslSession, SslSessionCacheMode, SslVerifyMode,
-    select_next_proto,
+    AlpnError, ClientHelloResponse, Ssl, SslContext, SslContextBuilder, SslSession,
+    SslSessionCacheMode, SslVerifyMode, select_next_proto,
 };
 use openssl_sys::{self as sys, SSL, SSL_CTX, SSL_METHOD};
-use rekindle::ManualClock;
-use rekindle::openssl::{Conflicts, ResumedBy, Resumption};
+use rekindle::hooks::SessionEvent;
+use rekindle::openssl::{Conflicts, ResumedBy, Resumption, client_hello_session};
 use rekindle::tickets::TicketRing;
+use rekindle::{ManualClock, SessionId};
 
 /// What OpenSSL 3.5 has and 3.0 lacks: looked up, so that this links with both.
 struct Quic {
@@ -105,9 +106,14 @@ fn context(method: *const SSL_METHOD) -> SslContextBuilder {
     unsafe { SslContextBuilder::from_ptr(sys::SSL_CTX_new(method)) }
 }
 
-fn server(quic: &Quic, resumption: &Resumption) -> SslContext {
+fn server(quic: &Quic, resumption: &Resumption, named: &Named) -> SslContext {
     // SAFETY: no preconditions.
     let mut builder = context(unsafe { (quic.server_method)() });
+    let names = Arc::clone(named);
+    builder.set_client_hello_callback(move |ssl, _| {
+        names.lock().unwrap().extend(client_hello_session(ssl));
+        Ok(ClientHelloResponse::SUCCESS)
+    });
     common::make_server(&mut builder, b"tests");
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(b"\x02h3", offered).ok_or(AlpnError::NOACK)
@@ -118,6 +124,10 @@ fn server(quic: &Quic, resumption: &Resumption) -> SslContext {
     builder.build()
 }
 
+/// The sessions that ClientHellos have named.
+#[allow(clippy::disallowed_types)] // not library code
+type Named = Arc<std::sync::Mutex<Vec<SessionId>>>;
+
 /// How five connections resumed, each with the session that the one before gave. Time passes before
 /// each.
 fn visits(
@@ -126,7 +136,14 @@ fn visits(
     closes: bool,
     pass: impl Fn(),
 ) -> [Option<ResumedBy>; 5] {
-    let (server, ours, theirs) = (server(quic, resumption), socket(), socket());
+    let (named, (looks, looked_up)) = (Named::default(), mpsc::channel());
+    resumption.hooks().add(move |event, id| {
+        if event == SessionEvent::Get {
+            // Of a server of before, there is none to tell.
+            let _ = looks.send(*id);
+        }
+    });
+    let (server, ours, theirs) = (server(quic, resumption, &named), socket(), socket());
     let port = ours.local_addr().expect("bound").port();
     // SAFETY: a live context and socket.
     let listener = unsafe {
@@ -143,7 +160,7 @@ fn visits(
     builder.set_new_session_callback(move |_, session| give.send(session).expect("a listener"));
     let client = builder.build();
     let mut session = None;
-    [(); 5].map(|()| {
+    let resumed_by = [(); 5].map(|()| {
         pass();
         visit(
             quic,
@@ -151,7 +168,10 @@ fn visits(
             &mut session,
             &given,
         )
-    })
+    });
+    let looked_up: Vec<_> = looked_up.try_iter().collect();
+    assert_eq!(*named.lock().unwrap(), looked_up);
+    resumed_by
 }
 
 fn visit(
@@ -234,6 +254,7 @@ fn tickets_resume(quic: &Quic) -> Result<(), Failed> {
             (sealed, if stateless { 4 } else { 0 })
         );
         let cached = resumption.cache().stats();
+        // Which `visits` has compared with what ClientHellos had named.
         assert_eq!(cached.hits + stats.opened, 4);
         assert_eq!(cached.inserts, if stateless { 0 } else { 6 });
         assert_eq!(resumption.conflicts(), Conflicts::default());

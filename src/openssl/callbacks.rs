@@ -66,7 +66,7 @@ pub(super) unsafe fn new_session(
             // SAFETY: by contract. SNI may have swapped the context.
             if let Some(scope) = unsafe { context_scope::of_connection(ssl) } {
                 let (id, encoded, library) = (&id, &*encoded, TlsLibrary::OpenSsl);
-                tell(shared, || SessionChange::Stored {
+                shared.watchers.tell(&SessionChange::Stored {
                     id,
                     scope,
                     encoded,
@@ -141,7 +141,8 @@ pub(super) unsafe fn get_session(
             let age = match began {
                 Time::NEVER => {
                     let times = times(session.as_ptr());
-                    times.age_by_wall_clock(sealer.ring.unix_time()) + times.lineage_before()
+                    let age = times.age_by_wall_clock(sealer.ring.unix_time());
+                    age.saturating_add(times.lineage_before())
                 }
                 began => now.duration_since(began).as_millis() as u64,
             };
@@ -330,16 +331,10 @@ fn remove(shared: &Shared, id: &SessionId, remove: impl FnOnce(&SessionCache) ->
     };
     let removed = remove(cache);
     if let (true, Some(expires_at)) = (removed, expires_at) {
-        tell(shared, || SessionChange::Removed { id, expires_at });
+        let watchers = &shared.watchers;
+        watchers.tell(&SessionChange::Removed { id, expires_at });
     }
     removed
-}
-
-/// A panic of a watcher ends its run, not the handshake.
-fn tell<'a>(shared: &Shared, change: impl FnOnce() -> SessionChange<'a>) {
-    if !shared.watchers.is_empty() {
-        guarded((), || shared.watchers.tell(&change()));
-    }
 }
 
 /// Runs the hooks outside every critical step: nothing is pinned, no callback is half done. What

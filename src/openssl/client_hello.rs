@@ -6,6 +6,7 @@ use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::SslRef;
 use openssl_sys::{self as sys, SSL};
 
+use super::connection::{is_quic, options};
 use super::ffi;
 use crate::SessionId;
 
@@ -24,23 +25,25 @@ pub fn client_hello_server_name(ssl: &SslRef) -> Option<&[u8]> {
 }
 
 /// The session that OpenSSL is about to look up in the cache for this client, in a ClientHello
-/// callback: by session id in TLS 1.2, by a stateful ticket in TLS 1.3. A program can fetch it from
-/// elsewhere before the handshake goes on (`SSL_CLIENT_HELLO_RETRY`). `None` for a client that
-/// names none or shows a ticket that carries its session, and at any other time. The bytes are the
-/// client's.
+/// callback: by session id in TLS 1.2, by a stateful ticket in TLS 1.3, the first one if the client
+/// shows several. A program can fetch it from elsewhere before the handshake goes on
+/// (`SSL_CLIENT_HELLO_RETRY`). `None` for a client that names none or shows a ticket that carries
+/// its session, and at any other time. The bytes are the client's.
 pub fn client_hello_session(ssl: &SslRef) -> Option<SessionId> {
     let raw = ssl.as_ptr();
     // SAFETY: the connection is alive, and its ClientHello stays until the handshake goes on.
     unsafe {
+        let options = options(raw);
+        let takes_tickets = options & sys::SSL_OP_NO_TICKET == 0;
         let versions = extension(raw, ffi::TLSEXT_TYPE_SUPPORTED_VERSIONS);
-        let newest = sys::SSL_get_max_proto_version(raw);
-        let may_be_13 = newest == 0 || newest == sys::TLS1_3_VERSION;
-        if may_be_13 && versions.is_some_and(offers_tls13) {
+        if versions.is_some_and(offers_tls13) && speaks_tls13(raw, options) {
+            if takes_tickets {
+                return None;
+            }
             return first_identity(extension(raw, ffi::TLSEXT_TYPE_PSK)?);
         }
         let shows_ticket = extension(raw, ffi::TLSEXT_TYPE_SESSION_TICKET)
             .is_some_and(|ticket| !ticket.is_empty());
-        let takes_tickets = ffi::SSL_get_options(raw) & sys::SSL_OP_NO_TICKET == 0;
         if shows_ticket && takes_tickets {
             return None;
         }
@@ -50,18 +53,37 @@ pub fn client_hello_session(ssl: &SslRef) -> Option<SessionId> {
     }
 }
 
+/// Whether a server speaks TLS 1.3 with a client that does, by its options and its newest version.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+unsafe fn speaks_tls13(ssl: *mut SSL, options: u64) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        // A QUIC connection speaks nothing else, and must not be asked (`connection::options`).
+        if is_quic(ssl) {
+            return true;
+        }
+        let newest = sys::SSL_get_max_proto_version(ssl);
+        (newest == 0 || newest == sys::TLS1_3_VERSION) && options & sys::SSL_OP_NO_TLSv1_3 == 0
+    }
+}
+
 /// Whether that version is in the extension's body (RFC 8446, section 4.2.1).
 fn offers_tls13(body: &[u8]) -> bool {
     let versions = body.get(1..).unwrap_or(&[]).chunks_exact(2);
     versions.into_iter().any(|version| version == [3, 4])
 }
 
-/// The first identity in the extension's body (RFC 8446, section 4.2.11), if it can be a session id
-/// rather than a ticket that carries its session.
+/// The first identity in the extension's body (RFC 8446, section 4.2.11), if it is as long as ids
+/// of stateful tickets are: OpenSSL looks up no other.
 fn first_identity(body: &[u8]) -> Option<SessionId> {
     let (_, identities) = body.split_first_chunk::<2>()?;
     let (len, rest) = identities.split_first_chunk::<2>()?;
-    SessionId::new(rest.get(..usize::from(u16::from_be_bytes(*len)))?).ok()
+    let identity = rest.get(..usize::from(u16::from_be_bytes(*len)))?;
+    let is_id = identity.len() == SessionId::MAX_LEN;
+    is_id.then(|| SessionId::new(identity).ok())?
 }
 
 /// An extension of the ClientHello that is being read.
@@ -95,11 +117,13 @@ mod tests {
     #[test]
     fn an_identity_is_a_session_id_only_by_its_length() {
         let id = |body: &[u8]| first_identity(body).map(|id| id.as_bytes().to_vec());
-        assert_eq!(id(b"\0\x0a\0\x04abcd\0\0\0\0"), Some(b"abcd".to_vec()));
-        let long = [&b"\0\x2a\0\x21"[..], &[7; 33], &[0; 4]].concat();
-        let none: [&[u8]; 5] = [b"", b"\0\x0a\0", b"\0\x0a\0\0", b"\0\x0a\0\x05abcd", &long];
-        for body in none {
-            assert_eq!(id(body), None, "{body:?}");
+        for len in [0_u8, 1, 31, 32, 33, 255] {
+            let identity = vec![7; len.into()];
+            let body = [&[0, len.wrapping_add(6), 0, len], &identity[..], &[0; 4]].concat();
+            let is_id = len == 32;
+            assert_eq!(id(&body), is_id.then_some(identity));
+            let cut = (0..body.len() - 4).find(|len| id(&body[..*len]).is_some());
+            assert_eq!(cut, None);
         }
         assert!(offers_tls13(&[4, 3, 3, 3, 4]));
         for body in [&[][..], &[4], &[4, 3, 3, 3], &[2, 3, 3], &[3, 1, 3, 4]] {

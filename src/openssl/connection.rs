@@ -37,13 +37,22 @@ pub(super) unsafe fn is_quic(ssl: *const SSL) -> bool {
 /// `ssl` is a live connection.
 pub(super) unsafe fn is_stateful(ssl: *const SSL) -> bool {
     // SAFETY: by contract.
+    unsafe { !is_tls13(ssl) || options(ssl) & sys::SSL_OP_NO_TICKET != 0 }
+}
+
+/// The options of a connection, in a callback as well.
+///
+/// # Safety
+///
+/// `ssl` is a live connection.
+pub(super) unsafe fn options(ssl: *const SSL) -> u64 {
+    // SAFETY: by contract.
     unsafe {
-        let options = || match is_quic(ssl) {
+        match is_quic(ssl) {
             // Asking a QUIC connection takes a lock that OpenSSL holds while it calls us.
             true => sys::SSL_CTX_get_options(sys::SSL_get_SSL_CTX(ssl)),
             false => ffi::SSL_get_options(ssl),
-        };
-        !is_tls13(ssl) || options() & sys::SSL_OP_NO_TICKET != 0
+        }
     }
 }
 

@@ -12,28 +12,43 @@ impl Resumption {
     /// revocation, so that it can be carried to other machines: the crate `rekindle-fleet` does.
     ///
     /// It runs on the thread of the handshake, outside every critical step. Handshakes wait for it,
-    /// so it should not block; a panic ends its run, not the handshake. It stays for as long as
-    /// this and all that this is installed on: if it owns a share of either, all of it stays.
+    /// so it should not block; a panic ends its own run, neither the handshake nor the run of other
+    /// watchers. It stays for as long as this and all that this is installed on: if it owns a share
+    /// of either, all of it stays. One that adds others has them told of the next change.
     pub fn watch(&self, watcher: impl Fn(&SessionChange<'_>) + Send + Sync + 'static) {
         self.shared.watchers.add(watcher);
     }
 
     /// Inserts a session of another machine, as [`SessionChange::Stored`] has told of it there,
-    /// unless there is one under its id. Whether it did.
+    /// unless there is one under its id, it has ended, or this is [closed](Self::close). Whether it
+    /// did.
     ///
     /// It resumes as one of this machine, but never with early data: the other machine knows
-    /// which flights it has accepted. When it began the time of day decides.
+    /// which flights it has accepted. When it began the time of day decides, and it ends no later
+    /// than it says itself. It may have been revoked here: then it is in the cache, and not
+    /// resumed.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: the bytes are no session, or the cache refuses it, and is unchanged.
+    /// [`StoreError`]: the bytes are no session, or one of another id, or the cache refuses it. The
+    /// cache is unchanged.
     pub fn insert_from_elsewhere(
         &self,
         id: &SessionId,
         encoded: &[u8],
         expires_at: Time,
     ) -> Result<bool, StoreError> {
-        self.cache().insert_from_elsewhere(id, encoded, expires_at)
+        if self.shared.is_closed() {
+            return Ok(false);
+        }
+        let inserted = self
+            .cache()
+            .insert_from_elsewhere(id, encoded, expires_at)?;
+        if self.shared.was_closed_meanwhile() {
+            self.cache().clear();
+            return Ok(false);
+        }
+        Ok(inserted)
     }
 
     /// As [`insert_from_elsewhere`](Self::insert_from_elsewhere), of a session of rustls, for

@@ -78,6 +78,12 @@ pub enum StoreError {
     /// OpenSSL could not encode it.
     #[error("the session cannot be encoded")]
     Encode(#[from] ErrorStack),
+    /// The bytes are no session.
+    #[error("the bytes are no session")]
+    Decode(#[source] ErrorStack),
+    /// The session's own id is not the one that it was to be stored under.
+    #[error("the session has another id than the one that it was to be stored under")]
+    IdDiffers,
     /// The cache refused it.
     #[error(transparent)]
     Refused(#[from] Refused),

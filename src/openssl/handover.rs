@@ -141,7 +141,8 @@ impl Handover<'_> {
 
     /// Sends sessions by `send`, in batches: at the first call those of now, `most` of them at
     /// most, first of all those that were resumed before; at a later call what was added and what
-    /// was removed since. Reads the cache without keeping its memory back for long.
+    /// was removed since. Reads the cache without keeping its memory back for long. Sessions of
+    /// rustls beside OpenSSL stay behind: each process would accept early data of a client once.
     ///
     /// # Errors
     ///

@@ -70,6 +70,12 @@ impl CachedSession {
         Self { live, began }
     }
 
+    /// Whether it is one of OpenSSL, or of rustls beside it, which has nothing but an encoding.
+    fn is_of_openssl(&self, encoded: &[u8]) -> bool {
+        let is_known = self.live.is_some() || self.began != Time::NEVER;
+        is_known || SslSession::from_der(encoded).is_ok()
+    }
+
     /// An estimate of what OpenSSL holds for it, in bytes; `docs/design.md` has the measurements.
     fn heap_bytes(&self, encoded_len: usize) -> usize {
         let Some(session) = self.live() else {
@@ -229,10 +235,13 @@ impl SessionCache {
         Encoding::of(spoilt).is_ok_and(|encoded| insert(encoded).is_ok())
     }
 
-    /// Calls `read` with a live session: encoding, last moment, and when it began. Leaves no trace.
+    /// Calls `read` with a live session of OpenSSL: encoding, last moment, and when it began.
+    /// Leaves no trace.
     pub(super) fn peek_session(&self, id: &SessionId, read: impl FnOnce(&[u8], Time, Time)) {
         self.peek(id, |session, encoded, expires_at| {
-            read(encoded, expires_at, session.began)
+            if session.is_of_openssl(encoded) {
+                read(encoded, expires_at, session.began);
+            }
         });
     }
 
@@ -254,7 +263,8 @@ impl SessionCache {
         Ok(())
     }
 
-    /// Inserts a session of another machine, unless one is there under its id. Whether it did.
+    /// Inserts a session of another machine, unless one is there under its id or it has ended.
+    /// Whether it did.
     pub(super) fn insert_from_elsewhere(
         &self,
         id: &SessionId,
@@ -264,8 +274,17 @@ impl SessionCache {
         if self.contains(id) {
             return Ok(false);
         }
-        let (live, began) = (self.live_part_of(encoded)?, Time::NEVER);
-        Ok(self.insert_if_absent(id, CachedSession { live, began }, encoded, expires_at)?)
+        let session = SslSession::from_der(encoded).map_err(StoreError::Decode)?;
+        if session.id() != id.as_bytes() {
+            return Err(StoreError::IdDiffers);
+        }
+        let now = self.now();
+        let expires_at = expires_at.min(end_of_life(&session, now, self.unix_time()));
+        if expires_at < now {
+            return Ok(false);
+        }
+        let session = CachedSession::new(session, self.storage, Time::NEVER);
+        Ok(self.insert_if_absent(id, session, encoded, expires_at)?)
     }
 
     /// What is kept live of a session that comes as its encoding.

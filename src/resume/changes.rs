@@ -1,6 +1,7 @@
 //! What happens to sessions here that other machines have to know.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::revocations::Revocations;
@@ -81,8 +82,12 @@ impl Watchers {
         self.tell(&SessionChange::Revoked { scope, at });
     }
 
+    /// In the order in which they were added; those that are added meanwhile, by one of them
+    /// perhaps, have their turn at the next change. A panic ends the run of one of them.
     pub(crate) fn tell(&self, change: &SessionChange<'_>) {
-        self.list.iter().for_each(|watcher| watcher(change));
+        for watcher in self.list.iter().take(self.list.iter().count()) {
+            let _ = catch_unwind(AssertUnwindSafe(|| watcher(change)));
+        }
     }
 }
 

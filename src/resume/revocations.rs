@@ -41,15 +41,19 @@ struct Last {
 }
 
 /// The last revocation: one more than its time, so that zero is none. Both only grow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Mark {
     /// In milliseconds by the ring's clock.
     here: u64,
     /// In milliseconds since 1970.
     unix: u64,
-    /// Of those, the last one that was taken over from another machine.
-    taken_over: u64,
+    /// Those that were taken over from other machines, as they said it, the last one behind.
+    taken_over: Vec<u64>,
 }
+
+/// As many are known that were taken over for one scope. One that is told again after as many
+/// others revokes what has begun by its `until`.
+const MOST_TAKEN_OVER: usize = 100;
 
 /// No session lives longer than seven days, and clocks of machines differ.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(8 * 24 * 60 * 60);
@@ -62,34 +66,17 @@ impl Scope {
 }
 
 impl Revocations {
-    pub(crate) fn revoke_all(&self, now: Time, unix: Duration) {
-        self.change(|last| last.of_all.set(now, unix));
-    }
-
-    pub(crate) fn revoke(&self, scope: &Scope, now: Time, unix: Duration) {
-        self.change(|last| {
-            last.of_scopes.retain(|_, mark| !mark.is_forgotten(now));
-            last.of_scopes
-                .entry(scope.tag())
-                .or_default()
-                .set(now, unix);
-        });
-    }
-
     /// Revokes sessions of elsewhere that began by `until`, and those of here that began by `here`.
     pub(crate) fn revoke_until(&self, scope: Option<&Scope>, here: Time, until: Duration) {
-        match scope {
-            Some(scope) => self.revoke(scope, here, until),
-            None => self.revoke_all(here, until),
-        }
+        self.change(|last| last.of(scope, here, until).set(here, until));
     }
 
     /// Takes over a revocation of another machine, of sessions that began by `until`. `until` is
     /// later than the revocation by as much as clocks may be apart: when the clocks here show
     /// `now` and `unix`, those of this machine are revoked that began by now, or by `until`.
     ///
-    /// The same one again, told once more, changes nothing. A later mark says nothing of that: it
-    /// may be of a machine whose clock is ahead, and of an earlier moment.
+    /// The same one again, told once more, changes nothing, nor does it after others. A later mark
+    /// says nothing of that: it may be of a machine whose clock is ahead, and of an earlier moment.
     pub(crate) fn take_over(
         &self,
         scope: Option<&Scope>,
@@ -101,18 +88,15 @@ impl Revocations {
             Some(scope) => last.of_scopes.get(&scope.tag()),
             None => Some(&last.of_all),
         };
-        let taken_over = after(whole_millis(until));
-        if mark.is_some_and(|mark| mark.taken_over == taken_over) {
+        let millis = whole_millis(until);
+        if mark.is_some_and(|mark| mark.taken_over.contains(&millis)) {
             return;
         }
         let here = now.saturating_sub(unix.saturating_sub(until));
-        self.revoke_until(scope, here, until);
         self.change(|last| {
-            let mark = match scope {
-                Some(scope) => last.of_scopes.entry(scope.tag()).or_default(),
-                None => &mut last.of_all,
-            };
-            mark.taken_over = taken_over;
+            let mark = last.of(scope, now, unix);
+            mark.set(here, until);
+            mark.take_note(millis);
         });
     }
 
@@ -156,16 +140,16 @@ impl Revocations {
     /// Adds those that [`write`](Self::write) has written, in a process with the same clock.
     pub(crate) fn add(&self, from: &mut Reader<'_>) -> Result<(), StateError> {
         let of_all = Mark::read(from)?;
-        let scopes = from.count(size_of::<ScopeTag>() + 16)?;
+        let scopes = from.count(size_of::<ScopeTag>() + Mark::LEAST)?;
         let scopes = (0..scopes).map(|_| Ok((from.fixed()?, Mark::read(from)?)));
         let scopes: Vec<(ScopeTag, Mark)> = scopes.collect::<Result<_, _>>()?;
         if scopes.is_empty() && of_all.here == 0 {
             return Ok(());
         }
         self.change(|last| {
-            last.of_all.join(of_all);
+            last.of_all.join(&of_all);
             for (scope, mark) in &scopes {
-                last.of_scopes.entry(*scope).or_default().join(*mark);
+                last.of_scopes.entry(*scope).or_default().join(mark);
             }
         });
         Ok(())
@@ -176,25 +160,49 @@ fn after(millis: u64) -> u64 {
     millis.saturating_add(1)
 }
 
+impl Last {
+    /// What is to be marked by a revocation of a scope, or of all, at that time.
+    fn of(&mut self, scope: Option<&Scope>, now: Time, unix: Duration) -> &mut Mark {
+        let Some(scope) = scope else {
+            return &mut self.of_all;
+        };
+        self.of_scopes.retain(|_, mark| !mark.is_over(now, unix));
+        self.of_scopes.entry(scope.tag()).or_default()
+    }
+}
+
 impl Mark {
-    fn write(self, out: &mut Writer) {
+    /// Bytes that one is written in, at least.
+    const LEAST: usize = 8 + 8 + 4;
+
+    fn write(&self, out: &mut Writer) {
         out.number(self.here);
         out.number(self.unix);
+        out.count(self.taken_over.len());
+        self.taken_over.iter().for_each(|one| out.number(*one));
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, StateError> {
         let (here, unix) = (from.number()?, from.number()?);
-        let taken_over = 0;
+        let taken_over = (0..from.count(8)?).map(|_| from.number());
         Ok(Self {
             here,
             unix,
-            taken_over,
+            taken_over: taken_over.collect::<Result<_, _>>()?,
         })
     }
 
-    fn join(&mut self, other: Self) {
+    fn join(&mut self, other: &Self) {
         self.here = self.here.max(other.here);
         self.unix = self.unix.max(other.unix);
+        other.taken_over.iter().for_each(|one| self.take_note(*one));
+    }
+
+    fn take_note(&mut self, taken_over: u64) {
+        self.taken_over.retain(|one| *one != taken_over);
+        self.taken_over.push(taken_over);
+        let surplus = self.taken_over.len().saturating_sub(MOST_TAKEN_OVER);
+        self.taken_over.drain(..surplus);
     }
 
     fn set(&mut self, now: Time, unix: Duration) {
@@ -209,8 +217,11 @@ impl Mark {
         }
     }
 
-    fn is_forgotten(&self, now: Time) -> bool {
-        now.duration_since(Time::from_millis(self.here)) > FORGOTTEN_AFTER
+    /// Whether no session can have outlived it, by either clock: an extension has no time here.
+    fn is_over(&self, now: Time, unix: Duration) -> bool {
+        let here = now.duration_since(Time::from_millis(self.here));
+        let there = unix.saturating_sub(Duration::from_millis(self.unix));
+        here.min(there) > FORGOTTEN_AFTER
     }
 }
 
@@ -234,14 +245,14 @@ mod tests {
         assert!(!revocations.covers(None, here(0)));
         assert!(!revocations.covers(None, elsewhere(0)));
         assert!(revocations.is_empty());
-        revocations.revoke_all(Time::from_millis(5_000), DAY);
+        revocations.revoke_until(None, Time::from_millis(5_000), DAY);
         assert!(!revocations.is_empty());
         assert!(revocations.covers(None, here(5_000)));
         assert!(!revocations.covers(None, here(5_001)));
         assert!(revocations.covers(None, elsewhere(86_400)));
         assert!(!revocations.covers(None, elsewhere(86_401)));
         // A later one by a clock that was set back takes nothing back.
-        revocations.revoke_all(Time::from_millis(6_000), DAY / 2);
+        revocations.revoke_until(None, Time::from_millis(6_000), DAY / 2);
         assert!(revocations.covers(None, elsewhere(86_400)));
         assert!(revocations.covers(None, here(6_000)));
     }
@@ -250,13 +261,13 @@ mod tests {
     fn other_scopes_are_left_alone() {
         let [a, b] = ["a", "b"].map(Scope::new);
         let revocations = Revocations::default();
-        revocations.revoke(&a, Time::from_millis(1_000), DAY);
+        revocations.revoke_until(Some(&a), Time::from_millis(1_000), DAY);
         assert!(!revocations.is_empty());
         assert!(revocations.covers(Some(a.tag()), here(1_000)));
         assert!(revocations.covers(Some(a.tag()), elsewhere(1)));
         assert!(!revocations.covers(Some(b.tag()), here(1_000)));
         assert!(!revocations.covers(None, here(1_000)));
-        revocations.revoke(&b, Time::from_millis(2_000), DAY);
+        revocations.revoke_until(Some(&b), Time::from_millis(2_000), DAY);
         assert!(revocations.covers(Some(b.tag()), here(2_000)));
         assert!(!revocations.covers(Some(a.tag()), here(2_000)));
     }
@@ -295,11 +306,38 @@ mod tests {
     }
 
     #[test]
+    fn as_many_are_known_as_there_is_room_for_and_a_successor_knows_them() {
+        let revocations = Revocations::default();
+        let (now, unix) = (Time::from_millis(1_000_000_000), 20_000 * DAY);
+        let take_over = |revocations: &Revocations, millis| {
+            let until = unix + Duration::from_millis(millis);
+            revocations.take_over(None, (now, unix), until);
+        };
+        let known = |revocations: &Revocations| revocations.last.load().of_all.taken_over.clone();
+        (0..1_000).for_each(|millis| take_over(&revocations, millis));
+        let last = known(&revocations);
+        assert_eq!(last.len(), MOST_TAKEN_OVER);
+        take_over(&revocations, 999 - 50);
+        assert_eq!(known(&revocations), last);
+        let mut out = Writer::default();
+        revocations.write(&mut out);
+        let bytes = out.finish();
+        let successor = Revocations::default();
+        take_over(&successor, 5_000);
+        successor.add(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(known(&successor), last);
+        for len in 0..bytes.len() {
+            let cut = Revocations::default().add(&mut Reader::new(&bytes[..len]));
+            assert_eq!(cut, Err(StateError::Truncated));
+        }
+    }
+
+    #[test]
     fn revocations_that_no_session_can_have_outlived_are_forgotten() {
         let revocations = Revocations::default();
         for day in 0..100 {
             let now = Time::from_millis(0).saturating_add(day * DAY);
-            revocations.revoke(&Scope::new(day.to_be_bytes()), now, day * DAY);
+            revocations.revoke_until(Some(&Scope::new(day.to_be_bytes())), now, day * DAY);
         }
         assert_eq!(revocations.last.load().of_scopes.len(), 9);
     }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::resumption::Resumption;
 use super::shared::CacheOwner;
 use super::store::Made;
+use super::value::forbid_early_data;
 use crate::resume::{Scope, SessionChange};
 use crate::{Refused, SessionId, Time};
 
@@ -16,17 +17,20 @@ impl<C: CacheOwner> Resumption<C> {
     /// does.
     ///
     /// It runs on the thread of the handshake. Handshakes wait for it, so it should not block; a
-    /// panic ends its run, not the handshake. It stays for as long as this, its stores and
-    /// ticketers: if it owns a share of any, all of it stays.
+    /// panic ends its own run, neither the handshake nor the run of other watchers. It stays for as
+    /// long as this, its stores and ticketers: if it owns a share of any, all of it stays. One that
+    /// adds others has them told of the next change.
     pub fn watch(&self, watcher: impl Fn(&SessionChange<'_>) + Send + Sync + 'static) {
         self.shared.watchers.add(watcher);
     }
 
     /// Inserts a session of another machine, as [`SessionChange::Stored`] has told of it there,
-    /// unless there is one under its id. Whether it did.
+    /// unless there is one under its id or it has ended. Whether it did.
     ///
     /// It resumes as one of this machine, but never with early data: of those machines that have
-    /// the session, each would accept one flight.
+    /// the session, each would accept one flight. When it began the time of day decides, by
+    /// rustls's clock on the other machine (`ServerConfig::time_provider`). What rustls cannot
+    /// read ends in a full handshake.
     ///
     /// # Errors
     ///
@@ -38,11 +42,14 @@ impl<C: CacheOwner> Resumption<C> {
         encoded: &[u8],
         expires_at: Time,
     ) -> Result<bool, Refused> {
+        let cache = self.shared.owner.cache();
+        if expires_at < cache.now() {
+            return Ok(false);
+        }
         let mut value = Zeroizing::new(encoded.to_vec());
         forbid_early_data(&mut value);
         let head = Made::Elsewhere.head(scope);
         let (value, encoded) = (C::Value::default(), [&head[..], &value]);
-        let cache = self.shared.owner.cache();
         cache.insert_parts_if_absent(id, value, encoded, expires_at)
     }
 
@@ -62,13 +69,5 @@ impl<C: CacheOwner> Resumption<C> {
     pub fn extend_revocation(&self, scope: Option<&Scope>, until: Duration) {
         let revocations = &self.shared.revocations;
         revocations.revoke_until(scope, Time::from_millis(0), until);
-    }
-}
-
-/// rustls accepts early data of a client whose ticket is as old as it says, and a value ends with
-/// what that age is hidden by: with its first bit turned over, no age is right.
-fn forbid_early_data(value: &mut [u8]) {
-    if let Some(offset) = value.last_chunk_mut::<4>() {
-        offset[0] ^= 0x80;
     }
 }

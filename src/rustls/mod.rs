@@ -39,6 +39,7 @@ mod seal;
 mod shared;
 mod store;
 mod ticketer;
+mod value;
 mod wall_clock;
 
 /// The crate whose types appear here, in the version that this was built with.

@@ -8,9 +8,9 @@ use rustls::server::StoresServerSessions;
 use zeroize::Zeroizing;
 
 use super::shared::{CacheOwner, Shared};
+use super::value::created_at;
 use crate::hooks::SessionEvent;
 use crate::resume::{Began, Scope, SessionChange, StoreCounter, TlsLibrary};
-use crate::tickets::TicketSecret;
 use crate::{Cache, SessionId, Time};
 
 /// Sessions of one [`Scope`] in a cache, which other scopes may share: what is to be put into
@@ -56,7 +56,7 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         }
         self.shared.store.count(StoreCounter::Stored);
         self.run(SessionEvent::New, &id);
-        self.tell(&SessionChange::Stored {
+        self.shared.watchers.tell(&SessionChange::Stored {
             id: &id,
             scope: &self.scope,
             encoded: &value,
@@ -83,7 +83,9 @@ impl<C: CacheOwner> StoresServerSessions for SessionStore<C> {
         let (value, _) = self.value(taken.encoded())?;
         self.shared.store.count(StoreCounter::Taken);
         let (id, expires_at) = (&id, taken.expires_at());
-        self.tell(&SessionChange::Removed { id, expires_at });
+        self.shared
+            .watchers
+            .tell(&SessionChange::Removed { id, expires_at });
         Some(value.to_vec())
     }
 
@@ -110,7 +112,7 @@ impl<C: CacheOwner> SessionStore<C> {
             let Some((value, made)) = self.value(encoded) else {
                 return false;
             };
-            if self.is_revoked(expires_at, made) {
+            if self.is_revoked(value, expires_at, made) {
                 counter = StoreCounter::Revoked;
                 return false;
             }
@@ -123,20 +125,20 @@ impl<C: CacheOwner> SessionStore<C> {
     }
 
     /// Of a session that ends then.
-    fn is_revoked(&self, expires_at: Time, made: Made) -> bool {
+    fn is_revoked(&self, value: &[u8], expires_at: Time, made: Made) -> bool {
         let revocations = &self.shared.revocations;
         if revocations.is_empty() {
             return false;
         }
-        let Shared { owner, ring, .. } = &*self.shared;
-        let left = expires_at.duration_since(owner.cache().now());
-        let age = self.shared.session_timeout.saturating_sub(left);
-        let age = match made {
-            Made::Here => age,
-            // By the clock there, which may be ahead.
-            Made::Elsewhere => age + TicketSecret::SKEW,
+        let began = match made {
+            Made::Here => {
+                let Shared { owner, ring, .. } = &*self.shared;
+                let left = expires_at.duration_since(owner.cache().now());
+                let age = self.shared.session_timeout.saturating_sub(left);
+                Began::Here(ring.now().saturating_sub(age))
+            }
+            Made::Elsewhere => Began::Elsewhere(created_at(value)),
         };
-        let began = Began::Here(ring.now().saturating_sub(age));
         let scope = Some(self.scope.tag());
         revocations.covers(scope, began)
     }
@@ -147,14 +149,6 @@ impl<C: CacheOwner> SessionStore<C> {
         let made = [Made::Here, Made::Elsewhere].into_iter();
         let mut made = made.filter(|made| made.head(&self.scope) == *head);
         Some((value, made.next()?))
-    }
-
-    /// A panic ends the run of watchers, not the handshake.
-    fn tell(&self, change: &SessionChange<'_>) {
-        let watchers = &self.shared.watchers;
-        if !watchers.is_empty() {
-            let _ = catch_unwind(AssertUnwindSafe(|| watchers.tell(change)));
-        }
     }
 
     /// A panic ends the run of hooks, not the handshake.

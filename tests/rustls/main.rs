@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // not library code
 
+mod elsewhere;
 mod handshakes;
 mod many_threads;
 #[cfg(feature = "openssl")]

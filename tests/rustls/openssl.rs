@@ -12,7 +12,8 @@ use std::{ptr, slice};
 use foreign_types_shared::ForeignTypeRef;
 use openssl::ssl::SslSessionRef;
 use openssl_sys::SSL_SESSION;
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{Resumption, SessionChange};
+use rekindle::resume::TlsLibrary;
 use rekindle::rustls::Scope;
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
@@ -51,6 +52,47 @@ fn one_cache_and_one_ring_serve_both() {
     );
     let store = resumption.rustls_store_stats();
     assert_eq!((store.hits, store.taken), (2, 1));
+}
+
+/// A machine of both libraries tells of rustls's sessions, and takes those of others.
+#[test]
+fn a_session_of_rustls_comes_from_elsewhere_into_the_cache_of_both() {
+    let (scope, identity) = (Scope::new("shop.example"), Identity::new());
+    for version in VERSIONS {
+        let [here, there] = [(); 2].map(|()| Resumption::builder().sessions(100).build().unwrap());
+        let (tell, told) = std::sync::mpsc::channel();
+        here.watch(move |change| {
+            if let SessionChange::Stored {
+                id,
+                scope,
+                encoded,
+                library: TlsLibrary::Rustls,
+                expires_at,
+                ..
+            } = *change
+            {
+                let stored = (*id, *scope, encoded.to_vec(), expires_at);
+                tell.send(stored).unwrap();
+            }
+        });
+        let [at_home, elsewhere] = [&here, &there].map(|resumption| {
+            let store = resumption.rustls_store(&scope);
+            Arc::new(identity.server(Some(store), None, None))
+        });
+        let client = identity.client(version);
+        client.visit(&at_home);
+        for (id, of_scope, encoded, expires_at) in told.try_iter() {
+            assert_eq!(of_scope, scope);
+            let insert =
+                || there.insert_rustls_from_elsewhere(&id, &of_scope, &encoded, expires_at);
+            assert_eq!((insert(), insert()), (Ok(true), Ok(false)));
+            // OpenSSL takes it for none of its own.
+            let refused = there.insert_from_elsewhere(&id, &encoded, expires_at);
+            assert!(matches!(refused, Ok(false)));
+            assert!(there.cache().get_session(&id).is_none());
+        }
+        assert!(client.is_resumed(&elsewhere), "{version:?}");
+    }
 }
 
 #[test]

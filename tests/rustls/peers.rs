@@ -65,7 +65,8 @@ impl Identity {
         let builder = builder.with_protocol_versions(&[version]).unwrap();
         let builder = builder.with_root_certificates(Arc::clone(&self.roots));
         let mut config = builder.with_no_client_auth();
-        config.resumption = ClientResumption::in_memory_sessions(8);
+        // The oldest rustls keeps none where there is room for a single server.
+        config.resumption = ClientResumption::in_memory_sessions(256);
         config.enable_early_data = true;
         Client(config.into())
     }

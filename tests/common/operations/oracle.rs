@@ -223,6 +223,7 @@ impl<'c> Oracle<'c> {
                 return (0..times).for_each(|n| self.insert(first.nth(n)));
             }
             Operation::Get { id: n } => {
+                self.peek(&id(n));
                 let found = self.lookup(&id(n)).map(|entry| entry.value);
                 assert_eq!(cache.get(&id(n)).map(|value| value.0), found);
             }
@@ -278,6 +279,21 @@ impl<'c> Oracle<'c> {
             }
         }
         None
+    }
+
+    /// What leaves no trace: neither a count, nor a use that an eviction would know of.
+    fn peek(&self, id: &SessionId) {
+        let entry = self.entries[number(id)].as_ref();
+        let entry = entry.filter(|entry| self.is_live(entry));
+        let is_it = |value: &Arc<Value>, encoded: &[u8], expires_at| {
+            entry.is_some_and(|entry| {
+                (value.0, expires_at) == (entry.value, entry.expires_at)
+                    && encoded == entry.encoded()
+            })
+        };
+        let peeked = self.cache.peek(id, is_it);
+        assert_eq!(peeked, entry.map(|_| true));
+        assert_eq!(self.cache.contains(id), entry.is_some());
     }
 
     fn get_buffer(&mut self, id: &SessionId, room: usize) {

@@ -149,7 +149,10 @@ impl World {
         let scope = self.random.below(self.setup.scopes.len());
         let key = self.random.next().to_be_bytes();
         let made = &self.nodes[node];
-        if !made.stores[scope].put(key.to_vec(), [key, key].concat()) {
+        // As rustls ends its values: with when they were made, and four bytes.
+        let created_at = made.machine.unix_time().as_secs().to_be_bytes();
+        let value = [&key[..], &created_at, &key[..4]].concat();
+        if !made.stores[scope].put(key.to_vec(), value) {
             return;
         }
         self.lives.push(Life {
@@ -329,8 +332,7 @@ impl World {
                 && match (is_own, number == revoked.by.0) {
                     (true, true) => life.made_at <= revoked.at,
                     (true, false) => life.began <= revoked.until,
-                    // Clocks are apart, and when it began is not known better.
-                    _ => life.began <= revoked.until + 2 * SKEW,
+                    _ => life.began <= revoked.until,
                 }
         };
         let replicates = self.setup.sharing.replicates();
