@@ -22,6 +22,9 @@ use crate::seal::{Kind, Sealer};
 use crate::sharing::Sharing;
 use crate::store::Write;
 
+/// A machine, and which of its lives.
+type Incarnation = (usize, u32);
+
 pub(super) struct World {
     pub(super) random: Random,
     /// Nothing fails, and nothing is short.
@@ -35,7 +38,7 @@ pub(super) struct World {
     /// All that was ever written, for a store that repeats it: with the streams.
     heard: Vec<(Arc<Stream>, Vec<u8>)>,
     /// What endings say, and which machine says it.
-    labels: HashMap<Vec<u8>, (Vec<Message>, (usize, u32))>,
+    labels: HashMap<Vec<u8>, (Vec<Message>, Incarnation)>,
     observer: (Schedule, Sealer),
 }
 
@@ -45,12 +48,12 @@ pub(super) struct Life {
     pub(super) id: SessionId,
     pub(super) scope: usize,
     /// Where it was made, and in which of its lives.
-    pub(super) made_by: (usize, u32),
+    pub(super) made_by: Incarnation,
     /// In the world's time.
     pub(super) made_at: u64,
     /// By the maker's clock, since 1970.
     pub(super) began: Duration,
-    pub(super) removed_by: Vec<(usize, u32)>,
+    pub(super) removed_by: Vec<Incarnation>,
 }
 
 /// A revocation.
@@ -60,7 +63,7 @@ pub(super) struct Revoked {
     pub(super) at: u64,
     /// By the clock of the machine that revoked.
     pub(super) until: Duration,
-    pub(super) by: (usize, u32),
+    pub(super) by: Incarnation,
 }
 
 impl World {
@@ -206,7 +209,7 @@ impl World {
     }
 
     /// Reads an ending as a machine would that has the secret.
-    fn label(&mut self, value: &[u8], by: (usize, u32)) {
+    fn label(&mut self, value: &[u8], by: Incarnation) {
         let unix = Duration::from_millis(self.unix());
         let (schedule, sealer) = &mut self.observer;
         for period in schedule.open_periods(unix) {
@@ -347,7 +350,7 @@ impl World {
         revoked.scope.is_none_or(|scope| scope == life.scope) && life.made_at <= revoked.at
     }
 
-    fn lives_on(&self, (node, incarnation): (usize, u32)) -> bool {
+    fn lives_on(&self, (node, incarnation): Incarnation) -> bool {
         self.nodes[node].incarnation == incarnation
     }
 
