@@ -4,6 +4,7 @@
 mod black_hole;
 mod client;
 mod files;
+mod link;
 mod process;
 mod redis;
 mod round_robin;
@@ -15,6 +16,7 @@ mod wait;
 pub use black_hole::BlackHole;
 pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
 pub use files::{Files, TICKET_KEY, ticket_key};
+pub use link::Link;
 pub use process::Process;
 pub use redis::RedisServer;
 pub use round_robin::RoundRobin;

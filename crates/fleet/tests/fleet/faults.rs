@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use rekindle_fleet::{FleetStats, RedisStore, Sharing};
+use rekindle_test_servers::Link;
 
 use crate::common::{Client, Mechanism};
+use crate::garbage::garbage;
 use crate::host::Host;
 use crate::servers::{RedisServer, is_skipped, store_of};
-use crate::wire::{Wire, garbage};
 
 const KIND: Mechanism = Mechanism::Tls12Id;
 
 fn store(url: &str) -> RedisStore {
     RedisStore::new(url).expect("an address")
+}
+
+fn url_of(link: &Link) -> String {
+    format!("redis://{}", link.address())
 }
 
 /// A machine makes sessions until another one gets one: what is lost are resumptions.
@@ -104,10 +109,10 @@ fn a_slow_store_is_a_late_one() {
         return;
     }
     let server = RedisServer::start();
-    let wire = Wire::to(server.port());
-    let [a, b] = [server.url(), wire.url()].map(|url| Host::new(KIND, store(&url)));
+    let link = Link::to(server.port());
+    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
     share(&a, &b);
-    wire.delay(Duration::from_millis(150));
+    link.delay(Duration::from_millis(150));
     let client = Client::new(KIND);
     let given: Vec<_> = (0..100).map(|_| a.connect(&client)).collect();
     given.iter().for_each(|given| b.waits_for(given));
@@ -170,8 +175,8 @@ fn a_store_that_answers_garbage_is_away() {
 
 #[test]
 fn what_waits_for_a_store_that_is_away_is_bounded_and_the_rest_is_counted() {
-    let wire = Wire::to(1);
-    let host = Host::with(KIND, store(&wire.url()), |fleet| fleet.queue(50));
+    let link = Link::to(1);
+    let host = Host::with(KIND, store(&url_of(&link)), |fleet| fleet.queue(50));
     let client = Client::new(KIND);
     for _ in 0..300 {
         host.connect(&client);
@@ -188,12 +193,12 @@ fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
         return;
     }
     let server = RedisServer::start();
-    let wire = Wire::to(server.port());
-    let [a, b] = [server.url(), wire.url()].map(|url| Host::new(KIND, store(&url)));
+    let link = Link::to(server.port());
+    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
     let client = Client::new(KIND);
     let mut before: Vec<_> = (0..30).map(|_| a.open(&client)).collect();
     before.iter().for_each(|(_, given)| b.waits_for(given));
-    wire.cut();
+    link.cut();
     b.until(|| !b.fleet.stats().store_up);
     // Meanwhile: what both have, ends; some come, and some of those end.
     let mut meanwhile: Vec<_> = (0..30).map(|_| a.open(&client)).collect();
@@ -209,7 +214,7 @@ fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
     let of_b = b.connect(&client);
     a.until(|| a.fleet.stats().endings_published == 20);
     assert!(b.knows(&ended[0]), "it is not told");
-    wire.mend();
+    link.mend();
     meanwhile.iter().for_each(|(_, given)| b.waits_for(given));
     ended.iter().for_each(|given| b.waits_for_end_of(given));
     before.iter().for_each(|(_, given)| assert!(b.knows(given)));

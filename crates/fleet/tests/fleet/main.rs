@@ -4,8 +4,8 @@
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
 mod faults;
+mod garbage;
 mod host;
 mod servers;
 mod shapes;
 mod sharing;
-mod wire;

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod fetch;
+mod minutes;
 mod outages;
 mod restarts;
 mod secrecy;
