@@ -42,6 +42,9 @@ mod batch;
 mod client_hello;
 mod counters;
 mod fleet;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod machine;
 mod message;
 mod outbox;

@@ -3,7 +3,7 @@
 mod contract;
 mod memory;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 
 pub use self::contract::{
     Connection, Pending, Position, Refusal, Store, StoreError, StreamPart, Write,

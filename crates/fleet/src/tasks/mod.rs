@@ -17,9 +17,10 @@ pub(crate) use self::follow::follow;
 pub(crate) use self::publish::{maintain, publish};
 pub(crate) use self::shared::Shared;
 
+#[cfg(any(feature = "fuzzing", all(test, feature = "rustls")))]
+pub(crate) use self::publish::take_note;
 #[cfg(all(test, feature = "rustls"))]
 pub(crate) use self::{
     backlog::{Backlog, Gap},
     follow::begin_behind,
-    publish::take_note,
 };

@@ -13,7 +13,7 @@ pub(super) fn broken(error: &RedisError) -> StoreError {
 }
 
 /// What one write has come to: an error of the whole connection, a refusal, or where it stands.
-pub(super) fn of_write(answer: Value) -> Result<Result<Position, Refusal>, StoreError> {
+pub(crate) fn of_write(answer: Value) -> Result<Result<Position, Refusal>, StoreError> {
     match answer {
         Value::ServerError(error) => {
             let error = RedisError::from(error);
@@ -37,7 +37,7 @@ pub(super) fn of_write(answer: Value) -> Result<Result<Position, Refusal>, Store
 }
 
 /// Streams and their values, in RESP 2 or 3.
-pub(super) fn of_follow(
+pub(crate) fn of_follow(
     answer: Value,
     names: &[(String, Position)],
 ) -> Result<Vec<StreamPart>, StoreError> {
@@ -70,7 +70,7 @@ pub(super) fn of_follow(
 }
 
 /// The values of a stream. Entries of another shape are passed over: they are not a fleet's.
-pub(super) fn of_range(answer: Value) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
+pub(crate) fn of_range(answer: Value) -> Result<Vec<(Position, Vec<u8>)>, StoreError> {
     const WRONG: StoreError = StoreError::Nonsense("values of a stream");
     let entries = match answer {
         Value::Array(entries) => entries,
@@ -99,7 +99,7 @@ pub(super) fn of_range(answer: Value) -> Result<Vec<(Position, Vec<u8>)>, StoreE
 }
 
 /// The value of a key; none if there is none, or of another kind.
-pub(super) fn of_get(answer: Value) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn of_get(answer: Value) -> Result<Option<Vec<u8>>, StoreError> {
     match answer {
         Value::BulkString(value) => Ok(Some(value)),
         Value::Nil => Ok(None),

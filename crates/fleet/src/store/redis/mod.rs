@@ -1,6 +1,6 @@
 //! Valkey or Redis: one, with replicas, or a cluster.
 
-mod answers;
+pub(crate) mod answers;
 mod client;
 mod connection;
 mod url;
