@@ -21,7 +21,7 @@ use crate::store::{Position, Refusal, StoreError, Write};
 use crate::tasks::take_note;
 
 /// How much a machine remembers, and how much may wait.
-const MOST: usize = 4096;
+const MOST: usize = 256;
 
 /// A machine.
 #[allow(missing_debug_implementations, reason = "it has keys")]

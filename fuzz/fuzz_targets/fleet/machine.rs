@@ -12,7 +12,7 @@ use rekindle_fleet::fuzzing::Node;
 use rustls::server::StoresServerSessions;
 
 use crate::clock::WorldClock;
-use crate::world::{LIFETIME, Session};
+use crate::session::{LIFETIME, Session};
 
 pub(crate) struct Machine {
     pub(crate) node: Node,

@@ -14,7 +14,9 @@
 mod answers;
 mod clock;
 mod machine;
+mod session;
 mod store;
+mod truth;
 mod world;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The machines and their store, what happens to them, and what is true of their sessions.
+//! The machines and their store, and what happens to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,12 @@ use rustls::server::StoresServerSessions;
 use crate::answers::Answer;
 use crate::clock::WorldClock;
 use crate::machine::Machine;
+use crate::session::{LIFETIME, Revoked, Session};
 use crate::store::{Alteration, At, Said, Store};
 
-pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 const PERIOD: Duration = Duration::from_secs(300);
-const SKEW: Duration = TicketSecret::SKEW;
-const MACHINES: usize = 3;
-const SCOPES: [&str; 2] = ["a", "b"];
+pub(crate) const MACHINES: usize = 3;
+pub(crate) const SCOPES: [&str; 2] = ["a", "b"];
 
 #[derive(Arbitrary, Debug)]
 pub(crate) struct Setup {
@@ -109,33 +108,16 @@ pub(crate) enum Asked {
     Get,
 }
 
-/// A session that a machine has made.
-pub(crate) struct Session {
-    pub(crate) id: SessionId,
-    scope: usize,
-    content: Vec<u8>,
-    made: Duration,
-    is_removed: bool,
-}
-
-struct Revoked {
-    by: usize,
-    scope: Option<usize>,
-    at: Duration,
-    /// The only write that says so.
-    said: Option<Said>,
-}
-
 pub(crate) struct World {
     clock: Arc<WorldClock>,
     /// Since the beginning.
-    now: Duration,
-    is_backwards: bool,
+    pub(crate) now: Duration,
+    pub(crate) is_backwards: bool,
     scopes: Vec<Scope>,
-    machines: Vec<Machine>,
-    store: Store,
-    sessions: Vec<Session>,
-    revoked: Vec<Revoked>,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) store: Store,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) revoked: Vec<Revoked>,
 }
 
 fn chosen(number: u8, of: usize) -> Option<usize> {
@@ -281,6 +263,7 @@ impl World {
             id: SessionId::new(&id).expect("up to 32 bytes"),
             scope,
             content,
+            by: machine,
             made: self.now,
             is_removed: false,
         });
@@ -328,7 +311,7 @@ impl World {
     }
 
     /// Without answers, the store carries out all of it.
-    fn publish(&mut self, machine: usize, answers: Option<Vec<Answer>>) {
+    pub(crate) fn publish(&mut self, machine: usize, answers: Option<Vec<Answer>>) {
         let (store, node) = (&self.store, &mut self.machines[machine].node);
         let streams = node.streams();
         let writes = node.publish(|writes| match answers {
@@ -346,7 +329,7 @@ impl World {
         self.store.add(writes);
     }
 
-    fn tell(&mut self, machine: usize, said: &Said, is_old: bool) {
+    pub(crate) fn tell(&mut self, machine: usize, said: &Said, is_old: bool) {
         let node = &self.machines[machine].node;
         match &said.at {
             At::Stream(name) => {
@@ -415,75 +398,5 @@ impl World {
             };
             self.tell(machine, &Said { at, value }, false);
         }
-    }
-
-    /// What holds at every moment.
-    pub(crate) fn check(&mut self) {
-        let removed = self.sessions.iter().filter(|session| session.is_removed);
-        let removed = removed.count() as u64;
-        for machine in &mut self.machines {
-            let mut tombstones = 0;
-            for (number, session) in self.sessions.iter().enumerate() {
-                if machine.node.knows_removal_of(&session.id) {
-                    assert!(session.is_removed, "it was not removed");
-                    machine.ended.insert(number);
-                    tombstones += 1;
-                }
-                for scope in 0..SCOPES.len() {
-                    let Some(content) = machine.resumes(scope, session) else {
-                        continue;
-                    };
-                    assert_eq!(content, session.content, "another content");
-                    assert_eq!(scope, session.scope, "another scope");
-                    assert!(self.now - session.made <= LIFETIME, "it has ended");
-                    assert!(!machine.ended.contains(&number), "it comes back");
-                }
-            }
-            assert!(machine.node.stats().tombstones <= removed.max(tombstones));
-        }
-    }
-
-    /// What holds when all that was said has arrived.
-    pub(crate) fn end(&mut self) {
-        for machine in 0..MACHINES {
-            let mut turns = 0;
-            while self.machines[machine].node.waiting() > 0 {
-                self.publish(machine, None);
-                turns += 1;
-                assert!(turns < 10, "it does not get to the end");
-            }
-        }
-        let mut all = self.store.all().to_vec();
-        if self.is_backwards {
-            all.reverse();
-        }
-        for machine in 0..MACHINES {
-            all.iter().for_each(|said| self.tell(machine, said, true));
-        }
-        self.check();
-        for (number, session) in self.sessions.iter().enumerate() {
-            for machine in &self.machines {
-                let resumes = machine.resumes(session.scope, session).is_some();
-                assert!(!resumes || !session.is_removed, "a removed one resumes");
-                assert!(
-                    !resumes || !self.is_revoked(session, Duration::ZERO),
-                    "it is revoked"
-                );
-                let has_time = self.now - session.made + SKEW < LIFETIME;
-                let may_be_gone = session.is_removed || self.is_revoked(session, 3 * SKEW);
-                assert!(
-                    resumes || may_be_gone || !has_time,
-                    "session {number} is lost"
-                );
-            }
-        }
-    }
-
-    /// Whether it was made before a revocation, or up to that much later.
-    fn is_revoked(&self, session: &Session, later: Duration) -> bool {
-        self.revoked.iter().any(|revoked| {
-            revoked.scope.is_none_or(|scope| scope == session.scope)
-                && session.made < revoked.at + later
-        })
     }
 }
