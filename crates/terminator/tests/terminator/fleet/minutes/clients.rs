@@ -13,6 +13,9 @@ use rekindle_test_servers::{DEADLINE, TlsClient};
 /// Another client of a kind comes this often.
 const EACH: Duration = Duration::from_millis(200);
 
+/// A thread that sleeps this much too long was suspended, with the whole machine perhaps.
+const SUSPENDED: Duration = Duration::from_secs(5);
+
 /// When a client comes back that does so later.
 const LATER: Duration = Duration::from_millis(500);
 
@@ -37,6 +40,8 @@ pub(super) struct Counts {
     pub(super) failed: Vec<String>,
     /// From the connection's begin to the handshake's end.
     pub(super) times: Times,
+    /// Whether this process stood still: what the others did meanwhile tells nothing.
+    pub(super) is_suspended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -96,9 +101,13 @@ pub(super) fn run(kind: Kind, address: SocketAddr, ends: &AtomicBool) -> Counts 
                     to_come_back.push_back((Instant::now() + LATER, client));
                 }
             }
-            (None, None) => return counts,
-            (Some(at), None) | (None, Some(at)) => thread::sleep(at - now),
-            (Some(one), Some(other)) => thread::sleep(one.min(other) - now),
+            (back, next) => {
+                let Some(at) = back.into_iter().chain(next).min() else {
+                    return counts;
+                };
+                thread::sleep(at - now);
+                counts.is_suspended |= at.elapsed() > SUSPENDED;
+            }
         }
     }
 }
@@ -126,6 +135,7 @@ impl Counts {
         self.later = self.later.and(other.later);
         self.failed.extend(other.failed);
         self.times.0.extend(other.times.0);
+        self.is_suspended |= other.is_suspended;
         self
     }
 }

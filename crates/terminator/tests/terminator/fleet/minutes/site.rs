@@ -1,5 +1,6 @@
 //! The machines, the balancer and the store.
 
+use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -66,14 +67,20 @@ impl Site {
     }
 
     /// Waits until what each machine makes resumes on the next one: how long that took. Gives up
-    /// after [`SHARES_AGAIN`].
-    pub(super) fn until_it_shares(&self) -> Duration {
-        let begin = Instant::now();
+    /// after [`SHARES_AGAIN`]. And why handshakes failed.
+    pub(super) fn until_it_shares(&self) -> (Duration, Vec<String>) {
+        let (begin, mut failed) = (Instant::now(), Vec::new());
         for (number, from) in self.machines.iter().enumerate() {
             let to = &self.machines[(number + 1) % MACHINES];
-            while !shares(&Kind::Tls12Id.client(), from, to) && begin.elapsed() < SHARES_AGAIN {}
+            let mut shares = || {
+                shares(&Kind::Tls12Id.client(), from, to).unwrap_or_else(|error| {
+                    failed.push(error.to_string());
+                    false
+                })
+            };
+            while !shares() && begin.elapsed() < SHARES_AGAIN {}
         }
-        begin.elapsed()
+        (begin.elapsed(), failed)
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -118,8 +125,8 @@ impl Counters {
 }
 
 /// Whether a session of one machine resumes on another one.
-fn shares(client: &TlsClient, from: &Terminator, to: &Terminator) -> bool {
-    visit(client, from.address).expect("it serves");
+fn shares(client: &TlsClient, from: &Terminator, to: &Terminator) -> io::Result<bool> {
+    visit(client, from.address)?;
     sleep(A_MOMENT);
-    visit(client, to.address).expect("it serves").0
+    Ok(visit(client, to.address)?.0)
 }
