@@ -11,11 +11,12 @@ use rekindle::tickets::TicketSecret;
 
 use crate::counters::FleetStats;
 use crate::machine::{Machine, Stream};
-use crate::outbox::{Event, Outbox, Sharing};
+use crate::outbox::{Event, Outbox};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
 use crate::sessions::Sessions;
+use crate::sharing::Sharing;
 use crate::store::redis::answers;
 use crate::store::{Position, Refusal, StoreError, Write};
 use crate::tasks::take_note;
