@@ -123,6 +123,8 @@ impl Counts {
             }
             Err(error) => {
                 let time = begin.elapsed();
+                // Only a stop interrupts a call with a timeout.
+                self.is_suspended |= error.to_string().contains("Interrupted system call");
                 self.failed.push(format!("{error} after {time:?}"));
                 None
             }
