@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Turns come this far apart under load.
-const APART: Duration = Duration::from_millis(10);
+const APART: Duration = Duration::from_millis(25);
 
 /// Turns that may follow each other at once after a rest: a handshake of TLS 1.3 gives two tickets.
 const BURST: u32 = 4;

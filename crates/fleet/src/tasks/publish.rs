@@ -15,7 +15,7 @@ use crate::queue::Queue;
 use crate::store::{Connection, StoreError};
 
 /// While the store is away, what has happened is taken note of this often.
-const NOTE_TAKING: Duration = Duration::from_millis(20);
+const NOTE_TAKING: Duration = Duration::from_millis(100);
 
 /// Between two looks at what time changes.
 const TICK: Duration = Duration::from_secs(1);
