@@ -335,7 +335,8 @@ impl World {
                 && match (is_own, number == revoked.by.0) {
                     (true, true) => life.made_at <= revoked.at,
                     (true, false) => life.began <= revoked.until,
-                    _ => life.began <= revoked.until,
+                    // Values say when they were made in whole seconds.
+                    _ => Duration::from_secs(life.began.as_secs()) <= revoked.until,
                 }
         };
         let replicates = self.setup.sharing.replicates();
