@@ -1,5 +1,6 @@
 //! Five machines behind HAProxy while their store fails in one way after another, each for a third
-//! of a phase. Clients come back at once, and later. Ten minutes, and a table for each way to share:
+//! of a phase. Clients come back at once, and later. Ten minutes, and a table for each way of
+//! sharing:
 //!
 //! ```console
 //! $ REKINDLE_FLEET_PHASE=60 cargo test --release -p rekindle-terminator --test terminator \

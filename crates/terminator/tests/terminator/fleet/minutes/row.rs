@@ -20,8 +20,8 @@ pub(super) struct Row {
 }
 
 const HEAD: &str = "\
-| fault | connections | resumed at once | resumed later | full | failed | p50, p99 (ms) | not shared \
-| fetched | replicated | shares after (s) | memory (MiB) |
+| fault | connections | resumed at once | resumed later | full | failed | p50, p99 (ms) \
+| not shared | fetched | replicated | shares after (s) | memory (MiB) |
 |---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// In Markdown.
