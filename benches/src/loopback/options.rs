@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Measures [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     measures: Vec<Measure>,
-    /// Servers; ratios are to the first [default: all].
+    /// Servers; ratios are to the first [default: all but rekindle-fleet].
     #[arg(long, value_enum, value_delimiter = ',')]
     servers: Vec<Contender>,
     /// Kinds of handshakes, for the measure of that name [default: all].
@@ -81,7 +81,10 @@ impl Options {
     }
 
     pub(super) fn servers(&self) -> Vec<Contender> {
-        chosen(&self.servers)
+        let mut servers = chosen(&self.servers);
+        let is_named = !self.servers.is_empty();
+        servers.retain(|server| is_named || *server != Contender::RekindleFleet);
+        servers
     }
 
     /// The kinds of handshakes that are measured with tickets that carry sessions, or without.

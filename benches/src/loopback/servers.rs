@@ -1,14 +1,18 @@
 //! The servers: each terminates TLS and forwards the plain bytes over TCP, and each is configured
 //! alike as far as it lets itself be.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, io};
+use std::sync::LazyLock;
+use std::{env, fs, io};
 
 use clap::ValueEnum;
+use openssl::rand::rand_bytes;
 use rekindle_test_servers::{
-    Configure, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
+    Configure, HAPROXY, HITCH, NGINX, Product, RedisServer, Running, Site, TRAFFIC_SERVER, Task,
 };
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -21,6 +25,8 @@ use crate::tls::HandshakeKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Contender {
     Rekindle,
+    /// The same as one of a fleet, alone in it.
+    RekindleFleet,
     Nginx,
     Haproxy,
     Hitch,
@@ -30,7 +36,7 @@ pub(super) enum Contender {
 impl Contender {
     fn peer(self) -> Option<&'static Product> {
         Some(match self {
-            Self::Rekindle => return None,
+            Self::Rekindle | Self::RekindleFleet => return None,
             Self::Nginx => &NGINX,
             Self::Haproxy => &HAPROXY,
             Self::Hitch => &HITCH,
@@ -55,6 +61,11 @@ pub(super) fn available(
     let (mut servers, mut missing) = (Vec::new(), Vec::new());
     for contender in chosen {
         let (name, program, configure): (_, _, Configure) = match contender.peer() {
+            None if *contender == Contender::RekindleFleet => {
+                let program =
+                    RedisServer::is_installed("a terminator in a fleet").then(&terminator);
+                ("rekindle, fleet", program, rekindle_of_fleet)
+            }
             None => ("rekindle", Some(terminator()), rekindle),
             Some(peer) => (peer.name, peer.find(), peer.configure),
         };
@@ -76,6 +87,20 @@ fn rekindle(site: &Site<'_>) -> io::Result<Command> {
                      --session-timeout {timeout} --handshake-timeout {patience}";
     let mut command = site.command(arguments, None);
     command.env("RUST_LOG", "error");
+    Ok(command)
+}
+
+fn rekindle_of_fleet(site: &Site<'_>) -> io::Result<Command> {
+    static STORE: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
+    let secret = site.directory.join("secret");
+    let mut bytes = [0; 32];
+    rand_bytes(&mut bytes)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(&secret, format!("secret {digits}\nperiod 3600\n"))?;
+    fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
+    let mut command = rekindle(site)?;
+    command.arg("--fleet").arg(STORE.url());
+    command.arg("--fleet-secret").arg(secret);
     Ok(command)
 }
 

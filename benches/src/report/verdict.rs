@@ -42,6 +42,8 @@ pub(super) enum Unit {
     /// Percentage points between two shares.
     Points,
     Bytes,
+    Milliseconds,
+    PerSecond,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,6 +94,8 @@ impl Row {
             Unit::Ratio => format!("{}×", self.ratio(value)),
             Unit::Points => format!("{value:+.2} points").replace('-', "−"),
             Unit::Bytes => format!("{} bytes", short(value)),
+            Unit::Milliseconds => format!("{} ms", short(value)),
+            Unit::PerSecond => format!("{} a second", short(value)),
         }
     }
 
@@ -107,7 +111,7 @@ impl Row {
         let Spread { low, high, .. } = check.seen;
         let text = |value: f64| match self.unit {
             Unit::Points => format!("{value:+.2}").replace('-', "−"),
-            Unit::Ratio | Unit::Bytes => short(value),
+            _ => short(value),
         };
         let spread = (low < high).then(|| format!("[{}, {}]", text(low), text(high)));
         spread.unwrap_or_default()

@@ -9,7 +9,7 @@ use rekindle::{SessionId, Time};
 use zeroize::Zeroizing;
 
 use crate::batch::{Batch, Item, Waiting, Writer};
-use crate::counters::{count, count_more};
+use crate::counters::{Counters, count, count_more};
 use crate::machine::Machine;
 use crate::message::{Message, Removal, Session, seconds};
 use crate::removed::{OwnRemovals, Verdict};
@@ -59,6 +59,9 @@ pub(crate) type Ending = (Position, Vec<u8>);
 
 /// A session is lost with the second connection that breaks: it may be what breaks it.
 const MOST_FAILURES: u8 = 2;
+
+/// A write, and what has become of it.
+type Written = (Write, Result<Position, Refusal>);
 
 impl Outbox {
     pub(crate) fn new(sharing: Sharing, most_sessions: usize, most_removals: usize) -> Self {
@@ -235,42 +238,28 @@ impl Outbox {
             self.broke(machine, batch);
             return false;
         };
-        let (now, longest) = (machine.unix_time(), machine.state().schedule.lifetime());
-        let (mut results, mut writes) = (results.into_iter(), batch.writes.iter());
-        let (mut in_order, mut all_endings) = (true, true);
+        let longest = machine.state().schedule.lifetime();
+        let until = machine.unix_time().saturating_add(longest);
+        let of_writes = results.into_iter().map(|result| match result {
+            Err(Refusal::Present) => Ok(Position::START),
+            other => other,
+        });
+        let mut written = batch.writes.into_iter().zip(of_writes);
+        let mut all_endings = true;
         for (item, number) in batch.items {
-            let results: Vec<_> = results.by_ref().take(number).collect();
-            let refused = |result: &Result<_, Refusal>| match result {
-                Ok(_) | Err(Refusal::Present) => None,
-                Err(refusal) => Some(refusal.clone()),
-            };
-            for (write, result) in writes.by_ref().take(number).zip(&results) {
-                if let (
-                    Write::Append {
-                        stream,
-                        value,
-                        ends_at,
-                        ..
-                    },
-                    Ok(position),
-                    false,
-                ) = (write, result, matches!(item, Item::Sessions(_)))
-                {
-                    // Then the store, whose clock may be ahead, may drop it.
-                    let dropped = Duration::from_millis(*ends_at).saturating_sub(SKEW);
-                    let until = dropped.min(now.saturating_add(longest));
-                    let ending = (*position, value.clone());
-                    (self.newest_endings).insert(stream.clone(), (ending, until));
-                }
+            let written: Vec<_> = written.by_ref().take(number).collect();
+            if let Item::Sessions(sessions) = item {
+                self.count_sessions(counters, sessions.len(), &written);
+                continue;
             }
-            let is_taken = results.iter().all(|result| refused(result).is_none());
+            let is_taken = written.iter().all(|(_, result)| result.is_ok());
+            self.note_newest(written, until);
             match item {
-                Item::Removals(number) if is_taken && in_order => {
+                // Removals come before all else: those behind one that was refused wait with it.
+                Item::Removals(number) if is_taken && all_endings => {
                     self.removals.told(number);
                     count_more(&counters.endings_published, number as u64);
                 }
-                // Those behind it are told again with it.
-                Item::Removals(_) => (in_order, all_endings) = (false, false),
                 Item::Revocation(scope, until) if is_taken => {
                     if let Some(known) = self.revocations.get_mut(&scope)
                         && known.0 == until
@@ -279,26 +268,43 @@ impl Outbox {
                     }
                     count(&counters.endings_published);
                 }
-                Item::Revocation(..) => all_endings = false,
-                Item::Sessions(sessions) => {
-                    let of_all = self
-                        .sharing
-                        .replicates()
-                        .then(|| refused(&results[0]))
-                        .flatten();
-                    let of_each = &results[usize::from(self.sharing.replicates())..];
-                    for number in 0..sessions.len() {
-                        let of_it = of_each.get(number).and_then(refused);
-                        count(match of_all.clone().or(of_it) {
-                            None => &counters.published,
-                            Some(Refusal::Full) => &counters.dropped_store_full,
-                            Some(_) => &counters.dropped_refused,
-                        });
-                    }
-                }
+                _ => all_endings = false,
             }
         }
         all_endings
+    }
+
+    /// Remembers where endings stand, until then at most.
+    fn note_newest(&mut self, written: Vec<Written>, until: Duration) {
+        for (write, result) in written {
+            if let Write::Append {
+                stream,
+                value,
+                ends_at,
+                ..
+            } = write
+                && let Ok(position) = result
+            {
+                // Then the store, whose clock may be ahead, may drop it.
+                let dropped = Duration::from_millis(ends_at).saturating_sub(SKEW);
+                let ending = (position, value);
+                (self.newest_endings).insert(stream, (ending, dropped.min(until)));
+            }
+        }
+    }
+
+    /// Of sessions that were written together.
+    fn count_sessions(&self, counters: &Counters, number: usize, written: &[Written]) {
+        let (of_all, of_each) = written.split_at(usize::from(self.sharing.replicates()));
+        let of_all = of_all.first().filter(|(_, result)| result.is_err());
+        for number in 0..number {
+            let result = of_all.or(of_each.get(number)).map(|(_, result)| result);
+            count(match result {
+                None | Some(Ok(_)) => &counters.published,
+                Some(Err(Refusal::Full)) => &counters.dropped_store_full,
+                Some(Err(_)) => &counters.dropped_refused,
+            });
+        }
     }
 
     /// The connection broke: the store may have a batch, or not. Sessions are written again, which
