@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rekindle_fleet::{RedisStore, Sharing, StoreCertificates};
+use rekindle_test_servers::free_port;
 
 use crate::common::{Client, Mechanism};
 use crate::host::Host;
@@ -15,7 +16,14 @@ use crate::servers::{RedisServer, is_skipped};
 const KIND: Mechanism = Mechanism::Tls13Stateful;
 
 /// Half a second without an answer, and a node is taken to be away.
-const CLUSTER_NODE: &str = "--cluster-enabled yes --cluster-node-timeout 500";
+const CLUSTER_NODE: &str = "--cluster-enabled yes --cluster-node-timeout 500 --cluster-port";
+
+/// The port that nodes talk on is a free one, too: by itself it may be one that a client has.
+fn cluster_node() -> RedisServer {
+    let port = free_port().and_then(|listener| listener.local_addr());
+    let port = port.expect("a port").port();
+    RedisServer::with(&format!("{CLUSTER_NODE} {port}"))
+}
 
 /// Each gets what the other makes, and what it ends.
 #[track_caller]
@@ -148,7 +156,7 @@ fn a_cluster_of_three() {
     if is_skipped() {
         return;
     }
-    let mut nodes = [(); 3].map(|()| RedisServer::with(CLUSTER_NODE));
+    let mut nodes = [(); 3].map(|()| cluster_node());
     let addresses = nodes
         .each_ref()
         .map(|node| format!("127.0.0.1:{}", node.port()));
