@@ -15,23 +15,20 @@ fn a_session_is_fetched_when_a_client_comes_with_it() {
         let words = format!("--tickets {tickets} --fleet-sharing fetch");
         let [a, b] = meeting.machines(&words);
         let client = Visitor::new(kind);
-        client.visit(a.address).expect_reused([false]);
-        a.wait_for_metric(PUBLISHED, sessions_of(kind));
-        for found in [1, 1] {
-            let printed = client.come_back(b.address);
-            printed.expect_reused([true]);
-            assert_eq!(printed.handshake(), resumed_by);
-            // The second time it is here.
-            assert_eq!(b.metric(&fetches("found")), found);
-        }
+        fetched_in_time(&client, [&a, &b], sessions_of(kind));
+        // Now it is here.
+        let printed = client.come_back(b.address);
+        printed.expect_reused([true]);
+        assert_eq!(printed.handshake(), resumed_by);
+        assert_eq!(b.metric(&fetches("found")), 1);
         assert_eq!(received(&b), 0);
         // Of one that no machine has, that is known within the deadline.
         let stranger = Terminator::demo(&format!("--threads 1 --tickets {tickets}"));
         let client = Visitor::new(kind);
         client.visit(stranger.address);
         client.come_back(b.address).expect_reused([false]);
-        let missed = b.metric(&fetches("missed")) + b.metric(&fetches("timeout"));
-        assert_eq!(missed, 1, "{kind}");
+        let missed = || b.metric(&fetches("missed")) + b.metric(&fetches("timeout"));
+        assert!(missed() >= 1, "{kind}");
     }
 }
 
@@ -43,10 +40,25 @@ fn a_session_is_fetched_before_a_hello_retry_request() {
     let words = "--tickets off --fleet-sharing fetch --groups secp384r1";
     let [a, b] = meeting.machines(words);
     let client = Visitor::new("-tls1_3 -groups X25519:secp384r1");
-    client.visit(a.address).expect_reused([false]);
-    a.wait_for_metric(PUBLISHED, 2);
-    client.come_back(b.address).expect_reused([true]);
+    fetched_in_time(&client, [&a, &b], 2);
     assert_eq!(b.metric(&fetches("found")), 1);
+}
+
+/// A session of the first machine is resumed on the second one, which waits 20 ms for it: on a busy
+/// machine that may be too short.
+#[track_caller]
+fn fetched_in_time(client: &Visitor<'_>, [a, b]: [&Terminator; 2], sessions: u64) {
+    for attempt in 1..=10 {
+        client.visit(a.address).expect_reused([false]);
+        a.wait_for_metric(PUBLISHED, attempt * sessions);
+        let late = b.metric(&fetches("timeout"));
+        let printed = client.come_back(b.address);
+        if b.metric(&fetches("timeout")) == late {
+            printed.expect_reused([true]);
+            return;
+        }
+    }
+    panic!("never in time");
 }
 
 /// With early data OpenSSL reads the ClientHello in another function. Machines take no early data
