@@ -37,8 +37,8 @@
 //! **Early data** stays with the machine that gave the ticket out: others resume its sessions
 //! without it (`docs/fleet.md` says why).
 
-#[cfg(feature = "openssl")]
 mod batch;
+#[cfg(feature = "openssl")]
 mod client_hello;
 mod counters;
 mod fleet;
