@@ -7,7 +7,7 @@ use rekindle::SessionId;
 use rekindle::resume::Scope;
 
 use crate::machine::{Content, State, entry_bound_to, entry_name, periods_around};
-use crate::message::{Message, Removal, seconds};
+use crate::message::{Encode, Message, Removal, Session, seconds};
 use crate::schedule::SKEW;
 use crate::seal::Kind;
 use crate::sharing::Sharing;
@@ -28,9 +28,8 @@ pub(crate) struct Batch {
     pub(crate) items: Vec<(Item, usize)>,
 }
 
-#[derive(Clone, PartialEq)]
 pub(crate) enum Item {
-    /// So many of the removals that were to be told first.
+    /// The number of those that were to be told first.
     Removals(usize),
     Revocation(Option<Scope>, Duration),
     /// One write for all of them if they are replicated, then one for each if they are fetched.
@@ -38,13 +37,9 @@ pub(crate) enum Item {
 }
 
 /// A session that waits, and how often a connection broke that it was written to.
-#[derive(Clone, PartialEq)]
 pub(crate) struct Waiting {
     pub(crate) scope: Scope,
-    pub(crate) id: SessionId,
-    pub(crate) end: u32,
-    pub(crate) since: u32,
-    pub(crate) message: Message,
+    pub(crate) session: Session,
     pub(crate) failures: u8,
 }
 
@@ -87,8 +82,8 @@ impl Batch {
         let mut open: HashMap<_, (Vec<Waiting>, usize)> = HashMap::default();
         let mut refused = 0;
         for waiting in sessions {
-            let place = (writer.period(waiting.end), waiting.scope);
-            let more = waiting.message.most_bytes();
+            let place = (writer.period(waiting.session.end), waiting.scope);
+            let more = waiting.session.most_bytes();
             let (together, bytes) = open.entry(place).or_default();
             if together.len() == MOST_TOGETHER || *bytes + more > MOST_BYTES {
                 refused += self.add_together(writer, place, std::mem::take(together));
@@ -149,20 +144,15 @@ impl Writer<'_> {
         let mut writes = Vec::new();
         if self.sharing.replicates() {
             let of_scope = (period, Kind::Session, &scope.as_bytes()[..]);
-            let messages = together.iter().map(|waiting| &waiting.message);
-            writes.push(self.append(of_scope, messages, Content::Sessions(scope))?);
+            let sessions = together.iter().map(|waiting| &waiting.session);
+            writes.push(self.append(of_scope, sessions, Content::Sessions(scope))?);
         }
         if self.sharing.fetches() {
-            for Waiting {
-                id, end, message, ..
-            } in together
-            {
-                let ends = Duration::from_secs((*end).into());
-                let bound_to = entry_bound_to(id, &scope);
-                let life = ends.saturating_sub(self.now);
-                let life = life.min(self.state.schedule.lifetime());
+            for Waiting { session, .. } in together {
+                let ends = Duration::from_secs(session.end.into());
+                let bound_to = entry_bound_to(&session.id, &scope);
                 let of_id = (period, Kind::Entry, &bound_to[..]);
-                writes.push(self.put(of_id, message, (id, life))?);
+                writes.push(self.put(of_id, session, (&session.id, self.life(ends)))?);
             }
         }
         Some(writes)
@@ -172,28 +162,28 @@ impl Writer<'_> {
     fn removals(&mut self, removals: &[Removal]) -> Option<Vec<Write>> {
         let now = seconds(self.now);
         let removals = removals.iter().filter(|removal| !removal.has_ended(now));
-        let messages: Vec<_> = removals.copied().map(Message::Removal).collect();
-        let Some(Message::Removal(first)) = messages.first() else {
+        let Some(first) = removals.clone().next() else {
             return Some(Vec::new());
         };
         let of_all = (self.period(first.end), Kind::Ending, &[][..]);
-        let mut writes = vec![self.append(of_all, messages.iter(), Content::Endings)?];
-        if !self.sharing.fetches() {
-            return Some(writes);
-        }
-        for message in &messages {
-            let Message::Removal(Removal { id, end }) = message else {
-                continue;
-            };
-            let ends = Duration::from_secs((*end).into());
-            let life = ends.saturating_sub(self.now);
-            let life = life.min(self.state.schedule.lifetime()) + SKEW;
-            for period in periods_around(&self.state.schedule, ends, self.now) {
-                let of_id = (period, Kind::Gone, id.as_bytes());
-                writes.extend(self.put(of_id, message, (id, life)));
+        let mut writes = vec![self.append(of_all, removals.clone(), Content::Endings)?];
+        if self.sharing.fetches() {
+            for removal @ Removal { id, end } in removals {
+                let ends = Duration::from_secs((*end).into());
+                let life = self.life(ends) + SKEW;
+                for period in periods_around(&self.state.schedule, ends, self.now) {
+                    let of_id = (period, Kind::Gone, id.as_bytes());
+                    writes.extend(self.put(of_id, removal, (id, life)));
+                }
             }
         }
         Some(writes)
+    }
+
+    /// What is left of a session that ends then.
+    fn life(&self, ends: Duration) -> Duration {
+        let left = ends.saturating_sub(self.now);
+        left.min(self.state.schedule.lifetime())
     }
 
     fn revocation(&mut self, scope: Option<Scope>, until: Duration) -> Option<Write> {
@@ -205,10 +195,10 @@ impl Writer<'_> {
         self.append(of_all, std::iter::once(&message), Content::Endings)
     }
 
-    fn append<'m>(
+    fn append<'m, M: Encode + 'm>(
         &mut self,
         (period, kind, bound_to): (u64, Kind, &[u8]),
-        messages: impl Iterator<Item = &'m Message> + Clone,
+        messages: impl Iterator<Item = &'m M> + Clone,
         content: Content,
     ) -> Option<Write> {
         let state = &mut *self.state;
@@ -228,7 +218,7 @@ impl Writer<'_> {
     fn put(
         &mut self,
         (period, kind, bound_to): (u64, Kind, &[u8]),
-        message: &Message,
+        message: &impl Encode,
         (id, life): (&SessionId, Duration),
     ) -> Option<Write> {
         let state = &mut *self.state;

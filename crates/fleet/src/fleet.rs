@@ -136,12 +136,8 @@ impl Fleet {
     /// [`Cache::remove`](rekindle::Cache::remove) is this machine's own; one by a handshake is told
     /// to all.)
     pub fn remove(&self, id: &SessionId, left: Duration) {
-        self.shared.machine.sessions.remove(id);
-        let (now, _) = self.shared.machine.sessions.now();
-        let (id, expires_at) = (*id, now.saturating_add(left));
-        let removed = crate::outbox::Event::Removed { id, expires_at };
-        self.shared.queue.push_ending(removed);
-        self.shared.queue.wake();
+        let Shared { machine, queue, .. } = &*self.shared;
+        queue.remove(&*machine.sessions, id, left);
     }
 
     /// What was shared so far.

@@ -11,7 +11,7 @@ use rekindle::tickets::TicketSecret;
 
 use crate::counters::FleetStats;
 use crate::machine::{Machine, Stream};
-use crate::outbox::{Event, Outbox};
+use crate::outbox::Outbox;
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
@@ -59,10 +59,7 @@ impl Node {
 
     /// As [`Fleet::remove`](crate::Fleet::remove).
     pub fn remove(&mut self, id: &SessionId, left: Duration) {
-        self.machine.sessions.remove(id);
-        let expires_at = self.machine.sessions.now().0.saturating_add(left);
-        let id = *id;
-        self.queue.push_ending(Event::Removed { id, expires_at });
+        self.queue.remove(&*self.machine.sessions, id, left);
     }
 
     /// Takes note of what has happened here.

@@ -55,17 +55,15 @@ pub(crate) fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
-impl Message {
+/// What can be sealed. A session and a removal are written as the message that they are.
+pub(crate) trait Encode {
     /// No fewer bytes than it has.
-    pub(crate) fn most_bytes(&self) -> usize {
-        match self {
-            Self::Session(session) => session.encoded.len() + 64,
-            Self::Removal(_) | Self::Revocation { .. } => 64,
-        }
-    }
+    fn most_bytes(&self) -> usize;
+
+    fn write_alone(&self, out: &mut Vec<u8>);
 
     /// Writes it behind its length.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         let begin = out.len();
         out.extend_from_slice(&[0; LEN]);
         self.write_alone(out);
@@ -73,33 +71,52 @@ impl Message {
         let len = u16::try_from(out.len() - begin - LEN).unwrap_or(u16::MAX);
         out[begin..begin + LEN].copy_from_slice(&len.to_be_bytes());
     }
+}
+
+impl Encode for Session {
+    fn most_bytes(&self) -> usize {
+        self.encoded.len() + 64
+    }
+
+    fn write_alone(&self, out: &mut Vec<u8>) {
+        out.push(match self.library {
+            TlsLibrary::Rustls => RUSTLS_SESSION,
+            _ => OPENSSL_SESSION,
+        });
+        out.extend_from_slice(&self.end.to_be_bytes());
+        out.extend_from_slice(&self.since.to_be_bytes());
+        // OpenSSL's encoding has the id in it.
+        let place = place_of(&self.encoded, self.id.as_bytes());
+        out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
+        put_id(out, &self.id, place.is_none());
+        out.extend_from_slice(&self.encoded);
+    }
+}
+
+impl Encode for Removal {
+    fn most_bytes(&self) -> usize {
+        64
+    }
+
+    fn write_alone(&self, out: &mut Vec<u8>) {
+        out.push(REMOVAL);
+        out.extend_from_slice(&self.end.to_be_bytes());
+        put_id(out, &self.id, true);
+    }
+}
+
+impl Encode for Message {
+    fn most_bytes(&self) -> usize {
+        match self {
+            Self::Session(session) => session.most_bytes(),
+            Self::Removal(_) | Self::Revocation { .. } => 64,
+        }
+    }
 
     fn write_alone(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Session(Session {
-                id,
-                end,
-                since,
-                encoded,
-                library,
-            }) => {
-                out.push(match library {
-                    TlsLibrary::Rustls => RUSTLS_SESSION,
-                    _ => OPENSSL_SESSION,
-                });
-                out.extend_from_slice(&end.to_be_bytes());
-                out.extend_from_slice(&since.to_be_bytes());
-                // OpenSSL's encoding has the id in it.
-                let place = place_of(encoded, id.as_bytes());
-                out.extend_from_slice(&place.unwrap_or(APART).to_be_bytes());
-                put_id(out, id, place.is_none());
-                out.extend_from_slice(encoded);
-            }
-            Self::Removal(Removal { id, end }) => {
-                out.push(REMOVAL);
-                out.extend_from_slice(&end.to_be_bytes());
-                put_id(out, id, true);
-            }
+            Self::Session(session) => session.write_alone(out),
+            Self::Removal(removal) => removal.write_alone(out),
             Self::Revocation { scope, until } => {
                 out.push(REVOCATION);
                 let millis = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
@@ -108,7 +125,9 @@ impl Message {
             }
         }
     }
+}
 
+impl Message {
     /// Reads messages. They are of a machine with the secret, but perhaps of another version of
     /// this program: in place of those that it does not know there is `None`.
     pub(crate) fn read_all(mut bytes: &[u8]) -> impl Iterator<Item = Option<Self>> {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::batch::{Batch, Item, Waiting, Writer};
 use crate::counters::{Counters, count, count_more};
 use crate::machine::Machine;
-use crate::message::{Message, Removal, Session, seconds};
+use crate::message::{Removal, Session, seconds};
 use crate::removed::{OwnRemovals, Verdict};
 use crate::schedule::SKEW;
 use crate::sharing::Sharing;
@@ -99,16 +99,13 @@ impl Outbox {
                 }
                 self.sessions.push_back(Waiting {
                     scope,
-                    id,
-                    end,
-                    since,
-                    message: Message::Session(Session {
+                    session: Session {
                         id,
                         end,
                         since,
                         encoded,
                         library,
-                    }),
+                    },
                     failures: 0,
                 });
             }
@@ -202,9 +199,9 @@ impl Outbox {
         }
         let mut state = machine.state();
         // Some were removed while they waited, perhaps, or are over.
-        let is_there = |waiting: &Waiting| {
-            let verdict = state.removed.judge(&waiting.id, waiting.since);
-            verdict == Verdict::Accepted && waiting.end > seconds(now)
+        let is_there = |Waiting { session, .. }: &Waiting| {
+            let verdict = state.removed.judge(&session.id, session.since);
+            verdict == Verdict::Accepted && session.end > seconds(now)
         };
         let waiting = std::iter::from_fn(|| self.sessions.pop_front());
         let sessions: Vec<_> = waiting.filter(is_there).take(BATCH).collect();

@@ -1,8 +1,10 @@
 //! What handshakes leave for the fleet's thread, without waiting.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
+use rekindle::SessionId;
 use rekindle::resume::SessionChange;
 use tokio::sync::Notify;
 use zeroize::{Zeroize, Zeroizing};
@@ -10,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::counters::{Counters, count};
 use crate::message::MAX_SESSION;
 use crate::outbox::Event;
+use crate::sessions::Sessions;
 
 /// Sessions and endings in queues of their own, so that no session takes an ending's place.
 pub(crate) struct Queue {
@@ -93,6 +96,15 @@ impl Queue {
             // Release pairs with the Acquire below: the ring is full then.
             self.has_lost_endings.store(true, Ordering::Release);
         }
+    }
+
+    /// Removes a session for the program, here at once. It would have lived for `left`.
+    pub(crate) fn remove(&self, sessions: &dyn Sessions, id: &SessionId, left: Duration) {
+        sessions.remove(id);
+        let expires_at = sessions.now().0.saturating_add(left);
+        let id = *id;
+        self.push_ending(Event::Removed { id, expires_at });
+        self.wake();
     }
 
     /// Has the fleet's thread look.

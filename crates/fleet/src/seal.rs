@@ -15,7 +15,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use ahash::RandomState;
 use zeroize::Zeroizing;
 
-use crate::message::Message;
+use crate::message::Encode;
 use crate::schedule::{Origin, PeriodKeys};
 
 const VERSION: u8 = 1;
@@ -77,15 +77,15 @@ impl Sealer {
     /// # Errors
     ///
     /// The operating system gives no random bytes.
-    pub(crate) fn seal<'m>(
+    pub(crate) fn seal<'m, M: Encode + 'm>(
         &mut self,
         (period, keys): (u64, &PeriodKeys),
         kind: Kind,
         bound_to: &[u8],
-        messages: impl Iterator<Item = &'m Message> + Clone,
+        messages: impl Iterator<Item = &'m M> + Clone,
     ) -> Result<Vec<u8>, getrandom::Error> {
         let nonce = self.nonce()?;
-        let most: usize = messages.clone().map(Message::most_bytes).sum();
+        let most: usize = messages.clone().map(Encode::most_bytes).sum();
         // Never grows: a vector that does leaves a copy of the secret behind.
         let mut out = Vec::with_capacity(HEAD + most + TAG);
         out.push(VERSION);
@@ -170,6 +170,7 @@ mod tests {
     use sha2::Digest;
 
     use super::*;
+    use crate::message::Message;
     use crate::schedule::Schedule;
 
     const KINDS: [Kind; 4] = [Kind::Session, Kind::Ending, Kind::Entry, Kind::Gone];

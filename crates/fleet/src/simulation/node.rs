@@ -16,7 +16,7 @@ use super::clock::{MachineClock, unix_millis};
 use super::store::StoreModel;
 use crate::batch::Batch;
 use crate::machine::{Content, Machine, Stream};
-use crate::outbox::{Ending, Event, Outbox};
+use crate::outbox::{Ending, Outbox};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::seal::Sealer;
@@ -123,10 +123,7 @@ impl Node {
 
     /// As `Fleet::remove`.
     pub(super) fn remove(&mut self, id: SessionId, left: Duration) {
-        self.machine.sessions.remove(&id);
-        let (now, _) = self.machine.sessions.now();
-        let expires_at = now.saturating_add(left);
-        self.queue.push_ending(Event::Removed { id, expires_at });
+        self.queue.remove(&*self.machine.sessions, &id, left);
     }
 
     fn unix(&self) -> u64 {
