@@ -77,17 +77,26 @@ mod tests {
 
     #[test]
     fn the_time_of_a_thread_is_that_which_it_reads_itself() {
-        let before = Task::all();
+        const BUSY: Duration = Duration::from_millis(30);
+        let others = Task::all();
         let (tell, told) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
-            while cpu_time_of_thread() < Duration::from_millis(30) {}
-            let task = Task::all().into_iter().find(|task| !before.contains(task));
-            tell.send((task.unwrap(), cpu_time_of_thread())).unwrap();
+            while cpu_time_of_thread() < BUSY {}
+            let task = Task(rustix::thread::gettid().as_raw_nonzero().get());
+            tell.send((task, cpu_time_of_thread())).unwrap();
+            let _ = ends.recv();
+            cpu_time_of_thread()
         });
-        let (task, own) = told.recv().unwrap();
-        thread.join().unwrap();
-        assert!(own >= Duration::from_millis(30));
-        assert_eq!(task.cpu_time(), Duration::ZERO, "it has ended");
+        let (task, before) = told.recv().unwrap();
+        assert!(Task::all().contains(&task) && !others.contains(&task));
+        let seen = task.cpu_time();
+        drop(end);
+        let after = thread.join().unwrap();
+        assert!(BUSY <= before && before <= seen && seen <= after);
+        // Its last steps in the kernel come after it is joined.
+        let mut moments = (0..1_000).map(|_| std::thread::sleep(Duration::from_millis(1)));
+        assert!(moments.any(|()| task.cpu_time().is_zero()), "it has ended");
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! The servers: each terminates TLS and forwards the plain bytes over TCP, and each is configured
 //! alike as far as it lets itself be.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
-use std::{env, fs, io};
+use std::{env, io};
 
 use clap::ValueEnum;
-use openssl::rand::rand_bytes;
 use rekindle_test_servers::{
-    Configure, HAPROXY, HITCH, NGINX, Product, RedisServer, Running, Site, TRAFFIC_SERVER, Task,
+    Configure, Files, HAPROXY, HITCH, NGINX, Product, RedisServer, Running, Site, TRAFFIC_SERVER,
+    Task, ticket_secret,
 };
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -50,6 +47,8 @@ pub(super) struct Server {
     pub(super) name: &'static str,
     program: PathBuf,
     configure: Configure,
+    /// Where it meets the others of its fleet.
+    store: Option<RedisServer>,
 }
 
 /// Of the servers that were chosen, those that are installed and the names of those that are not.
@@ -60,11 +59,12 @@ pub(super) fn available(
 ) -> (Vec<Server>, Vec<&'static str>) {
     let (mut servers, mut missing) = (Vec::new(), Vec::new());
     for contender in chosen {
+        let mut store = None;
         let (name, program, configure): (_, _, Configure) = match contender.peer() {
             None if *contender == Contender::RekindleFleet => {
-                let program =
-                    RedisServer::is_installed("a terminator in a fleet").then(&terminator);
-                ("rekindle, fleet", program, rekindle_of_fleet)
+                let is_installed = RedisServer::is_installed("a terminator in a fleet");
+                store = is_installed.then(RedisServer::start);
+                ("rekindle, fleet", is_installed.then(&terminator), rekindle)
             }
             None => ("rekindle", Some(terminator()), rekindle),
             Some(peer) => (peer.name, peer.find(), peer.configure),
@@ -74,6 +74,7 @@ pub(super) fn available(
                 name,
                 program,
                 configure,
+                store,
             }),
             None => missing.push(name),
         }
@@ -90,18 +91,11 @@ fn rekindle(site: &Site<'_>) -> io::Result<Command> {
     Ok(command)
 }
 
-fn rekindle_of_fleet(site: &Site<'_>) -> io::Result<Command> {
-    static STORE: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
-    let secret = site.directory.join("secret");
-    let mut bytes = [0; 32];
-    rand_bytes(&mut bytes)?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    fs::write(&secret, format!("secret {digits}\nperiod 3600\n"))?;
-    fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
-    let mut command = rekindle(site)?;
-    command.arg("--fleet").arg(STORE.url());
-    command.arg("--fleet-secret").arg(secret);
-    Ok(command)
+/// Makes a terminator one of a fleet, alone in it.
+fn join(command: &mut Command, store: &RedisServer, files: &Files) {
+    files.replace("fleet-secret", ticket_secret(3_600).as_bytes());
+    command.args(["--fleet", &store.url()]);
+    command.args(["--fleet-secret", &files.text("fleet-secret")]);
 }
 
 /// Builds the project's own terminator in the profile of the running harness, beside it, and says
@@ -140,7 +134,12 @@ impl Server {
             self.configure,
             directory,
             task,
-            |command| run_on(command, cpus),
+            |command| {
+                if let Some(store) = &self.store {
+                    join(command, store, task.files);
+                }
+                run_on(command, cpus);
+            },
             |address| exchange(&context, address, None, Question::Byte).map(drop),
         )
     }

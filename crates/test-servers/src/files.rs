@@ -98,8 +98,22 @@ impl Files {
 
 /// One record: name, HMAC secret and AES key, all random.
 pub fn ticket_key() -> [u8; TICKET_KEY] {
-    let mut key = [0; TICKET_KEY];
+    random()
+}
+
+/// The file of a secret that ticket keys are derived from, of random bytes. `period` in seconds.
+pub fn ticket_secret(period: u64) -> String {
+    format!("secret {}\nperiod {period}\n", hex(&random::<32>()))
+}
+
+/// Bytes in base 16.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     let mut random = File::open("/dev/urandom").expect("randomness");
-    random.read_exact(&mut key).expect("randomness");
-    key
+    random.read_exact(&mut bytes).expect("randomness");
+    bytes
 }

@@ -15,7 +15,7 @@ mod wait;
 
 pub use black_hole::BlackHole;
 pub use client::{Printed, Visitor, bounded, converse, finish, s_client, s_client_get};
-pub use files::{Files, TICKET_KEY, ticket_key};
+pub use files::{Files, TICKET_KEY, hex, ticket_key, ticket_secret};
 pub use link::Link;
 pub use process::Process;
 pub use redis::RedisServer;

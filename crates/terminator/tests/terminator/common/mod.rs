@@ -13,8 +13,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 
-use openssl::rand::rand_bytes;
-pub(crate) use rekindle_test_servers::{DEADLINE, Files, connect, eventually};
+#[allow(unused_imports, reason = "the soak makes no secret")]
+pub(crate) use rekindle_test_servers::ticket_secret;
+pub(crate) use rekindle_test_servers::{DEADLINE, Files, connect, eventually, hex};
 use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use ureq::Agent;
@@ -282,15 +283,4 @@ fn http_get(address: SocketAddr, path: &str, accept: &str) -> (Head, String) {
 #[track_caller]
 pub(crate) fn read(path: &str) -> Vec<u8> {
     fs::read(path).expect("it can be read")
-}
-
-/// A secret that ticket keys are derived from, of random bytes.
-pub(crate) fn ticket_secret(period: u64) -> String {
-    let mut secret = [0; 32];
-    rand_bytes(&mut secret).expect("randomness");
-    format!("secret {}\nperiod {period}\n", hex(&secret))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
