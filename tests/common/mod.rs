@@ -20,8 +20,8 @@ use openssl::ssl::{
     SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509, X509Extension, X509NameBuilder};
-use rekindle::CacheBuilder;
 use rekindle::openssl::{CachedSession, ResumedBy, Resumption, SessionCache, SessionStorage};
+use rekindle::{CacheBuilder, SessionId, Time};
 
 pub use pipe::Pipe;
 pub use pipe::step;
@@ -159,6 +159,16 @@ pub fn with_other_storages(tests: &[fn()]) {
 /// A cache for a resumption.
 pub fn cache(builder: CacheBuilder<CachedSession>) -> Arc<SessionCache> {
     Arc::new(SessionCache::new(builder, STORAGE.get()).unwrap())
+}
+
+/// All that a cache holds, in order.
+pub fn content(cache: &SessionCache) -> Vec<(SessionId, Vec<u8>, Time)> {
+    let guard = cache.pin();
+    let entries = guard.iter();
+    let entries = entries.map(|entry| (*entry.id(), entry.encoded().to_vec(), entry.expires_at()));
+    let mut all: Vec<_> = entries.collect();
+    all.sort();
+    all
 }
 
 /// A resumption of its own for that kind.

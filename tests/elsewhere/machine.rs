@@ -1,19 +1,19 @@
 //! Machines that carry sessions from one to the other.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use openssl::ssl::SslContext;
-use rekindle::openssl::{
-    EarlyData, Resumption, ResumptionBuilder, Scope, SessionChange, StoreError,
-};
+use rekindle::openssl::{EarlyData, Resumption, ResumptionBuilder, Scope, StoreError};
 use rekindle::resume::TlsLibrary;
 use rekindle::tickets::TicketRing;
 use rekindle::{Cache, SessionId, Time};
 
 use crate::clock::TwoClocks;
 use crate::common::{self, Client, Mechanism, server_builder};
+pub(crate) use crate::told::Stored;
+use crate::told::Told;
 
 /// By how much clocks are apart, and more than a test takes: OpenSSL goes by the time of now.
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
@@ -21,17 +21,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) struct Machine {
     pub(crate) clock: Arc<TwoClocks>,
     pub(crate) resumption: Resumption,
-    stored: Arc<Mutex<Vec<Stored>>>,
-}
-
-/// A session as another machine is told of it.
-#[derive(Clone)]
-pub(crate) struct Stored {
-    pub(crate) id: SessionId,
-    pub(crate) scope: Scope,
-    pub(crate) encoded: Vec<u8>,
-    /// How long it still lives: the clocks of two machines have nothing in common.
-    pub(crate) left: Duration,
+    told: Told,
 }
 
 pub(crate) fn scope() -> Scope {
@@ -79,32 +69,12 @@ impl Machine {
     }
 
     pub(crate) fn of(resumption: Resumption, clock: Arc<TwoClocks>) -> Self {
-        let stored = Arc::<Mutex<Vec<Stored>>>::default();
-        let (adds, clock_of_cache) = (Arc::clone(&stored), clock.clone());
-        resumption.watch(move |change| {
-            if let SessionChange::Stored {
-                id,
-                scope,
-                encoded,
-                library,
-                expires_at,
-                ..
-            } = change
-            {
-                assert_eq!(*library, TlsLibrary::OpenSsl);
-                let now = rekindle::Clock::now(&*clock_of_cache);
-                adds.lock().unwrap().push(Stored {
-                    id: **id,
-                    scope: **scope,
-                    encoded: encoded.to_vec(),
-                    left: expires_at.duration_since(now),
-                });
-            }
-        });
+        let told = Told::default();
+        resumption.watch(told.watcher(TlsLibrary::OpenSsl, clock.clone()));
         Self {
             clock,
             resumption,
-            stored,
+            told,
         }
     }
 
@@ -120,7 +90,7 @@ impl Machine {
 
     /// The sessions that were stored since it was asked last.
     pub(crate) fn stored(&self) -> Vec<Stored> {
-        std::mem::take(&mut self.stored.lock().unwrap())
+        self.told.take()
     }
 
     /// A client that has come for the first time, and its last session.
@@ -141,12 +111,6 @@ impl Machine {
 
     /// All that the cache holds, and whether it has changed.
     pub(crate) fn content(&self) -> Vec<(SessionId, Vec<u8>, Time)> {
-        let guard = self.resumption.cache().pin();
-        let entries = guard.iter();
-        let entries =
-            entries.map(|entry| (*entry.id(), entry.encoded().to_vec(), entry.expires_at()));
-        let mut all: Vec<_> = entries.collect();
-        all.sort();
-        all
+        common::content(self.resumption.cache())
     }
 }

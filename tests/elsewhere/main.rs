@@ -10,6 +10,8 @@ mod common;
 #[path = "../early_data/flight.rs"]
 #[allow(dead_code, reason = "the tests of early data use the rest")]
 mod flight;
+#[path = "../common/told.rs"]
+mod told;
 
 mod client_hello;
 mod early_data;

@@ -151,7 +151,7 @@ fn one_that_is_there_stays_as_it_is() {
         let before = here.content();
         assert!(!here.insert(&stored).unwrap(), "{kind:?}");
         assert_eq!(here.content(), before);
-        // What is under its id already decides, whatever comes: it is not looked at.
+        // What is under its id already decides: what comes is not looked at.
         let id = stored.id;
         let end = here.end_of(&stored);
         let again = here.resumption.insert_from_elsewhere(&id, b"", end);

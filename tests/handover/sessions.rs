@@ -269,15 +269,7 @@ fn a_session_ends_when_it_was_to_end() {
         for _ in 0..10 {
             Client::new(kind).connect(&context);
         }
-        let all = |resumption: &Resumption| {
-            let guard = resumption.cache().pin();
-            let entries = guard.iter();
-            let entries =
-                entries.map(|entry| (*entry.id(), entry.encoded().to_vec(), entry.expires_at()));
-            let mut all: Vec<_> = entries.collect();
-            all.sort();
-            all
-        };
+        let all = |resumption: &Resumption| common::content(resumption.cache());
         let after = hand_over(&before, kind, &clock);
         assert_eq!(all(&before), all(&after));
         assert!(all(&after).len() >= 10);

@@ -3,19 +3,20 @@
 
 use std::io::{Read, Write};
 use std::panic;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rekindle::resume::TlsLibrary;
 use rekindle::rustls::{Resumption, Scope, SessionChange};
 use rekindle::tickets::TicketRing;
-use rekindle::{Cache, ManualClock, Refused, SessionId, Time};
+use rekindle::{Cache, ManualClock, Refused, Time};
 use rustls::server::StoresServerSessions;
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
 use crate::peers::{Client, Identity, VERSIONS, move_bytes};
+use crate::told::{Stored, Told};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(1);
@@ -24,19 +25,10 @@ fn scope() -> Scope {
     Scope::new("shop.example")
 }
 
-/// A session as another machine is told of it.
-#[derive(Clone, Debug)]
-struct Stored {
-    id: SessionId,
-    scope: Scope,
-    encoded: Vec<u8>,
-    left: Duration,
-}
-
 struct Machine {
     clock: Arc<ManualClock>,
     resumption: Resumption,
-    stored: Arc<Mutex<Vec<Stored>>>,
+    told: Told,
 }
 
 impl Machine {
@@ -55,31 +47,12 @@ impl Machine {
             .ticket_ring(Arc::new(ring))
             .build()
             .unwrap();
-        let stored = Arc::<Mutex<Vec<Stored>>>::default();
-        let (adds, of_watcher) = (Arc::clone(&stored), clock.clone());
-        resumption.watch(move |change| {
-            if let SessionChange::Stored {
-                id,
-                scope,
-                encoded,
-                library,
-                expires_at,
-                ..
-            } = change
-            {
-                assert_eq!(*library, TlsLibrary::Rustls);
-                adds.lock().unwrap().push(Stored {
-                    id: **id,
-                    scope: **scope,
-                    encoded: encoded.to_vec(),
-                    left: expires_at.duration_since(rekindle::Clock::now(&*of_watcher)),
-                });
-            }
-        });
+        let told = Told::default();
+        resumption.watch(told.watcher(TlsLibrary::Rustls, clock.clone()));
         Self {
             clock,
             resumption,
-            stored,
+            told,
         }
     }
 
@@ -97,7 +70,7 @@ impl Machine {
     }
 
     fn stored(&self) -> Vec<Stored> {
-        std::mem::take(&mut self.stored.lock().unwrap())
+        self.told.take()
     }
 
     fn insert(&self, session: &Stored) -> Result<bool, Refused> {

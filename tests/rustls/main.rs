@@ -11,3 +11,5 @@ mod openssl;
 mod peers;
 mod store;
 mod tickets;
+#[path = "../common/told.rs"]
+mod told;

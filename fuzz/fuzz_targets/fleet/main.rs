@@ -8,7 +8,7 @@
 //!   what was removed counts as removed.
 //!
 //! In the end, each machine gets to the end of what it has to say. When all of it has arrived, in
-//! whatever order, what was removed or revoked resumes nowhere, and all else everywhere.
+//! any order, what was removed or revoked resumes nowhere, and all else everywhere.
 #![no_main]
 
 mod answers;

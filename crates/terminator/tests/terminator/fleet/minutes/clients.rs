@@ -157,7 +157,7 @@ impl CameBack {
 }
 
 impl Times {
-    /// The time that so many of a hundred handshakes take at most.
+    /// The time that this percentage of the handshakes takes at most.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut times = self.0.clone();
         times.sort_unstable();
