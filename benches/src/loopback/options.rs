@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Measures [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     measures: Vec<Measure>,
-    /// Servers; ratios are to the first [default: all but rekindle-fleet].
+    /// Servers; ratios are to the first [default: all but those of a fleet].
     #[arg(long, value_enum, value_delimiter = ',')]
     servers: Vec<Contender>,
     /// Kinds of handshakes, for the measure of that name [default: all].
@@ -83,7 +83,7 @@ impl Options {
     pub(super) fn servers(&self) -> Vec<Contender> {
         let mut servers = chosen(&self.servers);
         let is_named = !self.servers.is_empty();
-        servers.retain(|server| is_named || *server != Contender::RekindleFleet);
+        servers.retain(|server| is_named || server.is_usual());
         servers
     }
 

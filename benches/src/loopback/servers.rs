@@ -24,21 +24,43 @@ pub(super) enum Contender {
     Rekindle,
     /// The same as one of a fleet, alone in it.
     RekindleFleet,
+    /// The same while the fleet's store answers nothing.
+    RekindleFleetFrozen,
+    /// The same while the fleet's store is not there.
+    RekindleFleetDown,
     Nginx,
     Haproxy,
     Hitch,
     TrafficServer,
 }
 
+/// What becomes of the store of a fleet.
+type Prepare = fn(&mut RedisServer);
+
 impl Contender {
     fn peer(self) -> Option<&'static Product> {
         Some(match self {
-            Self::Rekindle | Self::RekindleFleet => return None,
             Self::Nginx => &NGINX,
             Self::Haproxy => &HAPROXY,
             Self::Hitch => &HITCH,
             Self::TrafficServer => &TRAFFIC_SERVER,
+            _ => return None,
         })
+    }
+
+    /// The name of one of a fleet, and what becomes of its store.
+    fn of_fleet(self) -> Option<(&'static str, Prepare)> {
+        Some(match self {
+            Self::RekindleFleet => ("rekindle, fleet", |_| ()),
+            Self::RekindleFleetFrozen => ("rekindle, fleet, store frozen", |store| store.freeze()),
+            Self::RekindleFleetDown => ("rekindle, fleet, store down", RedisServer::kill),
+            _ => return None,
+        })
+    }
+
+    /// Whether it is measured unless it is named.
+    pub(super) fn is_usual(self) -> bool {
+        self.of_fleet().is_none()
     }
 }
 
@@ -60,14 +82,16 @@ pub(super) fn available(
     let (mut servers, mut missing) = (Vec::new(), Vec::new());
     for contender in chosen {
         let mut store = None;
-        let (name, program, configure): (_, _, Configure) = match contender.peer() {
-            None if *contender == Contender::RekindleFleet => {
+        let kind = (contender.peer(), contender.of_fleet());
+        let (name, program, configure): (_, _, Configure) = match kind {
+            (Some(peer), _) => (peer.name, peer.find(), peer.configure),
+            (None, None) => ("rekindle", Some(terminator()), rekindle),
+            (None, Some((name, prepare))) => {
                 let is_installed = RedisServer::is_installed("a terminator in a fleet");
                 store = is_installed.then(RedisServer::start);
-                ("rekindle, fleet", is_installed.then(&terminator), rekindle)
+                store.iter_mut().for_each(prepare);
+                (name, is_installed.then(&terminator), rekindle)
             }
-            None => ("rekindle", Some(terminator()), rekindle),
-            Some(peer) => (peer.name, peer.find(), peer.configure),
         };
         match program {
             Some(program) => servers.push(Server {

@@ -7,7 +7,7 @@ use rekindle::SessionId;
 use rekindle::resume::Scope;
 
 use crate::machine::{Content, State, entry_bound_to, entry_name, periods_around};
-use crate::message::{Encode, Message, Removal, Session, seconds};
+use crate::message::{Encode, Message, Named, Removal, Session, seconds};
 use crate::schedule::SKEW;
 use crate::seal::Kind;
 use crate::sharing::Sharing;
@@ -19,6 +19,10 @@ const MOST_TOGETHER: usize = 64;
 
 /// The most bytes of them, unless one alone has more.
 const MOST_BYTES: usize = 16 * 1024;
+
+/// How long streams keep sessions that are under their own names as well: as long as it takes to
+/// come back from a short outage. A machine that was away for longer fetches them.
+const KEPT_BESIDE_NAMED: Duration = Duration::from_secs(300);
 
 /// What is written at once, and what each write is of.
 #[derive(Default)]
@@ -38,7 +42,6 @@ pub(crate) enum Item {
 
 /// A session that waits, and how often a connection broke that it was written to.
 pub(crate) struct Waiting {
-    pub(crate) scope: Scope,
     pub(crate) session: Session,
     pub(crate) failures: u8,
 }
@@ -82,8 +85,9 @@ impl Batch {
         let mut open: HashMap<_, (Vec<Waiting>, usize)> = HashMap::default();
         let mut refused = 0;
         for waiting in sessions {
-            let place = (writer.period(waiting.session.end), waiting.scope);
-            let more = waiting.session.most_bytes();
+            let session = &waiting.session;
+            let place = (writer.period(session.end), session.scope);
+            let more = session.most_bytes();
             let (together, bytes) = open.entry(place).or_default();
             if together.len() == MOST_TOGETHER || *bytes + more > MOST_BYTES {
                 refused += self.add_together(writer, place, std::mem::take(together));
@@ -152,7 +156,7 @@ impl Writer<'_> {
                 let ends = Duration::from_secs(session.end.into());
                 let bound_to = entry_bound_to(&session.id, &scope);
                 let of_id = (period, Kind::Entry, &bound_to[..]);
-                writes.push(self.put(of_id, session, (&session.id, self.life(ends)))?);
+                writes.push(self.put(of_id, &Named(session), (&session.id, self.life(ends)))?);
             }
         }
         Some(writes)
@@ -204,9 +208,11 @@ impl Writer<'_> {
         let state = &mut *self.state;
         let keys = state.schedule.keys(period).ok()?;
         let value = (state.sealer).seal((period, &keys), kind, bound_to, messages);
-        let oldest = self
-            .now
-            .saturating_sub(state.schedule.lifetime() + 2 * SKEW);
+        let kept = match kind {
+            Kind::Session if self.sharing.fetches() => KEPT_BESIDE_NAMED,
+            _ => state.schedule.lifetime() + 2 * SKEW,
+        };
+        let oldest = self.now.saturating_sub(kept);
         Some(Write::Append {
             stream: state.stream(period, content).ok()?.name.clone(),
             value: value.ok()?,
@@ -237,4 +243,80 @@ impl Writer<'_> {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use rekindle::resume::TlsLibrary;
+    use rekindle::rustls::Resumption;
+    use rekindle::tickets::TicketSecret;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::machine::Machine;
+    use crate::schedule::Schedule;
+    use crate::seal::Sealer;
+
+    const LIFETIME: Duration = Duration::from_secs(7200);
+    const NOW: Duration = Duration::from_secs(1_700_000_000);
+
+    fn waiting(id: [u8; 32]) -> Waiting {
+        Waiting {
+            session: Session {
+                id: SessionId::new(&id).unwrap(),
+                scope: Scope::new("a scope"),
+                end: seconds(NOW) + 7200,
+                since: seconds(NOW),
+                encoded: Zeroizing::new([&b"before"[..], &id, b"behind"].concat()),
+                library: TlsLibrary::OpenSsl,
+            },
+            failures: 0,
+        }
+    }
+
+    fn writes(sharing: Sharing, sessions: Vec<Waiting>) -> Vec<Write> {
+        let secret = TicketSecret::random(Duration::from_secs(3600), None).unwrap();
+        let sessions_here = Box::new(Resumption::builder().build().unwrap());
+        let schedule = Schedule::new(secret, LIFETIME).unwrap();
+        let machine = Machine::new(sessions_here, schedule, Sealer::new().unwrap(), 16);
+        let mut batch = Batch::default();
+        let mut writer = Writer {
+            state: &mut machine.state(),
+            now: NOW,
+            sharing,
+        };
+        assert_eq!(batch.add_sessions(&mut writer, sessions), 0);
+        batch.writes
+    }
+
+    #[test]
+    fn streams_keep_sessions_for_as_long_as_they_live_or_for_a_while_if_they_are_fetched() {
+        let kept = |sharing| {
+            let writes = writes(sharing, vec![waiting([1; 32]), waiting([2; 32])]);
+            let kept = writes.iter().filter_map(|write| match write {
+                Write::Append { oldest, .. } => Some(millis(NOW) - oldest.0),
+                Write::Put { .. } => None,
+            });
+            (writes.len(), kept.collect::<Vec<_>>())
+        };
+        let all = millis(LIFETIME + 2 * SKEW);
+        assert_eq!(kept(Sharing::Replicate), (1, vec![all]));
+        assert_eq!(kept(Sharing::Fetch), (2, vec![]));
+        assert_eq!(kept(Sharing::Both), (3, vec![millis(KEPT_BESIDE_NAMED)]));
+    }
+
+    #[test]
+    fn what_costs_memory_in_the_store_is_short() {
+        let one = || vec![waiting([1; 32])];
+        let encoded = one()[0].session.encoded.len();
+        for write in writes(Sharing::Both, one()) {
+            match write {
+                // Redis has a place of 16 bytes for it.
+                Write::Put { key, value, .. } => {
+                    assert_eq!((key.len(), value.len()), (14, encoded - 32 + 53));
+                }
+                Write::Append { value, .. } => assert_eq!(value.len(), encoded + 53),
+            }
+        }
+    }
 }

@@ -98,9 +98,9 @@ impl Outbox {
                     self.sessions.pop_front();
                 }
                 self.sessions.push_back(Waiting {
-                    scope,
                     session: Session {
                         id,
+                        scope,
                         end,
                         since,
                         encoded,

@@ -8,7 +8,8 @@ pub enum Sharing {
     Replicate,
     /// A machine fetches a session when a client comes with it.
     Fetch,
-    /// Both: what has not arrived, or was evicted, is fetched. The store keeps each session twice.
+    /// Both: what has not arrived, or was evicted, is fetched. The store keeps each session twice
+    /// for five minutes, then once.
     Both,
 }
 

@@ -218,7 +218,8 @@ impl World {
             };
             let opened = sealer.open((period, &keys), Kind::Ending, &[], value);
             if let Ok(body) = opened {
-                let messages = Message::read_all(&body).map(|message| message.expect("whole"));
+                let messages =
+                    Message::read_all(&body, None).map(|message| message.expect("whole"));
                 (self.labels).insert(value.to_vec(), (messages.collect(), by));
             }
         }
