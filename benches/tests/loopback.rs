@@ -1,5 +1,6 @@
 //! The part `loopback` as it is run, with little of everything.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -10,11 +11,16 @@ fn every_measure_has_its_rows_for_every_server() {
     let options = "loopback --servers rekindle,nginx --kinds tls13-ticket --threads 1 --rounds 2 \
                    --millis 20 --clients 2 --sessions 4 --downloads 3 --download-bytes 200000 \
                    --burst 20 --idle 300 --json";
-    let run = Command::new(env!("CARGO_BIN_EXE_rekindle-benches"))
-        .args(options.split_whitespace())
-        .arg(json.path())
-        .output()
-        .unwrap();
+    let harness = Path::new(env!("CARGO_BIN_EXE_rekindle-benches"));
+    let mut run = Command::new(harness);
+    run.args(options.split_whitespace()).arg(json.path());
+    // Tests of the workspace have built it, with other features: a build for the harness alone
+    // takes minutes.
+    let terminator = harness.with_file_name("rekindle-terminator");
+    if terminator.exists() {
+        run.arg("--terminator").arg(terminator);
+    }
+    let run = run.output().unwrap();
     let printed = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{run:?}");
     let servers = match printed.contains("left out: nginx") {

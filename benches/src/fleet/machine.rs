@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{ErrorCode, SslContext, SslContextBuilder, SslSession, SslStream};
-use rekindle::SessionId;
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{Resumption, SessionCache, SessionStorage};
 use rekindle::resume::Scope;
 use rekindle::tickets::TicketSecret;
+use rekindle::{Cache, Clock, MonotonicClock, SessionId};
 use rekindle_fleet::{Fleet, FleetBuilder, RedisStore};
 
 use crate::process::{Task, cpu_time_of_thread};
@@ -54,12 +54,21 @@ fn secret() -> TicketSecret {
 
 impl Machine {
     pub(super) fn alone() -> Self {
-        Self::new(|_, _| None)
+        Self::new(Arc::new(MonotonicClock), |_, _| None)
     }
 
     /// One that shares.
     pub(super) fn of_fleet(url: &str, set: impl FnOnce(FleetBuilder) -> FleetBuilder) -> Self {
-        Self::new(|resumption, context| {
+        Self::with_clock(Arc::new(MonotonicClock), url, set)
+    }
+
+    /// One that shares and goes by that clock.
+    pub(super) fn with_clock(
+        clock: Arc<dyn Clock>,
+        url: &str,
+        set: impl FnOnce(FleetBuilder) -> FleetBuilder,
+    ) -> Self {
+        Self::new(clock, |resumption, context| {
             let store = RedisStore::new(url).expect("an address");
             let fleet = Fleet::builder(secret(), store)
                 .scopes([scope()])
@@ -71,13 +80,21 @@ impl Machine {
         })
     }
 
-    fn new(fleet: impl FnOnce(&Resumption, &mut SslContextBuilder) -> Option<Arc<Fleet>>) -> Self {
+    fn new(
+        clock: Arc<dyn Clock>,
+        fleet: impl FnOnce(&Resumption, &mut SslContextBuilder) -> Option<Arc<Fleet>>,
+    ) -> Self {
+        let cache = Cache::builder().capacity(SESSIONS).clock(clock);
+        let cache = SessionCache::new(cache, SessionStorage::default());
         let resumption = Resumption::builder()
-            .sessions(SESSIONS)
+            .cache(Arc::new(cache.expect("a cache")))
             .session_timeout(LIFETIME)
             .stateless_tickets(false);
         let resumption = resumption.build().expect("valid");
         let mut context = server_builder();
+        // As in a program that sets none.
+        let id_context = context.set_session_id_context(scope().as_bytes());
+        id_context.expect("32 bytes");
         let installed = resumption.install_scoped(&mut context, &scope());
         installed.expect("a fresh context");
         let before = Task::all();

@@ -52,6 +52,16 @@ impl Batch {
         self.items.is_empty()
     }
 
+    /// How much it says.
+    pub(crate) fn messages(&self) -> usize {
+        let messages = self.items.iter().map(|(item, _)| match item {
+            Item::Removals(number) => *number,
+            Item::Revocation(..) => 1,
+            Item::Sessions(sessions) => sessions.len(),
+        });
+        messages.sum()
+    }
+
     /// Adds removals, those of one period together.
     pub(crate) fn add_removals(&mut self, writer: &mut Writer<'_>, removals: &[Removal]) {
         let in_one = |a: &Removal, b: &Removal| writer.period(a.end) == writer.period(b.end);

@@ -25,10 +25,11 @@ pub(crate) type Requests = mpsc::Receiver<Request>;
 
 /// How long after each question the store is asked again: another machine may have made the session
 /// just now.
-const AGAIN: [Duration; 3] = [
+const AGAIN: [Duration; 4] = [
     Duration::from_millis(2),
     Duration::from_millis(4),
-    Duration::from_millis(8),
+    Duration::from_millis(6),
+    Duration::from_millis(6),
 ];
 
 /// Sessions that are waited for.

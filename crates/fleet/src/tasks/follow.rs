@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::backlog::Gap;
 use super::backoff::Backoff;
-use super::pace::Pace;
+use super::pace::{APART, Pace};
 use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
 use crate::machine::{Content, GROUP_OF_ENDINGS, Machine, Stream};
@@ -76,7 +76,7 @@ impl Follower<'_> {
         connection: &mut dyn Connection,
     ) -> Result<std::convert::Infallible, StoreError> {
         let mut scopes = self.shared.scopes.subscribe();
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(APART);
         loop {
             let of_now = Arc::clone(&scopes.borrow_and_update());
             self.choose(connection, of_now).await?;
@@ -85,8 +85,10 @@ impl Follower<'_> {
                 let _ = timeout(WAIT, scopes.changed()).await;
                 continue;
             }
-            if self.read(connection, self.following.len(), WAIT).await? {
-                pace.turn().await;
+            let read = self.read(connection, self.following.len(), WAIT).await?;
+            // Its own come as seldom as it writes.
+            if let Some(messages @ 1..) = read {
+                pace.turn(messages).await;
             }
         }
     }
@@ -160,18 +162,18 @@ impl Follower<'_> {
         if endings == 0 || *self.shared.backlog.has_read_endings.borrow() {
             return Ok(());
         }
-        while self.read(connection, endings, Duration::ZERO).await? {}
+        while (self.read(connection, endings, Duration::ZERO).await?).is_some() {}
         self.shared.backlog.has_read_endings.send_replace(true);
         Ok(())
     }
 
-    /// Reads from the first streams. Whether there was anything.
+    /// Reads from the first streams. How many messages of others there were; nothing without values.
     async fn read(
         &mut self,
         connection: &mut dyn Connection,
         number: usize,
         wait: Duration,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<usize>, StoreError> {
         let streams = &self.following[..number];
         let place = |stream: &Arc<Stream>| self.places.get(&stream.name).copied();
         let from: Vec<_> = (streams.iter())
@@ -184,12 +186,14 @@ impl Follower<'_> {
         // Endings first.
         parts.sort_by_key(|part| part.stream);
         let machine = &self.shared.machine;
+        let mut all = 0;
         for part in &parts {
             let stream = streams.get(part.stream);
             let stream = stream.ok_or(StoreError::Nonsense("a stream that was not asked for"))?;
             let mut taken = 0;
             for (_, value) in &part.values {
-                taken += machine.receive(stream, value, false);
+                let messages = machine.receive(stream, value, false);
+                (taken, all) = (taken + messages, all + messages);
                 if taken >= AT_ONCE {
                     taken = 0;
                     tokio::task::yield_now().await;
@@ -200,7 +204,7 @@ impl Follower<'_> {
                 note_lag(machine, *at);
             }
         }
-        Ok(!parts.is_empty())
+        Ok((!parts.is_empty()).then_some(all))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
-use super::pace::Pace;
+use super::pace::{APART, Pace};
 use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
 use crate::machine::Machine;
@@ -81,7 +81,11 @@ async fn publish_on(
     connection: &mut dyn Connection,
 ) -> Result<(), (StoreError, bool)> {
     let mut has_worked = false;
-    let mut pace = Pace::new();
+    // A session that a client waits for is to be there before it gives up.
+    let mut pace = Pace::new(match shared.sharing.fetches() {
+        true => APART / 2,
+        false => APART,
+    });
     let mut ticks = LOOK_FOR_LOSS;
     let mut next_tick = Instant::now();
     loop {
@@ -118,6 +122,7 @@ async fn publish_on(
             }
             continue;
         }
+        let messages = batch.messages();
         let written = timeout(PATIENCE, connection.write(&batch.writes)).await;
         match written.unwrap_or(Err(StoreError::Timeout)) {
             Ok(results) => {
@@ -139,7 +144,7 @@ async fn publish_on(
         }
         set(&shared.machine.counters.waiting, outbox.waiting() as u64);
         if !shared.stop.is_asked() {
-            pace.turn().await;
+            pace.turn(messages).await;
         }
     }
 }
