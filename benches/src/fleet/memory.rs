@@ -15,10 +15,11 @@ use crate::tls::HandshakeKind;
 const AGE: Duration = Duration::from_secs(600);
 
 pub(super) fn run(sessions: usize, record: &mut Record) {
-    let mut overheads = Vec::new();
+    let (mut overheads, mut product) = (Vec::new(), String::new());
     for sharing in [Sharing::Replicate, Sharing::Fetch, Sharing::Both] {
         let store = RedisServer::start();
         let set = |fleet: FleetBuilder| fleet.sharing(sharing).queue(sessions);
+        product = name(&store);
         let clock = Arc::new(ManualClock::new());
         let machine = Machine::with_clock(clock.clone(), &store.url(), set);
         machine.wait_for_store();
@@ -43,7 +44,7 @@ pub(super) fn run(sessions: usize, record: &mut Record) {
         let encoded = encoded as f64 / guard.iter().count() as f64;
         overheads.push((format!("{sharing:?}").to_lowercase(), vec![held - encoded]));
     }
-    let case = case([("sessions", sessions.to_string())]);
+    let case = case([("sessions", sessions.to_string()), ("store", product)]);
     let what = [
         "fleet",
         "memory in the store for a session, beyond its encoding",
@@ -53,10 +54,20 @@ pub(super) fn run(sessions: usize, record: &mut Record) {
 }
 
 fn used(store: &RedisServer) -> u64 {
-    let info = store.ask(&["INFO", "memory"]);
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"));
-    line.and_then(|bytes| bytes.trim().parse().ok())
-        .expect("a number")
+    let bytes = told(store, "used_memory:").and_then(|bytes| bytes.parse().ok());
+    bytes.expect("a number")
+}
+
+/// Valkey tells both versions.
+fn name(store: &RedisServer) -> String {
+    let names = [("Valkey", "valkey_version:"), ("Redis", "redis_version:")];
+    let version = |(name, key)| told(store, key).map(|version| format!("{name} {version}"));
+    names.into_iter().find_map(version).expect("a version")
+}
+
+/// What `INFO` has behind a key.
+fn told(store: &RedisServer, key: &str) -> Option<String> {
+    let info = store.ask(&["INFO", "everything"]);
+    let value = info.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(value.trim().to_owned())
 }

@@ -167,7 +167,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Reads from the first streams. How many messages of others there were; nothing without values.
+    /// Reads from the first streams: how many messages of others there were, if there were values.
     async fn read(
         &mut self,
         connection: &mut dyn Connection,
