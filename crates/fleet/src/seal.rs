@@ -22,7 +22,7 @@ const VERSION: u8 = 1;
 const ORIGIN: usize = size_of::<Origin>();
 const NONCE: usize = 12;
 const TAG: usize = 16;
-const HEAD: usize = 1 + ORIGIN + NONCE;
+pub(crate) const HEAD: usize = 1 + ORIGIN + NONCE;
 
 /// The most ciphers that are kept: those of a large fleet.
 const MOST_CIPHERS: usize = 1024;

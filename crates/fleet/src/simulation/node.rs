@@ -22,7 +22,7 @@ use crate::schedule::Schedule;
 use crate::seal::Sealer;
 use crate::sharing::Sharing;
 use crate::store::{Position, Refusal, Write};
-use crate::tasks::{Backlog, Gap, begin_behind, take_note};
+use crate::tasks::{Backlog, Gap, Place, begin_behind, take_note};
 
 /// How a fleet is set up.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ pub(super) struct Node {
     pub(super) queue: Arc<Queue>,
     pub(super) outbox: Outbox,
     setup: Setup,
-    places: HashMap<String, Position>,
+    places: HashMap<String, Place>,
     backlog: Backlog,
     following: Vec<Arc<Stream>>,
     /// What `following` was made for.
@@ -237,17 +237,19 @@ impl Node {
     }
 
     fn begin(&mut self, store: &StoreModel, stream: &Arc<Stream>) {
-        let last = store.read_back(&stream.name, Position::END, 1);
-        let end = last.first().map_or(Position::START, |(at, _)| *at);
-        let from = begin_behind(self.places.get(&stream.name).copied(), end);
+        let place = |up_to| Place::of(store.read_back(&stream.name, up_to, 1).into_iter().next());
+        let end = place(Position::END);
+        let read = self.places.get(&stream.name).cloned();
+        let there = read.as_ref().map(|read| place(read.at)).unwrap_or_default();
+        let from = begin_behind(read, &there, &end);
         let begin = match stream.content {
             Content::Endings => from,
             Content::Sessions(_) => {
-                if end > from {
+                if end.at > from.at {
                     self.backlog.add(Gap {
                         stream: Arc::clone(stream),
-                        from,
-                        up_to: end,
+                        from: from.at,
+                        up_to: end.at,
                     });
                 }
                 end
@@ -265,10 +267,11 @@ impl Node {
     ) -> bool {
         let mut any = false;
         for stream in &self.following[..number] {
-            let place = self.places.get(&stream.name).copied().unwrap_or_default();
-            for (at, value) in store.read(&stream.name, place, most) {
+            let from = self.places.get(&stream.name).map(|place| place.at);
+            for (at, value) in store.read(&stream.name, from.unwrap_or_default(), most) {
                 self.machine.receive(stream, &value, false);
-                self.places.insert(stream.name.clone(), at);
+                let place = Place::of(Some((at, value.clone())));
+                self.places.insert(stream.name.clone(), place);
                 seen.push((stream.clone(), value));
                 any = true;
             }

@@ -36,10 +36,19 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    pub(crate) fn add(&self, gap: Gap) {
+    pub(crate) fn add(&self, mut gap: Gap) {
         let mut gaps = self.gaps();
-        let is_part = |other: &Gap| other.from >= gap.from && other.up_to <= gap.up_to;
-        gaps.retain(|other| other.stream != gap.stream || !is_part(other));
+        // Those that touch it become one with it: what connections that break again and again add
+        // is read once.
+        gaps.retain(|other| {
+            let is_apart = other.up_to < gap.from || gap.up_to < other.from;
+            if other.stream != gap.stream || is_apart {
+                return true;
+            }
+            gap.from = gap.from.min(other.from);
+            gap.up_to = gap.up_to.max(other.up_to);
+            false
+        });
         gaps.push_back(gap);
         self.added.notify_one();
     }
@@ -70,5 +79,49 @@ impl Backlog {
 
     fn gaps(&self) -> MutexGuard<'_, VecDeque<Gap>> {
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use rekindle::resume::Scope;
+
+    use super::*;
+    use crate::machine::Content;
+
+    fn gap(period: u64, from: u64, up_to: u64) -> Gap {
+        let content = Content::Sessions(Scope::new("a scope"));
+        Gap {
+            stream: Arc::new(Stream {
+                name: format!("of period {period}"),
+                period,
+                content,
+                group: 0,
+            }),
+            from: Position(from, 0),
+            up_to: Position(up_to, 0),
+        }
+    }
+
+    #[test]
+    fn gaps_that_touch_each_other_become_one_and_the_newest_comes_first() {
+        let backlog = Backlog::default();
+        for (period, from, up_to) in [
+            (1, 10, 20),
+            (1, 30, 40),
+            (2, 10, 50),
+            // Of the first period: in it, behind it, and over two of them.
+            (1, 12, 15),
+            (1, 40, 45),
+            (1, 5, 35),
+        ] {
+            backlog.add(gap(period, from, up_to));
+        }
+        let gaps = std::iter::from_fn(|| backlog.newest());
+        let gaps: Vec<_> = gaps
+            .map(|gap| (gap.stream.period, gap.from.0, gap.up_to.0))
+            .collect();
+        assert_eq!(gaps, [(2, 10, 50), (1, 5, 45)]);
+        assert!(backlog.is_empty());
     }
 }

@@ -16,6 +16,7 @@ use super::shared::{PATIENCE, Shared};
 use crate::counters::set;
 use crate::machine::{Content, GROUP_OF_ENDINGS, Machine, Stream};
 use crate::schedule::SKEW;
+use crate::seal::HEAD;
 use crate::store::{Connection, Position, StoreError};
 
 /// How long one call waits.
@@ -28,7 +29,14 @@ const AT_ONCE: usize = 100;
 const MOST: usize = 250;
 
 /// Where each stream was read up to, over all connections.
-type Places = HashMap<String, Position, RandomState>;
+type Places = HashMap<String, Place, RandomState>;
+
+/// Where a stream was read up to, and the value that stands there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) at: Position,
+    value: Vec<u8>,
+}
 
 /// Follows the streams of a group, or of all. Never ends.
 pub(crate) async fn follow(shared: &Shared, group: Option<u8>) {
@@ -134,18 +142,22 @@ impl Follower<'_> {
         connection: &mut dyn Connection,
         stream: &Arc<Stream>,
     ) -> Result<(), StoreError> {
-        let last = connection.read_back(&stream.name, Position::END, 1).await?;
-        let end = last.first().map_or(Position::START, |(at, _)| *at);
-        let read = self.places.get(&stream.name).copied();
-        let from = begin_behind(read, end);
+        let end = connection.read_back(&stream.name, Position::END, 1).await?;
+        let end = Place::of(end.into_iter().next());
+        let read = self.places.get(&stream.name).cloned();
+        let there = match &read {
+            Some(read) => connection.read_back(&stream.name, read.at, 1).await?,
+            None => Vec::new(),
+        };
+        let from = begin_behind(read, &Place::of(there.into_iter().next()), &end);
         let begin = match stream.content {
             Content::Endings => from,
             Content::Sessions(_) => {
-                if end > from {
+                if end.at > from.at {
                     self.shared.backlog.add(Gap {
                         stream: Arc::clone(stream),
-                        from,
-                        up_to: end,
+                        from: from.at,
+                        up_to: end.at,
                     });
                 }
                 end
@@ -175,9 +187,9 @@ impl Follower<'_> {
         wait: Duration,
     ) -> Result<Option<usize>, StoreError> {
         let streams = &self.following[..number];
-        let place = |stream: &Arc<Stream>| self.places.get(&stream.name).copied();
+        let at = |stream: &Arc<Stream>| self.places.get(&stream.name).map(|place| place.at);
         let from: Vec<_> = (streams.iter())
-            .map(|stream| (stream.name.clone(), place(stream).unwrap_or_default()))
+            .map(|stream| (stream.name.clone(), at(stream).unwrap_or_default()))
             .collect();
         let reading = connection.follow(&from, MOST, wait);
         let parts = timeout(wait + PATIENCE, reading).await;
@@ -186,8 +198,8 @@ impl Follower<'_> {
         // Endings first.
         parts.sort_by_key(|part| part.stream);
         let machine = &self.shared.machine;
-        let mut all = 0;
-        for part in &parts {
+        let (any, mut all) = (!parts.is_empty(), 0);
+        for mut part in parts {
             let stream = streams.get(part.stream);
             let stream = stream.ok_or(StoreError::Nonsense("a stream that was not asked for"))?;
             let mut taken = 0;
@@ -199,27 +211,71 @@ impl Follower<'_> {
                     tokio::task::yield_now().await;
                 }
             }
-            if let Some((at, _)) = part.values.last() {
-                self.places.insert(stream.name.clone(), *at);
-                note_lag(machine, *at);
+            if let Some(last) = part.values.pop() {
+                note_lag(machine, last.0);
+                self.places
+                    .insert(stream.name.clone(), Place::of(Some(last)));
             }
         }
-        Ok((!parts.is_empty()).then_some(all))
+        Ok(any.then_some(all))
     }
 }
 
-/// Behind which place to begin with a stream that was read up to `read`, and now ends at `end`.
-pub(crate) fn begin_behind(read: Option<Position>, end: Position) -> Position {
+impl Place {
+    pub(crate) fn of(value: Option<(Position, Vec<u8>)>) -> Self {
+        let (at, mut value) = value.unwrap_or((Position::START, Vec::new()));
+        // Enough to tell it from any other: its nonce.
+        value.truncate(HEAD);
+        Self { at, value }
+    }
+}
+
+/// Behind which place to begin with a stream that was read up to `read`, where there is `there` or
+/// something older now, and which ends at `end`.
+pub(crate) fn begin_behind(read: Option<Place>, there: &Place, end: &Place) -> Place {
     match read {
+        // Nothing is lost: all that came since stands behind it.
+        Some(read) if read.at == there.at && read.value == there.value => read,
         // What was there before is lost, and what came since may stand before it.
-        Some(Position(millis, _)) if end >= Position(millis, 0) => {
-            Position(millis.saturating_sub(SKEW.as_millis() as u64), 0)
-        }
-        _ => Position::START,
+        Some(Place {
+            at: Position(millis, _),
+            ..
+        }) if end.at >= Position(millis, 0) => Place {
+            at: Position(millis.saturating_sub(SKEW.as_millis() as u64), 0),
+            value: Vec::new(),
+        },
+        _ => Place::default(),
     }
 }
 
 fn note_lag(machine: &Machine, Position(millis, _): Position) {
     let now = machine.unix_time().as_millis() as u64;
     set(&machine.counters.lag_millis, now.saturating_sub(millis));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_on_where_it_was_unless_something_is_lost() {
+        let place = |millis, value: &[u8]| Place::of(Some((Position(millis, 1), value.to_vec())));
+        let (read, end) = (place(100_000, b"last"), place(170_000, b"end"));
+        let from = |there: &Place, end: &Place| begin_behind(Some(read.clone()), there, end).at;
+        assert_eq!(from(&read, &end), read.at);
+        assert_eq!(from(&read, &read), read.at);
+        // Another value is there, or an older one: the store has lost the last ones.
+        for there in [
+            place(100_000, b"other"),
+            place(99_999, b"older"),
+            Place::default(),
+        ] {
+            assert_eq!(from(&there, &end), Position(40_000, 0));
+            assert_eq!(from(&there, &place(99_999, b"end")), Position::START);
+        }
+        assert_eq!(
+            begin_behind(None, &Place::default(), &end).at,
+            Position::START
+        );
+    }
 }

@@ -22,5 +22,5 @@ pub(crate) use self::publish::take_note;
 #[cfg(all(test, feature = "rustls"))]
 pub(crate) use self::{
     backlog::{Backlog, Gap},
-    follow::begin_behind,
+    follow::{Place, begin_behind},
 };

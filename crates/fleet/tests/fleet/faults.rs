@@ -223,6 +223,28 @@ fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
 }
 
 #[test]
+fn what_was_read_is_not_read_again_on_each_new_connection() {
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
+    let link = Link::to(server.port());
+    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let client = Client::new(KIND);
+    for _ in 0..5 {
+        link.cut();
+        b.until(|| !b.fleet.stats().store_up);
+        let meanwhile: Vec<_> = (0..20).map(|_| a.connect(&client)).collect();
+        link.mend();
+        meanwhile.iter().for_each(|given| b.waits_for(given));
+    }
+    let stats = b.fleet.stats();
+    assert!(stats.caught_up + stats.replicated == 100, "{stats:?}");
+    // What was written at the moment in which it was cut off may come twice.
+    assert!(stats.known <= 5, "{stats:?}");
+}
+
+#[test]
 fn a_wrong_password_and_a_user_who_may_not_are_told_apart_from_a_store() {
     if is_skipped() {
         return;
