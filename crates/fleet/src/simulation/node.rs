@@ -288,11 +288,11 @@ impl Node {
             return false;
         };
         let values = store.read_back(&gap.stream.name, gap.up_to, page);
-        for (at, value) in values.iter().take_while(|(at, _)| *at > gap.from) {
+        let (values, has_more) = gap.take(&values, page);
+        for (_, value) in values {
             self.machine.receive(&gap.stream, value, true);
-            gap.up_to = at.before();
         }
-        if values.len() == page && gap.up_to > gap.from {
+        if has_more {
             self.backlog.add(gap);
         }
         true

@@ -48,16 +48,15 @@ async fn read(
     let page = timeout(PATIENCE, reading).await;
     let page = page.unwrap_or(Err(StoreError::Timeout))?;
     let mut taken = 0_usize;
-    for (at, value) in page.iter().take_while(|(at, _)| *at > gap.from) {
+    let (values, has_more) = gap.take(&page, PAGE);
+    for (_, value) in values {
         // At least one, also if there is nothing in it.
         taken += shared.machine.receive(&gap.stream, value, true).max(1);
-        gap.up_to = at.before();
     }
-    let is_done = page.len() < PAGE || gap.up_to <= gap.from;
     if shared.machine.sessions.room() == 0 {
         // Older ones would take the places of newer ones.
         shared.backlog.clear();
-    } else if !is_done {
+    } else if has_more {
         shared.backlog.add(gap.clone());
     }
     let pause = f64::from(taken as u32) / f64::from(shared.join_rate.max(1));

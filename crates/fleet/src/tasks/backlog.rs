@@ -25,6 +25,23 @@ pub(crate) struct Gap {
     pub(crate) up_to: Position,
 }
 
+impl Gap {
+    /// Takes what belongs to it from a page of at most `most` values, read backwards from its end.
+    /// Whether there may be more.
+    pub(crate) fn take<'p>(
+        &mut self,
+        page: &'p [(Position, Vec<u8>)],
+        most: usize,
+    ) -> (&'p [(Position, Vec<u8>)], bool) {
+        let belong = page.iter().take_while(|(at, _)| *at > self.from).count();
+        let page = &page[..belong];
+        if let Some((at, _)) = page.last() {
+            self.up_to = at.before();
+        }
+        (page, belong == most)
+    }
+}
+
 impl Default for Backlog {
     fn default() -> Self {
         Self {
@@ -123,5 +140,25 @@ mod tests {
             .collect();
         assert_eq!(gaps, [(2, 10, 50), (1, 5, 45)]);
         assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn a_gap_ends_where_older_values_begin() {
+        let page = |times: [u64; 3]| times.map(|at| (Position(at, 0), Vec::new()));
+        for (times, belong, has_more) in [
+            ([50, 40, 30], 3, true),
+            // What is older fills the page.
+            ([50, 40, 20], 2, false),
+            ([20, 19, 18], 0, false),
+        ] {
+            let mut gap = gap(1, 20, 50);
+            let page = page(times);
+            let (taken, more) = gap.take(&page, 3);
+            assert_eq!((taken.len(), more), (belong, has_more));
+            let last = taken.last().map_or(50, |(at, _)| at.0 - 1);
+            assert_eq!(gap.up_to.0, last);
+        }
+        let page = page([50, 40, 30]);
+        assert!(!gap(1, 20, 50).take(&page, 4).1);
     }
 }

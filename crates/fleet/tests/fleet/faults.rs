@@ -245,6 +245,40 @@ fn what_was_read_is_not_read_again_on_each_new_connection() {
 }
 
 #[test]
+fn what_was_missed_is_read_once_though_older_values_are_there() {
+    if is_skipped() {
+        return;
+    }
+    let server = RedisServer::start();
+    let link = Link::to(server.port());
+    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let client = Client::new(KIND);
+    // More values than are read at once.
+    for number in 1..=60 {
+        let given = a.connect(&client);
+        a.until(|| a.fleet.stats().published == number);
+        b.waits_for(&given);
+    }
+    link.cut();
+    b.until(|| !b.fleet.stats().store_up);
+    let missed = a.connect(&client);
+    a.until(|| a.fleet.stats().published == 61);
+    link.mend();
+    b.waits_for(&missed);
+    let reads = || {
+        let stats = server.ask(&["INFO", "commandstats"]);
+        let mut lines = stats.lines();
+        let line = lines.find_map(|line| line.strip_prefix("cmdstat_xrevrange:calls="));
+        let calls = line.and_then(|line| line.split(',').next());
+        calls.and_then(|calls| calls.parse().ok()).expect("calls")
+    };
+    let before: u64 = reads();
+    std::thread::sleep(Duration::from_millis(300));
+    // Each machine looks for what it has told, now and then.
+    assert!(reads() - before <= 4, "{before}, {}", reads());
+}
+
+#[test]
 fn a_wrong_password_and_a_user_who_may_not_are_told_apart_from_a_store() {
     if is_skipped() {
         return;
