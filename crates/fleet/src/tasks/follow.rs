@@ -84,19 +84,22 @@ impl Follower<'_> {
         connection: &mut dyn Connection,
     ) -> Result<std::convert::Infallible, StoreError> {
         let mut scopes = self.shared.scopes.subscribe();
-        let mut pace = Pace::new(APART);
+        // Its own values come as seldom as it writes and should delay no others. They have a limit,
+        // too: the store can make them up.
+        let (mut of_others, mut own) = (Pace::new(APART), Pace::new(APART));
         loop {
             let of_now = Arc::clone(&scopes.borrow_and_update());
             self.choose(connection, of_now).await?;
-            self.read_endings(connection).await?;
+            self.read_endings(connection, &mut own).await?;
             if self.following.is_empty() {
                 let _ = timeout(WAIT, scopes.changed()).await;
                 continue;
             }
             let read = self.read(connection, self.following.len(), WAIT).await?;
-            // Its own come as seldom as it writes.
-            if let Some(messages @ 1..) = read {
-                pace.turn(messages).await;
+            match read {
+                Some(0) => own.turn(0).await,
+                Some(messages) => of_others.turn(messages).await,
+                None => {}
             }
         }
     }
@@ -168,13 +171,19 @@ impl Follower<'_> {
     }
 
     /// Reads the endings to their end, so that no session is inserted that one of them has ended.
-    async fn read_endings(&mut self, connection: &mut dyn Connection) -> Result<(), StoreError> {
+    async fn read_endings(
+        &mut self,
+        connection: &mut dyn Connection,
+        pace: &mut Pace,
+    ) -> Result<(), StoreError> {
         let is_ending = |stream: &&Arc<Stream>| stream.content == Content::Endings;
         let endings = self.following.iter().take_while(is_ending).count();
         if endings == 0 || *self.shared.backlog.has_read_endings.borrow() {
             return Ok(());
         }
-        while (self.read(connection, endings, Duration::ZERO).await?).is_some() {}
+        while (self.read(connection, endings, Duration::ZERO).await?).is_some() {
+            pace.turn(0).await;
+        }
         self.shared.backlog.has_read_endings.send_replace(true);
         Ok(())
     }
