@@ -60,7 +60,7 @@ fn a_store_that_is_killed_and_comes_back_empty_is_told_all_removals_again() {
     connection.rude = true;
     drop(connection);
     b.waits_for_end_of(&removed);
-    assert_eq!(a.fleet.stats().endings_published, 1);
+    a.until(|| a.fleet.stats().endings_published == 1);
     server.kill();
     a.until(|| !a.fleet.stats().store_up);
     // The machines go on by themselves.
