@@ -169,8 +169,8 @@ impl Session {
         let (since, rest) = rest.split_first_chunk()?;
         let (id_at, rest) = rest.split_first_chunk()?;
         let (scope_at, rest) = rest.split_first_chunk()?;
-        let (id, mut rest) = match (rest.split_first()?, known.id) {
-            ((0, rest), id) => (*id?, rest),
+        let (id, mut rest) = match rest.split_first()? {
+            (0, rest) => (*known.id?, rest),
             _ => take_id(rest)?,
         };
         let mut parts = [(id_at, id.as_bytes()), (scope_at, known.scope.as_bytes())]

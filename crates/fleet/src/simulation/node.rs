@@ -22,7 +22,7 @@ use crate::schedule::Schedule;
 use crate::seal::Sealer;
 use crate::sharing::Sharing;
 use crate::store::{Position, Refusal, Write};
-use crate::tasks::{Backlog, Gap, Place, begin_behind, take_note};
+use crate::tasks::{Backlog, Place, begin, take_note};
 
 /// How a fleet is set up.
 #[derive(Clone)]
@@ -241,20 +241,8 @@ impl Node {
         let end = place(Position::END);
         let read = self.places.get(&stream.name).cloned();
         let there = read.as_ref().map(|read| place(read.at)).unwrap_or_default();
-        let from = begin_behind(read, &there, &end);
-        let begin = match stream.content {
-            Content::Endings => from,
-            Content::Sessions(_) => {
-                if end.at > from.at {
-                    self.backlog.add(Gap {
-                        stream: Arc::clone(stream),
-                        from: from.at,
-                        up_to: end.at,
-                    });
-                }
-                end
-            }
-        };
+        let (begin, gap) = begin(stream, read, &there, end);
+        gap.into_iter().for_each(|gap| self.backlog.add(gap));
         self.places.insert(stream.name.clone(), begin);
     }
 

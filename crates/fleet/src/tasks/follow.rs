@@ -137,9 +137,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Finds where to begin on a connection that is new, or with a stream that is. Endings are read
-    /// from where they were read before; of sessions those that come from now on, and those of
-    /// before bit by bit, the newest first.
+    /// Finds where to begin on a connection that is new, or with a stream that is.
     async fn begin(
         &mut self,
         connection: &mut dyn Connection,
@@ -149,23 +147,15 @@ impl Follower<'_> {
         let end = Place::of(end.into_iter().next());
         let read = self.places.get(&stream.name).cloned();
         let there = match &read {
-            Some(read) => connection.read_back(&stream.name, read.at, 1).await?,
-            None => Vec::new(),
-        };
-        let from = begin_behind(read, &Place::of(there.into_iter().next()), &end);
-        let begin = match stream.content {
-            Content::Endings => from,
-            Content::Sessions(_) => {
-                if end.at > from.at {
-                    self.shared.backlog.add(Gap {
-                        stream: Arc::clone(stream),
-                        from: from.at,
-                        up_to: end.at,
-                    });
-                }
-                end
+            Some(read) if read.at < end.at => {
+                let there = connection.read_back(&stream.name, read.at, 1).await?;
+                Place::of(there.into_iter().next())
             }
+            // The end is what is there.
+            _ => end.clone(),
         };
+        let (begin, gap) = begin(stream, read, &there, end);
+        gap.into_iter().for_each(|gap| self.shared.backlog.add(gap));
         self.places.insert(stream.name.clone(), begin);
         Ok(())
     }
@@ -239,9 +229,30 @@ impl Place {
     }
 }
 
-/// Behind which place to begin with a stream that was read up to `read`, where there is `there` or
+/// Behind which place to begin with a stream, and what is left to be read of it. Endings are read
+/// from where they were read before; of sessions those that come from now on, and those of before
+/// bit by bit, the newest first. The places are those of [`begin_behind`].
+pub(crate) fn begin(
+    stream: &Arc<Stream>,
+    read: Option<Place>,
+    there: &Place,
+    end: Place,
+) -> (Place, Option<Gap>) {
+    let from = begin_behind(read, there, &end);
+    if stream.content == Content::Endings {
+        return (from, None);
+    }
+    let gap = (end.at > from.at).then(|| Gap {
+        stream: Arc::clone(stream),
+        from: from.at,
+        up_to: end.at,
+    });
+    (end, gap)
+}
+
+/// Behind which place to go on with a stream that was read up to `read`, where there is `there` or
 /// something older now, and which ends at `end`.
-pub(crate) fn begin_behind(read: Option<Place>, there: &Place, end: &Place) -> Place {
+fn begin_behind(read: Option<Place>, there: &Place, end: &Place) -> Place {
     match read {
         // Nothing is lost: all that came since stands behind it.
         Some(read) if read.at == there.at && read.value == there.value => read,

@@ -21,6 +21,6 @@ pub(crate) use self::shared::Shared;
 pub(crate) use self::publish::take_note;
 #[cfg(all(test, feature = "rustls"))]
 pub(crate) use self::{
-    backlog::{Backlog, Gap},
-    follow::{Place, begin_behind},
+    backlog::Backlog,
+    follow::{Place, begin},
 };
