@@ -20,6 +20,20 @@ fn url_of(link: &Link) -> String {
     format!("redis://{}", link.address())
 }
 
+/// A store and two machines, the second one behind a link that can be cut.
+fn one_behind_a_link() -> (RedisServer, Link, [Host; 2]) {
+    let server = RedisServer::start();
+    let link = Link::to(server.port());
+    let hosts = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    (server, link, hosts)
+}
+
+#[track_caller]
+fn cut_off(link: &Link, host: &Host) {
+    link.cut();
+    host.until(|| !host.fleet.stats().store_up);
+}
+
 /// A machine makes sessions until another one gets one: what is lost are resumptions.
 #[track_caller]
 fn share(from: &Host, to: &Host) {
@@ -108,9 +122,7 @@ fn a_slow_store_is_a_late_one() {
     if is_skipped() {
         return;
     }
-    let server = RedisServer::start();
-    let link = Link::to(server.port());
-    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let (_server, link, [a, b]) = one_behind_a_link();
     share(&a, &b);
     link.delay(Duration::from_millis(150));
     let client = Client::new(KIND);
@@ -192,14 +204,11 @@ fn a_machine_that_was_cut_off_catches_up_with_sessions_and_with_ends() {
     if is_skipped() {
         return;
     }
-    let server = RedisServer::start();
-    let link = Link::to(server.port());
-    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let (_server, link, [a, b]) = one_behind_a_link();
     let client = Client::new(KIND);
     let mut before: Vec<_> = (0..30).map(|_| a.open(&client)).collect();
     before.iter().for_each(|(_, given)| b.waits_for(given));
-    link.cut();
-    b.until(|| !b.fleet.stats().store_up);
+    cut_off(&link, &b);
     // Meanwhile: what both have, ends; some come, and some of those end.
     let mut meanwhile: Vec<_> = (0..30).map(|_| a.open(&client)).collect();
     for all in [&mut before, &mut meanwhile] {
@@ -227,13 +236,10 @@ fn what_was_read_is_not_read_again_on_each_new_connection() {
     if is_skipped() {
         return;
     }
-    let server = RedisServer::start();
-    let link = Link::to(server.port());
-    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let (_server, link, [a, b]) = one_behind_a_link();
     let client = Client::new(KIND);
     for _ in 0..5 {
-        link.cut();
-        b.until(|| !b.fleet.stats().store_up);
+        cut_off(&link, &b);
         let meanwhile: Vec<_> = (0..20).map(|_| a.connect(&client)).collect();
         link.mend();
         meanwhile.iter().for_each(|given| b.waits_for(given));
@@ -249,9 +255,7 @@ fn what_was_missed_is_read_once_though_older_values_are_there() {
     if is_skipped() {
         return;
     }
-    let server = RedisServer::start();
-    let link = Link::to(server.port());
-    let [a, b] = [server.url(), url_of(&link)].map(|url| Host::new(KIND, store(&url)));
+    let (server, link, [a, b]) = one_behind_a_link();
     let client = Client::new(KIND);
     // More values than are read at once.
     for number in 1..=60 {
@@ -259,8 +263,7 @@ fn what_was_missed_is_read_once_though_older_values_are_there() {
         a.until(|| a.fleet.stats().published == number);
         b.waits_for(&given);
     }
-    link.cut();
-    b.until(|| !b.fleet.stats().store_up);
+    cut_off(&link, &b);
     let missed = a.connect(&client);
     a.until(|| a.fleet.stats().published == 61);
     link.mend();
