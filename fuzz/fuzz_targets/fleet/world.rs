@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use rekindle::SessionId;
 use rekindle::resume::Scope;
 use rekindle::tickets::TicketSecret;
+use rekindle::{Clock, SessionId};
 use rekindle_fleet::Sharing;
 use rekindle_fleet::fuzzing::{Call, values, written};
 use rekindle_fleet::store::{Position, Refusal, Write};
@@ -21,6 +21,7 @@ use crate::store::{Alteration, At, Said, Store};
 const PERIOD: Duration = Duration::from_secs(300);
 pub(crate) const MACHINES: usize = 3;
 pub(crate) const SCOPES: [&str; 2] = ["a", "b"];
+const HIDES_AGE: &[u8; 4] = b"hide";
 
 #[derive(Arbitrary, Debug)]
 pub(crate) struct Setup {
@@ -251,12 +252,15 @@ impl World {
         self.now += time;
     }
 
-    fn make(&mut self, by: u8, scope: u8, content: Vec<u8>) {
+    fn make(&mut self, by: u8, scope: u8, mut content: Vec<u8>) {
         let (machine, scope) = (self.machine(by), usize::from(scope) % SCOPES.len());
         // Ids of every length, of which none comes twice.
         let number = self.sessions.len() as u8;
         let mut id = vec![number; 1 + usize::from(number) % 32];
         id[0] = number;
+        // rustls's values end so: by when they began, other machines know which are revoked.
+        content.extend_from_slice(&self.clock.unix_time().as_secs().to_be_bytes());
+        content.extend_from_slice(HIDES_AGE);
         let put = self.machines[machine].stores[scope].put(id.clone(), content.clone());
         assert!(put, "there is room");
         self.sessions.push(Session {
