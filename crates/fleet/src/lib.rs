@@ -67,3 +67,8 @@ pub use sharing::Sharing;
 pub use store::{MemoryStore, Store};
 #[cfg(feature = "redis")]
 pub use store::{RedisStore, StoreCertificates, StoreUrlError};
+
+/// The guide's example, as a doctest.
+#[cfg(all(doctest, feature = "redis", feature = "rustls"))]
+#[doc = include_str!("../../../docs/fleet.md")]
+struct Guide;
