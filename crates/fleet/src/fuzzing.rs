@@ -1,5 +1,5 @@
-//! What the fuzz target `fleet` drives: a machine without tasks and connections, and what answers
-//! of a store mean. No part of the API.
+//! What the fuzz target `hostile_store` drives: a machine without tasks and connections, and what
+//! answers of a store mean. No part of the API.
 
 use std::sync::Arc;
 use std::time::Duration;
