@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn run(part: &Part, json: Option<&Path>) -> io::Result<()> {
-    let mut record = Record::new("part");
+    let mut record = Record::new(Record::OF_PARTS);
     let (name, run) = part.job();
     record.part(name, run);
     json.map_or(Ok(()), |path| record.save(path))

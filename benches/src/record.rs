@@ -33,7 +33,7 @@ pub(crate) use named;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) machine: Machine,
-    /// How much was run: `full`, `quick` or `touch`, or the name of a single part.
+    /// How much was run: `full`, `quick` or `touch` of all parts, or [`Record::OF_PARTS`].
     pub(crate) scale: String,
     /// Seconds that each part took.
     pub(crate) durations: BTreeMap<String, f64>,
@@ -89,6 +89,9 @@ impl Measurement {
 }
 
 impl Record {
+    /// The scale of a record that does not have all parts.
+    pub(crate) const OF_PARTS: &str = "part";
+
     pub(crate) fn new(scale: &str) -> Self {
         Self {
             machine: Machine::this(),

@@ -14,9 +14,15 @@ use super::cases::{Case, Spread, cases, words};
 use super::verdict::{Check, Limit, Row, Unit};
 use crate::record::{Measurement, Record, quantile};
 
+/// A record of single parts is held against the targets of those parts.
 pub(super) fn rows(record: &Record) -> Vec<Row> {
     let cases = cases(record);
-    targets().iter().map(|t| t.evaluate(&cases)).collect()
+    let is_spoken_of = |target: &&Target| {
+        record.scale != Record::OF_PARTS || record.durations.contains_key(&target.of[0])
+    };
+    let targets = targets();
+    let spoken_of = targets.iter().filter(is_spoken_of);
+    spoken_of.map(|target| target.evaluate(&cases)).collect()
 }
 
 /// The targets of each measure have what the measure has, unless they say otherwise.

@@ -46,6 +46,18 @@ fn an_empty_record_measures_nothing() {
 }
 
 #[test]
+fn a_record_of_single_parts_is_held_against_their_targets() {
+    let mut of_engine = record([]);
+    of_engine.scale = Record::OF_PARTS.into();
+    assert!(rows(&of_engine).is_empty());
+    of_engine.durations.insert("engine".into(), 1.0);
+    let some = rows(&of_engine);
+    assert!(some.iter().any(|row| row.measure.starts_with("get_buffer")));
+    assert!(some.iter().all(|row| !row.measure.contains("loopback")));
+    assert!(some.len() < rows(&record([])).len());
+}
+
+#[test]
 fn lookups_are_held_against_the_floor_round_by_round() {
     let floor = "at most 1.10 of the floor";
     let met = judged(&lookups(1.09, 2.0), floor, Verdict::Met);
