@@ -186,6 +186,37 @@ fn a_value_may_call_the_cache_when_it_is_dropped() {
 }
 
 #[test]
+fn memory_of_a_burst_is_kept_for_the_next_one_until_maintain() {
+    let cache = Cache::new(100).unwrap();
+    let replace = |n: usize| {
+        let _ = cache.insert(&id(n % 100), (), &[1; 400], Time::NEVER);
+    };
+    // Threads of other tests are pinned as well, for as long as they like.
+    let settle = |most| {
+        while cache.stats().retired > most {
+            (0..100).for_each(replace);
+            thread::yield_now();
+        }
+    };
+    (0..1_000).for_each(replace);
+    settle(600);
+    cache.maintain();
+    let before = BYTES.get();
+    let guard = cache.pin();
+    (0..3_000).for_each(replace);
+    drop(guard);
+    settle(600);
+    let kept = BYTES.get() - before;
+    assert!(kept > 1 << 20, "{kept} bytes");
+    while cache.stats().retired > 0 {
+        cache.maintain();
+    }
+    cache.maintain();
+    let kept = BYTES.get() - before;
+    assert!(kept <= 300 << 10, "{kept} bytes");
+}
+
+#[test]
 fn a_panic_in_a_destructor_leaves_the_gauges_right() {
     struct Grumpy(usize);
     impl Drop for Grumpy {

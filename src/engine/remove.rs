@@ -62,7 +62,8 @@ impl<V> Engine<V> {
         removed
     }
 
-    /// Sweeps expired entries out of the next `lines` lines, and reclaims what can be reclaimed.
+    /// Sweeps expired entries out of the next `lines` lines, reclaims what can be reclaimed, and
+    /// frees what was only needed in a burst.
     pub(crate) fn maintain(&self, lines: usize, now: Time) -> usize {
         let lines = lines.min(self.table.lines());
         let start = self.maintained.advance(lines);
@@ -70,6 +71,7 @@ impl<V> Engine<V> {
             self.evict_expired(op, line, pin, now)
         });
         self.reclaim_all();
+        self.pool.for_each_idle(|writer| writer.memory.trim());
         evicted
     }
 

@@ -163,6 +163,11 @@ impl<V> WriterMemory<V> {
         !self.waiting.is_empty()
     }
 
+    /// Frees spare memory that only a burst needs.
+    pub(crate) fn trim(&mut self) {
+        self.spares.trim();
+    }
+
     /// Starts a grace period for all that is in `open`.
     fn seal(&mut self) {
         mem::swap(&mut self.open, &mut self.waiting);
