@@ -192,20 +192,20 @@ fn memory_of_a_burst_is_kept_for_the_next_one_until_maintain() {
         let _ = cache.insert(&id(n % 100), (), &[1; 400], Time::NEVER);
     };
     // Threads of other tests are pinned as well, for as long as they like.
-    let settle = |most| {
-        while cache.stats().retired > most {
+    let settle = || {
+        while cache.stats().retired > 600 {
             (0..100).for_each(replace);
             thread::yield_now();
         }
     };
     (0..1_000).for_each(replace);
-    settle(600);
+    settle();
     cache.maintain();
     let before = BYTES.get();
     let guard = cache.pin();
     (0..3_000).for_each(replace);
     drop(guard);
-    settle(600);
+    settle();
     let kept = BYTES.get() - before;
     assert!(kept > 1 << 20, "{kept} bytes");
     while cache.stats().retired > 0 {

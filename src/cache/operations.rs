@@ -78,7 +78,8 @@ impl<V, S> Cache<V, S> {
     }
 
     /// Sweeps expired entries out of one sixtieth of the table, and reclaims and overwrites memory
-    /// that waited for that. Returns the number of entries swept.
+    /// that waited for that; each writer keeps at most 256 KiB of it for its next inserts, where a
+    /// burst may leave 2 MiB. Returns the number of entries swept.
     ///
     /// Nothing depends on it, but without it memory that left the cache is only reclaimed by later
     /// inserts and removes. Call it once a second from a thread that may work for a moment.
