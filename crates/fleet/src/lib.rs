@@ -2,9 +2,10 @@
 //! or revoked, the others do not resume any more.
 //!
 //! A [`Fleet`] shares the sessions of one [`Resumption`](rekindle::openssl::Resumption) by a
-//! [`Store`] that all machines reach, Valkey or Redis ([`RedisStore`]). Handshakes never wait for
-//! it: they leave a copy in a bounded queue, and find what others have made in their own cache. If
-//! the store is away, all that is lost are resumptions.
+//! [`Store`] that all machines reach, Valkey or Redis ([`RedisStore`]). Handshakes do not wait for
+//! it, but for 20 ms at most where they [fetch](Sharing): they leave a copy in a bounded queue, and
+//! find what others have made in their own cache. If the store is away, all that is lost are
+//! resumptions.
 //!
 //! ```
 //! use rekindle::openssl::Resumption;

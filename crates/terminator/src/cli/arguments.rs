@@ -19,8 +19,8 @@ const USAGE: &str = "rekindle-terminator --config FILE [FLAGS]
 /// A TLS terminator that resumes sessions: by session id and by ticket, in TLS 1.2 and 1.3.
 ///
 /// SIGHUP reloads the file of --config, the certificates and the ticket keys; a change of the
-/// ticket keys' file reloads them as well. SIGTERM drains. The log goes to standard error. RUST_LOG
-/// sets its level: error, warn, info (the default), debug or trace.
+/// ticket keys' file reloads them as well. SIGUSR2 restarts, SIGTERM and SIGINT drain. The log goes
+/// to standard error. RUST_LOG sets its level: error, warn, info (the default), debug or trace.
 #[derive(Debug, Parser)]
 #[command(name = "rekindle-terminator", version, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = reload::help())]

@@ -14,12 +14,12 @@ use super::broken::Broken;
 
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
-    /// Share sessions, removals and revocations with the machines that meet in this Valkey or
-    /// Redis (6.2 or later): redis://USER:PASSWORD@HOST:PORT/DATABASE, of which all but the host
-    /// may be left out; rediss:// for TLS; several hosts between commas, whichever is the primary;
-    /// redis+cluster://, rediss+cluster://; redis+unix:///PATH. Handshakes never wait for it.
-    /// Other users see a command line: an address with a password belongs in the file of --config,
-    /// which only the service may read (0600)
+    /// Share sessions, removals and revocations with the machines that meet in this Valkey or Redis
+    /// (6.2 or later): redis://USER:PASSWORD@HOST:PORT/DATABASE, of which all but the host may be
+    /// left out; rediss:// for TLS; several hosts between commas, whichever is the primary;
+    /// redis+cluster://, rediss+cluster://; redis+unix:///PATH. Handshakes wait for it only to
+    /// fetch. Other users see a command line: an address with a password belongs in the file of
+    /// --config, which only the service may read
     #[arg(long, value_name = "URL")]
     fleet: Option<StoreUrl>,
 

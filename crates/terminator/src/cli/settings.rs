@@ -110,8 +110,9 @@ pub(crate) struct Settings {
     pub(crate) full_handshake_max_age: Duration,
 
     /// What sessions belong to: 1 to 32 bytes, as text or as hexadecimal digits behind `hex:`. A
-    /// ticket of another server resumes only where this is the same [default: made of the first
-    /// name of the certificate and, with --client-ca, of the authorities and their lists]
+    /// ticket of another server resumes only where this is the same, and without --client-ca
+    /// [default: made of the first name that no other certificate has and, with --client-ca, of the
+    /// authorities and their lists]
     #[arg(long, value_name = "VALUE")]
     pub(crate) session_id_context: Option<SessionIdContext>,
 

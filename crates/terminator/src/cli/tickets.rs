@@ -46,8 +46,8 @@ pub(super) struct TicketArgs {
     #[arg(value_parser = value_parser!(u64).range(MAX_AGE.0..=MAX_AGE.1))]
     ticket_key_max_age: u64,
 
-    /// What to do about files of ticket keys, or of the certificate's private key, that others than
-    /// the service may read or change
+    /// What to do about files of ticket keys, private keys, the fleet's secret and the token of
+    /// --admin-write that others than the service may read or change
     #[arg(long, value_name = "warn|refuse", default_value = "warn")]
     ticket_key_permissions: Permissions,
 }

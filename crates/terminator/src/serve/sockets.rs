@@ -25,8 +25,8 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
-/// For both sides of a proxied connection: sends small writes at once (`TCP_NODELAY`) and detects
-/// dead peers (`SO_KEEPALIVE`).
+/// For clients' connections: sends small writes at once (`TCP_NODELAY`) and detects dead peers
+/// (`SO_KEEPALIVE`).
 ///
 /// Linux copies both options from a listener to the connections that it accepts.
 pub(super) fn set_options(socket: &impl AsFd) -> io::Result<()> {
