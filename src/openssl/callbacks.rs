@@ -127,53 +127,59 @@ pub(super) unsafe fn get_session(
                 Unbound::Revoked => SessionCounter::Revoked,
             });
         }
-        let Some(Found {
-            session,
-            is_parsed,
-            began,
-        }) = found
-        else {
+        let Some(found) = found else {
             return ptr::null_mut();
         };
-        // SAFETY: by contract; no other thread has a session that was just parsed.
-        unsafe {
-            let now = sealer.ring.now();
-            let age = match began {
-                Time::NEVER => {
-                    let times = times(session.as_ptr());
-                    let age = times.age_by_wall_clock(sealer.ring.unix_time());
-                    age.saturating_add(times.lineage_before())
-                }
-                began => now.duration_since(began).as_millis() as u64,
-            };
-            HandshakeState::write_age(ssl, now.as_millis(), age);
-            if let Some(gate) = &sealer.early_data {
-                gate.on_found(ssl, session.as_ptr(), began != Time::NEVER, now);
-            }
-            if shared.single_use && is_tls13(ssl) {
-                single_use::remember(ssl, id);
-            }
-            let ticket = if is_parsed {
-                last_second::add_to(session.as_ptr());
-                TicketState::Parsed
-            } else {
-                TicketState::None
-            };
-            let found = if is_tls13(ssl) {
-                ResumedBy::StatefulTicket
-            } else {
-                ResumedBy::SessionId
-            };
-            let state = HandshakeState {
-                found: Some(found),
-                ticket,
-            };
-            state.write(ssl);
-        }
-        let raw = session.as_ptr();
-        mem::forget(session);
+        // SAFETY: by contract.
+        unsafe { note_found(shared, ssl, id, &found) };
+        let raw = found.session.as_ptr();
+        mem::forget(found.session);
         raw
     })
+}
+
+/// What the rest of the handshake has to know of the session that was found for it.
+///
+/// # Safety
+///
+/// `ssl` is a live connection; no other thread has the session if it was parsed.
+unsafe fn note_found(shared: &Shared, ssl: *mut SSL, id: SessionId, found: &Found) {
+    let (sealer, session) = (&shared.sealer, found.session.as_ptr());
+    // SAFETY: by contract.
+    unsafe {
+        let now = sealer.ring.now();
+        let age = match found.began {
+            Time::NEVER => {
+                let times = times(session);
+                let age = times.age_by_wall_clock(sealer.ring.unix_time());
+                age.saturating_add(times.lineage_before())
+            }
+            began => now.duration_since(began).as_millis() as u64,
+        };
+        HandshakeState::write_age(ssl, now.as_millis(), age);
+        if let Some(gate) = &sealer.early_data {
+            gate.on_found(ssl, session, found.began != Time::NEVER, now);
+        }
+        if shared.single_use && is_tls13(ssl) {
+            single_use::remember(ssl, id);
+        }
+        let ticket = if found.is_parsed {
+            last_second::add_to(session);
+            TicketState::Parsed
+        } else {
+            TicketState::None
+        };
+        let resumed_by = if is_tls13(ssl) {
+            ResumedBy::StatefulTicket
+        } else {
+            ResumedBy::SessionId
+        };
+        let state = HandshakeState {
+            found: Some(resumed_by),
+            ticket,
+        };
+        state.write(ssl);
+    }
 }
 
 /// OpenSSL has found a session unfit: expired, or its connection failed.

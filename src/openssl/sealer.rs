@@ -172,29 +172,43 @@ impl Sealer {
         session: *mut SSL_SESSION,
     ) -> c_int {
         // SAFETY: by contract.
-        let ssl = unsafe { quic::of_program(ssl) };
-        let refuse = |outcome: Option<Outcome>| {
-            outcome.inspect(|outcome| self.counters.count(*outcome));
-            // SAFETY: by contract.
-            unsafe { HandshakeState::default().write(ssl) };
-            ffi::SSL_TICKET_RETURN_IGNORE_RENEW
-        };
+        unsafe {
+            let ssl = quic::of_program(ssl);
+            self.check(ssl, status, session).unwrap_or_else(|outcome| {
+                outcome.inspect(|outcome| self.counters.count(*outcome));
+                HandshakeState::default().write(ssl);
+                ffi::SSL_TICKET_RETURN_IGNORE_RENEW
+            })
+        }
+    }
+
+    /// What OpenSSL is to do, or the outcome to count for a ticket that it is to ignore, if any.
+    ///
+    /// # Safety
+    ///
+    /// As [`on_decrypted`](Self::on_decrypted).
+    unsafe fn check(
+        &self,
+        ssl: *mut SSL,
+        status: c_int,
+        session: *mut SSL_SESSION,
+    ) -> Result<c_int, Option<Outcome>> {
         let opens = [ffi::SSL_TICKET_SUCCESS, ffi::SSL_TICKET_SUCCESS_RENEW];
         // SAFETY: by contract.
         let ticket = unsafe { HandshakeState::read(ssl) }.ticket;
         let position = match ticket {
             TicketState::Own(position) | TicketState::Foreign(position) => position,
-            TicketState::NoKey => return refuse(None),
-            _ if status == ffi::SSL_TICKET_NO_DECRYPT => return refuse(Some(Outcome::Malformed)),
+            TicketState::NoKey => return Err(None),
+            _ if status == ffi::SSL_TICKET_NO_DECRYPT => return Err(Some(Outcome::Malformed)),
             _ => {
                 if opens.contains(&status) {
                     self.conflicts.count(Conflict::TicketKeyCallback);
                 }
-                return refuse(None);
+                return Err(None);
             }
         };
         if session.is_null() || !opens.contains(&status) {
-            return refuse(Some(Outcome::BadMac));
+            return Err(Some(Outcome::BadMac));
         }
         let (now, unix) = (self.ring.now().as_millis(), self.ring.unix_time());
         // SAFETY: by contract.
@@ -214,8 +228,8 @@ impl Sealer {
         // SAFETY: by contract.
         let check = unsafe { self.lifetimes.check(session, &times, age, unix) };
         let (age, lineage, renewable) = match check {
-            AgeCheck::Expired => return refuse(Some(Outcome::Expired)),
-            AgeCheck::LineageEnded => return refuse(Some(Outcome::LineageEnded)),
+            AgeCheck::Expired => return Err(Some(Outcome::Expired)),
+            AgeCheck::LineageEnded => return Err(Some(Outcome::LineageEnded)),
             AgeCheck::Valid {
                 age,
                 lineage,
@@ -234,16 +248,16 @@ impl Sealer {
                     // SAFETY: by contract.
                     unsafe { gate.on_other_name(ssl) };
                 }
-                return refuse(Some(Outcome::NameDiffers));
+                return Err(Some(Outcome::NameDiffers));
             }
-            Err(Unbound::Revoked) => return refuse(Some(Outcome::Revoked)),
+            Err(Unbound::Revoked) => return Err(Some(Outcome::Revoked)),
         }
         self.counters.opened(position, age);
         // SAFETY: by contract.
         unsafe {
             if !fits_suite(ssl, session) {
                 // OpenSSL would ignore the ticket, call nothing, and give the client no other.
-                return refuse(Some(Outcome::Unusable));
+                return Err(Some(Outcome::Unusable));
             }
             let lineage = lineage.as_millis() as u64;
             // The ticket of a full handshake has its lineage's age, which `open` has written.
@@ -253,7 +267,7 @@ impl Sealer {
             if let Some(gate) = &self.early_data {
                 gate.on_found(ssl, session, own_age.is_some(), Time::from_millis(now));
             }
-            self.accept(ssl, session, position, renewable)
+            Ok(self.accept(ssl, session, position, renewable))
         }
     }
 

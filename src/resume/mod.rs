@@ -4,7 +4,7 @@
 //!
 //! Knows the cache and the ticket ring, but no TLS library.
 
-// Without an adapter nothing uses the private half of this module.
+// Without both adapters nothing uses some of this module.
 #![cfg_attr(
     not(all(feature = "openssl", feature = "rustls")),
     allow(dead_code, unused_imports)

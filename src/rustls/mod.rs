@@ -21,8 +21,8 @@
 //! | removal of one session | by its id | no |
 //! | TLS 1.3: sessions are for one use | yes | no: a ticket resumes until it ends |
 //!
-//! With both, TLS 1.3 uses tickets, and TLS 1.2 as the client asks. The crate `rekindle-fleet` tells
-//! other machines of the sessions in the cache.
+//! With both, TLS 1.3 uses tickets, and TLS 1.2 as the client asks. `rekindle-fleet` tells other
+//! machines of the sessions in the cache.
 //!
 //! What rustls's traits do not let an adapter do:
 //!
