@@ -56,11 +56,7 @@ impl StoreModel {
             } => {
                 let stream = self.streams.entry(stream.clone()).or_default();
                 let last = stream.entries.last_key_value();
-                let Position(millis, number) = last.map_or(Position::START, |(at, _)| *at);
-                let at = match now > millis {
-                    true => Position(now, 0),
-                    false => Position(millis, number + 1),
-                };
+                let at = last.map_or(Position::START, |(at, _)| *at).next(now);
                 stream.entries.insert(at, (self.sequence, value.clone()));
                 stream.entries = stream.entries.split_off(oldest);
                 stream.ends_at = *ends_at;

@@ -14,6 +14,16 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u64, pub u64);
 
+impl Position {
+    /// Where a value stands that comes behind this place at `now`, in milliseconds since 1970.
+    pub(crate) fn next(self, now: u64) -> Self {
+        match now > self.0 {
+            true => Self(now, 0),
+            false => Self(self.0, self.1 + 1),
+        }
+    }
+}
+
 /// A store of streams, to which values are appended, and of values under keys. It needs to keep
 /// nothing for good: what it loses costs handshakes, never a session's end.
 ///

@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
-use super::contract::{
-    Connection, Pending, Position, Refusal, Store, StoreError, StreamPart, Write,
-};
+use super::contract::{Connection, Pending, Position, Refusal, Store, StreamPart, Write};
 
 /// A store in this process, for tests of programs that share sessions. Clones are the same store.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +24,6 @@ struct State {
     streams: HashMap<String, BTreeMap<Position, Vec<u8>>>,
     values: HashMap<Vec<u8>, (Vec<u8>, Duration)>,
     last: Position,
-    is_down: bool,
 }
 
 impl MemoryStore {
@@ -36,37 +33,15 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Has every call fail, or no call any more.
-    pub fn set_down(&self, is_down: bool) {
-        self.state().is_down = is_down;
-        self.0.changed.notify_waiters();
-    }
-
-    /// Loses all that it has.
-    pub fn clear(&self) {
-        let mut state = self.state();
-        state.streams.clear();
-        state.values.clear();
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn up(&self) -> Result<MutexGuard<'_, State>, StoreError> {
-        let state = self.state();
-        match state.is_down {
-            true => Err(StoreError::Broken("it is down".into())),
-            false => Ok(state),
-        }
     }
 }
 
 impl Store for MemoryStore {
     fn connect(&self, _patience: Duration) -> Pending<'_, Box<dyn Connection>> {
-        let connected = self.up().map(|_| ());
         let connection = MemoryConnection(self.clone());
-        Box::pin(async move { connected.map(|()| Box::new(connection) as _) })
+        Box::pin(async move { Ok(Box::new(connection) as _) })
     }
 }
 
@@ -74,9 +49,10 @@ struct MemoryConnection(MemoryStore);
 
 impl Connection for MemoryConnection {
     fn write<'a>(&'a mut self, writes: &'a [Write]) -> Pending<'a, Vec<Result<Position, Refusal>>> {
-        let result = (self.0.up()).map(|mut state| writes.iter().map(|w| state.write(w)).collect());
+        let mut state = self.0.state();
+        let results = writes.iter().map(|write| state.write(write)).collect();
         self.0.0.changed.notify_waiters();
-        Box::pin(async move { result })
+        Box::pin(async move { Ok(results) })
     }
 
     fn follow<'a>(
@@ -91,7 +67,7 @@ impl Connection for MemoryConnection {
                 let changed = self.0.0.changed.notified();
                 let mut changed = std::pin::pin!(changed);
                 changed.as_mut().enable();
-                let parts = self.0.up()?.parts(from, most);
+                let parts = self.0.state().parts(from, most);
                 let waited = tokio::time::timeout_at(deadline, changed);
                 if !parts.is_empty() || waited.await.is_err() {
                     return Ok(parts);
@@ -106,26 +82,22 @@ impl Connection for MemoryConnection {
         up_to: Position,
         most: usize,
     ) -> Pending<'a, Vec<(Position, Vec<u8>)>> {
-        let values = self.0.up().map(|state| {
-            let stream = state.streams.get(stream);
-            let values = stream
-                .into_iter()
-                .flat_map(|stream| stream.range(..=up_to).rev());
-            let values = values.take(most);
-            values.map(|(at, value)| (*at, value.clone())).collect()
-        });
-        Box::pin(async move { values })
+        let state = self.0.state();
+        let stream = state.streams.get(stream).into_iter();
+        let values = stream.flat_map(|stream| stream.range(..=up_to).rev());
+        let values = values.take(most).map(|(at, value)| (*at, value.clone()));
+        let values = values.collect();
+        Box::pin(async move { Ok(values) })
     }
 
     fn get<'a>(&'a mut self, keys: &'a [Vec<u8>]) -> Pending<'a, Vec<Option<Vec<u8>>>> {
-        let values = self.0.up().map(|state| {
-            let get = |key| state.values.get(key).filter(|(_, until)| *until > now());
-            let values = keys
-                .iter()
-                .map(|key| get(key).map(|(value, _)| value.clone()));
-            values.collect()
-        });
-        Box::pin(async move { values })
+        let state = self.0.state();
+        let get = |key| state.values.get(key).filter(|(_, until)| *until > now());
+        let values = keys
+            .iter()
+            .map(|key| get(key).map(|(value, _)| value.clone()));
+        let values = values.collect();
+        Box::pin(async move { Ok(values) })
     }
 }
 
@@ -138,12 +110,7 @@ impl State {
                 oldest,
                 ends_at: _,
             } => {
-                let Position(millis, number) = self.last;
-                let now = now().as_millis() as u64;
-                self.last = match now > millis {
-                    true => Position(now, 0),
-                    false => Position(millis, number + 1),
-                };
+                self.last = self.last.next(now().as_millis() as u64);
                 let stream = self.streams.entry(stream.clone()).or_default();
                 stream.insert(self.last, value.clone());
                 *stream = stream.split_off(oldest);
