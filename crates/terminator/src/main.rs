@@ -11,6 +11,7 @@ mod allocator;
 mod cli;
 mod commands;
 mod error;
+mod exit;
 mod handover;
 mod key_flags;
 mod key_source;
@@ -48,13 +49,7 @@ fn main() -> ExitCode {
         Err(error) => return error.report(),
     };
     log_to_stderr("info", settings.log);
-    match run(configuration, settings, &tickets) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("rekindle-terminator: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit::code(run(configuration, settings, &tickets))
 }
 
 /// Signals and the admin endpoints have this thread for themselves.

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Command};
 use thiserror::Error;
 
+use crate::exit;
+
 #[derive(Debug, Args)]
 pub(crate) struct Man {
     /// The command whose page to print, as `keys rotate` [default: the terminator itself]
@@ -34,17 +36,10 @@ pub(crate) fn man(arguments: &Man, terminator: Command) -> ExitCode {
     let mut terminator = terminator.disable_help_subcommand(true);
     // Gives each command its full name.
     terminator.build();
-    let done = match &arguments.out {
+    exit::code(match &arguments.out {
         Some(folder) => all(terminator, folder),
         None => one(&terminator, &arguments.command),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("rekindle-terminator: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn all(terminator: Command, folder: &Path) -> Result<(), ManError> {

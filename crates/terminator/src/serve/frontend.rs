@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
 use crate::admin::Metrics;
-use crate::handover::Accepting;
+use crate::handover::{Accepting, AcceptingState};
 use crate::log_limit::LogLimit;
 
 /// Everything that the workers share.
@@ -20,6 +20,24 @@ pub(super) struct Frontend {
     /// Connections are to end.
     pub(super) drain: CancellationToken,
     pub(super) log_limits: LogLimits,
+}
+
+impl Frontend {
+    pub(super) fn new(
+        live: Live,
+        metrics: Arc<Metrics>,
+        max_connections: usize,
+        accepting: AcceptingState,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            live: ArcSwap::from_pointee(live),
+            metrics,
+            max_connections,
+            accepting: Arc::new(Accepting::new(accepting)),
+            drain: CancellationToken::new(),
+            log_limits: LogLimits::default(),
+        })
+    }
 }
 
 /// For events that an operator has to know of, and that may come with every connection.

@@ -9,19 +9,17 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use rekindle::openssl::{EarlyData, InheritedState, Resumption};
 use rekindle::tickets::InheritedRing;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::background::{self, Asker, Turn};
 use super::demo::instructions;
 use super::fleet::SharedFleet;
-use super::frontend::{Frontend, LogLimits};
+use super::frontend::Frontend;
 use super::listeners::bind_all;
 use super::parts::Parts;
 use super::reload::Reloader;
@@ -34,7 +32,7 @@ use crate::admin::{Admin, AdminListener, Metrics, Observed, WriteAccess};
 use crate::cli::{Address, Configuration, KeysFrom, Settings, TicketSettings};
 use crate::error::RunError;
 use crate::handover::{
-    Accepting, AcceptingState, GivenSocket, Inheritance, Predecessor, Purpose, Rendezvous, Sockets,
+    AcceptingState, GivenSocket, Inheritance, Predecessor, Purpose, Rendezvous, Sockets,
     start_successor,
 };
 use crate::key_source::{self, WatchedKeyFile};
@@ -122,20 +120,31 @@ pub(crate) async fn run(
             },
         }
     };
+    let stop = &mut signals.stop;
+    drain(why, &mut workers, &frontend, &sockets, stop).await;
+    if let Some(fleet) = fleet {
+        or_exit(fleet.close(), stop).await;
+    }
+    ended
+}
+
+/// Accepts no more, and waits for the connections that are open.
+async fn drain(
+    because: &str,
+    workers: &mut Workers,
+    frontend: &Frontend,
+    sockets: &Sockets,
+    stop: &mut StopSignals,
+) {
     let drain_timeout = frontend.live.load().drain_timeout;
     let (open, seconds) = (frontend.metrics.active(), drain_timeout.as_secs());
-    info!(because = why, open, seconds, "draining");
+    info!(because, open, seconds, "draining");
     if frontend.accepting.drain() {
         systemd::stopping();
     }
     sockets.close();
     frontend.drain.cancel();
-    let stop = &mut signals.stop;
-    end(&mut workers, &frontend.metrics, drain_timeout, stop).await;
-    if let Some(fleet) = fleet {
-        or_exit(fleet.close(), stop).await;
-    }
-    ended
+    end(workers, &frontend.metrics, drain_timeout, stop).await;
 }
 
 /// What serves, once it may accept.
@@ -178,11 +187,8 @@ impl Server {
         let sockets = Arc::new(Sockets::default());
         listeners.share(&sockets).map_err(RunError::Descriptors)?;
         if let Some((admin, _)) = &admin {
-            let text = settings
-                .admin
-                .as_ref()
-                .map(|address| address.as_str().into());
-            let shared = sockets.add(Purpose::Admin(text), admin);
+            let text = settings.admin.as_ref().map(|address| address.as_str());
+            let shared = sockets.add(Purpose::Admin(text.map(Into::into)), admin);
             shared.map_err(RunError::Descriptors)?;
         }
         let is_demo = settings.proxy().is_none();
@@ -192,16 +198,8 @@ impl Server {
         let files_each = if is_demo { 1 } else { 2 };
         let budget = sockets::raise_open_files(max_connections, files_each)?;
 
-        let drain = CancellationToken::new();
-        let accepting = Arc::new(Accepting::new(AcceptingState::Paused));
-        let frontend = Arc::new(Frontend {
-            live: ArcSwap::from_pointee(live),
-            metrics: Arc::clone(metrics),
-            max_connections: budget.clients,
-            accepting: Arc::clone(&accepting),
-            drain: drain.clone(),
-            log_limits: LogLimits::default(),
-        });
+        let paused = AcceptingState::Paused;
+        let frontend = Frontend::new(live, Arc::clone(metrics), budget.clients, paused);
         let announcement = Announcement {
             listening: listeners.bound.iter().map(|(_, local)| *local).collect(),
             admin: admin_at,
@@ -224,8 +222,8 @@ impl Server {
         if let Some((admin, _)) = admin {
             let admin_service = Admin {
                 observed,
-                drain,
-                accepting,
+                drain: frontend.drain.clone(),
+                accepting: Arc::clone(&frontend.accepting),
                 connections: budget.admin,
                 hosts,
                 write,
@@ -236,9 +234,9 @@ impl Server {
         // A sweep of the cache takes milliseconds, for which no worker should stop.
         resumption.spawn_maintenance().map_err(RunError::Thread)?;
         let watchdog = Watchdog::new(workers);
-        if let Some(watchdog) = watchdog.clone() {
-            tokio::spawn(watchdog.report());
-        }
+        watchdog
+            .clone()
+            .map(|watchdog| tokio::spawn(watchdog.report()));
         let workers = Workers::spawn(runtimes, listeners.groups, &frontend, watchdog);
         Ok(Self {
             workers: workers.map_err(RunError::Thread)?,

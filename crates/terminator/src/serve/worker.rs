@@ -180,15 +180,13 @@ mod tests {
     use std::os::unix::fs::OpenOptionsExt;
     use std::time::Duration;
 
-    use arc_swap::ArcSwap;
     use clap::{Args, Command, FromArgMatches};
     use rekindle::openssl::Resumption;
 
     use super::*;
     use crate::admin::Metrics;
     use crate::cli::Settings;
-    use crate::handover::{Accepting, AcceptingState};
-    use crate::serve::frontend::LogLimits;
+    use crate::handover::AcceptingState;
     use crate::serve::parts::Parts;
     use crate::serve::upstream::Upstreams;
     use crate::sizing::ReuseEstimator;
@@ -206,14 +204,8 @@ mod tests {
             &upstreams,
             upstreams.in_use(),
         );
-        Arc::new(Frontend {
-            live: ArcSwap::from_pointee(live.unwrap()),
-            metrics: Arc::new(Metrics::new(&resumption, reuse, upstreams, None)),
-            max_connections: 1,
-            accepting: Arc::new(Accepting::new(AcceptingState::Open)),
-            drain: CancellationToken::new(),
-            log_limits: LogLimits::default(),
-        })
+        let metrics = Arc::new(Metrics::new(&resumption, reuse, upstreams, None));
+        Frontend::new(live.unwrap(), metrics, 1, AcceptingState::Open)
     }
 
     /// As tokio wants it.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use rekindle::CacheBuilder;
 
 use super::chart;
-use super::figures::{metric, table, words};
+use super::figures::{counts, metric, table};
 use super::snapshot::Snapshot;
 use crate::numbers::{bytes, count, percent};
 use crate::sizing::Curve;
@@ -50,22 +50,13 @@ pub(super) fn cache(snapshot: &Snapshot) -> Markup {
             p { "Of " (count(lookups)) " lookups " (percent(cache.hits as f64 / lookups as f64))
                 " found their session." }
         }
-        (table("Lookups", &["result", "lookups"], html! {
-            @for (result, number) in results {
-                tr {
-                    th scope="row" { (result) }
-                    td.number { (metric("cache_lookups_total", &[("result", result)], number)) }
-                }
-            }
-        }))
-        (table("Sessions that made room for others", &["reason", "sessions"], html! {
-            @for (reason, number) in evictions {
-                tr {
-                    th scope="row" { (words(reason)) }
-                    td.number { (metric("cache_evictions_total", &[("reason", reason)], number)) }
-                }
-            }
-        }))
+        (counts("Lookups", "cache_lookups_total", ["result", "lookups"], &results))
+        (counts(
+            "Sessions that made room for others",
+            "cache_evictions_total",
+            ["reason", "sessions"],
+            &evictions,
+        ))
         h3 { "What another size would find" }
         @match &snapshot.curve {
             Some(curve) => (sizes(curve, snapshot)),

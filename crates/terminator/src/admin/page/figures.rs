@@ -68,6 +68,27 @@ pub(super) fn words(name: &str) -> String {
     name.replace('_', " ")
 }
 
+/// A counter by its label's values. The label is the first head.
+pub(super) fn counts(
+    caption: &str,
+    name: &str,
+    heads: [&str; 2],
+    counts: &[(&'static str, u64)],
+) -> Markup {
+    table(
+        caption,
+        &heads,
+        html! {
+            @for &(value, number) in counts {
+                tr {
+                    th scope="row" { (words(value)) }
+                    td.number { (metric(name, &[(heads[0], value)], number)) }
+                }
+            }
+        },
+    )
+}
+
 /// A table that scrolls by itself where the screen is narrow.
 pub(super) fn table(caption: &str, heads: &[&str], rows: Markup) -> Markup {
     html! {

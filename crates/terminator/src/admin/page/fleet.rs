@@ -5,7 +5,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use rekindle_fleet::FleetStats;
 
-use super::figures::{length, metric, moment, series, table, words};
+use super::figures::{counts, length, metric, moment, series, table};
 use super::snapshot::Snapshot;
 use crate::serve::FleetStatus;
 
@@ -30,10 +30,10 @@ fn shown(status: &FleetStatus, now: Duration) -> Markup {
             (metric("fleet_tombstones", &[], stats.tombstones)) "."
         }
         (table("Shared with other machines", &["what", "told", "received"], shared(stats)))
-        (counts("Sessions that were not shared", "fleet_dropped_total", "reason", &stats.dropped()))
-        (counts("Refused, of what came", "fleet_refused_total", "reason", &stats.refused()))
+        (counts("Sessions that were not shared", "fleet_dropped_total", ["reason", "sessions"], &stats.dropped()))
+        (counts("Refused, of what came", "fleet_refused_total", ["reason", "values"], &stats.refused()))
         @if status.fetches {
-            (counts("Lookups for clients", "fleet_fetches_total", "result", &stats.fetches()))
+            (counts("Lookups for clients", "fleet_fetches_total", ["result", "lookups"], &stats.fetches()))
         }
     }
 }
@@ -85,19 +85,4 @@ fn shared(stats: &FleetStats) -> Markup {
             td.number { (received("ending", stats.endings_received)) }
         }
     }
-}
-
-fn counts(caption: &str, name: &str, label: &str, counts: &[(&'static str, u64)]) -> Markup {
-    table(
-        caption,
-        &[label, "number"],
-        html! {
-            @for (value, number) in counts {
-                tr {
-                    th scope="row" { (words(value)) }
-                    td.number { (metric(name, &[(label, *value)], *number)) }
-                }
-            }
-        },
-    )
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart;
-use super::figures::{metric, table, words};
+use super::figures::{counts, metric, table, words};
 use super::snapshot::Snapshot;
 use crate::admin::history::Rate;
 use crate::admin::latency::{LatencyCounts, Quantile};
@@ -47,15 +47,12 @@ pub(super) fn rates(snapshot: &Snapshot) -> Markup {
                 }
             }
         }))
-        (table("Handshakes that failed", &["reason", "handshakes"], html! {
-            @for (reason, count) in &snapshot.failures {
-                @let labels = [("reason", *reason)];
-                tr {
-                    th scope="row" { (words(reason)) }
-                    td.number { (metric("handshake_failures_total", &labels, *count)) }
-                }
-            }
-        }))
+        (counts(
+            "Handshakes that failed",
+            "handshake_failures_total",
+            ["reason", "handshakes"],
+            &snapshot.failures,
+        ))
         (table("Connections", &["open now", "accepted", "refused"], html! {
             tr {
                 td.number { (metric("connections_active", &[], connections.active)) }

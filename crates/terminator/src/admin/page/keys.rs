@@ -7,7 +7,7 @@ use rekindle::Time;
 use rekindle::tickets::{KeyPosition, KeySource, KeyStatus, TimePoint};
 
 use super::chart;
-use super::figures::{length, metric, metric_seconds, moment, table, words};
+use super::figures::{length, metric, metric_seconds, moment, table};
 use super::snapshot::Snapshot;
 
 /// The most keys that are shown, as in the metrics.
@@ -15,7 +15,7 @@ const SHOWN: usize = 16;
 /// What is shown at most of the time before now, and of the time after.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-const HEADS: [&str; 6] = ["key", "place", "age", "seals", "opens for", "time line"];
+const HEADS: [&str; 6] = ["key", "position", "age", "seals", "opens for", "time line"];
 
 pub(super) fn keys(snapshot: &Snapshot) -> Markup {
     let ring = &snapshot.ring;
@@ -69,18 +69,21 @@ fn source(source: KeySource) -> &'static str {
 
 fn row(key: &KeyStatus, scale: &Scale, snapshot: &Snapshot) -> Markup {
     let fingerprint = key.fingerprint.to_string();
-    let (position, place) = match key.position {
-        KeyPosition::Next => ("next", "next"),
-        KeyPosition::Sealing => ("sealing", "sealing"),
-        KeyPosition::Previous(_) => ("previous", "retired"),
+    let position = match key.position {
+        KeyPosition::Next => "next",
+        KeyPosition::Sealing => "sealing",
+        KeyPosition::Previous(_) => "previous",
     };
     let labels = [("key", fingerprint.as_str()), ("position", position)];
     let seals = seals(key, snapshot);
-    let name = format!("Key {fingerprint}, {place}, opens for {}", opens_for(key));
+    let name = format!(
+        "Key {fingerprint}, {position}, opens for {}",
+        opens_for(key)
+    );
     html! {
         tr {
             th scope="row" { code { (fingerprint) } }
-            td { (words(place)) @if key.local && snapshot.ring.fallback { ", made here" } }
+            td { (position) @if key.local && snapshot.ring.fallback { ", made here" } }
             td.number { (metric_seconds("ticket_key_age_seconds", &labels, key.age)) }
             td { (seals) }
             td.number {

@@ -41,7 +41,7 @@ pub(in crate::admin) fn render(snapshot: &Snapshot) -> String {
                 header {
                     h1 { "rekindle-terminator" }
                     (status(snapshot))
-                    p.live {
+                    p {
                         span #live role="status" { "Not live: as of the time above." }
                         " "
                         button #pause type="button" hidden { "Pause" }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use rekindle::resume::TicketStats;
 
 use super::chart;
-use super::figures::{length, metric, table};
+use super::figures::{length, metric, table, words};
 use super::snapshot::Snapshot;
 use crate::numbers::count;
 
@@ -38,7 +38,7 @@ pub(super) fn outcomes(snapshot: &Snapshot) -> Markup {
         html! {
             @for (event, count) in snapshot.tickets.events() {
                 tr {
-                    th scope="row" { (event.replace('_', " ")) }
+                    th scope="row" { (words(event)) }
                     td.number { (metric("tickets_total", &[("event", event)], count)) }
                     td { (meaning(event)) }
                 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{check, convert, generate, ratchet, rotate, show};
+use crate::exit;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -32,7 +33,7 @@ pub(crate) enum KeysCommand {
 
 impl KeysCommand {
     pub(crate) fn run(self) -> ExitCode {
-        let done = match self {
+        exit::code(match self {
             Self::Generate(command) => command.run(),
             Self::Rotate(command) => command.run(),
             Self::Check(command) => return command.run(),
@@ -40,13 +41,6 @@ impl KeysCommand {
             Self::Fingerprint(command) => command.run(),
             Self::Show(command) => command.run(),
             Self::Ratchet(command) => command.run(),
-        };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("rekindle-terminator: {error}");
-                ExitCode::FAILURE
-            }
-        }
+        })
     }
 }
