@@ -2,20 +2,17 @@
 //! tickets. Each visits twice within one process; a client that is not installed is said to be
 //! skipped.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rekindle_test_servers::{Files, Process, bounded, converse};
+use rekindle_test_servers::{Files, Process, bounded, converse, skipped};
 
 /// The second visit is resumed; one of TLS 1.2 out of the store only where the client can do that.
 fn resumes(program: &str, package: &str, line: &str, from_store_in_tls12: bool) {
     // A Java that only runs programs cannot compile ours.
     let needed = if program == "java" { "javac" } else { program };
     if Command::new(needed).arg("--help").output().is_err() {
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(io::stderr(), "SKIPPED: {program} (Debian: {package})");
-        return;
+        return skipped(&format!("{program} (Debian: {package})"));
     }
     let files = Files::with_certificate("first.example");
     let (cert, key) = (files.cert(), files.key());

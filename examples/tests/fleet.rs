@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-use rekindle_test_servers::{Files, Process, RedisServer, RoundRobin, Signal, Visitor, eventually};
+use rekindle_test_servers::{Configured, Files, Process, RedisServer, Signal, Visitor, eventually};
 
 /// Runs a program, and waits for the address that it prints.
 fn start(store: &RedisServer, files: &Files) -> (Process, SocketAddr) {
@@ -28,7 +28,8 @@ fn a_client_resumes_on_both_servers() {
     let made = Process::spawn(&mut make, Stdio::null()).wait_for_end();
     assert!(made.0.success(), "{}", made.1);
     let servers = [(); 2].map(|()| start(&store, &files));
-    let Some(balancer) = RoundRobin::start(&servers.each_ref().map(|(_, address)| *address)) else {
+    let Some(balancer) = Configured::round_robin(&servers.each_ref().map(|(_, address)| *address))
+    else {
         return;
     };
     for (version, how) in [("-tls1_2", "session_id"), ("-tls1_3", "stateful_ticket")] {

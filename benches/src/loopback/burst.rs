@@ -371,7 +371,7 @@ fn listen_drops() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rekindle_test_servers::{BlackHole, free_port, serve};
+    use rekindle_test_servers::{BlackHole, free_address, serve};
 
     fn failures(address: SocketAddr) -> (u64, String) {
         let context = client(HandshakeKind::FullTls13).unwrap();
@@ -382,8 +382,7 @@ mod tests {
 
     #[test]
     fn clients_that_are_refused_or_hung_up_on_are_counted() {
-        let closed = free_port().unwrap().local_addr().unwrap();
-        let (count, failure) = failures(closed);
+        let (count, failure) = failures(free_address());
         assert!(count == 5 && failure.contains("connect: "), "{failure}");
         let (count, failure) = failures(serve(|_| Ok(())));
         assert!(count == 5 && !failure.contains("no answer"), "{failure}");

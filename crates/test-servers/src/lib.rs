@@ -7,8 +7,8 @@ mod files;
 mod link;
 mod process;
 mod redis;
-mod round_robin;
 mod server;
+mod skipped;
 mod tcp;
 mod tls_client;
 mod wait;
@@ -19,11 +19,12 @@ pub use files::{Files, TICKET_KEY, hex, ticket_key, ticket_secret};
 pub use link::Link;
 pub use process::Process;
 pub use redis::RedisServer;
-pub use round_robin::RoundRobin;
 pub use rustix::process::Signal;
 pub use server::{
-    APACHE, Configure, GROUP, HAPROXY, HITCH, NGINX, Product, Running, Site, TRAFFIC_SERVER, Task,
+    APACHE, Configure, Configured, GROUP, HAPROXY, HITCH, NGINX, Product, Running, STREAM_MODULE,
+    Site, TRAFFIC_SERVER, Task, find,
 };
-pub use tcp::{connect, echo, echo_on, free_port, serve};
+pub use skipped::skipped;
+pub use tcp::{connect, echo, echo_on, free_address, free_port, serve};
 pub use tls_client::TlsClient;
 pub use wait::{DEADLINE, eventually};

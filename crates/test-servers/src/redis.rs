@@ -1,7 +1,6 @@
 //! A Redis or Valkey server, in a folder of its own and on a free port.
 
 use std::env;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,7 +8,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::tcp::free_port;
+use crate::skipped::skipped;
+use crate::tcp::free_address;
 use crate::wait::eventually;
 
 /// Names the program in the place of `redis-server`: its words, with spaces between.
@@ -30,7 +30,7 @@ impl RedisServer {
         let version = command().arg("--version").output();
         let is_there = version.is_ok_and(|output| output.status.success());
         if !is_there {
-            let _ = writeln!(io::stderr(), "SKIPPED: {what} (Debian: redis-server)");
+            skipped(&format!("{what} (Debian: redis-server)"));
         }
         is_there
     }
@@ -51,8 +51,7 @@ impl RedisServer {
     #[track_caller]
     pub fn prepared(prepare: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let address = free_port().and_then(|listener| listener.local_addr());
-        let port = address.expect("a port").port();
+        let port = free_address().port();
         let mut server = Self {
             port,
             arguments: prepare(folder.path(), port),

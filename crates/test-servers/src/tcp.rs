@@ -20,6 +20,12 @@ pub fn free_port() -> io::Result<TcpListener> {
     found.ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
+/// The address of a [free port](free_port) on which nothing listens.
+pub fn free_address() -> SocketAddr {
+    let address = free_port().and_then(|port| port.local_addr());
+    address.expect("a free port")
+}
+
 /// A connection on which no read or write can hang a test for ever.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let tcp = TcpStream::connect(address).expect("the port is open");

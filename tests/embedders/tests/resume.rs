@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use openssl::ssl::SslVersion;
-use rekindle_test_servers::{Files, Process, TlsClient, Visitor, eventually, free_port, serve};
+use rekindle_test_servers::{Files, Process, TlsClient, Visitor, eventually, free_address, serve};
 use socket2::SockRef;
 
 /// How a client ends a connection.
@@ -49,7 +49,7 @@ fn start(program: &str, files: &Files, tickets: &str) -> (Process, SocketAddr) {
         }
         Ok(())
     });
-    let address = free_port().unwrap().local_addr().unwrap();
+    let address = free_address();
     let mut command = Command::new(program);
     command.arg(address.to_string());
     command.args([files.cert(), files.key(), tickets.to_owned()]);

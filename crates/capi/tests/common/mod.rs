@@ -2,10 +2,11 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
 use std::env;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, OnceLock};
+
+use rekindle_test_servers::skipped;
 
 /// Warnings are errors in every C and C++ file of this package.
 const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
@@ -47,11 +48,7 @@ pub fn tier() -> Tier {
 pub fn is_installed(command: &mut Command, what: &str, package: &str) -> bool {
     let found = command.output().is_ok_and(|output| output.status.success());
     if !found {
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(
-            io::stderr(),
-            "SKIPPED: tests with {what} (Debian: {package})"
-        );
+        skipped(&format!("tests with {what} (Debian: {package})"));
     }
     found
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rekindle_fleet::{RedisStore, Sharing, StoreCertificates};
-use rekindle_test_servers::free_port;
+use rekindle_test_servers::free_address;
 
 use crate::common::{Client, Mechanism};
 use crate::host::Host;
@@ -20,8 +20,7 @@ const CLUSTER_NODE: &str = "--cluster-enabled yes --cluster-node-timeout 500 --c
 
 /// The port that nodes talk on is a free one, too: by itself it may be one that a client has.
 fn cluster_node() -> RedisServer {
-    let port = free_port().and_then(|listener| listener.local_addr());
-    let port = port.expect("a port").port();
+    let port = free_address().port();
     RedisServer::with(&format!("{CLUSTER_NODE} {port}"))
 }
 

@@ -2,12 +2,11 @@
 //! protocol.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use openssl::base64::decode_block;
-use rekindle_test_servers::{DEADLINE, Process, eventually};
+use rekindle_test_servers::{DEADLINE, Process, eventually, skipped};
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -42,11 +41,7 @@ impl Browser {
         let mut command = Command::new("chromedriver");
         let driver = Process::try_spawn(command.arg("--port=0"), Stdio::null());
         let Ok(driver) = driver else {
-            // Past the test harness, which shows no output of a test that passes.
-            let _ = writeln!(
-                io::stderr(),
-                "SKIPPED: tests in Chromium (Debian: chromium-driver)"
-            );
+            skipped("tests in Chromium (Debian: chromium-driver)");
             return None;
         };
         let line = driver.wait_for("started successfully on port ");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rekindle_test_servers::{Files, RedisServer, Visitor, free_port};
+use rekindle_test_servers::{Files, RedisServer, Visitor, free_address};
 use serde_json::Value;
 
 use crate::answering;
@@ -99,11 +99,7 @@ fn what_the_page_shows_is_what_the_metrics_say() {
     };
     let files = Files::with_certificate("figures");
     // Of two upstreams one is down, and one cached session is looked up again and again.
-    let down = free_port()
-        .expect("a port")
-        .local_addr()
-        .expect("an address");
-    let words = format!("--upstream {down}");
+    let words = format!("--upstream {}", free_address());
     let terminator = Terminator::proxy(answering(), &files, &words);
     terminator.s_client("-tls1_2 -no_ticket -reconnect");
     terminator.s_client("-tls1_2 -reconnect");

@@ -1,14 +1,15 @@
 //! ALPN: what client and terminator agree on, and what the upstream hears of it.
 
-use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rekindle_test_servers::{Files, Printed, Process, bounded, free_port, s_client_get};
+use rekindle_test_servers::{
+    Files, Printed, Process, bounded, find, free_address, s_client_get, skipped,
+};
 
 use crate::common::told::reporter;
-use crate::common::{Terminator, eventually};
+use crate::common::{KINDS, Terminator, eventually};
 
 const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 const PAGE: &[u8] = b"a page of the upstream\n";
@@ -76,12 +77,7 @@ fn without_the_flag_no_offer_is_answered() {
 /// The protocol belongs to the connection, and not to the session (RFC 7301, section 3.1).
 #[test]
 fn a_resumed_connection_agrees_anew() {
-    for (kind, tickets) in [
-        ("-tls1_2 -no_ticket", "on"),
-        ("-tls1_2", "on"),
-        ("-tls1_3", "on"),
-        ("-tls1_3", "off"),
-    ] {
+    for (kind, tickets) in KINDS {
         let (files, terminator) = told(&format!("--alpn h2,http/1.1 --tickets {tickets}"));
         let session = files.text("session");
         let words = format!("{kind} -alpn h2 -sess_out {session}");
@@ -98,10 +94,7 @@ fn a_resumed_connection_agrees_anew() {
 #[test]
 fn curl_and_h2load_speak_http_2_to_an_upstream_that_does() {
     let (Some(nghttpd), Some(h2load)) = (find("nghttpd"), find("h2load")) else {
-        let missing = "SKIPPED: HTTP/2 through the tunnel (Debian: nghttp2-client nghttp2-server)";
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(io::stderr(), "{missing}");
-        return;
+        return skipped("HTTP/2 through the tunnel (Debian: nghttp2-client nghttp2-server)");
     };
     let files = Files::with_certificate("localhost");
     let (_upstream, address) = start_nghttpd(&nghttpd, &files);
@@ -131,19 +124,10 @@ fn curl_and_h2load_speak_http_2_to_an_upstream_that_does() {
     assert!(printed.contains(all), "{printed}");
 }
 
-/// Debian keeps servers where not each user's PATH leads.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let mut programs = folders.map(|folder| folder.join(program));
-    programs.find(|program| program.is_file())
-}
-
 /// HTTP/2 without TLS, which every client is expected to speak from its first byte on.
 fn start_nghttpd(program: &Path, files: &Files) -> (Process, SocketAddr) {
     files.replace("page", PAGE);
-    let free = free_port().and_then(|port| port.local_addr());
-    let address = free.expect("a free port");
+    let address = free_address();
     let mut command = Command::new(program);
     command.args(["--no-tls", "-a", "127.0.0.1", "-d"]);
     command

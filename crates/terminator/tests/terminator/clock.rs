@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use rekindle_test_servers::{Files, eventually};
+use rekindle_test_servers::{Files, eventually, skipped};
 
 use crate::common::{BINARY, Terminator, ticket_secret};
 
@@ -20,7 +20,7 @@ const FALLBACK: &str = "rekindle_ticket_key_fallback";
 /// A terminator whose clock is the machine's and as much ahead as the file `clock` says.
 fn terminator(files: &Files) -> Option<Terminator> {
     let Some(library) = LIBRARIES.iter().find(|path| Path::new(path).exists()) else {
-        println!("SKIPPED: no libfaketime (apt-get install faketime)");
+        skipped("no libfaketime (apt-get install faketime)");
         return None;
     };
     let secret = files.text("secret");

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::process::{Command, Output, Stdio};
 
-use rekindle_test_servers::{Files, bounded};
+use rekindle_test_servers::{Files, bounded, skipped};
 use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
 use crate::common::keys::{Ran, fingerprints, keys, mode, run_keys};
@@ -173,7 +173,7 @@ fn who_could_read_a_file_can_read_it_after_a_rotation() {
     let path = files.text("keys");
     keys!("generate --format traffic-server-48 --out {path}").expect(0);
     if chown(&path, Some(0), Some(SERVICE)).is_err() {
-        return println!("SKIPPED: only root can give a file to a group");
+        return skipped("only root can give a file to a group");
     }
     let rotate = format!("rotate --format traffic-server-48 --stage {path}");
     for (before, after) in [
@@ -206,7 +206,7 @@ fn who_could_read_a_file_can_read_it_after_a_rotation() {
     let entries = entries.map(|(tag, permissions, id)| entry(tag, permissions, id));
     let acl = [&[2, 0, 0, 0][..], &entries.concat()].concat();
     if setxattr(&path, "system.posix_acl_access", &acl, XattrFlags::empty()).is_err() {
-        return println!("SKIPPED: this file system has no ACLs");
+        return skipped("this file system has no ACLs");
     }
     run_keys(&rotate).expect(0);
     // A default ACL of the folder lets in no others than before.
@@ -300,7 +300,7 @@ fn in_a_container(script: &str) -> Option<Output> {
         .stdin(Stdio::null());
     let output = command.output().ok()?;
     if String::from_utf8_lossy(&output.stderr).contains("unshare failed") {
-        println!("SKIPPED: no mount namespace: {output:?}");
+        skipped(&format!("no mount namespace: {output:?}"));
         return None;
     }
     Some(output)

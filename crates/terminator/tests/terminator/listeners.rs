@@ -1,13 +1,13 @@
 //! The listening sockets: several addresses, a queue for each, and one socket for each worker.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rekindle_test_servers::{Files, Process, Signal, echo, free_port, serve};
+use rekindle_test_servers::{Files, Process, Signal, echo, free_address, serve, skipped};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
 use crate::common::{BINARY, Terminator, connect};
@@ -26,11 +26,6 @@ fn command(files: &Files, words: &str) -> Command {
 
 fn listening(words: &str) -> Terminator {
     Terminator::spawn(command(&Files::with_certificate("listeners"), words))
-}
-
-fn free_address() -> SocketAddr {
-    let address = free_port().and_then(|port| port.local_addr());
-    address.expect("a free port")
 }
 
 #[track_caller]
@@ -52,10 +47,7 @@ fn all_addresses_are_listened_on_by_ipv4_and_ipv6() {
             words += &format!(" --listen {third}");
             others.push(third);
         }
-        Err(error) => {
-            // Past the test harness, which shows no output of a test that passes.
-            let _ = writeln!(io::stderr(), "SKIPPED: no IPv6 on loopback: {error}");
-        }
+        Err(error) => skipped(&format!("no IPv6 on loopback: {error}")),
     }
     let terminator = listening(&format!("{words} --threads 2"));
     others.push(terminator.address);
@@ -73,8 +65,7 @@ fn a_burst_of_connects_loses_none() {
     const BURST: u64 = 1_000;
     let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux");
     if limit.trim().parse().is_ok_and(|limit: u64| limit < BURST) {
-        let _ = writeln!(io::stderr(), "SKIPPED: net.core.somaxconn is {limit}");
-        return;
+        return skipped(&format!("net.core.somaxconn is {limit}"));
     }
     let terminator = listening("--listen 127.0.0.1:0 --threads 1 --handshake-timeout 600");
     terminator.signal(Signal::STOP);

@@ -1,12 +1,12 @@
 //! The PROXY protocol with the programs that speak it: nginx and HAProxy, in front and behind.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use rekindle_test_servers::{Files, HAPROXY, NGINX, Process, Product, echo, eventually, free_port};
+use rekindle_test_servers::{Configured, Files, NGINX, STREAM_MODULE, echo, eventually, skipped};
 
 use crate::common::Terminator;
 use crate::common::client::{Tls, connector, receive_all, send};
@@ -14,106 +14,60 @@ use crate::common::wire::connect_from;
 
 /// An address of loopback that neither peer nor terminator has.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);
-/// nginx's `stream` module on Debian; elsewhere it is built in.
-const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// A server that runs with a configuration of its own.
-struct Peer {
-    _process: Process,
-    files: Files,
-    address: SocketAddr,
+fn nginx(service: &str) -> Option<Configured> {
+    let module = match Path::new(STREAM_MODULE).exists() {
+        true => format!("load_module {STREAM_MODULE};"),
+        false => String::new(),
+    };
+    let common = "daemon off; worker_processes 1; pid {directory}/nginx.pid;\n\
+                  error_log stderr; events {}\n";
+    let arguments = ["-e", "stderr", "-c"];
+    Configured::start(
+        &NGINX,
+        &arguments,
+        &format!("{module}\n{common}{service}\n"),
+    )
 }
 
-impl Peer {
-    /// Starts it, if it is installed. In `configuration`, `{listen}` is its address, `{directory}`
-    /// a place for its files and `{both}` a certificate with its key.
-    fn start(product: &Product, arguments: &[&str], configuration: &str) -> Option<Self> {
-        let Some(program) = product.find() else {
-            // Past the test harness, which shows no output of a test that passes.
-            let _ = writeln!(io::stderr(), "SKIPPED: {} is not installed", product.name);
-            return None;
-        };
-        let files = Files::with_certificate("peer");
-        let address = free_port().and_then(|port| port.local_addr());
-        let address = address.expect("a free port");
-        let both = [files.cert(), files.key()].map(|path| std::fs::read(path).expect("a file"));
-        files.replace("both.pem", &both.concat());
-        let configuration = configuration
-            .replace("{listen}", &address.to_string())
-            .replace("{directory}", &files.directory().display().to_string())
-            .replace("{both}", &files.text("both.pem"));
-        files.replace("peer.conf", configuration.as_bytes());
-        let mut command = Command::new(program);
-        command.args(arguments).arg(files.text("peer.conf"));
-        let process = Process::spawn(&mut command, Stdio::null());
-        eventually(product.name, || TcpStream::connect(address).is_ok());
-        Some(Self {
-            _process: process,
-            files,
-            address,
-        })
-    }
+/// Answers HTTP with what it was told of the client.
+fn nginx_receiver() -> Option<Configured> {
+    nginx(
+        "http { access_log off;
+            client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+            fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
+            scgi_temp_path {directory}/scgi;
+            server { listen {listen} proxy_protocol;
+                location / { return 200 '$proxy_protocol_addr $proxy_protocol_port \
+                    $proxy_protocol_server_addr $proxy_protocol_server_port'; } } }",
+    )
+}
 
-    fn nginx(service: &str) -> Option<Self> {
-        let module = match Path::new(STREAM_MODULE).exists() {
-            true => format!("load_module {STREAM_MODULE};"),
-            false => String::new(),
-        };
-        let common = "daemon off; worker_processes 1; pid {directory}/nginx.pid;\n\
-                      error_log stderr; events {}\n";
-        let arguments = ["-e", "stderr", "-c"];
-        Self::start(
-            &NGINX,
-            &arguments,
-            &format!("{module}\n{common}{service}\n"),
-        )
+/// Forwards bytes, behind a header of version 1.
+fn nginx_sender(to: SocketAddr) -> Option<Configured> {
+    if NGINX.find().is_some_and(|program| !forwards(&program)) {
+        skipped("nginx has no module `stream`");
+        return None;
     }
+    nginx(&format!(
+        "stream {{ server {{ listen {{listen}}; proxy_pass {to}; proxy_protocol on; }} }}"
+    ))
+}
 
-    /// Answers HTTP with what it was told of the client.
-    fn nginx_receiver() -> Option<Self> {
-        Self::nginx(
-            "http { access_log off;
-                client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
-                fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
-                scgi_temp_path {directory}/scgi;
-                server { listen {listen} proxy_protocol;
-                    location / { return 200 '$proxy_protocol_addr $proxy_protocol_port \
-                        $proxy_protocol_server_addr $proxy_protocol_server_port'; } } }",
-        )
-    }
+/// Answers HTTP with what it was told of the client, at its address and on a Unix socket.
+fn haproxy_receiver() -> Option<Configured> {
+    Configured::haproxy(
+        "listen receiver\n mode http\n bind {listen} accept-proxy\n \
+         bind unix@{directory}/http.sock accept-proxy\n \
+         http-request return status 200 content-type text/plain lf-string \
+         \"%[src] %[src_port] %[dst] %[dst_port] %[fc_pp_authority]\"",
+    )
+}
 
-    /// Forwards bytes, behind a header of version 1.
-    fn nginx_sender(to: SocketAddr) -> Option<Self> {
-        if NGINX.find().is_some_and(|program| !forwards(&program)) {
-            let _ = writeln!(io::stderr(), "SKIPPED: nginx has no module `stream`");
-            return None;
-        }
-        Self::nginx(&format!(
-            "stream {{ server {{ listen {{listen}}; proxy_pass {to}; proxy_protocol on; }} }}"
-        ))
-    }
-
-    fn haproxy(section: &str) -> Option<Self> {
-        let defaults = "defaults\n timeout connect 60s\n timeout client 60s\n timeout server 60s\n";
-        let configuration = format!("{defaults}{section}\n");
-        Self::start(&HAPROXY, &["-db", "-f"], &configuration)
-    }
-
-    /// Answers HTTP with what it was told of the client, at its address and on a Unix socket.
-    fn haproxy_receiver() -> Option<Self> {
-        Self::haproxy(
-            "listen receiver\n mode http\n bind {listen} accept-proxy\n \
-             bind unix@{directory}/http.sock accept-proxy\n \
-             http-request return status 200 content-type text/plain lf-string \
-             \"%[src] %[src_port] %[dst] %[dst_port] %[fc_pp_authority]\"",
-        )
-    }
-
-    fn haproxy_sender(bind: &str, to: SocketAddr, how: &str) -> Option<Self> {
-        Self::haproxy(&format!(
-            "listen sender\n mode tcp\n bind {{listen}} {bind}\n server terminator {to} {how}"
-        ))
-    }
+fn haproxy_sender(bind: &str, to: SocketAddr, how: &str) -> Option<Configured> {
+    Configured::haproxy(&format!(
+        "listen sender\n mode tcp\n bind {{listen}} {bind}\n server terminator {to} {how}"
+    ))
 }
 
 /// Whether this nginx has its `stream` module, as a file or built in.
@@ -150,7 +104,7 @@ fn told(front: SocketAddr) -> (String, String) {
 
 #[test]
 fn nginx_learns_the_clients_address() {
-    let Some(nginx) = Peer::nginx_receiver() else {
+    let Some(nginx) = nginx_receiver() else {
         return;
     };
     for version in ["v1", "v2"] {
@@ -163,7 +117,7 @@ fn nginx_learns_the_clients_address() {
 
 #[test]
 fn haproxy_learns_the_clients_address_and_the_name_that_it_asked_for() {
-    let Some(haproxy) = Peer::haproxy_receiver() else {
+    let Some(haproxy) = haproxy_receiver() else {
         return;
     };
     let path = haproxy.files.path("http.sock");
@@ -182,7 +136,7 @@ fn haproxy_learns_the_clients_address_and_the_name_that_it_asked_for() {
 
 /// The line that the upstream got says what `front`, whose client this is, has told.
 #[track_caller]
-fn passes_on(front: &Peer) {
+fn passes_on(front: &Configured) {
     let (client, port) = visit(front.address);
     let mut line = String::new();
     BufReader::new(client).read_line(&mut line).expect("a line");
@@ -213,7 +167,7 @@ fn haproxy_in_front_tells_the_clients_address() {
             "ssl verify none send-proxy-v2 proxy-v2-options ssl,crc32c,authority,unique-id",
         ),
     ] {
-        let Some(haproxy) = Peer::haproxy_sender(bind, terminator.address, how) else {
+        let Some(haproxy) = haproxy_sender(bind, terminator.address, how) else {
             return;
         };
         passes_on(&haproxy);
@@ -223,19 +177,19 @@ fn haproxy_in_front_tells_the_clients_address() {
 #[test]
 fn nginx_in_front_tells_the_clients_address() {
     let terminator = between();
-    if let Some(nginx) = Peer::nginx_sender(terminator.address) {
+    if let Some(nginx) = nginx_sender(terminator.address) {
         passes_on(&nginx);
     }
 }
 
 #[test]
 fn between_nginx_and_haproxy_the_clients_address_arrives() {
-    let Some(haproxy) = Peer::haproxy_receiver() else {
+    let Some(haproxy) = haproxy_receiver() else {
         return;
     };
     let words = "--proxy-protocol-in any --proxy-protocol-out v2";
     let terminator = before(&haproxy.address.to_string(), words);
-    let Some(nginx) = Peer::nginx_sender(terminator.address) else {
+    let Some(nginx) = nginx_sender(terminator.address) else {
         return;
     };
     let (told, expected) = told(nginx.address);

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use openssl::ssl::{SslMethod, SslVersion};
-use rekindle_test_servers::{Files, TlsClient, echo};
+use rekindle_test_servers::{Files, TlsClient, echo, skipped};
 
 use crate::common::client::connector;
 use crate::common::wire::{Pieces, byte_by_byte, client_hello, connect_from, tls_in_pieces, whole};
@@ -64,9 +64,7 @@ fn the_upstream_is_told_the_addresses_in_a_line() {
 #[test]
 fn the_line_has_addresses_of_ipv6() {
     if let Err(error) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(io::stderr(), "SKIPPED: no IPv6 on loopback: {error}");
-        return;
+        return skipped(&format!("no IPv6 on loopback: {error}"));
     }
     let files = Files::with_certificate("proxy");
     let (upstream, cert, key) = (echo(), files.cert(), files.key());

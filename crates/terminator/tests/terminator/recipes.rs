@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use rekindle_test_servers::Files;
+use rekindle_test_servers::{Files, skipped};
 
 use crate::common::BINARY;
 
@@ -26,7 +26,7 @@ fn each_recipe_does_what_the_page_says() {
     assert!(recipes.len() > 8, "{}", recipes.len());
     for recipe in recipes {
         let Some(mut machine) = Machine::start() else {
-            return println!("SKIPPED: no namespaces for mounts and networks");
+            return skipped("no namespaces for mounts and networks");
         };
         let mut keys = HashMap::new();
         for (command, expected) in recipe {

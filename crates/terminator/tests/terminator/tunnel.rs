@@ -1,13 +1,13 @@
 //! Bytes between a client and a real upstream: all of them, in both directions, and their ends.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use openssl::ssl::ShutdownResult;
-use rekindle_test_servers::{Files, echo, echo_on, eventually, free_port, serve};
+use rekindle_test_servers::{Files, echo, echo_on, eventually, free_address, serve, skipped};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::client::{connector, receive, receive_all, send, tls_connect};
@@ -114,7 +114,7 @@ fn the_upstream_ends_first_and_still_gets_the_rest() {
 #[test]
 fn an_upstream_that_is_down_is_counted_and_the_client_told_goodbye() {
     // Bound and dropped: no program listens there.
-    let closed = free_port().and_then(|port| port.local_addr()).unwrap();
+    let closed = free_address();
     let terminator = Terminator::proxy(closed, &Files::with_certificate("down"), "");
     let mut stream = tls_connect(terminator.address);
     // What the client has already sent must not turn the goodbye into a reset.
@@ -142,9 +142,8 @@ fn an_upstream_is_reached_at_any_address_of_its_name() {
     let addresses = ("localhost", 0).to_socket_addrs();
     let addresses: Vec<_> = addresses.expect("localhost has an address").collect();
     if addresses.len() == 1 {
-        // Past the test harness, which shows no output of a test that passes.
         let only = addresses[0].ip();
-        let _ = writeln!(io::stderr(), "SKIPPED: localhost has no address but {only}");
+        skipped(&format!("localhost has no address but {only}"));
     }
     for only in addresses {
         let port = echo_on(only.ip()).port();

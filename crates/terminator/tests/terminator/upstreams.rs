@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::thread;
 
-use rekindle_test_servers::{Files, eventually, free_port, serve};
+use rekindle_test_servers::{Files, eventually, free_address, serve};
 
 use crate::common::client::{receive_all, tls_connect};
 use crate::common::{BINARY, Terminator};
@@ -67,8 +67,7 @@ fn several_upstreams_take_turns_over_tcp_and_unix_sockets() {
 #[test]
 fn no_client_notices_an_upstream_that_goes_down_and_comes_back() {
     let files = Files::with_certificate("back");
-    let address = free_port().and_then(|port| port.local_addr());
-    let sick = address.expect("a free port");
+    let sick = free_address();
     let well = named("well").to_string();
     let terminator = before([&sick.to_string(), &well], &files);
     let up = series("up", &sick.to_string());
@@ -95,8 +94,7 @@ fn no_client_notices_an_upstream_that_goes_down_and_comes_back() {
 fn if_all_upstreams_are_down_the_client_is_told_goodbye() {
     let files = Files::with_certificate("down");
     let missing = format!("unix:{}", files.text("missing.sock"));
-    let closed = free_port().and_then(|port| port.local_addr());
-    let closed = closed.expect("a free port").to_string();
+    let closed = free_address().to_string();
     let terminator = before([&missing, &closed], &files);
     for visits in 1..=3 {
         assert_eq!(visit(&terminator), "");

@@ -1,9 +1,11 @@
 //! Servers that terminate TLS: what each is called, what it reads, how it starts.
 
+mod configured;
 mod product;
 mod running;
 mod site;
 
-pub use product::{APACHE, Configure, HAPROXY, HITCH, NGINX, Product, TRAFFIC_SERVER};
+pub use configured::Configured;
+pub use product::{APACHE, Configure, HAPROXY, HITCH, NGINX, Product, TRAFFIC_SERVER, find};
 pub use running::Running;
-pub use site::{GROUP, Site, Task};
+pub use site::{GROUP, STREAM_MODULE, Site, Task};

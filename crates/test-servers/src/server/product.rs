@@ -26,12 +26,7 @@ pub struct Product {
 impl Product {
     /// Where its program is, if it is installed.
     pub fn find(&self) -> Option<PathBuf> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        // Debian keeps servers where not every user's PATH leads.
-        let system = ["/usr/sbin", "/usr/bin"].map(PathBuf::from);
-        let directories = env::split_paths(&path).chain(system);
-        let mut programs = directories.map(|directory| directory.join(self.program));
-        programs.find(|program| program.is_file())
+        find(self.program)
     }
 
     /// What the server says that its version is. It must be installed.
@@ -47,6 +42,16 @@ impl Product {
         let end = version.find(|c: char| c != '.' && !c.is_ascii_digit());
         version[..end.unwrap_or(version.len())].to_owned()
     }
+}
+
+/// Where a program is, if it is installed.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian keeps servers where not every user's PATH leads.
+    let system = ["/usr/sbin", "/usr/bin"].map(PathBuf::from);
+    let directories = env::split_paths(&path).chain(system);
+    let mut programs = directories.map(|directory| directory.join(program));
+    programs.find(|program| program.is_file())
 }
 
 /// nginx forwards by its `stream` module.

@@ -23,7 +23,7 @@ const BACKLOG: u32 = 4_096;
 /// test or measurement.
 const PATIENCE: u32 = 600;
 /// nginx's `stream` module on Debian. Elsewhere it is built in, and needs no loading.
-const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+pub const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// What a server is to do.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +66,8 @@ impl Site<'_> {
         // hitch keeps root's rights only when told so.
         let is_root = rustix::process::geteuid().is_root();
         let upstream = task.upstream.unwrap_or(listen);
-        let load_module = format!("load_module {MODULE};");
-        let load = task.upstream.is_some() && Path::new(MODULE).exists();
+        let load_module = format!("load_module {STREAM_MODULE};");
+        let load = task.upstream.is_some() && Path::new(STREAM_MODULE).exists();
         let keys = |option: &str| -> String {
             let keys = task.ticket_keys.iter();
             keys.map(|file| option.replace("FILE", file)).collect()

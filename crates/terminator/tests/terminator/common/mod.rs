@@ -9,14 +9,13 @@ pub(crate) mod wire;
 use std::env;
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 
 #[allow(unused_imports, reason = "the soak makes no secret")]
 pub(crate) use rekindle_test_servers::ticket_secret;
 pub(crate) use rekindle_test_servers::{DEADLINE, Files, connect, eventually, hex};
-use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get};
+use rekindle_test_servers::{Printed, Process, Signal, s_client, s_client_get, skipped};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use ureq::Agent;
 
@@ -214,7 +213,6 @@ impl Terminator {
     }
 }
 
-/// The series of handshakes of a protocol and a kind.
 /// The command of [`Terminator::proxy`].
 pub(crate) fn proxy(upstream: impl Display, files: &Files, words: &str) -> Command {
     let (cert, key) = (files.cert(), files.key());
@@ -240,6 +238,7 @@ pub(crate) fn successor_of(terminator: &Terminator) -> Option<Pid> {
     Pid::from_raw(pid.trim().parse().ok()?)
 }
 
+/// The series of handshakes of a protocol and a kind.
 pub(crate) fn handshakes(protocol: &str, kind: &str) -> String {
     format!("rekindle_handshakes_total{{protocol=\"{protocol}\",kind=\"{kind}\"}}")
 }
@@ -248,8 +247,7 @@ pub(crate) fn handshakes(protocol: &str, kind: &str) -> String {
 pub(crate) fn skipped_when_quick(what: &str) -> bool {
     let quick = env::var_os("REKINDLE_TIER").is_some_and(|tier| tier == "quick");
     if quick {
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(io::stderr(), "SKIPPED in the quick tier: {what}");
+        skipped(&format!("{what} (in the quick tier)"));
     }
     quick
 }

@@ -1,6 +1,6 @@
 //! What one machine has made, the others resume; what one has ended, they do not.
 
-use rekindle_test_servers::{Files, RoundRobin, Visitor, s_client_get};
+use rekindle_test_servers::{Configured, Files, Visitor, s_client_get};
 
 use super::{
     ENDINGS, KINDS, Meeting, STORE_UP, all_have, at_least, reach_the_store, received, receives,
@@ -57,7 +57,7 @@ fn a_client_behind_a_balancer_resumes_each_time() {
         };
         let machines: [_; 3] = meeting.machines(&format!("--tickets {tickets}"));
         let addresses = machines.each_ref().map(|machine| machine.address);
-        let Some(balancer) = RoundRobin::start(&addresses) else {
+        let Some(balancer) = Configured::round_robin(&addresses) else {
             return;
         };
         let files = Files::new();

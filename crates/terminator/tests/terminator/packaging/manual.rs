@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
 use std::process::{Command, Output};
 
-use rekindle_test_servers::Files;
+use rekindle_test_servers::{Files, skipped};
 
 use crate::common::BINARY;
 
@@ -91,9 +90,7 @@ fn groff_has_no_complaint() {
             .arg(&page)
             .output();
         let Ok(output) = command else {
-            // Past the test harness, which shows no output of a test that passes.
-            let _ = writeln!(io::stderr(), "SKIPPED: manual pages in groff");
-            return;
+            return skipped("manual pages in groff");
         };
         let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(complaints, "", "{}", page.display());

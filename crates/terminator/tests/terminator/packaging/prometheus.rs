@@ -1,11 +1,10 @@
 //! Prometheus, as Debian has it, beside running terminators.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rekindle_test_servers::{Process, free_port};
+use rekindle_test_servers::{Process, free_address, skipped};
 use serde_json::Value;
 
 use crate::common::{Files, agent, eventually};
@@ -33,8 +32,7 @@ impl Prometheus {
             targets.join(", ")
         );
         files.replace("prometheus.yml", configuration.as_bytes());
-        let address = free_port().and_then(|listener| listener.local_addr());
-        let address = address.expect("a free port");
+        let address = free_address();
         let mut command = Command::new("prometheus");
         command.args([
             format!("--config.file={}", files.text("prometheus.yml")),
@@ -42,8 +40,7 @@ impl Prometheus {
             format!("--web.listen-address={address}"),
         ]);
         let Ok(process) = Process::try_spawn(&mut command, Stdio::null()) else {
-            // Past the test harness, which shows no output of a test that passes.
-            let _ = writeln!(io::stderr(), "SKIPPED: tests with Prometheus");
+            skipped("tests with Prometheus");
             return None;
         };
         process.wait_for("Server is ready to receive web requests");

@@ -1,9 +1,8 @@
 //! The units, and the configuration that the service starts with.
 
-use std::io::{self, Write};
 use std::process::Command;
 
-use rekindle_test_servers::Files;
+use rekindle_test_servers::{Files, skipped};
 
 use super::{path, text};
 use crate::common::{BINARY, ticket_secret};
@@ -19,8 +18,7 @@ const EXPOSURE: &str = "25";
 fn systemd_analyze(arguments: &[&str]) -> Option<(String, bool)> {
     let output = Command::new("systemd-analyze").args(arguments).output();
     let Ok(output) = output else {
-        // Past the test harness, which shows no output of a test that passes.
-        let _ = writeln!(io::stderr(), "SKIPPED: tests with systemd-analyze");
+        skipped("tests with systemd-analyze");
         return None;
     };
     let printed = [output.stdout, output.stderr].concat();

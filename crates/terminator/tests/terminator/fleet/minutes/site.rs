@@ -4,7 +4,7 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rekindle_test_servers::{Files, Link, RedisServer, RoundRobin, TlsClient};
+use rekindle_test_servers::{Configured, Files, Link, RedisServer, TlsClient};
 
 use super::SHARES_AGAIN;
 use super::clients::{Kind, visit};
@@ -20,7 +20,7 @@ pub(super) struct Site {
     pub(super) store: RedisServer,
     /// Of the last machine, and before that of all others.
     pub(super) links: [Link; 2],
-    pub(super) balancer: RoundRobin,
+    pub(super) balancer: Configured,
     machines: [Terminator; MACHINES],
 }
 
@@ -59,7 +59,7 @@ impl Site {
         reach_the_store(&machines.each_ref());
         let addresses = machines.each_ref().map(|machine| machine.address);
         Some(Self {
-            balancer: RoundRobin::start(&addresses)?,
+            balancer: Configured::round_robin(&addresses)?,
             store,
             links,
             machines,
