@@ -6,7 +6,8 @@ use std::net::TcpStream;
 
 use rekindle_test_servers::{Files, Visitor};
 
-use crate::common::{BINARY, Terminator, connect, ticket_secret};
+use crate::common::ran::run;
+use crate::common::{Terminator, connect, ticket_secret};
 
 const TOKEN: &str = "0123456789abcdef";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -295,18 +296,9 @@ fn a_file_without_a_token_is_an_error_at_the_start_and_of_the_check() {
     files.replace("token", b"too short");
     let token = files.text("token");
     for words in ["--demo", "check --demo"] {
-        let words = words
-            .split(' ')
-            .chain(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        let mut command = std::process::Command::new(BINARY);
-        let output = command.args(words).args(["--admin-write", &token]).output();
-        let output = output.expect("it runs");
-        assert_eq!(output.status.code(), Some(1));
-        let message = String::from_utf8(output.stderr).expect("text");
-        assert!(
-            message.contains("--admin-write") && message.contains(&token),
-            "{message}"
-        );
-        assert!(message.contains("16 to 1024 printable"), "{message}");
+        run(&format!(
+            "{words} --listen 127.0.0.1:0 --admin 127.0.0.1:0 --admin-write {token}"
+        ))
+        .refused(1, &["--admin-write", &token, "16 to 1024 printable"]);
     }
 }

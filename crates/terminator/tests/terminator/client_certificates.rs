@@ -1,10 +1,11 @@
 //! Certificates of clients: which are taken, and that no session outlives the taking.
 
-use rekindle_test_servers::{Files, Printed, bounded, echo, s_client_get};
+use rekindle_test_servers::{Files, Printed, echo, s_client_get};
 
 use crate::common::authority::{Authority, Wanted};
+use crate::common::ran::run;
 use crate::common::told::reporter;
-use crate::common::{BINARY, KINDS, Terminator};
+use crate::common::{KINDS, Terminator};
 
 const UPDATED: &str = "authorities and revocation lists of clients: updated";
 const FAILED: &str = "client certificates reload failed";
@@ -305,12 +306,8 @@ fn an_authority_or_a_list_that_cannot_be_read_is_an_error_at_the_start() {
         ),
     ] {
         let (cert, key, upstream) = (files.cert(), files.key(), echo());
-        let line = format!(
-            "{BINARY} --listen 127.0.0.1:0 --upstream {upstream} --cert {cert} --key {key} {words}"
-        );
-        let output = bounded(&line).output().expect("it runs");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words}: {error}");
-        assert!(error.contains(&reason), "{words}: {error}");
+        let words =
+            format!("--listen 127.0.0.1:0 --upstream {upstream} --cert {cert} --key {key} {words}");
+        run(&words).refused(1, &[&reason]);
     }
 }

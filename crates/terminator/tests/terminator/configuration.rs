@@ -2,35 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use rekindle_test_servers::{Files, bounded, echo, ticket_key};
+use rekindle_test_servers::{Files, echo, ticket_key};
 
+use crate::common::ran::run;
 use crate::common::{BINARY, Terminator};
-
-/// Exit code, standard output and standard error.
-fn run(words: &str) -> (Option<i32>, String, String) {
-    let mut command = bounded(BINARY);
-    let output = command
-        .args(words.split_whitespace())
-        .stdin(Stdio::null())
-        .output();
-    let output = output.expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("output is text");
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
 
 #[track_caller]
 fn refused(words: &str, reasons: &[&str]) {
-    let (code, out, err) = run(words);
-    assert_eq!((code, &*out), (Some(1), ""), "{words}: {err}");
-    for reason in reasons {
-        assert!(err.contains(reason), "{words}: no `{reason}` in: {err}");
-    }
+    let ran = run(words).refused(1, reasons);
+    assert_eq!(ran.out(), "", "{words}");
 }
 
 /// A site with a certificate: `site.toml` begins as a site that works, and `more` follows.
@@ -65,15 +47,13 @@ fn check_says_ok_of_a_site_that_would_start() {
     let (files, path) = site("ticket-keys = 'tickets.key'\nclient-ca = 'cert.pem'\n");
     files.replace("tickets.key", &ticket_key());
     for words in ["", " --threads 1"] {
-        let (code, out, err) = run(&format!("check --config {path}{words}"));
-        assert_eq!((code, &*out), (Some(0), "ok\n"), "{err}");
+        run(&format!("check --config {path}{words}")).is_ok();
     }
-    assert_eq!(run("check --demo").0, Some(0));
+    run("check --demo").is_ok();
     let readable = Permissions::from_mode(0o644);
     fs::set_permissions(files.path("tickets.key"), readable).expect("it is ours");
-    let (code, out, err) = run(&format!("check --config {path}"));
-    assert_eq!((code, &*out), (Some(0), "ok\n"), "{err}");
-    assert!(err.contains("readable-by-others: "), "{err}");
+    let ran = run(&format!("check --config {path}")).is_ok();
+    assert!(ran.err().contains("readable-by-others: "), "{ran:?}");
 }
 
 #[test]
@@ -138,8 +118,7 @@ fn check_reads_every_revocation_list() {
         String::from_utf8_lossy(&output.stderr)
     );
     let words = format!("check --config {path}");
-    let (code, _, err) = run(&words);
-    assert_eq!(code, Some(0), "{err}");
+    run(&words).is_ok();
     let mut lists = fs::read(files.path("crl.pem")).expect("it was made");
     lists.extend(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     files.replace("crl.pem", &lists);
@@ -165,9 +144,7 @@ fn flags_that_are_wrong_are_told_as_before_beside_a_file() {
         "--ticket-keys x --ticket-secret y",
     ] {
         for command in ["", "check "] {
-            let (code, _, err) = run(&format!("{command}--config {path} {words}"));
-            assert_eq!(code, Some(2), "{command}{words}: {err}");
-            assert!(err.contains("try '--help'"), "{err}");
+            run(&format!("{command}--config {path} {words}")).refused(2, &["try '--help'"]);
         }
     }
 }

@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 use rekindle_test_servers::{Files, bounded, skipped};
 use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
 
-use crate::common::keys::{Ran, fingerprints, keys, mode, run_keys};
+use crate::common::keys::{fingerprints, keys, mode, run_keys};
+use crate::common::ran::Ran;
 use crate::common::{BINARY, read};
 
 /// A group, and a user, that no test machine has.

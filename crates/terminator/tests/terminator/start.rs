@@ -6,29 +6,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use rekindle_test_servers::{Files, bounded, ticket_key};
+use rekindle_test_servers::{Files, ticket_key};
 
-use crate::common::{BINARY, Terminator, eventually, ticket_secret};
+use crate::common::ran::{run, run_with};
+use crate::common::{Terminator, eventually, ticket_secret};
 
 const DEMO: &str = "--demo --listen 127.0.0.1:0 --admin 127.0.0.1:0";
 
 #[track_caller]
-fn refused(code: i32, words: &str, reasons: &[&str]) {
-    refused_with(code, &words.split_whitespace().collect::<Vec<_>>(), reasons);
-}
-
-#[track_caller]
-fn refused_with(code: i32, arguments: &[&str], reasons: &[&str]) {
-    let output = bounded(BINARY).args(arguments).output();
-    let output = output.expect("the binary starts");
-    let stderr = String::from_utf8(output.stderr).expect("errors are text");
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    for reason in reasons {
-        assert!(
-            stderr.contains(reason),
-            "{arguments:?}: no `{reason}` in: {stderr}"
-        );
-    }
+fn refused(status: i32, words: &str, reasons: &[&str]) {
+    run(words).refused(status, reasons);
 }
 
 #[test]
@@ -234,6 +221,6 @@ fn flags_that_make_no_sense() {
         ("--session-id-context", ""),
         ("--session-id-context", "hex:abc"),
     ] {
-        refused_with(2, &["--demo", flag, value], &[flag]);
+        run_with(["--demo", flag, value]).refused(2, &[flag]);
     }
 }

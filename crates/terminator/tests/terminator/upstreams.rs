@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
-use std::process::Command;
 use std::thread;
 
 use rekindle_test_servers::{Files, eventually, free_address, serve};
 
+use crate::common::Terminator;
 use crate::common::client::{receive_all, tls_connect};
-use crate::common::{BINARY, Terminator};
+use crate::common::ran::run;
 
 /// An upstream that says its name and ends.
 fn named(name: &'static str) -> SocketAddr {
@@ -113,14 +113,7 @@ fn an_address_that_is_none_is_refused() {
         ("/upstream.sock", "expected HOST:PORT"),
         ("localhost:port", "`port` is no port"),
     ] {
-        let words = ["--listen", "127.0.0.1:0", "--cert", "none", "--key", "none"];
-        let refused = Command::new(BINARY)
-            .args(words)
-            .args(["--upstream", address])
-            .output();
-        let refused = refused.expect("it runs");
-        assert_eq!(refused.status.code(), Some(2));
-        let error = String::from_utf8_lossy(&refused.stderr);
-        assert!(error.contains(part), "{address}: {error}");
+        let words = format!("--listen 127.0.0.1:0 --cert none --key none --upstream {address}");
+        run(&words).refused(2, &[part]);
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod client;
 pub(crate) mod keys;
+pub(crate) mod ran;
 pub(crate) mod told;
 pub(crate) mod wire;
 

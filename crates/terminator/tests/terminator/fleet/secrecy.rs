@@ -6,6 +6,7 @@ use rekindle_test_servers::{Files, Process, RedisServer, Visitor, bounded};
 
 use super::{Meeting, STORE_UP, all_have, reach_the_store, receives};
 use crate::common::authority::{Authority, Wanted};
+use crate::common::ran::run;
 use crate::common::{BINARY, Terminator};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
@@ -25,19 +26,6 @@ fn configured(meeting: &Meeting, url: &str, more: &str) -> Command {
     command.args(["--config", &meeting.files.text("site.toml")]);
     command.env("RUST_LOG", "trace");
     command
-}
-
-fn check(meeting: &Meeting) -> (bool, String) {
-    let line = format!(
-        "{BINARY} check --config {}",
-        meeting.files.text("site.toml")
-    );
-    let output = bounded(&line).output().expect("it runs");
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8(text).expect("text"),
-    )
 }
 
 #[track_caller]
@@ -72,8 +60,11 @@ fn a_user_with_few_rights_shares_and_its_password_is_shown_nowhere() {
         // What it is forbidden would show as an error of the store.
         assert_eq!(a.metric("rekindle_fleet_store_errors_total"), 0);
         assert_eq!(b.metric("rekindle_fleet_store_errors_total"), 0);
-        let (is_good, checked) = check(&meeting);
-        assert!(is_good, "{checked}");
+        let checked = run(&format!(
+            "check --config {}",
+            meeting.files.text("site.toml")
+        ));
+        let checked = checked.expect(0).printed();
         let (page, metrics) = (b.admin("/").1, b.admin("/metrics").1);
         let shown = format!("Store: redis://127.0.0.1:{port}, ");
         assert!(page.contains(&shown), "{page}");

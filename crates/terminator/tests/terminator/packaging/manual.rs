@@ -2,22 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use rekindle_test_servers::{Files, skipped};
 
-use crate::common::BINARY;
-
-fn run(words: &str) -> Output {
-    let output = Command::new(BINARY).args(words.split(' ')).output();
-    output.expect("the binary starts")
-}
+use crate::common::ran::run;
 
 #[track_caller]
 fn printed(words: &str) -> String {
-    let output = run(words);
-    assert!(output.status.success(), "{words}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
+    run(words).expect(0).out().to_owned()
 }
 
 /// Flags that begin a line.
@@ -33,7 +26,7 @@ fn flags(help: &str) -> BTreeSet<&str> {
 fn a_page_has_each_flag_of_the_help() {
     for command in ["", "check ", "keys generate ", "keys rotate ", "advise "] {
         let help = printed(&format!("{command}--help"));
-        let page = printed(format!("man {command}").trim_end()).replace(r"\-", "-");
+        let page = printed(&format!("man {command}")).replace(r"\-", "-");
         let flags = flags(&help);
         assert!(flags.len() > 1, "{command}: {help}");
         for flag in flags {
@@ -69,13 +62,10 @@ fn each_command_has_a_page_of_its_own() {
         let name = format!("{}.1", words.trim_end().replace(' ', "-"));
         assert!(pages.remove(&name), "{name}");
         let page = fs::read_to_string(format!("{folder}/{name}")).expect("it can be read");
-        assert_eq!(page, printed(format!("man {command}").trim_end()), "{name}");
+        assert_eq!(page, printed(&format!("man {command}")), "{name}");
     }
     assert_eq!(pages, BTreeSet::new());
-    let unknown = run("man keys lose");
-    assert_eq!(unknown.status.code(), Some(1));
-    let reason = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    assert!(reason.contains("no command `keys lose`"), "{reason}");
+    run("man keys lose").refused(1, &["no command `keys lose`"]);
 }
 
 #[test]
@@ -141,5 +131,5 @@ fn other_shells_have_a_script_with_every_flag() {
             assert!(script.contains(name), "{shell}: {flag}");
         }
     }
-    assert_eq!(run("completions cmd").status.code(), Some(2));
+    run("completions cmd").expect(2);
 }

