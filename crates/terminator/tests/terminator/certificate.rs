@@ -3,23 +3,16 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use openssl::asn1::Asn1Time;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::PKey;
-use openssl::x509::{X509, X509NameBuilder};
 use rekindle_test_servers::{Files, echo, eventually, ticket_key};
 
+use crate::common::authority::{DAY, Wanted};
 use crate::common::client::{common_name, receive, send, tls_connect};
 use crate::common::{Terminator, read};
 
 const UPDATED: &str = "certificate reload: updated";
 const UNCHANGED: &str = "certificate reload: unchanged";
 const FAILED: &str = "certificate reload failed";
-const DAY: i64 = 24 * 60 * 60;
 
 fn not_after(files: &Files) -> String {
     let path = files.cert();
@@ -170,29 +163,13 @@ fn a_certificate_of_six_days_is_no_warning_while_a_third_of_them_is_left() {
 /// Puts a certificate in place that is valid from and to these seconds from now on. Returns its end
 /// in seconds since 1970.
 fn make_certificate(files: &Files, from: i64, to: i64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("it is after 1970").as_secs() as i64;
-    let date = |seconds| Asn1Time::from_unix(now + seconds).expect("a date");
-    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
-    let key = PKey::from_ec_key(EcKey::generate(&curve).expect("a key")).expect("a key");
-    let mut name = X509NameBuilder::new().expect("a name");
-    (name.append_entry_by_nid(Nid::COMMONNAME, "dates")).expect("text");
-    let name = name.build();
-    let mut certificate = X509::builder().expect("a certificate");
-    let made = [
-        certificate.set_version(2),
-        certificate.set_subject_name(&name),
-        certificate.set_issuer_name(&name),
-        certificate.set_not_before(&date(from)),
-        certificate.set_not_after(&date(to)),
-        certificate.set_pubkey(&key),
-        certificate.sign(&key, MessageDigest::sha256()),
-    ];
-    assert!(made.iter().all(Result::is_ok), "{made:?}");
-    let certificate = certificate.build().to_pem().expect("PEM");
-    files.replace("cert.pem", &certificate);
-    files.replace("key.pem", &key.private_key_to_pem_pkcs8().expect("PEM"));
-    (now + to).unsigned_abs()
+    let valid = Wanted::valid([from, to]);
+    let wanted = Wanted {
+        valid,
+        ..Wanted::names(&["dates"])
+    };
+    wanted.sign_itself(files);
+    valid[1].unsigned_abs()
 }
 
 #[test]

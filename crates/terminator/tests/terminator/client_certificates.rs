@@ -2,7 +2,7 @@
 
 use rekindle_test_servers::{Files, Printed, echo, s_client_get};
 
-use crate::common::authority::{Authority, Wanted};
+use crate::common::authority::{Authority, DAY, Wanted};
 use crate::common::ran::run;
 use crate::common::told::reporter;
 use crate::common::{KINDS, Terminator};
@@ -90,7 +90,7 @@ fn a_required_certificate_is_one_of_the_authority_that_is_good_today() {
         Authority::root(authority).issue(files, client, Wanted::names(&[client]));
     }
     let expired = Wanted {
-        expired: true,
+        valid: Wanted::valid([-2 * DAY, -DAY]),
         ..Wanted::names(&["expired"])
     };
     ca.issue(files, "expired", expired);

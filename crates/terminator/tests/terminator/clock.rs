@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
 
 use rekindle_test_servers::{Files, eventually, skipped};
 
-use crate::common::{BINARY, Terminator, ticket_secret};
+use crate::common::{BINARY, Terminator, ticket_secret, unix_now};
 
 const LIBRARIES: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
@@ -39,8 +38,7 @@ fn terminator(files: &Files) -> Option<Terminator> {
 /// A secret whose ratchet is at this period, in each of which a key seals for an hour.
 fn files() -> Files {
     let files = Files::new();
-    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
-    let at = now.as_secs() / 3_600 - 3;
+    let at = unix_now() / 3_600 - 3;
     let text = format!("{}ratchet {at}\n", ticket_secret(3_600));
     files.replace("secret", text.as_bytes());
     files

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use rekindle_test_servers::{Files, echo, ticket_key};
 
+use crate::common::authority::Authority;
 use crate::common::ran::run;
 use crate::common::{BINARY, Terminator};
 
@@ -100,26 +101,13 @@ fn check_refuses_a_key_that_openssl_finds_weak() {
 /// A list of revocations behind a good one is looked at as well.
 #[test]
 fn check_reads_every_revocation_list() {
-    let (files, path) = site("client-ca = 'cert.pem'\ncrl = 'crl.pem'\n");
-    files.replace("index", b"");
-    files.replace(
-        "ca.cnf",
-        b"[ca]\ndefault_ca = a\n[a]\ndatabase = index\ndefault_md = sha256\n",
-    );
-    let mut openssl = Command::new("openssl");
-    let words = "ca -config ca.cnf -gencrl -keyfile key.pem -cert cert.pem -crldays 1 -out crl.pem";
-    openssl
-        .args(words.split(' '))
-        .current_dir(files.directory());
-    let output = openssl.output().expect("openssl runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let (files, path) = site("client-ca = 'ca.pem'\ncrl = 'crl.pem'\n");
+    let authority = Authority::root("ca");
+    authority.write(&files, "ca.pem");
+    let mut lists = authority.revocation_list(&[]);
+    files.replace("crl.pem", &lists);
     let words = format!("check --config {path}");
     run(&words).is_ok();
-    let mut lists = fs::read(files.path("crl.pem")).expect("it was made");
     lists.extend(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     files.replace("crl.pem", &lists);
     refused(&words, &[&format!("{path}:7: crl: ")]);

@@ -2,12 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::SystemTime;
 
 use rekindle_test_servers::{Files, ticket_key};
 
 use crate::common::keys::{fingerprints, keys, keys_of, mode, run_keys};
-use crate::common::{Terminator, hex, ticket_secret};
+use crate::common::{Terminator, hex, ticket_secret, unix_now};
 
 #[test]
 fn a_check_says_what_a_file_would_do() {
@@ -73,10 +72,7 @@ fn a_check_says_what_a_file_would_do() {
 #[test]
 fn a_check_knows_times_folders_and_secrets() {
     let files = Files::new();
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs();
+    let now = unix_now();
     let h2o = |turns: &[(u64, u64)]| {
         let entry = |(from, until): &(u64, u64)| {
             let name = hex(&ticket_key()[..16]);

@@ -5,12 +5,11 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::process::Command;
 use std::thread;
-use std::time::SystemTime;
 
 use rekindle_test_servers::{Files, ticket_key};
 
 use crate::common::keys::{fingerprints, keys, keys_of, mode, run_keys};
-use crate::common::{Terminator, read, ticket_secret};
+use crate::common::{Terminator, read, ticket_secret, unix_now};
 
 /// A period hardly ever ends between two commands of a test.
 const LONGEST_PERIOD: u64 = 30 * 24 * 60 * 60;
@@ -211,10 +210,7 @@ fn a_key_stays_what_it_is_in_every_format() {
 fn a_ratchet_forgets_what_is_not_needed_any_more() {
     let files = Files::new();
     let path = files.text("secret");
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs();
+    let now = unix_now();
     let period = LONGEST_PERIOD;
     let text = |at: u64| format!("{}ratchet {at}\n", ticket_secret(period));
     files.replace("secret", text(now / period - 2).as_bytes());
@@ -242,10 +238,7 @@ fn a_ratchet_forgets_what_is_not_needed_any_more() {
 fn a_ratchet_does_not_leap_unless_it_is_forced_and_can_be_undone() {
     let files = Files::new();
     let (path, kept) = (files.text("secret"), files.text("secret.before-leap"));
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs();
+    let now = unix_now();
     let days = |days: u64| now / 3_600 - 24 * days;
     let put = |at: u64, pace: &str| {
         let text = format!("{}ratchet {at}\n{pace}", ticket_secret(3_600));
@@ -390,10 +383,7 @@ fn what_a_killed_command_has_left_is_gone_after_the_next() {
         keys!("check {path} --format traffic-server-48").expect(0);
     }
     let stale_secret = files.path(".secret.new");
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs();
+    let now = unix_now();
     let before = now / LONGEST_PERIOD - 2;
     let text = format!("{}ratchet {before}\n", ticket_secret(LONGEST_PERIOD));
     files.replace("secret", text.as_bytes());

@@ -11,10 +11,10 @@ use openssl::ssl::{SslMethod, SslVersion};
 use rekindle_test_servers::{Files, TlsClient, echo, skipped};
 
 use crate::common::client::connector;
+use crate::common::told::{SIGNATURE, split};
 use crate::common::wire::{Pieces, byte_by_byte, client_hello, connect_from, tls_in_pieces, whole};
 use crate::common::{BINARY, Terminator, connect};
 
-const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// An address that no client here has.
 const NAMED: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.9 7777 443\r\n";
 
@@ -100,18 +100,6 @@ fn an_upstream_on_a_unix_socket_is_told_as_well() {
     assert_eq!(line(client), expected);
 }
 
-/// The types and values of TLVs, in order.
-fn tlvs(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    let mut tlvs = Vec::new();
-    while let [kind, high, low, rest @ ..] = bytes {
-        let (value, rest) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-        tlvs.push((*kind, value.to_vec()));
-        bytes = rest;
-    }
-    assert!(bytes.is_empty(), "a TLV is cut");
-    tlvs
-}
-
 /// Reads a header of version 2 in which 127.0.0.1 is told of `client`; returns its TLVs.
 #[track_caller]
 fn binary_header(stream: &mut impl Read, client: SocketAddr, to: SocketAddr) -> Vec<u8> {
@@ -141,7 +129,7 @@ fn the_upstream_is_told_what_the_handshake_agreed_on() {
     let stream = builder.build().connect("shop.example", tcp);
     let mut stream = stream.expect("a handshake");
     let header = binary_header(&mut stream, client, terminator.address);
-    let mut header = tlvs(&header);
+    let mut header = split(&header);
     let (kind, ssl) = header.pop().expect("four TLVs");
     let expected = [
         (0xe4, b"rekindle\0".to_vec()),
@@ -155,7 +143,7 @@ fn the_upstream_is_told_what_the_handshake_agreed_on() {
         (0x21, b"TLSv1.3".to_vec()),
         (0x23, b"TLS_CHACHA20_POLY1305_SHA256".to_vec()),
     ];
-    assert_eq!(tlvs(&ssl[5..]), expected);
+    assert_eq!(split(&ssl[5..]), expected);
 }
 
 #[test]
@@ -167,7 +155,7 @@ fn the_upstream_is_told_of_a_resumption() {
             let mut stream = client.connect(terminator.address);
             let address = stream.get_ref().local_addr().unwrap();
             let header = binary_header(&mut stream, address, terminator.address);
-            let first = tlvs(&header).swap_remove(0);
+            let first = split(&header).swap_remove(0);
             assert_eq!(first, (0xe4, own.to_vec()), "{version:?}");
             stream.shutdown().expect("close_notify is sent");
         }

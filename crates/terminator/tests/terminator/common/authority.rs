@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -17,7 +16,9 @@ use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeNam
 use openssl::x509::{X509, X509NameBuilder};
 use rekindle_test_servers::Files;
 
-const DAY: i64 = 24 * 60 * 60;
+use super::unix_now;
+
+pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 /// An authority, and the intermediates between it and its root.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) names: &'a [&'a str],
     /// Bits of an RSA key; otherwise it is a key on P-256.
     pub(crate) rsa: Option<u32>,
-    /// It ended a day ago.
-    pub(crate) expired: bool,
+    /// From and to, in seconds since 1970.
+    pub(crate) valid: [i64; 2],
 }
 
 impl<'a> Wanted<'a> {
@@ -43,8 +44,22 @@ impl<'a> Wanted<'a> {
         Self {
             names,
             rsa: None,
-            expired: false,
+            valid: Self::valid([-2 * DAY, 90 * DAY]),
         }
+    }
+
+    /// From and to in seconds from now on.
+    pub(crate) fn valid(seconds: [i64; 2]) -> [i64; 2] {
+        seconds.map(|seconds| unix_now().cast_signed() + seconds)
+    }
+
+    /// Writes it, signed by itself, with its key to where [`Files`] has them.
+    pub(crate) fn sign_itself(self, files: &Files) {
+        let key = new_key(self).expect("a key");
+        let certificate = sign(self, self.names[0], &key, None).expect("OpenSSL works");
+        files.replace("cert.pem", &certificate.to_pem().expect("PEM"));
+        let key = key.private_key_to_pem_pkcs8().expect("PEM");
+        files.replace("key.pem", &key);
     }
 }
 
@@ -150,16 +165,14 @@ fn sign(
         Some((certificate, signing)) => (certificate.subject_name(), signing),
         None => (&*name, key),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("it is after 1970").as_secs() as i64;
-    let end = if wanted.expired { -DAY } else { 90 * DAY };
+    let [from, to] = wanted.valid;
     let mut certificate = X509::builder()?;
     certificate.set_version(2)?;
     certificate.set_serial_number(&serial)?;
     certificate.set_subject_name(&name)?;
     certificate.set_issuer_name(issuer)?;
-    certificate.set_not_before(Asn1Time::from_unix(now - 2 * DAY)?.as_ref())?;
-    certificate.set_not_after(Asn1Time::from_unix(now + end)?.as_ref())?;
+    certificate.set_not_before(Asn1Time::from_unix(from)?.as_ref())?;
+    certificate.set_not_after(Asn1Time::from_unix(to)?.as_ref())?;
     certificate.set_pubkey(key)?;
     if wanted.names.is_empty() {
         certificate.append_extension(BasicConstraints::new().critical().ca().build()?)?;

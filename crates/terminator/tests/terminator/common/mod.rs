@@ -12,6 +12,7 @@ use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::SystemTime;
 
 #[allow(unused_imports, reason = "the soak makes no secret")]
 pub(crate) use rekindle_test_servers::ticket_secret;
@@ -277,6 +278,12 @@ fn http_get(address: SocketAddr, path: &str, accept: &str) -> (Head, String) {
         content_type: content_type.expect("the body has a type").to_owned(),
     };
     (head, body)
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_now() -> u64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed();
+    now.expect("it is after 1970").as_secs()
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use rekindle_test_servers::serve;
 
-const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+pub(crate) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const REKINDLE: u8 = 0xE4;
 const SSL: u8 = 0x20;
 
@@ -71,7 +71,8 @@ impl Told {
     }
 }
 
-fn split(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+/// The types and values of TLVs, in order.
+pub(crate) fn split(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut tlvs = Vec::new();
     while let [kind, high, low, rest @ ..] = bytes {
         let (value, rest) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
