@@ -1,22 +1,33 @@
-//! Another ticket in a session's DER. The fuzz target `tickets` includes this file as well.
-#![allow(unreachable_pub)] // in a module of one test or another
+//! The ticket in a session's DER. The test of `crates/preload` and the fuzz targets `tickets` and
+//! `c_api` include this file as well.
+#![allow(dead_code, unreachable_pub)] // in a module of one test or another
 
-/// A session's encoding with another ticket in it, if it has one: `ticket [10] EXPLICIT OCTET
-/// STRING` of OpenSSL's encoding.
-pub fn session_with_ticket(der: &[u8], ticket: &[u8]) -> Vec<u8> {
-    const TICKET: u8 = 0xAA;
-    let (_, mut rest, _) = split(der);
-    let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let (tag, content, behind) = split(rest);
-        if tag == TICKET {
-            fields.extend(element(TICKET, &element(0x04, ticket)));
-        } else {
-            fields.extend(element(tag, content));
-        }
+/// `ticket [10] EXPLICIT OCTET STRING` of OpenSSL's encoding.
+const TICKET: u8 = 0xAA;
+
+/// The ticket of a session; empty if it has none.
+pub fn ticket_of(session: &[u8]) -> Vec<u8> {
+    let ticket = fields(session).find(|(tag, _)| *tag == TICKET);
+    ticket.map_or(Vec::new(), |(_, content)| split(content).1.to_vec())
+}
+
+/// A session with another ticket in it, if it has one.
+pub fn session_with_ticket(session: &[u8], ticket: &[u8]) -> Vec<u8> {
+    let fields = fields(session).flat_map(|(tag, content)| match tag {
+        TICKET => element(TICKET, &element(0x04, ticket)),
+        _ => element(tag, content),
+    });
+    element(0x30, &fields.collect::<Vec<_>>())
+}
+
+/// Tag and content of each element of a session.
+fn fields(session: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let (_, mut rest, _) = split(session);
+    std::iter::from_fn(move || {
+        let (tag, content, behind) = (!rest.is_empty()).then(|| split(rest))?;
         rest = behind;
-    }
-    element(0x30, &fields)
+        Some((tag, content))
+    })
 }
 
 /// Tag and content of the first element, and what is behind it.
@@ -30,7 +41,8 @@ fn split(der: &[u8]) -> (u8, &[u8], &[u8]) {
     (der[0], content, behind)
 }
 
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+/// An element of DER.
+pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let len = content.len();
     let mut bytes = match len {
         0..0x80 => vec![tag, len as u8],

@@ -1,23 +1,20 @@
 //! OpenSSL and rustls beside each other: one cache, one ring, and neither takes the other's
 //! sessions and tickets for its own.
-#![allow(unsafe_code)] // a session's ticket
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/der.rs"]
+mod der;
 
-use std::ffi::c_uchar;
 use std::sync::Arc;
-use std::{ptr, slice};
 
-use foreign_types_shared::ForeignTypeRef;
-use openssl::ssl::SslSessionRef;
-use openssl_sys::SSL_SESSION;
 use rekindle::openssl::{Resumption, SessionChange};
 use rekindle::resume::TlsLibrary;
 use rekindle::rustls::Scope;
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
 use common::{Client, Mechanism, server};
+use der::ticket_of;
 
 use crate::peers::{Identity, VERSIONS};
 
@@ -130,30 +127,12 @@ fn neither_opens_the_others_tickets() {
     let openssl = server(&resumption);
     let client = Client::new(Mechanism::Tls12Ticket);
     client.connect(&openssl);
-    let session = client.session();
-    assert_eq!(ticketer.decrypt(ticket(&session)), None);
+    let session = client.session().to_der().unwrap();
+    assert_eq!(ticketer.decrypt(&ticket_of(&session)), None);
     assert_eq!(resumption.rustls_ticket_stats().malformed, 1);
     // OpenSSL looks for the key by the first 16 bytes, which are no key's name.
     let ticket = ticketer.encrypt(b"a session of rustls").unwrap();
     let (ring, name) = (resumption.ticket_ring(), *ticket.first_chunk().unwrap());
     let found = format!("{:?}", ring.load().opening(&name, ring.now()));
     assert_eq!(found, "Unknown");
-}
-
-fn ticket(session: &SslSessionRef) -> &[u8] {
-    let (mut ticket, mut length) = (ptr::null(), 0);
-    // SAFETY: a live session, which keeps its ticket for as long as it lives.
-    unsafe {
-        SSL_SESSION_get0_ticket(session.as_ptr(), &raw mut ticket, &raw mut length);
-        slice::from_raw_parts(ticket, length)
-    }
-}
-
-// SAFETY: as OpenSSL declares it.
-unsafe extern "C" {
-    fn SSL_SESSION_get0_ticket(
-        session: *const SSL_SESSION,
-        ticket: *mut *const c_uchar,
-        length: *mut usize,
-    );
 }

@@ -1,38 +1,20 @@
 //! Sessions as no client of OpenSSL's would show them.
 
-use std::ffi::c_uchar;
-
-use foreign_types_shared::ForeignTypeRef;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::ssl::{SslSession, SslSessionRef};
 use openssl::symm::{Cipher, decrypt, encrypt};
-use openssl_sys::SSL_SESSION;
 
-use crate::der::session_with_ticket;
+use crate::der::{session_with_ticket, ticket_of};
 use crate::records::record;
-
-unsafe extern "C" {
-    fn SSL_SESSION_get0_ticket(
-        session: *const SSL_SESSION,
-        ticket: *mut *const c_uchar,
-        len: *mut usize,
-    );
-}
 
 /// The same session with another ticket.
 pub(crate) fn forge(session: &SslSessionRef, change: impl FnOnce(&mut Vec<u8>)) -> SslSession {
-    let (mut ticket, mut len) = (std::ptr::null(), 0);
-    // SAFETY: a live session, which keeps its ticket.
-    let ticket = unsafe {
-        SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut len);
-        std::slice::from_raw_parts(ticket, len)
-    };
-    let mut ticket = ticket.to_vec();
+    let der = session.to_der().unwrap();
+    let mut ticket = ticket_of(&der);
     change(&mut ticket);
-    let der = session_with_ticket(&session.to_der().unwrap(), &ticket);
-    SslSession::from_der(&der).unwrap()
+    SslSession::from_der(&session_with_ticket(&der, &ticket)).unwrap()
 }
 
 /// The same session, but that in its ticket, which the key of that number seals, is older.

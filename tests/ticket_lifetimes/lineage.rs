@@ -206,7 +206,7 @@ fn rotations_do_not_prolong_a_life_of_tls_1_2() {
 }
 
 /// Has the server send one more ticket, and the client take it.
-fn one_more_ticket(connection: &mut Connection) {
+pub(crate) fn one_more_ticket(connection: &mut Connection) {
     // SAFETY: a live connection.
     let asked = unsafe { SSL_new_session_ticket(connection.server.ssl().as_ptr()) };
     assert_eq!(asked, 1);

@@ -1,6 +1,5 @@
 //! What a connection remembers begins with its handshake, and ends with the next one.
 
-use std::io::{Read, Write};
 use std::ptr;
 
 use foreign_types_shared::{ForeignType, ForeignTypeRef};
@@ -9,11 +8,11 @@ use openssl_sys as sys;
 use rekindle::openssl::ResumptionBuilder;
 
 use crate::common::{Client, Connection, Mechanism};
+use crate::lineage::one_more_ticket;
 use crate::machine::{Machine, a_clock, hint, own_keys, secs};
 
 unsafe extern "C" {
     fn SSL_set_num_tickets(ssl: *mut sys::SSL, tickets: usize) -> i32;
-    fn SSL_new_session_ticket(ssl: *mut sys::SSL) -> i32;
     fn SSL_clear(ssl: *mut sys::SSL) -> i32;
     fn SSL_up_ref(ssl: *mut sys::SSL) -> i32;
 }
@@ -33,11 +32,7 @@ fn a_first_ticket_long_after_its_handshake_is_told_what_is_left() {
         unsafe { SSL_set_num_tickets(server.as_ptr(), 0) };
         let mut connection = client.connect_to(server).unwrap();
         machine.pass(8);
-        // SAFETY: as above.
-        let is_asked = unsafe { SSL_new_session_ticket(connection.server.ssl().as_ptr()) };
-        assert_eq!(is_asked, 1);
-        connection.server.write_all(b"?").unwrap();
-        connection.client.read_exact(&mut [0]).unwrap();
+        one_more_ticket(&mut connection);
         assert_eq!(hint(&client), 2, "{kind:?}");
         drop(connection);
         let session = client.session();

@@ -1,33 +1,25 @@
 //! Debian's servers, unchanged, with the library preloaded. One that is not installed shows as an
 //! ignored test. The gate runs HAProxy, the full tier nginx, hitch and Apache httpd as well.
-#![allow(unsafe_code, reason = "rust-openssl does not show tickets")]
+
+#[path = "../../../tests/common/der.rs"]
+mod der;
 
 use std::collections::BTreeSet;
-use std::ffi::c_uchar;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use foreign_types_shared::ForeignType;
+use der::ticket_of;
 use libtest_mimic::{Arguments, Trial};
 use openssl::ssl::SslVersion;
-use openssl_sys::SSL_SESSION;
 use rekindle::tickets::TicketSecret;
 use rekindle_key_files::secret_text;
 use rekindle_test_servers::{
     APACHE, Files, HAPROXY, HITCH, NGINX, Product, Running, Signal, Task, TlsClient, Visitor,
     bounded, converse, echo, eventually,
 };
-
-unsafe extern "C" {
-    fn SSL_SESSION_get0_ticket(
-        session: *const SSL_SESSION,
-        ticket: *mut *const c_uchar,
-        len: *mut usize,
-    );
-}
 
 /// The library. Cargo builds none for a test: nothing links it.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -93,13 +85,7 @@ fn visit(client: &TlsClient, server: &Running) -> bool {
 /// The name of the key that sealed the client's ticket.
 fn key_name(client: &TlsClient) -> Vec<u8> {
     let session = client.session().expect("a session");
-    let (mut ticket, mut length) = (std::ptr::null(), 0);
-    // SAFETY: the ticket lives as long as its session.
-    let ticket = unsafe {
-        SSL_SESSION_get0_ticket(session.as_ptr(), &mut ticket, &mut length);
-        std::slice::from_raw_parts(ticket, length)
-    };
-    ticket[..16].to_vec()
+    ticket_of(&session.to_der().expect("DER"))[..16].to_vec()
 }
 
 const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];

@@ -4,6 +4,8 @@
 #![no_main]
 
 mod calls;
+#[path = "../../../tests/common/der.rs"]
+mod der;
 mod input;
 mod model;
 #[path = "../rules.rs"]

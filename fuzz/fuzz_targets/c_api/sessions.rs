@@ -2,6 +2,7 @@
 
 use openssl::ssl::SslSession;
 
+use crate::der::element;
 use crate::input::Session;
 
 /// Lengths of the ticket in each session, which is most of its encoding.
@@ -75,14 +76,4 @@ fn der(ticket: usize, expired: bool, number: usize) -> Vec<u8> {
         element(0xAA, &element(0x04, &vec![number as u8; ticket])),
     ];
     element(0x30, &fields.concat())
-}
-
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let len = content.len();
-    let mut bytes = match len {
-        0..128 => vec![tag, len as u8],
-        _ => vec![tag, 0x82, (len >> 8) as u8, len as u8],
-    };
-    bytes.extend(content);
-    bytes
 }
