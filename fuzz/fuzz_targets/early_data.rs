@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use openssl::ssl::SslContext;
 use rekindle::openssl::Resumption;
 
-use clock::TwoClocks;
+use clock::{TwoClocks, clock};
 use common::Client;
 use flight::{Delivered, Flight, WAYS, pass, visited};
 
@@ -49,7 +49,7 @@ struct Machine {
 
 impl Machine {
     fn new(stateful: bool) -> Self {
-        let clock = flight::clock();
+        let clock = clock();
         let kind = WAYS[usize::from(stateful)];
         let (resumption, server, client) = visited(kind, &clock);
         let flights = vec![(Flight::of(&client).bytes, 0)];

@@ -1,8 +1,9 @@
 //! A clock for tests whose wall clock steps on its own.
 #![allow(dead_code)] // each test uses a part
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rekindle::{Clock, Time};
 
@@ -34,6 +35,12 @@ impl TwoClocks {
         let millis = (seconds * 1_000) as u64; // two's complement: adding wraps
         self.unix.fetch_add(millis, Ordering::SeqCst);
     }
+}
+
+/// Of a machine that came up a day ago, with the right time.
+pub(crate) fn clock() -> Arc<TwoClocks> {
+    let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    Arc::new(TwoClocks::new(Duration::from_secs(86_400), unix))
 }
 
 impl Clock for TwoClocks {

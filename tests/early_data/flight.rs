@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use openssl::ssl::{ErrorCode, Ssl, SslContext, SslSession, SslStream};
 use rekindle::openssl::{
@@ -19,11 +19,6 @@ pub(crate) const SAID: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// The ways in which sessions with early data come back.
 pub(crate) const WAYS: [Mechanism; 2] = [Mechanism::Tls13Ticket, Mechanism::Tls13Stateful];
-
-pub(crate) fn clock() -> Arc<TwoClocks> {
-    let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    Arc::new(TwoClocks::new(Duration::from_secs(86_400), unix))
-}
 
 /// Time passes for tickets. OpenSSL's own clock stands still for a test; it is told of ages by way
 /// of a session's time.

@@ -13,9 +13,9 @@ use openssl::ssl::SslContext;
 use rekindle::openssl::Resumption;
 use rekindle::tickets::{TicketPolicy, TicketRing, TicketSecret};
 
-use crate::clock::TwoClocks;
+use crate::clock::{TwoClocks, clock};
 use crate::common::{Client, Mechanism, server};
-use crate::flight::{Delivered, Flight, WAYS, clock, configured, pass};
+use crate::flight::{Delivered, Flight, WAYS, configured, pass};
 
 const THREADS: u64 = 8;
 

@@ -6,8 +6,9 @@ use std::thread;
 
 use rekindle::openssl::{EarlyData, EarlyDataStatus};
 
+use crate::clock::clock;
 use crate::common::{Client, Pipe, server};
-use crate::flight::{Delivered, Flight, WAYS, clock, configured, counted, pass, visited};
+use crate::flight::{Delivered, Flight, WAYS, configured, counted, pass, visited};
 
 #[test]
 fn a_flight_is_accepted_once() {

@@ -6,10 +6,9 @@ use openssl::ssl::{AlpnError, select_next_proto};
 use rekindle::openssl::{EarlyDataStatus, Resumption};
 use rekindle::tickets::{TicketKeys, TicketRing};
 
+use crate::clock::clock;
 use crate::common::{Client, server, server_builder};
-use crate::flight::{
-    Delivered, Flight, WAYS, accepting, clock, configured, counted, pass, visited,
-};
+use crate::flight::{Delivered, Flight, WAYS, accepting, configured, counted, pass, visited};
 
 fn refused(delivered: &Delivered) {
     assert!(!delivered.accepted());

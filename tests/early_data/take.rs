@@ -7,8 +7,9 @@ use rekindle::SessionId;
 use rekindle::hooks::SessionEvent;
 use rekindle::openssl::Resumption;
 
+use crate::clock::clock;
 use crate::common::{Client, Connection, Mechanism, server};
-use crate::flight::{Delivered, Flight, clock, configured, visited};
+use crate::flight::{Delivered, Flight, configured, visited};
 
 const KIND: Mechanism = Mechanism::Tls13Stateful;
 

@@ -5,8 +5,9 @@ use std::thread;
 
 use rekindle::openssl::{EarlyData, EarlyDataStatus};
 
+use crate::clock::clock;
 use crate::common::server;
-use crate::flight::{Delivered, Flight, WAYS, clock, counted, pass, visited};
+use crate::flight::{Delivered, Flight, WAYS, counted, pass, visited};
 use crate::{State, send_sessions};
 
 #[test]

@@ -4,8 +4,9 @@ use rekindle::StateError;
 use rekindle::openssl::{EarlyData, InheritedState, Resumption};
 use rekindle::tickets::InheritedRing;
 
+use crate::clock::clock;
 use crate::common::{Client, Mechanism, server};
-use crate::flight::{Delivered, Flight, clock, visited};
+use crate::flight::{Delivered, Flight, visited};
 use crate::send_sessions;
 
 /// Each cut and each changed byte.

@@ -9,9 +9,8 @@ use rekindle::tickets::{
 };
 use rekindle::{SessionId, StateError};
 
-use crate::clock::TwoClocks;
+use crate::clock::{TwoClocks, clock};
 use crate::common::{self, Client, Mechanism, server};
-use crate::flight::clock;
 use crate::{State, hand_over, send_sessions};
 
 fn ring_of(ring: &TicketRing) -> InheritedRing {

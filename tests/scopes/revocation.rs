@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use openssl::ssl::{Ssl, SslContext, SslVerifyMode};
 use rekindle::openssl::{Resumption, Scope};
 use rekindle::tickets::{TicketKeys, TicketRing};
 
-use crate::clock::TwoClocks;
+use crate::clock::{TwoClocks, clock};
 use crate::common::{self, Client, Connection, Mechanism, server_builder};
 
 const TICK: Duration = Duration::from_millis(1);
-
-fn clock() -> Arc<TwoClocks> {
-    let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    Arc::new(TwoClocks::new(Duration::from_secs(86_400), unix))
-}
 
 fn resumption(kind: Mechanism, clock: &Arc<TwoClocks>) -> Resumption {
     let ring = TicketRing::builder().clock(clock.clone()).build().unwrap();
