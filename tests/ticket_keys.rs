@@ -10,21 +10,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use records::record;
+use records::{names, record, ring};
 use rekindle::ManualClock;
 use rekindle::tickets::{
     KeyFault, KeyLocation, KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys,
     TicketPolicy, TicketRing, Validity,
 };
-
-fn ring(records: &[[u8; 48]]) -> TicketRing {
-    TicketRing::new(&TicketKeys::parse(records.as_flattened()).unwrap()).unwrap()
-}
-
-/// The names of the keys in force.
-fn names(ring: &TicketRing) -> Vec<u8> {
-    ring.load().iter().map(|key| key.key().name()[0]).collect()
-}
 
 #[test]
 fn the_first_record_seals_and_all_open() {

@@ -1,14 +1,18 @@
 //! The ring of ticket keys: updated while handshakes seal and open tickets.
 //!
 //! The real ring and the real keys on a stand-in for arc-swap, whose guarantees it has and whose
-//! insides it has not: `src/tickets/swap.rs` tells what that leaves out.
+//! insides it has not: `src/sync/arc_swap.rs` tells what that leaves out.
 #![cfg(loom)]
+
+#[path = "../../tests/common/records.rs"]
+mod records;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loom::thread;
+use records::record;
 use rekindle::tickets::{
     Fingerprint, KeyLookup, KeyPosition, KeyRing, TicketKeys, TicketPolicy, TicketRing,
 };
@@ -21,16 +25,7 @@ fn ring_of(keys: &[u8]) -> TicketRing {
 }
 
 fn keys_of(keys: &[u8]) -> TicketKeys {
-    let record = |n: &u8| -> [u8; 48] {
-        let mut mixed = u64::from(*n) + 1;
-        std::array::from_fn(|i| {
-            mixed = mixed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            if i < 16 { *n } else { (mixed >> 56) as u8 }
-        })
-    };
-    let records: Vec<u8> = keys.iter().flat_map(record).collect();
+    let records: Vec<u8> = keys.iter().flat_map(|key| record(*key)).collect();
     TicketKeys::parse(&records).expect("keys")
 }
 
@@ -40,7 +35,7 @@ struct Ticket {
     mac: Fingerprint,
 }
 
-/// As the adapter seals (`src/openssl/tickets.rs`): everything from one load.
+/// As the adapter seals (`src/openssl/sealer.rs`): everything from one load.
 fn seal(ring: &TicketRing) -> Ticket {
     let (keys, now) = ring.load_to_seal();
     let key = keys.sealing(now).expect("one seals").key();

@@ -1,6 +1,18 @@
 //! Ticket keys for tests, told apart by a number.
 #![allow(dead_code)] // each test uses a part
 
+use rekindle::tickets::{TicketKeys, TicketRing};
+
+/// A ring of these keys.
+pub(crate) fn ring(records: &[[u8; 48]]) -> TicketRing {
+    TicketRing::new(&TicketKeys::parse(records.as_flattened()).unwrap()).unwrap()
+}
+
+/// The names of the keys in force.
+pub(crate) fn names(ring: &TicketRing) -> Vec<u8> {
+    ring.load().iter().map(|key| key.key().name()[0]).collect()
+}
+
 /// `name[16] | hmac_secret[16] | aes_key[16]`: a name of one byte, secrets that look random.
 pub(crate) fn record(number: u8) -> [u8; 48] {
     record_of(number)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use records::record;
+use records::{names, record, ring};
 use rekindle::tickets::{
     KeyLookup, KeyPosition, KeyRole, TicketKeyError, TicketKeys, TicketRing, TicketSecret,
 };
@@ -17,15 +17,6 @@ use rekindle_key_files::{
     Reload, TicketFileFault as Fault, TicketKeyFile, TicketKeyFormat, secret_text,
 };
 use tempfile::TempDir;
-
-fn ring(records: &[[u8; 48]]) -> TicketRing {
-    TicketRing::new(&TicketKeys::parse(records.as_flattened()).unwrap()).unwrap()
-}
-
-/// The names of the keys in force.
-fn names(ring: &TicketRing) -> Vec<u8> {
-    ring.load().iter().map(|key| key.key().name()[0]).collect()
-}
 
 /// A folder with a file of key 1.
 fn first_file() -> (TempDir, PathBuf) {
