@@ -1,18 +1,14 @@
 //! The collector as an embedder has it: in a registry of its own, beside a server that resumes.
 
+mod common;
+
 use std::time::Duration;
 
-use prometheus_client::encoding::text;
+use common::{are_documented, scrape};
 use prometheus_client::registry::Registry;
 use rekindle::SessionId;
 use rekindle::openssl::Resumption;
 use rekindle_prometheus::ResumptionCollector;
-
-fn scrape(registry: &Registry) -> String {
-    let mut text = String::new();
-    text::encode(&mut text, registry).expect("text takes all");
-    text
-}
 
 /// The value of a series, written as in the text.
 #[track_caller]
@@ -73,17 +69,5 @@ fn every_family_is_in_the_table_of_the_documentation() {
     let resumption = Resumption::builder().build().expect("a resumption");
     let mut registry = Registry::default();
     registry.register_collector(Box::new(ResumptionCollector::new(resumption)));
-    let text = scrape(&registry);
-    assert!(text.ends_with("# EOF\n"));
-    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let names = families.map(|line| match line.split_once(' ') {
-        Some((name, "counter")) => format!("`{name}_total`"),
-        Some((name, _)) => format!("`{name}`"),
-        None => panic!("a family without a type: {line}"),
-    });
-    let names: Vec<_> = names.collect();
-    assert_eq!(names.len(), 27);
-    for name in names {
-        assert!(include_str!("../src/lib.rs").contains(&name), "{name}");
-    }
+    are_documented(&registry, "", 27);
 }

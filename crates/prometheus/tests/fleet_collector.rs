@@ -1,21 +1,17 @@
 //! The collector of a fleet, as an embedder has it.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::text;
+use common::{are_documented, scrape};
 use prometheus_client::registry::Registry;
 use rekindle::openssl::Resumption;
 use rekindle::tickets::TicketSecret;
 use rekindle_fleet::{Fleet, MemoryStore};
 use rekindle_prometheus::FleetCollector;
 use rekindle_test_servers::eventually;
-
-fn scrape(registry: &Registry) -> String {
-    let mut text = String::new();
-    text::encode(&mut text, registry).expect("text takes all");
-    text
-}
 
 fn fleet() -> (Resumption, Arc<Fleet>, Registry) {
     let resumption = Resumption::builder().build().expect("a resumption");
@@ -59,19 +55,5 @@ fn each_scrape_says_what_the_fleet_has_counted() {
 #[test]
 fn every_family_is_in_the_table_of_the_documentation() {
     let (_resumption, _fleet, registry) = fleet();
-    let text = scrape(&registry);
-    let families = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE edge_"));
-    let names: Vec<_> = families
-        .map(|line| match line.split_once(' ') {
-            Some((name, "counter")) => format!("`{name}_total`"),
-            Some((name, _)) => format!("`{name}`"),
-            None => panic!("a family without a type: {line}"),
-        })
-        .collect();
-    assert_eq!(names.len(), 10);
-    for name in names {
-        assert!(include_str!("../src/lib.rs").contains(&name), "{name}");
-    }
+    are_documented(&registry, "edge_", 10);
 }

@@ -1,6 +1,8 @@
 //! The collector of a server on rustls, in a registry of the embedder's.
 
-use prometheus_client::encoding::text;
+mod common;
+
+use common::scrape;
 use prometheus_client::registry::Registry;
 use rekindle::rustls::{Resumption, Scope};
 use rekindle_prometheus::RustlsCollector;
@@ -21,8 +23,7 @@ fn each_scrape_says_what_rustls_has_asked() {
     let ticket = ticketer.encrypt(b"value").unwrap();
     assert!(ticketer.decrypt(&ticket).is_some());
 
-    let mut scrape = String::new();
-    text::encode(&mut scrape, &registry).unwrap();
+    let scrape = scrape(&registry);
     for line in [
         "edge_cache_capacity 1000",
         r#"edge_store_calls_total{result="stored"} 1"#,
