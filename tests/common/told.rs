@@ -1,6 +1,7 @@
 //! Sessions, as another machine is told of them.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
+use std::panic;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,4 +54,14 @@ impl Told {
     pub fn take(&self) -> Vec<Stored> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+}
+
+/// From now on watchers panic without their messages. Other tests may panic: theirs are told.
+pub fn quiet_watchers() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if info.payload().downcast_ref() != Some(&"a watcher") {
+            before(info);
+        }
+    }));
 }

@@ -1,7 +1,6 @@
 //! What watchers are told, in which order, and what they cannot break.
 
 use std::collections::HashSet;
-use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -14,6 +13,7 @@ use rekindle::{Cache, SessionId, Time};
 use crate::common::{self, Client, Mechanism};
 use crate::flight::Flight;
 use crate::machine::{HOUR, Machine, scope};
+use crate::told::quiet_watchers;
 
 /// A change as a watcher was told of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,18 +42,6 @@ fn told(resumption: &Resumption) -> Receiver<Told> {
 
 fn all(told: &Receiver<Told>) -> Vec<Told> {
     told.try_iter().collect()
-}
-
-/// Runs what has watchers panic, without their messages.
-fn quietly<R>(run: impl FnOnce() -> R) -> R {
-    // Other tests may panic meanwhile: theirs are told.
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if info.payload().downcast_ref() != Some(&"a watcher") {
-            before(info);
-        }
-    }));
-    run()
 }
 
 #[test]
@@ -253,28 +241,27 @@ fn several_watchers_are_told_in_the_order_in_which_they_came() {
 
 #[test]
 fn a_watcher_that_panics_keeps_nothing_from_the_others() {
-    quietly(|| {
-        for kind in Mechanism::STATEFUL {
-            let machine = Machine::configured(kind, |builder| builder.single_use(true));
-            let before = told(&machine.resumption);
-            machine.resumption.watch(|_| panic!("a watcher"));
-            let behind = told(&machine.resumption);
-            let client = Client::new(kind);
-            client.connect(&machine.server());
-            let mut again = client.reconnect(&machine.server());
-            assert!(again.resumed(), "{kind:?}");
-            again.rude = true;
-            drop(again);
-            machine.resumption.revoke(&scope());
-            machine.resumption.revoke_all();
-            let got = all(&behind);
-            assert_eq!(all(&before), got, "{kind:?}");
-            let count = |is: fn(&Told) -> bool| got.iter().filter(|told| is(told)).count();
-            assert!(count(|told| matches!(told, Told::Stored(..))) > 0);
-            assert!(count(|told| matches!(told, Told::Removed(..))) > 0);
-            assert_eq!(count(|told| matches!(told, Told::Revoked(..))), 2);
-        }
-    });
+    quiet_watchers();
+    for kind in Mechanism::STATEFUL {
+        let machine = Machine::configured(kind, |builder| builder.single_use(true));
+        let before = told(&machine.resumption);
+        machine.resumption.watch(|_| panic!("a watcher"));
+        let behind = told(&machine.resumption);
+        let client = Client::new(kind);
+        client.connect(&machine.server());
+        let mut again = client.reconnect(&machine.server());
+        assert!(again.resumed(), "{kind:?}");
+        again.rude = true;
+        drop(again);
+        machine.resumption.revoke(&scope());
+        machine.resumption.revoke_all();
+        let got = all(&behind);
+        assert_eq!(all(&before), got, "{kind:?}");
+        let count = |is: fn(&Told) -> bool| got.iter().filter(|told| is(told)).count();
+        assert!(count(|told| matches!(told, Told::Stored(..))) > 0);
+        assert!(count(|told| matches!(told, Told::Removed(..))) > 0);
+        assert_eq!(count(|told| matches!(told, Told::Revoked(..))), 2);
+    }
 }
 
 /// It adds others, which have their turn at the next change.

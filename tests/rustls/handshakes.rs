@@ -13,7 +13,7 @@ use rekindle::{Cache, Clock, ManualClock};
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
-use crate::peers::{Identity, VERSIONS, talk};
+use crate::peers::{Identity, VERSIONS, feed, talk};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -218,11 +218,7 @@ fn of_two_equal_early_flights_one_is_accepted() {
             let send = || {
                 let mut server = ServerConnection::new(Arc::clone(&server)).unwrap();
                 barrier.wait();
-                let mut unread = &flight[..];
-                while !unread.is_empty() {
-                    server.read_tls(&mut unread).unwrap();
-                    server.process_new_packets().unwrap();
-                }
+                feed(&mut server, &flight);
                 let mut bytes = [0; 3];
                 let early = server.early_data();
                 let read =

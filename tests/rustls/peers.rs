@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{NoServerSessionStorage, ProducesTickets, StoresServerSessions};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, RootCertStore, ServerConfig,
+    ServerConnection, SideData, SupportedProtocolVersion,
 };
 
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
@@ -113,28 +113,22 @@ pub(crate) fn talk(client: &mut ClientConnection, server: &mut ServerConnection)
 
 /// What each has written goes to the other.
 pub(crate) fn move_bytes(client: &mut ClientConnection, server: &mut ServerConnection) {
-    let mut bytes = Vec::new();
-    while client.wants_write() {
-        client.write_tls(&mut bytes).unwrap();
-    }
-    read_all(&bytes, |unread| {
-        let read = server.read_tls(unread).unwrap();
-        server.process_new_packets().unwrap();
-        read
-    });
-    bytes.clear();
-    while server.wants_write() {
-        server.write_tls(&mut bytes).unwrap();
-    }
-    read_all(&bytes, |unread| {
-        let read = client.read_tls(unread).unwrap();
-        client.process_new_packets().unwrap();
-        read
-    });
+    pass_on(client, server);
+    pass_on(server, client);
 }
 
-fn read_all(mut bytes: &[u8], mut read: impl FnMut(&mut &[u8]) -> usize) {
+fn pass_on<A: SideData, B: SideData>(from: &mut ConnectionCommon<A>, to: &mut ConnectionCommon<B>) {
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).unwrap();
+    }
+    feed(to, &bytes);
+}
+
+/// Gives a connection all of these bytes.
+pub(crate) fn feed<S: SideData>(to: &mut ConnectionCommon<S>, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        assert_ne!(read(&mut bytes), 0);
+        assert_ne!(to.read_tls(&mut bytes).unwrap(), 0);
+        to.process_new_packets().unwrap();
     }
 }
