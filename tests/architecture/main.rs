@@ -46,11 +46,9 @@ fn library() -> BTreeMap<String, String> {
 /// The crates of the workspace: the folder of their sources, their root file, and those sources.
 fn crates() -> Vec<(PathBuf, &'static str, BTreeMap<String, String>)> {
     let mut folders = vec![repository().to_owned()];
-    // A published package holds the library alone.
-    if let Ok(entries) = fs::read_dir(repository().join("crates")) {
-        folders.extend(entries.map(|entry| entry.unwrap().path()));
-        folders.push(repository().join("benches"));
-    }
+    let entries = fs::read_dir(repository().join("crates")).unwrap();
+    folders.extend(entries.map(|entry| entry.unwrap().path()));
+    folders.push(repository().join("benches"));
     let mut crates = Vec::new();
     for folder in folders {
         let src = folder.join("src");

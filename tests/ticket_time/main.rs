@@ -4,6 +4,7 @@
 //! - [`steps`]: single steps of the wall clock, and ages; each was wrong once.
 //! - [`fleet`]: machines that share a secret, and whose clocks differ.
 //! - [`on_demand`]: rotations that an operator asks for.
+//! - [`operator`]: the file of keys or of a secret that those months are about.
 //! - [`ratchet`]: the keys that a secret gives, and those that it no longer gives.
 
 #[path = "../common/clock.rs"]

@@ -52,14 +52,20 @@ fn start(upstream: SocketAddr, words: &str) -> Terminator {
     Terminator::proxy(upstream, &files, &words)
 }
 
+/// The upstream's answer arrives.
+#[track_caller]
+fn answered(stream: &mut impl Read) {
+    let mut answer = [0; ANSWER.len()];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(answer, ANSWER);
+}
+
 /// A session of a full handshake with a request and its answer.
 pub(crate) fn session(terminator: &Terminator) -> SslSession {
     let client = TlsClient::new(SslVersion::TLS1_3);
     let mut stream = client.connect(terminator.address);
     stream.write_all(REQUEST).expect("it is sent");
-    stream
-        .read_exact(&mut [0; ANSWER.len()])
-        .expect("an answer");
+    answered(&mut stream);
     let _ = stream.shutdown();
     let session = client.session().expect("a ticket");
     assert_eq!(session.max_early_data(), LIMIT);
@@ -178,9 +184,7 @@ fn an_answer_comes_before_the_client_has_finished_its_handshake() {
         told(&visit, true, true);
         assert_eq!(visit.request.as_bytes(), REQUEST);
         let sent = client.get_ref().sent.len();
-        let mut answer = [0; ANSWER.len()];
-        client.read_exact(&mut answer).expect("an answer");
-        assert_eq!(answer, ANSWER);
+        answered(&mut client);
         assert_eq!(client.get_ref().sent.len(), sent, "no Finished yet");
         let source = client.get_ref().tcp.local_addr().expect("an address");
         assert_eq!(visit.told.source, source);
@@ -205,9 +209,7 @@ fn the_same_flight_is_taken_once() {
         let sent = client.get_ref().sent.clone();
         // Before and after the client has finished its handshake.
         replay(&terminator, &sent, 1);
-        client
-            .read_exact(&mut [0; ANSWER.len()])
-            .expect("an answer");
+        answered(&mut client);
         client.do_handshake().expect("the handshake succeeds");
         replay(&terminator, &sent, 2);
         assert!(visits.try_recv().is_err(), "the upstream saw a replay");
@@ -238,15 +240,11 @@ fn a_client_that_never_finishes_its_handshake_is_ended_in_time() {
     let visit = next(&visits);
     told(&visit, true, true);
     terminator.wait_for_metric("rekindle_connections_timed_out_total", 1);
-    let ended = visit
-        .ended
-        .recv_timeout(DEADLINE)
-        .expect("the upstream hears of it");
+    let ended = visit.ended.recv_timeout(DEADLINE);
+    let ended = ended.expect("the upstream hears of it");
     ended.expect_err("no good end of what is not complete");
     // The client got the answer that there was, and no end of it.
-    client
-        .read_exact(&mut [0; ANSWER.len()])
-        .expect("an answer");
+    answered(&mut client);
     assert_eq!(client.get_mut().tcp.read(&mut [0]).expect("no reset"), 0);
     drop(client);
     terminator.wait_for_metric("rekindle_connections_active", 0);
@@ -261,10 +259,8 @@ fn a_client_that_goes_before_it_has_finished_reaches_the_upstream_as_broken() {
     let client = flight(&terminator, &session, REQUEST);
     let visit = next(&visits);
     drop(client);
-    let ended = visit
-        .ended
-        .recv_timeout(DEADLINE)
-        .expect("the upstream hears of it");
+    let ended = visit.ended.recv_timeout(DEADLINE);
+    let ended = ended.expect("the upstream hears of it");
     ended.expect_err("no good end of what is not complete");
     terminator.wait_for_metric(r#"rekindle_connections_broken_total{side="client"}"#, 1);
     terminator.wait_for_metric("rekindle_connections_active", 0);
@@ -311,9 +307,7 @@ fn without_the_flag_no_early_data_are_offered() {
     let client = TlsClient::new(SslVersion::TLS1_3);
     let mut stream = client.connect(terminator.address);
     stream.write_all(REQUEST).expect("it is sent");
-    stream
-        .read_exact(&mut [0; ANSWER.len()])
-        .expect("an answer");
+    answered(&mut stream);
     let session = client.session().expect("a ticket");
     assert_eq!(session.max_early_data(), 0);
 }
