@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{Client, Mechanism, server};
 use records::record;
-use rekindle::openssl::Resumption;
+use rekindle::openssl::{Resumption, SessionCache};
 use rekindle::{Cache, ManualClock, SessionId};
 
 const ROUNDS: usize = 300;
@@ -35,6 +35,38 @@ fn visit(kind: Mechanism, resumption: &Resumption) -> usize {
     }
     let visits = (0..ROUNDS).map(|n| clients[n % clients.len()].reconnect(&server));
     visits.filter(|connection| connection.resumed()).count()
+}
+
+/// Evicts, removes and expires sessions, and rotates ticket keys.
+fn spoil(cache: &SessionCache, clock: &ManualClock, stateless: &Resumption, done: &AtomicBool) {
+    let mut n = 0u32;
+    loop {
+        // At the end time passes until the sessions that are left have expired.
+        let ends = done.load(Ordering::Relaxed);
+        if ends && (cache.is_empty() || cache.stats().evicted.expired > 0) {
+            break;
+        }
+        n += 1;
+        // By tickets, not by time: on a slow machine some have to be renewed, too.
+        let age = (stateless.ticket_stats().sealed / 8 % 50) as u8;
+        let keys = [record(age + 1), record(age)].concat();
+        let keys = &keys[..if age == 0 { 48 } else { 96 }];
+        stateless.ticket_ring().update(keys).unwrap();
+        let guard = cache.pin();
+        let victim = guard.iter().nth(n as usize % SESSIONS);
+        let victim: Option<SessionId> = victim.map(|entry| *entry.id());
+        drop(guard);
+        match victim.filter(|_| !ends) {
+            Some(id) if n.is_multiple_of(2) => drop(cache.remove(&id)),
+            Some(id) => drop(cache.take(&id)),
+            None => {}
+        }
+        if n.is_multiple_of(16) {
+            clock.advance(Duration::from_secs(100));
+        }
+        cache.maintain();
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -66,37 +98,7 @@ fn handshakes_go_on_whatever_happens_to_sessions_and_keys() {
                 }
             })
         });
-        // Evicts, removes and expires sessions, and rotates ticket keys.
-        let spoiler = scope.spawn(|| {
-            let mut n = 0u32;
-            loop {
-                // At the end time passes until the sessions that are left have expired.
-                let ends = done.load(Ordering::Relaxed);
-                if ends && (cache.is_empty() || cache.stats().evicted.expired > 0) {
-                    break;
-                }
-                n += 1;
-                // By tickets, not by time: on a slow machine some have to be renewed, too.
-                let age = (stateless.ticket_stats().sealed / 8 % 50) as u8;
-                let keys = [record(age + 1), record(age)].concat();
-                let keys = &keys[..if age == 0 { 48 } else { 96 }];
-                stateless.ticket_ring().update(keys).unwrap();
-                let guard = cache.pin();
-                let victim = guard.iter().nth(n as usize % SESSIONS);
-                let victim: Option<SessionId> = victim.map(|entry| *entry.id());
-                drop(guard);
-                match victim.filter(|_| !ends) {
-                    Some(id) if n.is_multiple_of(2) => drop(cache.remove(&id)),
-                    Some(id) => drop(cache.take(&id)),
-                    None => {}
-                }
-                if n.is_multiple_of(16) {
-                    clock.advance(Duration::from_secs(100));
-                }
-                cache.maintain();
-                thread::yield_now();
-            }
-        });
+        let spoiler = scope.spawn(|| spoil(&cache, &clock, &stateless, &done));
         let failed = visitors.map(|visitor| visitor.join().err());
         done.store(true, Ordering::Relaxed);
         assert!(failed.iter().all(Option::is_none), "a handshake failed");

@@ -56,11 +56,21 @@ pub(crate) const QUICK: [&str; 10] = [
     "clear",
 ];
 
+const INSERT: Act = Act::Call(Op::Insert(0, 1));
+const ABSENT: Act = Act::Call(Op::InsertIfAbsent(0, 1));
+const REMOVE: Act = Act::Call(Op::Remove(0));
+const TAKE: Act = Act::Call(Op::Take(0));
+const GET: Act = Act::Call(Op::Get(0));
+const GET_BUFFER: Act = Act::Call(Op::GetBuffer(0));
+const CONTAINS: Act = Act::Call(Op::Contains(0));
+
 pub(crate) fn all() -> Vec<Scenario> {
-    let one = 0;
-    let insert = Op::Insert(one, 1);
-    let absent = Op::InsertIfAbsent(one, 1);
-    let scenario = |name, set_up, act| Scenario {
+    let parts = [without_company(), with_evictions(), beside_others()];
+    parts.into_iter().flatten().collect()
+}
+
+fn scenario(name: &'static str, set_up: fn() -> Subject, act: Act) -> Scenario {
+    Scenario {
         name,
         set_up,
         act,
@@ -68,38 +78,43 @@ pub(crate) fn all() -> Vec<Scenario> {
         at_the_bound: false,
         company: company::nobody_else,
         overtaken_by: &[],
-    };
-    let evicting = |name, set_up, act| Scenario {
+    }
+}
+
+fn evicting(name: &'static str, set_up: fn() -> Subject, act: Act) -> Scenario {
+    Scenario {
         evicts: true,
         ..scenario(name, set_up, act)
-    };
-    let beside = |company, name, act| Scenario {
+    }
+}
+
+fn beside(company: fn(&Arc<Subject>) -> Company, name: &'static str, act: Act) -> Scenario {
+    Scenario {
         company,
         ..scenario(name, empty, act)
-    };
+    }
+}
+
+fn without_company() -> Vec<Scenario> {
     let overtaken = |name, act| Scenario {
         overtaken_by: &[Op::Remove(1), Op::Insert(0, 50)],
         ..scenario(name, with_another, act)
     };
-    let get = Op::Get(one);
-    let get_buffer = Op::GetBuffer(one);
-    let contains = Op::Contains(one);
-    let (remove, take) = (Op::Remove(one), Op::Take(one));
     vec![
-        scenario("insert", empty, Act::Call(insert)),
-        scenario("replace", with_neighbours, Act::Call(insert)),
-        scenario("insert_over_expired", with_expired, Act::Call(insert)),
-        scenario("insert_if_absent", empty, Act::Call(absent)),
-        scenario("insert_if_absent_lost", with_neighbours, Act::Call(absent)),
-        scenario("remove", with_neighbours, Act::Call(remove)),
-        scenario("remove_expired", with_expired, Act::Call(remove)),
-        scenario("take", with_neighbours, Act::Call(take)),
-        scenario("take_the_last", alone, Act::Call(take)),
-        scenario("get", with_neighbours, Act::Call(get)),
-        scenario("get_buffer", with_neighbours, Act::Call(get_buffer)),
-        scenario("contains", with_neighbours, Act::Call(contains)),
-        scenario("first_get", with_neighbours, Act::FirstCall(get)),
-        scenario("first_insert", empty, Act::FirstCall(insert)),
+        scenario("insert", empty, INSERT),
+        scenario("replace", with_neighbours, INSERT),
+        scenario("insert_over_expired", with_expired, INSERT),
+        scenario("insert_if_absent", empty, ABSENT),
+        scenario("insert_if_absent_lost", with_neighbours, ABSENT),
+        scenario("remove", with_neighbours, REMOVE),
+        scenario("remove_expired", with_expired, REMOVE),
+        scenario("take", with_neighbours, TAKE),
+        scenario("take_the_last", alone, TAKE),
+        scenario("get", with_neighbours, GET),
+        scenario("get_buffer", with_neighbours, GET_BUFFER),
+        scenario("contains", with_neighbours, CONTAINS),
+        scenario("first_get", with_neighbours, Act::FirstCall(Op::Get(0))),
+        scenario("first_insert", empty, Act::FirstCall(Op::Insert(0, 1))),
         scenario("pin_anew", with_neighbours, Act::Other(pin_anew)),
         scenario("recycle", with_neighbours, Act::Other(replace_many)),
         scenario(
@@ -107,72 +122,62 @@ pub(crate) fn all() -> Vec<Scenario> {
             with_spare_entries,
             Act::Other(replace_many_pinned),
         ),
-        evicting("recycle_and_evict", full, Act::Other(replace_many)),
         scenario("reclaim", with_garbage, Act::Other(maintain)),
         Scenario {
             at_the_bound: true,
-            ..scenario("insert_at_the_bound", at_the_bound, Act::Call(insert))
+            ..scenario("insert_at_the_bound", at_the_bound, INSERT)
         },
-        evicting("evict_unused", full, Act::Call(insert)),
-        evicting("evict_recent", full_and_in_use, Act::Call(insert)),
-        evicting("evict_expired", full_of_expired, Act::Call(insert)),
-        evicting("evict_for_bytes", full_of_bytes, Act::Call(insert)),
-        evicting(
-            "evict_from_a_full_line",
-            with_a_full_line,
-            Act::Call(insert),
-        ),
-        evicting("learn", full_and_in_use, Act::Other(insert_many)),
-        evicting("clear", with_neighbours, Act::Other(clear)),
         scenario("sweep", with_expired, Act::Other(maintain)),
         scenario("iterate", with_neighbours, Act::Other(iterate)),
-        overtaken("insert_found_dead", Act::Call(insert)),
-        overtaken("insert_if_absent_found_dead", Act::Call(absent)),
-        beside(undecided, "insert_beside_undecided", Act::Call(insert)),
-        beside(looking, "insert_beside_looking", Act::Call(insert)),
-        beside(deciding, "insert_beside_deciding", Act::Call(insert)),
-        beside(
-            two_undecided,
-            "insert_beside_two_undecided",
-            Act::Call(insert),
-        ),
+        overtaken("insert_found_dead", INSERT),
+        overtaken("insert_if_absent_found_dead", ABSENT),
+    ]
+}
+
+fn with_evictions() -> Vec<Scenario> {
+    vec![
+        evicting("recycle_and_evict", full, Act::Other(replace_many)),
+        evicting("evict_unused", full, INSERT),
+        evicting("evict_recent", full_and_in_use, INSERT),
+        evicting("evict_expired", full_of_expired, INSERT),
+        evicting("evict_for_bytes", full_of_bytes, INSERT),
+        evicting("evict_from_a_full_line", with_a_full_line, INSERT),
+        evicting("learn", full_and_in_use, Act::Other(insert_many)),
+        evicting("clear", with_neighbours, Act::Other(clear)),
+        Scenario {
+            company: company::undecided_in_a_full_cache,
+            ..evicting("evict_beside_undecided", full, Act::Call(Op::Insert(1, 1)))
+        },
+    ]
+}
+
+fn beside_others() -> Vec<Scenario> {
+    vec![
+        beside(undecided, "insert_beside_undecided", INSERT),
+        beside(looking, "insert_beside_looking", INSERT),
+        beside(deciding, "insert_beside_deciding", INSERT),
+        beside(two_undecided, "insert_beside_two_undecided", INSERT),
         beside(
             two_undecided_beside_a_live_one,
             "replace_beside_two_undecided",
-            Act::Call(insert),
+            INSERT,
         ),
-        beside(
-            owner_of_a_dead_entry,
-            "insert_beside_dead",
-            Act::Call(insert),
-        ),
-        beside(
-            line_of_dead,
-            "insert_into_a_line_of_dead",
-            Act::Call(insert),
-        ),
+        beside(owner_of_a_dead_entry, "insert_beside_dead", INSERT),
+        beside(line_of_dead, "insert_into_a_line_of_dead", INSERT),
         beside(
             line_of_dead_of_this_id,
             "insert_into_a_line_of_dead_of_this_id",
-            Act::Call(insert),
+            INSERT,
         ),
         Scenario {
             evicts: true,
-            ..beside(
-                line_of_undecided,
-                "insert_into_a_line_of_undecided",
-                Act::Call(insert),
-            )
+            ..beside(line_of_undecided, "insert_into_a_line_of_undecided", INSERT)
         },
-        beside(
-            undecided,
-            "insert_if_absent_beside_undecided",
-            Act::Call(absent),
-        ),
-        beside(undecided, "get_beside_undecided", Act::Call(get)),
-        beside(undecided, "remove_beside_undecided", Act::Call(remove)),
-        beside(deciding, "take_beside_deciding", Act::Call(take)),
-        beside(owner_of_a_dead_entry, "take_beside_dead", Act::Call(take)),
+        beside(undecided, "insert_if_absent_beside_undecided", ABSENT),
+        beside(undecided, "get_beside_undecided", GET),
+        beside(undecided, "remove_beside_undecided", REMOVE),
+        beside(deciding, "take_beside_deciding", TAKE),
+        beside(owner_of_a_dead_entry, "take_beside_dead", TAKE),
         beside(looking, "sweep_beside_looking", Act::Other(maintain)),
         beside(undecided, "iterate_beside_undecided", Act::Other(iterate)),
         Scenario {
@@ -182,10 +187,6 @@ pub(crate) fn all() -> Vec<Scenario> {
                 "clear_beside_two_undecided",
                 Act::Other(clear),
             )
-        },
-        Scenario {
-            company: company::undecided_in_a_full_cache,
-            ..evicting("evict_beside_undecided", full, Act::Call(Op::Insert(1, 1)))
         },
     ]
 }
