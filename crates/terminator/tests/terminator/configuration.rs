@@ -48,12 +48,12 @@ fn check_says_ok_of_a_site_that_would_start() {
     let (files, path) = site("ticket-keys = 'tickets.key'\nclient-ca = 'cert.pem'\n");
     files.replace("tickets.key", &ticket_key());
     for words in ["", " --threads 1"] {
-        run(&format!("check --config {path}{words}")).is_ok();
+        run(&format!("check --config {path}{words}")).says_ok();
     }
-    run("check --demo").is_ok();
+    run("check --demo").says_ok();
     let readable = Permissions::from_mode(0o644);
     fs::set_permissions(files.path("tickets.key"), readable).expect("it is ours");
-    let ran = run(&format!("check --config {path}")).is_ok();
+    let ran = run(&format!("check --config {path}")).says_ok();
     assert!(ran.err().contains("readable-by-others: "), "{ran:?}");
 }
 
@@ -107,7 +107,7 @@ fn check_reads_every_revocation_list() {
     let mut lists = authority.revocation_list(&[]);
     files.replace("crl.pem", &lists);
     let words = format!("check --config {path}");
-    run(&words).is_ok();
+    run(&words).says_ok();
     lists.extend(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     files.replace("crl.pem", &lists);
     refused(&words, &[&format!("{path}:7: crl: ")]);

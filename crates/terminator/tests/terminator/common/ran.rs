@@ -65,7 +65,7 @@ impl Ran {
 
     /// As `check` tells that a terminator would start.
     #[track_caller]
-    pub(crate) fn is_ok(self) -> Self {
+    pub(crate) fn says_ok(self) -> Self {
         let ran = self.expect(0);
         assert_eq!(ran.out(), "ok\n", "{}", ran.err());
         ran

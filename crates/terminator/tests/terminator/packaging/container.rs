@@ -97,5 +97,5 @@ fn its_command_line_is_one_that_the_terminator_takes() {
     assert!(command.contains(&"/etc/rekindle/terminator.toml".to_owned()));
     let here = |word: String| word.replace("/etc/rekindle/terminator.toml", &configuration);
     let check = ["check".to_owned()].into_iter();
-    run_with(check.chain(command.into_iter().map(here))).is_ok();
+    run_with(check.chain(command.into_iter().map(here))).says_ok();
 }

@@ -66,7 +66,7 @@ fn check(configuration: &str) {
     files.replace("ticket.secret", ticket_secret(3600).as_bytes());
     files.replace("terminator.toml", configuration.as_bytes());
     let configuration = files.text("terminator.toml");
-    run(&format!("check --config {configuration}")).is_ok();
+    run(&format!("check --config {configuration}")).says_ok();
 }
 
 #[test]
