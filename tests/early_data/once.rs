@@ -103,12 +103,13 @@ fn of_eight_threads_that_deliver_one_flight_one_has_it_accepted() {
             let flight = Flight::of(&client).bytes;
             let accepted = AtomicUsize::new(0);
             thread::scope(|threads| {
-                for _ in 0..8 {
-                    threads.spawn(|| {
-                        let came = Delivered::to(&server, &flight).unwrap();
-                        accepted.fetch_add(came.accepted().into(), Ordering::Relaxed);
-                    });
-                }
+                let deliver = || {
+                    let came = Delivered::to(&server, &flight).unwrap();
+                    accepted.fetch_add(came.accepted().into(), Ordering::Relaxed);
+                };
+                // Joined one by one: see `tests/strikes.rs`.
+                let running = [(); 8].map(|()| threads.spawn(deliver));
+                running.map(|thread| thread.join().unwrap());
             });
             assert_eq!(accepted.into_inner(), 1, "{kind:?}");
             assert_eq!(resumption.early_data_stats().accepted, round, "{kind:?}");
