@@ -421,7 +421,7 @@ fn valid(service: &mut Option<Service>, id: Id) -> Result<((usize, u8), &mut Ser
 }
 
 /// Bytes before the encoding of an entry whose value is a session, and of the smallest entry.
-const HEADER: usize = 64;
+const HEADER: usize = 72;
 const SMALLEST: usize = 80;
 
 /// Bytes that a session without a client certificate counts for: its entry, as in the target
