@@ -109,7 +109,9 @@ fn of_eight_threads_that_deliver_one_flight_one_has_it_accepted() {
                 };
                 // Joined one by one: see `tests/strikes.rs`.
                 let running = [(); 8].map(|()| threads.spawn(deliver));
-                running.map(|thread| thread.join().unwrap());
+                for thread in running {
+                    thread.join().unwrap();
+                }
             });
             assert_eq!(accepted.into_inner(), 1, "{kind:?}");
             assert_eq!(resumption.early_data_stats().accepted, round, "{kind:?}");

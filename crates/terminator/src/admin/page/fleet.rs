@@ -30,10 +30,25 @@ fn shown(status: &FleetStatus, now: Duration) -> Markup {
             (metric("fleet_tombstones", &[], stats.tombstones)) "."
         }
         (table("Shared with other machines", &["what", "told", "received"], shared(stats)))
-        (counts("Sessions that were not shared", "fleet_dropped_total", ["reason", "sessions"], &stats.dropped()))
-        (counts("Refused, of what came", "fleet_refused_total", ["reason", "values"], &stats.refused()))
+        (counts(
+            "Sessions that were not shared",
+            "fleet_dropped_total",
+            ["reason", "sessions"],
+            &stats.dropped(),
+        ))
+        (counts(
+            "Refused, of what came",
+            "fleet_refused_total",
+            ["reason", "values"],
+            &stats.refused(),
+        ))
         @if status.fetches {
-            (counts("Lookups for clients", "fleet_fetches_total", ["result", "lookups"], &stats.fetches()))
+            (counts(
+                "Lookups for clients",
+                "fleet_fetches_total",
+                ["result", "lookups"],
+                &stats.fetches(),
+            ))
         }
     }
 }
