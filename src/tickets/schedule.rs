@@ -61,6 +61,18 @@ pub enum KeyPosition {
     Previous(usize),
 }
 
+impl KeyPosition {
+    /// `next`, `sealing` or `previous`, as metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Sealing => "sealing",
+            Self::Previous(_) => "previous",
+        }
+    }
+}
+
 impl KeyRole {
     /// The times that the role stands for, where a key that seals without times of its own began to
     /// at `seal_from`, and `by_clock` brings times of its own to the same clock.

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use rekindle::tickets::{KeyPosition, KeyStatus, RingStatus};
+use rekindle::tickets::{KeyStatus, RingStatus};
 
 use crate::encode::{counter, gauge};
 
@@ -56,11 +56,7 @@ fn labelled(
     let mut family = out.encode_descriptor(name, help, unit, MetricType::Gauge)?;
     for key in keys {
         let fingerprint = key.fingerprint.to_string();
-        let position = match key.position {
-            KeyPosition::Next => "next",
-            KeyPosition::Sealing => "sealing",
-            KeyPosition::Previous(_) => "previous",
-        };
+        let position = key.position.name();
         let labels = [("key", fingerprint.as_str()), ("position", position)];
         whole_seconds(value(key)).encode(family.encode_family(&labels)?)?;
     }

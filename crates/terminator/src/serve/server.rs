@@ -7,7 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rekindle::openssl::{EarlyData, InheritedState, Resumption};
 use rekindle::tickets::InheritedRing;
@@ -20,7 +20,7 @@ use super::background::{self, Asker, Turn};
 use super::demo::instructions;
 use super::fleet::SharedFleet;
 use super::frontend::Frontend;
-use super::listeners::bind_all;
+use super::listeners::{Listeners, bind_all};
 use super::parts::Parts;
 use super::reload::Reloader;
 use super::signals::{Signals, StopSignals};
@@ -128,7 +128,7 @@ pub(crate) async fn run(
     ended
 }
 
-/// Accepts no more, and waits for the connections that are open.
+/// Accepts no more, waits for the connections that are open, and cuts those that take too long.
 async fn drain(
     because: &str,
     workers: &mut Workers,
@@ -144,7 +144,17 @@ async fn drain(
     }
     sockets.close();
     frontend.drain.cancel();
-    end(workers, &frontend.metrics, drain_timeout, stop).await;
+    let finished = tokio::time::timeout(drain_timeout, workers.ended());
+    let finished = or_exit(finished, stop).await;
+    if finished.is_err() {
+        warn!(
+            open = frontend.metrics.active(),
+            "drain timeout: cutting the connections that are left"
+        );
+        workers.abort();
+        or_exit(workers.ended(), stop).await;
+    }
+    info!("drained");
 }
 
 /// What serves, once it may accept.
@@ -184,13 +194,7 @@ impl Server {
 
         let workers = settings.threads.map_or_else(cores, usize::from);
         let listeners = bind_all(settings.listen(), settings.backlog, workers, given)?;
-        let sockets = Arc::new(Sockets::default());
-        listeners.share(&sockets).map_err(RunError::Descriptors)?;
-        if let Some((admin, _)) = &admin {
-            let text = settings.admin.as_ref().map(|address| address.as_str());
-            let shared = sockets.add(Purpose::Admin(text.map(Into::into)), admin);
-            shared.map_err(RunError::Descriptors)?;
-        }
+        let sockets = for_a_successor(&listeners, admin.as_ref(), settings.admin.as_ref())?;
         let is_demo = settings.proxy().is_none();
         let max_connections = settings.max_connections as usize;
         let runtimes = Runtimes::new(workers).map_err(RunError::Runtime)?;
@@ -233,10 +237,7 @@ impl Server {
         }
         // A sweep of the cache takes milliseconds, for which no worker should stop.
         resumption.spawn_maintenance().map_err(RunError::Thread)?;
-        let watchdog = Watchdog::new(workers);
-        watchdog
-            .clone()
-            .map(|watchdog| tokio::spawn(watchdog.report()));
+        let watchdog = Watchdog::start(workers);
         let workers = Workers::spawn(runtimes, listeners.groups, &frontend, watchdog);
         Ok(Self {
             workers: workers.map_err(RunError::Thread)?,
@@ -246,6 +247,22 @@ impl Server {
             announcement,
         })
     }
+}
+
+/// What a successor is given.
+fn for_a_successor(
+    listeners: &Listeners,
+    admin: Option<&(TcpListener, SocketAddr)>,
+    address: Option<&Address>,
+) -> Result<Arc<Sockets>, RunError> {
+    let sockets = Arc::new(Sockets::default());
+    listeners.share(&sockets).map_err(RunError::Descriptors)?;
+    if let Some((admin, _)) = admin {
+        let text = address.map(|address| address.as_str().into());
+        let shared = sockets.add(Purpose::Admin(text), admin);
+        shared.map_err(RunError::Descriptors)?;
+    }
+    Ok(sockets)
 }
 
 /// What the admin address shows.
@@ -394,21 +411,6 @@ fn spawn_reloader(mut reloader: Reloader) -> io::Result<Asker> {
 /// Tells a background thread of each signal.
 async fn forward(mut signal: Signal, asker: Asker) {
     while signal.recv().await.is_some() && asker.ask() {}
-}
-
-/// Waits for the connections to end, and cuts those that take too long.
-async fn end(workers: &mut Workers, metrics: &Metrics, limit: Duration, stop: &mut StopSignals) {
-    let finished = tokio::time::timeout(limit, workers.ended());
-    let finished = or_exit(finished, stop).await;
-    if finished.is_err() {
-        warn!(
-            open = metrics.active(),
-            "drain timeout: cutting the connections that are left"
-        );
-        workers.abort();
-        or_exit(workers.ended(), stop).await;
-    }
-    info!("drained");
 }
 
 /// A second SIGINT means now.

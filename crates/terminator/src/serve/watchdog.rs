@@ -17,14 +17,15 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// None if nothing watches this process.
-    pub(super) fn new(workers: usize) -> Option<Self> {
-        let seen = (0..workers).map(|_| AtomicU64::new(0)).collect();
-        systemd::watchdog().map(|time| Self {
+    /// Reports from now on. None if nothing watches this process.
+    pub(super) fn start(workers: usize) -> Option<Self> {
+        let watchdog = Self {
+            time: systemd::watchdog()?,
             began: Instant::now(),
-            seen,
-            time,
-        })
+            seen: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+        };
+        tokio::spawn(watchdog.clone().report());
+        Some(watchdog)
     }
 
     /// For the runtime of that worker.
@@ -37,7 +38,7 @@ impl Watchdog {
     }
 
     /// Tells systemd, for as long as each worker is seen.
-    pub(super) async fn report(self) {
+    async fn report(self) {
         loop {
             if self.all_are_well(self.began.elapsed()) {
                 systemd::alive();

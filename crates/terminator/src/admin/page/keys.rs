@@ -69,11 +69,7 @@ fn source(source: KeySource) -> &'static str {
 
 fn row(key: &KeyStatus, scale: &Scale, snapshot: &Snapshot) -> Markup {
     let fingerprint = key.fingerprint.to_string();
-    let position = match key.position {
-        KeyPosition::Next => "next",
-        KeyPosition::Sealing => "sealing",
-        KeyPosition::Previous(_) => "previous",
-    };
+    let position = key.position.name();
     let labels = [("key", fingerprint.as_str()), ("position", position)];
     let seals = seals(key, snapshot);
     let name = format!(
